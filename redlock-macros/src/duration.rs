@@ -1,0 +1,126 @@
+//! Durations as one writes them: `"10s"`, `"1500ms"`, `"1m30s"`, read while compiling.
+
+use std::time::Duration;
+
+/// The units, in milliseconds each.
+const UNITS: [(&str, u64); 5] =
+    [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+
+/// Reads a duration: one or more of `<whole number><unit>`, without signs, spaces or fractions.
+///
+/// The error says what is wrong with the text and what to write instead.
+pub(crate) fn parse(text: &str) -> Result<Duration, String> {
+    if text.is_empty() {
+        return Err("an empty duration; write for example \"10s\" or \"1500ms\"".into());
+    }
+    let mut total: u64 = 0;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (number, tail) = split(rest, |c| c.is_ascii_digit());
+        let (unit, tail) = split(tail, |c| c.is_alphabetic() || c == 'µ');
+        if number.is_empty() {
+            return Err(no_number(text, rest));
+        }
+        if unit.is_empty() {
+            return Err(no_unit(text, number, tail));
+        }
+        let Some((_, millis)) = UNITS.iter().find(|(name, _)| *name == unit) else {
+            return Err(unknown_unit(number, unit));
+        };
+        total = number
+            .parse::<u64>()
+            .ok()
+            .and_then(|number| number.checked_mul(*millis))
+            .and_then(|part| total.checked_add(part))
+            .ok_or_else(|| format!("\"{text}\" is too long to count in milliseconds"))?;
+        rest = tail;
+    }
+    Ok(Duration::from_millis(total))
+}
+
+fn split(text: &str, keep: impl Fn(char) -> bool) -> (&str, &str) {
+    text.split_at(text.find(|c| !keep(c)).unwrap_or(text.len()))
+}
+
+fn no_number(text: &str, rest: &str) -> String {
+    let upper = text.to_ascii_uppercase();
+    if upper.starts_with("PT") || upper.starts_with("P") {
+        return format!("\"{text}\" looks like ISO 8601; write for example \"10s\" or \"5m\"");
+    }
+    match rest.chars().next() {
+        Some('-') => format!("\"{text}\" is negative; a duration here is never below zero"),
+        Some(c) if c.is_whitespace() => format!("write \"{text}\" without spaces"),
+        _ => format!("\"{text}\" needs a number before the unit, for example \"10s\""),
+    }
+}
+
+fn no_unit(text: &str, number: &str, tail: &str) -> String {
+    match tail.chars().next() {
+        Some('.' | ',') => {
+            format!("\"{text}\" has a fraction; write it in a smaller unit, \"1500ms\" for 1.5 s")
+        }
+        Some(c) if c.is_whitespace() => format!("write \"{text}\" without spaces"),
+        _ => format!("\"{text}\" has no unit; write \"{number}s\" or \"{number}ms\""),
+    }
+}
+
+fn unknown_unit(number: &str, unit: &str) -> String {
+    let meant = match unit.to_lowercase().as_str() {
+        "sec" | "secs" | "second" | "seconds" => "s",
+        "min" | "mins" | "minute" | "minutes" => "m",
+        "hr" | "hrs" | "hour" | "hours" => "h",
+        "day" | "days" => "d",
+        "ms" | "msec" | "millis" | "milliseconds" => "ms",
+        "s" => "s",
+        "m" => "m",
+        "h" => "h",
+        "d" => "d",
+        _ => return format!("unknown unit `{unit}`; there are `ms`, `s`, `m`, `h` and `d`"),
+    };
+    format!("unknown unit `{unit}`; write \"{number}{meant}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_each_unit_and_their_sums() {
+        for (text, millis) in [
+            ("0s", 0),
+            ("1500ms", 1_500),
+            ("10s", 10_000),
+            ("5m", 300_000),
+            ("2h", 7_200_000),
+            ("1d", 86_400_000),
+            ("1m30s", 90_000),
+            ("1h0m1ms", 3_600_001),
+        ] {
+            assert_eq!(parse(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+    }
+
+    #[test]
+    fn says_what_is_wrong_and_what_to_write() {
+        for (text, part) in [
+            ("", "empty"),
+            ("10", "\"10s\" or \"10ms\""),
+            ("s", "needs a number"),
+            ("1.5s", "1500ms"),
+            ("-1s", "negative"),
+            ("10 s", "without spaces"),
+            (" 10s", "without spaces"),
+            ("PT10S", "ISO 8601"),
+            ("10sec", "\"10s\""),
+            ("10S", "\"10s\""),
+            ("10fortnights", "there are"),
+            ("99999999999999999999s", "too long"),
+            ("18446744073709551615d", "too long"),
+            ("1m30", "no unit"),
+            ("10s ", "without spaces"),
+        ] {
+            let error = parse(text).expect_err(text);
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! The lock service of an application: a cheap handle on the nodes.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use crate::{
+    all::LockAllRequest,
+    builder::Builder,
+    clock::Instant,
+    error::{Error, Result},
+    guard::Guard,
+    health::{self, NodeHealth},
+    keeper::Keepers,
+    key::Key,
+    look::{self, Holder},
+    node::{Driver, NodeAddress, Nodes},
+    pending::Tracker,
+    queue::Queue,
+    request::LockRequest,
+};
+
+/// Locks over N independent Redis nodes. Cheap to clone; all clones share the connections.
+///
+/// It works from any tokio runtime, and outlives the one that it was built on.
+///
+/// # Examples
+/// ```no_run
+/// # async fn example() -> Result<(), redlock::Error> {
+/// use redlock::Redlock;
+/// use std::time::Duration;
+///
+/// let redlock = Redlock::connect(["redis://a:6379", "redis://b:6379", "redis://c:6379"]).await?;
+/// let guard = redlock.lock("invoice:42").ttl(Duration::from_secs(10)).wait(Duration::from_secs(2)).await?;
+/// // ... write the invoice, with guard.token() for a store that checks it ...
+/// guard.release().await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Redlock {
+    core: Arc<Core>,
+}
+
+/// What to do about a node that restarted and may have forgotten locks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RestartGuard {
+    /// A node whose restart this client saw, or that is younger than the others, has no vote until every lock that it
+    /// may have forgotten has expired: `max_ttl + 1 % + clock skew`. Costs nothing.
+    ///
+    /// Not covered: a restart of all nodes at once, `FLUSHALL`, a promotion that this client did not see.
+    #[default]
+    Observed,
+    /// A marker on each node names the process that it was. A node whose marker is missing or names another process has
+    /// no vote for the guard time, towards every client and whatever its uptime. Covers what `Observed` does not, for
+    /// some percent of the servers' time.
+    ///
+    /// A first deployment waits once for the guard time, or an operator vouches by
+    /// [`trust_nodes`](Redlock::trust_nodes). A client with another `max_ttl` is refused. It needs fencing.
+    Strict,
+    /// Every node votes at once. For nodes that lose nothing: `appendfsync always`.
+    Off,
+}
+
+/// What the handles, requests and leases of a client share.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) nodes: Arc<Nodes>,
+    pub(crate) defaults: Defaults,
+    pub(crate) queue: Queue,
+    pub(crate) keepers: Keepers,
+    pub(crate) tracker: Arc<Tracker>,
+    pub(crate) closed: AtomicBool,
+}
+
+/// What a request has unless it says otherwise.
+#[derive(Clone, Debug)]
+pub(crate) struct Defaults {
+    pub(crate) ttl: Duration,
+    pub(crate) wait: Duration,
+    pub(crate) fencing: bool,
+    pub(crate) namespace: String,
+}
+
+impl Core {
+    pub(crate) fn now(&self) -> Instant {
+        self.nodes.now()
+    }
+
+    /// The time a node has for an operation: never so long that one hanging node eats the ttl.
+    pub(crate) fn node_timeout(&self, ttl: Duration) -> Duration {
+        self.nodes.timeout.min(ttl / 4)
+    }
+
+    pub(crate) fn key(&self, name: &str) -> Result<Arc<Key>> {
+        Key::new(&self.defaults.namespace, name).map(Arc::new)
+    }
+
+    pub(crate) fn open(&self, key: Option<&str>) -> Result<()> {
+        if self.closed.load(SeqCst) {
+            Err(Error::closed(key))
+        } else {
+            Ok(())
+        }
+    }
+
+    pub(crate) fn driver(&self) -> Result<Arc<Driver>> {
+        self.nodes.driver().ok_or_else(|| {
+            Error::invalid_config(
+                "no tokio runtime: locks are awaited inside of one, with its time enabled",
+            )
+        })
+    }
+}
+
+impl Redlock {
+    pub(crate) fn new(core: Core) -> Self {
+        Self {
+            core: Arc::new(core),
+        }
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    /// Connects to independent nodes with the default settings. [`builder`](Self::builder) has the others.
+    ///
+    /// Each node and its state is told by an event of `tracing`. A node that is down is connected to later.
+    ///
+    /// # Errors
+    /// [`is_invalid`](Error::is_invalid) for no nodes, a URL that cannot be read, a node that is listed twice or is
+    /// another's replica; [`is_no_quorum`](Error::is_no_quorum), naming each node and its cause, when fewer than a
+    /// majority answer.
+    pub async fn connect<I>(nodes: I) -> Result<Self>
+    where
+        I: IntoIterator,
+        I::Item: Into<NodeAddress>,
+    {
+        Self::builder().nodes(nodes).connect().await
+    }
+
+    /// As [`connect`](Self::connect), without waiting for anybody: connections are made in the background on the
+    /// first use, and errors of nodes come with that use.
+    ///
+    /// # Errors
+    /// [`is_invalid`](Error::is_invalid) for no nodes, a URL that cannot be read, a node that is listed twice.
+    pub fn connect_lazy<I>(nodes: I) -> Result<Self>
+    where
+        I: IntoIterator,
+        I::Item: Into<NodeAddress>,
+    {
+        Self::builder().nodes(nodes).connect_lazy()
+    }
+
+    /// A builder with all settings.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// A request for the lock of `key`, with options, that is awaited or [`run`](LockRequest::run).
+    ///
+    /// A key that cannot be one is told when the request is awaited.
+    pub fn lock(&self, key: impl Into<String>) -> LockRequest {
+        LockRequest::new(self.clone(), key.into())
+    }
+
+    /// One look, no waiting: `None` when another holds the lock.
+    ///
+    /// # Errors
+    /// As awaiting a [`LockRequest`], except for busy.
+    ///
+    /// # Cancel safety
+    /// As awaiting a [`LockRequest`].
+    pub async fn try_lock(&self, key: impl Into<String>) -> Result<Option<Guard>> {
+        match self.lock(key).no_wait().await {
+            Ok(guard) => Ok(Some(guard)),
+            Err(error) if error.is_busy() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A request for the locks of several keys, all or none. Duplicates count once.
+    ///
+    /// They are taken in one order whatever the order given, so that two callers with common keys do not wait for
+    /// each other.
+    pub fn lock_all<I>(&self, keys: I) -> LockAllRequest
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        LockAllRequest::new(self.clone(), keys.into_iter().map(Into::into).collect())
+    }
+
+    /// How many nodes have to agree: a majority of the configured ones, connected or not.
+    #[must_use]
+    pub fn quorum(&self) -> usize {
+        self.core.nodes.quorum()
+    }
+
+    /// Asks every node how it is. Takes as long as the slowest one, at most the node time-out.
+    pub async fn health(&self) -> Vec<NodeHealth> {
+        health::ask(&self.core).await
+    }
+
+    /// Whether anybody holds the lock of `key` on a majority of the nodes.
+    ///
+    /// The answer may be out of date when it arrives: it is for looking, not for deciding.
+    ///
+    /// # Errors
+    /// [`is_no_quorum`](Error::is_no_quorum) when too few nodes answered, [`is_invalid`](Error::is_invalid) for a key
+    /// that cannot be one, [`is_closed`](Error::is_closed).
+    pub async fn is_locked(&self, key: impl Into<String>) -> Result<bool> {
+        Ok(self.holder(key).await?.is_some())
+    }
+
+    /// Who holds the lock of `key` on a majority of the nodes, and for how long.
+    ///
+    /// # Errors
+    /// As [`is_locked`](Self::is_locked).
+    pub async fn holder(&self, key: impl Into<String>) -> Result<Option<Holder>> {
+        look::holder(&self.core, &key.into()).await
+    }
+
+    /// Takes the lock of `key` from whoever holds it.
+    ///
+    /// **For operators.** The holder goes on until it notices, at its next extension or at the end of its validity:
+    /// until then two may run. Only a store that checks fencing tokens is safe from that.
+    ///
+    /// # Errors
+    /// As [`is_locked`](Self::is_locked).
+    pub async fn force_release(&self, key: impl Into<String>) -> Result<()> {
+        look::force(&self.core, &key.into()).await
+    }
+
+    /// Vouches that no node has forgotten a lock, so that all vote at once: at a first deployment, under
+    /// [`RestartGuard::Strict`]. Under another guard it changes nothing.
+    ///
+    /// **For operators.** Vouching wrongly lets two hold the same lock.
+    ///
+    /// # Errors
+    /// [`is_no_quorum`](Error::is_no_quorum) when fewer nodes than a majority could be told.
+    pub async fn trust_nodes(&self) -> Result<()> {
+        look::trust(&self.core).await
+    }
+
+    /// Answers [`is_closed`](Error::is_closed) to new requests from now on, in all clones, and waits until the
+    /// releases on their way have arrived: at most two node time-outs.
+    ///
+    /// Locks that are held stay held; their guards still release.
+    pub async fn close(&self) {
+        self.core.closed.store(true, SeqCst);
+        let bound = self.core.nodes.timeout.saturating_mul(2);
+        if tokio::time::timeout(bound, self.core.tracker.drained())
+            .await
+            .is_err()
+        {
+            tracing::warn!("closed with releases undelivered: their keys expire with their ttl");
+        }
+    }
+}

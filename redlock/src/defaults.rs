@@ -1,0 +1,37 @@
+//! The process default: set once, used by attributes that name no lock service.
+
+use std::sync::OnceLock;
+
+use crate::{
+    client::Redlock,
+    error::{Error, Result},
+};
+
+static DEFAULT: OnceLock<Redlock> = OnceLock::new();
+
+/// Sets the lock service that `#[redlock]` uses where it names none. Once in a process, usually in `main`.
+///
+/// # Errors
+/// [`is_invalid`](Error::is_invalid) when one was set before: it stays.
+///
+/// # Examples
+/// ```
+/// # use redlock::{Redlock, memory::Cluster};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), redlock::Error> {
+/// redlock::set_default(Redlock::connect(Cluster::new(3).nodes()).await?)?;
+/// let guard = redlock::get_default()?.lock("nightly-report").await?;
+/// # drop(guard); Ok(()) }
+/// ```
+pub fn set_default(redlock: Redlock) -> Result<()> {
+    DEFAULT.set(redlock).map_err(|_| {
+        Error::invalid_config("a default lock service was set before: set it once, in main")
+    })
+}
+
+/// The lock service that was set by [`set_default`].
+///
+/// # Errors
+/// [`is_not_configured`](Error::is_not_configured) when none was.
+pub fn get_default() -> Result<Redlock> {
+    DEFAULT.get().cloned().ok_or_else(Error::not_configured)
+}

@@ -1,0 +1,355 @@
+//! What can go wrong, and what to do about it.
+
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
+
+pub use crate::node::FaultKind;
+
+/// The result of the operations of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a lock was not acquired, extended or released. Cheap to clone.
+///
+/// Ask it with the `is_*` methods, or by [`kind`](Self::kind).
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    kind: ErrorKind,
+    key: Option<String>,
+    text: Cow<'static, str>,
+    retry_after: Option<Duration>,
+    nodes: Vec<NodeError>,
+}
+
+/// The class of an [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// Another holds the lock, and the request did not wait.
+    Busy,
+    /// Another held the lock until the wait was over.
+    TimedOut,
+    /// Fewer nodes than a majority could vote.
+    NoQuorum,
+    /// The lock was lost: its validity ran out, or a majority of the nodes no longer knows it.
+    Lost,
+    /// A majority granted the lock, but too late for its ttl to be of use.
+    Expired,
+    /// This task holds the lock already, and did not ask for re-entrancy.
+    AlreadyHeld,
+    /// No process default was set.
+    NotConfigured,
+    /// The client was closed.
+    Closed,
+    /// The key cannot be one.
+    InvalidKey,
+    /// The ttl, or another duration, is out of its bounds.
+    InvalidTtl,
+    /// The list of nodes is empty, or names a node that cannot be used.
+    InvalidNodes,
+    /// Another setting cannot be used.
+    InvalidConfig,
+}
+
+/// What one node said.
+#[derive(Clone, Debug)]
+pub struct NodeError {
+    node: String,
+    kind: FaultKind,
+    cause: String,
+}
+
+impl NodeError {
+    pub(crate) fn new(node: &str, kind: FaultKind, cause: impl Into<String>) -> Self {
+        Self {
+            node: node.to_owned(),
+            kind,
+            cause: cause.into(),
+        }
+    }
+
+    /// The node's address, without a password.
+    #[must_use]
+    pub fn node(&self) -> &str {
+        &self.node
+    }
+
+    /// The class of the fault.
+    #[must_use]
+    pub fn kind(&self) -> FaultKind {
+        self.kind
+    }
+
+    /// Why the node had no vote, in words.
+    #[must_use]
+    pub fn cause(&self) -> &str {
+        &self.cause
+    }
+}
+
+impl fmt::Display for NodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.node, self.cause)
+    }
+}
+
+impl Error {
+    fn new(kind: ErrorKind, text: impl Into<Cow<'static, str>>) -> Self {
+        Self(Arc::new(Inner {
+            kind,
+            key: None,
+            text: text.into(),
+            retry_after: None,
+            nodes: Vec::new(),
+        }))
+    }
+
+    fn about(self, key: &str) -> Self {
+        self.map(|inner| inner.key = Some(key.to_owned()))
+    }
+
+    fn retry(self, after: Option<Duration>) -> Self {
+        self.map(|inner| inner.retry_after = after)
+    }
+
+    fn map(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        // Only called on errors that were just made, which nobody shares yet.
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            change(inner);
+        }
+        self
+    }
+
+    pub(crate) fn busy(key: &str, left: Option<Duration>) -> Self {
+        Self::new(ErrorKind::Busy, "is held by another")
+            .about(key)
+            .retry(left)
+    }
+
+    pub(crate) fn timed_out(key: &str, waited: Duration, left: Option<Duration>) -> Self {
+        Self::new(
+            ErrorKind::TimedOut,
+            format!(
+                "was held by others for the {} ms of the wait",
+                waited.as_millis()
+            ),
+        )
+        .about(key)
+        .retry(left)
+    }
+
+    pub(crate) fn no_quorum(
+        key: Option<&str>,
+        votes: usize,
+        quorum: usize,
+        nodes: Vec<NodeError>,
+    ) -> Self {
+        let error = Self::new(
+            ErrorKind::NoQuorum,
+            format!("no quorum: {votes} of the {quorum} votes needed"),
+        )
+        .map(|inner| inner.nodes = nodes);
+        match key {
+            Some(key) => error.about(key),
+            None => error,
+        }
+    }
+
+    pub(crate) fn lost(key: &str, why: &'static str) -> Self {
+        Self::new(ErrorKind::Lost, why).about(key)
+    }
+
+    pub(crate) fn expired(key: &str, ttl: Duration, took: Duration) -> Self {
+        Self::new(
+            ErrorKind::Expired,
+            format!(
+                "was granted after {} ms, too late for its ttl of {} ms: ask for a longer ttl",
+                took.as_millis(),
+                ttl.as_millis()
+            ),
+        )
+        .about(key)
+    }
+
+    pub(crate) fn no_token(key: &str) -> Self {
+        Self::new(
+            ErrorKind::NoQuorum,
+            "no fencing token is left above the fence that the nodes told: a clock was centuries ahead when it was \
+             written, delete the fence while nobody holds the lock",
+        )
+        .about(key)
+    }
+
+    pub(crate) fn already_held(key: &str) -> Self {
+        Self::new(
+            ErrorKind::AlreadyHeld,
+            "is held by this very task, which would wait for itself: ask for `reentrant`, or use another key",
+        )
+        .about(key)
+    }
+
+    pub(crate) fn not_configured() -> Self {
+        Self::new(
+            ErrorKind::NotConfigured,
+            "no default lock service is set: call `redlock::set_default` at start, or name one with `lock = ...`",
+        )
+    }
+
+    pub(crate) fn closed(key: Option<&str>) -> Self {
+        let error = Self::new(ErrorKind::Closed, "the lock service was closed");
+        match key {
+            Some(key) => error.about(key),
+            None => error,
+        }
+    }
+
+    pub(crate) fn invalid_key(key: &str, why: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::InvalidKey, why).about(key)
+    }
+
+    pub(crate) fn invalid_ttl(why: String) -> Self {
+        Self::new(ErrorKind::InvalidTtl, why)
+    }
+
+    pub(crate) fn invalid_nodes(why: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::InvalidNodes, why)
+    }
+
+    pub(crate) fn invalid_config(why: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::InvalidConfig, why)
+    }
+
+    /// The class of the error.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// Another holds the lock, and the request did not wait.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.kind() == ErrorKind::Busy
+    }
+
+    /// Another held the lock until the wait was over.
+    #[must_use]
+    pub fn is_timed_out(&self) -> bool {
+        self.kind() == ErrorKind::TimedOut
+    }
+
+    /// Fewer nodes than a majority could vote; [`node_errors`](Self::node_errors) says why.
+    #[must_use]
+    pub fn is_no_quorum(&self) -> bool {
+        self.kind() == ErrorKind::NoQuorum
+    }
+
+    /// The lock was lost while it was thought held.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.kind() == ErrorKind::Lost
+    }
+
+    /// A majority granted the lock, but too late for its ttl to be of use. Nothing of it is left on the nodes.
+    #[must_use]
+    pub fn is_expired(&self) -> bool {
+        self.kind() == ErrorKind::Expired
+    }
+
+    /// This task holds the lock already.
+    #[must_use]
+    pub fn is_already_held(&self) -> bool {
+        self.kind() == ErrorKind::AlreadyHeld
+    }
+
+    /// No process default was set.
+    #[must_use]
+    pub fn is_not_configured(&self) -> bool {
+        self.kind() == ErrorKind::NotConfigured
+    }
+
+    /// The client was closed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.kind() == ErrorKind::Closed
+    }
+
+    /// A key, a duration, a node or a setting cannot be used.
+    #[must_use]
+    pub fn is_invalid(&self) -> bool {
+        matches!(
+            self.kind(),
+            ErrorKind::InvalidKey
+                | ErrorKind::InvalidTtl
+                | ErrorKind::InvalidNodes
+                | ErrorKind::InvalidConfig
+        )
+    }
+
+    /// What is left of the holder's lease, where that is known: trying again earlier makes sense only if the holder
+    /// lets go early.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// The key that the error is about.
+    #[must_use]
+    pub fn key(&self) -> Option<&str> {
+        self.0.key.as_deref()
+    }
+
+    /// Each node that had no vote, with its cause.
+    #[must_use]
+    pub fn node_errors(&self) -> &[NodeError] {
+        &self.0.nodes
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner {
+            kind,
+            key,
+            text,
+            retry_after,
+            nodes,
+        } = &*self.0;
+        f.debug_struct("Error")
+            .field("kind", kind)
+            .field("key", key)
+            .field("text", text)
+            .field("retry_after", retry_after)
+            .field("nodes", nodes)
+            .finish()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner {
+            key,
+            text,
+            nodes,
+            retry_after,
+            ..
+        } = &*self.0;
+        if let Some(key) = key {
+            write!(f, "lock `{}`: ", key.escape_debug())?;
+        }
+        f.write_str(text)?;
+        if let Some(left) = retry_after {
+            write!(f, ", for another {} ms at most", left.as_millis())?;
+        }
+        for (index, node) in nodes.iter().enumerate() {
+            write!(f, "{}{node}", if index == 0 { " (" } else { "; " })?;
+        }
+        if nodes.is_empty() {
+            Ok(())
+        } else {
+            f.write_str(")")
+        }
+    }
+}
+
+impl std::error::Error for Error {}

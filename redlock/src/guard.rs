@@ -1,0 +1,311 @@
+//! Holding a lock: [`Guard`] ends it, [`Held`] only looks.
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use crate::{
+    error::{Error, Result},
+    lease::Lease,
+    protocol::{
+        token::FencingToken,
+        votes::{Decision, Tally},
+    },
+    round::Round,
+    scope::Scope,
+};
+
+/// A held lock. Dropped: released in the background, without blocking and without waiting.
+///
+/// The background release is sent at once and repeated, until the ttl is over, to nodes that cannot be reached. It
+/// needs a runtime that goes on; where the last one has ended, the key goes with its ttl.
+#[must_use = "a guard that is dropped releases its lock at once"]
+pub struct Guard {
+    lease: Arc<Lease>,
+    /// Re-entered: the lock is another guard's, which ends it.
+    joined: bool,
+}
+
+impl Guard {
+    pub(crate) fn new(lease: Arc<Lease>) -> Self {
+        Self {
+            lease,
+            joined: false,
+        }
+    }
+
+    pub(crate) fn joined(lease: Arc<Lease>) -> Self {
+        Self {
+            lease,
+            joined: true,
+        }
+    }
+
+    /// The key, with its namespace.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        self.lease.key().lock()
+    }
+
+    /// The fencing token: larger than that of every earlier holder of the key. Hand it to the store that you write to.
+    #[must_use]
+    pub fn token(&self) -> FencingToken {
+        self.lease.token()
+    }
+
+    /// How much longer the lock may be relied on if it is not extended; zero when it is lost.
+    #[must_use]
+    pub fn remaining(&self) -> Duration {
+        self.lease.remaining()
+    }
+
+    /// Whether the lock was lost. Final once it is true.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.lease.is_lost()
+    }
+
+    /// Resolves when the lock can no longer be relied on: at the latest when its validity is over, whatever happens
+    /// to Redis, to the network or to the task that extends it. Resolves also when the lock is released.
+    ///
+    /// The future is owned; it keeps neither the guard nor the lock.
+    pub fn lost(&self) -> Lost {
+        Lost::new(&self.lease)
+    }
+
+    /// A handle that looks at the lock without keeping it.
+    #[must_use]
+    pub fn held(&self) -> Held {
+        Held {
+            lease: Arc::clone(&self.lease),
+        }
+    }
+
+    /// How many round trips the acquire took: 1, unless tokens were stale.
+    #[must_use]
+    pub fn rounds(&self) -> u32 {
+        self.lease.rounds()
+    }
+
+    /// The value that stands under the key while this guard holds it.
+    #[must_use]
+    pub fn owner(&self) -> &str {
+        self.lease.owner()
+    }
+
+    /// Extends the lock to its full ttl from now.
+    ///
+    /// # Errors
+    /// [`is_lost`](Error::is_lost) when the lock is lost, now or before: an extension never brings it back.
+    /// [`is_no_quorum`](Error::is_no_quorum) when too few nodes answered: the lock still holds for
+    /// [`remaining`](Self::remaining), and another extension may succeed.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped, the extension may or may not have been carried out; the validity that is told
+    /// never runs ahead of it.
+    pub async fn extend(&self) -> Result<()> {
+        self.lease.extend().await
+    }
+
+    /// Releases the lock, and waits until a majority of the nodes is known to be free of it or the node time-out is
+    /// over.
+    ///
+    /// # Errors
+    /// [`is_lost`](Error::is_lost) when the lock had been lost before: another may have held it meanwhile.
+    /// [`is_no_quorum`](Error::is_no_quorum) when too few nodes confirmed: the release is repeated in the background
+    /// until the ttl is over.
+    ///
+    /// # Cancel safety
+    /// The release is sent when this is first polled, and goes on when the future is dropped; a future that was never
+    /// polled drops the guard, which releases too.
+    pub async fn release(self) -> Result<()> {
+        self.end(None).await
+    }
+
+    /// Ends the hold but keeps the key busy for `window` from now, for everybody: against repetitions.
+    ///
+    /// # Errors
+    /// As [`release`](Self::release); on [`is_no_quorum`](Error::is_no_quorum) the window may be open.
+    ///
+    /// # Cancel safety
+    /// As [`release`](Self::release).
+    pub async fn settle(self, window: Duration) -> Result<()> {
+        self.end(Some(window)).await
+    }
+
+    /// Runs `body` under the lock, cancels it when the lock is lost, and releases at its end.
+    ///
+    /// A release that fails is told by an event and never replaces the value of the body.
+    ///
+    /// # Errors
+    /// [`is_lost`](Error::is_lost) when the lock was lost before the body had finished, which was then dropped.
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the body and releases in the background, as does a panic of the body.
+    ///
+    /// # Examples
+    /// ```
+    /// # use redlock::{Redlock, memory::Cluster};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), redlock::Error> {
+    /// # let redlock = Redlock::connect(Cluster::new(3).nodes()).await?;
+    /// let guard = redlock.lock("invoice:42").keep_alive(true).await?;
+    /// let total = guard.run(async { 6 * 7 }).await?;
+    /// assert_eq!(total, 42);
+    /// # Ok(()) }
+    /// ```
+    pub async fn run<F: Future>(self, body: F) -> Result<F::Output> {
+        if !self.lease.is_open() {
+            return Err(self.lease.lost_error());
+        }
+        let lost = self.lost();
+        let value = tokio::select! {
+            biased;
+            // Looked at first, on every waking: after a stall the body does not go on without the lock.
+            () = lost => return Err(self.lease.lost_error()),
+            value = self.held().scope(body) => value,
+        };
+        let key = Arc::clone(self.lease.key());
+        if let Err(error) = self.release().await {
+            tracing::warn!("release failed after its body had finished");
+            tracing::debug!(%key, %error, "release failed after its body had finished");
+        }
+        Ok(value)
+    }
+
+    async fn end(self, window: Option<Duration>) -> Result<()> {
+        if self.joined {
+            return if self.is_lost() {
+                Err(self.lease.lost_error())
+            } else {
+                Ok(())
+            };
+        }
+        let Some(round) = self.lease.release(window) else {
+            return Err(self.lease.lost_error());
+        };
+        confirmed(&self.lease, &round).await
+    }
+}
+
+/// Waits until a majority confirmed.
+async fn confirmed(lease: &Arc<Lease>, round: &Arc<Round>) -> Result<()> {
+    let core = lease.core();
+    match round.decided(core.node_timeout(lease.terms().ttl)).await {
+        Decision::Won => Ok(()),
+        _ => Err(Error::no_quorum(
+            Some(lease.key().lock()),
+            round.with_tally(Tally::confirmed),
+            core.nodes.quorum(),
+            round.node_errors(&core.nodes.states),
+        )),
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if !self.joined {
+            self.lease.release(None);
+        }
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        describe(f, "Guard", &self.lease)
+    }
+}
+
+/// Looks at a held lock without keeping it: ends nothing when dropped. Cheap to clone.
+#[derive(Clone)]
+pub struct Held {
+    lease: Arc<Lease>,
+}
+
+impl Held {
+    /// The key, with its namespace.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        self.lease.key().lock()
+    }
+
+    /// The fencing token, as [`Guard::token`].
+    #[must_use]
+    pub fn token(&self) -> FencingToken {
+        self.lease.token()
+    }
+
+    /// How much longer the lock may be relied on if it is not extended; zero when it has ended.
+    #[must_use]
+    pub fn remaining(&self) -> Duration {
+        self.lease.remaining()
+    }
+
+    /// Whether the lock was lost. Final once it is true.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.lease.is_lost()
+    }
+
+    /// Resolves when the lock can no longer be relied on, as [`Guard::lost`].
+    pub fn lost(&self) -> Lost {
+        Lost::new(&self.lease)
+    }
+
+    /// Marks `body` as running under this lock: a `reentrant` request for the same key inside of it joins the lock,
+    /// any other answers [`is_already_held`](Error::is_already_held) instead of waiting for itself.
+    pub fn scope<F: Future>(&self, body: F) -> Scope<F> {
+        Scope::new(Arc::clone(&self.lease), body)
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        describe(f, "Held", &self.lease)
+    }
+}
+
+fn describe(f: &mut fmt::Formatter<'_>, name: &str, lease: &Arc<Lease>) -> fmt::Result {
+    f.debug_struct(name)
+        .field("key", &lease.key().lock())
+        .field("token", &lease.token().get())
+        .field("remaining", &lease.remaining())
+        .finish_non_exhaustive()
+}
+
+/// Resolves when a lock can no longer be relied on. Made by [`Guard::lost`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct Lost {
+    lease: Arc<Lease>,
+    ended: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl Lost {
+    fn new(lease: &Arc<Lease>) -> Self {
+        Self {
+            lease: Arc::clone(lease),
+            ended: Box::pin(Arc::clone(lease).ended()),
+        }
+    }
+}
+
+impl Future for Lost {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        // The clock first: timers come late where the runtime stalled or the machine slept.
+        if !self.lease.is_open() {
+            return Poll::Ready(());
+        }
+        self.ended.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lost").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,182 @@
+//! The keeper: one task for each runtime that keeps all leases of a client alive.
+
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    sync::{Arc, Mutex, Weak},
+    time::Duration,
+};
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::{
+    runtime::{Handle, Id},
+    sync::Notify,
+    time::{Instant, sleep_until},
+};
+
+use crate::{lease::Lease, sync::lock};
+
+/// A lease is extended when this part of its ttl has passed.
+const PART: u32 = 3;
+/// After a failed extension it is tried again when this part of the ttl has passed.
+const RETRY_PART: u32 = 12;
+
+/// The keepers of a client, by runtime.
+#[derive(Debug, Default)]
+pub(crate) struct Keepers(Mutex<Vec<(Id, Arc<Keeper>)>>);
+
+#[derive(Debug, Default)]
+struct Keeper {
+    due: Mutex<Due>,
+    sooner: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Due {
+    heap: BinaryHeap<Reverse<Visit>>,
+    /// Whether a task looks after the heap.
+    attended: bool,
+}
+
+/// When to see after a lease.
+#[derive(Debug)]
+struct Visit {
+    at: Instant,
+    lease: Weak<Lease>,
+}
+
+impl PartialEq for Visit {
+    fn eq(&self, other: &Self) -> bool {
+        self.at == other.at
+    }
+}
+
+impl Eq for Visit {}
+
+impl PartialOrd for Visit {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Visit {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.at.cmp(&other.at)
+    }
+}
+
+impl Keepers {
+    /// Keeps `lease` alive from now on, on the runtime that this is called in.
+    pub(crate) fn keep(&self, lease: &Arc<Lease>) {
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
+        let keeper = {
+            let mut keepers = lock(&self.0);
+            match keepers.iter().find(|(id, _)| *id == runtime.id()) {
+                Some((_, keeper)) => Arc::clone(keeper),
+                None => {
+                    // Keepers of runtimes that ended have nobody to attend them, nor ever will.
+                    keepers.retain(|(_, keeper)| lock(&keeper.due).attended);
+                    let keeper = Arc::<Keeper>::default();
+                    keepers.push((runtime.id(), Arc::clone(&keeper)));
+                    keeper
+                }
+            }
+        };
+        keeper.visit(lease, lease.terms().ttl / PART);
+        keeper.attend(&runtime);
+    }
+}
+
+impl Keeper {
+    fn visit(&self, lease: &Arc<Lease>, after: Duration) {
+        let visit = Visit {
+            at: Instant::now() + after,
+            lease: Arc::downgrade(lease),
+        };
+        let first = {
+            let mut due = lock(&self.due);
+            let first = due
+                .heap
+                .peek()
+                .is_none_or(|Reverse(next)| visit.at < next.at);
+            due.heap.push(Reverse(visit));
+            first
+        };
+        if first {
+            self.sooner.notify_one();
+        }
+    }
+
+    /// Starts the task, unless it runs.
+    fn attend(self: &Arc<Self>, runtime: &Handle) {
+        if !std::mem::replace(&mut lock(&self.due).attended, true) {
+            let attending = Attending(Arc::clone(self));
+            runtime.spawn(async move { attending.0.run().await });
+        }
+    }
+
+    /// Until nothing is kept any more.
+    async fn run(&self) {
+        let mut extending = FuturesUnordered::new();
+        loop {
+            for lease in self.ready() {
+                extending.push(async move {
+                    let extended = lease.extend().await;
+                    (lease, extended)
+                });
+            }
+            let next = {
+                let mut due = lock(&self.due);
+                if due.heap.is_empty() && extending.is_empty() {
+                    due.attended = false;
+                    return;
+                }
+                due.heap.peek().map(|Reverse(visit)| visit.at)
+            };
+            tokio::select! {
+                Some((lease, extended)) = extending.next() => match extended {
+                    Ok(()) => self.visit(&lease, lease.terms().ttl / PART),
+                    Err(error) if error.is_lost() => {}
+                    Err(error) => {
+                        tracing::debug!(%error, "extension failed, tried again");
+                        self.visit(&lease, lease.terms().ttl / RETRY_PART);
+                    }
+                },
+                () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
+                () = self.sooner.notified() => {}
+            }
+        }
+    }
+
+    /// The leases that are due and still open.
+    fn ready(&self) -> Vec<Arc<Lease>> {
+        let now = Instant::now();
+        let mut leases = Vec::new();
+        let mut due = lock(&self.due);
+        while due
+            .heap
+            .peek()
+            .is_some_and(|Reverse(visit)| visit.at <= now)
+        {
+            if let Some(Reverse(visit)) = due.heap.pop()
+                && let Some(lease) = visit.lease.upgrade()
+            {
+                leases.push(lease);
+            }
+        }
+        drop(due);
+        leases.retain(Lease::is_open);
+        leases
+    }
+}
+
+/// Notes the end of the task, be it by a runtime that shuts down.
+struct Attending(Arc<Keeper>);
+
+impl Drop for Attending {
+    fn drop(&mut self) {
+        lock(&self.0.due).attended = false;
+    }
+}

@@ -1,0 +1,164 @@
+//! Keys: which names are allowed, and the keys that belong to one lock.
+
+use std::{fmt, fmt::Write as _};
+
+use crate::{error::Error, node::is_reserved};
+
+/// The longest key, in bytes, its namespace included. A layer or an attribute hashes what is longer.
+pub const MAX_LEN: usize = 1024;
+
+const FENCE: &str = ":fence";
+const WAITERS: &str = ":waiters";
+
+/// The Redis keys of one lock, all on one hash slot.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    lock: Box<str>,
+    fence: Box<str>,
+}
+
+impl Key {
+    /// Checks `name` and puts it under `namespace`.
+    pub(crate) fn new(namespace: &str, name: &str) -> Result<Self, Error> {
+        if name.is_empty() {
+            return Err(Error::invalid_key(name, "a key must not be empty"));
+        }
+        let lock = format!("{namespace}{name}");
+        if lock.len() > MAX_LEN {
+            return Err(Error::invalid_key(
+                &shortened(name),
+                format!(
+                    "a key has at most {MAX_LEN} bytes, this one has {}: hash the long part",
+                    lock.len()
+                ),
+            ));
+        }
+        if let Some(suffix) = [FENCE, WAITERS].into_iter().find(|s| lock.ends_with(s)) {
+            return Err(Error::invalid_key(
+                name,
+                format!(
+                    "keys ending in `{suffix}` belong to locks themselves: choose another ending"
+                ),
+            ));
+        }
+        if is_reserved(&lock) {
+            return Err(Error::invalid_key(
+                name,
+                "this key belongs to the restart guard: choose another name",
+            ));
+        }
+        let fence = match tag(&lock) {
+            Tag::Own => format!("{lock}{FENCE}"),
+            Tag::None => format!("{{{lock}}}{FENCE}"),
+            Tag::Broken => {
+                return Err(Error::invalid_key(
+                    name,
+                    "braces may only enclose one hash tag, as in `{tag}`: pass variable parts through `redlock::key::part`",
+                ));
+            }
+        };
+        Ok(Self {
+            lock: lock.into(),
+            fence: fence.into(),
+        })
+    }
+
+    /// The key that is set while the lock is held, namespace included.
+    pub(crate) fn lock(&self) -> &str {
+        &self.lock
+    }
+
+    /// The key that remembers the highest fencing token.
+    pub(crate) fn fence(&self) -> &str {
+        &self.fence
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.lock)
+    }
+}
+
+enum Tag {
+    None,
+    Own,
+    Broken,
+}
+
+/// Redis hashes what stands between the first `{` and the next `}`, if anything does.
+fn tag(key: &str) -> Tag {
+    let mut braces = key.match_indices(['{', '}']);
+    match (braces.next(), braces.next(), braces.next()) {
+        (None, ..) => Tag::None,
+        (Some((open, "{")), Some((close, "}")), None) if close > open + 1 => Tag::Own,
+        _ => Tag::Broken,
+    }
+}
+
+fn shortened(name: &str) -> String {
+    let mut text: String = name.chars().take(40).collect();
+    text.push('…');
+    text
+}
+
+/// Makes `value` safe to stand between colons in a key: `%`, `:`, `{` and `}` are percent-encoded, so that
+/// `("a:b", "c")` and `("a", "b:c")` become different keys and nothing opens a hash tag.
+///
+/// ```
+/// use redlock::key::part;
+/// assert_eq!(format!("{}:{}", part("a:b"), part("c")), "a%3Ab:c");
+/// assert_eq!(part(42), "42");
+/// ```
+pub fn part(value: impl fmt::Display) -> String {
+    let mut encoded = Encoded(String::new());
+    // Writing to a string fails only where the value's own `Display` does; what it wrote until then is kept.
+    let _ = write!(encoded, "{value}");
+    encoded.0
+}
+
+struct Encoded(String);
+
+impl fmt::Write for Encoded {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for char in text.chars() {
+            match char {
+                '%' => self.0.push_str("%25"),
+                ':' => self.0.push_str("%3A"),
+                '{' => self.0.push_str("%7B"),
+                '}' => self.0.push_str("%7D"),
+                other => self.0.push(other),
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_key_lends_its_name_as_the_hash_tag() {
+        let key = Key::new("", "order:7").expect("a key");
+        assert_eq!((key.lock(), key.fence()), ("order:7", "{order:7}:fence"));
+    }
+
+    #[test]
+    fn a_key_with_a_hash_tag_keeps_it() {
+        let key = Key::new("app:", "{user}:7").expect("a key");
+        assert_eq!(
+            (key.lock(), key.fence()),
+            ("app:{user}:7", "app:{user}:7:fence")
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_a_key_is_refused() {
+        for name in ["", "a{", "a}", "{}", "}{", "{a}{b}", "a:fence", "a:waiters"] {
+            assert!(Key::new("", name).is_err(), "{name}");
+        }
+        assert!(Key::new("", &"x".repeat(MAX_LEN + 1)).is_err());
+        assert!(Key::new("", &"x".repeat(MAX_LEN)).is_ok());
+    }
+}

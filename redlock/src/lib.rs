@@ -1,0 +1,42 @@
+#![doc = include_str!("../docs/crate.md")]
+
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
+mod all;
+mod builder;
+mod client;
+mod clock;
+mod defaults;
+mod error;
+mod guard;
+mod health;
+mod keeper;
+pub mod key;
+mod lease;
+mod look;
+mod node;
+mod pending;
+mod protocol;
+mod queue;
+mod request;
+mod round;
+mod scope;
+mod sync;
+
+pub use crate::{
+    all::{Guards, LockAllRequest},
+    builder::Builder,
+    client::{Redlock, RestartGuard},
+    defaults::{get_default, set_default},
+    error::{Error, ErrorKind, FaultKind, NodeError, Result},
+    guard::{Guard, Held, Lost},
+    health::{NodeHealth, NodeState},
+    look::Holder,
+    node::{NodeAddress, memory},
+    protocol::token::FencingToken,
+    request::{Acquire, LockRequest},
+    scope::Scope,
+};
+#[cfg(feature = "macros")]
+pub use redlock_macros::redlock;

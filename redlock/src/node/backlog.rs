@@ -1,0 +1,137 @@
+//! What waits for a node: bounded, and what must not be lost is kept until it is pointless.
+
+use std::collections::VecDeque;
+
+use super::{Fault, FaultKind, Op, redis::Step};
+use crate::clock::Instant;
+
+/// The most operations that may wait for a node; one more is refused.
+const MOST: usize = 16_384;
+/// The most releases that are owed to a node that cannot be reached.
+const MOST_OWED: usize = 8_192;
+
+/// The operations of one node that have not been sent.
+#[derive(Debug, Default)]
+pub(super) struct Backlog {
+    waiting: VecDeque<Op>,
+    /// Releases for later.
+    owed: VecDeque<Op>,
+    overflown: u64,
+    /// Why nothing can be sent, where nothing can.
+    blocked: Option<Fault>,
+    closed: bool,
+}
+
+impl std::fmt::Debug for Op {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Op")
+            .field("node", &self.node)
+            .field("call", self.ballot.call())
+            .finish()
+    }
+}
+
+impl Backlog {
+    /// Queues `op`, or gives it back with the reason.
+    pub(super) fn push(&mut self, op: Op, now: Instant) -> Option<(Op, Fault)> {
+        if let Some(fault) = &self.blocked {
+            let fault = fault.clone();
+            let fault = if op.ballot.call().what.give_up().is_some() {
+                self.owe(op.clone(), now);
+                Fault::unknown(fault.kind, fault.text)
+            } else {
+                Fault::untouched(fault.kind, fault.text)
+            };
+            return Some((op, fault));
+        }
+        if self.waiting.len() >= MOST {
+            let fault = Fault::untouched(
+                FaultKind::Backlog,
+                format!("{MOST} operations wait for this node already"),
+            );
+            return Some((op, fault));
+        }
+        self.waiting.push_back(op);
+        None
+    }
+
+    /// Keeps a release for when the node is back; anything else needs no later.
+    pub(super) fn owe(&mut self, op: Op, now: Instant) {
+        let Some(give_up) = op.ballot.call().what.give_up() else {
+            return;
+        };
+        if give_up <= now {
+            return;
+        }
+        if self.owed.len() >= MOST_OWED {
+            self.forget_expired(now);
+        }
+        if self.owed.len() >= MOST_OWED {
+            self.overflown += 1;
+            if self.overflown.is_power_of_two() {
+                tracing::warn!(
+                    count = self.overflown,
+                    "releases owed to an unreachable node were dropped: their keys expire with their ttl"
+                );
+            }
+            return;
+        }
+        self.owed.push_back(op);
+    }
+
+    /// From now on nothing can be sent. Returns who waits, to be told.
+    pub(super) fn block(&mut self, fault: &Fault, now: Instant) -> Vec<Op> {
+        self.blocked = Some(fault.clone());
+        let waiting: Vec<Op> = self.waiting.drain(..).collect();
+        for op in &waiting {
+            self.owe(op.clone(), now);
+        }
+        waiting
+    }
+
+    /// The node is back: what is owed goes first.
+    pub(super) fn unblock(&mut self, now: Instant) {
+        self.blocked = None;
+        self.forget_expired(now);
+        while let Some(op) = self.owed.pop_back() {
+            self.waiting.push_front(op);
+        }
+    }
+
+    /// The next pipeline, what must be asked again first, and the operations that nobody wants any more.
+    pub(super) fn take(
+        &mut self,
+        again: Vec<(Op, Step)>,
+        most: usize,
+    ) -> (Vec<(Op, Step)>, Vec<Op>) {
+        let (mut batch, mut unwanted) = (again, Vec::new());
+        while batch.len() < most {
+            match self.waiting.pop_front() {
+                Some(op) if op.ballot.wanted() => batch.push((op, Step::First)),
+                Some(op) => unwanted.push(op),
+                None => break,
+            }
+        }
+        (batch, unwanted)
+    }
+
+    pub(super) fn close(&mut self) {
+        self.closed = true;
+    }
+
+    /// Closed, and nothing left that could still be sent.
+    pub(super) fn is_done(&mut self, now: Instant) -> bool {
+        self.forget_expired(now);
+        self.closed && self.waiting.is_empty() && self.owed.is_empty()
+    }
+
+    fn forget_expired(&mut self, now: Instant) {
+        self.owed.retain(|op| {
+            op.ballot
+                .call()
+                .what
+                .give_up()
+                .is_some_and(|until| until > now)
+        });
+    }
+}

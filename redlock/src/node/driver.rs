@@ -1,0 +1,147 @@
+//! The connections of a client, one set for each runtime that uses it.
+//!
+//! What a caller awaits is driven by the caller's own runtime, so a client outlives the runtime that built it and
+//! works in several side by side.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use tokio::{
+    runtime::{Handle, Id},
+    sync::oneshot,
+};
+
+use super::{NodeState, Op, Place, Strict, lane::Lane, memory, state};
+use crate::{
+    client::RestartGuard,
+    clock::{Clock, Instant},
+    protocol::{guard_time, token::TokenClock, votes::quorum},
+    sync::lock,
+};
+
+/// The nodes of a client, and what it knows of them.
+#[derive(Debug)]
+pub(crate) struct Nodes {
+    pub(crate) places: Vec<Place>,
+    pub(crate) states: Vec<Arc<NodeState>>,
+    pub(crate) clock: Clock,
+    pub(crate) tokens: TokenClock,
+    pub(crate) guard: RestartGuard,
+    pub(crate) max_ttl: Duration,
+    pub(crate) skew: Duration,
+    /// How long a node may take for an operation, and for connecting.
+    pub(crate) timeout: Duration,
+    /// Set where the restart guard is strict.
+    pub(crate) strict: Option<Strict>,
+    /// How long a fence is remembered after its last use.
+    pub(crate) retention: Duration,
+    pub(crate) drivers: Mutex<Vec<(Id, Arc<Driver>)>>,
+}
+
+impl Nodes {
+    pub(crate) fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    pub(crate) fn quorum(&self) -> usize {
+        quorum(self.places.len())
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    pub(crate) fn guard_time(&self) -> Duration {
+        guard_time::guard_time(self.max_ttl, self.skew)
+    }
+
+    /// Takes note of who answered a new connection to node `index`.
+    pub(crate) fn admit(&self, index: usize, info: &super::Info) {
+        let now = self.now();
+        if info.time > 0 {
+            self.tokens.calibrate(index, info.time, now);
+        }
+        state::admit(
+            &self.states,
+            index,
+            info,
+            now,
+            self.guard,
+            self.guard_time(),
+        );
+    }
+
+    /// The connections of the runtime that this is called in, made where there are none yet.
+    pub(crate) fn driver(self: &Arc<Self>) -> Option<Arc<Driver>> {
+        let runtime = Handle::try_current().ok()?;
+        let mut drivers = lock(&self.drivers);
+        if let Some((_, driver)) = drivers
+            .iter()
+            .find(|(id, driver)| *id == runtime.id() && driver.is_alive())
+        {
+            return Some(Arc::clone(driver));
+        }
+        drivers.retain(|(_, driver)| driver.is_alive());
+        let driver = Arc::new(Driver::start(self, &runtime));
+        drivers.push((runtime.id(), Arc::clone(&driver)));
+        Some(driver)
+    }
+
+    /// Any connections that are still driven: for releases from outside a runtime.
+    pub(crate) fn any_driver(self: &Arc<Self>) -> Option<Arc<Driver>> {
+        self.driver().or_else(|| {
+            let drivers = lock(&self.drivers);
+            drivers
+                .iter()
+                .find(|(_, driver)| driver.is_alive())
+                .map(|(_, driver)| Arc::clone(driver))
+        })
+    }
+}
+
+/// The way to each node from one runtime.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    ways: Vec<Way>,
+    /// Closed when the runtime ended.
+    alive: oneshot::Sender<()>,
+}
+
+#[derive(Debug)]
+enum Way {
+    Lane(Lane),
+    Memory(memory::Port),
+}
+
+impl Driver {
+    fn start(nodes: &Arc<Nodes>, runtime: &Handle) -> Self {
+        let ways = nodes
+            .places
+            .iter()
+            .enumerate()
+            .map(|(index, place)| match place {
+                Place::Redis(target) => Way::Lane(Lane::start(nodes, index, target, runtime)),
+                Place::Memory(node) => Way::Memory(memory::Port::new(nodes, index, node)),
+            })
+            .collect();
+        // The other end lives in a task, which ends with its runtime or with this driver.
+        let (alive, ended) = oneshot::channel();
+        runtime.spawn(ended);
+        Self { ways, alive }
+    }
+
+    pub(crate) fn is_alive(&self) -> bool {
+        !self.alive.is_closed()
+    }
+
+    /// Sends a call to a node. Never blocks; the answer goes to the ballot, at once perhaps.
+    pub(crate) fn submit(&self, op: Op) {
+        match self.ways.get(op.node) {
+            Some(Way::Lane(lane)) => lane.submit(op),
+            Some(Way::Memory(port)) => port.submit(op),
+            None => {}
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Why a node did not vote.
+
+use std::{borrow::Cow, fmt, time::Duration};
+
+/// The class of a node's fault. The text that comes with it says more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FaultKind {
+    /// No connection: refused, reset, unknown host, or down since.
+    Unreachable,
+    /// No answer within the node time-out.
+    TimedOut,
+    /// Too many operations wait for this node already.
+    Backlog,
+    /// The password or the user was refused (`NOAUTH`, `WRONGPASS`).
+    Authentication,
+    /// The user lacks a right (`NOPERM`).
+    Permission,
+    /// The node is a replica, or became one (`READONLY`).
+    ReadOnly,
+    /// The node is loading its data (`LOADING`).
+    Loading,
+    /// The node refuses writes because of its persistence (`MISCONF`).
+    Misconfigured,
+    /// The node's memory is full (`OOM`).
+    OutOfMemory,
+    /// The key, or its fence, holds something that is no lock of ours (`WRONGTYPE`).
+    WrongType,
+    /// The key has no expiry, so no lock client wrote it.
+    NoExpiry,
+    /// The fence is no number, or beyond what a token may be.
+    BadFence,
+    /// The node restarted and may have forgotten locks, so it has no vote for a while.
+    Quarantined,
+    /// Other clients of the node have another `max_ttl`, under the strict restart guard.
+    OtherMaxTtl,
+    /// The same server stands in the list under another address.
+    SameServer,
+    /// The node does not know a script that it was just given.
+    NoScript,
+    /// The node answered in a way that was not understood, or with another error.
+    Other,
+}
+
+/// A node's fault, with whether the node surely did nothing of what was asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Fault {
+    pub(crate) kind: FaultKind,
+    pub(crate) text: Cow<'static, str>,
+    pub(crate) untouched: bool,
+}
+
+impl Fault {
+    /// The call may have been, or may yet be, carried out.
+    pub(crate) fn unknown(kind: FaultKind, text: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            kind,
+            text: text.into(),
+            untouched: false,
+        }
+    }
+
+    /// The call was carried out, but the node has no vote for this long.
+    pub(crate) fn quarantined(left: Duration) -> Self {
+        Self::unknown(
+            FaultKind::Quarantined,
+            format!(
+                "started lately and may have forgotten locks: no vote for another {} s",
+                left.as_secs() + 1
+            ),
+        )
+    }
+
+    /// The call was not carried out and never will be.
+    pub(crate) fn untouched(kind: FaultKind, text: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            kind,
+            text: text.into(),
+            untouched: true,
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}

@@ -1,0 +1,63 @@
+//! What a node says of itself on a new connection.
+
+use std::time::Duration;
+
+/// The identity and state of a node's process.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Info {
+    /// Drawn afresh by every process of the server.
+    pub(crate) run_id: String,
+    pub(crate) version: String,
+    pub(crate) uptime: Duration,
+    /// The address of its master, where it is a replica.
+    pub(crate) replica_of: Option<String>,
+    /// What it does when memory is full; `None` where it may not be asked.
+    pub(crate) eviction: Option<String>,
+    /// Its wall clock, in microseconds since the epoch.
+    pub(crate) time: u64,
+}
+
+impl Info {
+    /// Reads the replies of `INFO server` and `INFO replication`.
+    pub(crate) fn from_text(server: &str, replication: &str) -> Self {
+        let field = |text: &str, name: &str| {
+            text.lines()
+                .filter_map(|line| line.trim_end().split_once(':'))
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| value.to_owned())
+        };
+        let replica_of = (field(replication, "role").as_deref() == Some("slave")).then(|| {
+            let part = |name| field(replication, name).unwrap_or_else(|| "?".into());
+            format!("{}:{}", part("master_host"), part("master_port"))
+        });
+        let version = |name| field(server, name);
+        Self {
+            run_id: field(server, "run_id").unwrap_or_default(),
+            version: version("valkey_version")
+                .or_else(|| version("redis_version"))
+                .unwrap_or_default(),
+            uptime: field(server, "uptime_in_seconds")
+                .and_then(|seconds| seconds.parse().ok())
+                .map_or(Duration::ZERO, Duration::from_secs),
+            replica_of,
+            eviction: None,
+            time: 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_a_replica() {
+        let info = Info::from_text(
+            "# Server\r\nredis_version:7.0.15\r\nrun_id:abc\r\nuptime_in_seconds:12\r\n",
+            "role:slave\r\nmaster_host:10.0.0.1\r\nmaster_port:6379\r\n",
+        );
+        assert_eq!(info.run_id, "abc");
+        assert_eq!(info.uptime, Duration::from_secs(12));
+        assert_eq!(info.replica_of.as_deref(), Some("10.0.0.1:6379"));
+    }
+}

@@ -1,0 +1,265 @@
+//! The keys of a node in memory, and the scripts of the protocol on them.
+//!
+//! Each function here does what the Lua script of the same name does on a server.
+
+use std::{collections::HashMap, time::Duration};
+
+use crate::{
+    clock::{Clock, Instant},
+    key::Key,
+    node::{Fault, FaultKind, Owner, Reply, Sight, Strict, What},
+    protocol::token::FencingToken,
+};
+
+/// Expired entries are swept out when this many stand there, and again at twice of what was left.
+const SWEEP: usize = 1_024;
+
+#[derive(Debug)]
+pub(super) struct Store {
+    entries: HashMap<Box<str>, Entry>,
+    ahead: Duration,
+    sweep_at: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    value: String,
+    expires: Option<Instant>,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            entries: HashMap::new(),
+            ahead: Duration::ZERO,
+            sweep_at: SWEEP,
+        }
+    }
+}
+
+impl Store {
+    pub(super) fn now(&self) -> Instant {
+        Clock::Tokio.now().after(self.ahead)
+    }
+
+    pub(super) fn shift(&mut self, forward: Duration) {
+        self.ahead += forward;
+    }
+
+    fn entry(&self, key: &str) -> Option<&Entry> {
+        let now = self.now();
+        self.entries
+            .get(key)
+            .filter(|entry| entry.expires.is_none_or(|at| at > now))
+    }
+
+    pub(super) fn get(&self, key: &str) -> Option<&str> {
+        self.entry(key).map(|entry| entry.value.as_str())
+    }
+
+    pub(super) fn set(&mut self, key: &str, value: String, ttl: Option<Duration>) {
+        let now = self.now();
+        let expires = ttl.map(|ttl| now.after(ttl.max(Duration::from_millis(1))));
+        self.entries.insert(key.into(), Entry { value, expires });
+        if self.entries.len() >= self.sweep_at {
+            self.entries
+                .retain(|_, entry| entry.expires.is_none_or(|at| at > now));
+            self.sweep_at = (self.entries.len() * 2).max(SWEEP);
+        }
+    }
+
+    pub(super) fn delete(&mut self, key: &str) -> bool {
+        let lived = self.entry(key).is_some();
+        self.entries.remove(key);
+        lived
+    }
+
+    pub(super) fn keys(&self) -> Vec<String> {
+        let mut keys: Vec<String> = self
+            .entries
+            .keys()
+            .filter(|key| self.entry(key).is_some())
+            .map(ToString::to_string)
+            .collect();
+        keys.sort_unstable();
+        keys
+    }
+
+    /// What is left of a key's ttl; `None` where it has none.
+    fn left(&self, key: &str) -> Option<Duration> {
+        let expires = self.entry(key)?.expires?;
+        Some(expires.saturating_since(self.now()))
+    }
+
+    pub(super) fn carry_out(&mut self, key: &Key, what: &What, retention: Duration) -> Outcome {
+        Outcome::Vote(match what {
+            What::Acquire { owner, ttl, token } => {
+                self.acquire(key, owner, *ttl, *token, retention)
+            }
+            What::Extend { owner, ttl, token } => self.extend(key, owner, *ttl, *token, retention),
+            What::Release {
+                owner, tombstone, ..
+            } => {
+                if self.get(key.lock()) == Some(text(owner)) {
+                    self.delete(key.lock());
+                }
+                self.bury(key, *tombstone, retention);
+                Reply::Yes
+            }
+            What::Settle {
+                owner,
+                next,
+                window,
+                tombstone,
+                ..
+            } => {
+                let held = self.get(key.lock()) == Some(text(owner));
+                if held {
+                    self.set(key.lock(), text(next).to_owned(), Some(*window));
+                }
+                self.bury(key, *tombstone, retention);
+                if held { Reply::Yes } else { Reply::Gone }
+            }
+            What::Force => {
+                self.delete(key.lock());
+                if let Ok(Some(fence)) = self.fence(key) {
+                    self.set(key.fence(), (fence + 1).to_string(), Some(retention));
+                }
+                Reply::Yes
+            }
+            What::Look => {
+                return Outcome::Saw(Sight {
+                    owner: self.get(key.lock()).map(|owner| owner.as_bytes().to_vec()),
+                    left: self.left(key.lock()).unwrap_or_default(),
+                    fence: self.fence(key).ok().flatten().unwrap_or(0),
+                });
+            }
+            What::Ping | What::Trust => Reply::Yes,
+        })
+    }
+
+    /// What the strict guard's marker says of this process, left where it is missing: whether a yes is no vote, and
+    /// for how long.
+    pub(super) fn abstains(&mut self, strict: &Strict, run_id: &str) -> Option<Reply> {
+        let marker = strict.marker(run_id);
+        match self.get(&strict.marker_key) {
+            Some(was) if was == marker => {}
+            Some(was) if was.split(' ').next() == Some(run_id) => {
+                return Some(Reply::Failed(Strict::other_max_ttl(was)));
+            }
+            _ => {
+                self.set(
+                    &strict.quarantine_key,
+                    String::new(),
+                    Some(strict.guard_time),
+                );
+                self.set(&strict.marker_key, marker, None);
+            }
+        }
+        self.left(&strict.quarantine_key)
+            .map(|left| Reply::Abstains { left })
+    }
+
+    /// An operator vouches for this process.
+    pub(super) fn trust(&mut self, strict: &Strict, run_id: &str) {
+        self.set(&strict.marker_key, strict.marker(run_id), None);
+        self.delete(&strict.quarantine_key);
+    }
+
+    fn acquire(
+        &mut self,
+        key: &Key,
+        owner: &Owner,
+        ttl: Duration,
+        token: Option<u64>,
+        retention: Duration,
+    ) -> Reply {
+        if let Some(holder) = self.get(key.lock())
+            && (holder != text(owner) || token.is_none())
+        {
+            return match self.left(key.lock()) {
+                Some(left) => Reply::Held {
+                    left,
+                    fence: self.fence(key).ok().flatten().unwrap_or(0),
+                },
+                None => Reply::Failed(Fault::untouched(
+                    FaultKind::NoExpiry,
+                    "the key has no expiry, so it is no lock and will never be free: delete it or choose another key",
+                )),
+            };
+        }
+        if let Some(token) = token {
+            match self.fence(key) {
+                Err(fault) => return Reply::Failed(fault),
+                Ok(Some(fence)) if fence >= token => return Reply::Stale { fence },
+                Ok(_) => self.set(key.fence(), token.to_string(), Some(retention)),
+            }
+        }
+        self.set(key.lock(), text(owner).to_owned(), Some(ttl));
+        Reply::Yes
+    }
+
+    fn extend(
+        &mut self,
+        key: &Key,
+        owner: &Owner,
+        ttl: Duration,
+        token: Option<u64>,
+        retention: Duration,
+    ) -> Reply {
+        let held = match self.get(key.lock()) {
+            Some(holder) if holder != text(owner) => return Reply::Gone,
+            holder => holder.is_some(),
+        };
+        match token {
+            None if !held => return Reply::Gone,
+            None => {}
+            Some(token) => match self.fence(key) {
+                Err(fault) => return Reply::Failed(fault),
+                Ok(Some(fence)) if fence > token && !held => return Reply::Gone,
+                Ok(fence) => {
+                    let fence = fence.map_or(token, |fence| fence.max(token));
+                    self.set(key.fence(), fence.to_string(), Some(retention));
+                }
+            },
+        }
+        let longest = self.left(key.lock()).map_or(ttl, |left| left.max(ttl));
+        self.set(key.lock(), text(owner).to_owned(), Some(longest));
+        if held { Reply::Yes } else { Reply::Healed }
+    }
+
+    /// Leaves a tombstone: the fence rises, never falls.
+    fn bury(&mut self, key: &Key, tombstone: Option<u64>, retention: Duration) {
+        if let Some(tombstone) = tombstone
+            && let Ok(fence) = self.fence(key)
+            && fence.is_none_or(|fence| fence < tombstone)
+        {
+            self.set(key.fence(), tombstone.to_string(), Some(retention));
+        }
+    }
+
+    fn fence(&self, key: &Key) -> Result<Option<u64>, Fault> {
+        match self.get(key.fence()) {
+            None => Ok(None),
+            Some(text) => match text.parse() {
+                Ok(fence) if fence < FencingToken::LIMIT => Ok(Some(fence)),
+                _ => Err(Fault::untouched(
+                    FaultKind::BadFence,
+                    format!(
+                        "the fence holds `{text}`, which no token can be: delete it if it is not yours"
+                    ),
+                )),
+            },
+        }
+    }
+}
+
+/// What came of a call.
+pub(super) enum Outcome {
+    Vote(Reply),
+    Saw(Sight),
+}
+
+fn text(owner: &Owner) -> &str {
+    owner.as_str()
+}

@@ -1,0 +1,166 @@
+//! Nodes: what can be asked of one, and what it may answer. Nothing here knows of quorums.
+
+mod address;
+mod backlog;
+mod driver;
+mod fault;
+mod info;
+mod lane;
+pub mod memory;
+mod redis;
+mod state;
+mod strict;
+
+use std::{sync::Arc, time::Duration};
+
+pub use address::NodeAddress;
+pub(crate) use address::Place;
+pub(crate) use driver::{Driver, Nodes};
+pub(crate) use fault::Fault;
+pub use fault::FaultKind;
+pub(crate) use info::Info;
+pub(crate) use redis::Certificates;
+pub(crate) use state::NodeState;
+pub(crate) use strict::{Strict, is_reserved};
+
+use crate::{clock::Instant, key::Key};
+
+/// One request to a node, the same for each node of a round.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) key: Arc<Key>,
+    pub(crate) what: What,
+}
+
+/// What is asked.
+#[derive(Debug)]
+pub(crate) enum What {
+    /// Take the key for `owner`. With a token: fenced.
+    Acquire {
+        owner: Owner,
+        ttl: Duration,
+        token: Option<u64>,
+    },
+    /// Raise the ttl of what `owner` holds; with a token, write it again where it is missing.
+    Extend {
+        owner: Owner,
+        ttl: Duration,
+        token: Option<u64>,
+    },
+    /// Delete the key if `owner` holds it; with a tombstone, bar what may still arrive for it.
+    Release {
+        owner: Owner,
+        tombstone: Option<u64>,
+        give_up: Instant,
+    },
+    /// As a release, but the key stays busy under `next` for `window`.
+    Settle {
+        owner: Owner,
+        next: Owner,
+        window: Duration,
+        tombstone: Option<u64>,
+        give_up: Instant,
+    },
+    /// Delete the key, whoever holds it, and bar what the holder may still send.
+    Force,
+    /// Who holds the key, and for how long.
+    Look,
+    /// Is the node there, and does it vote?
+    Ping,
+    /// An operator vouches that the node has forgotten nothing.
+    Trust,
+}
+
+impl What {
+    /// Deliver later rather than never: until when.
+    pub(crate) fn give_up(&self) -> Option<Instant> {
+        match self {
+            Self::Release { give_up, .. } | Self::Settle { give_up, .. } => Some(*give_up),
+            _ => None,
+        }
+    }
+}
+
+/// The value under a key: fresh and random for every attempt, so that nobody mistakes another's key for its own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Owner([u8; Owner::LEN]);
+
+impl Owner {
+    const LEN: usize = 32;
+
+    pub(crate) fn fresh() -> Self {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let random: [u8; Self::LEN / 2] = rand::random();
+        let mut hex = [0; Self::LEN];
+        for (pair, byte) in hex.chunks_exact_mut(2).zip(random) {
+            pair[0] = DIGITS[usize::from(byte >> 4)];
+            pair[1] = DIGITS[usize::from(byte & 15)];
+        }
+        Self(hex)
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        // Hexadecimal digits are always UTF-8.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl std::fmt::Debug for Owner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What a node answers.
+#[derive(Clone, Debug)]
+pub(crate) enum Reply {
+    /// Done, and it counts.
+    Yes,
+    /// Another holds the key.
+    Held { left: Duration, fence: u64 },
+    /// The token is not above the fence; nothing was written.
+    Stale { fence: u64 },
+    /// Extension: the key is missing and may not come back, or is another's.
+    Gone,
+    /// Extension: the key was missing and stands again; no vote.
+    Healed,
+    /// Done, but it does not count for this long: the node may have forgotten locks.
+    Abstains { left: Duration },
+    /// No vote, and why.
+    Failed(Fault),
+}
+
+/// What a node says of a key when looked at.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sight {
+    pub(crate) owner: Option<Vec<u8>>,
+    pub(crate) left: Duration,
+    pub(crate) fence: u64,
+}
+
+/// Where replies go: a round. Called on the task that read the reply, so it must be quick.
+pub(crate) trait Ballot: Send + Sync {
+    fn call(&self) -> &Call;
+    /// Whether anybody still wants this sent.
+    fn wanted(&self) -> bool;
+    fn vote(&self, node: usize, reply: Reply);
+    /// The answer to [`What::Look`], before its vote.
+    fn saw(&self, _node: usize, _sight: Sight) {}
+}
+
+/// One call on its way to one node.
+#[derive(Clone)]
+pub(crate) struct Op {
+    pub(crate) ballot: Arc<dyn Ballot>,
+    pub(crate) node: usize,
+}
+
+impl Op {
+    pub(crate) fn answer(&self, reply: Reply) {
+        self.ballot.vote(self.node, reply);
+    }
+}

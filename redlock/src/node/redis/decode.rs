@@ -1,0 +1,242 @@
+//! What servers answer, as replies. Anything may come back; nothing of it panics.
+
+use std::time::Duration;
+
+use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
+
+use crate::node::{Fault, FaultKind, Reply, Sight, Strict, What};
+
+/// How far a call has come: most take one command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::node) enum Step {
+    /// As a script by its hash, or a plain command.
+    First,
+    /// The script with its source, after the server said that it does not know it.
+    BySource,
+    /// How long the key is still held, after a plain `SET NX` was refused.
+    AskLeft,
+}
+
+/// What an answer means.
+#[derive(Debug)]
+pub(in crate::node) enum Answer {
+    Vote(Reply),
+    Saw(Sight),
+    /// Ask on.
+    Next(Step),
+}
+
+pub(super) fn answer(what: &What, step: Step, said: &Result<Value, Fault>) -> Answer {
+    let value = match said {
+        Ok(value) => value,
+        // A cluster hands out the errors of its servers, each with its command.
+        Err(fault) if fault.kind == FaultKind::NoScript && step == Step::First => {
+            return Answer::Next(Step::BySource);
+        }
+        Err(fault) => return failed(fault.clone()),
+    };
+    if let Value::ServerError(error) = value {
+        let error = RedisError::from(error.clone());
+        if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) && step == Step::First {
+            return Answer::Next(Step::BySource);
+        }
+        return failed(fault(&error));
+    }
+    if step == Step::AskLeft {
+        return match value {
+            Value::Int(-1) => failed(no_expiry()),
+            Value::Int(left) => Answer::Vote(Reply::Held {
+                left: millis(*left),
+                fence: 0,
+            }),
+            other => failed(unexpected(other)),
+        };
+    }
+    match (what, value) {
+        (What::Acquire { token: None, .. }, Value::Nil) => Answer::Next(Step::AskLeft),
+        (What::Look, Value::Array(parts)) => look(parts),
+        (What::Look, other) => failed(unexpected(other)),
+        (_, Value::Okay) => Answer::Vote(Reply::Yes),
+        (_, Value::SimpleString(word)) => match word.as_str() {
+            "OK" | "PONG" => Answer::Vote(Reply::Yes),
+            "HEALED" => Answer::Vote(Reply::Healed),
+            "GONE" => Answer::Vote(Reply::Gone),
+            _ => failed(unexpected(value)),
+        },
+        (_, Value::Array(parts)) => structured(parts, value),
+        (_, other) => failed(unexpected(other)),
+    }
+}
+
+/// `{WORD, …}`, as the scripts answer what is neither yes nor no.
+fn structured(parts: &[Value], whole: &Value) -> Answer {
+    let word = parts.first().map(text).unwrap_or_default();
+    let rest = parts.get(1..).unwrap_or_default();
+    let said = || rest.first().map(text).unwrap_or_default();
+    match (word.as_str(), rest) {
+        ("HELD", [Value::Int(left), fence]) => Answer::Vote(Reply::Held {
+            left: millis(*left),
+            // A fence that is no number says nothing, and the key is busy all the same.
+            fence: number(fence).unwrap_or(0),
+        }),
+        ("STALE", [fence]) => match number(fence) {
+            Some(fence) => Answer::Vote(Reply::Stale { fence }),
+            None => failed(unexpected(whole)),
+        },
+        ("QUARANTINED", [Value::Int(left)]) => Answer::Vote(Reply::Abstains {
+            left: millis(*left),
+        }),
+        ("MAXTTL", _) => failed(Strict::other_max_ttl(&said())),
+        ("NOEXPIRY", _) => failed(no_expiry()),
+        ("BADFENCE", _) => failed(Fault::untouched(
+            FaultKind::BadFence,
+            format!(
+                "the fence holds `{}`, which no token can be: delete it if it is not yours",
+                shortened(&said())
+            ),
+        )),
+        ("WRONGTYPE", _) => failed(Fault::untouched(
+            FaultKind::WrongType,
+            format!(
+                "`{}` holds a hash, a list or the like, not a lock: choose another key",
+                said()
+            ),
+        )),
+        _ => failed(unexpected(whole)),
+    }
+}
+
+fn look(parts: &[Value]) -> Answer {
+    let [owner, left, fence] = parts else {
+        return failed(unexpected(&Value::Array(parts.to_vec())));
+    };
+    let owner = match owner {
+        Value::BulkString(bytes) => Some(bytes.clone()),
+        _ => None,
+    };
+    let left = match left {
+        Value::Int(left) => millis(*left),
+        _ => Duration::ZERO,
+    };
+    Answer::Saw(Sight {
+        owner,
+        left,
+        fence: number(fence).unwrap_or(0),
+    })
+}
+
+fn failed(fault: Fault) -> Answer {
+    Answer::Vote(Reply::Failed(fault))
+}
+
+fn no_expiry() -> Fault {
+    Fault::untouched(
+        FaultKind::NoExpiry,
+        "the key has no expiry, so it is no lock and will never be free: delete it or choose another key",
+    )
+}
+
+fn unexpected(value: &Value) -> Fault {
+    Fault::unknown(
+        FaultKind::Other,
+        format!(
+            "the server answered what was not understood: {}",
+            shortened(&format!("{value:?}"))
+        ),
+    )
+}
+
+/// What an error of the client library means for the call it belongs to.
+pub(super) fn fault(error: &RedisError) -> Fault {
+    let text = match (error.code(), error.detail()) {
+        (Some(code), Some(detail)) => format!("{code} {detail}"),
+        _ => error.to_string(),
+    };
+    let kind = match error.kind() {
+        ErrorKind::AuthenticationFailed => FaultKind::Authentication,
+        ErrorKind::Server(ServerErrorKind::NoPerm) => FaultKind::Permission,
+        ErrorKind::Server(ServerErrorKind::NoScript) => FaultKind::NoScript,
+        ErrorKind::Server(ServerErrorKind::ReadOnly) => FaultKind::ReadOnly,
+        ErrorKind::Server(ServerErrorKind::BusyLoading) => FaultKind::Loading,
+        ErrorKind::Io => {
+            return Fault::unknown(
+                if error.is_timeout() {
+                    FaultKind::TimedOut
+                } else {
+                    FaultKind::Unreachable
+                },
+                text,
+            );
+        }
+        _ => match error.code().unwrap_or_default() {
+            "NOAUTH" | "WRONGPASS" => FaultKind::Authentication,
+            "MISCONF" => FaultKind::Misconfigured,
+            "OOM" => FaultKind::OutOfMemory,
+            "WRONGTYPE" => FaultKind::WrongType,
+            // A script wraps the error of a command it called, and may have written before.
+            _ if text.contains("OOM") => return Fault::unknown(FaultKind::OutOfMemory, text),
+            _ if text.contains("MISCONF") => return Fault::unknown(FaultKind::Misconfigured, text),
+            _ if text.contains("NOPERM") || text.contains("can't access") => {
+                return Fault::unknown(FaultKind::Permission, text);
+            }
+            _ => return Fault::unknown(FaultKind::Other, text),
+        },
+    };
+    // Inside a script a right may be missing after the first write.
+    if kind == FaultKind::Permission || kind == FaultKind::OutOfMemory {
+        Fault::unknown(kind, text)
+    } else {
+        Fault::untouched(kind, text)
+    }
+}
+
+/// A key in its last millisecond has a PTTL of 0, and one that just went -2.
+fn millis(left: i64) -> Duration {
+    Duration::from_millis(u64::try_from(left).unwrap_or(0))
+}
+
+fn number(value: &Value) -> Option<u64> {
+    text(value).parse().ok()
+}
+
+pub(super) fn text(value: &Value) -> String {
+    match value {
+        Value::BulkString(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        Value::SimpleString(text) | Value::VerbatimString { text, .. } => text.clone(),
+        Value::Int(number) => number.to_string(),
+        Value::Okay => "OK".to_owned(),
+        _ => String::new(),
+    }
+}
+
+/// `TIME`, in microseconds.
+pub(super) fn time(value: &Value) -> u64 {
+    match value {
+        Value::Array(parts) => match parts.as_slice() {
+            [seconds, micros] => number(seconds)
+                .unwrap_or(0)
+                .saturating_mul(1_000_000)
+                .saturating_add(number(micros).unwrap_or(0)),
+            _ => 0,
+        },
+        _ => 0,
+    }
+}
+
+/// The value of a `CONFIG GET` with one name.
+pub(super) fn setting(value: &Value) -> Option<String> {
+    match value {
+        Value::Map(pairs) => pairs.first().map(|(_, value)| text(value)),
+        Value::Array(parts) => parts.get(1).map(text),
+        _ => None,
+    }
+}
+
+fn shortened(said: &str) -> String {
+    if said.chars().count() <= 80 {
+        return said.to_owned();
+    }
+    let mut text: String = said.chars().take(79).collect();
+    text.push('…');
+    text
+}

@@ -1,0 +1,288 @@
+//! One connection to a node.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionInfo, Pipeline, PushInfo, PushKind, RedisError, Value,
+    aio::MultiplexedConnection,
+};
+
+use super::{
+    decode::{self, Answer, Step},
+    encode::{self, Manner},
+    target::{Reach, Target},
+};
+use crate::node::{Fault, FaultKind, Info, Op, Strict};
+
+/// One connection to a node, with what the node said of itself when it was made.
+pub(in crate::node) struct Link {
+    connection: Connection,
+    broken: Arc<AtomicBool>,
+    manner: Manner,
+    pub(in crate::node) info: Info,
+}
+
+#[derive(Clone)]
+enum Connection {
+    Server(MultiplexedConnection),
+    #[cfg(feature = "cluster")]
+    Cluster(redis::cluster_async::ClusterConnection),
+}
+
+/// The answers of one batch, in order.
+pub(in crate::node) type Answers = Result<Vec<Result<Value, Fault>>, Fault>;
+
+impl Link {
+    /// Connects, logs in and asks who is there. `on_broken` is called when the connection is found closed.
+    pub(in crate::node) async fn open(
+        target: &Target,
+        retention: Duration,
+        strict: Option<&Strict>,
+        on_broken: impl Fn() + Send + Sync + 'static,
+    ) -> Result<Self, Fault> {
+        let broken = Arc::new(AtomicBool::new(false));
+        let noticed = Arc::clone(&broken);
+        let config = AsyncConnectionConfig::new()
+            // All time-outs are the lane's.
+            .set_connection_timeout(None)
+            .set_response_timeout(None)
+            .set_push_sender(move |push: PushInfo| {
+                if push.kind == PushKind::Disconnection {
+                    noticed.store(true, Relaxed);
+                    on_broken();
+                }
+                Ok::<(), redis::aio::SendError>(())
+            });
+        let opened = match &target.reach {
+            Reach::Server(info) => server(info, target, &config).await,
+            #[cfg(feature = "sentinel")]
+            Reach::Sentinel {
+                sentinels,
+                master,
+                login,
+                tls,
+            } => sentinel(sentinels, master, login, *tls, target, &config).await,
+            #[cfg(feature = "cluster")]
+            Reach::Cluster(seeds) => cluster(seeds, target).await,
+        };
+        let (connection, info) = opened.map_err(|error| match error {
+            Opening::Redis(error) => decode::fault(&error),
+            Opening::Fault(fault) => fault,
+        })?;
+        let manner = Manner::new(retention, strict, &info.run_id);
+        Ok(Self {
+            connection,
+            broken,
+            manner,
+            info,
+        })
+    }
+
+    pub(in crate::node) fn is_broken(&self) -> bool {
+        self.broken.load(Relaxed)
+    }
+
+    /// Sends `batch`. The future is to be polled until it answers: what the client library has not sent yet when its
+    /// future is dropped, it skips.
+    pub(in crate::node) fn send(
+        &self,
+        batch: &[(Op, Step)],
+    ) -> impl Future<Output = Answers> + Send + use<> {
+        let mut pipeline = Pipeline::with_capacity(batch.len());
+        for (op, step) in batch {
+            pipeline.add_command(encode::command(op.ballot.call(), *step, &self.manner));
+        }
+        let connection = self.connection.clone();
+        async move {
+            match connection {
+                Connection::Server(mut connection) => connection
+                    .send_packed_commands(&pipeline, 0, pipeline.len())
+                    .await
+                    .map(|values| values.into_iter().map(Ok).collect())
+                    .map_err(|error| decode::fault(&error)),
+                // The keys of a batch live on different servers, so each command goes its own way.
+                #[cfg(feature = "cluster")]
+                Connection::Cluster(connection) => {
+                    let answers = pipeline.cmd_iter().map(|command| {
+                        let mut connection = connection.clone();
+                        async move {
+                            redis::aio::ConnectionLike::req_packed_command(&mut connection, command)
+                                .await
+                                .map_err(|error| decode::fault(&error))
+                        }
+                    });
+                    Ok(futures_util::future::join_all(answers).await)
+                }
+            }
+        }
+    }
+
+    /// What one answer means for the call of `op`.
+    pub(in crate::node) fn understand(op: &Op, step: Step, said: &Result<Value, Fault>) -> Answer {
+        decode::answer(&op.ballot.call().what, step, said)
+    }
+}
+
+enum Opening {
+    Redis(RedisError),
+    Fault(Fault),
+}
+
+impl From<RedisError> for Opening {
+    fn from(error: RedisError) -> Self {
+        Self::Redis(error)
+    }
+}
+
+impl From<Fault> for Opening {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+type Opened = Result<(Connection, Info), Opening>;
+
+async fn server(info: &ConnectionInfo, target: &Target, config: &AsyncConnectionConfig) -> Opened {
+    let client = client(info, target)?;
+    let mut connection = client
+        .get_multiplexed_async_connection_with_config(config)
+        .await?;
+    let info = introduce(&mut connection).await?;
+    Ok((Connection::Server(connection), info))
+}
+
+#[cfg(feature = "tls")]
+fn client(info: &ConnectionInfo, target: &Target) -> Result<Client, RedisError> {
+    if matches!(info.addr(), redis::ConnectionAddr::TcpTls { .. }) {
+        super::certificates::provide_cryptography();
+        return Client::build_with_tls(info.clone(), target.certificates.to_redis());
+    }
+    Client::open(info.clone())
+}
+
+#[cfg(not(feature = "tls"))]
+fn client(info: &ConnectionInfo, _: &Target) -> Result<Client, RedisError> {
+    Client::open(info.clone())
+}
+
+/// Asks the sentinels who the master is, on every connection anew: it changes by failover.
+#[cfg(feature = "sentinel")]
+async fn sentinel(
+    sentinels: &[ConnectionInfo],
+    master: &str,
+    login: &redis::RedisConnectionInfo,
+    tls: bool,
+    target: &Target,
+    config: &AsyncConnectionConfig,
+) -> Opened {
+    use redis::sentinel::{SentinelClientBuilder, SentinelServerType};
+
+    let addresses = sentinels.iter().map(|info| info.addr().clone());
+    let mut builder = SentinelClientBuilder::new(addresses, master, SentinelServerType::Master)?
+        .set_client_to_redis_db(login.db())
+        .set_client_to_redis_protocol(login.protocol());
+    if let Some(user) = login.username() {
+        builder = builder.set_client_to_redis_username(user);
+    }
+    if let Some(password) = login.password() {
+        builder = builder.set_client_to_redis_password(password);
+    }
+    #[cfg(feature = "tls")]
+    if tls {
+        super::certificates::provide_cryptography();
+        builder = builder
+            .set_client_to_redis_tls_mode(redis::TlsMode::Secure)
+            .set_client_to_redis_certificates(target.certificates.to_redis());
+    }
+    #[cfg(not(feature = "tls"))]
+    let _ = (tls, target);
+    let mut client = builder.build()?;
+    let mut connection = client.get_async_connection_with_config(config).await?;
+    let info = introduce(&mut connection).await?;
+    match &info.replica_of {
+        // Between a failover and the sentinels' knowing it: the next connection will find the new master.
+        Some(other) => Err(Opening::Fault(Fault::untouched(
+            FaultKind::ReadOnly,
+            format!("the sentinels still name a replica of {other} as the master"),
+        ))),
+        None => Ok((Connection::Server(connection), info)),
+    }
+}
+
+#[cfg(feature = "cluster")]
+async fn cluster(seeds: &[ConnectionInfo], target: &Target) -> Opened {
+    let mut builder = redis::cluster::ClusterClientBuilder::new(seeds.iter().cloned())
+        .use_protocol(redis::ProtocolVersion::RESP3)
+        // What fails is a vote no; redirections are followed all the same.
+        .retries(2)
+        .max_retry_wait(20)
+        .connection_timeout(Duration::from_secs(1))
+        .response_timeout(Duration::from_secs(1));
+    #[cfg(feature = "tls")]
+    if seeds
+        .iter()
+        .any(|seed| matches!(seed.addr(), redis::ConnectionAddr::TcpTls { .. }))
+    {
+        super::certificates::provide_cryptography();
+        builder = builder.certs(target.certificates.to_redis());
+    }
+    #[cfg(not(feature = "tls"))]
+    let _ = target;
+    if let Some(login) = seeds.first().map(ConnectionInfo::redis_settings) {
+        if let Some(user) = login.username() {
+            builder = builder.username(user);
+        }
+        if let Some(password) = login.password() {
+            builder = builder.password(password);
+        }
+    }
+    let mut connection = builder.build()?.get_async_connection().await?;
+    let time: Value = redis::cmd("TIME").query_async(&mut connection).await?;
+    let info = Info {
+        version: "cluster".to_owned(),
+        time: decode::time(&time),
+        ..Info::default()
+    };
+    Ok((Connection::Cluster(connection), info))
+}
+
+/// Asks a server who and how it is.
+async fn introduce(connection: &mut MultiplexedConnection) -> Result<Info, Opening> {
+    let mut pipeline = Pipeline::new();
+    pipeline.cmd("INFO").arg("server");
+    pipeline.cmd("INFO").arg("replication");
+    pipeline.cmd("TIME");
+    pipeline.cmd("CONFIG").arg("GET").arg("maxmemory-policy");
+    let answers = connection
+        .send_packed_commands(&pipeline, 0, pipeline.len())
+        .await?;
+    let mut answers = answers.into_iter();
+    let mut next = |needs: &str| match answers.next() {
+        Some(Value::ServerError(error)) => {
+            let fault = decode::fault(&RedisError::from(error));
+            Err(Fault::untouched(fault.kind, format!("{needs}: {fault}")))
+        }
+        Some(value) => Ok(value),
+        None => Err(Fault::untouched(
+            FaultKind::Other,
+            "the server answered less than it was asked",
+        )),
+    };
+    let server = decode::text(&next("INFO")?);
+    let replication = decode::text(&next("INFO")?);
+    let time = decode::time(&next("TIME")?);
+    // Looking at the policy only serves a warning, so a user without that right is fine.
+    let eviction = next("CONFIG GET")
+        .ok()
+        .and_then(|value| decode::setting(&value));
+    let mut info = Info::from_text(&server, &replication);
+    info.time = time;
+    info.eviction = eviction;
+    Ok(info)
+}

@@ -1,0 +1,14 @@
+//! A Redis server as a node. All use of the `redis` crate stands in this folder.
+
+mod certificates;
+mod decode;
+mod encode;
+mod link;
+mod target;
+
+pub(super) use redis::Value;
+
+pub(crate) use certificates::Certificates;
+pub(super) use decode::{Answer, Step};
+pub(super) use link::{Answers, Link};
+pub(crate) use target::Target;

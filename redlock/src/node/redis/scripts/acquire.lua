@@ -1,0 +1,44 @@
+-- Takes a lock together with its fencing token, in one step.
+--
+-- KEYS  1 lock  2 fence  [3 marker  4 quarantine]
+-- ARGV  1 owner  2 ttl in ms  3 token  4 retention of the fence in ms  [5 marker  6 guard time in ms]
+--
+-- OK                   taken, and the fence is the token
+-- {QUARANTINED, left}  taken, but it is no vote; {MAXTTL, marker}: neither
+-- {HELD, left, fence}  another holds it for `left` ms
+-- {STALE, fence}       the token is not above the fence; nothing was written
+-- {NOEXPIRY}           the key has no expiry: not a lock
+-- {BADFENCE, fence}    the fence is not a number that a token can be
+-- {WRONGTYPE, key}     the key holds a hash, a list or the like
+--
+-- Tokens stay strings: as a Lua number, one of 16 digits would come back as 1.79e+15.
+local abstains = KEYS[3] and no_vote(KEYS[3], KEYS[4], ARGV[5], ARGV[6])
+if abstains and abstains[1] == 'MAXTTL' then return abstains end
+
+local was = redis.call('MGET', KEYS[1], KEYS[2])
+local owner, fence = was[1], was[2]
+
+if owner and owner ~= ARGV[1] then
+  local left = redis.call('PTTL', KEYS[1])
+  if left == -1 then return {'NOEXPIRY'} end
+  return {'HELD', left, fence or '0'}
+end
+
+-- MGET reads another type as missing, so what was missing is written with NX only. The fence comes first: a lock
+-- without its fence would let the next token fall back.
+if fence then
+  if not string.match(fence, '^%d+$') or #fence > 16 or tonumber(fence) >= 2 ^ 53 - 2 ^ 40 then
+    return {'BADFENCE', fence}
+  end
+  if tonumber(fence) >= tonumber(ARGV[3]) then return {'STALE', fence} end
+  redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
+elseif not redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4], 'NX') then
+  return {'WRONGTYPE', KEYS[2]}
+end
+
+if owner then
+  redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+elseif not redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2], 'NX') then
+  return {'WRONGTYPE', KEYS[1]}
+end
+return abstains or redis.status_reply('OK')

@@ -1,0 +1,40 @@
+-- Raises the ttl of a held lock, never lowers it. With a fence: writes the lock again where the node forgot it.
+--
+-- KEYS  1 lock  [2 fence  [3 marker  4 quarantine]]
+-- ARGV  1 owner  2 ttl in ms  [3 token  4 retention of the fence in ms  [5 marker  6 guard time in ms]]
+--
+-- OK                   held, for the ttl at least
+-- {QUARANTINED, left}  carried out, but it is no vote; {MAXTTL, marker}: neither
+-- HEALED               the key was missing, no release or later holder passed, and it stands again
+-- GONE                 missing or another's
+-- {BADFENCE, fence}    the fence is not a number that a token can be
+-- {WRONGTYPE, key}     the key holds a hash, a list or the like
+local abstains = KEYS[3] and no_vote(KEYS[3], KEYS[4], ARGV[5], ARGV[6])
+if abstains and abstains[1] == 'MAXTTL' then return abstains end
+
+local owner = redis.call('MGET', KEYS[1])[1]
+local fence = KEYS[2] and redis.call('MGET', KEYS[2])[1]
+
+if owner and owner ~= ARGV[1] then return redis.status_reply('GONE') end
+if not owner and not KEYS[2] then return redis.status_reply('GONE') end
+
+if KEYS[2] then
+  if not fence then
+    if not redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4], 'NX') then return {'WRONGTYPE', KEYS[2]} end
+  elseif not string.match(fence, '^%d+$') or #fence > 16 then
+    return {'BADFENCE', fence}
+  elseif tonumber(fence) > tonumber(ARGV[3]) then
+    -- A tombstone or a later holder. Held all the same where the owner still matches.
+    if not owner then return redis.status_reply('GONE') end
+    redis.call('PEXPIRE', KEYS[2], ARGV[4])
+  else
+    redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
+  end
+end
+
+if owner then
+  if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+  return abstains or redis.status_reply('OK')
+end
+if not redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2], 'NX') then return {'WRONGTYPE', KEYS[1]} end
+return abstains or redis.status_reply('HEALED')

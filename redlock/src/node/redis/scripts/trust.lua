@@ -1,0 +1,9 @@
+-- Ends the quarantine of a server that an operator vouches for.
+--
+-- KEYS  1 marker  2 quarantine
+-- ARGV  1 marker
+--
+-- OK  votes from now on
+redis.call('SET', KEYS[1], ARGV[1])
+redis.call('DEL', KEYS[2])
+return redis.status_reply('OK')

@@ -1,0 +1,192 @@
+//! What a client knows of each node, across connections: its identity, and whether its votes count.
+
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use super::{Fault, FaultKind, Info, Reply};
+use crate::{client::RestartGuard, clock::Instant, protocol::guard_time, sync::lock};
+
+/// One node, as the client knows it.
+#[derive(Debug)]
+pub(crate) struct NodeState {
+    name: String,
+    /// Until when the node's yes is no vote, in microseconds of the client's clock.
+    no_vote_until: AtomicU64,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    run_id: String,
+    version: String,
+    /// When the process started, in microseconds of the client's clock; before that clock's beginning, perhaps.
+    started: i64,
+    /// It changed its run id under this client, so its age is no excuse.
+    restarted: bool,
+    eviction: Option<String>,
+    /// Why it may never vote: a replica, or the same server as another.
+    barred: Option<Fault>,
+    /// Why it cannot be reached, where it cannot.
+    down: Option<Fault>,
+}
+
+impl NodeState {
+    pub(crate) fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            no_vote_until: AtomicU64::new(0),
+            known: Mutex::new(Known {
+                down: Some(Fault::untouched(
+                    FaultKind::Unreachable,
+                    "not connected yet",
+                )),
+                ..Known::default()
+            }),
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn run_id_is_not(&self, run_id: &str) -> bool {
+        lock(&self.known).run_id != run_id
+    }
+
+    pub(crate) fn version(&self) -> String {
+        lock(&self.known).version.clone()
+    }
+
+    pub(crate) fn eviction(&self) -> Option<String> {
+        lock(&self.known).eviction.clone()
+    }
+
+    /// Why the node may never vote.
+    pub(crate) fn barred(&self) -> Option<Fault> {
+        lock(&self.known).barred.clone()
+    }
+
+    pub(crate) fn went_down(&self, fault: &Fault) {
+        let was_up = lock(&self.known).down.replace(fault.clone()).is_none();
+        if was_up {
+            tracing::warn!(node = %self.name, cause = %fault, "node down");
+        }
+    }
+
+    pub(crate) fn came_back(&self) {
+        if lock(&self.known).down.take().is_some() {
+            tracing::info!(node = %self.name, "node up");
+        }
+    }
+
+    /// For how long the node's yes is no vote yet.
+    pub(crate) fn quarantined(&self, now: Instant) -> Option<Duration> {
+        let left = Instant::from_micros(self.no_vote_until.load(Relaxed)).saturating_since(now);
+        (!left.is_zero()).then_some(left)
+    }
+
+    /// What a reply of this node is worth: a yes of a node that may have forgotten is none.
+    pub(crate) fn weigh(&self, reply: Reply, now: Instant) -> Reply {
+        match (&reply, self.quarantined(now)) {
+            (Reply::Yes | Reply::Healed, Some(left)) => Reply::Abstains { left },
+            _ => reply,
+        }
+    }
+}
+
+/// Takes note of what node `index` said of itself on a new connection. From then on its votes count, or do not.
+pub(crate) fn admit(
+    states: &[impl AsRef<NodeState>],
+    index: usize,
+    info: &Info,
+    now: Instant,
+    guard: RestartGuard,
+    guard_time: Duration,
+) {
+    let state = states[index].as_ref();
+    let twin = states
+        .iter()
+        .map(AsRef::as_ref)
+        .enumerate()
+        .find(|(other, twin)| {
+            *other != index && !info.run_id.is_empty() && lock(&twin.known).run_id == info.run_id
+        })
+        .map(|(_, twin)| twin.name.clone());
+    {
+        let mut known = lock(&state.known);
+        known.restarted |= !known.run_id.is_empty() && known.run_id != info.run_id;
+        if known.restarted && known.run_id != info.run_id && guard == RestartGuard::Observed {
+            let until = now.after(guard_time);
+            state.no_vote_until.store(until.micros(), Relaxed);
+            tracing::warn!(
+                node = %state.name, seconds = guard_time.as_secs(),
+                "node restarted and may have forgotten locks: its votes do not count for the guard time"
+            );
+        }
+        known.run_id.clone_from(&info.run_id);
+        known.version.clone_from(&info.version);
+        known.eviction.clone_from(&info.eviction);
+        known.started = signed(now.micros())
+            .saturating_sub(i64::try_from(info.uptime.as_micros()).unwrap_or(i64::MAX));
+        known.barred = match (&info.replica_of, twin) {
+            (Some(master), _) => Some(Fault::untouched(
+                FaultKind::ReadOnly,
+                format!("is a replica of {master}: list independent masters only"),
+            )),
+            (None, Some(twin)) => Some(Fault::untouched(
+                FaultKind::SameServer,
+                format!("is the same server as {twin}: list each server once"),
+            )),
+            (None, None) => None,
+        };
+        if let Some(fault) = &known.barred {
+            tracing::error!(node = %state.name, cause = %fault, "node has no vote");
+        }
+        if known.down.take().is_some() {
+            tracing::info!(node = %state.name, version = %info.version, "node up");
+        }
+    }
+    if guard == RestartGuard::Observed {
+        judge_ages(states, now, guard_time);
+    }
+}
+
+/// A node that this client meets for the first time, and that started well after the oldest one, may have had a life
+/// before. Judged anew whenever a node is met, since the oldest may come last.
+fn judge_ages(states: &[impl AsRef<NodeState>], now: Instant, guard_time: Duration) {
+    let uptime = |known: &Known| {
+        (!known.run_id.is_empty()).then(|| {
+            let micros = signed(now.micros()).saturating_sub(known.started);
+            Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+        })
+    };
+    let oldest = states
+        .iter()
+        .filter_map(|state| uptime(&lock(&state.as_ref().known)))
+        .max()
+        .unwrap_or_default();
+    for state in states.iter().map(AsRef::as_ref) {
+        let known = lock(&state.known);
+        let Some(age) = uptime(&known).filter(|_| !known.restarted) else {
+            continue;
+        };
+        if let Some(left) = guard_time::on_first_sight(age, oldest, guard_time) {
+            let until = now.after(left).micros();
+            if state.no_vote_until.fetch_max(until, Relaxed) == 0 {
+                tracing::warn!(
+                    node = %state.name, seconds = left.as_secs(),
+                    "node started after the others and may have forgotten locks: its votes do not count for the guard time"
+                );
+            }
+        }
+    }
+}
+
+fn signed(micros: u64) -> i64 {
+    i64::try_from(micros).unwrap_or(i64::MAX)
+}

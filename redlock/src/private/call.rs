@@ -1,0 +1,246 @@
+//! One call of an annotated function: its options, and what they make of a lock request.
+
+use std::fmt::Display;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use tracing::Instrument as _;
+
+use super::ending::{Dedupe, Ending};
+use super::handle::Handle;
+use super::hold::{Hold, OnLost};
+use crate::{Error, Held, LockRequest, Redlock, Result, get_default, key};
+
+/// For how long a firing is remembered, unless `at_least` says otherwise: the clocks of the replicas,
+/// and the delays of their schedulers, may be that far apart.
+const FIRING: Duration = Duration::from_secs(600);
+
+/// The least ttl of a firing. A replica that crashed in it extended the lock a third of the ttl ago at
+/// the latest, so that two thirds are left: more than the 5 s by which clocks may differ.
+const FIRING_TTL: Duration = Duration::from_secs(10);
+
+/// The options of one call, in the order in which the attribute was given them.
+#[derive(Debug)]
+#[must_use]
+pub struct Call<E = ()> {
+    function: &'static str,
+    key: String,
+    ttl: Duration,
+    lock: Option<Redlock>,
+    wait: Option<Duration>,
+    at_least: Option<Duration>,
+    max_hold: Option<Duration>,
+    extend: bool,
+    reentrant: bool,
+    needed: bool,
+    fail_open: bool,
+    on_lost: OnLost,
+    ending: E,
+}
+
+impl Call {
+    /// A call of `function`, under the lock `key`.
+    pub fn new(function: &'static str, key: impl Display, ttl: Duration) -> Self {
+        Self {
+            function,
+            key: key.to_string(),
+            ttl,
+            lock: None,
+            wait: None,
+            at_least: None,
+            max_hold: None,
+            extend: true,
+            reentrant: false,
+            needed: true,
+            fail_open: false,
+            on_lost: OnLost::Cancel,
+            ending: (),
+        }
+    }
+
+    /// After a success the key stays busy for `window`.
+    pub fn dedupe_for<P>(self, window: Duration, success: P) -> Call<Dedupe<P>> {
+        Call {
+            function: self.function,
+            key: self.key,
+            ttl: self.ttl,
+            lock: self.lock,
+            wait: self.wait,
+            at_least: self.at_least,
+            max_hold: self.max_hold,
+            extend: self.extend,
+            reentrant: self.reentrant,
+            needed: self.needed,
+            fail_open: self.fail_open,
+            on_lost: self.on_lost,
+            ending: Dedupe { window, success },
+        }
+    }
+}
+
+impl<E> Call<E> {
+    /// Locks with `lock`, not with the process default.
+    pub fn on(mut self, lock: &(impl Handle + ?Sized)) -> Self {
+        self.lock = Some(lock.redlock().clone());
+        self
+    }
+
+    /// One firing of a schedule: the key is its own, nobody waits for it, and it stays busy after
+    /// the body has ended, in whatever way it did.
+    pub fn fire(mut self, name: impl Display) -> Self {
+        self.key = format!("{}:{}", self.key, key::part(name));
+        self.ttl = self.ttl.max(FIRING_TTL);
+        self.at_least = self.at_least.or(Some(FIRING));
+        self.refuse()
+    }
+
+    /// One look: a held lock is an error at once.
+    pub fn refuse(self) -> Self {
+        self.wait(Duration::ZERO)
+    }
+
+    /// Waits for a held lock that long at most.
+    pub fn wait(mut self, at_most: Duration) -> Self {
+        self.wait = Some(at_most);
+        self
+    }
+
+    /// The key stays busy for that long, even if the body is faster.
+    pub fn at_least(mut self, length: Duration) -> Self {
+        self.at_least = Some(length);
+        self
+    }
+
+    /// The lock is let go, and lost, after that long.
+    pub fn max_hold(mut self, length: Duration) -> Self {
+        self.max_hold = Some(length);
+        self
+    }
+
+    /// The lock ends with its ttl.
+    pub fn no_extension(mut self) -> Self {
+        self.extend = false;
+        self
+    }
+
+    /// A body whose lock is lost runs on, and may look at its guard.
+    pub fn signal_lost(mut self) -> Self {
+        self.on_lost = OnLost::Signal;
+        self
+    }
+
+    /// Joins the lock of the caller, where it holds the same key in this task.
+    pub fn reentrant(mut self) -> Self {
+        self.reentrant = true;
+        self
+    }
+
+    /// Where this is false, the body runs without a lock. For [`run_open`](Self::run_open).
+    pub fn only_if(mut self, condition: bool) -> Self {
+        self.needed = condition;
+        self
+    }
+
+    /// The body runs without a lock where no quorum answers. For [`run_open`](Self::run_open).
+    pub fn fail_open(mut self) -> Self {
+        self.fail_open = true;
+        self
+    }
+
+    /// Runs the body under the lock.
+    pub fn run<F>(self, body: F) -> impl Future<Output = Result<F::Output>>
+    where
+        F: Future,
+        E: Ending<F::Output>,
+    {
+        let body = boxed(body);
+        async move {
+            let hold = self.acquire().await?;
+            hold.run(body).await
+        }
+    }
+
+    /// Runs the body under the lock that it is shown.
+    pub async fn run_with<F>(self, body: impl FnOnce(Held) -> F) -> Result<F::Output>
+    where
+        F: Future,
+        E: Ending<F::Output>,
+    {
+        let hold = self.acquire().await?;
+        let body = boxed(body(hold.held()));
+        hold.run(body).await
+    }
+
+    /// Runs the body under the lock, or without one where a condition or `fail_open` says so.
+    pub async fn run_open<F>(self, body: impl FnOnce(Option<Held>) -> F) -> Result<F::Output>
+    where
+        F: Future,
+        E: Ending<F::Output>,
+    {
+        let (function, fail_open) = (self.function, self.fail_open);
+        let held = if self.needed { Some(self.acquire().await) } else { None };
+        match held {
+            Some(Ok(hold)) => {
+                let body = boxed(body(Some(hold.held())));
+                return hold.run(body).await;
+            }
+            Some(Err(error)) if fail_open && error.is_no_quorum() => {
+                tracing::warn!(target: "redlock", function, "fail_open: running without the lock");
+                tracing::debug!(target: "redlock", function, %error, "fail_open: running without the lock");
+            }
+            Some(Err(error)) => return Err(error),
+            None => {}
+        }
+        Ok(boxed(body(None)).await)
+    }
+
+    async fn acquire(self) -> Result<Hold<E>> {
+        let function = self.function;
+        let span = tracing::debug_span!("lock", function, key = %self.key);
+        let acquired = async move {
+            let request = self.request()?;
+            let guard = request.await?;
+            Ok(Hold::new(
+                function,
+                guard,
+                self.at_least,
+                self.on_lost,
+                self.ending,
+            ))
+        };
+        let acquired: Result<_, Error> = acquired.instrument(span).await;
+        if let Err(error) = &acquired {
+            tracing::debug!(function, %error, "not locked");
+        }
+        acquired
+    }
+
+    fn request(&self) -> Result<LockRequest> {
+        let lock = match &self.lock {
+            Some(lock) => lock.clone(),
+            None => get_default()?,
+        };
+        let mut request = lock
+            .lock(self.key.as_str())
+            .ttl(self.ttl)
+            .keep_alive(self.extend)
+            .reentrant(self.reentrant);
+        if let Some(wait) = self.wait {
+            request = request.wait(wait);
+        }
+        if let Some(at_least) = self.at_least {
+            request = request.at_least(at_least);
+        }
+        if let Some(max_hold) = self.max_hold {
+            request = request.max_hold(max_hold);
+        }
+        Ok(request)
+    }
+}
+
+/// A future holds what it is given once more for each function that it is handed through. One allocation
+/// beside several round trips keeps that of the caller small.
+fn boxed<F: Future>(body: F) -> Pin<Box<F>> {
+    Box::pin(body)
+}

@@ -1,0 +1,29 @@
+//! What `lock = expression` may be.
+
+use std::ops::Deref;
+
+use crate::Redlock;
+
+/// A `Redlock`, or anything that leads to one.
+#[diagnostic::on_unimplemented(
+    message = "`lock` leads to no `Redlock`, but to `{Self}`",
+    label = "not a `Redlock`",
+    note = "write an expression of type `Redlock`, or of one that dereferences to it: `&Redlock`, `Arc<Redlock>`, `State<Redlock>`"
+)]
+pub trait Handle {
+    /// The handle to lock with.
+    fn redlock(&self) -> &Redlock;
+}
+
+impl Handle for Redlock {
+    fn redlock(&self) -> &Redlock {
+        self
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Deref<Target: Handle> + ?Sized> Handle for T {
+    fn redlock(&self) -> &Redlock {
+        (**self).redlock()
+    }
+}

@@ -1,0 +1,111 @@
+//! A body under its lock: cancelled or told when the lock is lost, released or kept busy at the end.
+
+use std::convert::Infallible;
+use std::future::{Future, pending};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::ending::Ending;
+use crate::{Guard, Held, Result};
+
+/// What becomes of the body when its lock is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OnLost {
+    Cancel,
+    Signal,
+}
+
+/// A lock that was acquired for one call, and how it ends.
+#[derive(Debug)]
+pub(super) struct Hold<E> {
+    function: &'static str,
+    guard: Guard,
+    /// Until then the key stays busy in any case.
+    busy_until: Option<Instant>,
+    on_lost: OnLost,
+    ending: E,
+}
+
+impl<E> Hold<E> {
+    pub(super) fn new(
+        function: &'static str,
+        guard: Guard,
+        at_least: Option<Duration>,
+        on_lost: OnLost,
+        ending: E,
+    ) -> Self {
+        let busy_until = at_least.and_then(|length| Instant::now().checked_add(length));
+        Self {
+            function,
+            guard,
+            busy_until,
+            on_lost,
+            ending,
+        }
+    }
+
+    pub(super) fn held(&self) -> Held {
+        self.guard.held()
+    }
+
+    /// Runs the body to its end, or until the lock is lost. Dropped on the way, it drops the body
+    /// first and then the guard, which is released in the background.
+    pub(super) async fn run<F>(self, body: F) -> Result<F::Output>
+    where
+        F: Future,
+        E: Ending<F::Output>,
+    {
+        let held = self.guard.held();
+        let value = match self.on_lost {
+            OnLost::Cancel => until_lost(&held, body).await,
+            OnLost::Signal => Some(held.scope(body).await),
+        };
+        let Some(value) = value else {
+            // A lock that is lost stays so: to run anything under it is the error that says it.
+            let Err(lost) = self.guard.run(pending::<Infallible>()).await;
+            tracing::warn!(
+                function = self.function,
+                "the lock is lost: the body was cancelled"
+            );
+            return Err(lost);
+        };
+        let window = self.ending.window(&value);
+        self.end(window).await;
+        Ok(value)
+    }
+
+    /// Gives the lock back. The body has done its work by now, so that a failure here is only told.
+    async fn end(self, window: Option<Duration>) {
+        let ended = match window {
+            None => self.guard.release().await,
+            Some(window) => {
+                let rest = self
+                    .busy_until
+                    .map(|until| until.saturating_duration_since(Instant::now()));
+                self.guard
+                    .settle(window.max(rest.unwrap_or_default()))
+                    .await
+            }
+        };
+        if let Err(error) = ended {
+            let (function, kind) = (self.function, error.kind());
+            tracing::warn!(
+                function,
+                ?kind,
+                "the body has ended, but its lock could not be ended"
+            );
+            tracing::debug!(function, %error, "the body has ended, but its lock could not be ended");
+        }
+    }
+}
+
+/// The value of the body, or `None` as soon as the lock is lost. The body is gone when this returns.
+async fn until_lost<F: Future>(held: &Held, body: F) -> Option<F::Output> {
+    tokio::select! {
+        biased;
+        // Lost comes first: after a stall the body gets no further step without its lock.
+        () = held.lost() => None,
+        value = held.scope(body) => Some(value),
+    }
+}

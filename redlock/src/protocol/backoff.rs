@@ -1,0 +1,78 @@
+//! How long a refused waiter sleeps before it asks again.
+
+use std::time::Duration;
+
+/// A key lives through the last millisecond of its ttl, so asking at exactly its PTTL is too early.
+const LAST_MILLISECOND: Duration = Duration::from_millis(1);
+/// The first delay after a split vote or an outage; it doubles with every further one.
+const FIRST: Duration = Duration::from_millis(2);
+/// The longest delay while nothing says when the key will be free: what a lost release may cost.
+const POLL: Duration = Duration::from_millis(40);
+/// The longest delay while no quorum answers.
+const OUTAGE: Duration = Duration::from_millis(500);
+
+/// What is known when a waiter was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// A quorum can be free after this time, by the leases seen.
+    FreeIn(Duration),
+    /// The votes were split between clients that all gave theirs back.
+    Split,
+    /// Too few nodes answered.
+    Outage,
+}
+
+/// The sleep after the `attempt`-th refusal in a row (from 0), `jitter` being uniform in `0.0..1.0`.
+pub(crate) fn delay(refusal: Refusal, attempt: u32, jitter: f64) -> Duration {
+    match refusal {
+        Refusal::FreeIn(free) => {
+            let spread = FIRST.mul_f64(jitter);
+            (free.saturating_add(LAST_MILLISECOND).saturating_add(spread))
+                .min(POLL.mul_f64(0.75 + jitter / 2.0))
+        }
+        Refusal::Split => doubled(FIRST, attempt, POLL).mul_f64(0.1 + jitter),
+        Refusal::Outage => doubled(FIRST * 10, attempt, OUTAGE).mul_f64(0.5 + jitter / 2.0),
+    }
+}
+
+fn doubled(first: Duration, times: u32, most: Duration) -> Duration {
+    first
+        .saturating_mul(1_u32.checked_shl(times).unwrap_or(u32::MAX))
+        .min(most)
+}
+
+/// When a quorum can be free: the `quorum`-th smallest of what the nodes said is left (free nodes: zero; nodes that
+/// did not answer: never, and not in `left`).
+pub(crate) fn quorum_free_in(left: &mut [Duration], quorum: usize) -> Option<Duration> {
+    left.sort_unstable();
+    left.get(quorum.checked_sub(1)?).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn never_sleeps_for_exactly_what_is_left() {
+        assert!(delay(Refusal::FreeIn(5 * MS), 0, 0.0) > 5 * MS);
+    }
+
+    #[test]
+    fn a_long_lease_is_looked_at_now_and_then() {
+        assert!(delay(Refusal::FreeIn(10_000 * MS), 0, 0.9) <= 50 * MS);
+    }
+
+    #[test]
+    fn the_quorum_th_smallest_lease_decides() {
+        let mut left = [9 * MS, MS, 5 * MS];
+        assert_eq!(quorum_free_in(&mut left, 2), Some(5 * MS));
+        assert_eq!(quorum_free_in(&mut [MS], 2), None);
+    }
+
+    #[test]
+    fn delays_of_an_outage_are_bounded_and_grow() {
+        assert!(delay(Refusal::Outage, 0, 1.0) < delay(Refusal::Outage, 3, 1.0));
+        assert!(delay(Refusal::Outage, 200, 1.0) <= OUTAGE);
+    }
+}

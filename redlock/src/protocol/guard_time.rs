@@ -1,0 +1,58 @@
+//! For how long a node that may have forgotten locks has no vote.
+
+use std::time::Duration;
+
+/// How much younger than the oldest node a node may be and still belong to the same first start.
+const SAME_START: Duration = Duration::from_secs(5);
+
+/// `max_ttl + 1 % + skew bound`: after that, whatever the node forgot has expired everywhere.
+pub(crate) fn guard_time(max_ttl: Duration, skew: Duration) -> Duration {
+    max_ttl.saturating_add(max_ttl / 100).saturating_add(skew)
+}
+
+/// For how long a node that this client meets for the first time has no vote.
+///
+/// `uptime` is the node's, `oldest` the longest uptime among all nodes known. A node that started with the others is
+/// trusted: a first deployment has no locks to forget.
+pub(crate) fn on_first_sight(
+    uptime: Duration,
+    oldest: Duration,
+    guard_time: Duration,
+) -> Option<Duration> {
+    let joined_later = oldest.saturating_sub(uptime) > SAME_START;
+    (joined_later && uptime < guard_time).then(|| guard_time - uptime)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    const GUARD: Duration = Duration::from_secs(66);
+
+    #[test]
+    fn nodes_that_started_together_vote_at_once() {
+        assert_eq!(
+            on_first_sight(Duration::ZERO, Duration::from_secs(5), GUARD),
+            None
+        );
+    }
+
+    #[test]
+    fn a_node_younger_than_the_others_waits_for_what_is_left() {
+        let waits = on_first_sight(Duration::from_secs(6), Duration::from_secs(3_600), GUARD);
+        assert_eq!(waits, Some(Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn a_node_as_old_as_the_guard_time_votes() {
+        assert_eq!(
+            on_first_sight(GUARD, Duration::from_secs(3_600), GUARD),
+            None
+        );
+    }
+
+    #[test]
+    fn guard_time_covers_the_longest_lease_its_drift_and_the_skew() {
+        let time = guard_time(Duration::from_secs(60), Duration::from_secs(5));
+        assert_eq!(time, Duration::from_millis(65_600));
+    }
+}

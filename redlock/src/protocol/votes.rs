@@ -1,0 +1,237 @@
+//! Counting votes: what a round has decided, as soon as it has.
+
+use std::time::Duration;
+
+use crate::node::{Fault, Reply};
+
+/// A set of nodes, by index. A client has at most [`NodeSet::MAX`] nodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct NodeSet(u64);
+
+impl NodeSet {
+    pub(crate) const MAX: usize = 64;
+
+    pub(crate) fn all(nodes: usize) -> Self {
+        Self(u64::MAX >> (Self::MAX - nodes.clamp(1, Self::MAX)))
+    }
+
+    pub(crate) fn insert(&mut self, node: usize) {
+        self.0 |= 1 << node;
+    }
+
+    pub(crate) fn contains(self, node: usize) -> bool {
+        self.0 & (1 << node) != 0
+    }
+
+    pub(crate) fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub(crate) fn minus(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    pub(crate) fn len(self) -> usize {
+        self.0.count_ones() as usize
+    }
+
+    pub(crate) fn iter(self) -> impl Iterator<Item = usize> {
+        (0..Self::MAX).filter(move |&node| self.contains(node))
+    }
+}
+
+/// A majority of the configured nodes, whether they are connected or not.
+pub(crate) fn quorum(nodes: usize) -> usize {
+    nodes / 2 + 1
+}
+
+/// What a round decides by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Question {
+    Acquire,
+    Extend,
+    /// Release and settle: done when a majority confirmed.
+    Confirm,
+    /// Looking and the like: done when everyone answered.
+    Everyone,
+}
+
+/// The outcome of a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Decision {
+    /// A majority said yes.
+    Won,
+    /// This round cannot win, but the same owner with a higher token can.
+    Stale,
+    /// Others hold it, or hold enough of it.
+    Refused,
+    /// Extension only: a majority holds it no more.
+    Gone,
+    /// Too few nodes could vote.
+    NoQuorum,
+}
+
+/// The votes of one round so far.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    nodes: usize,
+    question: Question,
+    voted: NodeSet,
+    yes: NodeSet,
+    stale: NodeSet,
+    no: NodeSet,
+    failed: NodeSet,
+    /// Nodes that are known not to hold what this round asked them to write.
+    untouched: NodeSet,
+    /// The highest fence that any node told.
+    pub(crate) fence: u64,
+    /// What is left of the other holder's lease, by node that told; zero where the node was free.
+    left: Vec<Duration>,
+    faults: Vec<(usize, Fault)>,
+}
+
+impl Tally {
+    pub(crate) fn new(nodes: usize, question: Question) -> Self {
+        Self {
+            nodes,
+            question,
+            voted: NodeSet::default(),
+            yes: NodeSet::default(),
+            stale: NodeSet::default(),
+            no: NodeSet::default(),
+            failed: NodeSet::default(),
+            untouched: NodeSet::default(),
+            fence: 0,
+            left: Vec::new(),
+            faults: Vec::new(),
+        }
+    }
+
+    /// Counts the first reply of each node, and no second one.
+    pub(crate) fn record(&mut self, node: usize, reply: Reply) {
+        if node >= self.nodes || self.voted.contains(node) {
+            return;
+        }
+        self.voted.insert(node);
+        match reply {
+            Reply::Yes => self.yes.insert(node),
+            Reply::Held { left, fence } => {
+                self.no.insert(node);
+                self.untouched.insert(node);
+                self.fence = self.fence.max(fence);
+                self.left.push(left);
+            }
+            Reply::Stale { fence } => {
+                self.stale.insert(node);
+                self.untouched.insert(node);
+                self.fence = self.fence.max(fence);
+            }
+            Reply::Gone => self.no.insert(node),
+            // Written again on a node that had forgotten it: held there, but no vote in this round.
+            Reply::Healed => {}
+            Reply::Abstains { left } => {
+                self.failed.insert(node);
+                self.faults.push((node, Fault::quarantined(left)));
+            }
+            Reply::Failed(fault) => {
+                self.failed.insert(node);
+                if fault.untouched {
+                    self.untouched.insert(node);
+                }
+                self.faults.push((node, fault));
+            }
+        }
+    }
+
+    /// Nodes that may hold what this round wrote, now or later.
+    pub(crate) fn touched(&self) -> NodeSet {
+        NodeSet::all(self.nodes).minus(self.untouched)
+    }
+
+    pub(crate) fn confirmed(&self) -> usize {
+        self.yes.len()
+    }
+
+    /// Why nodes did not vote, those that answered with a fault.
+    pub(crate) fn faults(&self) -> &[(usize, Fault)] {
+        &self.faults
+    }
+
+    /// Nodes that have not answered.
+    pub(crate) fn silent(&self) -> impl Iterator<Item = usize> {
+        NodeSet::all(self.nodes).minus(self.voted).iter()
+    }
+
+    /// When a quorum can be free by the leases that were told: nodes that voted yes or stale are free at once.
+    pub(crate) fn quorum_free_in(&self) -> Option<Duration> {
+        let mut left = self.left.clone();
+        left.extend((0..self.yes.len() + self.stale.len()).map(|_| Duration::ZERO));
+        super::backoff::quorum_free_in(&mut left, quorum(self.nodes))
+    }
+
+    /// What the holder of a majority has left, for `retry_after`.
+    pub(crate) fn holder_left(&self) -> Option<Duration> {
+        self.left.iter().max().copied()
+    }
+
+    /// The decision, if the votes so far make one whatever the rest will say.
+    pub(crate) fn decision(&self) -> Option<Decision> {
+        let quorum = quorum(self.nodes);
+        let pending = self.nodes - self.voted.len();
+        if self.question == Question::Everyone && pending > 0 {
+            return None;
+        }
+        if self.yes.len() >= quorum {
+            return Some(Decision::Won);
+        }
+        if self.yes.len() + pending >= quorum && self.no.len() < quorum {
+            return None;
+        }
+        match self.question {
+            Question::Acquire => {
+                if self.yes.len() + self.stale.len() >= quorum {
+                    Some(Decision::Stale)
+                } else if self.yes.len() + self.stale.len() + pending >= quorum {
+                    None
+                } else {
+                    Some(self.without_majority())
+                }
+            }
+            Question::Extend if self.no.len() >= quorum => Some(Decision::Gone),
+            Question::Extend if self.no.len() + pending >= quorum => None,
+            Question::Extend => Some(self.without_majority()),
+            Question::Confirm if pending > 0 => None,
+            Question::Confirm | Question::Everyone => Some(Decision::NoQuorum),
+        }
+    }
+
+    /// The decision when no more votes are waited for.
+    pub(crate) fn decision_at_deadline(&self) -> Decision {
+        self.decision().unwrap_or_else(|| {
+            if self.yes.len() >= quorum(self.nodes) {
+                return Decision::Won;
+            }
+            let may_win_again = self.question == Question::Acquire
+                && self.yes.len() + self.stale.len() >= quorum(self.nodes);
+            if may_win_again {
+                Decision::Stale
+            } else {
+                self.without_majority()
+            }
+        })
+    }
+
+    /// Refused by others, or by the lack of nodes: whether the nodes that could vote would have been enough.
+    fn without_majority(&self) -> Decision {
+        let could_vote = self.yes.len() + self.stale.len() + self.no.len();
+        let pending = self.nodes - self.voted.len();
+        let refused = self.no.len() > 0 && self.question == Question::Acquire;
+        if could_vote >= quorum(self.nodes)
+            || (refused && could_vote + pending >= quorum(self.nodes))
+        {
+            Decision::Refused
+        } else {
+            Decision::NoQuorum
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! Asking for a lock: options, then the loop of attempts.
+
+use std::{
+    fmt,
+    future::IntoFuture,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use crate::{
+    builder::{self, check_ttl},
+    client::{Core, Redlock},
+    error::{Error, Result},
+    guard::{Guard, Held},
+    key::Key,
+    lease::{Lease, Terms},
+    protocol::backoff::{self, Refusal},
+    queue::{Joined, Queue, Turn},
+    round::acquire::{self, Ask, Failure},
+    scope,
+};
+
+/// A request for one lock. Await it for a [`Guard`], or [`run`](Self::run) something under the lock.
+///
+/// # Errors
+/// Awaiting answers [`is_busy`](Error::is_busy) when it does not wait and another holds the lock,
+/// [`is_timed_out`](Error::is_timed_out) when another held it until the wait was over,
+/// [`is_no_quorum`](Error::is_no_quorum) when too few nodes could vote until then,
+/// [`is_expired`](Error::is_expired) when the ttl is too short for the nodes' latency,
+/// [`is_already_held`](Error::is_already_held) when this task holds it,
+/// [`is_closed`](Error::is_closed), and [`is_invalid`](Error::is_invalid) for a key or a duration that cannot be one.
+/// Whatever the error, nothing is left on the nodes: what was written is released behind it.
+///
+/// # Cancel safety
+/// Dropping the future at any point gives up the place in line, and releases in the background what the nodes may have
+/// granted.
+///
+/// # Examples
+/// ```
+/// # use redlock::{Redlock, memory::Cluster};
+/// # use std::time::Duration;
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), redlock::Error> {
+/// # let redlock = Redlock::connect(Cluster::new(3).nodes()).await?;
+/// let guard = redlock.lock("invoice:42").ttl(Duration::from_secs(5)).wait(Duration::from_secs(1)).await?;
+/// assert!(redlock.lock("invoice:42").no_wait().await.unwrap_err().is_busy());
+/// guard.release().await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a request does nothing until it is awaited or run"]
+pub struct LockRequest {
+    redlock: Redlock,
+    name: String,
+    ttl: Option<Duration>,
+    wait: Option<Duration>,
+    fencing: Option<bool>,
+    keep_alive: Option<bool>,
+    max_hold: Option<Duration>,
+    at_least: Duration,
+    reentrant: bool,
+}
+
+impl LockRequest {
+    pub(crate) fn new(redlock: Redlock, name: String) -> Self {
+        Self {
+            redlock,
+            name,
+            ttl: None,
+            wait: None,
+            fencing: None,
+            keep_alive: None,
+            max_hold: None,
+            at_least: Duration::ZERO,
+            reentrant: false,
+        }
+    }
+
+    /// How long the lock is held without an extension: the time until others go on after a crash.
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
+    /// How long to wait at most while others hold the lock, or no quorum answers. Zero: [`no_wait`](Self::no_wait).
+    pub fn wait(mut self, wait: Duration) -> Self {
+        self.wait = Some(wait);
+        self
+    }
+
+    /// One look, then [`is_busy`](Error::is_busy).
+    pub fn no_wait(self) -> Self {
+        self.wait(Duration::ZERO)
+    }
+
+    /// Whether the lock comes with a fencing token, against the client's setting.
+    pub fn fencing(mut self, on: bool) -> Self {
+        self.fencing = Some(on);
+        self
+    }
+
+    /// Whether the lock is extended in the background every third of its ttl until it is released. Off by default for
+    /// a guard, on for [`run`](Self::run).
+    pub fn keep_alive(mut self, on: bool) -> Self {
+        self.keep_alive = Some(on);
+        self
+    }
+
+    /// Lets go, and tells that the lock is lost, after this time: against bodies that never end.
+    pub fn max_hold(mut self, most: Duration) -> Self {
+        self.max_hold = Some(most);
+        self
+    }
+
+    /// Keeps the key busy for at least this long from the grant on: a release before that leaves it busy for the rest.
+    /// So a scheduled task does not run twice where clocks differ.
+    pub fn at_least(mut self, least: Duration) -> Self {
+        self.at_least = least;
+        self
+    }
+
+    /// Joins the lock where the current task runs under it already, instead of [`is_already_held`](Error::is_already_held).
+    pub fn reentrant(mut self, on: bool) -> Self {
+        self.reentrant = on;
+        self
+    }
+
+    /// Acquires the lock, runs `body` under it, and releases it at the end: kept alive, and cancelled when the lock is
+    /// lost.
+    ///
+    /// The value of the body is returned whenever the body finished: a release that fails is told by an event.
+    ///
+    /// # Errors
+    /// As awaiting the request; [`is_lost`](Error::is_lost) when the lock was lost before the body finished, which was
+    /// then dropped.
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the body and releases in the background.
+    ///
+    /// # Examples
+    /// ```
+    /// # use redlock::{Redlock, memory::Cluster};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), redlock::Error> {
+    /// # let redlock = Redlock::connect(Cluster::new(3).nodes()).await?;
+    /// let token = redlock.lock("invoice:42").run(async |held| held.token()).await?;
+    /// # let _ = token; Ok(()) }
+    /// ```
+    pub async fn run<F, T>(mut self, body: F) -> Result<T>
+    where
+        F: AsyncFnOnce(Held) -> T,
+    {
+        self.keep_alive.get_or_insert(true);
+        let guard = self.await?;
+        let held = guard.held();
+        guard.run(body(held)).await
+    }
+
+    async fn acquire(self) -> Result<Guard> {
+        let core = self.redlock.core();
+        core.open(Some(&self.name))?;
+        let key = core.key(&self.name)?;
+        let terms = self.terms(core)?;
+        if let Some(lease) = scope::held(core, &key) {
+            return if self.reentrant {
+                Ok(Guard::joined(lease))
+            } else {
+                Err(Error::already_held(&self.name))
+            };
+        }
+        let wait = self.wait.unwrap_or(core.defaults.wait);
+        let begun = core.now();
+        let turn = self.turn(core, &key, wait).await?;
+        let waited = core.now().saturating_since(begun);
+        let lease = self.attempts(core, &key, terms, turn, wait, waited).await?;
+        if terms.keep_alive {
+            core.keepers.keep(&lease);
+        }
+        Ok(Guard::new(lease))
+    }
+
+    fn terms(&self, core: &Core) -> Result<Terms> {
+        let ttl = self.ttl.unwrap_or(core.defaults.ttl);
+        check_ttl(ttl, core.nodes.max_ttl)?;
+        if self.max_hold.is_some_and(|hold| hold.is_zero()) {
+            return Err(Error::invalid_ttl(
+                "a max_hold of 0 holds nothing: give the longest time that the body may take"
+                    .to_owned(),
+            ));
+        }
+        if self.at_least > builder::MOST {
+            return Err(Error::invalid_ttl(format!(
+                "at_least of {:?} cannot be used: it must lie below {} days",
+                self.at_least,
+                builder::MOST.as_secs() / 86_400
+            )));
+        }
+        Ok(Terms {
+            ttl,
+            keep_alive: self.keep_alive.unwrap_or(false),
+            max_hold: self.max_hold,
+            at_least: self.at_least,
+        })
+    }
+
+    /// The turn in this process.
+    async fn turn(&self, core: &Arc<Core>, key: &Arc<Key>, wait: Duration) -> Result<Turn> {
+        if wait.is_zero() {
+            return Queue::try_turn(core, key).map_err(|left| Error::busy(&self.name, left));
+        }
+        match Queue::join(core, key) {
+            Joined::Turn(turn) => Ok(turn),
+            Joined::Waits(place) => place
+                .turn(wait)
+                .await
+                .map_err(|left| Error::timed_out(&self.name, wait, left)),
+        }
+    }
+
+    /// Attempts until one wins or the wait is over.
+    async fn attempts(
+        &self,
+        core: &Arc<Core>,
+        key: &Arc<Key>,
+        terms: Terms,
+        turn: Turn,
+        wait: Duration,
+        waited: Duration,
+    ) -> Result<Arc<Lease>> {
+        let begun = core.now();
+        let wait_left = || {
+            wait.saturating_sub(waited)
+                .saturating_sub(core.now().saturating_since(begun))
+        };
+        let node_timeout = core.node_timeout(terms.ttl);
+        let mut ask = Ask {
+            key: Arc::clone(key),
+            ttl: terms.ttl,
+            fencing: self.fencing.unwrap_or(core.defaults.fencing),
+            floor: 0,
+        };
+        let mut in_a_row = (Refusal::Split, 0_u32);
+        // A short wait still has the time to ask once.
+        let mut within = if wait.is_zero() {
+            node_timeout
+        } else {
+            wait_left().max(node_timeout / 5).min(node_timeout)
+        };
+        loop {
+            core.open(Some(&self.name))?;
+            let driver = core.driver()?;
+            let failure =
+                match acquire::attempt(&core.nodes, &driver, &core.tracker, &mut ask, within).await
+                {
+                    Ok(grant) => {
+                        tracing::trace!(%key, rounds = grant.rounds, "lock acquired");
+                        return Ok(Lease::new(core, &driver, key, terms, grant, turn));
+                    }
+                    Err(failure) => failure,
+                };
+            let left = wait_left();
+            if left.is_zero() {
+                return Err(self.failed(core, terms.ttl, wait, failure));
+            }
+            let refusal = match &failure {
+                Failure::NoToken => return Err(self.failed(core, terms.ttl, wait, failure)),
+                Failure::NoQuorum { .. } => Refusal::Outage,
+                Failure::Expired { .. } => Refusal::Split,
+                Failure::Refused { free_in, left } => match (free_in.or(*left), left) {
+                    (Some(free), Some(_)) if !free.is_zero() => Refusal::FreeIn(free),
+                    _ => Refusal::Split,
+                },
+            };
+            let same = std::mem::discriminant(&refusal) == std::mem::discriminant(&in_a_row.0);
+            in_a_row = (refusal, if same { in_a_row.1 + 1 } else { 0 });
+            let pause = backoff::delay(refusal, in_a_row.1, rand::random());
+            tokio::time::sleep(pause.min(left)).await;
+            if wait_left().is_zero() {
+                return Err(self.failed(core, terms.ttl, wait, failure));
+            }
+            within = wait_left().min(node_timeout);
+        }
+    }
+
+    fn failed(&self, core: &Core, ttl: Duration, wait: Duration, failure: Failure) -> Error {
+        match failure {
+            Failure::Refused { left, .. } if wait.is_zero() => Error::busy(&self.name, left),
+            Failure::Refused { left, .. } => Error::timed_out(&self.name, wait, left),
+            Failure::NoQuorum { votes, nodes } => {
+                Error::no_quorum(Some(&self.name), votes, core.nodes.quorum(), nodes)
+            }
+            Failure::Expired { took } => Error::expired(&self.name, ttl, took),
+            Failure::NoToken => Error::no_token(&self.name),
+        }
+    }
+}
+
+impl IntoFuture for LockRequest {
+    type Output = Result<Guard>;
+    type IntoFuture = Acquire;
+
+    fn into_future(self) -> Acquire {
+        Acquire(Box::pin(self.acquire()))
+    }
+}
+
+/// The future of a [`LockRequest`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct Acquire(Pin<Box<dyn Future<Output = Result<Guard>> + Send>>);
+
+impl Future for Acquire {
+    type Output = Result<Guard>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for Acquire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Acquire").finish_non_exhaustive()
+    }
+}

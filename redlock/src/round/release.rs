@@ -1,0 +1,93 @@
+//! Releasing and settling: sent behind everything that was sent before, and owed to nodes that cannot be reached.
+
+use std::{sync::Arc, time::Duration};
+
+use super::Round;
+use crate::{
+    clock::Instant,
+    key::Key,
+    node::{Call, Driver, Nodes, Owner, What},
+    pending::Tracker,
+    protocol::votes::{NodeSet, Question},
+};
+
+/// What is given back.
+#[derive(Debug)]
+pub(crate) struct Release {
+    pub(crate) key: Arc<Key>,
+    pub(crate) owner: Owner,
+    pub(crate) token: Option<u64>,
+    /// Nodes that may hold it, or may come to.
+    pub(crate) touched: NodeSet,
+    /// When the key has expired anyway.
+    pub(crate) give_up: Instant,
+}
+
+/// Sends a release, at once and without waiting. It is done when a quorum is known to be free.
+pub(crate) fn release(
+    nodes: &Arc<Nodes>,
+    driver: &Driver,
+    tracker: &Arc<Tracker>,
+    release: Release,
+) -> Arc<Round> {
+    let Release {
+        key,
+        owner,
+        token,
+        touched,
+        give_up,
+    } = release;
+    let what = What::Release {
+        owner,
+        tombstone: token.map(tombstone),
+        give_up,
+    };
+    Round::start(
+        driver,
+        nodes.len(),
+        Call { key, what },
+        Question::Confirm,
+        touched,
+        NodeSet::all(nodes.len()).minus(touched),
+        Some(tracker.begin()),
+    )
+}
+
+/// As [`release`], but the key stays busy for `window`: under an owner that nobody is, so nothing can extend it.
+pub(crate) fn settle(
+    nodes: &Arc<Nodes>,
+    driver: &Driver,
+    tracker: &Arc<Tracker>,
+    release: Release,
+    window: Duration,
+) -> Arc<Round> {
+    let Release {
+        key,
+        owner,
+        token,
+        give_up,
+        ..
+    } = release;
+    let what = What::Settle {
+        owner,
+        next: Owner::fresh(),
+        window,
+        tombstone: token.map(tombstone),
+        give_up,
+    };
+    let all = NodeSet::all(nodes.len());
+    Round::start(
+        driver,
+        nodes.len(),
+        Call { key, what },
+        Question::Confirm,
+        all,
+        NodeSet::default(),
+        Some(tracker.begin()),
+    )
+}
+
+/// Above what the holder could still send, below what the next holder proposes.
+fn tombstone(token: u64) -> u64 {
+    token.saturating_add(1)
+}

@@ -1,0 +1,70 @@
+//! Which locks the current task holds, for re-entrancy: known inside `run`, the layer and the attribute.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use pin_project::pin_project;
+use tokio::task::futures::TaskLocalFuture;
+
+use crate::{client::Core, key::Key, lease::Lease};
+
+tokio::task_local! {
+    static HELD: Option<Arc<Frame>>;
+}
+
+/// A lock held around the code that runs, and those around it.
+#[derive(Debug)]
+struct Frame {
+    lease: Arc<Lease>,
+    outer: Option<Arc<Frame>>,
+}
+
+/// The lease of `key` that the current task runs under, if it still holds.
+pub(crate) fn held(core: &Arc<Core>, key: &Key) -> Option<Arc<Lease>> {
+    HELD.try_with(|innermost| {
+        let mut frame = innermost.as_ref();
+        while let Some(Frame { lease, outer }) = frame.map(|frame| &**frame) {
+            if Arc::ptr_eq(lease.core(), core) && **lease.key() == *key && lease.is_open() {
+                return Some(Arc::clone(lease));
+            }
+            frame = outer.as_ref();
+        }
+        None
+    })
+    .ok()
+    .flatten()
+}
+
+/// A future that runs under a held lock. Made by [`Held::scope`](crate::Held::scope).
+#[pin_project]
+#[must_use = "futures do nothing unless awaited"]
+pub struct Scope<F> {
+    #[pin]
+    body: TaskLocalFuture<Option<Arc<Frame>>, F>,
+}
+
+impl<F: Future> Scope<F> {
+    pub(crate) fn new(lease: Arc<Lease>, body: F) -> Self {
+        let outer = HELD.try_with(Clone::clone).ok().flatten();
+        Self {
+            body: HELD.scope(Some(Arc::new(Frame { lease, outer })), body),
+        }
+    }
+}
+
+impl<F: Future> Future for Scope<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        self.project().body.poll(cx)
+    }
+}
+
+impl<F> std::fmt::Debug for Scope<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scope").finish_non_exhaustive()
+    }
+}
