@@ -17,6 +17,7 @@ use crate::{
     pending::Tracker,
     protocol::{guard_time, token::TokenClock, validity, votes::NodeSet},
     queue::Queue,
+    random::Random,
 };
 
 /// The longest duration that a setting may have: far beyond use, far below overflow.
@@ -207,6 +208,16 @@ impl Builder {
             .iter()
             .map(|place| Arc::new(NodeState::new(place.name())))
             .collect();
+        let first_in_memory = places.first().and_then(Place::memory);
+        let (random, gate) = match (clock, first_in_memory) {
+            (Clock::Tokio, Some(node)) => (node.random().clone(), Some(Arc::clone(node.gate()))),
+            _ => (Random::System, None),
+        };
+        let mut tokens = TokenClock::new(places.len(), clock.now(), self.clock_skew);
+        if let Some(node) = first_in_memory {
+            // The machine's wall clock does not follow a paused one.
+            tokens.assume(node.wall_clock(), clock.now());
+        }
         let retention = self
             .fence_retention
             .unwrap_or(self.max_ttl + self.clock_skew + Duration::from_secs(600));
@@ -217,7 +228,9 @@ impl Builder {
         let nodes = Nodes {
             strict,
             clock,
-            tokens: TokenClock::new(places.len(), clock.now(), self.clock_skew),
+            random,
+            gate,
+            tokens,
             guard: self.restart_guard,
             max_ttl: self.max_ttl,
             skew: self.clock_skew,

@@ -139,17 +139,16 @@ impl Error {
         .retry(left)
     }
 
+    /// `able` of the nodes could vote; `errors` says why each of the others could not.
     pub(crate) fn no_quorum(
         key: Option<&str>,
-        votes: usize,
+        able: usize,
         quorum: usize,
-        nodes: Vec<NodeError>,
+        errors: Vec<NodeError>,
     ) -> Self {
-        let error = Self::new(
-            ErrorKind::NoQuorum,
-            format!("no quorum: {votes} of the {quorum} votes needed"),
-        )
-        .map(|inner| inner.nodes = nodes);
+        let nodes = able + errors.len();
+        let text = format!("no quorum: {able} of {nodes} nodes could vote, {quorum} are needed");
+        let error = Self::new(ErrorKind::NoQuorum, text).map(|inner| inner.nodes = errors);
         match key {
             Some(key) => error.about(key),
             None => error,

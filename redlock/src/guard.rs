@@ -11,10 +11,7 @@ use std::{
 use crate::{
     error::{Error, Result},
     lease::Lease,
-    protocol::{
-        token::FencingToken,
-        votes::{Decision, Tally},
-    },
+    protocol::{token::FencingToken, votes::Decision},
     round::Round,
     scope::Scope,
 };
@@ -196,12 +193,15 @@ async fn confirmed(lease: &Arc<Lease>, round: &Arc<Round>) -> Result<()> {
     let core = lease.core();
     match round.decided(core.node_timeout(lease.terms().ttl)).await {
         Decision::Won => Ok(()),
-        _ => Err(Error::no_quorum(
-            Some(lease.key().lock()),
-            round.with_tally(Tally::confirmed),
-            core.nodes.quorum(),
-            round.node_errors(&core.nodes.states),
-        )),
+        _ => {
+            let (able, errors) = round.faults(&core.nodes.states);
+            Err(Error::no_quorum(
+                Some(lease.key().lock()),
+                able,
+                core.nodes.quorum(),
+                errors,
+            ))
+        }
     }
 }
 

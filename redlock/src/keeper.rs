@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use crate::{lease::Lease, sync::lock};
+use crate::{lease::Lease, node::memory::Gate, sync::lock};
 
 /// A lease is extended when this part of its ttl has passed.
 const PART: u32 = 3;
@@ -85,7 +85,7 @@ impl Keepers {
             }
         };
         keeper.visit(lease, lease.terms().ttl / PART);
-        keeper.attend(&runtime);
+        keeper.attend(&runtime, lease.core().nodes.gate.clone());
     }
 }
 
@@ -110,10 +110,14 @@ impl Keeper {
     }
 
     /// Starts the task, unless it runs.
-    fn attend(self: &Arc<Self>, runtime: &Handle) {
+    fn attend(self: &Arc<Self>, runtime: &Handle, gate: Option<Arc<Gate>>) {
         if !std::mem::replace(&mut lock(&self.due).attended, true) {
             let attending = Attending(Arc::clone(self));
-            runtime.spawn(async move { attending.0.run().await });
+            let task = async move { attending.0.run().await };
+            match gate {
+                Some(gate) => drop(runtime.spawn(gate.through(task))),
+                None => drop(runtime.spawn(task)),
+            }
         }
     }
 
@@ -136,6 +140,8 @@ impl Keeper {
                 due.heap.peek().map(|Reverse(visit)| visit.at)
             };
             tokio::select! {
+                // In this order, so that a simulated history repeats itself.
+                biased;
                 Some((lease, extended)) = extending.next() => match extended {
                     Ok(()) => self.visit(&lease, lease.terms().ttl / PART),
                     Err(error) if error.is_lost() => {}

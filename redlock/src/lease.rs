@@ -199,12 +199,12 @@ impl Lease {
             }
             _ if !self.is_open() => Err(self.lost_error()),
             _ => {
-                let votes = round.with_tally(Tally::confirmed);
+                let (able, errors) = round.faults(&nodes.states);
                 Err(Error::no_quorum(
                     Some(self.key.lock()),
-                    votes,
+                    able,
                     nodes.quorum(),
-                    round.node_errors(&nodes.states),
+                    errors,
                 ))
             }
         }
@@ -225,7 +225,8 @@ impl Lease {
         }
         tracing::warn!(why, "lock lost");
         tracing::debug!(key = %self.key, token = self.token().get(), "lock lost");
-        self.send_release(None);
+        let rest = self.rest_of_at_least();
+        self.send_release(rest);
         self.finish();
     }
 
@@ -237,9 +238,7 @@ impl Lease {
         self.state
             .compare_exchange(OPEN, RELEASED, SeqCst, SeqCst)
             .ok()?;
-        let held = self.core.now().saturating_since(self.granted_at);
-        let rest = self.terms.at_least.saturating_sub(held);
-        let window = window.or((!rest.is_zero()).then_some(rest));
+        let window = window.or_else(|| self.rest_of_at_least());
         let round = self.send_release(window);
         self.finish();
         round
@@ -247,6 +246,12 @@ impl Lease {
 
     pub(crate) fn owner(&self) -> &str {
         self.grant.owner.as_str()
+    }
+
+    fn rest_of_at_least(&self) -> Option<Duration> {
+        let held = self.core.now().saturating_since(self.granted_at);
+        let rest = self.terms.at_least.saturating_sub(held);
+        (!rest.is_zero()).then_some(rest)
     }
 
     fn valid_until(&self) -> Instant {

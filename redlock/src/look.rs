@@ -6,11 +6,8 @@ use crate::{
     client::Core,
     error::{Error, Result},
     node::What,
-    protocol::{
-        token::FencingToken,
-        votes::{Decision, Tally},
-    },
-    round::{Round, ask::ask},
+    protocol::token::FencingToken,
+    round::survey::{self, Answer, Answers},
 };
 
 /// Who holds a lock, as a majority of the nodes sees it.
@@ -26,22 +23,21 @@ pub struct Holder {
 }
 
 pub(crate) async fn holder(core: &Arc<Core>, name: &str) -> Result<Option<Holder>> {
-    let round = answered(core, name, What::Look).await?;
-    let sights = round.sights();
-    let fence = sights
-        .iter()
-        .map(|(_, sight)| sight.fence)
-        .max()
-        .unwrap_or(0);
-    let mut leases: HashMap<Vec<u8>, Vec<Duration>> = HashMap::new();
-    for (_, sight) in sights {
-        if let Some(owner) = sight.owner {
-            leases.entry(owner).or_default().push(sight.left);
-        }
-    }
-    let quorum = core.nodes.quorum();
+    let (nodes, quorum) = (core.nodes.len(), core.nodes.quorum());
+    // Enough is known when one owner has a majority, or when none can have one.
+    let answers = answered(core, name, What::Look, |answers| {
+        let most = leases(answers.iter().copied())
+            .values()
+            .map(Vec::len)
+            .max()
+            .unwrap_or(0);
+        most >= quorum || (answers.len() >= quorum && most + nodes - answers.len() < quorum)
+    })
+    .await?;
+    let sights = answers.done().filter_map(|answer| answer.sight.as_ref());
+    let fence = sights.map(|sight| sight.fence).max().unwrap_or(0);
+    let mut leases = leases(answers.done()).into_iter();
     Ok(leases
-        .into_iter()
         .find(|(_, left)| left.len() >= quorum)
         .map(|(owner, mut left)| {
             // A majority has the key for as long as the quorum-th longest of its leases.
@@ -54,8 +50,19 @@ pub(crate) async fn holder(core: &Arc<Core>, name: &str) -> Result<Option<Holder
         }))
 }
 
+/// What is left of the leases that the nodes told, by owner.
+fn leases<'a>(answers: impl Iterator<Item = &'a Answer>) -> HashMap<Vec<u8>, Vec<Duration>> {
+    let mut leases: HashMap<Vec<u8>, Vec<Duration>> = HashMap::new();
+    for sight in answers.filter_map(|answer| answer.sight.as_ref()) {
+        if let Some(owner) = &sight.owner {
+            leases.entry(owner.clone()).or_default().push(sight.left);
+        }
+    }
+    leases
+}
+
 pub(crate) async fn force(core: &Arc<Core>, name: &str) -> Result<()> {
-    answered(core, name, What::Force).await?;
+    answered(core, name, What::Force, |_| false).await?;
     tracing::warn!("a lock was taken from its holder by force");
     Ok(())
 }
@@ -65,23 +72,29 @@ pub(crate) async fn trust(core: &Arc<Core>) -> Result<()> {
         return Ok(());
     }
     // The call is about the node, not about a key; any will do.
-    answered(core, "nodes", What::Trust).await?;
+    answered(core, "nodes", What::Trust, |_| false).await?;
     tracing::warn!("the nodes were vouched for: all vote from now on");
     Ok(())
 }
 
-/// Asks all nodes; an error unless a majority answered.
-async fn answered(core: &Arc<Core>, name: &str, what: What) -> Result<Arc<Round>> {
+/// Asks all nodes until `enough` is known; an error unless a majority answered.
+async fn answered(
+    core: &Arc<Core>,
+    name: &str,
+    what: What,
+    enough: impl Fn(&[&Answer]) -> bool,
+) -> Result<Answers> {
     core.open(Some(name))?;
-    let key = core.key(name)?;
-    let driver = core.driver()?;
-    match ask(&core.nodes, &driver, key, what, core.nodes.timeout).await {
-        (Decision::Won, round) => Ok(round),
-        (_, round) => Err(Error::no_quorum(
-            Some(name),
-            round.with_tally(Tally::confirmed),
-            core.nodes.quorum(),
-            round.node_errors(&core.nodes.states),
-        )),
+    let (key, driver, nodes) = (core.key(name)?, core.driver()?, &core.nodes);
+    let answers = survey::ask(nodes, &driver, key, what, nodes.timeout, enough).await;
+    if answers.done().count() >= nodes.quorum() {
+        return Ok(answers);
     }
+    let errors = answers.errors(nodes);
+    Err(Error::no_quorum(
+        Some(name),
+        nodes.len() - errors.len(),
+        nodes.quorum(),
+        errors,
+    ))
 }

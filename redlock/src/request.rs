@@ -1,4 +1,4 @@
-//! Asking for a lock: options, then the loop of attempts.
+//! Asking for a lock: what can be asked, and what is checked before anybody is.
 
 use std::{
     fmt,
@@ -15,10 +15,9 @@ use crate::{
     error::{Error, Result},
     guard::{Guard, Held},
     key::Key,
-    lease::{Lease, Terms},
-    protocol::backoff::{self, Refusal},
+    lease::Terms,
+    pursuit::Pursuit,
     queue::{Joined, Queue, Turn},
-    round::acquire::{self, Ask, Failure},
     scope,
 };
 
@@ -169,10 +168,18 @@ impl LockRequest {
             };
         }
         let wait = self.wait.unwrap_or(core.defaults.wait);
-        let begun = core.now();
+        let since = core.now();
         let turn = self.turn(core, &key, wait).await?;
-        let waited = core.now().saturating_since(begun);
-        let lease = self.attempts(core, &key, terms, turn, wait, waited).await?;
+        let pursuit = Pursuit {
+            core,
+            name: &self.name,
+            key: &key,
+            terms,
+            fencing: self.fencing.unwrap_or(core.defaults.fencing),
+            wait,
+            since,
+        };
+        let lease = pursuit.catch(turn).await?;
         if terms.keep_alive {
             core.keepers.keep(&lease);
         }
@@ -214,83 +221,6 @@ impl LockRequest {
                 .turn(wait)
                 .await
                 .map_err(|left| Error::timed_out(&self.name, wait, left)),
-        }
-    }
-
-    /// Attempts until one wins or the wait is over.
-    async fn attempts(
-        &self,
-        core: &Arc<Core>,
-        key: &Arc<Key>,
-        terms: Terms,
-        turn: Turn,
-        wait: Duration,
-        waited: Duration,
-    ) -> Result<Arc<Lease>> {
-        let begun = core.now();
-        let wait_left = || {
-            wait.saturating_sub(waited)
-                .saturating_sub(core.now().saturating_since(begun))
-        };
-        let node_timeout = core.node_timeout(terms.ttl);
-        let mut ask = Ask {
-            key: Arc::clone(key),
-            ttl: terms.ttl,
-            fencing: self.fencing.unwrap_or(core.defaults.fencing),
-            floor: 0,
-        };
-        let mut in_a_row = (Refusal::Split, 0_u32);
-        // A short wait still has the time to ask once.
-        let mut within = if wait.is_zero() {
-            node_timeout
-        } else {
-            wait_left().max(node_timeout / 5).min(node_timeout)
-        };
-        loop {
-            core.open(Some(&self.name))?;
-            let driver = core.driver()?;
-            let failure =
-                match acquire::attempt(&core.nodes, &driver, &core.tracker, &mut ask, within).await
-                {
-                    Ok(grant) => {
-                        tracing::trace!(%key, rounds = grant.rounds, "lock acquired");
-                        return Ok(Lease::new(core, &driver, key, terms, grant, turn));
-                    }
-                    Err(failure) => failure,
-                };
-            let left = wait_left();
-            if left.is_zero() {
-                return Err(self.failed(core, terms.ttl, wait, failure));
-            }
-            let refusal = match &failure {
-                Failure::NoToken => return Err(self.failed(core, terms.ttl, wait, failure)),
-                Failure::NoQuorum { .. } => Refusal::Outage,
-                Failure::Expired { .. } => Refusal::Split,
-                Failure::Refused { free_in, left } => match (free_in.or(*left), left) {
-                    (Some(free), Some(_)) if !free.is_zero() => Refusal::FreeIn(free),
-                    _ => Refusal::Split,
-                },
-            };
-            let same = std::mem::discriminant(&refusal) == std::mem::discriminant(&in_a_row.0);
-            in_a_row = (refusal, if same { in_a_row.1 + 1 } else { 0 });
-            let pause = backoff::delay(refusal, in_a_row.1, rand::random());
-            tokio::time::sleep(pause.min(left)).await;
-            if wait_left().is_zero() {
-                return Err(self.failed(core, terms.ttl, wait, failure));
-            }
-            within = wait_left().min(node_timeout);
-        }
-    }
-
-    fn failed(&self, core: &Core, ttl: Duration, wait: Duration, failure: Failure) -> Error {
-        match failure {
-            Failure::Refused { left, .. } if wait.is_zero() => Error::busy(&self.name, left),
-            Failure::Refused { left, .. } => Error::timed_out(&self.name, wait, left),
-            Failure::NoQuorum { votes, nodes } => {
-                Error::no_quorum(Some(&self.name), votes, core.nodes.quorum(), nodes)
-            }
-            Failure::Expired { took } => Error::expired(&self.name, ttl, took),
-            Failure::NoToken => Error::no_token(&self.name),
         }
     }
 }

@@ -114,6 +114,13 @@ impl Place {
     }
 
     pub(crate) fn is_memory(&self) -> bool {
-        matches!(self, Self::Memory(_))
+        self.memory().is_some()
+    }
+
+    pub(crate) fn memory(&self) -> Option<&memory::Node> {
+        match self {
+            Self::Memory(node) => Some(node),
+            Self::Redis(_) => None,
+        }
     }
 }

@@ -18,6 +18,7 @@ use crate::{
     client::RestartGuard,
     clock::{Clock, Instant},
     protocol::{guard_time, token::TokenClock, votes::quorum},
+    random::Random,
     sync::lock,
 };
 
@@ -27,6 +28,9 @@ pub(crate) struct Nodes {
     pub(crate) places: Vec<Place>,
     pub(crate) states: Vec<Arc<NodeState>>,
     pub(crate) clock: Clock,
+    pub(crate) random: Random,
+    /// What may stop the tasks of this client: its nodes in memory.
+    pub(crate) gate: Option<Arc<memory::Gate>>,
     pub(crate) tokens: TokenClock,
     pub(crate) guard: RestartGuard,
     pub(crate) max_ttl: Duration,

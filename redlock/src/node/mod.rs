@@ -23,7 +23,7 @@ pub(crate) use redis::Certificates;
 pub(crate) use state::NodeState;
 pub(crate) use strict::{Strict, is_reserved};
 
-use crate::{clock::Instant, key::Key};
+use crate::{clock::Instant, key::Key, random::Random};
 
 /// One request to a node, the same for each node of a round.
 #[derive(Debug)]
@@ -88,9 +88,9 @@ pub(crate) struct Owner([u8; Owner::LEN]);
 impl Owner {
     const LEN: usize = 32;
 
-    pub(crate) fn fresh() -> Self {
+    pub(crate) fn fresh(random: &Random) -> Self {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let random: [u8; Self::LEN / 2] = rand::random();
+        let random: [u8; Self::LEN / 2] = random.draw();
         let mut hex = [0; Self::LEN];
         for (pair, byte) in hex.chunks_exact_mut(2).zip(random) {
             pair[0] = DIGITS[usize::from(byte >> 4)];
@@ -120,8 +120,8 @@ impl std::fmt::Debug for Owner {
 pub(crate) enum Reply {
     /// Done, and it counts.
     Yes,
-    /// Another holds the key.
-    Held { left: Duration, fence: u64 },
+    /// Another holds the key: `by` tells holders apart, 0 where it is not known who.
+    Held { left: Duration, fence: u64, by: u64 },
     /// The token is not above the fence; nothing was written.
     Stale { fence: u64 },
     /// Extension: the key is missing and may not come back, or is another's.
@@ -140,6 +140,15 @@ pub(crate) struct Sight {
     pub(crate) owner: Option<Vec<u8>>,
     pub(crate) left: Duration,
     pub(crate) fence: u64,
+}
+
+/// Tells the values of other holders apart.
+pub(crate) fn fingerprint(owner: &[u8]) -> u64 {
+    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+    let mut hasher = DefaultHasher::new();
+    owner.hash(&mut hasher);
+    // 0 stands for nobody known.
+    hasher.finish().max(1)
 }
 
 /// Where replies go: a round. Called on the task that read the reply, so it must be quick.

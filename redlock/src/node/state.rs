@@ -71,6 +71,11 @@ impl NodeState {
         lock(&self.known).barred.clone()
     }
 
+    pub(crate) fn is_up(&self) -> bool {
+        let known = lock(&self.known);
+        known.down.is_none() && known.barred.is_none()
+    }
+
     pub(crate) fn went_down(&self, fault: &Fault) {
         let was_up = lock(&self.known).down.replace(fault.clone()).is_none();
         if was_up {

@@ -179,7 +179,11 @@ impl<E> Call<E> {
         E: Ending<F::Output>,
     {
         let (function, fail_open) = (self.function, self.fail_open);
-        let held = if self.needed { Some(self.acquire().await) } else { None };
+        let held = if self.needed {
+            Some(self.acquire().await)
+        } else {
+            None
+        };
         match held {
             Some(Ok(hold)) => {
                 let body = boxed(body(Some(hold.held())));

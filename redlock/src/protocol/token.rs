@@ -78,6 +78,11 @@ impl TokenClock {
         }
     }
 
+    /// What a wall clock shows when ours shows `now`: followed until a node tells its time.
+    pub(crate) fn assume(&mut self, wall_micros: u64, now: Instant) {
+        *self.offset.get_mut() = wall_micros.saturating_sub(now.micros());
+    }
+
     /// Node `index` said that its clock shows `node_micros` since the epoch, when ours showed `at`.
     pub(crate) fn calibrate(&self, index: usize, node_micros: u64, at: Instant) {
         let mut offsets = lock(&self.offsets);

@@ -15,6 +15,10 @@ impl NodeSet {
         Self(u64::MAX >> (Self::MAX - nodes.clamp(1, Self::MAX)))
     }
 
+    pub(crate) fn only(node: usize) -> Self {
+        Self(1 << node)
+    }
+
     pub(crate) fn insert(&mut self, node: usize) {
         self.0 |= 1 << node;
     }
@@ -25,6 +29,10 @@ impl NodeSet {
 
     pub(crate) fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
     }
 
     pub(crate) fn minus(self, other: Self) -> Self {
@@ -52,8 +60,6 @@ pub(crate) enum Question {
     Extend,
     /// Release and settle: done when a majority confirmed.
     Confirm,
-    /// Looking and the like: done when everyone answered.
-    Everyone,
 }
 
 /// The outcome of a round.
@@ -87,6 +93,8 @@ pub(crate) struct Tally {
     pub(crate) fence: u64,
     /// What is left of the other holder's lease, by node that told; zero where the node was free.
     left: Vec<Duration>,
+    /// On how many nodes each other holder was seen.
+    rivals: Vec<(u64, usize)>,
     faults: Vec<(usize, Fault)>,
 }
 
@@ -103,6 +111,7 @@ impl Tally {
             untouched: NodeSet::default(),
             fence: 0,
             left: Vec::new(),
+            rivals: Vec::new(),
             faults: Vec::new(),
         }
     }
@@ -115,8 +124,12 @@ impl Tally {
         self.voted.insert(node);
         match reply {
             Reply::Yes => self.yes.insert(node),
-            Reply::Held { left, fence } => {
+            Reply::Held { left, fence, by } => {
                 self.no.insert(node);
+                match self.rivals.iter_mut().find(|(rival, _)| *rival == by) {
+                    Some((_, nodes)) => *nodes += 1,
+                    None => self.rivals.push((by, 1)),
+                }
                 self.untouched.insert(node);
                 self.fence = self.fence.max(fence);
                 self.left.push(left);
@@ -126,9 +139,9 @@ impl Tally {
                 self.untouched.insert(node);
                 self.fence = self.fence.max(fence);
             }
-            Reply::Gone => self.no.insert(node),
-            // Written again on a node that had forgotten it: held there, but no vote in this round.
-            Reply::Healed => {}
+            // Healed is written again on a node that had forgotten it: held there, but missing in this round. A majority that
+            // forgot has let go, whoever writes it again.
+            Reply::Gone | Reply::Healed => self.no.insert(node),
             Reply::Abstains { left } => {
                 self.failed.insert(node);
                 self.faults.push((node, Fault::quarantined(left)));
@@ -148,13 +161,28 @@ impl Tally {
         NodeSet::all(self.nodes).minus(self.untouched)
     }
 
-    pub(crate) fn confirmed(&self) -> usize {
-        self.yes.len()
-    }
-
     /// Why nodes did not vote, those that answered with a fault.
     pub(crate) fn faults(&self) -> &[(usize, Fault)] {
         &self.faults
+    }
+
+    /// Refused although no other holder was seen on a majority: the votes were split between several.
+    pub(crate) fn is_split(&self) -> bool {
+        let most = self.rivals.iter().map(|(_, nodes)| *nodes).max();
+        most.is_none_or(|most| most < quorum(self.nodes))
+    }
+
+    pub(crate) fn has_voted(&self, node: usize) -> bool {
+        self.voted.contains(node)
+    }
+
+    /// Whether `node` is the only one that voted so far.
+    pub(crate) fn is_first(&self, node: usize) -> bool {
+        self.voted.len() == 1 && self.voted.contains(node)
+    }
+
+    pub(crate) fn said_no(&self, node: usize) -> bool {
+        self.no.contains(node)
     }
 
     /// Nodes that have not answered.
@@ -178,9 +206,6 @@ impl Tally {
     pub(crate) fn decision(&self) -> Option<Decision> {
         let quorum = quorum(self.nodes);
         let pending = self.nodes - self.voted.len();
-        if self.question == Question::Everyone && pending > 0 {
-            return None;
-        }
         if self.yes.len() >= quorum {
             return Some(Decision::Won);
         }
@@ -201,16 +226,13 @@ impl Tally {
             Question::Extend if self.no.len() + pending >= quorum => None,
             Question::Extend => Some(self.without_majority()),
             Question::Confirm if pending > 0 => None,
-            Question::Confirm | Question::Everyone => Some(Decision::NoQuorum),
+            Question::Confirm => Some(Decision::NoQuorum),
         }
     }
 
     /// The decision when no more votes are waited for.
     pub(crate) fn decision_at_deadline(&self) -> Decision {
         self.decision().unwrap_or_else(|| {
-            if self.yes.len() >= quorum(self.nodes) {
-                return Decision::Won;
-            }
             let may_win_again = self.question == Question::Acquire
                 && self.yes.len() + self.stale.len() >= quorum(self.nodes);
             if may_win_again {

@@ -11,7 +11,7 @@ use crate::{
     pending::Tracker,
     protocol::{
         validity,
-        votes::{Decision, NodeSet, Question, quorum},
+        votes::{Decision, NodeSet, Question, Tally},
     },
 };
 
@@ -26,6 +26,8 @@ pub(crate) struct Ask {
     pub(crate) fencing: bool,
     /// The highest fence seen for the key so far.
     pub(crate) floor: u64,
+    /// The key is known to be contended: one node is asked before the rest, so that votes do not split.
+    pub(crate) contended: bool,
 }
 
 /// A majority said yes to one token of one round, and validity is left.
@@ -49,15 +51,13 @@ pub(crate) enum Failure {
         free_in: Option<Duration>,
         /// What the holder has left; `None` where no holder was seen.
         left: Option<Duration>,
+        /// No other holder was seen on a majority.
+        split: bool,
     },
-    NoQuorum {
-        votes: usize,
-        nodes: Vec<NodeError>,
-    },
+    /// Too few nodes could vote: how many could, and why each of the others could not.
+    NoQuorum { able: usize, errors: Vec<NodeError> },
     /// Granted, but nothing was left of it.
-    Expired {
-        took: Duration,
-    },
+    Expired { took: Duration },
     /// No token is left below the limit, by a fence that was seen.
     NoToken,
 }
@@ -73,16 +73,18 @@ pub(crate) async fn attempt(
     within: Duration,
 ) -> Result<Grant, Failure> {
     let begun = nodes.now();
+    let all = NodeSet::all(nodes.len());
     let mut undo = Undo {
         nodes,
         driver,
         tracker,
         key: &ask.key,
-        owner: Owner::fresh(),
+        owner: Owner::fresh(&nodes.random),
         token: None,
         give_up: begun,
         earlier: NodeSet::default(),
         round: None,
+        asked: NodeSet::default(),
         armed: true,
     };
     let mut number = 1;
@@ -98,9 +100,21 @@ pub(crate) async fn attempt(
         } else {
             None
         };
-        let round = undo.next_round(ask.ttl, token, started);
-        let left = within.saturating_sub(started.saturating_since(begun));
-        let decision = round.decided(left).await;
+        let first = ask.contended.then(|| first_node(nodes, &ask.key));
+        let round = undo.next_round(ask.ttl, token, started, first);
+        let left = || within.saturating_sub(nodes.now().saturating_since(begun));
+        if let Some(first) = first {
+            round.voted(first, left()).await;
+            if !round.with_tally(|tally| tally.said_no(first)) {
+                undo.asked = all;
+                round.send(driver, all.minus(NodeSet::only(first)));
+            }
+        }
+        let decision = if undo.asked == all {
+            round.decided(left()).await
+        } else {
+            Decision::Refused
+        };
         let fence = round.with_tally(|tally| tally.fence);
         if fence > ask.floor {
             ask.floor = fence;
@@ -129,19 +143,35 @@ pub(crate) async fn attempt(
             }
             Decision::Stale if number < ROUNDS => number += 1,
             Decision::Stale | Decision::Refused | Decision::Gone => {
-                let (free_in, left) =
-                    round.with_tally(|tally| (tally.quorum_free_in(), tally.holder_left()));
-                return Err(Failure::Refused { free_in, left });
+                return Err(round.with_tally(|tally| Failure::Refused {
+                    free_in: tally.quorum_free_in(),
+                    left: tally.holder_left(),
+                    split: tally.is_split(),
+                }));
             }
             Decision::NoQuorum => {
-                let votes = round.with_tally(crate::protocol::votes::Tally::confirmed);
-                return Err(Failure::NoQuorum {
-                    votes,
-                    nodes: round.node_errors(&nodes.states),
-                });
+                let (able, errors) = round.faults(&nodes.states);
+                return Err(Failure::NoQuorum { able, errors });
             }
         }
     }
+}
+
+/// The node that all clients ask first for this key, among those that are up.
+fn first_node(nodes: &Nodes, key: &Key) -> usize {
+    // The same on every client, unlike the standard library's hashers.
+    let hash = key
+        .lock()
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    let count = nodes.len();
+    let start = usize::try_from(hash % count as u64).unwrap_or(0);
+    let mut order = (0..count).map(|step| (start + step) % count);
+    order
+        .find(|&node| nodes.states[node].is_up())
+        .unwrap_or(start)
 }
 
 /// Releases what an attempt may have written, unless it won.
@@ -155,16 +185,27 @@ struct Undo<'a> {
     give_up: Instant,
     earlier: NodeSet,
     round: Option<Arc<Round>>,
+    /// The nodes that the call of this round went to.
+    asked: NodeSet,
     armed: bool,
 }
 
 impl Undo<'_> {
-    fn next_round(&mut self, ttl: Duration, token: Option<u64>, started: Instant) -> Arc<Round> {
+    /// Nodes that may hold what the round wrote: those that were never asked do not.
+    fn touched(&self, round: &Round) -> NodeSet {
+        round.with_tally(Tally::touched).and(self.asked)
+    }
+
+    fn next_round(
+        &mut self,
+        ttl: Duration,
+        token: Option<u64>,
+        started: Instant,
+        first: Option<usize>,
+    ) -> Arc<Round> {
         if let Some(round) = self.round.take() {
             round.give_up();
-            self.earlier = self
-                .earlier
-                .union(round.with_tally(crate::protocol::votes::Tally::touched));
+            self.earlier = self.earlier.union(self.touched(&round));
         }
         self.token = token;
         self.give_up = started.after(ttl);
@@ -176,13 +217,13 @@ impl Undo<'_> {
                 token,
             },
         };
-        let all = NodeSet::all(self.nodes.len());
+        self.asked = first.map_or(NodeSet::all(self.nodes.len()), NodeSet::only);
         let round = Round::start(
             self.driver,
             self.nodes.len(),
             call,
             Question::Acquire,
-            all,
+            self.asked,
             NodeSet::default(),
             None,
         );
@@ -197,13 +238,11 @@ impl Drop for Undo<'_> {
             return;
         };
         round.give_up();
-        let touched = self
-            .earlier
-            .union(round.with_tally(crate::protocol::votes::Tally::touched));
+        let touched = self.earlier.union(self.touched(&round));
         if touched.len() == 0 {
             return;
         }
-        tracing::trace!(key = %self.key, nodes = touched.len(), quorum = quorum(self.nodes.len()), "attempt undone");
+        tracing::trace!(key = %self.key, nodes = touched.len(), "attempt undone");
         release::release(
             self.nodes,
             self.driver,

@@ -1,9 +1,9 @@
 //! A round: one call to some nodes, and the decision that their votes make.
 
 pub(crate) mod acquire;
-pub(crate) mod ask;
 pub(crate) mod extend;
 pub(crate) mod release;
+pub(crate) mod survey;
 
 use std::{
     future::poll_fn,
@@ -17,7 +17,7 @@ use std::{
 
 use crate::{
     error::NodeError,
-    node::{Ballot, Call, Driver, FaultKind, NodeState, Op, Reply, Sight},
+    node::{Ballot, Call, Driver, FaultKind, NodeState, Op, Reply},
     pending::Pending,
     protocol::votes::{Decision, NodeSet, Question, Tally},
     sync::lock,
@@ -34,7 +34,9 @@ pub(crate) struct Round {
 
 struct Votes {
     tally: Tally,
-    sights: Vec<(usize, Sight)>,
+    /// The deadline passed before the decision: who is silent is at fault.
+    overdue: bool,
+    /// Woken by every vote while only one node was asked, else by the decision.
     waker: Option<Waker>,
 }
 
@@ -58,26 +60,50 @@ impl Round {
             given_up: AtomicBool::new(false),
             votes: Mutex::new(Votes {
                 tally,
-                sights: Vec::new(),
+                overdue: false,
                 waker: None,
             }),
             _pending: pending,
         });
+        round.send(driver, targets);
+        round
+    }
+
+    /// Sends the call to further nodes.
+    pub(crate) fn send(self: &Arc<Self>, driver: &Driver, targets: NodeSet) {
         for node in targets.iter() {
             driver.submit(Op {
-                ballot: Arc::clone(&round) as Arc<dyn Ballot>,
+                ballot: Arc::clone(self) as Arc<dyn Ballot>,
                 node,
             });
         }
-        round
     }
 
     /// Waits for the decision, at most this long. Cancel safe: the round goes on, and can be waited for again.
     pub(crate) async fn decided(&self, within: Duration) -> Decision {
-        let decision = poll_fn(|cx| {
+        let decision = self.until(Tally::decision);
+        match tokio::time::timeout(within, decision).await {
+            Ok(decision) => decision,
+            Err(_) => {
+                let mut votes = lock(&self.votes);
+                votes.overdue = true;
+                votes.tally.decision_at_deadline()
+            }
+        }
+    }
+
+    /// Waits for one node's vote, at most this long. Cancel safe.
+    pub(crate) async fn voted(&self, node: usize, within: Duration) {
+        let voted = self.until(|tally| tally.has_voted(node).then_some(()));
+        // Silence is an answer too: the others are asked then.
+        let _ = tokio::time::timeout(within, voted).await;
+    }
+
+    async fn until<T>(&self, look: impl Fn(&Tally) -> Option<T>) -> T {
+        poll_fn(|cx| {
             let mut votes = lock(&self.votes);
-            match votes.tally.decision() {
-                Some(decision) => Poll::Ready(decision),
+            match look(&votes.tally) {
+                Some(found) => Poll::Ready(found),
                 None => {
                     if !votes
                         .waker
@@ -89,11 +115,8 @@ impl Round {
                     Poll::Pending
                 }
             }
-        });
-        match tokio::time::timeout(within, decision).await {
-            Ok(decision) => decision,
-            Err(_) => lock(&self.votes).tally.decision_at_deadline(),
-        }
+        })
+        .await
     }
 
     /// What has not been sent yet need not be.
@@ -105,23 +128,22 @@ impl Round {
         read(&lock(&self.votes).tally)
     }
 
-    pub(crate) fn sights(&self) -> Vec<(usize, Sight)> {
-        lock(&self.votes).sights.clone()
-    }
-
-    /// Each node without a vote so far, with its cause.
-    pub(crate) fn node_errors(&self, states: &[Arc<NodeState>]) -> Vec<NodeError> {
-        self.with_tally(|tally| {
-            let name = |node: usize| states.get(node).map_or("?", |state| state.name());
-            let faults = tally
-                .faults()
-                .iter()
-                .map(|(node, fault)| NodeError::new(name(*node), fault.kind, fault.text.clone()));
-            let silent = tally.silent().map(|node| {
-                NodeError::new(name(node), FaultKind::TimedOut, "had not answered yet")
-            });
-            faults.chain(silent).collect()
-        })
+    /// Why no quorum was to be had: each node at fault with its cause, and how many were not.
+    pub(crate) fn faults(&self, states: &[Arc<NodeState>]) -> (usize, Vec<NodeError>) {
+        let votes = lock(&self.votes);
+        let name = |node: usize| states.get(node).map_or("?", |state| state.name());
+        let faults = votes.tally.faults().iter();
+        let mut errors: Vec<NodeError> = faults
+            .map(|(node, fault)| NodeError::new(name(*node), fault.kind, fault.text.clone()))
+            .collect();
+        if votes.overdue {
+            errors.extend(
+                votes.tally.silent().map(|node| {
+                    NodeError::new(name(node), FaultKind::TimedOut, "no answer in time")
+                }),
+            );
+        }
+        (states.len() - errors.len(), errors)
     }
 }
 
@@ -138,18 +160,16 @@ impl Ballot for Round {
         let waker = {
             let mut votes = lock(&self.votes);
             votes.tally.record(node, reply);
-            match votes.tally.decision() {
-                Some(_) => votes.waker.take(),
-                None => None,
+            // One wake-up a round, but for the first node of a round that asks one before the rest.
+            if votes.tally.decision().is_some() || votes.tally.is_first(node) {
+                votes.waker.take()
+            } else {
+                None
             }
         };
         if let Some(waker) = waker {
             waker.wake();
         }
-    }
-
-    fn saw(&self, node: usize, sight: Sight) {
-        lock(&self.votes).sights.push((node, sight));
     }
 }
 

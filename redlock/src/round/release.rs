@@ -70,7 +70,7 @@ pub(crate) fn settle(
     } = release;
     let what = What::Settle {
         owner,
-        next: Owner::fresh(),
+        next: Owner::fresh(&nodes.random),
         window,
         tombstone: token.map(tombstone),
         give_up,

@@ -7,7 +7,7 @@ use std::{collections::HashMap, time::Duration};
 use crate::{
     clock::{Clock, Instant},
     key::Key,
-    node::{Fault, FaultKind, Owner, Reply, Sight, Strict, What},
+    node::{Call, Fault, FaultKind, Owner, Reply, Sight, Strict, What, fingerprint},
     protocol::token::FencingToken,
 };
 
@@ -44,6 +44,14 @@ impl Store {
 
     pub(super) fn shift(&mut self, forward: Duration) {
         self.ahead += forward;
+    }
+
+    /// Forgets all keys; the clock goes on.
+    pub(super) fn forget(&mut self) {
+        *self = Self {
+            ahead: self.ahead,
+            ..Self::default()
+        };
     }
 
     fn entry(&self, key: &str) -> Option<&Entry> {
@@ -86,12 +94,43 @@ impl Store {
     }
 
     /// What is left of a key's ttl; `None` where it has none.
-    fn left(&self, key: &str) -> Option<Duration> {
+    pub(super) fn left(&self, key: &str) -> Option<Duration> {
         let expires = self.entry(key)?.expires?;
         Some(expires.saturating_since(self.now()))
     }
 
-    pub(super) fn carry_out(&mut self, key: &Key, what: &What, retention: Duration) -> Outcome {
+    /// Carries out `call`, for a client with this restart guard.
+    pub(super) fn serve(
+        &mut self,
+        call: &Call,
+        retention: Duration,
+        strict: Option<&Strict>,
+        run_id: &str,
+    ) -> Outcome {
+        let marked = matches!(
+            call.what,
+            What::Acquire { .. } | What::Extend { .. } | What::Ping
+        );
+        let abstains = match strict {
+            Some(strict) if marked => self.abstains(strict, run_id),
+            Some(strict) if matches!(call.what, What::Trust) => {
+                self.trust(strict, run_id);
+                None
+            }
+            _ => None,
+        };
+        match abstains {
+            Some(failed @ Reply::Failed(_)) => Outcome::Vote(failed),
+            abstains => match (self.carry_out(&call.key, &call.what, retention), abstains) {
+                (Outcome::Vote(Reply::Yes | Reply::Healed), Some(abstains)) => {
+                    Outcome::Vote(abstains)
+                }
+                (outcome, _) => outcome,
+            },
+        }
+    }
+
+    fn carry_out(&mut self, key: &Key, what: &What, retention: Duration) -> Outcome {
         Outcome::Vote(match what {
             What::Acquire { owner, ttl, token } => {
                 self.acquire(key, owner, *ttl, *token, retention)
@@ -140,7 +179,7 @@ impl Store {
 
     /// What the strict guard's marker says of this process, left where it is missing: whether a yes is no vote, and
     /// for how long.
-    pub(super) fn abstains(&mut self, strict: &Strict, run_id: &str) -> Option<Reply> {
+    fn abstains(&mut self, strict: &Strict, run_id: &str) -> Option<Reply> {
         let marker = strict.marker(run_id);
         match self.get(&strict.marker_key) {
             Some(was) if was == marker => {}
@@ -161,7 +200,7 @@ impl Store {
     }
 
     /// An operator vouches for this process.
-    pub(super) fn trust(&mut self, strict: &Strict, run_id: &str) {
+    fn trust(&mut self, strict: &Strict, run_id: &str) {
         self.set(&strict.marker_key, strict.marker(run_id), None);
         self.delete(&strict.quarantine_key);
     }
@@ -181,6 +220,7 @@ impl Store {
                 Some(left) => Reply::Held {
                     left,
                     fence: self.fence(key).ok().flatten().unwrap_or(0),
+                    by: fingerprint(holder.as_bytes()),
                 },
                 None => Reply::Failed(Fault::untouched(
                     FaultKind::NoExpiry,
@@ -255,6 +295,7 @@ impl Store {
 }
 
 /// What came of a call.
+#[derive(Debug)]
 pub(super) enum Outcome {
     Vote(Reply),
     Saw(Sight),

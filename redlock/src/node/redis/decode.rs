@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
 
-use crate::node::{Fault, FaultKind, Reply, Sight, Strict, What};
+use crate::node::{Fault, FaultKind, Reply, Sight, Strict, What, fingerprint};
 
 /// How far a call has come: most take one command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +48,7 @@ pub(super) fn answer(what: &What, step: Step, said: &Result<Value, Fault>) -> An
             Value::Int(left) => Answer::Vote(Reply::Held {
                 left: millis(*left),
                 fence: 0,
+                by: 0,
             }),
             other => failed(unexpected(other)),
         };
@@ -74,10 +75,11 @@ fn structured(parts: &[Value], whole: &Value) -> Answer {
     let rest = parts.get(1..).unwrap_or_default();
     let said = || rest.first().map(text).unwrap_or_default();
     match (word.as_str(), rest) {
-        ("HELD", [Value::Int(left), fence]) => Answer::Vote(Reply::Held {
+        ("HELD", [Value::Int(left), fence, owner]) => Answer::Vote(Reply::Held {
             left: millis(*left),
             // A fence that is no number says nothing, and the key is busy all the same.
             fence: number(fence).unwrap_or(0),
+            by: fingerprint(text(owner).as_bytes()),
         }),
         ("STALE", [fence]) => match number(fence) {
             Some(fence) => Answer::Vote(Reply::Stale { fence }),

@@ -5,7 +5,7 @@
 --
 -- OK                   taken, and the fence is the token
 -- {QUARANTINED, left}  taken, but it is no vote; {MAXTTL, marker}: neither
--- {HELD, left, fence}  another holds it for `left` ms
+-- {HELD, left, fence, owner}  another holds it for `left` ms
 -- {STALE, fence}       the token is not above the fence; nothing was written
 -- {NOEXPIRY}           the key has no expiry: not a lock
 -- {BADFENCE, fence}    the fence is not a number that a token can be
@@ -21,7 +21,7 @@ local owner, fence = was[1], was[2]
 if owner and owner ~= ARGV[1] then
   local left = redis.call('PTTL', KEYS[1])
   if left == -1 then return {'NOEXPIRY'} end
-  return {'HELD', left, fence or '0'}
+  return {'HELD', left, fence or '0', owner}
 end
 
 -- MGET reads another type as missing, so what was missing is written with NX only. The fence comes first: a lock

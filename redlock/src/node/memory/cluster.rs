@@ -1,0 +1,93 @@
+//! Some nodes in memory, as the clients of one machine see them.
+
+use std::sync::Arc;
+
+use super::{Node, gate::Gate};
+use crate::random::Random;
+
+/// Some nodes in memory, and a network to them. Clones are the same nodes over the same network.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    nodes: Vec<Node>,
+    gate: Arc<Gate>,
+}
+
+impl Cluster {
+    /// `nodes` fresh nodes, named `memory-0` and so on. Use 3 or 5; a client refuses 0.
+    #[must_use]
+    pub fn new(nodes: usize) -> Self {
+        Self::made(nodes, &Random::System)
+    }
+
+    /// As [`new`](Self::new), but all that clients of these nodes draw at random follows from `seed`, and tokens do not
+    /// depend on the machine's wall clock: a test that is deterministic itself, under paused time, repeats itself.
+    #[must_use]
+    pub fn seeded(nodes: usize, seed: u64) -> Self {
+        Self::made(nodes, &Random::seeded(seed))
+    }
+
+    fn made(nodes: usize, random: &Random) -> Self {
+        let gate = Arc::default();
+        Self {
+            nodes: (0..nodes)
+                .map(|index| Node::new(format!("memory-{index}"), random, &gate))
+                .collect(),
+            gate,
+        }
+    }
+
+    /// The nodes, to connect to.
+    #[must_use]
+    pub fn nodes(&self) -> Vec<Node> {
+        self.nodes.clone()
+    }
+
+    /// Node `index`, from 0.
+    ///
+    /// # Panics
+    /// If there is no such node, as indexing a slice does.
+    #[must_use]
+    pub fn node(&self, index: usize) -> Node {
+        self.nodes[index].clone()
+    }
+
+    /// The same nodes from another machine: over a network of its own, whose delays and losses are its own too.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), redlock::Error> {
+    /// use redlock::{Redlock, memory::Cluster};
+    ///
+    /// let here = Cluster::new(3);
+    /// let there = here.apart();
+    /// for node in there.nodes() {
+    ///     node.lose_requests(true); // `there` is cut off, `here` notices nothing
+    /// }
+    /// let guard = Redlock::connect(here.nodes()).await?.lock("invoice:42").await?;
+    /// assert!(Redlock::connect(there.nodes()).await.unwrap_err().is_no_quorum());
+    /// # drop(guard); Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        let gate = Arc::default();
+        Self {
+            nodes: self.nodes.iter().map(|node| node.apart(&gate)).collect(),
+            gate,
+        }
+    }
+
+    /// Freezes the clients of this handle, as `SIGSTOP` does a process: they read nothing that nodes answer, no lock is
+    /// kept alive, and what runs as a [`task`](Self::task) stands still.
+    pub fn freeze(&self) {
+        self.gate.close();
+    }
+
+    /// Goes on after [`freeze`](Self::freeze), with what nodes answered meanwhile.
+    pub fn thaw(&self) {
+        self.gate.open();
+    }
+
+    /// Runs `body` as a part of the process that [`freeze`](Self::freeze) stops.
+    pub fn task<F: Future>(&self, body: F) -> impl Future<Output = F::Output> + use<F> {
+        Arc::clone(&self.gate).through(body)
+    }
+}

@@ -1,0 +1,207 @@
+//! One operation on its way to a node in memory, and its answer on the way back.
+
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
+
+use tokio::{
+    runtime::Handle,
+    time::{Instant, sleep_until},
+};
+
+use super::{Node, node::Process, path::Way, port::Client, store::Outcome};
+use crate::node::{Fault, FaultKind, Info, Op, Reply};
+
+/// A request, with who waits for its answer.
+#[derive(Clone, Debug)]
+pub(super) struct Parcel {
+    /// Unique on its path.
+    pub(super) number: u64,
+    /// Which process of the node it was sent to: a connection does not outlive its process.
+    pub(super) process: u64,
+    pub(super) node: Node,
+    pub(super) client: Client,
+    pub(super) op: Op,
+    /// When the sender gives up the connection for want of an answer.
+    patience: Instant,
+}
+
+/// Sends `op` over the node's path as it is now.
+pub(super) fn send(node: &Node, client: &Client, op: Op) {
+    let mut parcel = Parcel {
+        number: 0,
+        process: node.process(),
+        node: node.clone(),
+        client: client.clone(),
+        op,
+        patience: Instant::now() + client.patience,
+    };
+    match node.path().send(&mut parcel) {
+        Ok(way) => parcel.goes(way, Node::arrive),
+        Err(fault) => parcel.op.answer(Reply::Failed(fault)),
+    }
+}
+
+impl Parcel {
+    /// Sends the answer back, over the path as it is now.
+    pub(super) fn reply(self, answer: Answer) {
+        let way = self.node.path().way_back();
+        self.goes(way, |parcel| {
+            let path = parcel.node.path();
+            path.tell(parcel.number, |parcel| News {
+                parcel,
+                what: Told::Answer(answer),
+            });
+        });
+    }
+
+    /// The connection is gone, and the answer with it.
+    pub(super) fn is_lost(self, why: &'static str) {
+        let fault = Fault::unknown(FaultKind::Unreachable, why);
+        let path = self.node.path();
+        path.tell(self.number, |parcel| News::broken(parcel, fault));
+    }
+
+    /// The node is down.
+    pub(super) fn is_refused(self) {
+        let fault = Fault::untouched(FaultKind::Unreachable, "stopped");
+        let path = self.node.path();
+        path.tell(self.number, |parcel| News {
+            parcel,
+            what: Told::Refusal(fault),
+        });
+    }
+
+    /// Goes on as `arrives` when its way is over; meanwhile the sender's patience may be.
+    fn goes(self, way: Way, arrives: impl FnOnce(Self) + Send + 'static) {
+        if way == Way::Arrives(Duration::ZERO) {
+            return arrives(self);
+        }
+        let Ok(runtime) = Handle::try_current() else {
+            // A guard dropped outside of any runtime: nobody could wait, so what arrives does so at once.
+            if way != Way::Nowhere {
+                arrives(self);
+            }
+            return;
+        };
+        let arrival = match way {
+            Way::Arrives(delay) => Some(Instant::now() + delay),
+            Way::Nowhere => None,
+        };
+        runtime.spawn(async move {
+            if arrival.is_none_or(|at| at > self.patience) {
+                sleep_until(self.patience).await;
+                let silence = Fault::unknown(FaultKind::TimedOut, "no answer in time");
+                let path = self.node.path();
+                path.tell(self.number, |parcel| News::broken(parcel, silence));
+            }
+            if let Some(at) = arrival {
+                sleep_until(at).await;
+                arrives(self);
+            }
+        });
+    }
+}
+
+/// What the node did.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) outcome: Outcome,
+    pub(super) process: Process,
+    /// The node's wall clock, in microseconds since the epoch.
+    pub(super) time: u64,
+}
+
+/// What a client learns of a request of its own.
+#[derive(Debug)]
+pub(super) struct News {
+    parcel: Parcel,
+    what: Told,
+}
+
+#[derive(Debug)]
+enum Told {
+    Answer(Answer),
+    Refusal(Fault),
+    /// Nothing: the connection broke, and whether the request was carried out is not known.
+    Broken(Fault),
+}
+
+impl News {
+    pub(super) fn broken(parcel: Parcel, fault: Fault) -> Self {
+        Self {
+            parcel,
+            what: Told::Broken(fault),
+        }
+    }
+
+    /// The client reads it.
+    pub(super) fn read(self) {
+        let Self { parcel, what } = self;
+        match what {
+            Told::Answer(answer) => parcel.answered(answer),
+            Told::Refusal(fault) => {
+                parcel.client.state.went_down(&fault);
+                parcel.op.answer(Reply::Failed(fault));
+            }
+            Told::Broken(fault) => parcel.unanswered(fault),
+        }
+    }
+}
+
+impl Parcel {
+    fn answered(self, answer: Answer) {
+        let Self {
+            node, client, op, ..
+        } = &self;
+        let Answer {
+            outcome,
+            process,
+            time,
+        } = answer;
+        let stranger = client.state.run_id_is_not(&process.run_id);
+        if stranger && process.number != node.process() {
+            // Not the process that this client knows, and not the one that it would meet by connecting again.
+            return self.unanswered(Fault::unknown(
+                FaultKind::Unreachable,
+                "the server closed the connection",
+            ));
+        }
+        let now = client.clock.now();
+        let connection = node.path().connection();
+        if (client.greeted.swap(connection, Relaxed) != connection || stranger)
+            && let Some(nodes) = client.nodes.upgrade()
+        {
+            nodes.admit(
+                client.index,
+                &Info {
+                    run_id: process.run_id,
+                    version: "memory".to_owned(),
+                    uptime: now.saturating_since(process.started),
+                    time,
+                    ..Info::default()
+                },
+            );
+        }
+        client.state.came_back();
+        if let Outcome::Saw(sight) = &outcome {
+            op.ballot.saw(op.node, sight.clone());
+        }
+        op.answer(match (client.state.barred(), outcome) {
+            (Some(fault), _) => Reply::Failed(Fault::unknown(fault.kind, fault.text)),
+            (None, Outcome::Saw(_)) => Reply::Yes,
+            (None, Outcome::Vote(reply)) => client.state.weigh(reply, now),
+        });
+    }
+
+    fn unanswered(self, fault: Fault) {
+        let Self {
+            node, client, op, ..
+        } = self;
+        client.state.went_down(&fault);
+        op.answer(Reply::Failed(fault));
+        // What must arrive is sent again, over a new connection, until it is pointless.
+        let until = op.ballot.call().what.give_up();
+        if until.is_some_and(|until| until > client.clock.now()) {
+            send(&node, &client, op);
+        }
+    }
+}
