@@ -1,30 +1,31 @@
 //! Several locks, all or none.
 
-use std::{future::IntoFuture, pin::Pin, time::Duration};
+use std::{future::IntoFuture, pin::Pin, sync::Arc, time::Duration};
 
 use crate::{
-    client::Redlock,
     error::{Error, Result},
     guard::Guard,
+    request::LockRequest,
+    service::Service,
 };
 
-/// A request for several locks. Made by [`Redlock::lock_all`].
+/// A request for several locks. Made by [`Redlock::lock_all`](crate::Redlock::lock_all).
 #[derive(Clone, Debug)]
 #[must_use = "a request does nothing until it is awaited"]
 pub struct LockAllRequest {
-    redlock: Redlock,
+    service: Arc<Service>,
     keys: Vec<String>,
     ttl: Option<Duration>,
     wait: Option<Duration>,
 }
 
 impl LockAllRequest {
-    pub(crate) fn new(redlock: Redlock, mut keys: Vec<String>) -> Self {
+    pub(crate) fn new(service: &Arc<Service>, mut keys: Vec<String>) -> Self {
         // One order for everybody: a cycle of waiters cannot close.
         keys.sort_unstable();
         keys.dedup();
         Self {
-            redlock,
+            service: Arc::clone(service),
             keys,
             ttl: None,
             wait: None,
@@ -45,13 +46,10 @@ impl LockAllRequest {
 
     async fn acquire(self) -> Result<Guards> {
         if self.keys.is_empty() {
-            return Err(Error::invalid_key(
-                "",
-                "lock_all was given no keys: give one or more",
-            ));
+            return Err(Error::invalid_key("", "lock_all was given no keys: give one or more"));
         }
-        let wait = self.wait.unwrap_or(self.redlock.core().defaults.wait);
-        let clock = &self.redlock.core().nodes.clock;
+        let wait = self.wait.unwrap_or(self.service.core.defaults.wait);
+        let clock = &self.service.core.nodes.clock;
         let begun = clock.now();
         let mut guards = Guards {
             guards: Vec::with_capacity(self.keys.len()),
@@ -59,7 +57,7 @@ impl LockAllRequest {
         for key in self.keys {
             let left = wait.saturating_sub(clock.now().saturating_since(begun));
             // The first ones are kept alive while the rest is waited for.
-            let mut request = self.redlock.lock(key).wait(left).keep_alive(true);
+            let mut request = LockRequest::new(&self.service, key).wait(left).keep_alive(true);
             if let Some(ttl) = self.ttl {
                 request = request.ttl(ttl);
             }
@@ -107,11 +105,7 @@ impl Guards {
     /// How much longer all of the locks may be relied on if none is extended.
     #[must_use]
     pub fn remaining(&self) -> Duration {
-        self.guards
-            .iter()
-            .map(Guard::remaining)
-            .min()
-            .unwrap_or_default()
+        self.guards.iter().map(Guard::remaining).min().unwrap_or_default()
     }
 
     /// Whether any of the locks was lost.

@@ -2,26 +2,27 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, atomic::AtomicBool},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use crate::{
-    client::{Core, Defaults, Redlock, RestartGuard},
+    client::Redlock,
     clock::Clock,
+    core::{Core, Defaults},
     error::{Error, Result},
     health,
-    keeper::Keepers,
     key::Key,
+    limits::{MOST, check_ttl},
     node::{Certificates, NodeAddress, NodeState, Nodes, Place, Strict},
-    pending::Tracker,
-    protocol::{guard_time, token::TokenClock, validity, votes::NodeSet},
-    queue::Queue,
+    protocol::{
+        guard_time::{self, RestartGuard},
+        token::TokenClock,
+        validity,
+        votes::NodeSet,
+    },
     random::Random,
 };
-
-/// The longest duration that a setting may have: far beyond use, far below overflow.
-pub(crate) const MOST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// The settings of a [`Redlock`]. The defaults are for applications that lock for seconds.
 ///
@@ -154,11 +155,7 @@ impl Builder {
 
     /// The certificate and the private key, in PEM form, that nodes ask of their clients (`tls-auth-clients yes`).
     #[cfg(feature = "tls")]
-    pub fn client_certificate(
-        mut self,
-        certificate: impl Into<Vec<u8>>,
-        key: impl Into<Vec<u8>>,
-    ) -> Self {
+    pub fn client_certificate(mut self, certificate: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
         self.certificates.client = Some((certificate.into(), key.into()));
         self
     }
@@ -240,19 +237,13 @@ impl Builder {
             places,
             drivers: Mutex::default(),
         };
-        Ok(Redlock::new(Core {
-            nodes: Arc::new(nodes),
-            defaults: Defaults {
-                ttl: self.ttl,
-                wait: self.wait,
-                fencing: self.fencing,
-                namespace: self.namespace,
-            },
-            queue: Queue::default(),
-            keepers: Keepers::default(),
-            tracker: Arc::<Tracker>::default(),
-            closed: AtomicBool::new(false),
-        }))
+        let defaults = Defaults {
+            ttl: self.ttl,
+            wait: self.wait,
+            fencing: self.fencing,
+            namespace: self.namespace,
+        };
+        Ok(Redlock::new(Core::new(nodes, defaults)))
     }
 
     fn check_durations(&self) -> Result<()> {
@@ -323,21 +314,4 @@ impl Builder {
         }
         Ok(places)
     }
-}
-
-/// Checks the ttl of a request.
-pub(crate) fn check_ttl(ttl: Duration, max_ttl: Duration) -> Result<()> {
-    let least = validity::MIN_TTL;
-    if ttl < least {
-        return Err(Error::invalid_ttl(format!(
-            "a ttl of {ttl:?} is too short: nothing would be left of it after a round trip, use {least:?} or more"
-        )));
-    }
-    if ttl > max_ttl {
-        return Err(Error::invalid_ttl(format!(
-            "a ttl of {ttl:?} is longer than max_ttl, {max_ttl:?}: kept alive, a lock is held for as long as it takes \
-             on a short ttl; otherwise raise max_ttl for all clients of the nodes"
-        )));
-    }
-    Ok(())
 }

@@ -1,27 +1,18 @@
 //! The lock service of an application: a cheap handle on the nodes.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::SeqCst},
-    },
-    time::Duration,
-};
+use std::sync::Arc;
 
 use crate::{
     all::LockAllRequest,
     builder::Builder,
-    clock::Instant,
-    error::{Error, Result},
+    core::Core,
+    error::Result,
     guard::Guard,
     health::{self, NodeHealth},
-    keeper::Keepers,
-    key::Key,
     look::{self, Holder},
-    node::{Driver, NodeAddress, Nodes},
-    pending::Tracker,
-    queue::Queue,
+    node::NodeAddress,
     request::LockRequest,
+    service::Service,
 };
 
 /// Locks over N independent Redis nodes. Cheap to clone; all clones share the connections.
@@ -42,90 +33,18 @@ use crate::{
 /// ```
 #[derive(Clone, Debug)]
 pub struct Redlock {
-    core: Arc<Core>,
-}
-
-/// What to do about a node that restarted and may have forgotten locks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RestartGuard {
-    /// A node whose restart this client saw, or that is younger than the others, has no vote until every lock that it
-    /// may have forgotten has expired: `max_ttl + 1 % + clock skew`. Costs nothing.
-    ///
-    /// Not covered: a restart of all nodes at once, `FLUSHALL`, a promotion that this client did not see.
-    #[default]
-    Observed,
-    /// A marker on each node names the process that it was. A node whose marker is missing or names another process has
-    /// no vote for the guard time, towards every client and whatever its uptime. Covers what `Observed` does not, for
-    /// some percent of the servers' time.
-    ///
-    /// A first deployment waits once for the guard time, or an operator vouches by
-    /// [`trust_nodes`](Redlock::trust_nodes). A client with another `max_ttl` is refused. It needs fencing.
-    Strict,
-    /// Every node votes at once. For nodes that lose nothing: `appendfsync always`.
-    Off,
-}
-
-/// What the handles, requests and leases of a client share.
-#[derive(Debug)]
-pub(crate) struct Core {
-    pub(crate) nodes: Arc<Nodes>,
-    pub(crate) defaults: Defaults,
-    pub(crate) queue: Queue,
-    pub(crate) keepers: Keepers,
-    pub(crate) tracker: Arc<Tracker>,
-    pub(crate) closed: AtomicBool,
-}
-
-/// What a request has unless it says otherwise.
-#[derive(Clone, Debug)]
-pub(crate) struct Defaults {
-    pub(crate) ttl: Duration,
-    pub(crate) wait: Duration,
-    pub(crate) fencing: bool,
-    pub(crate) namespace: String,
-}
-
-impl Core {
-    pub(crate) fn now(&self) -> Instant {
-        self.nodes.now()
-    }
-
-    /// The time a node has for an operation: never so long that one hanging node eats the ttl.
-    pub(crate) fn node_timeout(&self, ttl: Duration) -> Duration {
-        self.nodes.timeout.min(ttl / 4)
-    }
-
-    pub(crate) fn key(&self, name: &str) -> Result<Arc<Key>> {
-        Key::new(&self.defaults.namespace, name).map(Arc::new)
-    }
-
-    pub(crate) fn open(&self, key: Option<&str>) -> Result<()> {
-        if self.closed.load(SeqCst) {
-            Err(Error::closed(key))
-        } else {
-            Ok(())
-        }
-    }
-
-    pub(crate) fn driver(&self) -> Result<Arc<Driver>> {
-        self.nodes.driver().ok_or_else(|| {
-            Error::invalid_config(
-                "no tokio runtime: locks are awaited inside of one, with its time enabled",
-            )
-        })
-    }
+    service: Arc<Service>,
 }
 
 impl Redlock {
     pub(crate) fn new(core: Core) -> Self {
         Self {
-            core: Arc::new(core),
+            service: Arc::new(Service::new(core)),
         }
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {
-        &self.core
+        &self.service.core
     }
 
     /// Connects to independent nodes with the default settings. [`builder`](Self::builder) has the others.
@@ -133,8 +52,8 @@ impl Redlock {
     /// Each node and its state is told by an event of `tracing`. A node that is down is connected to later.
     ///
     /// # Errors
-    /// [`is_invalid`](Error::is_invalid) for no nodes, a URL that cannot be read, a node that is listed twice or is
-    /// another's replica; [`is_no_quorum`](Error::is_no_quorum), naming each node and its cause, when fewer than a
+    /// [`is_invalid`](crate::Error::is_invalid) for no nodes, a URL that cannot be read, a node that is listed twice or is
+    /// another's replica; [`is_no_quorum`](crate::Error::is_no_quorum), naming each node and its cause, when fewer than a
     /// majority answer.
     pub async fn connect<I>(nodes: I) -> Result<Self>
     where
@@ -148,7 +67,7 @@ impl Redlock {
     /// first use, and errors of nodes come with that use.
     ///
     /// # Errors
-    /// [`is_invalid`](Error::is_invalid) for no nodes, a URL that cannot be read, a node that is listed twice.
+    /// [`is_invalid`](crate::Error::is_invalid) for no nodes, a URL that cannot be read, a node that is listed twice.
     pub fn connect_lazy<I>(nodes: I) -> Result<Self>
     where
         I: IntoIterator,
@@ -166,7 +85,7 @@ impl Redlock {
     ///
     /// A key that cannot be one is told when the request is awaited.
     pub fn lock(&self, key: impl Into<String>) -> LockRequest {
-        LockRequest::new(self.clone(), key.into())
+        LockRequest::new(&self.service, key.into())
     }
 
     /// One look, no waiting: `None` when another holds the lock.
@@ -193,18 +112,18 @@ impl Redlock {
         I: IntoIterator,
         I::Item: Into<String>,
     {
-        LockAllRequest::new(self.clone(), keys.into_iter().map(Into::into).collect())
+        LockAllRequest::new(&self.service, keys.into_iter().map(Into::into).collect())
     }
 
     /// How many nodes have to agree: a majority of the configured ones, connected or not.
     #[must_use]
     pub fn quorum(&self) -> usize {
-        self.core.nodes.quorum()
+        self.core().nodes.quorum()
     }
 
     /// Asks every node how it is. Takes as long as the slowest one, at most the node time-out.
     pub async fn health(&self) -> Vec<NodeHealth> {
-        health::ask(&self.core).await
+        health::ask(self.core()).await
     }
 
     /// Whether anybody holds the lock of `key` on a majority of the nodes.
@@ -212,8 +131,8 @@ impl Redlock {
     /// The answer may be out of date when it arrives: it is for looking, not for deciding.
     ///
     /// # Errors
-    /// [`is_no_quorum`](Error::is_no_quorum) when too few nodes answered, [`is_invalid`](Error::is_invalid) for a key
-    /// that cannot be one, [`is_closed`](Error::is_closed).
+    /// [`is_no_quorum`](crate::Error::is_no_quorum) when too few nodes answered, [`is_invalid`](crate::Error::is_invalid) for a key
+    /// that cannot be one, [`is_closed`](crate::Error::is_closed).
     pub async fn is_locked(&self, key: impl Into<String>) -> Result<bool> {
         Ok(self.holder(key).await?.is_some())
     }
@@ -223,7 +142,7 @@ impl Redlock {
     /// # Errors
     /// As [`is_locked`](Self::is_locked).
     pub async fn holder(&self, key: impl Into<String>) -> Result<Option<Holder>> {
-        look::holder(&self.core, &key.into()).await
+        look::holder(self.core(), &key.into()).await
     }
 
     /// Takes the lock of `key` from whoever holds it.
@@ -234,7 +153,7 @@ impl Redlock {
     /// # Errors
     /// As [`is_locked`](Self::is_locked).
     pub async fn force_release(&self, key: impl Into<String>) -> Result<()> {
-        look::force(&self.core, &key.into()).await
+        look::force(self.core(), &key.into()).await
     }
 
     /// Vouches that no node has forgotten a lock, so that all vote at once: at a first deployment, under
@@ -243,22 +162,20 @@ impl Redlock {
     /// **For operators.** Vouching wrongly lets two hold the same lock.
     ///
     /// # Errors
-    /// [`is_no_quorum`](Error::is_no_quorum) when fewer nodes than a majority could be told.
+    /// [`is_no_quorum`](crate::Error::is_no_quorum) when fewer nodes than a majority could be told.
     pub async fn trust_nodes(&self) -> Result<()> {
-        look::trust(&self.core).await
+        look::trust(self.core()).await
     }
 
-    /// Answers [`is_closed`](Error::is_closed) to new requests from now on, in all clones, and waits until the
+    /// Answers [`is_closed`](crate::Error::is_closed) to new requests from now on, in all clones, and waits until the
     /// releases on their way have arrived: at most two node time-outs.
     ///
     /// Locks that are held stay held; their guards still release.
     pub async fn close(&self) {
-        self.core.closed.store(true, SeqCst);
-        let bound = self.core.nodes.timeout.saturating_mul(2);
-        if tokio::time::timeout(bound, self.core.tracker.drained())
-            .await
-            .is_err()
-        {
+        let core = self.core();
+        core.close();
+        let bound = core.nodes.timeout.saturating_mul(2);
+        if tokio::time::timeout(bound, core.tracker.drained()).await.is_err() {
             tracing::warn!("closed with releases undelivered: their keys expire with their ttl");
         }
     }

@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     error::{Error, Result},
-    lease::Lease,
+    lease::{Hold, Lease},
     protocol::{token::FencingToken, votes::Decision},
     round::Round,
     scope::Scope,
@@ -22,48 +22,42 @@ use crate::{
 /// needs a runtime that goes on; where the last one has ended, the key goes with its ttl.
 #[must_use = "a guard that is dropped releases its lock at once"]
 pub struct Guard {
-    lease: Arc<Lease>,
+    hold: Arc<Hold>,
     /// Re-entered: the lock is another guard's, which ends it.
     joined: bool,
 }
 
 impl Guard {
-    pub(crate) fn new(lease: Arc<Lease>) -> Self {
-        Self {
-            lease,
-            joined: false,
-        }
+    pub(crate) fn new(hold: Arc<Hold>) -> Self {
+        Self { hold, joined: false }
     }
 
-    pub(crate) fn joined(lease: Arc<Lease>) -> Self {
-        Self {
-            lease,
-            joined: true,
-        }
+    pub(crate) fn joined(hold: Arc<Hold>) -> Self {
+        Self { hold, joined: true }
     }
 
     /// The key, with its namespace.
     #[must_use]
     pub fn key(&self) -> &str {
-        self.lease.key().lock()
+        self.hold.lease().key().lock()
     }
 
     /// The fencing token: larger than that of every earlier holder of the key. Hand it to the store that you write to.
     #[must_use]
     pub fn token(&self) -> FencingToken {
-        self.lease.token()
+        self.hold.token()
     }
 
     /// How much longer the lock may be relied on if it is not extended; zero when it is lost.
     #[must_use]
     pub fn remaining(&self) -> Duration {
-        self.lease.remaining()
+        self.hold.remaining()
     }
 
     /// Whether the lock was lost. Final once it is true.
     #[must_use]
     pub fn is_lost(&self) -> bool {
-        self.lease.is_lost()
+        self.hold.is_lost()
     }
 
     /// Resolves when the lock can no longer be relied on: at the latest when its validity is over, whatever happens
@@ -71,27 +65,27 @@ impl Guard {
     ///
     /// The future is owned; it keeps neither the guard nor the lock.
     pub fn lost(&self) -> Lost {
-        Lost::new(&self.lease)
+        Lost::new(&self.hold)
     }
 
     /// A handle that looks at the lock without keeping it.
     #[must_use]
     pub fn held(&self) -> Held {
         Held {
-            lease: Arc::clone(&self.lease),
+            hold: Arc::clone(&self.hold),
         }
     }
 
     /// How many round trips the acquire took: 1, unless tokens were stale.
     #[must_use]
     pub fn rounds(&self) -> u32 {
-        self.lease.rounds()
+        self.hold.lease().rounds()
     }
 
     /// The value that stands under the key while this guard holds it.
     #[must_use]
     pub fn owner(&self) -> &str {
-        self.lease.owner()
+        self.hold.lease().owner()
     }
 
     /// Extends the lock to its full ttl from now.
@@ -105,7 +99,7 @@ impl Guard {
     /// When the future is dropped, the extension may or may not have been carried out; the validity that is told
     /// never runs ahead of it.
     pub async fn extend(&self) -> Result<()> {
-        self.lease.extend().await
+        self.hold.extend().await
     }
 
     /// Releases the lock, and waits until a majority of the nodes is known to be free of it or the node time-out is
@@ -155,17 +149,17 @@ impl Guard {
     /// # Ok(()) }
     /// ```
     pub async fn run<F: Future>(self, body: F) -> Result<F::Output> {
-        if !self.lease.is_open() {
-            return Err(self.lease.lost_error());
+        if !self.hold.is_open() {
+            return Err(self.hold.lost_error());
         }
         let lost = self.lost();
         let value = tokio::select! {
             biased;
             // Looked at first, on every waking: after a stall the body does not go on without the lock.
-            () = lost => return Err(self.lease.lost_error()),
+            () = lost => return Err(self.hold.lost_error()),
             value = self.held().scope(body) => value,
         };
-        let key = Arc::clone(self.lease.key());
+        let key = Arc::clone(self.hold.lease().key());
         if let Err(error) = self.release().await {
             tracing::warn!("release failed after its body had finished");
             tracing::debug!(%key, %error, "release failed after its body had finished");
@@ -176,20 +170,21 @@ impl Guard {
     async fn end(self, window: Option<Duration>) -> Result<()> {
         if self.joined {
             return if self.is_lost() {
-                Err(self.lease.lost_error())
+                Err(self.hold.lost_error())
             } else {
                 Ok(())
             };
         }
-        let Some(round) = self.lease.release(window) else {
-            return Err(self.lease.lost_error());
-        };
-        confirmed(&self.lease, &round).await
+        match self.hold.release(window, true)? {
+            Some(round) => confirmed(self.hold.lease(), &round).await,
+            // The next in line of this process has the lease; the nodes need not know.
+            None => Ok(()),
+        }
     }
 }
 
 /// Waits until a majority confirmed.
-async fn confirmed(lease: &Arc<Lease>, round: &Arc<Round>) -> Result<()> {
+async fn confirmed(lease: &Lease, round: &Arc<Round>) -> Result<()> {
     let core = lease.core();
     match round.decided(core.node_timeout(lease.terms().ttl)).await {
         Decision::Won => Ok(()),
@@ -208,86 +203,88 @@ async fn confirmed(lease: &Arc<Lease>, round: &Arc<Round>) -> Result<()> {
 impl Drop for Guard {
     fn drop(&mut self) {
         if !self.joined {
-            self.lease.release(None);
+            // After a panic what the lock protects may be half done: the next holder starts with a lease of its own.
+            // An error says that it has ended before.
+            let _ = self.hold.release(None, !std::thread::panicking());
         }
     }
 }
 
 impl fmt::Debug for Guard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        describe(f, "Guard", &self.lease)
+        describe(f, "Guard", &self.hold)
     }
 }
 
 /// Looks at a held lock without keeping it: ends nothing when dropped. Cheap to clone.
 #[derive(Clone)]
 pub struct Held {
-    lease: Arc<Lease>,
+    hold: Arc<Hold>,
 }
 
 impl Held {
     /// The key, with its namespace.
     #[must_use]
     pub fn key(&self) -> &str {
-        self.lease.key().lock()
+        self.hold.lease().key().lock()
     }
 
     /// The fencing token, as [`Guard::token`].
     #[must_use]
     pub fn token(&self) -> FencingToken {
-        self.lease.token()
+        self.hold.token()
     }
 
     /// How much longer the lock may be relied on if it is not extended; zero when it has ended.
     #[must_use]
     pub fn remaining(&self) -> Duration {
-        self.lease.remaining()
+        self.hold.remaining()
     }
 
     /// Whether the lock was lost. Final once it is true.
     #[must_use]
     pub fn is_lost(&self) -> bool {
-        self.lease.is_lost()
+        self.hold.is_lost()
     }
 
     /// Resolves when the lock can no longer be relied on, as [`Guard::lost`].
     pub fn lost(&self) -> Lost {
-        Lost::new(&self.lease)
+        Lost::new(&self.hold)
     }
 
     /// Marks `body` as running under this lock: a `reentrant` request for the same key inside of it joins the lock,
     /// any other answers [`is_already_held`](Error::is_already_held) instead of waiting for itself.
     pub fn scope<F: Future>(&self, body: F) -> Scope<F> {
-        Scope::new(Arc::clone(&self.lease), body)
+        Scope::new(Arc::clone(&self.hold), body)
     }
 }
 
 impl fmt::Debug for Held {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        describe(f, "Held", &self.lease)
+        describe(f, "Held", &self.hold)
     }
 }
 
-fn describe(f: &mut fmt::Formatter<'_>, name: &str, lease: &Arc<Lease>) -> fmt::Result {
+fn describe(f: &mut fmt::Formatter<'_>, name: &str, hold: &Hold) -> fmt::Result {
     f.debug_struct(name)
-        .field("key", &lease.key().lock())
-        .field("token", &lease.token().get())
-        .field("remaining", &lease.remaining())
+        .field("key", &hold.lease().key().lock())
+        .field("token", &hold.token().get())
+        .field("remaining", &hold.remaining())
         .finish_non_exhaustive()
 }
 
 /// Resolves when a lock can no longer be relied on. Made by [`Guard::lost`].
 #[must_use = "futures do nothing unless awaited"]
 pub struct Lost {
-    lease: Arc<Lease>,
+    hold: Arc<Hold>,
     ended: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
 impl Lost {
-    fn new(lease: &Arc<Lease>) -> Self {
+    fn new(hold: &Arc<Hold>) -> Self {
         Self {
-            lease: Arc::clone(lease),
-            ended: Box::pin(Arc::clone(lease).ended()),
+            hold: Arc::clone(hold),
+            ended: Box::pin(Arc::clone(hold).ended()),
         }
     }
 }
@@ -297,7 +294,7 @@ impl Future for Lost {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         // The clock first: timers come late where the runtime stalled or the machine slept.
-        if !self.lease.is_open() {
+        if !self.hold.is_open() {
             return Poll::Ready(());
         }
         self.ended.as_mut().poll(cx)

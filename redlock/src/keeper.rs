@@ -84,7 +84,7 @@ impl Keepers {
                 }
             }
         };
-        keeper.visit(lease, lease.terms().ttl / PART);
+        keeper.visit(lease, lease.visit_in(lease.terms().ttl / PART));
         keeper.attend(&runtime, lease.core().nodes.gate.clone());
     }
 }
@@ -97,10 +97,7 @@ impl Keeper {
         };
         let first = {
             let mut due = lock(&self.due);
-            let first = due
-                .heap
-                .peek()
-                .is_none_or(|Reverse(next)| visit.at < next.at);
+            let first = due.heap.peek().is_none_or(|Reverse(next)| visit.at < next.at);
             due.heap.push(Reverse(visit));
             first
         };
@@ -143,11 +140,11 @@ impl Keeper {
                 // In this order, so that a simulated history repeats itself.
                 biased;
                 Some((lease, extended)) = extending.next() => match extended {
-                    Ok(()) => self.visit(&lease, lease.terms().ttl / PART),
+                    Ok(()) => self.visit(&lease, lease.visit_in(lease.terms().ttl / PART)),
                     Err(error) if error.is_lost() => {}
                     Err(error) => {
                         tracing::debug!(%error, "extension failed, tried again");
-                        self.visit(&lease, lease.terms().ttl / RETRY_PART);
+                        self.visit(&lease, lease.visit_in(lease.terms().ttl / RETRY_PART));
                     }
                 },
                 () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
@@ -161,11 +158,7 @@ impl Keeper {
         let now = Instant::now();
         let mut leases = Vec::new();
         let mut due = lock(&self.due);
-        while due
-            .heap
-            .peek()
-            .is_some_and(|Reverse(visit)| visit.at <= now)
-        {
+        while due.heap.peek().is_some_and(|Reverse(visit)| visit.at <= now) {
             if let Some(Reverse(visit)) = due.heap.pop()
                 && let Some(lease) = visit.lease.upgrade()
             {
@@ -173,7 +166,7 @@ impl Keeper {
             }
         }
         drop(due);
-        leases.retain(Lease::is_open);
+        leases.retain(Lease::look_after);
         leases
     }
 }

@@ -36,9 +36,7 @@ impl Key {
         if let Some(suffix) = [FENCE, WAITERS].into_iter().find(|s| lock.ends_with(s)) {
             return Err(Error::invalid_key(
                 name,
-                format!(
-                    "keys ending in `{suffix}` belong to locks themselves: choose another ending"
-                ),
+                format!("keys ending in `{suffix}` belong to locks themselves: choose another ending"),
             ));
         }
         if is_reserved(&lock) {
@@ -147,10 +145,7 @@ mod tests {
     #[test]
     fn a_key_with_a_hash_tag_keeps_it() {
         let key = Key::new("app:", "{user}:7").expect("a key");
-        assert_eq!(
-            (key.lock(), key.fence()),
-            ("app:{user}:7", "app:{user}:7:fence")
-        );
+        assert_eq!((key.lock(), key.fence()), ("app:{user}:7", "app:{user}:7:fence"));
     }
 
     #[test]

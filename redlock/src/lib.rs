@@ -7,6 +7,7 @@ mod all;
 mod builder;
 mod client;
 mod clock;
+mod core;
 mod defaults;
 mod error;
 mod guard;
@@ -14,7 +15,9 @@ mod health;
 mod keeper;
 pub mod key;
 mod lease;
+mod limits;
 mod look;
+mod mutant;
 mod node;
 mod pending;
 mod protocol;
@@ -24,19 +27,23 @@ mod random;
 mod request;
 mod round;
 mod scope;
+mod service;
 mod sync;
 
+#[cfg(feature = "__mutants")]
+#[doc(hidden)]
+pub use crate::mutant::{Mutant as __Mutant, make as __make};
 pub use crate::{
     all::{Guards, LockAllRequest},
     builder::Builder,
-    client::{Redlock, RestartGuard},
+    client::Redlock,
     defaults::{get_default, set_default},
     error::{Error, ErrorKind, FaultKind, NodeError, Result},
     guard::{Guard, Held, Lost},
     health::{NodeHealth, NodeState},
     look::Holder,
     node::{NodeAddress, memory},
-    protocol::token::FencingToken,
+    protocol::{guard_time::RestartGuard, token::FencingToken},
     request::{Acquire, LockRequest},
     scope::Scope,
 };

@@ -1,30 +1,34 @@
-//! Attempts until one wins or the wait is over.
+//! Getting a lock: the place in line, then attempts until one wins or the wait is over.
 
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    client::Core,
     clock::Instant,
+    core::Core,
     error::{Error, Result},
     key::Key,
-    lease::{Lease, Terms},
-    protocol::backoff::{self, Refusal},
-    queue::Turn,
+    lease::{Hold, HoldTerms, Lease, Terms},
+    protocol::{
+        backoff::{self, Refusal},
+        token::FencingToken,
+    },
+    queue::{Joined, Next, Turn},
     round::acquire::{self, Ask, Failure, Grant},
+    service::Service,
 };
 
 /// Further attempts, at once, of a request that does not wait: after votes that were split, so that one of two
 /// who ask at the same moment gets the lock.
 const SPLITS: u32 = 2;
 
-/// Somebody who wants a lock, at the head of the line of its process.
+/// Somebody who wants a lock.
 #[derive(Debug)]
 pub(crate) struct Pursuit<'a> {
-    pub(crate) core: &'a Arc<Core>,
+    pub(crate) service: &'a Service,
     pub(crate) name: &'a str,
     pub(crate) key: &'a Arc<Key>,
     pub(crate) terms: Terms,
-    pub(crate) fencing: bool,
+    pub(crate) hold_terms: HoldTerms,
     /// How long it waits in all; zero for one look.
     pub(crate) wait: Duration,
     /// Since when.
@@ -32,15 +36,58 @@ pub(crate) struct Pursuit<'a> {
 }
 
 impl Pursuit<'_> {
-    /// Asks until the lock is granted. Cancel safe: what an attempt may have been granted is released behind it.
-    pub(crate) async fn catch(self, turn: Turn) -> Result<Arc<Lease>> {
-        let core = self.core;
+    /// Waits in line and asks until the lock is granted. Cancel safe: the place is left, and what an attempt may have
+    /// been granted is released behind it.
+    pub(crate) async fn catch(self) -> Result<Arc<Hold>> {
+        // Twice only where the lease was lost between being granted and being taken.
+        loop {
+            let turn = match self.next_in_line().await? {
+                Next::Turn(turn) => turn,
+                Next::Hold(unclaimed) => match unclaimed.claim() {
+                    Some(hold) => return Ok(hold),
+                    None => continue,
+                },
+            };
+            let lease = self.ask(&turn).await?;
+            let hold = lease.turn(self.hold_terms);
+            turn.granted(&lease);
+            if self.terms.keep_alive {
+                self.service.keepers.keep(&lease);
+            }
+            match hold {
+                Some(hold) => return Ok(hold),
+                None => lease.lapse(),
+            }
+        }
+    }
+
+    /// The turn in this process, or a lease that is handed on.
+    async fn next_in_line(&self) -> Result<Next> {
+        let queue = &self.service.queue;
+        if self.wait.is_zero() {
+            let turn = queue.try_turn(self.key);
+            return turn.map(Next::Turn).map_err(|left| Error::busy(self.name, left));
+        }
+        match queue.join(self.key, self.terms, self.hold_terms) {
+            Joined::Turn(turn) => Ok(Next::Turn(turn)),
+            Joined::Waits(place) => place
+                .wait(self.left())
+                .await
+                .map_err(|left| Error::timed_out(self.name, self.wait, left)),
+        }
+    }
+
+    /// Asks the nodes until they grant a lease.
+    async fn ask(&self, turn: &Turn) -> Result<Arc<Lease>> {
+        let core = self.core();
         let node_timeout = core.node_timeout(self.terms.ttl);
         let mut ask = Ask {
             key: Arc::clone(self.key),
             ttl: self.terms.ttl,
-            fencing: self.fencing,
-            floor: 0,
+            fencing: self.terms.fencing,
+            // Reserved where somebody waits for turns without a round trip.
+            block: if turn.waiting() > 0 { FencingToken::BLOCK } else { 1 },
+            floor: turn.past().fence,
             contended: false,
         };
         // A short wait still has the time to ask once.
@@ -53,12 +100,13 @@ impl Pursuit<'_> {
         loop {
             core.open(Some(self.name))?;
             let driver = core.driver()?;
-            let attempt =
-                acquire::attempt(&core.nodes, &driver, &core.tracker, &mut ask, within).await;
+            let attempt = acquire::attempt(&core.nodes, &driver, &core.tracker, &mut ask, within).await;
             let failure = match attempt {
                 Ok(grant) => {
                     self.caught(&grant);
-                    return Ok(Lease::new(core, &driver, self.key, self.terms, grant, turn));
+                    let contended = refused.is_some();
+                    let (key, terms) = (self.key, self.terms);
+                    return Ok(Lease::grant(core, &driver, key, terms, grant, contended));
                 }
                 // An attempt that the wait cut short says less than the one before.
                 Err(Failure::NoQuorum { .. }) if within < node_timeout && refused.is_some() => {
@@ -91,13 +139,17 @@ impl Pursuit<'_> {
         }
     }
 
+    fn core(&self) -> &Arc<Core> {
+        &self.service.core
+    }
+
     fn left(&self) -> Duration {
-        self.wait
-            .saturating_sub(self.core.now().saturating_since(self.since))
+        let waited = self.core().now().saturating_since(self.since);
+        self.wait.saturating_sub(waited)
     }
 
     fn caught(&self, grant: &Grant) {
-        let waited = self.core.now().saturating_since(self.since);
+        let waited = self.core().now().saturating_since(self.since);
         tracing::trace!(key = %self.key, rounds = grant.rounds, ?waited, "lock acquired");
     }
 
@@ -106,7 +158,7 @@ impl Pursuit<'_> {
             Failure::Refused { left, .. } if self.wait.is_zero() => Error::busy(self.name, left),
             Failure::Refused { left, .. } => Error::timed_out(self.name, self.wait, left),
             Failure::NoQuorum { able, errors } => {
-                Error::no_quorum(Some(self.name), able, self.core.nodes.quorum(), errors)
+                Error::no_quorum(Some(self.name), able, self.core().nodes.quorum(), errors)
             }
             Failure::Expired { took } => Error::expired(self.name, self.terms.ttl, took),
             Failure::NoToken => Error::no_token(self.name),
@@ -125,17 +177,14 @@ impl Series {
     /// What a failure tells a waiter, and which in a row it is, from 1.
     fn next(&mut self, failure: &Failure) -> (Refusal, u32) {
         let refusal = match failure {
-            Failure::NoQuorum { .. } | Failure::Expired { .. } | Failure::NoToken => {
-                Refusal::Outage
-            }
+            Failure::NoQuorum { .. } | Failure::Expired { .. } | Failure::NoToken => Refusal::Outage,
             Failure::Refused { split: true, .. } => Refusal::Split,
             Failure::Refused { free_in, left, .. } => match free_in.or(*left) {
                 Some(free) if !free.is_zero() => Refusal::FreeIn(free),
                 _ => Refusal::Split,
             },
         };
-        let same =
-            |last: Refusal| std::mem::discriminant(&last) == std::mem::discriminant(&refusal);
+        let same = |last: Refusal| std::mem::discriminant(&last) == std::mem::discriminant(&refusal);
         self.number = if self.last.is_some_and(same) {
             self.number + 1
         } else {

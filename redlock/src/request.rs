@@ -10,15 +10,14 @@ use std::{
 };
 
 use crate::{
-    builder::{self, check_ttl},
-    client::{Core, Redlock},
+    core::Core,
     error::{Error, Result},
     guard::{Guard, Held},
-    key::Key,
-    lease::Terms,
+    lease::{HoldTerms, Terms},
+    limits::{self, check_ttl},
     pursuit::Pursuit,
-    queue::{Joined, Queue, Turn},
     scope,
+    service::Service,
 };
 
 /// A request for one lock. Await it for a [`Guard`], or [`run`](Self::run) something under the lock.
@@ -50,7 +49,7 @@ use crate::{
 #[derive(Clone, Debug)]
 #[must_use = "a request does nothing until it is awaited or run"]
 pub struct LockRequest {
-    redlock: Redlock,
+    service: Arc<Service>,
     name: String,
     ttl: Option<Duration>,
     wait: Option<Duration>,
@@ -62,9 +61,9 @@ pub struct LockRequest {
 }
 
 impl LockRequest {
-    pub(crate) fn new(redlock: Redlock, name: String) -> Self {
+    pub(crate) fn new(service: &Arc<Service>, name: String) -> Self {
         Self {
-            redlock,
+            service: Arc::clone(service),
             name,
             ttl: None,
             wait: None,
@@ -156,72 +155,56 @@ impl LockRequest {
     }
 
     async fn acquire(self) -> Result<Guard> {
-        let core = self.redlock.core();
+        let core = &self.service.core;
         core.open(Some(&self.name))?;
         let key = core.key(&self.name)?;
-        let terms = self.terms(core)?;
-        if let Some(lease) = scope::held(core, &key) {
+        let (terms, hold_terms) = (self.terms(core)?, self.hold_terms()?);
+        if let Some(hold) = scope::held(core, &key) {
             return if self.reentrant {
-                Ok(Guard::joined(lease))
+                Ok(Guard::joined(hold))
             } else {
                 Err(Error::already_held(&self.name))
             };
         }
-        let wait = self.wait.unwrap_or(core.defaults.wait);
-        let since = core.now();
-        let turn = self.turn(core, &key, wait).await?;
         let pursuit = Pursuit {
-            core,
+            service: &self.service,
             name: &self.name,
             key: &key,
             terms,
-            fencing: self.fencing.unwrap_or(core.defaults.fencing),
-            wait,
-            since,
+            hold_terms,
+            wait: self.wait.unwrap_or(core.defaults.wait),
+            since: core.now(),
         };
-        let lease = pursuit.catch(turn).await?;
-        if terms.keep_alive {
-            core.keepers.keep(&lease);
-        }
-        Ok(Guard::new(lease))
+        pursuit.catch().await.map(Guard::new)
     }
 
     fn terms(&self, core: &Core) -> Result<Terms> {
         let ttl = self.ttl.unwrap_or(core.defaults.ttl);
         check_ttl(ttl, core.nodes.max_ttl)?;
-        if self.max_hold.is_some_and(|hold| hold.is_zero()) {
-            return Err(Error::invalid_ttl(
-                "a max_hold of 0 holds nothing: give the longest time that the body may take"
-                    .to_owned(),
-            ));
-        }
-        if self.at_least > builder::MOST {
-            return Err(Error::invalid_ttl(format!(
-                "at_least of {:?} cannot be used: it must lie below {} days",
-                self.at_least,
-                builder::MOST.as_secs() / 86_400
-            )));
-        }
         Ok(Terms {
             ttl,
+            fencing: self.fencing.unwrap_or(core.defaults.fencing),
             keep_alive: self.keep_alive.unwrap_or(false),
-            max_hold: self.max_hold,
-            at_least: self.at_least,
         })
     }
 
-    /// The turn in this process.
-    async fn turn(&self, core: &Arc<Core>, key: &Arc<Key>, wait: Duration) -> Result<Turn> {
-        if wait.is_zero() {
-            return Queue::try_turn(core, key).map_err(|left| Error::busy(&self.name, left));
+    fn hold_terms(&self) -> Result<HoldTerms> {
+        if self.max_hold.is_some_and(|hold| hold.is_zero()) {
+            return Err(Error::invalid_ttl(
+                "a max_hold of 0 holds nothing: give the longest time that the body may take".to_owned(),
+            ));
         }
-        match Queue::join(core, key) {
-            Joined::Turn(turn) => Ok(turn),
-            Joined::Waits(place) => place
-                .turn(wait)
-                .await
-                .map_err(|left| Error::timed_out(&self.name, wait, left)),
+        if self.at_least > limits::MOST {
+            return Err(Error::invalid_ttl(format!(
+                "at_least of {:?} cannot be used: it must lie below {} days",
+                self.at_least,
+                limits::MOST.as_secs() / 86_400
+            )));
         }
+        Ok(HoldTerms {
+            max_hold: self.max_hold,
+            at_least: self.at_least,
+        })
     }
 }
 

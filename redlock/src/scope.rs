@@ -9,7 +9,7 @@ use std::{
 use pin_project::pin_project;
 use tokio::task::futures::TaskLocalFuture;
 
-use crate::{client::Core, key::Key, lease::Lease};
+use crate::{core::Core, key::Key, lease::Hold};
 
 tokio::task_local! {
     static HELD: Option<Arc<Frame>>;
@@ -18,17 +18,18 @@ tokio::task_local! {
 /// A lock held around the code that runs, and those around it.
 #[derive(Debug)]
 struct Frame {
-    lease: Arc<Lease>,
+    hold: Arc<Hold>,
     outer: Option<Arc<Frame>>,
 }
 
-/// The lease of `key` that the current task runs under, if it still holds.
-pub(crate) fn held(core: &Arc<Core>, key: &Key) -> Option<Arc<Lease>> {
+/// The hold of `key` that the current task runs under, if it still holds.
+pub(crate) fn held(core: &Arc<Core>, key: &Key) -> Option<Arc<Hold>> {
     HELD.try_with(|innermost| {
         let mut frame = innermost.as_ref();
-        while let Some(Frame { lease, outer }) = frame.map(|frame| &**frame) {
-            if Arc::ptr_eq(lease.core(), core) && **lease.key() == *key && lease.is_open() {
-                return Some(Arc::clone(lease));
+        while let Some(Frame { hold, outer }) = frame.map(|frame| &**frame) {
+            let lease = hold.lease();
+            if Arc::ptr_eq(lease.core(), core) && **lease.key() == *key && hold.is_open() {
+                return Some(Arc::clone(hold));
             }
             frame = outer.as_ref();
         }
@@ -47,10 +48,10 @@ pub struct Scope<F> {
 }
 
 impl<F: Future> Scope<F> {
-    pub(crate) fn new(lease: Arc<Lease>, body: F) -> Self {
+    pub(crate) fn new(hold: Arc<Hold>, body: F) -> Self {
         let outer = HELD.try_with(Clone::clone).ok().flatten();
         Self {
-            body: HELD.scope(Some(Arc::new(Frame { lease, outer })), body),
+            body: HELD.scope(Some(Arc::new(Frame { hold, outer })), body),
         }
     }
 }

@@ -15,9 +15,13 @@ use tokio::{
 
 use super::{NodeState, Op, Place, Strict, lane::Lane, memory, state};
 use crate::{
-    client::RestartGuard,
     clock::{Clock, Instant},
-    protocol::{guard_time, token::TokenClock, votes::quorum},
+    mutant::{self, Mutant},
+    protocol::{
+        guard_time::{self, RestartGuard},
+        token::TokenClock,
+        votes::quorum,
+    },
     random::Random,
     sync::lock,
 };
@@ -26,7 +30,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Nodes {
     pub(crate) places: Vec<Place>,
-    pub(crate) states: Vec<Arc<NodeState>>,
+    pub(crate) states: Arc<[Arc<NodeState>]>,
     pub(crate) clock: Clock,
     pub(crate) random: Random,
     /// What may stop the tasks of this client: its nodes in memory.
@@ -72,7 +76,11 @@ impl Nodes {
             index,
             info,
             now,
-            self.guard,
+            if mutant::on(Mutant::NoGuard) {
+                RestartGuard::Off
+            } else {
+                self.guard
+            },
             self.guard_time(),
         );
     }

@@ -55,12 +55,7 @@ struct Shared {
 }
 
 impl Lane {
-    pub(super) fn start(
-        nodes: &Arc<Nodes>,
-        index: usize,
-        target: &Target,
-        runtime: &Handle,
-    ) -> Self {
+    pub(super) fn start(nodes: &Arc<Nodes>, index: usize, target: &Target, runtime: &Handle) -> Self {
         let shared = Arc::new(Shared {
             index,
             target: target.clone(),
@@ -140,9 +135,7 @@ impl Shared {
                         leave = Some(fault.clone());
                     }
                     op.answer(match &barred {
-                        Some(fault) => {
-                            Reply::Failed(Fault::unknown(fault.kind, fault.text.clone()))
-                        }
+                        Some(fault) => Reply::Failed(Fault::unknown(fault.kind, fault.text.clone())),
                         None => self.state.weigh(reply, now),
                     });
                 }
@@ -157,10 +150,7 @@ struct Ending(Arc<Shared>);
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        let gone = Fault::unknown(
-            FaultKind::Unreachable,
-            "the runtime of this connection has ended",
-        );
+        let gone = Fault::unknown(FaultKind::Unreachable, "the runtime of this connection has ended");
         lock(&self.0.backlog).close();
         for op in lock(&self.0.backlog).block(&gone, self.0.clock.now()) {
             op.answer(Reply::Failed(gone.clone()));
@@ -174,12 +164,9 @@ async fn run(ending: Ending) {
     let mut pause = PAUSE;
     loop {
         let wake = Arc::clone(&shared.wake);
-        let opening = Link::open(
-            &shared.target,
-            shared.retention,
-            shared.strict.as_ref(),
-            move || wake.notify_one(),
-        );
+        let opening = Link::open(&shared.target, shared.retention, shared.strict.as_ref(), move || {
+            wake.notify_one()
+        });
         let fault = match timeout(shared.timeout, opening).await {
             Ok(Ok(link)) => {
                 if let Some(nodes) = shared.nodes.upgrade() {
@@ -235,9 +222,7 @@ async fn serve(shared: &Shared, link: &Link) -> Option<Fault> {
             }
         }
         let patience = shared.timeout * if suspect { GIVE_UP } else { 1 };
-        let silent_since = flights
-            .front()
-            .map_or_else(Instant::now, |flight| flight.since);
+        let silent_since = flights.front().map_or_else(Instant::now, |flight| flight.since);
         let room = flights.len() < FLIGHTS && !suspect;
         tokio::select! {
             biased;

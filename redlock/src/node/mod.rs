@@ -35,11 +35,12 @@ pub(crate) struct Call {
 /// What is asked.
 #[derive(Debug)]
 pub(crate) enum What {
-    /// Take the key for `owner`. With a token: fenced.
+    /// Take the key for `owner`. With a token: fenced, and the tokens up to `last` are reserved.
     Acquire {
         owner: Owner,
         ttl: Duration,
         token: Option<u64>,
+        last: Option<u64>,
     },
     /// Raise the ttl of what `owner` holds; with a token, write it again where it is missing.
     Extend {

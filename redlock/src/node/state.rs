@@ -9,7 +9,12 @@ use std::{
 };
 
 use super::{Fault, FaultKind, Info, Reply};
-use crate::{client::RestartGuard, clock::Instant, protocol::guard_time, sync::lock};
+use crate::{
+    clock::Instant,
+    mutant::{self, Mutant},
+    protocol::guard_time::{self, RestartGuard},
+    sync::lock,
+};
 
 /// One node, as the client knows it.
 #[derive(Debug)]
@@ -41,10 +46,7 @@ impl NodeState {
             name: name.to_owned(),
             no_vote_until: AtomicU64::new(0),
             known: Mutex::new(Known {
-                down: Some(Fault::untouched(
-                    FaultKind::Unreachable,
-                    "not connected yet",
-                )),
+                down: Some(Fault::untouched(FaultKind::Unreachable, "not connected yet")),
                 ..Known::default()
             }),
         }
@@ -98,7 +100,9 @@ impl NodeState {
     /// What a reply of this node is worth: a yes of a node that may have forgotten is none.
     pub(crate) fn weigh(&self, reply: Reply, now: Instant) -> Reply {
         match (&reply, self.quarantined(now)) {
-            (Reply::Yes | Reply::Healed, Some(left)) => Reply::Abstains { left },
+            (Reply::Yes | Reply::Healed, Some(left)) if !mutant::on(Mutant::QuarantinedCounted) => {
+                Reply::Abstains { left }
+            }
             _ => reply,
         }
     }
@@ -118,9 +122,7 @@ pub(crate) fn admit(
         .iter()
         .map(AsRef::as_ref)
         .enumerate()
-        .find(|(other, twin)| {
-            *other != index && !info.run_id.is_empty() && lock(&twin.known).run_id == info.run_id
-        })
+        .find(|(other, twin)| *other != index && !info.run_id.is_empty() && lock(&twin.known).run_id == info.run_id)
         .map(|(_, twin)| twin.name.clone());
     {
         let mut known = lock(&state.known);
@@ -136,8 +138,7 @@ pub(crate) fn admit(
         known.run_id.clone_from(&info.run_id);
         known.version.clone_from(&info.version);
         known.eviction.clone_from(&info.eviction);
-        known.started = signed(now.micros())
-            .saturating_sub(i64::try_from(info.uptime.as_micros()).unwrap_or(i64::MAX));
+        known.started = signed(now.micros()).saturating_sub(i64::try_from(info.uptime.as_micros()).unwrap_or(i64::MAX));
         known.barred = match (&info.replica_of, twin) {
             (Some(master), _) => Some(Fault::untouched(
                 FaultKind::ReadOnly,

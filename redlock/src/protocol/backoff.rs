@@ -27,8 +27,7 @@ pub(crate) fn delay(refusal: Refusal, attempt: u32, jitter: f64) -> Duration {
     match refusal {
         Refusal::FreeIn(free) => {
             let spread = FIRST.mul_f64(jitter);
-            (free.saturating_add(LAST_MILLISECOND).saturating_add(spread))
-                .min(POLL.mul_f64(0.75 + jitter / 2.0))
+            (free.saturating_add(LAST_MILLISECOND).saturating_add(spread)).min(POLL.mul_f64(0.75 + jitter / 2.0))
         }
         Refusal::Split => doubled(FIRST, attempt, POLL).mul_f64(0.1 + jitter),
         Refusal::Outage => doubled(FIRST * 10, attempt, OUTAGE).mul_f64(0.5 + jitter / 2.0),

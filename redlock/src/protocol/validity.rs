@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::mutant::{self, Mutant};
+
 /// The share of the ttl that two clocks may drift apart, as one part in this many.
 const DRIFT_PART: u32 = 100;
 /// Redis expires keys by the millisecond, and needs one more to look: what is never relied on.
@@ -12,6 +14,9 @@ pub(crate) const MIN_TTL: Duration = Duration::from_millis(10);
 
 /// What is taken off a ttl because clocks run at different speeds: `ttl / 100 + 2 ms`.
 pub(crate) fn drift(ttl: Duration) -> Duration {
+    if mutant::on(Mutant::NoDrift) {
+        return Duration::ZERO;
+    }
     ttl / DRIFT_PART + DRIFT_FLOOR
 }
 
@@ -27,10 +32,7 @@ mod tests {
     #[test]
     fn drift_is_a_hundredth_and_two_milliseconds() {
         assert_eq!(drift(Duration::from_secs(10)), Duration::from_millis(102));
-        assert_eq!(
-            usable(Duration::from_secs(10)),
-            Duration::from_millis(9_898)
-        );
+        assert_eq!(usable(Duration::from_secs(10)), Duration::from_millis(9_898));
     }
 
     #[test]

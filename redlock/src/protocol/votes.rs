@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::node::{Fault, Reply};
+use crate::{
+    mutant::{self, Mutant},
+    node::{Fault, Reply},
+};
 
 /// A set of nodes, by index. A client has at most [`NodeSet::MAX`] nodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,6 +53,9 @@ impl NodeSet {
 
 /// A majority of the configured nodes, whether they are connected or not.
 pub(crate) fn quorum(nodes: usize) -> usize {
+    if mutant::on(Mutant::HalfIsEnough) {
+        return nodes.div_ceil(2);
+    }
     nodes / 2 + 1
 }
 
@@ -156,6 +162,18 @@ impl Tally {
         }
     }
 
+    /// Nodes that said yes.
+    pub(crate) fn agreed(&self) -> NodeSet {
+        self.yes
+    }
+
+    /// Takes the yes of `node` back: it may have forgotten locks, and has no vote for as long as is `left`.
+    pub(crate) fn retract(&mut self, node: usize, left: Duration) {
+        self.yes = self.yes.minus(NodeSet::only(node));
+        self.failed.insert(node);
+        self.faults.push((node, Fault::quarantined(left)));
+    }
+
     /// Nodes that may hold what this round wrote, now or later.
     pub(crate) fn touched(&self) -> NodeSet {
         NodeSet::all(self.nodes).minus(self.untouched)
@@ -233,8 +251,8 @@ impl Tally {
     /// The decision when no more votes are waited for.
     pub(crate) fn decision_at_deadline(&self) -> Decision {
         self.decision().unwrap_or_else(|| {
-            let may_win_again = self.question == Question::Acquire
-                && self.yes.len() + self.stale.len() >= quorum(self.nodes);
+            let may_win_again =
+                self.question == Question::Acquire && self.yes.len() + self.stale.len() >= quorum(self.nodes);
             if may_win_again {
                 Decision::Stale
             } else {
@@ -248,9 +266,7 @@ impl Tally {
         let could_vote = self.yes.len() + self.stale.len() + self.no.len();
         let pending = self.nodes - self.voted.len();
         let refused = self.no.len() > 0 && self.question == Question::Acquire;
-        if could_vote >= quorum(self.nodes)
-            || (refused && could_vote + pending >= quorum(self.nodes))
-        {
+        if could_vote >= quorum(self.nodes) || (refused && could_vote + pending >= quorum(self.nodes)) {
             Decision::Refused
         } else {
             Decision::NoQuorum

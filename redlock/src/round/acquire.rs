@@ -7,12 +7,14 @@ use crate::{
     clock::Instant,
     error::NodeError,
     key::Key,
+    mutant::{self, Mutant},
     node::{Call, Driver, Nodes, Owner, What},
     pending::Tracker,
     protocol::{
         validity,
         votes::{Decision, NodeSet, Question, Tally},
     },
+    random::Random,
 };
 
 /// Rounds of one attempt: the first, and two more where tokens were stale.
@@ -24,6 +26,8 @@ pub(crate) struct Ask {
     pub(crate) key: Arc<Key>,
     pub(crate) ttl: Duration,
     pub(crate) fencing: bool,
+    /// How many tokens are reserved, for turns without a round trip; one or more.
+    pub(crate) block: u64,
     /// The highest fence seen for the key so far.
     pub(crate) floor: u64,
     /// The key is known to be contended: one node is asked before the rest, so that votes do not split.
@@ -34,12 +38,27 @@ pub(crate) struct Ask {
 #[derive(Debug)]
 pub(crate) struct Grant {
     pub(crate) owner: Owner,
+    /// The first of the tokens that the nodes reserved.
     pub(crate) token: Option<u64>,
+    /// How many they reserved.
+    pub(crate) block: u64,
     pub(crate) started: Instant,
     /// Nodes that may hold the key for this owner from rounds before the winning one.
     pub(crate) earlier: NodeSet,
     pub(crate) round: Arc<Round>,
     pub(crate) rounds: u32,
+}
+
+impl Grant {
+    /// The highest token that may be used; 0 without fencing.
+    pub(crate) fn last_token(&self) -> u64 {
+        self.token.map_or(0, |first| last_token(first, self.block))
+    }
+}
+
+/// The last token of a block, which the nodes store as the fence.
+fn last_token(first: u64, block: u64) -> u64 {
+    first.saturating_add(block.saturating_sub(1))
 }
 
 /// Why an attempt won nothing. Whatever it wrote is on its way to be deleted.
@@ -78,9 +97,13 @@ pub(crate) async fn attempt(
         nodes,
         driver,
         tracker,
-        key: &ask.key,
-        owner: Owner::fresh(&nodes.random),
-        token: None,
+        key: Arc::clone(&ask.key),
+        owner: if mutant::on(Mutant::OwnerReused) {
+            Owner::fresh(&Random::seeded(Arc::as_ptr(nodes).addr() as u64))
+        } else {
+            Owner::fresh(&nodes.random)
+        },
+        last: None,
         give_up: begun,
         earlier: NodeSet::default(),
         round: None,
@@ -91,17 +114,12 @@ pub(crate) async fn attempt(
     loop {
         let started = nodes.now();
         let token = if ask.fencing {
-            Some(
-                nodes
-                    .tokens
-                    .propose(started, ask.floor)
-                    .ok_or(Failure::NoToken)?,
-            )
+            Some(nodes.tokens.propose(started, ask.floor).ok_or(Failure::NoToken)?)
         } else {
             None
         };
         let first = ask.contended.then(|| first_node(nodes, &ask.key));
-        let round = undo.next_round(ask.ttl, token, started, first);
+        let round = undo.next_round(ask, token, started, first);
         let left = || within.saturating_sub(nodes.now().saturating_since(begun));
         if let Some(first) = first {
             round.voted(first, left()).await;
@@ -128,20 +146,29 @@ pub(crate) async fn attempt(
         match decision {
             Decision::Won => {
                 let took = nodes.now().saturating_since(started);
-                if took >= validity::usable(ask.ttl) {
+                if took >= validity::usable(ask.ttl) && !mutant::on(Mutant::ExpiredGranted) {
                     return Err(Failure::Expired { took });
                 }
                 undo.armed = false;
                 return Ok(Grant {
                     owner: undo.owner,
                     token,
-                    started,
+                    block: ask.block,
+                    started: if mutant::on(Mutant::CountedFromLastReply) {
+                        nodes.now()
+                    } else {
+                        started
+                    },
                     earlier: undo.earlier,
                     round,
                     rounds: number,
                 });
             }
-            Decision::Stale if number < ROUNDS => number += 1,
+            Decision::Stale if number < ROUNDS => {
+                // Above what this attempt reserved itself on nodes that said yes.
+                ask.floor = ask.floor.max(undo.last.unwrap_or(0));
+                number += 1;
+            }
             Decision::Stale | Decision::Refused | Decision::Gone => {
                 return Err(round.with_tally(|tally| Failure::Refused {
                     free_in: tally.quorum_free_in(),
@@ -160,18 +187,13 @@ pub(crate) async fn attempt(
 /// The node that all clients ask first for this key, among those that are up.
 fn first_node(nodes: &Nodes, key: &Key) -> usize {
     // The same on every client, unlike the standard library's hashers.
-    let hash = key
-        .lock()
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+    let hash = key.lock().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
     let count = nodes.len();
     let start = usize::try_from(hash % count as u64).unwrap_or(0);
     let mut order = (0..count).map(|step| (start + step) % count);
-    order
-        .find(|&node| nodes.states[node].is_up())
-        .unwrap_or(start)
+    order.find(|&node| nodes.states[node].is_up()).unwrap_or(start)
 }
 
 /// Releases what an attempt may have written, unless it won.
@@ -179,9 +201,10 @@ struct Undo<'a> {
     nodes: &'a Arc<Nodes>,
     driver: &'a Arc<Driver>,
     tracker: &'a Arc<Tracker>,
-    key: &'a Arc<Key>,
+    key: Arc<Key>,
     owner: Owner,
-    token: Option<u64>,
+    /// The last token asked for.
+    last: Option<u64>,
     give_up: Instant,
     earlier: NodeSet,
     round: Option<Arc<Round>>,
@@ -196,35 +219,34 @@ impl Undo<'_> {
         round.with_tally(Tally::touched).and(self.asked)
     }
 
-    fn next_round(
-        &mut self,
-        ttl: Duration,
-        token: Option<u64>,
-        started: Instant,
-        first: Option<usize>,
-    ) -> Arc<Round> {
+    fn next_round(&mut self, ask: &Ask, token: Option<u64>, started: Instant, first: Option<usize>) -> Arc<Round> {
+        let mut settled = NodeSet::default();
         if let Some(round) = self.round.take() {
             round.give_up();
+            if mutant::on(Mutant::RoundsAdded) {
+                settled = round.with_tally(Tally::agreed);
+            }
             self.earlier = self.earlier.union(self.touched(&round));
         }
-        self.token = token;
-        self.give_up = started.after(ttl);
+        self.last = token.map(|first| last_token(first, ask.block));
+        self.give_up = started.after(ask.ttl);
         let call = Call {
-            key: Arc::clone(self.key),
+            key: Arc::clone(&self.key),
             what: What::Acquire {
                 owner: self.owner,
-                ttl,
+                ttl: ask.ttl,
                 token,
+                last: self.last,
             },
         };
         self.asked = first.map_or(NodeSet::all(self.nodes.len()), NodeSet::only);
         let round = Round::start(
             self.driver,
-            self.nodes.len(),
+            self.nodes,
             call,
             Question::Acquire,
             self.asked,
-            NodeSet::default(),
+            settled,
             None,
         );
         self.round = Some(Arc::clone(&round));
@@ -239,7 +261,7 @@ impl Drop for Undo<'_> {
         };
         round.give_up();
         let touched = self.earlier.union(self.touched(&round));
-        if touched.len() == 0 {
+        if touched.len() == 0 || mutant::on(Mutant::NotUndone) {
             return;
         }
         tracing::trace!(key = %self.key, nodes = touched.len(), "attempt undone");
@@ -248,9 +270,9 @@ impl Drop for Undo<'_> {
             self.driver,
             self.tracker,
             release::Release {
-                key: Arc::clone(self.key),
+                key: Arc::clone(&self.key),
                 owner: self.owner,
-                token: self.token,
+                token: self.last,
                 touched,
                 give_up: self.give_up,
             },

@@ -25,7 +25,7 @@ pub(crate) fn start(
     let all = NodeSet::all(nodes.len());
     Round::start(
         driver,
-        nodes.len(),
+        nodes,
         call,
         Question::Extend,
         all,

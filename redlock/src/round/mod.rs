@@ -16,8 +16,9 @@ use std::{
 };
 
 use crate::{
+    clock::Clock,
     error::NodeError,
-    node::{Ballot, Call, Driver, FaultKind, NodeState, Op, Reply},
+    node::{Ballot, Call, Driver, FaultKind, NodeState, Nodes, Op, Reply, What},
     pending::Pending,
     protocol::votes::{Decision, NodeSet, Question, Tally},
     sync::lock,
@@ -26,6 +27,8 @@ use crate::{
 /// One call on its way to the nodes. Votes are counted where they arrive; whoever waits is woken once.
 pub(crate) struct Round {
     call: Call,
+    states: Arc<[Arc<NodeState>]>,
+    clock: Clock,
     given_up: AtomicBool,
     votes: Mutex<Votes>,
     /// Held by what must be delivered before a client is closed.
@@ -44,19 +47,21 @@ impl Round {
     /// Sends `call` to `targets`. `settled` nodes count as having said yes.
     pub(crate) fn start(
         driver: &Driver,
-        nodes: usize,
+        nodes: &Nodes,
         call: Call,
         question: Question,
         targets: NodeSet,
         settled: NodeSet,
         pending: Option<Pending>,
     ) -> Arc<Self> {
-        let mut tally = Tally::new(nodes, question);
+        let mut tally = Tally::new(nodes.len(), question);
         for node in settled.iter() {
             tally.record(node, Reply::Yes);
         }
         let round = Arc::new(Self {
             call,
+            states: Arc::clone(&nodes.states),
+            clock: nodes.clock,
             given_up: AtomicBool::new(false),
             votes: Mutex::new(Votes {
                 tally,
@@ -81,12 +86,16 @@ impl Round {
 
     /// Waits for the decision, at most this long. Cancel safe: the round goes on, and can be waited for again.
     pub(crate) async fn decided(&self, within: Duration) -> Decision {
-        let decision = self.until(Tally::decision);
+        let decision = self.until(|tally| {
+            self.retract_doubtful(tally);
+            tally.decision()
+        });
         match tokio::time::timeout(within, decision).await {
             Ok(decision) => decision,
             Err(_) => {
                 let mut votes = lock(&self.votes);
                 votes.overdue = true;
+                self.retract_doubtful(&mut votes.tally);
                 votes.tally.decision_at_deadline()
             }
         }
@@ -99,17 +108,26 @@ impl Round {
         let _ = tokio::time::timeout(within, voted).await;
     }
 
-    async fn until<T>(&self, look: impl Fn(&Tally) -> Option<T>) -> T {
+    /// A node that has voted may turn out to have no vote: when one that is older is met after it.
+    fn retract_doubtful(&self, tally: &mut Tally) {
+        let counts = matches!(self.call.what, What::Acquire { .. } | What::Extend { .. });
+        if counts && tally.decision() == Some(Decision::Won) {
+            let now = self.clock.now();
+            for node in tally.agreed().iter() {
+                if let Some(left) = self.states[node].quarantined(now) {
+                    tally.retract(node, left);
+                }
+            }
+        }
+    }
+
+    async fn until<T>(&self, look: impl Fn(&mut Tally) -> Option<T>) -> T {
         poll_fn(|cx| {
             let mut votes = lock(&self.votes);
-            match look(&votes.tally) {
+            match look(&mut votes.tally) {
                 Some(found) => Poll::Ready(found),
                 None => {
-                    if !votes
-                        .waker
-                        .as_ref()
-                        .is_some_and(|waker| waker.will_wake(cx.waker()))
-                    {
+                    if !votes.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
                         votes.waker = Some(cx.waker().clone());
                     }
                     Poll::Pending
@@ -138,9 +156,10 @@ impl Round {
             .collect();
         if votes.overdue {
             errors.extend(
-                votes.tally.silent().map(|node| {
-                    NodeError::new(name(node), FaultKind::TimedOut, "no answer in time")
-                }),
+                votes
+                    .tally
+                    .silent()
+                    .map(|node| NodeError::new(name(node), FaultKind::TimedOut, "no answer in time")),
             );
         }
         (states.len() - errors.len(), errors)

@@ -6,6 +6,7 @@ use super::Round;
 use crate::{
     clock::Instant,
     key::Key,
+    mutant::{self, Mutant},
     node::{Call, Driver, Nodes, Owner, What},
     pending::Tracker,
     protocol::votes::{NodeSet, Question},
@@ -24,12 +25,7 @@ pub(crate) struct Release {
 }
 
 /// Sends a release, at once and without waiting. It is done when a quorum is known to be free.
-pub(crate) fn release(
-    nodes: &Arc<Nodes>,
-    driver: &Driver,
-    tracker: &Arc<Tracker>,
-    release: Release,
-) -> Arc<Round> {
+pub(crate) fn release(nodes: &Arc<Nodes>, driver: &Driver, tracker: &Arc<Tracker>, release: Release) -> Arc<Round> {
     let Release {
         key,
         owner,
@@ -39,12 +35,12 @@ pub(crate) fn release(
     } = release;
     let what = What::Release {
         owner,
-        tombstone: token.map(tombstone),
+        tombstone: tombstone(token),
         give_up,
     };
     Round::start(
         driver,
-        nodes.len(),
+        nodes,
         Call { key, what },
         Question::Confirm,
         touched,
@@ -72,13 +68,13 @@ pub(crate) fn settle(
         owner,
         next: Owner::fresh(&nodes.random),
         window,
-        tombstone: token.map(tombstone),
+        tombstone: tombstone(token),
         give_up,
     };
     let all = NodeSet::all(nodes.len());
     Round::start(
         driver,
-        nodes.len(),
+        nodes,
         Call { key, what },
         Question::Confirm,
         all,
@@ -88,6 +84,9 @@ pub(crate) fn settle(
 }
 
 /// Above what the holder could still send, below what the next holder proposes.
-fn tombstone(token: u64) -> u64 {
-    token.saturating_add(1)
+fn tombstone(token: Option<u64>) -> Option<u64> {
+    if mutant::on(Mutant::NoTombstone) {
+        return None;
+    }
+    Some(token?.saturating_add(1))
 }

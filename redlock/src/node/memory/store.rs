@@ -7,6 +7,7 @@ use std::{collections::HashMap, time::Duration};
 use crate::{
     clock::{Clock, Instant},
     key::Key,
+    mutant::{self, Mutant},
     node::{Call, Fault, FaultKind, Owner, Reply, Sight, Strict, What, fingerprint},
     protocol::token::FencingToken,
 };
@@ -70,8 +71,7 @@ impl Store {
         let expires = ttl.map(|ttl| now.after(ttl.max(Duration::from_millis(1))));
         self.entries.insert(key.into(), Entry { value, expires });
         if self.entries.len() >= self.sweep_at {
-            self.entries
-                .retain(|_, entry| entry.expires.is_none_or(|at| at > now));
+            self.entries.retain(|_, entry| entry.expires.is_none_or(|at| at > now));
             self.sweep_at = (self.entries.len() * 2).max(SWEEP);
         }
     }
@@ -100,18 +100,10 @@ impl Store {
     }
 
     /// Carries out `call`, for a client with this restart guard.
-    pub(super) fn serve(
-        &mut self,
-        call: &Call,
-        retention: Duration,
-        strict: Option<&Strict>,
-        run_id: &str,
-    ) -> Outcome {
-        let marked = matches!(
-            call.what,
-            What::Acquire { .. } | What::Extend { .. } | What::Ping
-        );
+    pub(super) fn serve(&mut self, call: &Call, retention: Duration, strict: Option<&Strict>, run_id: &str) -> Outcome {
+        let marked = matches!(call.what, What::Acquire { .. } | What::Extend { .. } | What::Ping);
         let abstains = match strict {
+            Some(_) if mutant::on(Mutant::NoGuard) => None,
             Some(strict) if marked => self.abstains(strict, run_id),
             Some(strict) if matches!(call.what, What::Trust) => {
                 self.trust(strict, run_id);
@@ -122,7 +114,9 @@ impl Store {
         match abstains {
             Some(failed @ Reply::Failed(_)) => Outcome::Vote(failed),
             abstains => match (self.carry_out(&call.key, &call.what, retention), abstains) {
-                (Outcome::Vote(Reply::Yes | Reply::Healed), Some(abstains)) => {
+                (Outcome::Vote(Reply::Yes | Reply::Healed), Some(abstains))
+                    if !mutant::on(Mutant::QuarantinedCounted) =>
+                {
                     Outcome::Vote(abstains)
                 }
                 (outcome, _) => outcome,
@@ -132,13 +126,14 @@ impl Store {
 
     fn carry_out(&mut self, key: &Key, what: &What, retention: Duration) -> Outcome {
         Outcome::Vote(match what {
-            What::Acquire { owner, ttl, token } => {
-                self.acquire(key, owner, *ttl, *token, retention)
-            }
+            What::Acquire {
+                owner,
+                ttl,
+                token,
+                last,
+            } => self.acquire(key, owner, *ttl, token.zip(*last), retention),
             What::Extend { owner, ttl, token } => self.extend(key, owner, *ttl, *token, retention),
-            What::Release {
-                owner, tombstone, ..
-            } => {
+            What::Release { owner, tombstone, .. } => {
                 if self.get(key.lock()) == Some(text(owner)) {
                     self.delete(key.lock());
                 }
@@ -187,16 +182,11 @@ impl Store {
                 return Some(Reply::Failed(Strict::other_max_ttl(was)));
             }
             _ => {
-                self.set(
-                    &strict.quarantine_key,
-                    String::new(),
-                    Some(strict.guard_time),
-                );
+                self.set(&strict.quarantine_key, String::new(), Some(strict.guard_time));
                 self.set(&strict.marker_key, marker, None);
             }
         }
-        self.left(&strict.quarantine_key)
-            .map(|left| Reply::Abstains { left })
+        self.left(&strict.quarantine_key).map(|left| Reply::Abstains { left })
     }
 
     /// An operator vouches for this process.
@@ -210,11 +200,11 @@ impl Store {
         key: &Key,
         owner: &Owner,
         ttl: Duration,
-        token: Option<u64>,
+        tokens: Option<(u64, u64)>,
         retention: Duration,
     ) -> Reply {
         if let Some(holder) = self.get(key.lock())
-            && (holder != text(owner) || token.is_none())
+            && (holder != text(owner) || tokens.is_none())
         {
             return match self.left(key.lock()) {
                 Some(left) => Reply::Held {
@@ -228,25 +218,18 @@ impl Store {
                 )),
             };
         }
-        if let Some(token) = token {
+        if let Some((token, last)) = tokens {
             match self.fence(key) {
                 Err(fault) => return Reply::Failed(fault),
                 Ok(Some(fence)) if fence >= token => return Reply::Stale { fence },
-                Ok(_) => self.set(key.fence(), token.to_string(), Some(retention)),
+                Ok(_) => self.set(key.fence(), last.to_string(), Some(retention)),
             }
         }
         self.set(key.lock(), text(owner).to_owned(), Some(ttl));
         Reply::Yes
     }
 
-    fn extend(
-        &mut self,
-        key: &Key,
-        owner: &Owner,
-        ttl: Duration,
-        token: Option<u64>,
-        retention: Duration,
-    ) -> Reply {
+    fn extend(&mut self, key: &Key, owner: &Owner, ttl: Duration, token: Option<u64>, retention: Duration) -> Reply {
         let held = match self.get(key.lock()) {
             Some(holder) if holder != text(owner) => return Reply::Gone,
             holder => holder.is_some(),
@@ -256,16 +239,27 @@ impl Store {
             None => {}
             Some(token) => match self.fence(key) {
                 Err(fault) => return Reply::Failed(fault),
-                Ok(Some(fence)) if fence > token && !held => return Reply::Gone,
+                Ok(Some(fence)) if fence > token && !held && !mutant::on(Mutant::AnyExtensionSets) => {
+                    return Reply::Gone;
+                }
                 Ok(fence) => {
                     let fence = fence.map_or(token, |fence| fence.max(token));
                     self.set(key.fence(), fence.to_string(), Some(retention));
                 }
             },
         }
-        let longest = self.left(key.lock()).map_or(ttl, |left| left.max(ttl));
+        let longer = if mutant::on(Mutant::ExtensionLowers) {
+            Duration::min
+        } else {
+            Duration::max
+        };
+        let longest = self.left(key.lock()).map_or(ttl, |left| longer(left, ttl));
         self.set(key.lock(), text(owner).to_owned(), Some(longest));
-        if held { Reply::Yes } else { Reply::Healed }
+        if held || mutant::on(Mutant::AnyExtensionSets) {
+            Reply::Yes
+        } else {
+            Reply::Healed
+        }
     }
 
     /// Leaves a tombstone: the fence rises, never falls.
@@ -285,9 +279,7 @@ impl Store {
                 Ok(fence) if fence < FencingToken::LIMIT => Ok(Some(fence)),
                 _ => Err(Fault::untouched(
                     FaultKind::BadFence,
-                    format!(
-                        "the fence holds `{text}`, which no token can be: delete it if it is not yours"
-                    ),
+                    format!("the fence holds `{text}`, which no token can be: delete it if it is not yours"),
                 )),
             },
         }

@@ -24,12 +24,13 @@ impl Certificates {
     pub(super) fn to_redis(&self) -> redis::TlsCertificates {
         redis::TlsCertificates {
             root_cert: self.root.clone(),
-            client_tls: self.client.clone().map(|(client_cert, client_key)| {
-                redis::ClientTlsConfig {
+            client_tls: self
+                .client
+                .clone()
+                .map(|(client_cert, client_key)| redis::ClientTlsConfig {
                     client_cert,
                     client_key,
-                }
-            }),
+                }),
         }
     }
 }

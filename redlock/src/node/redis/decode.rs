@@ -85,9 +85,7 @@ fn structured(parts: &[Value], whole: &Value) -> Answer {
             Some(fence) => Answer::Vote(Reply::Stale { fence }),
             None => failed(unexpected(whole)),
         },
-        ("QUARANTINED", [Value::Int(left)]) => Answer::Vote(Reply::Abstains {
-            left: millis(*left),
-        }),
+        ("QUARANTINED", [Value::Int(left)]) => Answer::Vote(Reply::Abstains { left: millis(*left) }),
         ("MAXTTL", _) => failed(Strict::other_max_ttl(&said())),
         ("NOEXPIRY", _) => failed(no_expiry()),
         ("BADFENCE", _) => failed(Fault::untouched(

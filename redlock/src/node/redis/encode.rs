@@ -77,42 +77,31 @@ pub(super) fn command(call: &Call, step: Step, manner: &Manner) -> Cmd {
             owner,
             ttl,
             token: None,
+            ..
         } => {
             let ttl = millis(*ttl);
-            let args = [
-                key.lock().as_bytes(),
-                owner.as_bytes(),
-                b"NX",
-                b"PX",
-                ttl.as_bytes(),
-            ];
+            let args = [key.lock().as_bytes(), owner.as_bytes(), b"NX", b"PX", ttl.as_bytes()];
             return plain("SET", &args);
         }
         What::Acquire {
             owner,
             ttl,
             token: Some(token),
+            last,
         } => {
-            let script = if marking.is_some() {
-                acquire_strict()
-            } else {
-                acquire()
-            };
+            let script = if marking.is_some() { acquire_strict() } else { acquire() };
             eval(script)
                 .keys(call, true, marking)
                 .arg(owner.as_bytes())
                 .arg(millis(*ttl).as_bytes())
                 .arg(token.to_string().as_bytes())
                 .arg(retention)
+                .arg(last.unwrap_or(*token).to_string().as_bytes())
                 .marked(marking)
         }
         What::Extend { owner, ttl, token } => {
             let marking = marking.filter(|_| token.is_some());
-            let script = if marking.is_some() {
-                extend_strict()
-            } else {
-                extend()
-            };
+            let script = if marking.is_some() { extend_strict() } else { extend() };
             eval(script)
                 .keys(call, token.is_some(), marking)
                 .arg(owner.as_bytes())
@@ -120,9 +109,7 @@ pub(super) fn command(call: &Call, step: Step, manner: &Manner) -> Cmd {
                 .fenced(*token, retention)
                 .marked(marking)
         }
-        What::Release {
-            owner, tombstone, ..
-        } => eval(release())
+        What::Release { owner, tombstone, .. } => eval(release())
             .keys(call, tombstone.is_some(), None)
             .arg(owner.as_bytes())
             .fenced(*tombstone, retention),
@@ -145,9 +132,7 @@ pub(super) fn command(call: &Call, step: Step, manner: &Manner) -> Cmd {
             None => return plain("PING", &[]),
         },
         What::Trust => match marking {
-            Some(marking) => eval(trust())
-                .marker_keys(marking)
-                .arg(marking.marker.as_bytes()),
+            Some(marking) => eval(trust()).marker_keys(marking).arg(marking.marker.as_bytes()),
             None => return plain("PING", &[]),
         },
     }
@@ -178,8 +163,7 @@ impl Eval {
     }
 
     fn keys(mut self, call: &Call, fenced: bool, marking: Option<&Marking>) -> Self {
-        self.0
-            .arg(1 + usize::from(fenced) + 2 * usize::from(marking.is_some()));
+        self.0.arg(1 + usize::from(fenced) + 2 * usize::from(marking.is_some()));
         self.0.arg(call.key.lock());
         if fenced {
             self.0.arg(call.key.fence());
@@ -214,9 +198,7 @@ impl Eval {
 
     fn marked(self, marking: Option<&Marking>) -> Self {
         match marking {
-            Some(marking) => self
-                .arg(marking.marker.as_bytes())
-                .arg(marking.guard.as_bytes()),
+            Some(marking) => self.arg(marking.marker.as_bytes()).arg(marking.guard.as_bytes()),
             None => self,
         }
     }

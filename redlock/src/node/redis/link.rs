@@ -90,10 +90,7 @@ impl Link {
 
     /// Sends `batch`. The future is to be polled until it answers: what the client library has not sent yet when its
     /// future is dropped, it skips.
-    pub(in crate::node) fn send(
-        &self,
-        batch: &[(Op, Step)],
-    ) -> impl Future<Output = Answers> + Send + use<> {
+    pub(in crate::node) fn send(&self, batch: &[(Op, Step)]) -> impl Future<Output = Answers> + Send + use<> {
         let mut pipeline = Pipeline::with_capacity(batch.len());
         for (op, step) in batch {
             pipeline.add_command(encode::command(op.ballot.call(), *step, &self.manner));
@@ -150,9 +147,7 @@ type Opened = Result<(Connection, Info), Opening>;
 
 async fn server(info: &ConnectionInfo, target: &Target, config: &AsyncConnectionConfig) -> Opened {
     let client = client(info, target)?;
-    let mut connection = client
-        .get_multiplexed_async_connection_with_config(config)
-        .await?;
+    let mut connection = client.get_multiplexed_async_connection_with_config(config).await?;
     let info = introduce(&mut connection).await?;
     Ok((Connection::Server(connection), info))
 }
@@ -259,9 +254,7 @@ async fn introduce(connection: &mut MultiplexedConnection) -> Result<Info, Openi
     pipeline.cmd("INFO").arg("replication");
     pipeline.cmd("TIME");
     pipeline.cmd("CONFIG").arg("GET").arg("maxmemory-policy");
-    let answers = connection
-        .send_packed_commands(&pipeline, 0, pipeline.len())
-        .await?;
+    let answers = connection.send_packed_commands(&pipeline, 0, pipeline.len()).await?;
     let mut answers = answers.into_iter();
     let mut next = |needs: &str| match answers.next() {
         Some(Value::ServerError(error)) => {
@@ -278,9 +271,7 @@ async fn introduce(connection: &mut MultiplexedConnection) -> Result<Info, Openi
     let replication = decode::text(&next("INFO")?);
     let time = decode::time(&next("TIME")?);
     // Looking at the policy only serves a warning, so a user without that right is fine.
-    let eviction = next("CONFIG GET")
-        .ok()
-        .and_then(|value| decode::setting(&value));
+    let eviction = next("CONFIG GET").ok().and_then(|value| decode::setting(&value));
     let mut info = Info::from_text(&server, &replication);
     info.time = time;
     info.eviction = eviction;

@@ -73,11 +73,7 @@ impl Target {
 
     #[cfg(not(feature = "sentinel"))]
     fn sentinel(url: &str, _: &str, _: &Certificates) -> Result<Self, Error> {
-        Err(missing_feature(
-            url,
-            "is a Sentinel-managed master",
-            "sentinel",
-        ))
+        Err(missing_feature(url, "is a Sentinel-managed master", "sentinel"))
     }
 
     #[cfg(feature = "sentinel")]
@@ -170,11 +166,7 @@ fn server(url: &str, shown: &str) -> Result<ConnectionInfo, Error> {
 /// Reads `user:password@host:1,host:2`: the login holds for all.
 #[cfg(any(feature = "cluster", feature = "sentinel"))]
 fn servers(url: &str, rest: &str) -> Result<Vec<ConnectionInfo>, Error> {
-    let scheme = if url.starts_with("rediss") {
-        "rediss"
-    } else {
-        "redis"
-    };
+    let scheme = if url.starts_with("rediss") { "rediss" } else { "redis" };
     let (login, hosts) = match rest.rsplit_once('@') {
         Some((login, hosts)) => (format!("{login}@"), hosts),
         None => (String::new(), rest),

@@ -1,9 +1,10 @@
 -- Takes a lock together with its fencing token, in one step.
 --
 -- KEYS  1 lock  2 fence  [3 marker  4 quarantine]
--- ARGV  1 owner  2 ttl in ms  3 token  4 retention of the fence in ms  [5 marker  6 guard time in ms]
+-- ARGV  1 owner  2 ttl in ms  3 token  4 retention of the fence in ms  5 last token
+--       [6 marker  7 guard time in ms]
 --
--- OK                   taken, and the fence is the token
+-- OK                   taken, and the fence is the last token: those from the first on are reserved
 -- {QUARANTINED, left}  taken, but it is no vote; {MAXTTL, marker}: neither
 -- {HELD, left, fence, owner}  another holds it for `left` ms
 -- {STALE, fence}       the token is not above the fence; nothing was written
@@ -12,7 +13,7 @@
 -- {WRONGTYPE, key}     the key holds a hash, a list or the like
 --
 -- Tokens stay strings: as a Lua number, one of 16 digits would come back as 1.79e+15.
-local abstains = KEYS[3] and no_vote(KEYS[3], KEYS[4], ARGV[5], ARGV[6])
+local abstains = KEYS[3] and no_vote(KEYS[3], KEYS[4], ARGV[6], ARGV[7])
 if abstains and abstains[1] == 'MAXTTL' then return abstains end
 
 local was = redis.call('MGET', KEYS[1], KEYS[2])
@@ -31,8 +32,8 @@ if fence then
     return {'BADFENCE', fence}
   end
   if tonumber(fence) >= tonumber(ARGV[3]) then return {'STALE', fence} end
-  redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
-elseif not redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4], 'NX') then
+  redis.call('SET', KEYS[2], ARGV[5], 'PX', ARGV[4])
+elseif not redis.call('SET', KEYS[2], ARGV[5], 'PX', ARGV[4], 'NX') then
   return {'WRONGTYPE', KEYS[2]}
 end
 

@@ -1,0 +1,78 @@
+//! What requests and leases of a client share: its nodes, its defaults, and whether it is closed.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use crate::{
+    clock::Instant,
+    error::{Error, Result},
+    key::Key,
+    node::{Driver, Nodes},
+    pending::Tracker,
+};
+
+/// The part of a client that knows nothing of requests.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) nodes: Arc<Nodes>,
+    pub(crate) defaults: Defaults,
+    pub(crate) tracker: Arc<Tracker>,
+    closed: AtomicBool,
+}
+
+/// What a request has unless it says otherwise.
+#[derive(Clone, Debug)]
+pub(crate) struct Defaults {
+    pub(crate) ttl: Duration,
+    pub(crate) wait: Duration,
+    pub(crate) fencing: bool,
+    pub(crate) namespace: String,
+}
+
+impl Core {
+    pub(crate) fn new(nodes: Nodes, defaults: Defaults) -> Self {
+        Self {
+            nodes: Arc::new(nodes),
+            defaults,
+            tracker: Arc::default(),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.nodes.now()
+    }
+
+    /// The time a node has for an operation: never so long that one hanging node eats the ttl.
+    pub(crate) fn node_timeout(&self, ttl: Duration) -> Duration {
+        self.nodes.timeout.min(ttl / 4)
+    }
+
+    pub(crate) fn key(&self, name: &str) -> Result<Arc<Key>> {
+        Key::new(&self.defaults.namespace, name).map(Arc::new)
+    }
+
+    /// An error once the client was closed.
+    pub(crate) fn open(&self, key: Option<&str>) -> Result<()> {
+        if self.closed.load(SeqCst) {
+            Err(Error::closed(key))
+        } else {
+            Ok(())
+        }
+    }
+
+    pub(crate) fn close(&self) {
+        self.closed.store(true, SeqCst);
+    }
+
+    pub(crate) fn driver(&self) -> Result<Arc<Driver>> {
+        self.nodes.driver().ok_or_else(|| {
+            Error::invalid_config("no tokio runtime: locks are awaited inside of one, with its time enabled")
+        })
+    }
+}
