@@ -46,7 +46,10 @@ impl LockAllRequest {
 
     async fn acquire(self) -> Result<Guards> {
         if self.keys.is_empty() {
-            return Err(Error::invalid_key("", "lock_all was given no keys: give one or more"));
+            return Err(Error::invalid_key(
+                "",
+                "lock_all was given no keys: give one or more",
+            ));
         }
         let wait = self.wait.unwrap_or(self.service.core.defaults.wait);
         let clock = &self.service.core.nodes.clock;
@@ -57,7 +60,9 @@ impl LockAllRequest {
         for key in self.keys {
             let left = wait.saturating_sub(clock.now().saturating_since(begun));
             // The first ones are kept alive while the rest is waited for.
-            let mut request = LockRequest::new(&self.service, key).wait(left).keep_alive(true);
+            let mut request = LockRequest::new(&self.service, key)
+                .wait(left)
+                .keep_alive(true);
             if let Some(ttl) = self.ttl {
                 request = request.ttl(ttl);
             }
@@ -105,7 +110,11 @@ impl Guards {
     /// How much longer all of the locks may be relied on if none is extended.
     #[must_use]
     pub fn remaining(&self) -> Duration {
-        self.guards.iter().map(Guard::remaining).min().unwrap_or_default()
+        self.guards
+            .iter()
+            .map(Guard::remaining)
+            .min()
+            .unwrap_or_default()
     }
 
     /// Whether any of the locks was lost.

@@ -155,7 +155,11 @@ impl Builder {
 
     /// The certificate and the private key, in PEM form, that nodes ask of their clients (`tls-auth-clients yes`).
     #[cfg(feature = "tls")]
-    pub fn client_certificate(mut self, certificate: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
+    pub fn client_certificate(
+        mut self,
+        certificate: impl Into<Vec<u8>>,
+        key: impl Into<Vec<u8>>,
+    ) -> Self {
         self.certificates.client = Some((certificate.into(), key.into()));
         self
     }
@@ -181,6 +185,8 @@ impl Builder {
                 "the strict restart guard needs fencing: leave it on, or choose another guard",
             ));
         }
+        #[cfg(feature = "tls")]
+        self.certificates.check()?;
         let places = self.places()?;
         // What a namespace may hold is what a key may.
         Key::new(&self.namespace, "x").map_err(|_| {
@@ -235,6 +241,8 @@ impl Builder {
             retention,
             states,
             places,
+            wakes: Arc::default(),
+            channel: format!("{}redlock:inbox:", self.namespace),
             drivers: Mutex::default(),
         };
         let defaults = Defaults {

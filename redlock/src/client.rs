@@ -175,7 +175,10 @@ impl Redlock {
         let core = self.core();
         core.close();
         let bound = core.nodes.timeout.saturating_mul(2);
-        if tokio::time::timeout(bound, core.tracker.drained()).await.is_err() {
+        if tokio::time::timeout(bound, core.tracker.drained())
+            .await
+            .is_err()
+        {
             tracing::warn!("closed with releases undelivered: their keys expire with their ttl");
         }
     }

@@ -72,7 +72,9 @@ impl Core {
 
     pub(crate) fn driver(&self) -> Result<Arc<Driver>> {
         self.nodes.driver().ok_or_else(|| {
-            Error::invalid_config("no tokio runtime: locks are awaited inside of one, with its time enabled")
+            Error::invalid_config(
+                "no tokio runtime: locks are awaited inside of one, with its time enabled",
+            )
         })
     }
 }

@@ -23,9 +23,9 @@ static DEFAULT: OnceLock<Redlock> = OnceLock::new();
 /// # drop(guard); Ok(()) }
 /// ```
 pub fn set_default(redlock: Redlock) -> Result<()> {
-    DEFAULT
-        .set(redlock)
-        .map_err(|_| Error::invalid_config("a default lock service was set before: set it once, in main"))
+    DEFAULT.set(redlock).map_err(|_| {
+        Error::invalid_config("a default lock service was set before: set it once, in main")
+    })
 }
 
 /// The lock service that was set by [`set_default`].

@@ -122,20 +122,30 @@ impl Error {
     }
 
     pub(crate) fn busy(key: &str, left: Option<Duration>) -> Self {
-        Self::new(ErrorKind::Busy, "is held by another").about(key).retry(left)
+        Self::new(ErrorKind::Busy, "is held by another")
+            .about(key)
+            .retry(left)
     }
 
     pub(crate) fn timed_out(key: &str, waited: Duration, left: Option<Duration>) -> Self {
         Self::new(
             ErrorKind::TimedOut,
-            format!("was held by others for the {} ms of the wait", waited.as_millis()),
+            format!(
+                "was held by others for the {} ms of the wait",
+                waited.as_millis()
+            ),
         )
         .about(key)
         .retry(left)
     }
 
     /// `able` of the nodes could vote; `errors` says why each of the others could not.
-    pub(crate) fn no_quorum(key: Option<&str>, able: usize, quorum: usize, errors: Vec<NodeError>) -> Self {
+    pub(crate) fn no_quorum(
+        key: Option<&str>,
+        able: usize,
+        quorum: usize,
+        errors: Vec<NodeError>,
+    ) -> Self {
         let nodes = able + errors.len();
         let text = format!("no quorum: {able} of {nodes} nodes could vote, {quorum} are needed");
         let error = Self::new(ErrorKind::NoQuorum, text).map(|inner| inner.nodes = errors);
@@ -268,7 +278,10 @@ impl Error {
     pub fn is_invalid(&self) -> bool {
         matches!(
             self.kind(),
-            ErrorKind::InvalidKey | ErrorKind::InvalidTtl | ErrorKind::InvalidNodes | ErrorKind::InvalidConfig
+            ErrorKind::InvalidKey
+                | ErrorKind::InvalidTtl
+                | ErrorKind::InvalidNodes
+                | ErrorKind::InvalidConfig
         )
     }
 
@@ -330,7 +343,11 @@ impl fmt::Display for Error {
         for (index, node) in nodes.iter().enumerate() {
             write!(f, "{}{node}", if index == 0 { " (" } else { "; " })?;
         }
-        if nodes.is_empty() { Ok(()) } else { f.write_str(")") }
+        if nodes.is_empty() {
+            Ok(())
+        } else {
+            f.write_str(")")
+        }
     }
 }
 

@@ -29,7 +29,10 @@ pub struct Guard {
 
 impl Guard {
     pub(crate) fn new(hold: Arc<Hold>) -> Self {
-        Self { hold, joined: false }
+        Self {
+            hold,
+            joined: false,
+        }
     }
 
     pub(crate) fn joined(hold: Arc<Hold>) -> Self {

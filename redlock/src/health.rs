@@ -75,7 +75,11 @@ pub(crate) async fn first_contact(core: &Arc<Core>) -> Result<()> {
             Ok(answer) => describe(node, answer),
             Err(fault) => {
                 tracing::warn!(node = node.name(), cause = %fault, "node unavailable");
-                let misconfigured = [FaultKind::SameServer, FaultKind::ReadOnly, FaultKind::OtherMaxTtl];
+                let misconfigured = [
+                    FaultKind::SameServer,
+                    FaultKind::ReadOnly,
+                    FaultKind::OtherMaxTtl,
+                ];
                 if misconfigured.contains(&fault.kind) {
                     let name = node.name();
                     return Err(Error::invalid_nodes(format!("node {name}: {fault}")));

@@ -97,7 +97,10 @@ impl Keeper {
         };
         let first = {
             let mut due = lock(&self.due);
-            let first = due.heap.peek().is_none_or(|Reverse(next)| visit.at < next.at);
+            let first = due
+                .heap
+                .peek()
+                .is_none_or(|Reverse(next)| visit.at < next.at);
             due.heap.push(Reverse(visit));
             first
         };
@@ -158,7 +161,11 @@ impl Keeper {
         let now = Instant::now();
         let mut leases = Vec::new();
         let mut due = lock(&self.due);
-        while due.heap.peek().is_some_and(|Reverse(visit)| visit.at <= now) {
+        while due
+            .heap
+            .peek()
+            .is_some_and(|Reverse(visit)| visit.at <= now)
+        {
             if let Some(Reverse(visit)) = due.heap.pop()
                 && let Some(lease) = visit.lease.upgrade()
             {

@@ -15,6 +15,7 @@ const WAITERS: &str = ":waiters";
 pub(crate) struct Key {
     lock: Box<str>,
     fence: Box<str>,
+    waiters: Box<str>,
 }
 
 impl Key {
@@ -36,7 +37,9 @@ impl Key {
         if let Some(suffix) = [FENCE, WAITERS].into_iter().find(|s| lock.ends_with(s)) {
             return Err(Error::invalid_key(
                 name,
-                format!("keys ending in `{suffix}` belong to locks themselves: choose another ending"),
+                format!(
+                    "keys ending in `{suffix}` belong to locks themselves: choose another ending"
+                ),
             ));
         }
         if is_reserved(&lock) {
@@ -45,9 +48,9 @@ impl Key {
                 "this key belongs to the restart guard: choose another name",
             ));
         }
-        let fence = match tag(&lock) {
-            Tag::Own => format!("{lock}{FENCE}"),
-            Tag::None => format!("{{{lock}}}{FENCE}"),
+        let slot = match tag(&lock) {
+            Tag::Own => lock.clone(),
+            Tag::None => format!("{{{lock}}}"),
             Tag::Broken => {
                 return Err(Error::invalid_key(
                     name,
@@ -56,14 +59,20 @@ impl Key {
             }
         };
         Ok(Self {
+            fence: format!("{slot}{FENCE}").into(),
+            waiters: format!("{slot}{WAITERS}").into(),
             lock: lock.into(),
-            fence: fence.into(),
         })
     }
 
     /// The key that is set while the lock is held, namespace included.
     pub(crate) fn lock(&self) -> &str {
         &self.lock
+    }
+
+    /// The key that lists the inboxes of those who wait.
+    pub(crate) fn waiters(&self) -> &str {
+        &self.waiters
     }
 
     /// The key that remembers the highest fencing token.
@@ -145,7 +154,10 @@ mod tests {
     #[test]
     fn a_key_with_a_hash_tag_keeps_it() {
         let key = Key::new("app:", "{user}:7").expect("a key");
-        assert_eq!((key.lock(), key.fence()), ("app:{user}:7", "app:{user}:7:fence"));
+        assert_eq!(
+            (key.lock(), key.fence()),
+            ("app:{user}:7", "app:{user}:7:fence")
+        );
     }
 
     #[test]

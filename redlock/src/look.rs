@@ -37,15 +37,17 @@ pub(crate) async fn holder(core: &Arc<Core>, name: &str) -> Result<Option<Holder
     let sights = answers.done().filter_map(|answer| answer.sight.as_ref());
     let fence = sights.map(|sight| sight.fence).max().unwrap_or(0);
     let mut leases = leases(answers.done()).into_iter();
-    Ok(leases.find(|(_, left)| left.len() >= quorum).map(|(owner, mut left)| {
-        // A majority has the key for as long as the quorum-th longest of its leases.
-        left.sort_unstable_by(|a, b| b.cmp(a));
-        Holder {
-            owner: String::from_utf8_lossy(&owner).into_owned(),
-            remaining: left[quorum - 1],
-            token: FencingToken::new(fence),
-        }
-    }))
+    Ok(leases
+        .find(|(_, left)| left.len() >= quorum)
+        .map(|(owner, mut left)| {
+            // A majority has the key for as long as the quorum-th longest of its leases.
+            left.sort_unstable_by(|a, b| b.cmp(a));
+            Holder {
+                owner: String::from_utf8_lossy(&owner).into_owned(),
+                remaining: left[quorum - 1],
+                token: FencingToken::new(fence),
+            }
+        }))
 }
 
 /// What is left of the leases that the nodes told, by owner.
@@ -76,7 +78,12 @@ pub(crate) async fn trust(core: &Arc<Core>) -> Result<()> {
 }
 
 /// Asks all nodes until `enough` is known; an error unless a majority answered.
-async fn answered(core: &Arc<Core>, name: &str, what: What, enough: impl Fn(&[&Answer]) -> bool) -> Result<Answers> {
+async fn answered(
+    core: &Arc<Core>,
+    name: &str,
+    what: What,
+    enough: impl Fn(&[&Answer]) -> bool,
+) -> Result<Answers> {
     core.open(Some(name))?;
     let (key, driver, nodes) = (core.key(name)?, core.driver()?, &core.nodes);
     let answers = survey::ask(nodes, &driver, key, what, nodes.timeout, enough).await;

@@ -8,11 +8,12 @@ use crate::{
     error::{Error, Result},
     key::Key,
     lease::{Hold, HoldTerms, Lease, Terms},
+    node::{Driver, Inbox, Waiting},
     protocol::{
         backoff::{self, Refusal},
         token::FencingToken,
     },
-    queue::{Joined, Next, Turn},
+    queue::{Joined, Next, Past, Turn},
     round::acquire::{self, Ask, Failure, Grant},
     service::Service,
 };
@@ -66,7 +67,9 @@ impl Pursuit<'_> {
         let queue = &self.service.queue;
         if self.wait.is_zero() {
             let turn = queue.try_turn(self.key);
-            return turn.map(Next::Turn).map_err(|left| Error::busy(self.name, left));
+            return turn
+                .map(Next::Turn)
+                .map_err(|left| Error::busy(self.name, left));
         }
         match queue.join(self.key, self.terms, self.hold_terms) {
             Joined::Turn(turn) => Ok(Next::Turn(turn)),
@@ -86,25 +89,33 @@ impl Pursuit<'_> {
             ttl: self.terms.ttl,
             fencing: self.terms.fencing,
             // Reserved where somebody waits for turns without a round trip.
-            block: if turn.waiting() > 0 { FencingToken::BLOCK } else { 1 },
+            block: if turn.waiting() > 0 {
+                FencingToken::BLOCK
+            } else {
+                1
+            },
             floor: turn.past().fence,
             contended: false,
+            inbox: None,
         };
         // A short wait still has the time to ask once.
         let mut within = match self.wait {
             Duration::ZERO => node_timeout,
             _ => self.left().max(node_timeout / 5).min(node_timeout),
         };
+        let mut contended = self.give_way(turn).await;
         let mut refused = None;
+        let mut waiting: Option<Waiting> = None;
         let mut series = Series::default();
         loop {
             core.open(Some(self.name))?;
             let driver = core.driver()?;
-            let attempt = acquire::attempt(&core.nodes, &driver, &core.tracker, &mut ask, within).await;
+            let attempt =
+                acquire::attempt(&core.nodes, &driver, &core.tracker, &mut ask, within).await;
             let failure = match attempt {
                 Ok(grant) => {
                     self.caught(&grant);
-                    let contended = refused.is_some();
+                    contended |= refused.is_some();
                     let (key, terms) = (self.key, self.terms);
                     return Ok(Lease::grant(core, &driver, key, terms, grant, contended));
                 }
@@ -123,8 +134,20 @@ impl Pursuit<'_> {
             if left.is_zero() || matches!(failure, Failure::NoToken) {
                 return Err(self.failed(failure));
             }
-            let pause = backoff::delay(refusal, number - 1, core.nodes.random.draw());
-            tokio::time::sleep(pause.min(left)).await;
+            if waiting.is_none() && self.listens_after(&failure, &driver) {
+                // Listens first and asks once more, so that no release falls in between.
+                waiting = Some(core.nodes.wakes.wait(self.key.lock(), core.nodes.quorum()));
+                ask.inbox = Some(Inbox {
+                    name: Arc::clone(driver.inbox()),
+                    since: core.nodes.tokens.micros(self.since),
+                });
+                ask.contended = false;
+                refused = Some(failure);
+                continue;
+            }
+            let jitter = core.nodes.random.draw();
+            let pause = backoff::delay(refusal, number - 1, jitter, waiting.is_some());
+            let woken = self.sleep(pause.min(left), waiting.as_ref()).await;
             let left = self.left();
             if left.is_zero() {
                 return Err(self.failed(failure));
@@ -132,10 +155,53 @@ impl Pursuit<'_> {
             within = left.min(node_timeout);
             // Every other attempt asks all nodes at once: a leftover on the first node must not stand for the rest.
             let was_refused = matches!(failure, Failure::Refused { .. });
-            ask.contended = was_refused && !ask.contended;
+            ask.contended = was_refused && !ask.contended && !woken;
             if was_refused {
                 refused = Some(failure);
             }
+        }
+    }
+
+    /// Lets another process go first that was told of the last release: it would come too late every time against who
+    /// waits next to the holder. Says whether there is such a one.
+    async fn give_way(&self, turn: &Turn) -> bool {
+        let core = self.core();
+        if let Past {
+            release: Some(release),
+            contended: true,
+            ..
+        } = turn.past()
+        {
+            // Whether anybody was told is known when the release has come back.
+            release.decided(core.node_timeout(self.terms.ttl)).await;
+        }
+        match core.nodes.wakes.gives_way(self.key.lock()) {
+            Some(time) if !self.wait.is_zero() => {
+                tokio::time::sleep(time.min(self.left())).await;
+                true
+            }
+            other => other.is_some(),
+        }
+    }
+
+    /// Whether a failure is one to be woken from: refused by a holder, with the inbox heard on a majority.
+    fn listens_after(&self, failure: &Failure, driver: &Driver) -> bool {
+        matches!(failure, Failure::Refused { .. })
+            && self.terms.fencing
+            && driver.hears() >= self.core().nodes.quorum()
+    }
+
+    /// Sleeps until the time is over or a wake-up comes, which it tells.
+    async fn sleep(&self, time: Duration, waiting: Option<&Waiting>) -> bool {
+        let sleep = tokio::time::sleep(time);
+        let Some(waiting) = waiting else {
+            sleep.await;
+            return false;
+        };
+        tokio::select! {
+            biased;
+            () = waiting.rung() => true,
+            () = sleep => false,
         }
     }
 
@@ -177,14 +243,17 @@ impl Series {
     /// What a failure tells a waiter, and which in a row it is, from 1.
     fn next(&mut self, failure: &Failure) -> (Refusal, u32) {
         let refusal = match failure {
-            Failure::NoQuorum { .. } | Failure::Expired { .. } | Failure::NoToken => Refusal::Outage,
+            Failure::NoQuorum { .. } | Failure::Expired { .. } | Failure::NoToken => {
+                Refusal::Outage
+            }
             Failure::Refused { split: true, .. } => Refusal::Split,
             Failure::Refused { free_in, left, .. } => match free_in.or(*left) {
                 Some(free) if !free.is_zero() => Refusal::FreeIn(free),
                 _ => Refusal::Split,
             },
         };
-        let same = |last: Refusal| std::mem::discriminant(&last) == std::mem::discriminant(&refusal);
+        let same =
+            |last: Refusal| std::mem::discriminant(&last) == std::mem::discriminant(&refusal);
         self.number = if self.last.is_some_and(same) {
             self.number + 1
         } else {

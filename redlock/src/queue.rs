@@ -83,7 +83,12 @@ pub(crate) struct Place {
 
 impl Queue {
     /// Joins the line, unless there is none: then the turn is the caller's.
-    pub(crate) fn join(self: &Arc<Self>, key: &Arc<Key>, terms: Terms, hold_terms: HoldTerms) -> Joined {
+    pub(crate) fn join(
+        self: &Arc<Self>,
+        key: &Arc<Key>,
+        terms: Terms,
+        hold_terms: HoldTerms,
+    ) -> Joined {
         match lock(&self.lines).entry(Arc::clone(key)) {
             Entry::Vacant(entry) => {
                 entry.insert(Line::default());
@@ -138,7 +143,9 @@ impl Queue {
     }
 
     fn holder(&self, key: &Arc<Key>) -> Option<Arc<Lease>> {
-        lock(&self.lines).get(key).and_then(|line| line.holder.upgrade())
+        lock(&self.lines)
+            .get(key)
+            .and_then(|line| line.holder.upgrade())
     }
 }
 
@@ -207,7 +214,10 @@ impl Turn {
     fn next_waiter(&self, take: impl Fn(&Waiter) -> bool) -> Option<Waiter> {
         let mut lines = lock(&self.queue.lines);
         let waiting = &mut lines.get_mut(&self.key)?.waiting;
-        while waiting.front().is_some_and(|waiter| waiter.next.is_closed()) {
+        while waiting
+            .front()
+            .is_some_and(|waiter| waiter.next.is_closed())
+        {
             waiting.pop_front();
         }
         if waiting.front().is_some_and(take) {
@@ -234,6 +244,13 @@ impl Succession for Turn {
             }
         }
         false
+    }
+
+    fn is_contended(&self) -> bool {
+        self.past
+            .release
+            .as_ref()
+            .is_some_and(|release| release.woke())
     }
 
     fn released(&self, release: &Arc<Round>, contended: bool) {
@@ -273,7 +290,10 @@ impl Drop for Turn {
                 }
             };
             // Whoever gave up gives the turn back here; whoever gives up with the turn in hand drops it.
-            match waiter.next.send(Next::Turn(Turn::new(&self.queue, &self.key, past))) {
+            match waiter
+                .next
+                .send(Next::Turn(Turn::new(&self.queue, &self.key, past)))
+            {
                 Ok(()) => return,
                 Err(Next::Turn(mut back)) => back.live = false,
                 Err(Next::Hold(_)) => {}

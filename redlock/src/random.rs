@@ -25,7 +25,9 @@ pub(crate) enum Random {
 
 impl Random {
     pub(crate) fn seeded(seed: u64) -> Self {
-        Self::Seeded(Arc::new(Mutex::new(Xoshiro256PlusPlus::seed_from_u64(seed))))
+        Self::Seeded(Arc::new(Mutex::new(Xoshiro256PlusPlus::seed_from_u64(
+            seed,
+        ))))
     }
 
     pub(crate) fn draw<T>(&self) -> T

@@ -191,7 +191,8 @@ impl LockRequest {
     fn hold_terms(&self) -> Result<HoldTerms> {
         if self.max_hold.is_some_and(|hold| hold.is_zero()) {
             return Err(Error::invalid_ttl(
-                "a max_hold of 0 holds nothing: give the longest time that the body may take".to_owned(),
+                "a max_hold of 0 holds nothing: give the longest time that the body may take"
+                    .to_owned(),
             ));
         }
         if self.at_least > limits::MOST {

@@ -109,7 +109,11 @@ impl Hold {
     ///
     /// With a `window` the key stays busy for it; without one it does for what is left of `at_least`. Otherwise the
     /// lease may go to the next in line, unless the turn did not end well.
-    pub(crate) fn release(&self, window: Option<Duration>, ended_well: bool) -> Result<Option<Arc<Round>>, Error> {
+    pub(crate) fn release(
+        &self,
+        window: Option<Duration>,
+        ended_well: bool,
+    ) -> Result<Option<Arc<Round>>, Error> {
         self.lapse();
         if !self.close(RELEASED) {
             return Err(self.lost_error());
@@ -146,7 +150,9 @@ impl Hold {
     }
 
     fn close(&self, to: u8) -> bool {
-        self.state.compare_exchange(OPEN, to, SeqCst, SeqCst).is_ok()
+        self.state
+            .compare_exchange(OPEN, to, SeqCst, SeqCst)
+            .is_ok()
     }
 }
 

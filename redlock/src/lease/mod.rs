@@ -66,6 +66,8 @@ pub(crate) trait Succession: Send + Sync + fmt::Debug {
     /// Hands the lease to the next who asked for the same, as a turn with the token that is its due. Says whether
     /// there was one.
     fn hand_on(&self, lease: &Arc<Lease>) -> bool;
+    /// Whether another process waits, by what came of the release before.
+    fn is_contended(&self) -> bool;
     /// The release that ends the lease, before the next in line goes to the nodes.
     fn released(&self, release: &Arc<Round>, contended: bool);
 }
@@ -238,7 +240,12 @@ impl Lease {
             _ => {
                 let (able, errors) = round.faults(&nodes.states);
                 let quorum = nodes.quorum();
-                Err(Error::no_quorum(Some(self.key.lock()), able, quorum, errors))
+                Err(Error::no_quorum(
+                    Some(self.key.lock()),
+                    able,
+                    quorum,
+                    errors,
+                ))
             }
         }
     }
@@ -295,7 +302,7 @@ impl Lease {
         if let Some(succession) = &succession
             && may_hand_on
             && window.is_none()
-            && self.can_be_handed_on()
+            && self.can_be_handed_on(succession.is_contended())
             && succession.hand_on(self)
         {
             return None;
@@ -305,23 +312,25 @@ impl Lease {
         }
         let release = self.send_release(window);
         if let (Some(succession), Some(release)) = (succession, &release) {
-            succession.released(release, self.contended);
+            succession.released(release, self.contended || succession.is_contended());
         }
         // With the clone above the last reference: the line moves on, behind the release.
         lock(&self.succession).take();
         release
     }
 
-    fn can_be_handed_on(&self) -> bool {
+    fn can_be_handed_on(&self, contended: bool) -> bool {
         let held = self.core.now().saturating_since(self.granted_at);
         self.is_open()
             && self.remaining() >= self.terms.ttl / 2
             && held < self.terms.ttl.min(CHAIN)
-            && (!self.contended || lock(&self.turns).taken < TURNS)
+            && (!(self.contended || contended) || lock(&self.turns).taken < TURNS)
     }
 
     fn close(&self, to: u8) -> bool {
-        self.state.compare_exchange(OPEN, to, SeqCst, SeqCst).is_ok()
+        self.state
+            .compare_exchange(OPEN, to, SeqCst, SeqCst)
+            .is_ok()
     }
 
     fn valid_until(&self) -> Instant {

@@ -30,7 +30,9 @@ impl NodeAddress {
     /// Parses what was given; the error names it.
     pub(crate) fn place(&self, certificates: &Certificates) -> Result<Place, Error> {
         match &self.0 {
-            Given::Url(url) => Target::parse(url, certificates).map(|target| Place::Redis(Box::new(target))),
+            Given::Url(url) => {
+                Target::parse(url, certificates).map(|target| Place::Redis(Box::new(target)))
+            }
             Given::Memory(node) => Ok(Place::Memory(node.clone())),
         }
     }

@@ -99,7 +99,11 @@ impl Backlog {
     }
 
     /// The next pipeline, what must be asked again first, and the operations that nobody wants any more.
-    pub(super) fn take(&mut self, again: Vec<(Op, Step)>, most: usize) -> (Vec<(Op, Step)>, Vec<Op>) {
+    pub(super) fn take(
+        &mut self,
+        again: Vec<(Op, Step)>,
+        most: usize,
+    ) -> (Vec<(Op, Step)>, Vec<Op>) {
         let (mut batch, mut unwanted) = (again, Vec::new());
         while batch.len() < most {
             match self.waiting.pop_front() {
@@ -122,7 +126,12 @@ impl Backlog {
     }
 
     fn forget_expired(&mut self, now: Instant) {
-        self.owed
-            .retain(|op| op.ballot.call().what.give_up().is_some_and(|until| until > now));
+        self.owed.retain(|op| {
+            op.ballot
+                .call()
+                .what
+                .give_up()
+                .is_some_and(|until| until > now)
+        });
     }
 }

@@ -13,7 +13,7 @@ use tokio::{
     sync::oneshot,
 };
 
-use super::{NodeState, Op, Place, Strict, lane::Lane, memory, state};
+use super::{NodeState, Op, Place, Strict, Wakes, lane::Lane, memory, state};
 use crate::{
     clock::{Clock, Instant},
     mutant::{self, Mutant},
@@ -45,6 +45,10 @@ pub(crate) struct Nodes {
     pub(crate) strict: Option<Strict>,
     /// How long a fence is remembered after its last use.
     pub(crate) retention: Duration,
+    /// Who waits here to be woken.
+    pub(crate) wakes: Arc<Wakes>,
+    /// What stands before the inboxes of processes, as channels.
+    pub(crate) channel: String,
     pub(crate) drivers: Mutex<Vec<(Id, Arc<Driver>)>>,
 }
 
@@ -117,6 +121,8 @@ impl Nodes {
 #[derive(Debug)]
 pub(crate) struct Driver {
     ways: Vec<Way>,
+    /// Where the nodes tell this process, over these lanes, that a lock is free.
+    inbox: Arc<str>,
     /// Closed when the runtime ended.
     alive: oneshot::Sender<()>,
 }
@@ -129,19 +135,32 @@ enum Way {
 
 impl Driver {
     fn start(nodes: &Arc<Nodes>, runtime: &Handle) -> Self {
+        let inbox: Arc<str> = format!("{:016x}", nodes.random.draw::<u64>()).into();
         let ways = nodes
             .places
             .iter()
             .enumerate()
             .map(|(index, place)| match place {
-                Place::Redis(target) => Way::Lane(Lane::start(nodes, index, target, runtime)),
+                Place::Redis(target) => {
+                    Way::Lane(Lane::start(nodes, index, target, &inbox, runtime))
+                }
                 Place::Memory(node) => Way::Memory(memory::Port::new(nodes, index, node)),
             })
             .collect();
         // The other end lives in a task, which ends with its runtime or with this driver.
         let (alive, ended) = oneshot::channel();
         runtime.spawn(ended);
-        Self { ways, alive }
+        Self { ways, inbox, alive }
+    }
+
+    pub(crate) fn inbox(&self) -> &Arc<str> {
+        &self.inbox
+    }
+
+    /// On how many nodes the inbox is listened to.
+    pub(crate) fn hears(&self) -> usize {
+        let hears = |way: &&Way| matches!(way, Way::Lane(lane) if lane.hears());
+        self.ways.iter().filter(hears).count()
     }
 
     pub(crate) fn is_alive(&self) -> bool {

@@ -8,7 +8,10 @@ use std::{
     collections::VecDeque,
     future::poll_fn,
     pin::Pin,
-    sync::{Arc, Mutex, Weak},
+    sync::{
+        Arc, Mutex, Weak,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     task::Poll,
     time::Duration,
 };
@@ -20,11 +23,11 @@ use tokio::{
 };
 
 use super::{
-    Fault, FaultKind, NodeState, Nodes, Op, Reply, Strict,
+    Ballot, Call, Fault, FaultKind, NodeState, Nodes, Op, Reply, Strict, What,
     backlog::Backlog,
-    redis::{Answer, Answers, Link, Step, Target, Value},
+    redis::{Answer, Answers, Inbox, Link, News, Step, Target, Value},
 };
-use crate::{clock::Clock, sync::lock};
+use crate::{clock::Clock, key::Key, sync::lock};
 
 /// The most operations in one pipeline.
 const BATCH: usize = 256;
@@ -50,12 +53,22 @@ struct Shared {
     timeout: Duration,
     retention: Duration,
     strict: Option<Strict>,
+    inbox: Arc<str>,
+    channel: String,
+    /// Whether the server tells the inbox what is free.
+    hears: AtomicBool,
     backlog: Mutex<Backlog>,
     wake: Arc<Notify>,
 }
 
 impl Lane {
-    pub(super) fn start(nodes: &Arc<Nodes>, index: usize, target: &Target, runtime: &Handle) -> Self {
+    pub(super) fn start(
+        nodes: &Arc<Nodes>,
+        index: usize,
+        target: &Target,
+        inbox: &Arc<str>,
+        runtime: &Handle,
+    ) -> Self {
         let shared = Arc::new(Shared {
             index,
             target: target.clone(),
@@ -65,6 +78,9 @@ impl Lane {
             timeout: nodes.timeout,
             retention: nodes.retention,
             strict: nodes.strict.clone(),
+            inbox: Arc::clone(inbox),
+            channel: nodes.channel.clone(),
+            hears: AtomicBool::new(false),
             backlog: Mutex::new(Backlog::default()),
             wake: Arc::new(Notify::new()),
         });
@@ -74,6 +90,10 @@ impl Lane {
 
     pub(super) fn submit(&self, op: Op) {
         self.0.submit(op);
+    }
+
+    pub(super) fn hears(&self) -> bool {
+        self.0.hears.load(Relaxed)
     }
 }
 
@@ -93,8 +113,34 @@ impl Shared {
         }
     }
 
+    /// What the server told unasked.
+    fn read(&self, news: News) {
+        match news {
+            News::Broken => self.wake.notify_one(),
+            News::Free { key, by } => {
+                let Some(nodes) = self.nodes.upgrade() else {
+                    return;
+                };
+                // Nobody waits here any more: the next one should know.
+                if !nodes.wakes.ring(&key, &by, self.index)
+                    && let Ok(key) = Key::new("", &key)
+                {
+                    let inbox = Arc::clone(&self.inbox);
+                    self.submit(Op {
+                        ballot: Arc::new(Leaving(Call {
+                            key: Arc::new(key),
+                            what: What::Leave { inbox, by },
+                        })),
+                        node: self.index,
+                    });
+                }
+            }
+        }
+    }
+
     /// The node cannot be asked: whoever waits is told, and what must not be lost is kept.
     fn block(&self, fault: &Fault) {
+        self.hears.store(false, Relaxed);
         self.state.went_down(fault);
         let turned_away = lock(&self.backlog).block(fault, self.clock.now());
         for op in turned_away {
@@ -128,6 +174,11 @@ impl Shared {
                     op.answer(Reply::Yes);
                 }
                 Answer::Vote(reply) => {
+                    if matches!(reply, Reply::Woke)
+                        && let Some(nodes) = self.nodes.upgrade()
+                    {
+                        nodes.wakes.told(op.ballot.call().key.lock());
+                    }
                     if let Reply::Failed(fault) = &reply
                         && fault.kind == FaultKind::ReadOnly
                     {
@@ -135,7 +186,9 @@ impl Shared {
                         leave = Some(fault.clone());
                     }
                     op.answer(match &barred {
-                        Some(fault) => Reply::Failed(Fault::unknown(fault.kind, fault.text.clone())),
+                        Some(fault) => {
+                            Reply::Failed(Fault::unknown(fault.kind, fault.text.clone()))
+                        }
                         None => self.state.weigh(reply, now),
                     });
                 }
@@ -145,12 +198,30 @@ impl Shared {
     }
 }
 
+/// A call whose answer nobody waits for.
+struct Leaving(Call);
+
+impl Ballot for Leaving {
+    fn call(&self) -> &Call {
+        &self.0
+    }
+
+    fn wanted(&self) -> bool {
+        true
+    }
+
+    fn vote(&self, _: usize, _: Reply) {}
+}
+
 /// Ends the lane when its task is dropped, be it by a runtime that shuts down.
 struct Ending(Arc<Shared>);
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        let gone = Fault::unknown(FaultKind::Unreachable, "the runtime of this connection has ended");
+        let gone = Fault::unknown(
+            FaultKind::Unreachable,
+            "the runtime of this connection has ended",
+        );
         lock(&self.0.backlog).close();
         for op in lock(&self.0.backlog).block(&gone, self.0.clock.now()) {
             op.answer(Reply::Failed(gone.clone()));
@@ -163,16 +234,25 @@ async fn run(ending: Ending) {
     let shared = &ending.0;
     let mut pause = PAUSE;
     loop {
-        let wake = Arc::clone(&shared.wake);
-        let opening = Link::open(&shared.target, shared.retention, shared.strict.as_ref(), move || {
-            wake.notify_one()
-        });
+        let inbox = Inbox {
+            channel: &shared.channel,
+            name: &shared.inbox,
+        };
+        let news = Arc::downgrade(shared);
+        let on_news = move |told| {
+            if let Some(shared) = news.upgrade() {
+                shared.read(told);
+            }
+        };
+        let (retention, strict) = (shared.retention, shared.strict.as_ref());
+        let opening = Link::open(&shared.target, retention, strict, inbox, on_news);
         let fault = match timeout(shared.timeout, opening).await {
             Ok(Ok(link)) => {
                 if let Some(nodes) = shared.nodes.upgrade() {
                     nodes.admit(shared.index, &link.info);
                 }
                 lock(&shared.backlog).unblock(shared.clock.now());
+                shared.hears.store(link.hears, Relaxed);
                 pause = PAUSE;
                 match serve(shared, &link).await {
                     Some(fault) => fault,
@@ -222,7 +302,9 @@ async fn serve(shared: &Shared, link: &Link) -> Option<Fault> {
             }
         }
         let patience = shared.timeout * if suspect { GIVE_UP } else { 1 };
-        let silent_since = flights.front().map_or_else(Instant::now, |flight| flight.since);
+        let silent_since = flights
+            .front()
+            .map_or_else(Instant::now, |flight| flight.since);
         let room = flights.len() < FLIGHTS && !suspect;
         tokio::select! {
             biased;

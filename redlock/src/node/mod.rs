@@ -10,6 +10,7 @@ pub mod memory;
 mod redis;
 mod state;
 mod strict;
+mod wake;
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,6 +23,7 @@ pub(crate) use info::Info;
 pub(crate) use redis::Certificates;
 pub(crate) use state::NodeState;
 pub(crate) use strict::{Strict, is_reserved};
+pub(crate) use wake::{Waiting, Wakes};
 
 use crate::{clock::Instant, key::Key, random::Random};
 
@@ -41,6 +43,8 @@ pub(crate) enum What {
         ttl: Duration,
         token: Option<u64>,
         last: Option<u64>,
+        /// The inbox to tell when the key is free, where it is not.
+        inbox: Option<Inbox>,
     },
     /// Raise the ttl of what `owner` holds; with a token, write it again where it is missing.
     Extend {
@@ -62,6 +66,8 @@ pub(crate) enum What {
         tombstone: Option<u64>,
         give_up: Instant,
     },
+    /// Strike an inbox off the waiters, and pass on what it was told.
+    Leave { inbox: Arc<str>, by: String },
     /// Delete the key, whoever holds it, and bar what the holder may still send.
     Force,
     /// Who holds the key, and for how long.
@@ -82,12 +88,21 @@ impl What {
     }
 }
 
+/// Where a process is told that a lock is free.
+#[derive(Clone, Debug)]
+pub(crate) struct Inbox {
+    pub(crate) name: Arc<str>,
+    /// When the wait began, in microseconds of the token clock: who came first is told first.
+    pub(crate) since: u64,
+}
+
 /// The value under a key: fresh and random for every attempt, so that nobody mistakes another's key for its own.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Owner([u8; Owner::LEN]);
 
 impl Owner {
-    const LEN: usize = 32;
+    /// Hexadecimal digits.
+    pub(crate) const LEN: usize = 32;
 
     pub(crate) fn fresh(random: &Random) -> Self {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -121,6 +136,8 @@ impl std::fmt::Debug for Owner {
 pub(crate) enum Reply {
     /// Done, and it counts.
     Yes,
+    /// Released, and another process that waits was told.
+    Woke,
     /// Another holds the key: `by` tells holders apart, 0 where it is not known who.
     Held { left: Duration, fence: u64, by: u64 },
     /// The token is not above the fence; nothing was written.

@@ -46,7 +46,10 @@ impl NodeState {
             name: name.to_owned(),
             no_vote_until: AtomicU64::new(0),
             known: Mutex::new(Known {
-                down: Some(Fault::untouched(FaultKind::Unreachable, "not connected yet")),
+                down: Some(Fault::untouched(
+                    FaultKind::Unreachable,
+                    "not connected yet",
+                )),
                 ..Known::default()
             }),
         }
@@ -94,15 +97,13 @@ impl NodeState {
     /// For how long the node's yes is no vote yet.
     pub(crate) fn quarantined(&self, now: Instant) -> Option<Duration> {
         let left = Instant::from_micros(self.no_vote_until.load(Relaxed)).saturating_since(now);
-        (!left.is_zero()).then_some(left)
+        (!left.is_zero() && !mutant::on(Mutant::QuarantinedCounted)).then_some(left)
     }
 
     /// What a reply of this node is worth: a yes of a node that may have forgotten is none.
     pub(crate) fn weigh(&self, reply: Reply, now: Instant) -> Reply {
         match (&reply, self.quarantined(now)) {
-            (Reply::Yes | Reply::Healed, Some(left)) if !mutant::on(Mutant::QuarantinedCounted) => {
-                Reply::Abstains { left }
-            }
+            (Reply::Yes | Reply::Healed, Some(left)) => Reply::Abstains { left },
             _ => reply,
         }
     }
@@ -122,12 +123,15 @@ pub(crate) fn admit(
         .iter()
         .map(AsRef::as_ref)
         .enumerate()
-        .find(|(other, twin)| *other != index && !info.run_id.is_empty() && lock(&twin.known).run_id == info.run_id)
+        .find(|(other, twin)| {
+            *other != index && !info.run_id.is_empty() && lock(&twin.known).run_id == info.run_id
+        })
         .map(|(_, twin)| twin.name.clone());
-    {
+    let stranger = {
         let mut known = lock(&state.known);
-        known.restarted |= !known.run_id.is_empty() && known.run_id != info.run_id;
-        if known.restarted && known.run_id != info.run_id && guard == RestartGuard::Observed {
+        let stranger = known.run_id != info.run_id;
+        known.restarted |= !known.run_id.is_empty() && stranger;
+        if known.restarted && stranger && guard == RestartGuard::Observed {
             let until = now.after(guard_time);
             state.no_vote_until.store(until.micros(), Relaxed);
             tracing::warn!(
@@ -138,7 +142,8 @@ pub(crate) fn admit(
         known.run_id.clone_from(&info.run_id);
         known.version.clone_from(&info.version);
         known.eviction.clone_from(&info.eviction);
-        known.started = signed(now.micros()).saturating_sub(i64::try_from(info.uptime.as_micros()).unwrap_or(i64::MAX));
+        known.started = signed(now.micros())
+            .saturating_sub(i64::try_from(info.uptime.as_micros()).unwrap_or(i64::MAX));
         known.barred = match (&info.replica_of, twin) {
             (Some(master), _) => Some(Fault::untouched(
                 FaultKind::ReadOnly,
@@ -156,8 +161,10 @@ pub(crate) fn admit(
         if known.down.take().is_some() {
             tracing::info!(node = %state.name, version = %info.version, "node up");
         }
-    }
-    if guard == RestartGuard::Observed {
+        stranger
+    };
+    // A node that only connects again says nothing new of its age.
+    if stranger && guard == RestartGuard::Observed {
         judge_ages(states, now, guard_time);
     }
 }

@@ -38,7 +38,9 @@ impl Strict {
         let theirs = marker.rsplit(' ').next().unwrap_or("?");
         Fault::untouched(
             FaultKind::OtherMaxTtl,
-            format!("other clients use this node with a max_ttl of {theirs} ms: give all clients the same"),
+            format!(
+                "other clients use this node with a max_ttl of {theirs} ms: give all clients the same"
+            ),
         )
     }
 }

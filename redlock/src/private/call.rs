@@ -179,7 +179,11 @@ impl<E> Call<E> {
         E: Ending<F::Output>,
     {
         let (function, fail_open) = (self.function, self.fail_open);
-        let held = if self.needed { Some(self.acquire().await) } else { None };
+        let held = if self.needed {
+            Some(self.acquire().await)
+        } else {
+            None
+        };
         match held {
             Some(Ok(hold)) => {
                 let body = boxed(body(Some(hold.held())));
@@ -201,7 +205,13 @@ impl<E> Call<E> {
         let acquired = async move {
             let request = self.request()?;
             let guard = request.await?;
-            Ok(Hold::new(function, guard, self.at_least, self.on_lost, self.ending))
+            Ok(Hold::new(
+                function,
+                guard,
+                self.at_least,
+                self.on_lost,
+                self.ending,
+            ))
         };
         let acquired: Result<_, Error> = acquired.instrument(span).await;
         if let Err(error) = &acquired {

@@ -46,7 +46,9 @@ macro_rules! displayed {
     )*};
 }
 
-displayed!(u16, u32, u64, u128, usize, i16, i32, i64, i128, isize, str, String);
+displayed!(
+    u16, u32, u64, u128, usize, i16, i32, i64, i128, isize, str, String
+);
 
 impl<T: Fire + ?Sized> Fire for &T {
     fn fire(&self) -> String {

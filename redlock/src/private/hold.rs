@@ -64,7 +64,10 @@ impl<E> Hold<E> {
         let Some(value) = value else {
             // A lock that is lost stays so: to run anything under it is the error that says it.
             let Err(lost) = self.guard.run(pending::<Infallible>()).await;
-            tracing::warn!(function = self.function, "the lock is lost: the body was cancelled");
+            tracing::warn!(
+                function = self.function,
+                "the lock is lost: the body was cancelled"
+            );
             return Err(lost);
         };
         let window = self.ending.window(&value);
@@ -80,12 +83,18 @@ impl<E> Hold<E> {
                 let rest = self
                     .busy_until
                     .map(|until| until.saturating_duration_since(Instant::now()));
-                self.guard.settle(window.max(rest.unwrap_or_default())).await
+                self.guard
+                    .settle(window.max(rest.unwrap_or_default()))
+                    .await
             }
         };
         if let Err(error) = ended {
             let (function, kind) = (self.function, error.kind());
-            tracing::warn!(function, ?kind, "the body has ended, but its lock could not be ended");
+            tracing::warn!(
+                function,
+                ?kind,
+                "the body has ended, but its lock could not be ended"
+            );
             tracing::debug!(function, %error, "the body has ended, but its lock could not be ended");
         }
     }

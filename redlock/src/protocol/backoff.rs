@@ -8,6 +8,8 @@ const LAST_MILLISECOND: Duration = Duration::from_millis(1);
 const FIRST: Duration = Duration::from_millis(2);
 /// The longest delay while nothing says when the key will be free: what a lost release may cost.
 const POLL: Duration = Duration::from_millis(40);
+/// The longest delay while wake-ups are heard: what a lost one may cost.
+const LISTEN: Duration = Duration::from_secs(1);
 /// The longest delay while no quorum answers.
 const OUTAGE: Duration = Duration::from_millis(500);
 
@@ -23,11 +25,15 @@ pub(crate) enum Refusal {
 }
 
 /// The sleep after the `attempt`-th refusal in a row (from 0), `jitter` being uniform in `0.0..1.0`.
-pub(crate) fn delay(refusal: Refusal, attempt: u32, jitter: f64) -> Duration {
+///
+/// `listens`: a wake-up may end the sleep early.
+pub(crate) fn delay(refusal: Refusal, attempt: u32, jitter: f64, listens: bool) -> Duration {
+    let longest = if listens { LISTEN } else { POLL };
     match refusal {
         Refusal::FreeIn(free) => {
             let spread = FIRST.mul_f64(jitter);
-            (free.saturating_add(LAST_MILLISECOND).saturating_add(spread)).min(POLL.mul_f64(0.75 + jitter / 2.0))
+            (free.saturating_add(LAST_MILLISECOND).saturating_add(spread))
+                .min(longest.mul_f64(0.75 + jitter / 2.0))
         }
         Refusal::Split => doubled(FIRST, attempt, POLL).mul_f64(0.1 + jitter),
         Refusal::Outage => doubled(FIRST * 10, attempt, OUTAGE).mul_f64(0.5 + jitter / 2.0),
@@ -54,12 +60,12 @@ mod tests {
 
     #[test]
     fn never_sleeps_for_exactly_what_is_left() {
-        assert!(delay(Refusal::FreeIn(5 * MS), 0, 0.0) > 5 * MS);
+        assert!(delay(Refusal::FreeIn(5 * MS), 0, 0.0, false) > 5 * MS);
     }
 
     #[test]
     fn a_long_lease_is_looked_at_now_and_then() {
-        assert!(delay(Refusal::FreeIn(10_000 * MS), 0, 0.9) <= 50 * MS);
+        assert!(delay(Refusal::FreeIn(10_000 * MS), 0, 0.9, false) <= 50 * MS);
     }
 
     #[test]
@@ -71,7 +77,7 @@ mod tests {
 
     #[test]
     fn delays_of_an_outage_are_bounded_and_grow() {
-        assert!(delay(Refusal::Outage, 0, 1.0) < delay(Refusal::Outage, 3, 1.0));
-        assert!(delay(Refusal::Outage, 200, 1.0) <= OUTAGE);
+        assert!(delay(Refusal::Outage, 0, 1.0, false) < delay(Refusal::Outage, 3, 1.0, false));
+        assert!(delay(Refusal::Outage, 200, 1.0, false) <= OUTAGE);
     }
 }

@@ -44,8 +44,14 @@ pub(crate) fn guard_time(max_ttl: Duration, skew: Duration) -> Duration {
 ///
 /// `uptime` is the node's, `oldest` the longest uptime among all nodes known. A node that started with the others is
 /// trusted: a first deployment has no locks to forget.
-pub(crate) fn on_first_sight(uptime: Duration, oldest: Duration, guard_time: Duration) -> Option<Duration> {
-    let joined_later = oldest.saturating_sub(uptime) > SAME_START;
+pub(crate) fn on_first_sight(
+    uptime: Duration,
+    oldest: Duration,
+    guard_time: Duration,
+) -> Option<Duration> {
+    // Once the oldest has outlived the guard time, whoever has not is younger than locks may be, however close together
+    // they started: of nodes that restart one after the other, the oldest no longer is the first.
+    let joined_later = oldest >= guard_time || oldest.saturating_sub(uptime) > SAME_START;
     (joined_later && uptime < guard_time).then(|| guard_time - uptime)
 }
 
@@ -56,7 +62,10 @@ mod tests {
 
     #[test]
     fn nodes_that_started_together_vote_at_once() {
-        assert_eq!(on_first_sight(Duration::ZERO, Duration::from_secs(5), GUARD), None);
+        assert_eq!(
+            on_first_sight(Duration::ZERO, Duration::from_secs(5), GUARD),
+            None
+        );
     }
 
     #[test]
@@ -67,7 +76,10 @@ mod tests {
 
     #[test]
     fn a_node_as_old_as_the_guard_time_votes() {
-        assert_eq!(on_first_sight(GUARD, Duration::from_secs(3_600), GUARD), None);
+        assert_eq!(
+            on_first_sight(GUARD, Duration::from_secs(3_600), GUARD),
+            None
+        );
     }
 
     #[test]

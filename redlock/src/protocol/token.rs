@@ -96,31 +96,37 @@ impl TokenClock {
         let mut known: Vec<i64> = offsets.iter().flatten().copied().collect();
         known.sort_unstable();
         if let Some(median) = known.get((known.len() - 1) / 2) {
-            self.offset.store(u64::try_from(*median).unwrap_or(0), Relaxed);
+            self.offset
+                .store(u64::try_from(*median).unwrap_or(0), Relaxed);
         }
     }
 
     /// The next proposal: above the clock, above `floor` (the highest fence seen for the key) and above all that this
     /// client proposed before. `None` where no token is left below [`FencingToken::LIMIT`].
     pub(crate) fn propose(&self, now: Instant, floor: u64) -> Option<u64> {
-        let clock = now
-            .micros()
-            .saturating_add(self.offset.load(Relaxed))
-            .saturating_add(self.lead.load(Relaxed));
+        let clock = self.micros(now).saturating_add(self.lead.load(Relaxed));
         let previous = self
             .last
-            .fetch_update(Relaxed, Relaxed, |last| Some(clock.max(last.saturating_add(1))))
+            .fetch_update(Relaxed, Relaxed, |last| {
+                Some(clock.max(last.saturating_add(1)))
+            })
             .unwrap_or(0);
         // A floor counts for its own key only, so it does not raise what other keys are proposed.
-        let token = clock.max(previous.saturating_add(1)).max(floor.saturating_add(1));
+        let token = clock
+            .max(previous.saturating_add(1))
+            .max(floor.saturating_add(1));
         (token < FencingToken::LIMIT).then_some(token)
+    }
+
+    /// The time that proposals start from, in microseconds.
+    pub(crate) fn micros(&self, now: Instant) -> u64 {
+        now.micros().saturating_add(self.offset.load(Relaxed))
     }
 
     /// Learns from a fence that another client left. Returns by how much it lies beyond the skew bound, if it does:
     /// such a fence is no clock to follow.
     pub(crate) fn learn(&self, fence: u64, now: Instant) -> Option<Duration> {
-        let clock = now.micros().saturating_add(self.offset.load(Relaxed));
-        let ahead = fence.saturating_sub(clock);
+        let ahead = fence.saturating_sub(self.micros(now));
         if ahead > self.most_lead {
             return Some(Duration::from_micros(ahead - self.most_lead));
         }
@@ -172,7 +178,10 @@ mod tests {
     fn the_median_of_the_nodes_is_followed() {
         let clock = clock();
         let at = Instant::from_micros(1_000);
-        for (node, time) in [5_000_000, 5_000_100, 900_000_000_000].into_iter().enumerate() {
+        for (node, time) in [5_000_000, 5_000_100, 900_000_000_000]
+            .into_iter()
+            .enumerate()
+        {
             clock.calibrate(node, time, at);
         }
         assert_eq!(clock.propose(at, 0), Some(5_000_100));

@@ -32,7 +32,10 @@ mod tests {
     #[test]
     fn drift_is_a_hundredth_and_two_milliseconds() {
         assert_eq!(drift(Duration::from_secs(10)), Duration::from_millis(102));
-        assert_eq!(usable(Duration::from_secs(10)), Duration::from_millis(9_898));
+        assert_eq!(
+            usable(Duration::from_secs(10)),
+            Duration::from_millis(9_898)
+        );
     }
 
     #[test]

@@ -102,6 +102,8 @@ pub(crate) struct Tally {
     /// On how many nodes each other holder was seen.
     rivals: Vec<(u64, usize)>,
     faults: Vec<(usize, Fault)>,
+    /// Another process that waits was told of a release.
+    pub(crate) woke: bool,
 }
 
 impl Tally {
@@ -119,6 +121,7 @@ impl Tally {
             left: Vec::new(),
             rivals: Vec::new(),
             faults: Vec::new(),
+            woke: false,
         }
     }
 
@@ -130,6 +133,10 @@ impl Tally {
         self.voted.insert(node);
         match reply {
             Reply::Yes => self.yes.insert(node),
+            Reply::Woke => {
+                self.yes.insert(node);
+                self.woke = true;
+            }
             Reply::Held { left, fence, by } => {
                 self.no.insert(node);
                 match self.rivals.iter_mut().find(|(rival, _)| *rival == by) {
@@ -251,8 +258,8 @@ impl Tally {
     /// The decision when no more votes are waited for.
     pub(crate) fn decision_at_deadline(&self) -> Decision {
         self.decision().unwrap_or_else(|| {
-            let may_win_again =
-                self.question == Question::Acquire && self.yes.len() + self.stale.len() >= quorum(self.nodes);
+            let may_win_again = self.question == Question::Acquire
+                && self.yes.len() + self.stale.len() >= quorum(self.nodes);
             if may_win_again {
                 Decision::Stale
             } else {
@@ -266,7 +273,9 @@ impl Tally {
         let could_vote = self.yes.len() + self.stale.len() + self.no.len();
         let pending = self.nodes - self.voted.len();
         let refused = self.no.len() > 0 && self.question == Question::Acquire;
-        if could_vote >= quorum(self.nodes) || (refused && could_vote + pending >= quorum(self.nodes)) {
+        if could_vote >= quorum(self.nodes)
+            || (refused && could_vote + pending >= quorum(self.nodes))
+        {
             Decision::Refused
         } else {
             Decision::NoQuorum

@@ -8,7 +8,7 @@ use crate::{
     error::NodeError,
     key::Key,
     mutant::{self, Mutant},
-    node::{Call, Driver, Nodes, Owner, What},
+    node::{Call, Driver, Inbox, Nodes, Owner, What},
     pending::Tracker,
     protocol::{
         validity,
@@ -32,6 +32,8 @@ pub(crate) struct Ask {
     pub(crate) floor: u64,
     /// The key is known to be contended: one node is asked before the rest, so that votes do not split.
     pub(crate) contended: bool,
+    /// Where to be told that the key is free, should it be held.
+    pub(crate) inbox: Option<Inbox>,
 }
 
 /// A majority said yes to one token of one round, and validity is left.
@@ -114,7 +116,12 @@ pub(crate) async fn attempt(
     loop {
         let started = nodes.now();
         let token = if ask.fencing {
-            Some(nodes.tokens.propose(started, ask.floor).ok_or(Failure::NoToken)?)
+            Some(
+                nodes
+                    .tokens
+                    .propose(started, ask.floor)
+                    .ok_or(Failure::NoToken)?,
+            )
         } else {
             None
         };
@@ -187,13 +194,18 @@ pub(crate) async fn attempt(
 /// The node that all clients ask first for this key, among those that are up.
 fn first_node(nodes: &Nodes, key: &Key) -> usize {
     // The same on every client, unlike the standard library's hashers.
-    let hash = key.lock().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = key
+        .lock()
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
     let count = nodes.len();
     let start = usize::try_from(hash % count as u64).unwrap_or(0);
     let mut order = (0..count).map(|step| (start + step) % count);
-    order.find(|&node| nodes.states[node].is_up()).unwrap_or(start)
+    order
+        .find(|&node| nodes.states[node].is_up())
+        .unwrap_or(start)
 }
 
 /// Releases what an attempt may have written, unless it won.
@@ -219,7 +231,13 @@ impl Undo<'_> {
         round.with_tally(Tally::touched).and(self.asked)
     }
 
-    fn next_round(&mut self, ask: &Ask, token: Option<u64>, started: Instant, first: Option<usize>) -> Arc<Round> {
+    fn next_round(
+        &mut self,
+        ask: &Ask,
+        token: Option<u64>,
+        started: Instant,
+        first: Option<usize>,
+    ) -> Arc<Round> {
         let mut settled = NodeSet::default();
         if let Some(round) = self.round.take() {
             round.give_up();
@@ -237,6 +255,7 @@ impl Undo<'_> {
                 ttl: ask.ttl,
                 token,
                 last: self.last,
+                inbox: ask.inbox.clone(),
             },
         };
         self.asked = first.map_or(NodeSet::all(self.nodes.len()), NodeSet::only);

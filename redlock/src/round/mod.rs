@@ -127,7 +127,11 @@ impl Round {
             match look(&mut votes.tally) {
                 Some(found) => Poll::Ready(found),
                 None => {
-                    if !votes.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+                    if !votes
+                        .waker
+                        .as_ref()
+                        .is_some_and(|waker| waker.will_wake(cx.waker()))
+                    {
                         votes.waker = Some(cx.waker().clone());
                     }
                     Poll::Pending
@@ -140,6 +144,11 @@ impl Round {
     /// What has not been sent yet need not be.
     pub(crate) fn give_up(&self) {
         self.given_up.store(true, Relaxed);
+    }
+
+    /// Whether the release that this is woke another process, as far as nodes have answered.
+    pub(crate) fn woke(&self) -> bool {
+        self.with_tally(|tally| tally.woke)
     }
 
     pub(crate) fn with_tally<T>(&self, read: impl FnOnce(&Tally) -> T) -> T {
@@ -156,10 +165,9 @@ impl Round {
             .collect();
         if votes.overdue {
             errors.extend(
-                votes
-                    .tally
-                    .silent()
-                    .map(|node| NodeError::new(name(node), FaultKind::TimedOut, "no answer in time")),
+                votes.tally.silent().map(|node| {
+                    NodeError::new(name(node), FaultKind::TimedOut, "no answer in time")
+                }),
             );
         }
         (states.len() - errors.len(), errors)

@@ -25,7 +25,12 @@ pub(crate) struct Release {
 }
 
 /// Sends a release, at once and without waiting. It is done when a quorum is known to be free.
-pub(crate) fn release(nodes: &Arc<Nodes>, driver: &Driver, tracker: &Arc<Tracker>, release: Release) -> Arc<Round> {
+pub(crate) fn release(
+    nodes: &Arc<Nodes>,
+    driver: &Driver,
+    tracker: &Arc<Tracker>,
+    release: Release,
+) -> Arc<Round> {
     let Release {
         key,
         owner,

@@ -102,7 +102,10 @@ impl Survey {
         loop {
             {
                 let heard = lock(&self.heard);
-                let answers: Vec<&Answer> = heard.iter().filter_map(|heard| heard.answer.as_ref()).collect();
+                let answers: Vec<&Answer> = heard
+                    .iter()
+                    .filter_map(|heard| heard.answer.as_ref())
+                    .collect();
                 if answers.len() == heard.len() || enough(&answers) {
                     return;
                 }
@@ -125,7 +128,11 @@ impl Ballot for Survey {
         let latency = self.nodes.now().saturating_since(self.asked);
         if let Some(heard) = lock(&self.heard).get_mut(node) {
             let sight = heard.sight.take();
-            heard.answer.get_or_insert(Answer { latency, reply, sight });
+            heard.answer.get_or_insert(Answer {
+                latency,
+                reply,
+                sight,
+            });
         }
         self.news.notify_one();
     }

@@ -72,7 +72,9 @@ impl Node {
         let wall = match random {
             Random::System => SystemTime::now()
                 .duration_since(SystemTime::UNIX_EPOCH)
-                .map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or(u64::MAX)),
+                .map_or(0, |since| {
+                    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+                }),
             Random::Seeded(_) => SEEDED_WALL,
         };
         Self {
@@ -157,7 +159,9 @@ impl Node {
         let answer = Answer {
             outcome: {
                 let State { store, process, .. } = &mut *state;
-                let Client { strict, retention, .. } = &parcel.client;
+                let Client {
+                    strict, retention, ..
+                } = &parcel.client;
                 let call = parcel.op.ballot.call();
                 store.serve(call, *retention, strict.as_ref(), &process.run_id)
             },

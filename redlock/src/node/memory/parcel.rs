@@ -149,8 +149,14 @@ impl News {
 
 impl Parcel {
     fn answered(self, answer: Answer) {
-        let Self { node, client, op, .. } = &self;
-        let Answer { outcome, process, time } = answer;
+        let Self {
+            node, client, op, ..
+        } = &self;
+        let Answer {
+            outcome,
+            process,
+            time,
+        } = answer;
         let stranger = client.state.run_id_is_not(&process.run_id);
         if stranger && process.number != node.process() {
             // Not the process that this client knows, and not the one that it would meet by connecting again.
@@ -187,7 +193,9 @@ impl Parcel {
     }
 
     fn unanswered(self, fault: Fault) {
-        let Self { node, client, op, .. } = self;
+        let Self {
+            node, client, op, ..
+        } = self;
         client.state.went_down(&fault);
         op.answer(Reply::Failed(fault));
         // What must arrive is sent again, over a new connection, until it is pointless.

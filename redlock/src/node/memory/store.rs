@@ -71,7 +71,8 @@ impl Store {
         let expires = ttl.map(|ttl| now.after(ttl.max(Duration::from_millis(1))));
         self.entries.insert(key.into(), Entry { value, expires });
         if self.entries.len() >= self.sweep_at {
-            self.entries.retain(|_, entry| entry.expires.is_none_or(|at| at > now));
+            self.entries
+                .retain(|_, entry| entry.expires.is_none_or(|at| at > now));
             self.sweep_at = (self.entries.len() * 2).max(SWEEP);
         }
     }
@@ -100,8 +101,17 @@ impl Store {
     }
 
     /// Carries out `call`, for a client with this restart guard.
-    pub(super) fn serve(&mut self, call: &Call, retention: Duration, strict: Option<&Strict>, run_id: &str) -> Outcome {
-        let marked = matches!(call.what, What::Acquire { .. } | What::Extend { .. } | What::Ping);
+    pub(super) fn serve(
+        &mut self,
+        call: &Call,
+        retention: Duration,
+        strict: Option<&Strict>,
+        run_id: &str,
+    ) -> Outcome {
+        let marked = matches!(
+            call.what,
+            What::Acquire { .. } | What::Extend { .. } | What::Ping
+        );
         let abstains = match strict {
             Some(_) if mutant::on(Mutant::NoGuard) => None,
             Some(strict) if marked => self.abstains(strict, run_id),
@@ -131,9 +141,12 @@ impl Store {
                 ttl,
                 token,
                 last,
+                ..
             } => self.acquire(key, owner, *ttl, token.zip(*last), retention),
             What::Extend { owner, ttl, token } => self.extend(key, owner, *ttl, *token, retention),
-            What::Release { owner, tombstone, .. } => {
+            What::Release {
+                owner, tombstone, ..
+            } => {
                 if self.get(key.lock()) == Some(text(owner)) {
                     self.delete(key.lock());
                 }
@@ -168,7 +181,7 @@ impl Store {
                     fence: self.fence(key).ok().flatten().unwrap_or(0),
                 });
             }
-            What::Ping | What::Trust => Reply::Yes,
+            What::Leave { .. } | What::Ping | What::Trust => Reply::Yes,
         })
     }
 
@@ -182,11 +195,16 @@ impl Store {
                 return Some(Reply::Failed(Strict::other_max_ttl(was)));
             }
             _ => {
-                self.set(&strict.quarantine_key, String::new(), Some(strict.guard_time));
+                self.set(
+                    &strict.quarantine_key,
+                    String::new(),
+                    Some(strict.guard_time),
+                );
                 self.set(&strict.marker_key, marker, None);
             }
         }
-        self.left(&strict.quarantine_key).map(|left| Reply::Abstains { left })
+        self.left(&strict.quarantine_key)
+            .map(|left| Reply::Abstains { left })
     }
 
     /// An operator vouches for this process.
@@ -229,7 +247,14 @@ impl Store {
         Reply::Yes
     }
 
-    fn extend(&mut self, key: &Key, owner: &Owner, ttl: Duration, token: Option<u64>, retention: Duration) -> Reply {
+    fn extend(
+        &mut self,
+        key: &Key,
+        owner: &Owner,
+        ttl: Duration,
+        token: Option<u64>,
+        retention: Duration,
+    ) -> Reply {
         let held = match self.get(key.lock()) {
             Some(holder) if holder != text(owner) => return Reply::Gone,
             holder => holder.is_some(),
@@ -239,7 +264,9 @@ impl Store {
             None => {}
             Some(token) => match self.fence(key) {
                 Err(fault) => return Reply::Failed(fault),
-                Ok(Some(fence)) if fence > token && !held && !mutant::on(Mutant::AnyExtensionSets) => {
+                Ok(Some(fence))
+                    if fence > token && !held && !mutant::on(Mutant::AnyExtensionSets) =>
+                {
                     return Reply::Gone;
                 }
                 Ok(fence) => {
@@ -279,7 +306,9 @@ impl Store {
                 Ok(fence) if fence < FencingToken::LIMIT => Ok(Some(fence)),
                 _ => Err(Fault::untouched(
                     FaultKind::BadFence,
-                    format!("the fence holds `{text}`, which no token can be: delete it if it is not yours"),
+                    format!(
+                        "the fence holds `{text}`, which no token can be: delete it if it is not yours"
+                    ),
                 )),
             },
         }

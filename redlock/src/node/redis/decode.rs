@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
 
-use crate::node::{Fault, FaultKind, Reply, Sight, Strict, What, fingerprint};
+use crate::node::{Call, Fault, FaultKind, Owner, Reply, Sight, Strict, What, fingerprint};
 
 /// How far a call has come: most take one command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,16 @@ pub(in crate::node) enum Answer {
     Next(Step),
 }
 
-pub(super) fn answer(what: &What, step: Step, said: &Result<Value, Fault>) -> Answer {
+pub(super) fn answer(call: &Call, step: Step, said: &Result<Value, Fault>) -> Answer {
+    match understood(&call.what, step, said) {
+        Answer::Vote(Reply::Failed(fault)) if fault.kind == FaultKind::Permission => {
+            failed(with_rights(fault, call))
+        }
+        answer => answer,
+    }
+}
+
+fn understood(what: &What, step: Step, said: &Result<Value, Fault>) -> Answer {
     let value = match said {
         Ok(value) => value,
         // A cluster hands out the errors of its servers, each with its command.
@@ -60,6 +69,7 @@ pub(super) fn answer(what: &What, step: Step, said: &Result<Value, Fault>) -> An
         (_, Value::Okay) => Answer::Vote(Reply::Yes),
         (_, Value::SimpleString(word)) => match word.as_str() {
             "OK" | "PONG" => Answer::Vote(Reply::Yes),
+            "WOKE" => Answer::Vote(Reply::Woke),
             "HEALED" => Answer::Vote(Reply::Healed),
             "GONE" => Answer::Vote(Reply::Gone),
             _ => failed(unexpected(value)),
@@ -85,7 +95,9 @@ fn structured(parts: &[Value], whole: &Value) -> Answer {
             Some(fence) => Answer::Vote(Reply::Stale { fence }),
             None => failed(unexpected(whole)),
         },
-        ("QUARANTINED", [Value::Int(left)]) => Answer::Vote(Reply::Abstains { left: millis(*left) }),
+        ("QUARANTINED", [Value::Int(left)]) => Answer::Vote(Reply::Abstains {
+            left: millis(*left),
+        }),
         ("MAXTTL", _) => failed(Strict::other_max_ttl(&said())),
         ("NOEXPIRY", _) => failed(no_expiry()),
         ("BADFENCE", _) => failed(Fault::untouched(
@@ -146,6 +158,40 @@ fn unexpected(value: &Value) -> Fault {
     )
 }
 
+/// What servers of several versions say when the user of a script lacks a right.
+const LACKS_RIGHT: [&str; 4] = [
+    "NOPERM",
+    "can't access at least one of the keys",
+    "can't run this command",
+    "ACL failure in script",
+];
+
+/// Servers do not say which key is out of reach, and before Redis 7.2 not which command a script may not call.
+fn with_rights(fault: Fault, call: &Call) -> Fault {
+    let needs = if fault.text.contains("can't run this command") {
+        let commands = match call.what {
+            What::Acquire { .. } => "get, mget, pttl and set",
+            What::Extend { .. } => "get, mget, pexpire, pttl and set",
+            What::Release { .. } => "del, mget and set",
+            What::Settle { .. } => "mget and set",
+            What::Leave { .. } => "publish, zrange and zrem",
+            What::Force => "del, exists, mget and set",
+            What::Look => "mget and pttl",
+            What::Ping | What::Trust => "del, get, pttl and set",
+        };
+        format!("its user needs {commands}")
+    } else if fault.text.contains("key") {
+        let key = &call.key;
+        format!("the user needs `{}` and `{}`", key.lock(), key.fence())
+    } else {
+        return fault;
+    };
+    Fault {
+        text: format!("{}: {needs}", fault.text).into(),
+        ..fault
+    }
+}
+
 /// What an error of the client library means for the call it belongs to.
 pub(super) fn fault(error: &RedisError) -> Fault {
     let text = match (error.code(), error.detail()) {
@@ -176,7 +222,7 @@ pub(super) fn fault(error: &RedisError) -> Fault {
             // A script wraps the error of a command it called, and may have written before.
             _ if text.contains("OOM") => return Fault::unknown(FaultKind::OutOfMemory, text),
             _ if text.contains("MISCONF") => return Fault::unknown(FaultKind::Misconfigured, text),
-            _ if text.contains("NOPERM") || text.contains("can't access") => {
+            _ if LACKS_RIGHT.iter().any(|said| text.contains(said)) => {
                 return Fault::unknown(FaultKind::Permission, text);
             }
             _ => return Fault::unknown(FaultKind::Other, text),
@@ -221,6 +267,16 @@ pub(super) fn time(value: &Value) -> u64 {
         },
         _ => 0,
     }
+}
+
+/// A message that a lock is free: the lock, and the owner who released it.
+pub(super) fn free(message: &[Value]) -> Option<(String, String)> {
+    let [_, Value::BulkString(payload)] = message else {
+        return None;
+    };
+    let (by, key) = payload.split_at_checked(Owner::LEN)?;
+    let string = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
+    Some((string(key)?, string(by)?))
 }
 
 /// The value of a `CONFIG GET` with one name.

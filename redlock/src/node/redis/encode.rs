@@ -26,7 +26,8 @@ scripts! {
     acquire_strict = "scripts/strict.lua" "scripts/acquire.lua";
     extend = "scripts/extend.lua";
     extend_strict = "scripts/strict.lua" "scripts/extend.lua";
-    release = "scripts/release.lua";
+    release = "scripts/wake.lua" "scripts/release.lua";
+    leave = "scripts/wake.lua" "scripts/leave.lua";
     settle = "scripts/settle.lua";
     force = "scripts/force.lua";
     look = "scripts/look.lua";
@@ -38,6 +39,7 @@ scripts! {
 #[derive(Debug)]
 pub(super) struct Manner {
     retention: String,
+    channel: String,
     marking: Option<Marking>,
 }
 
@@ -50,8 +52,14 @@ struct Marking {
 }
 
 impl Manner {
-    pub(super) fn new(retention: Duration, strict: Option<&Strict>, run_id: &str) -> Self {
+    pub(super) fn new(
+        retention: Duration,
+        channel: &str,
+        strict: Option<&Strict>,
+        run_id: &str,
+    ) -> Self {
         Self {
+            channel: channel.to_owned(),
             retention: millis(retention),
             marking: strict.map(|strict| Marking {
                 marker: strict.marker(run_id),
@@ -71,6 +79,7 @@ pub(super) fn command(call: &Call, step: Step, manner: &Manner) -> Cmd {
     let by_source = step == Step::BySource;
     let retention = manner.retention.as_bytes();
     let marking = manner.marking.as_ref();
+    let (name, fence, waiters) = (key.lock(), key.fence(), key.waiters());
     let eval = |script: &(String, &str)| Eval::new(script, by_source);
     match &call.what {
         What::Acquire {
@@ -80,7 +89,13 @@ pub(super) fn command(call: &Call, step: Step, manner: &Manner) -> Cmd {
             ..
         } => {
             let ttl = millis(*ttl);
-            let args = [key.lock().as_bytes(), owner.as_bytes(), b"NX", b"PX", ttl.as_bytes()];
+            let args = [
+                key.lock().as_bytes(),
+                owner.as_bytes(),
+                b"NX",
+                b"PX",
+                ttl.as_bytes(),
+            ];
             return plain("SET", &args);
         }
         What::Acquire {
@@ -88,30 +103,54 @@ pub(super) fn command(call: &Call, step: Step, manner: &Manner) -> Cmd {
             ttl,
             token: Some(token),
             last,
+            inbox,
         } => {
-            let script = if marking.is_some() { acquire_strict() } else { acquire() };
+            let script = if marking.is_some() {
+                acquire_strict()
+            } else {
+                acquire()
+            };
             eval(script)
-                .keys(call, true, marking)
+                .keys(&[name, fence, waiters], marking)
                 .arg(owner.as_bytes())
                 .arg(millis(*ttl).as_bytes())
                 .arg(token.to_string().as_bytes())
                 .arg(retention)
                 .arg(last.unwrap_or(*token).to_string().as_bytes())
+                .arg(
+                    inbox
+                        .as_ref()
+                        .map_or(&b""[..], |inbox| inbox.name.as_bytes()),
+                )
+                .arg(
+                    inbox
+                        .as_ref()
+                        .map_or(0, |inbox| inbox.since)
+                        .to_string()
+                        .as_bytes(),
+                )
                 .marked(marking)
         }
         What::Extend { owner, ttl, token } => {
             let marking = marking.filter(|_| token.is_some());
-            let script = if marking.is_some() { extend_strict() } else { extend() };
+            let script = if marking.is_some() {
+                extend_strict()
+            } else {
+                extend()
+            };
             eval(script)
-                .keys(call, token.is_some(), marking)
+                .keys(fenced(&[name, fence], token.is_some()), marking)
                 .arg(owner.as_bytes())
                 .arg(millis(*ttl).as_bytes())
                 .fenced(*token, retention)
                 .marked(marking)
         }
-        What::Release { owner, tombstone, .. } => eval(release())
-            .keys(call, tombstone.is_some(), None)
+        What::Release {
+            owner, tombstone, ..
+        } => eval(release())
+            .keys(fenced(&[name, waiters, fence], tombstone.is_some()), None)
             .arg(owner.as_bytes())
+            .arg(manner.channel.as_bytes())
             .fenced(*tombstone, retention),
         What::Settle {
             owner,
@@ -120,23 +159,39 @@ pub(super) fn command(call: &Call, step: Step, manner: &Manner) -> Cmd {
             tombstone,
             ..
         } => eval(settle())
-            .keys(call, tombstone.is_some(), None)
+            .keys(fenced(&[name, fence], tombstone.is_some()), None)
             .arg(owner.as_bytes())
             .arg(next.as_bytes())
             .arg(millis(*window).as_bytes())
             .fenced(*tombstone, retention),
-        What::Force => eval(force()).keys(call, true, None).arg(retention),
-        What::Look => eval(look()).keys(call, true, None),
+        What::Leave { inbox, by } => eval(leave())
+            .keys(&[waiters], None)
+            .arg(inbox.as_bytes())
+            .arg(manner.channel.as_bytes())
+            .arg(format!("{by}{name}").as_bytes()),
+        What::Force => eval(force()).keys(&[name, fence], None).arg(retention),
+        What::Look => eval(look()).keys(&[name, fence], None),
         What::Ping => match marking {
             Some(marking) => eval(mark()).marker_keys(marking).marked(Some(marking)),
             None => return plain("PING", &[]),
         },
         What::Trust => match marking {
-            Some(marking) => eval(trust()).marker_keys(marking).arg(marking.marker.as_bytes()),
+            Some(marking) => eval(trust())
+                .marker_keys(marking)
+                .arg(marking.marker.as_bytes()),
             None => return plain("PING", &[]),
         },
     }
     .into()
+}
+
+/// The keys, the last of them only where there is a fence.
+fn fenced<'a, 'k>(keys: &'a [&'k str], fenced: bool) -> &'a [&'k str] {
+    if fenced {
+        keys
+    } else {
+        &keys[..keys.len() - 1]
+    }
 }
 
 fn plain(name: &str, args: &[&[u8]]) -> Cmd {
@@ -162,11 +217,10 @@ impl Eval {
         Self(command)
     }
 
-    fn keys(mut self, call: &Call, fenced: bool, marking: Option<&Marking>) -> Self {
-        self.0.arg(1 + usize::from(fenced) + 2 * usize::from(marking.is_some()));
-        self.0.arg(call.key.lock());
-        if fenced {
-            self.0.arg(call.key.fence());
+    fn keys(mut self, keys: &[&str], marking: Option<&Marking>) -> Self {
+        self.0.arg(keys.len() + 2 * usize::from(marking.is_some()));
+        for key in keys {
+            self.0.arg(*key);
         }
         match marking {
             Some(marking) => self.marker_names(marking),
@@ -198,7 +252,9 @@ impl Eval {
 
     fn marked(self, marking: Option<&Marking>) -> Self {
         match marking {
-            Some(marking) => self.arg(marking.marker.as_bytes()).arg(marking.guard.as_bytes()),
+            Some(marking) => self
+                .arg(marking.marker.as_bytes())
+                .arg(marking.guard.as_bytes()),
             None => self,
         }
     }

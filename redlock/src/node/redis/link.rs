@@ -13,6 +13,8 @@ use redis::{
     aio::MultiplexedConnection,
 };
 
+#[cfg(feature = "sentinel")]
+use super::sentinel::Sentinels;
 use super::{
     decode::{self, Answer, Step},
     encode::{self, Manner},
@@ -26,6 +28,24 @@ pub(in crate::node) struct Link {
     broken: Arc<AtomicBool>,
     manner: Manner,
     pub(in crate::node) info: Info,
+    /// Whether the server tells the inbox what is free.
+    pub(in crate::node) hears: bool,
+}
+
+/// What a server tells unasked.
+pub(in crate::node) enum News {
+    /// The connection is closed.
+    Broken,
+    /// `by` released `key`.
+    Free { key: String, by: String },
+}
+
+/// Where a server tells what is free.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::node) struct Inbox<'a> {
+    /// What stands before all inboxes.
+    pub(in crate::node) channel: &'a str,
+    pub(in crate::node) name: &'a str,
 }
 
 #[derive(Clone)]
@@ -35,16 +55,31 @@ enum Connection {
     Cluster(redis::cluster_async::ClusterConnection),
 }
 
+impl Connection {
+    /// Listens to an inbox. A user may lack the right to: then waiters look for themselves more often.
+    async fn listen(&mut self, inbox: Inbox<'_>) -> bool {
+        match self {
+            Self::Server(connection) => {
+                let channel = format!("{}{}", inbox.channel, inbox.name);
+                connection.subscribe(channel).await.is_ok()
+            }
+            #[cfg(feature = "cluster")]
+            Self::Cluster(_) => false,
+        }
+    }
+}
+
 /// The answers of one batch, in order.
 pub(in crate::node) type Answers = Result<Vec<Result<Value, Fault>>, Fault>;
 
 impl Link {
-    /// Connects, logs in and asks who is there. `on_broken` is called when the connection is found closed.
+    /// Connects, logs in, asks who is there and listens to the inbox. `on_news` is called on the connection's task.
     pub(in crate::node) async fn open(
         target: &Target,
         retention: Duration,
         strict: Option<&Strict>,
-        on_broken: impl Fn() + Send + Sync + 'static,
+        inbox: Inbox<'_>,
+        on_news: impl Fn(News) + Send + Sync + 'static,
     ) -> Result<Self, Fault> {
         let broken = Arc::new(AtomicBool::new(false));
         let noticed = Arc::clone(&broken);
@@ -53,34 +88,39 @@ impl Link {
             .set_connection_timeout(None)
             .set_response_timeout(None)
             .set_push_sender(move |push: PushInfo| {
-                if push.kind == PushKind::Disconnection {
-                    noticed.store(true, Relaxed);
-                    on_broken();
+                match push.kind {
+                    PushKind::Disconnection => {
+                        noticed.store(true, Relaxed);
+                        on_news(News::Broken);
+                    }
+                    PushKind::Message => {
+                        if let Some((key, by)) = decode::free(&push.data) {
+                            on_news(News::Free { key, by });
+                        }
+                    }
+                    _ => {}
                 }
                 Ok::<(), redis::aio::SendError>(())
             });
         let opened = match &target.reach {
             Reach::Server(info) => server(info, target, &config).await,
             #[cfg(feature = "sentinel")]
-            Reach::Sentinel {
-                sentinels,
-                master,
-                login,
-                tls,
-            } => sentinel(sentinels, master, login, *tls, target, &config).await,
+            Reach::Sentinel(watch) => managed(watch, target, &config).await,
             #[cfg(feature = "cluster")]
             Reach::Cluster(seeds) => cluster(seeds, target).await,
         };
-        let (connection, info) = opened.map_err(|error| match error {
+        let (mut connection, info) = opened.map_err(|error| match error {
             Opening::Redis(error) => decode::fault(&error),
             Opening::Fault(fault) => fault,
         })?;
-        let manner = Manner::new(retention, strict, &info.run_id);
+        let manner = Manner::new(retention, inbox.channel, strict, &info.run_id);
+        let hears = connection.listen(inbox).await;
         Ok(Self {
             connection,
             broken,
             manner,
             info,
+            hears,
         })
     }
 
@@ -90,7 +130,10 @@ impl Link {
 
     /// Sends `batch`. The future is to be polled until it answers: what the client library has not sent yet when its
     /// future is dropped, it skips.
-    pub(in crate::node) fn send(&self, batch: &[(Op, Step)]) -> impl Future<Output = Answers> + Send + use<> {
+    pub(in crate::node) fn send(
+        &self,
+        batch: &[(Op, Step)],
+    ) -> impl Future<Output = Answers> + Send + use<> {
         let mut pipeline = Pipeline::with_capacity(batch.len());
         for (op, step) in batch {
             pipeline.add_command(encode::command(op.ballot.call(), *step, &self.manner));
@@ -122,7 +165,7 @@ impl Link {
 
     /// What one answer means for the call of `op`.
     pub(in crate::node) fn understand(op: &Op, step: Step, said: &Result<Value, Fault>) -> Answer {
-        decode::answer(&op.ballot.call().what, step, said)
+        decode::answer(op.ballot.call(), step, said)
     }
 }
 
@@ -147,13 +190,15 @@ type Opened = Result<(Connection, Info), Opening>;
 
 async fn server(info: &ConnectionInfo, target: &Target, config: &AsyncConnectionConfig) -> Opened {
     let client = client(info, target)?;
-    let mut connection = client.get_multiplexed_async_connection_with_config(config).await?;
+    let mut connection = client
+        .get_multiplexed_async_connection_with_config(config)
+        .await?;
     let info = introduce(&mut connection).await?;
     Ok((Connection::Server(connection), info))
 }
 
 #[cfg(feature = "tls")]
-fn client(info: &ConnectionInfo, target: &Target) -> Result<Client, RedisError> {
+pub(super) fn client(info: &ConnectionInfo, target: &Target) -> Result<Client, RedisError> {
     if matches!(info.addr(), redis::ConnectionAddr::TcpTls { .. }) {
         super::certificates::provide_cryptography();
         return Client::build_with_tls(info.clone(), target.certificates.to_redis());
@@ -162,51 +207,22 @@ fn client(info: &ConnectionInfo, target: &Target) -> Result<Client, RedisError> 
 }
 
 #[cfg(not(feature = "tls"))]
-fn client(info: &ConnectionInfo, _: &Target) -> Result<Client, RedisError> {
+pub(super) fn client(info: &ConnectionInfo, _: &Target) -> Result<Client, RedisError> {
     Client::open(info.clone())
 }
 
 /// Asks the sentinels who the master is, on every connection anew: it changes by failover.
 #[cfg(feature = "sentinel")]
-async fn sentinel(
-    sentinels: &[ConnectionInfo],
-    master: &str,
-    login: &redis::RedisConnectionInfo,
-    tls: bool,
-    target: &Target,
-    config: &AsyncConnectionConfig,
-) -> Opened {
-    use redis::sentinel::{SentinelClientBuilder, SentinelServerType};
-
-    let addresses = sentinels.iter().map(|info| info.addr().clone());
-    let mut builder = SentinelClientBuilder::new(addresses, master, SentinelServerType::Master)?
-        .set_client_to_redis_db(login.db())
-        .set_client_to_redis_protocol(login.protocol());
-    if let Some(user) = login.username() {
-        builder = builder.set_client_to_redis_username(user);
-    }
-    if let Some(password) = login.password() {
-        builder = builder.set_client_to_redis_password(password);
-    }
-    #[cfg(feature = "tls")]
-    if tls {
-        super::certificates::provide_cryptography();
-        builder = builder
-            .set_client_to_redis_tls_mode(redis::TlsMode::Secure)
-            .set_client_to_redis_certificates(target.certificates.to_redis());
-    }
-    #[cfg(not(feature = "tls"))]
-    let _ = (tls, target);
-    let mut client = builder.build()?;
-    let mut connection = client.get_async_connection_with_config(config).await?;
-    let info = introduce(&mut connection).await?;
+async fn managed(watch: &Sentinels, target: &Target, config: &AsyncConnectionConfig) -> Opened {
+    let master = watch.master(target).await?;
+    let (connection, info) = server(&master, target, config).await?;
     match &info.replica_of {
         // Between a failover and the sentinels' knowing it: the next connection will find the new master.
         Some(other) => Err(Opening::Fault(Fault::untouched(
             FaultKind::ReadOnly,
             format!("the sentinels still name a replica of {other} as the master"),
         ))),
-        None => Ok((Connection::Server(connection), info)),
+        None => Ok((connection, info)),
     }
 }
 
@@ -254,7 +270,9 @@ async fn introduce(connection: &mut MultiplexedConnection) -> Result<Info, Openi
     pipeline.cmd("INFO").arg("replication");
     pipeline.cmd("TIME");
     pipeline.cmd("CONFIG").arg("GET").arg("maxmemory-policy");
-    let answers = connection.send_packed_commands(&pipeline, 0, pipeline.len()).await?;
+    let answers = connection
+        .send_packed_commands(&pipeline, 0, pipeline.len())
+        .await?;
     let mut answers = answers.into_iter();
     let mut next = |needs: &str| match answers.next() {
         Some(Value::ServerError(error)) => {
@@ -271,7 +289,9 @@ async fn introduce(connection: &mut MultiplexedConnection) -> Result<Info, Openi
     let replication = decode::text(&next("INFO")?);
     let time = decode::time(&next("TIME")?);
     // Looking at the policy only serves a warning, so a user without that right is fine.
-    let eviction = next("CONFIG GET").ok().and_then(|value| decode::setting(&value));
+    let eviction = next("CONFIG GET")
+        .ok()
+        .and_then(|value| decode::setting(&value));
     let mut info = Info::from_text(&server, &replication);
     info.time = time;
     info.eviction = eviction;

@@ -4,11 +4,13 @@ mod certificates;
 mod decode;
 mod encode;
 mod link;
+#[cfg(feature = "sentinel")]
+mod sentinel;
 mod target;
 
 pub(super) use redis::Value;
 
 pub(crate) use certificates::Certificates;
 pub(super) use decode::{Answer, Step};
-pub(super) use link::{Answers, Link};
+pub(super) use link::{Answers, Inbox, Link, News};
 pub(crate) use target::Target;

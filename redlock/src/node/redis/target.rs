@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-#[cfg(feature = "sentinel")]
-use redis::RedisConnectionInfo;
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
 
 use super::certificates::Certificates;
+#[cfg(feature = "sentinel")]
+use super::sentinel::Sentinels;
 use crate::error::Error;
 
 /// Where a server is, and how to log in to it.
@@ -25,12 +25,7 @@ pub(super) enum Reach {
     #[cfg(feature = "cluster")]
     Cluster(Vec<ConnectionInfo>),
     #[cfg(feature = "sentinel")]
-    Sentinel {
-        sentinels: Vec<ConnectionInfo>,
-        master: String,
-        login: Box<RedisConnectionInfo>,
-        tls: bool,
-    },
+    Sentinel(Sentinels),
 }
 
 const CLUSTER: [&str; 2] = ["redis+cluster://", "rediss+cluster://"];
@@ -73,7 +68,11 @@ impl Target {
 
     #[cfg(not(feature = "sentinel"))]
     fn sentinel(url: &str, _: &str, _: &Certificates) -> Result<Self, Error> {
-        Err(missing_feature(url, "is a Sentinel-managed master", "sentinel"))
+        Err(missing_feature(
+            url,
+            "is a Sentinel-managed master",
+            "sentinel",
+        ))
     }
 
     #[cfg(feature = "sentinel")]
@@ -94,12 +93,12 @@ impl Target {
         let login = server(&format!("redis://{login}master/{database}"), url)?;
         let sentinels = servers(url, hosts)?;
         let name = format!("sentinel {} {master}", names(&sentinels));
-        let reach = Reach::Sentinel {
+        let reach = Reach::Sentinel(Sentinels {
             sentinels,
             master: master.to_owned(),
             login: Box::new(login.redis_settings().clone()),
             tls: url.starts_with("rediss"),
-        };
+        });
         Ok(Self::new(reach, certificates, name))
     }
 
@@ -131,7 +130,7 @@ impl Target {
     pub(crate) fn is_sentinel(&self) -> bool {
         match &self.reach {
             #[cfg(feature = "sentinel")]
-            Reach::Sentinel { .. } => true,
+            Reach::Sentinel(_) => true,
             _ => false,
         }
     }
@@ -166,7 +165,11 @@ fn server(url: &str, shown: &str) -> Result<ConnectionInfo, Error> {
 /// Reads `user:password@host:1,host:2`: the login holds for all.
 #[cfg(any(feature = "cluster", feature = "sentinel"))]
 fn servers(url: &str, rest: &str) -> Result<Vec<ConnectionInfo>, Error> {
-    let scheme = if url.starts_with("rediss") { "rediss" } else { "redis" };
+    let scheme = if url.starts_with("rediss") {
+        "rediss"
+    } else {
+        "redis"
+    };
     let (login, hosts) = match rest.rsplit_once('@') {
         Some((login, hosts)) => (format!("{login}@"), hosts),
         None => (String::new(), rest),
@@ -184,7 +187,7 @@ fn names(servers: &[ConnectionInfo]) -> String {
     names.join(",")
 }
 
-fn address(address: &ConnectionAddr, database: i64) -> String {
+pub(super) fn address(address: &ConnectionAddr, database: i64) -> String {
     let place = match address {
         ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
             if host.contains(':') {

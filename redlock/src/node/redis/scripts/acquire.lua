@@ -1,8 +1,8 @@
 -- Takes a lock together with its fencing token, in one step.
 --
--- KEYS  1 lock  2 fence  [3 marker  4 quarantine]
+-- KEYS  1 lock  2 fence  3 waiters  [4 marker  5 quarantine]
 -- ARGV  1 owner  2 ttl in ms  3 token  4 retention of the fence in ms  5 last token
---       [6 marker  7 guard time in ms]
+--       6 inbox of who waits, or empty  7 since when, in us  [8 marker  9 guard time in ms]
 --
 -- OK                   taken, and the fence is the last token: those from the first on are reserved
 -- {QUARANTINED, left}  taken, but it is no vote; {MAXTTL, marker}: neither
@@ -13,7 +13,7 @@
 -- {WRONGTYPE, key}     the key holds a hash, a list or the like
 --
 -- Tokens stay strings: as a Lua number, one of 16 digits would come back as 1.79e+15.
-local abstains = KEYS[3] and no_vote(KEYS[3], KEYS[4], ARGV[6], ARGV[7])
+local abstains = KEYS[4] and no_vote(KEYS[4], KEYS[5], ARGV[8], ARGV[9])
 if abstains and abstains[1] == 'MAXTTL' then return abstains end
 
 local was = redis.call('MGET', KEYS[1], KEYS[2])
@@ -22,6 +22,11 @@ local owner, fence = was[1], was[2]
 if owner and owner ~= ARGV[1] then
   local left = redis.call('PTTL', KEYS[1])
   if left == -1 then return {'NOEXPIRY'} end
+  if ARGV[6] ~= '' then
+    -- In the order of their coming, the same on every node; forgotten some time after the lease that they wait for.
+    redis.pcall('ZADD', KEYS[3], 'NX', ARGV[7], ARGV[6])
+    redis.pcall('PEXPIRE', KEYS[3], left + 10000)
+  end
   return {'HELD', left, fence or '0', owner}
 end
 
@@ -42,4 +47,5 @@ if owner then
 elseif not redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2], 'NX') then
   return {'WRONGTYPE', KEYS[1]}
 end
+if ARGV[6] ~= '' then redis.pcall('ZREM', KEYS[3], ARGV[6]) end
 return abstains or redis.status_reply('OK')
