@@ -234,14 +234,17 @@ impl Tally {
         if self.yes.len() >= quorum {
             return Some(Decision::Won);
         }
+        // A higher token wins where this one is stale: at once, whoever is still silent.
+        let with_a_higher_token = self.yes.len() + self.stale.len();
+        if self.stale.len() > 0 && with_a_higher_token >= quorum {
+            return Some(Decision::Stale);
+        }
         if self.yes.len() + pending >= quorum && self.no.len() < quorum {
             return None;
         }
         match self.question {
             Question::Acquire => {
-                if self.yes.len() + self.stale.len() >= quorum {
-                    Some(Decision::Stale)
-                } else if self.yes.len() + self.stale.len() + pending >= quorum {
+                if with_a_higher_token + pending >= quorum {
                     None
                 } else {
                     Some(self.without_majority())
@@ -257,15 +260,7 @@ impl Tally {
 
     /// The decision when no more votes are waited for.
     pub(crate) fn decision_at_deadline(&self) -> Decision {
-        self.decision().unwrap_or_else(|| {
-            let may_win_again = self.question == Question::Acquire
-                && self.yes.len() + self.stale.len() >= quorum(self.nodes);
-            if may_win_again {
-                Decision::Stale
-            } else {
-                self.without_majority()
-            }
-        })
+        self.decision().unwrap_or_else(|| self.without_majority())
     }
 
     /// Refused by others, or by the lack of nodes: whether the nodes that could vote would have been enough.

@@ -127,9 +127,20 @@ pub(crate) async fn attempt(
         };
         let first = ask.contended.then(|| first_node(nodes, &ask.key));
         let round = undo.next_round(ask, token, started, first);
-        let left = || within.saturating_sub(nodes.now().saturating_since(begun));
+        // A further round has the time for an answer, however late the one before was decided.
+        let least = if number == 1 {
+            Duration::ZERO
+        } else {
+            within / 5
+        };
+        let left = || {
+            within
+                .saturating_sub(nodes.now().saturating_since(begun))
+                .max(least)
+        };
         if let Some(first) = first {
-            round.voted(first, left()).await;
+            // No longer than the rest can do without.
+            round.voted(first, left() / 4).await;
             if !round.with_tally(|tally| tally.said_no(first)) {
                 undo.asked = all;
                 round.send(driver, all.minus(NodeSet::only(first)));
