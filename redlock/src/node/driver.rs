@@ -13,6 +13,8 @@ use tokio::{
     sync::oneshot,
 };
 
+#[cfg(feature = "cluster")]
+use super::shards::Shards;
 use super::{NodeState, Op, Place, Strict, Wakes, lane::Lane, memory, state};
 use crate::{
     clock::{Clock, Instant},
@@ -70,7 +72,7 @@ impl Nodes {
     }
 
     /// Takes note of who answered a new connection to node `index`.
-    pub(crate) fn admit(&self, index: usize, info: &super::Info) {
+    pub(crate) fn admit(&self, index: usize, state: &NodeState, info: &super::Info) {
         let now = self.now();
         if info.time > 0 {
             self.tokens.calibrate(index, info.time, now);
@@ -78,6 +80,7 @@ impl Nodes {
         state::admit(
             &self.states,
             index,
+            state,
             info,
             now,
             if mutant::on(Mutant::NoGuard) {
@@ -131,6 +134,8 @@ pub(crate) struct Driver {
 enum Way {
     Lane(Lane),
     Memory(memory::Port),
+    #[cfg(feature = "cluster")]
+    Shards(Shards),
 }
 
 impl Driver {
@@ -141,8 +146,13 @@ impl Driver {
             .iter()
             .enumerate()
             .map(|(index, place)| match place {
+                #[cfg(feature = "cluster")]
+                Place::Redis(target) if target.is_cluster() => {
+                    Way::Shards(Shards::start(nodes, index, target, &inbox, runtime))
+                }
                 Place::Redis(target) => {
-                    Way::Lane(Lane::start(nodes, index, target, &inbox, runtime))
+                    let state = &nodes.states[index];
+                    Way::Lane(Lane::start(nodes, index, state, target, &inbox, runtime))
                 }
                 Place::Memory(node) => Way::Memory(memory::Port::new(nodes, index, node)),
             })
@@ -159,7 +169,12 @@ impl Driver {
 
     /// On how many nodes the inbox is listened to.
     pub(crate) fn hears(&self) -> usize {
-        let hears = |way: &&Way| matches!(way, Way::Lane(lane) if lane.hears());
+        let hears = |way: &&Way| match way {
+            Way::Lane(lane) => lane.hears(),
+            Way::Memory(_) => false,
+            #[cfg(feature = "cluster")]
+            Way::Shards(shards) => shards.hears(),
+        };
         self.ways.iter().filter(hears).count()
     }
 
@@ -172,6 +187,8 @@ impl Driver {
         match self.ways.get(op.node) {
             Some(Way::Lane(lane)) => lane.submit(op),
             Some(Way::Memory(port)) => port.submit(op),
+            #[cfg(feature = "cluster")]
+            Some(Way::Shards(shards)) => shards.submit(op),
             None => {}
         }
     }

@@ -65,6 +65,7 @@ impl Lane {
     pub(super) fn start(
         nodes: &Arc<Nodes>,
         index: usize,
+        state: &Arc<NodeState>,
         target: &Target,
         inbox: &Arc<str>,
         runtime: &Handle,
@@ -72,7 +73,7 @@ impl Lane {
         let shared = Arc::new(Shared {
             index,
             target: target.clone(),
-            state: Arc::clone(&nodes.states[index]),
+            state: Arc::clone(state),
             nodes: Arc::downgrade(nodes),
             clock: nodes.clock,
             timeout: nodes.timeout,
@@ -160,7 +161,7 @@ impl Shared {
     fn deliver(
         &self,
         flight: &mut Flight,
-        answers: &[Result<Value, Fault>],
+        answers: &[Value],
         again: &mut Vec<(Op, Step)>,
     ) -> Option<Fault> {
         let mut leave = None;
@@ -223,7 +224,10 @@ impl Drop for Ending {
             "the runtime of this connection has ended",
         );
         lock(&self.0.backlog).close();
-        for op in lock(&self.0.backlog).block(&gone, self.0.clock.now()) {
+        // Not in the head of the loop, which would keep the lock: the last handle to the nodes may go with an operation,
+        // and with it this lane, which locks too.
+        let turned_away = lock(&self.0.backlog).block(&gone, self.0.clock.now());
+        for op in turned_away {
             op.answer(Reply::Failed(gone.clone()));
         }
     }
@@ -249,14 +253,20 @@ async fn run(ending: Ending) {
         let fault = match timeout(shared.timeout, opening).await {
             Ok(Ok(link)) => {
                 if let Some(nodes) = shared.nodes.upgrade() {
-                    nodes.admit(shared.index, &link.info);
+                    nodes.admit(shared.index, &shared.state, &link.info);
                 }
-                lock(&shared.backlog).unblock(shared.clock.now());
-                shared.hears.store(link.hears, Relaxed);
-                pause = PAUSE;
-                match serve(shared, &link).await {
+                match shared.state.barred() {
+                    // A replica may be promoted, an address may lead elsewhere: who it is is asked again and again.
                     Some(fault) => fault,
-                    None => return,
+                    None => {
+                        lock(&shared.backlog).unblock(shared.clock.now());
+                        shared.hears.store(link.hears, Relaxed);
+                        pause = PAUSE;
+                        match serve(shared, &link).await {
+                            Some(fault) => fault,
+                            None => return,
+                        }
+                    }
                 }
             }
             Ok(Err(fault)) => fault,

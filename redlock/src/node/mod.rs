@@ -8,6 +8,8 @@ mod info;
 mod lane;
 pub mod memory;
 mod redis;
+#[cfg(feature = "cluster")]
+mod shards;
 mod state;
 mod strict;
 mod wake;

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Mutex,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -23,6 +23,8 @@ pub(crate) struct NodeState {
     /// Until when the node's yes is no vote, in microseconds of the client's clock.
     no_vote_until: AtomicU64,
     known: Mutex<Known>,
+    /// The servers of a cluster; other nodes have none.
+    parts: Mutex<Vec<Arc<NodeState>>>,
 }
 
 #[derive(Debug, Default)]
@@ -52,6 +54,52 @@ impl NodeState {
                 )),
                 ..Known::default()
             }),
+            parts: Mutex::default(),
+        }
+    }
+
+    /// The states of the servers of a cluster, by name. One that was not among them before has taken over from another
+    /// and may have forgotten locks.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn parts(&self, names: &[String]) -> Vec<Arc<Self>> {
+        let mut parts = lock(&self.parts);
+        let first = parts.is_empty();
+        let named = names.iter().map(|name| {
+            let known = parts.iter().find(|part| part.name == *name);
+            known.cloned().unwrap_or_else(|| {
+                let part = Self::new(name);
+                lock(&part.known).restarted = !first;
+                Arc::new(part)
+            })
+        });
+        *parts = named.collect();
+        parts.clone()
+    }
+
+    /// What the process with this run id is called, where it is this node's.
+    fn runs(&self, run_id: &str) -> Option<String> {
+        if lock(&self.known).run_id == run_id {
+            return Some(self.name.clone());
+        }
+        let parts = lock(&self.parts);
+        let part = parts.iter().find(|part| lock(&part.known).run_id == run_id);
+        part.map(|part| format!("{} of {}", part.name, self.name))
+    }
+
+    /// A server of this cluster told of itself.
+    fn speaks_through(&self, info: &Info) {
+        let mut known = lock(&self.known);
+        known.version.clone_from(&info.version);
+        // The one that evicts is the one to warn about.
+        if known
+            .eviction
+            .as_deref()
+            .is_none_or(|policy| policy == "noeviction")
+        {
+            known.eviction.clone_from(&info.eviction);
+        }
+        if known.down.take().is_some() {
+            tracing::info!(node = %self.name, version = %info.version, "node up");
         }
     }
 
@@ -109,24 +157,28 @@ impl NodeState {
     }
 }
 
-/// Takes note of what node `index` said of itself on a new connection. From then on its votes count, or do not.
+/// Takes note of what `state`, which is node `index` or a server of it, said of itself on a new connection. From then on
+/// its votes count, or do not.
 pub(crate) fn admit(
     states: &[impl AsRef<NodeState>],
     index: usize,
+    state: &NodeState,
     info: &Info,
     now: Instant,
     guard: RestartGuard,
     guard_time: Duration,
 ) {
-    let state = states[index].as_ref();
-    let twin = states
+    let node = states[index].as_ref();
+    if !std::ptr::eq(node, state) {
+        node.speaks_through(info);
+    }
+    let others = states
         .iter()
-        .map(AsRef::as_ref)
         .enumerate()
-        .find(|(other, twin)| {
-            *other != index && !info.run_id.is_empty() && lock(&twin.known).run_id == info.run_id
-        })
-        .map(|(_, twin)| twin.name.clone());
+        .filter(|(other, _)| *other != index);
+    let twin = others
+        .filter(|_| !info.run_id.is_empty())
+        .find_map(|(_, other)| other.as_ref().runs(&info.run_id));
     let stranger = {
         let mut known = lock(&state.known);
         let stranger = known.run_id != info.run_id;
@@ -144,7 +196,7 @@ pub(crate) fn admit(
         known.eviction.clone_from(&info.eviction);
         known.started = signed(now.micros())
             .saturating_sub(i64::try_from(info.uptime.as_micros()).unwrap_or(i64::MAX));
-        known.barred = match (&info.replica_of, twin) {
+        let barred = match (&info.replica_of, twin) {
             (Some(master), _) => Some(Fault::untouched(
                 FaultKind::ReadOnly,
                 format!("is a replica of {master}: list independent masters only"),
@@ -155,12 +207,18 @@ pub(crate) fn admit(
             )),
             (None, None) => None,
         };
-        if let Some(fault) = &known.barred {
+        if let Some(fault) = &barred
+            && known
+                .barred
+                .as_ref()
+                .is_none_or(|was| was.text != fault.text)
+        {
             tracing::error!(node = %state.name, cause = %fault, "node has no vote");
         }
-        if known.down.take().is_some() {
+        if barred.is_none() && known.down.take().is_some() {
             tracing::info!(node = %state.name, version = %info.version, "node up");
         }
+        known.barred = barred;
         stranger
     };
     // A node that only connects again says nothing new of its age.
@@ -178,15 +236,14 @@ fn judge_ages(states: &[impl AsRef<NodeState>], now: Instant, guard_time: Durati
             Duration::from_micros(u64::try_from(micros).unwrap_or(0))
         })
     };
-    let oldest = states
-        .iter()
-        .filter_map(|state| uptime(&lock(&state.as_ref().known)))
-        .max()
-        .unwrap_or_default();
-    for state in states.iter().map(AsRef::as_ref) {
+    let mut oldest = Duration::default();
+    for_each(states, |state| {
+        oldest = oldest.max(uptime(&lock(&state.known)).unwrap_or_default());
+    });
+    for_each(states, |state| {
         let known = lock(&state.known);
         let Some(age) = uptime(&known).filter(|_| !known.restarted) else {
-            continue;
+            return;
         };
         if let Some(left) = guard_time::on_first_sight(age, oldest, guard_time) {
             let until = now.after(left).micros();
@@ -196,6 +253,16 @@ fn judge_ages(states: &[impl AsRef<NodeState>], now: Instant, guard_time: Durati
                     "node started after the others and may have forgotten locks: its votes do not count for the guard time"
                 );
             }
+        }
+    });
+}
+
+/// The nodes, and the servers of those that are clusters.
+fn for_each(states: &[impl AsRef<NodeState>], mut look: impl FnMut(&NodeState)) {
+    for state in states.iter().map(AsRef::as_ref) {
+        look(state);
+        for part in lock(&state.parts).iter() {
+            look(part);
         }
     }
 }

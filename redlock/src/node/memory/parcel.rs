@@ -172,6 +172,7 @@ impl Parcel {
         {
             nodes.admit(
                 client.index,
+                &client.state,
                 &Info {
                     run_id: process.run_id,
                     version: "memory".to_owned(),

@@ -26,7 +26,7 @@ pub(in crate::node) enum Answer {
     Next(Step),
 }
 
-pub(super) fn answer(call: &Call, step: Step, said: &Result<Value, Fault>) -> Answer {
+pub(super) fn answer(call: &Call, step: Step, said: &Value) -> Answer {
     match understood(&call.what, step, said) {
         Answer::Vote(Reply::Failed(fault)) if fault.kind == FaultKind::Permission => {
             failed(with_rights(fault, call))
@@ -35,15 +35,7 @@ pub(super) fn answer(call: &Call, step: Step, said: &Result<Value, Fault>) -> An
     }
 }
 
-fn understood(what: &What, step: Step, said: &Result<Value, Fault>) -> Answer {
-    let value = match said {
-        Ok(value) => value,
-        // A cluster hands out the errors of its servers, each with its command.
-        Err(fault) if fault.kind == FaultKind::NoScript && step == Step::First => {
-            return Answer::Next(Step::BySource);
-        }
-        Err(fault) => return failed(fault.clone()),
-    };
+fn understood(what: &What, step: Step, value: &Value) -> Answer {
     if let Value::ServerError(error) = value {
         let error = RedisError::from(error.clone());
         if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) && step == Step::First {

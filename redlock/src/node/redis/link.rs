@@ -24,7 +24,7 @@ use crate::node::{Fault, FaultKind, Info, Op, Strict};
 
 /// One connection to a node, with what the node said of itself when it was made.
 pub(in crate::node) struct Link {
-    connection: Connection,
+    connection: MultiplexedConnection,
     broken: Arc<AtomicBool>,
     manner: Manner,
     pub(in crate::node) info: Info,
@@ -48,29 +48,8 @@ pub(in crate::node) struct Inbox<'a> {
     pub(in crate::node) name: &'a str,
 }
 
-#[derive(Clone)]
-enum Connection {
-    Server(MultiplexedConnection),
-    #[cfg(feature = "cluster")]
-    Cluster(redis::cluster_async::ClusterConnection),
-}
-
-impl Connection {
-    /// Listens to an inbox. A user may lack the right to: then waiters look for themselves more often.
-    async fn listen(&mut self, inbox: Inbox<'_>) -> bool {
-        match self {
-            Self::Server(connection) => {
-                let channel = format!("{}{}", inbox.channel, inbox.name);
-                connection.subscribe(channel).await.is_ok()
-            }
-            #[cfg(feature = "cluster")]
-            Self::Cluster(_) => false,
-        }
-    }
-}
-
 /// The answers of one batch, in order.
-pub(in crate::node) type Answers = Result<Vec<Result<Value, Fault>>, Fault>;
+pub(in crate::node) type Answers = Result<Vec<Value>, Fault>;
 
 impl Link {
     /// Connects, logs in, asks who is there and listens to the inbox. `on_news` is called on the connection's task.
@@ -107,14 +86,19 @@ impl Link {
             #[cfg(feature = "sentinel")]
             Reach::Sentinel(watch) => managed(watch, target, &config).await,
             #[cfg(feature = "cluster")]
-            Reach::Cluster(seeds) => cluster(seeds, target).await,
+            Reach::Cluster(_) => Err(Opening::Fault(Fault::untouched(
+                FaultKind::Other,
+                "a cluster is connected to by its servers",
+            ))),
         };
         let (mut connection, info) = opened.map_err(|error| match error {
             Opening::Redis(error) => decode::fault(&error),
             Opening::Fault(fault) => fault,
         })?;
         let manner = Manner::new(retention, inbox.channel, strict, &info.run_id);
-        let hears = connection.listen(inbox).await;
+        // A user may lack the right to listen: then waiters look for themselves more often.
+        let channel = format!("{}{}", inbox.channel, inbox.name);
+        let hears = connection.subscribe(channel).await.is_ok();
         Ok(Self {
             connection,
             broken,
@@ -138,33 +122,17 @@ impl Link {
         for (op, step) in batch {
             pipeline.add_command(encode::command(op.ballot.call(), *step, &self.manner));
         }
-        let connection = self.connection.clone();
+        let mut connection = self.connection.clone();
         async move {
-            match connection {
-                Connection::Server(mut connection) => connection
-                    .send_packed_commands(&pipeline, 0, pipeline.len())
-                    .await
-                    .map(|values| values.into_iter().map(Ok).collect())
-                    .map_err(|error| decode::fault(&error)),
-                // The keys of a batch live on different servers, so each command goes its own way.
-                #[cfg(feature = "cluster")]
-                Connection::Cluster(connection) => {
-                    let answers = pipeline.cmd_iter().map(|command| {
-                        let mut connection = connection.clone();
-                        async move {
-                            redis::aio::ConnectionLike::req_packed_command(&mut connection, command)
-                                .await
-                                .map_err(|error| decode::fault(&error))
-                        }
-                    });
-                    Ok(futures_util::future::join_all(answers).await)
-                }
-            }
+            connection
+                .send_packed_commands(&pipeline, 0, pipeline.len())
+                .await
+                .map_err(|error| decode::fault(&error))
         }
     }
 
     /// What one answer means for the call of `op`.
-    pub(in crate::node) fn understand(op: &Op, step: Step, said: &Result<Value, Fault>) -> Answer {
+    pub(in crate::node) fn understand(op: &Op, step: Step, said: &Value) -> Answer {
         decode::answer(op.ballot.call(), step, said)
     }
 }
@@ -186,7 +154,7 @@ impl From<Fault> for Opening {
     }
 }
 
-type Opened = Result<(Connection, Info), Opening>;
+type Opened = Result<(MultiplexedConnection, Info), Opening>;
 
 async fn server(info: &ConnectionInfo, target: &Target, config: &AsyncConnectionConfig) -> Opened {
     let client = client(info, target)?;
@@ -194,7 +162,7 @@ async fn server(info: &ConnectionInfo, target: &Target, config: &AsyncConnection
         .get_multiplexed_async_connection_with_config(config)
         .await?;
     let info = introduce(&mut connection).await?;
-    Ok((Connection::Server(connection), info))
+    Ok((connection, info))
 }
 
 #[cfg(feature = "tls")]
@@ -224,43 +192,6 @@ async fn managed(watch: &Sentinels, target: &Target, config: &AsyncConnectionCon
         ))),
         None => Ok((connection, info)),
     }
-}
-
-#[cfg(feature = "cluster")]
-async fn cluster(seeds: &[ConnectionInfo], target: &Target) -> Opened {
-    let mut builder = redis::cluster::ClusterClientBuilder::new(seeds.iter().cloned())
-        .use_protocol(redis::ProtocolVersion::RESP3)
-        // What fails is a vote no; redirections are followed all the same.
-        .retries(2)
-        .max_retry_wait(20)
-        .connection_timeout(Duration::from_secs(1))
-        .response_timeout(Duration::from_secs(1));
-    #[cfg(feature = "tls")]
-    if seeds
-        .iter()
-        .any(|seed| matches!(seed.addr(), redis::ConnectionAddr::TcpTls { .. }))
-    {
-        super::certificates::provide_cryptography();
-        builder = builder.certs(target.certificates.to_redis());
-    }
-    #[cfg(not(feature = "tls"))]
-    let _ = target;
-    if let Some(login) = seeds.first().map(ConnectionInfo::redis_settings) {
-        if let Some(user) = login.username() {
-            builder = builder.username(user);
-        }
-        if let Some(password) = login.password() {
-            builder = builder.password(password);
-        }
-    }
-    let mut connection = builder.build()?.get_async_connection().await?;
-    let time: Value = redis::cmd("TIME").query_async(&mut connection).await?;
-    let info = Info {
-        version: "cluster".to_owned(),
-        time: decode::time(&time),
-        ..Info::default()
-    };
-    Ok((Connection::Cluster(connection), info))
 }
 
 /// Asks a server who and how it is.

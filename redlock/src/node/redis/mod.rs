@@ -6,6 +6,8 @@ mod encode;
 mod link;
 #[cfg(feature = "sentinel")]
 mod sentinel;
+#[cfg(feature = "cluster")]
+mod slots;
 mod target;
 
 pub(super) use redis::Value;
@@ -13,4 +15,6 @@ pub(super) use redis::Value;
 pub(crate) use certificates::Certificates;
 pub(super) use decode::{Answer, Step};
 pub(super) use link::{Answers, Inbox, Link, News};
+#[cfg(feature = "cluster")]
+pub(super) use slots::{Slots, moved, slot_of};
 pub(crate) use target::Target;

@@ -102,6 +102,48 @@ impl Target {
         Ok(Self::new(reach, certificates, name))
     }
 
+    /// The servers of a cluster that were named.
+    #[cfg(feature = "cluster")]
+    pub(super) fn seeds(&self) -> &[ConnectionInfo] {
+        match &self.reach {
+            Reach::Cluster(seeds) => seeds,
+            _ => &[],
+        }
+    }
+
+    /// The way to another server of the same cluster.
+    #[cfg(feature = "cluster")]
+    pub(super) fn login_at(&self, server: &str) -> Option<ConnectionInfo> {
+        let seed = self.seeds().first()?;
+        let (host, port) = server.rsplit_once(':')?;
+        let host = host
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .to_owned();
+        let port = port.parse().ok()?;
+        let address = match seed.addr() {
+            ConnectionAddr::TcpTls { insecure, .. } => ConnectionAddr::TcpTls {
+                host,
+                port,
+                insecure: *insecure,
+                tls_params: None,
+            },
+            _ => ConnectionAddr::Tcp(host, port),
+        };
+        Some(seed.clone().set_addr(address))
+    }
+
+    /// The same as a target of its own.
+    #[cfg(feature = "cluster")]
+    pub(in crate::node) fn server(&self, server: &str) -> Option<Self> {
+        let info = self.login_at(server)?;
+        Some(Self {
+            reach: Reach::Server(Box::new(info)),
+            name: server.to_owned(),
+            ..self.clone()
+        })
+    }
+
     /// How the node is called: without a password.
     pub(crate) fn name(&self) -> &str {
         &self.name
