@@ -3,8 +3,13 @@
 use std::time::Duration;
 
 /// The units, in milliseconds each.
-const UNITS: [(&str, u64); 5] =
-    [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+const UNITS: [(&str, u64); 5] = [
+    ("ms", 1),
+    ("s", 1_000),
+    ("m", 60_000),
+    ("h", 3_600_000),
+    ("d", 86_400_000),
+];
 
 /// Reads a duration: one or more of `<whole number><unit>`, without signs, spaces or fractions.
 ///
@@ -65,19 +70,21 @@ fn no_unit(text: &str, number: &str, tail: &str) -> String {
 }
 
 fn unknown_unit(number: &str, unit: &str) -> String {
-    let meant = match unit.to_lowercase().as_str() {
-        "sec" | "secs" | "second" | "seconds" => "s",
-        "min" | "mins" | "minute" | "minutes" => "m",
-        "hr" | "hrs" | "hour" | "hours" => "h",
-        "day" | "days" => "d",
-        "ms" | "msec" | "millis" | "milliseconds" => "ms",
-        "s" => "s",
-        "m" => "m",
-        "h" => "h",
-        "d" => "d",
-        _ => return format!("unknown unit `{unit}`; there are `ms`, `s`, `m`, `h` and `d`"),
-    };
-    format!("unknown unit `{unit}`; write \"{number}{meant}\"")
+    let lower = unit.to_lowercase();
+    let meant = [
+        ("ms", ["ms", "msec", "millis", "milliseconds"].as_slice()),
+        ("s", &["s", "sec", "secs", "second", "seconds"]),
+        ("m", &["m", "min", "mins", "minute", "minutes"]),
+        ("h", &["h", "hr", "hrs", "hour", "hours"]),
+        ("d", &["d", "day", "days"]),
+    ];
+    match meant
+        .iter()
+        .find(|(_, spellings)| spellings.contains(&lower.as_str()))
+    {
+        Some((meant, _)) => format!("unknown unit `{unit}`; write \"{number}{meant}\""),
+        None => format!("unknown unit `{unit}`; there are `ms`, `s`, `m`, `h` and `d`"),
+    }
 }
 
 #[cfg(test)]

@@ -1,21 +1,22 @@
 //! The expansion: a request made of the arguments, the body run under it, and what a failure returns.
 
-use proc_macro2::{Group, Span, TokenStream, TokenTree};
+use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
-use syn::visit_mut::{self, VisitMut};
-use syn::{Ident, Type, TypeInfer};
+use syn::{Ident, Type};
 
-use crate::attr::{Args, Errors, OnLost};
+use crate::attr::{Args, OnLost};
+use crate::errors::Errors;
 use crate::function::{Core, Function};
 use crate::params::Params;
+use crate::tokens::{at, here, rename_self, without_impl};
 
 /// The attribute as a function over tokens, so that it can be looked at outside of the compiler.
-pub(crate) fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn attribute(args: TokenStream, item: &TokenStream) -> TokenStream {
     let function: Function = match syn::parse2(item.clone()) {
         Ok(function) => function,
         Err(error) => {
-            let error = not_a_function(&item).unwrap_or(error).into_compile_error();
+            let error = not_a_function(item).unwrap_or(error).into_compile_error();
             return quote!(#item #error);
         }
     };
@@ -34,7 +35,9 @@ pub(crate) fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
         let (item, error) = (function.unchanged(), error.into_compile_error());
         return quote!(#item #error);
     }
-    match core.and_then(|core| body(&args, &function, &core).map(|body| function.with_body(&core, &body))) {
+    match core
+        .and_then(|core| body(&args, &function, &core).map(|body| function.with_body(&core, &body)))
+    {
         Some(item) => item,
         None => function.unchanged(),
     }
@@ -51,7 +54,10 @@ fn check(args: &Args, function: &Function, core: Option<&Core>) -> syn::Result<(
     if let Some(key) = &args.key {
         errors.extend(key.check(&function.sig.ident, &params));
     }
-    if let Some(never) = core.map(|core| &core.output).filter(|ty| matches!(ty, Type::Never(_))) {
+    if let Some(never) = core
+        .map(|core| &core.output)
+        .filter(|ty| matches!(ty, Type::Never(_)))
+    {
         errors.push(syn::Error::new(
             never.span(),
             "a function that never returns cannot say that its lock was refused or lost; \
@@ -89,7 +95,12 @@ fn body(args: &Args, function: &Function, core: &Core) -> Option<TokenStream> {
 }
 
 /// `Call::new("f", key, ttl)` and its options.
-fn request(args: &Args, function: &Function, core: &Core, krate: &TokenStream) -> Option<TokenStream> {
+fn request(
+    args: &Args,
+    function: &Function,
+    core: &Core,
+    krate: &TokenStream,
+) -> Option<TokenStream> {
     let name = function.sig.ident.to_string();
     let key = args.key.as_ref()?.tokens(krate);
     let ttl = args.ttl.as_ref()?;
@@ -111,7 +122,11 @@ fn request(args: &Args, function: &Function, core: &Core, krate: &TokenStream) -
     if args.refuse || (args.skip_busy && args.wait.is_none() && args.fire.is_none()) {
         option(quote!(.refuse()));
     }
-    for (name, time) in [("wait", &args.wait), ("at_least", &args.at_least), ("max_hold", &args.max_hold)] {
+    for (name, time) in [
+        ("wait", &args.wait),
+        ("at_least", &args.at_least),
+        ("max_hold", &args.max_hold),
+    ] {
         if let Some(time) = time {
             let name = Ident::new(name, Span::call_site());
             option(quote!(.#name(#time)));
@@ -186,65 +201,16 @@ fn finish(args: &Args, function: &Function, core: &Core, krate: &TokenStream) ->
         (false, None) => quote_spanned! {span=>
             .unwrap_or_else(|#error| #krate::__private::FromLockError::from_lock_error(#error))
         },
-        (true, None) => quote_spanned!(span=> .unwrap_or_else(|#error| #krate::__private::skip(#error))),
+        (true, None) => {
+            quote_spanned!(span=> .unwrap_or_else(|#error| #krate::__private::skip(#error)))
+        }
         (false, Some(make)) => quote!(.unwrap_or_else(#make)),
         (true, Some(make)) => {
-            let skip = quote_spanned!(span=> .or_else(|#error| #krate::__private::skip_busy(#error)));
+            let skip =
+                quote_spanned!(span=> .or_else(|#error| #krate::__private::skip_busy(#error)));
             quote!(#skip .unwrap_or_else(#make))
         }
     }
-}
-
-/// `impl Trait` stands for a type that only the body knows: `_` here.
-fn without_impl(ty: &Type) -> Type {
-    struct Erase;
-    impl VisitMut for Erase {
-        fn visit_type_mut(&mut self, ty: &mut Type) {
-            match ty {
-                Type::ImplTrait(given) => {
-                    *ty = Type::Infer(TypeInfer {
-                        attrs: Vec::new(),
-                        underscore_token: syn::Token![_](given.impl_token.span),
-                    });
-                }
-                other => visit_mut::visit_type_mut(self, other),
-            }
-        }
-    }
-    let mut ty = ty.clone();
-    Erase.visit_type_mut(&mut ty);
-    ty
-}
-
-/// `#[async_trait]` has moved `self` into a binding of its own.
-fn rename_self(tokens: TokenStream, receiver: &Ident) -> TokenStream {
-    tokens
-        .into_iter()
-        .map(|token| match token {
-            TokenTree::Ident(ident) if ident == "self" => {
-                TokenTree::Ident(Ident::new(&receiver.to_string(), ident.span()))
-            }
-            TokenTree::Group(group) => {
-                let mut renamed = Group::new(group.delimiter(), rename_self(group.stream(), receiver));
-                renamed.set_span(group.span());
-                TokenTree::Group(renamed)
-            }
-            other => other,
-        })
-        .collect()
-}
-
-/// Where the user wrote something, as our own token: errors point there, lints do not speak of it.
-fn here(span: Span) -> Span {
-    Span::call_site().located_at(span)
-}
-
-fn at(span: Span, tokens: TokenStream) -> TokenStream {
-    let set = |mut token: TokenTree| {
-        token.set_span(here(span));
-        token
-    };
-    tokens.into_iter().map(set).collect()
 }
 
 /// The return type, or the function's name where none is written.
@@ -264,10 +230,14 @@ fn not_a_function(item: &TokenStream) -> Option<syn::Error> {
         syn::Item::Fn(_) | syn::Item::Verbatim(_) => return None,
         _ => "this; it stands on an `async fn`",
     };
-    Some(syn::Error::new(Span::call_site(), format!("`#[redlock]` cannot stand on {what}")))
+    Some(syn::Error::new(
+        Span::call_site(),
+        format!("`#[redlock]` cannot stand on {what}"),
+    ))
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that unwraps fails at its line")]
 mod tests {
     use super::*;
 
@@ -276,27 +246,60 @@ mod tests {
     fn the_expansion_in_the_docs_is_the_expansion() {
         let docs = include_str!("../docs/expansion.md");
         let blocks: Vec<_> = docs.split("```").skip(1).step_by(2).collect();
-        let [source, shown] = blocks[..] else { panic!("two code blocks: {docs}") };
+        let [source, shown] = blocks[..] else {
+            panic!("two code blocks: {docs}")
+        };
         let code = |block: &str| block.trim_start_matches("ignore").trim().to_owned();
 
         let mut function: syn::ItemFn = syn::parse_str(&code(source)).unwrap();
-        let args = function.attrs.remove(0).meta.require_list().unwrap().tokens.clone();
-        let expanded = attribute(args, quote!(#function));
+        let args = function
+            .attrs
+            .remove(0)
+            .meta
+            .require_list()
+            .unwrap()
+            .tokens
+            .clone();
+        let expanded = attribute(args, &quote!(#function));
         let file: syn::File = syn::parse2(expanded).unwrap();
         let pretty = prettyplease::unparse(&file);
         // Lines may be broken elsewhere, which is all that a comma before a bracket can tell.
-        let plain = |text: &str| text.split_whitespace().collect::<String>().replace(",>", ">").replace(",)", ")");
-        assert_eq!(plain(&pretty), plain(&code(shown)), "the expansion is now:\n{pretty}");
+        let plain = |text: &str| {
+            text.split_whitespace()
+                .collect::<String>()
+                .replace(",>", ">")
+                .replace(",)", ")")
+        };
+        assert_eq!(
+            plain(&pretty),
+            plain(&code(shown)),
+            "the expansion is now:\n{pretty}"
+        );
     }
 
     /// Whatever stands in the brackets, the function is there afterwards.
     #[test]
     fn the_item_survives_any_arguments() {
         let item = quote!(async fn f(id: u8) -> Result<(), E> { let = broken +; } );
-        for args in ["", "key", "key =", "= = =", "key = \"{}\", ttl = \"x\"", "a b c", "ttl = 1 + , key", ", ,", "((("] {
-            let Ok(args) = args.parse::<TokenStream>() else { continue };
-            let expanded = attribute(args.clone(), item.clone()).to_string();
-            assert!(expanded.contains("async fn f (id : u8)"), "{args}: {expanded}");
+        for args in [
+            "",
+            "key",
+            "key =",
+            "= = =",
+            "key = \"{}\", ttl = \"x\"",
+            "a b c",
+            "ttl = 1 + , key",
+            ", ,",
+            "(((",
+        ] {
+            let Ok(args) = args.parse::<TokenStream>() else {
+                continue;
+            };
+            let expanded = attribute(args.clone(), &item).to_string();
+            assert!(
+                expanded.contains("async fn f (id : u8)"),
+                "{args}: {expanded}"
+            );
             assert!(expanded.contains("compile_error"), "{args}: {expanded}");
         }
     }

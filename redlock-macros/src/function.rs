@@ -1,13 +1,15 @@
 //! The function that the attribute stands on, in each of the forms that an async one comes in.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::TokenStream;
 use quote::{ToTokens, TokenStreamExt as _, quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
 use syn::visit::Visit;
 use syn::{
-    AttrStyle, Attribute, Block, Expr, ExprAsync, ExprCall, Ident, Pat, ReturnType, Signature, Stmt, Type,
-    Visibility, token,
+    AttrStyle, Attribute, Block, Expr, ExprAsync, ExprCall, Ident, Pat, ReturnType, Signature,
+    Stmt, Type, Visibility, token,
 };
+
+use crate::tokens::here;
 
 /// A function whose body is kept as tokens: an editor sees it even while it does not parse.
 pub(crate) struct Function {
@@ -35,7 +37,11 @@ enum Around {
     /// `async fn f() -> T { .. }`
     AsyncFn,
     /// `fn f() -> impl Future<Output = T> { async move { .. } }`, boxed or not, after `leading` statements.
-    Future { leading: Vec<Stmt>, make: Option<Box<Expr>>, block: ExprAsync },
+    Future {
+        leading: Vec<Stmt>,
+        make: Option<Box<Expr>>,
+        block: ExprAsync,
+    },
 }
 
 impl Parse for Function {
@@ -52,7 +58,13 @@ impl Parse for Function {
         let body;
         let brace = syn::braced!(body in input);
         attrs.extend(body.call(Attribute::parse_inner)?);
-        Ok(Self { attrs, vis, sig, brace, body: body.parse()? })
+        Ok(Self {
+            attrs,
+            vis,
+            sig,
+            brace,
+            body: body.parse()?,
+        })
     }
 }
 
@@ -81,11 +93,16 @@ impl Function {
 
     /// A function that ends in an async block.
     fn future(&self) -> Option<Core> {
-        let mut leading = syn::parse::Parser::parse2(Block::parse_within, self.body.clone()).ok()?;
-        let Some(Stmt::Expr(last, None)) = leading.pop() else { return None };
+        let mut leading =
+            syn::parse::Parser::parse2(Block::parse_within, self.body.clone()).ok()?;
+        let Some(Stmt::Expr(last, None)) = leading.pop() else {
+            return None;
+        };
         let (make, block) = match last {
             Expr::Async(block) => (None, block),
-            Expr::Call(ExprCall { func, args, .. }) if ends_in_box_pin(&func) && args.len() == 1 => {
+            Expr::Call(ExprCall { func, args, .. })
+                if ends_in_box_pin(&func) && args.len() == 1 =>
+            {
                 match args.into_iter().next() {
                     Some(Expr::Async(block)) => (Some(func), block),
                     _ => return None,
@@ -99,7 +116,17 @@ impl Function {
             None => (TokenStream::new(), &block.block, None),
         };
         let statements = braced(&inner.brace_token, &tokens(&inner.stmts));
-        Some(Core { before, statements, output, receiver, around: Around::Future { leading, make, block } })
+        Some(Core {
+            before,
+            statements,
+            output,
+            receiver,
+            around: Around::Future {
+                leading,
+                make,
+                block,
+            },
+        })
     }
 
     /// The same function with another body.
@@ -107,8 +134,17 @@ impl Function {
         let before = &core.before;
         match &core.around {
             Around::AsyncFn => self.emit(body),
-            Around::Future { leading, make, block } => {
-                let ExprAsync { attrs, async_token, capture, .. } = block;
+            Around::Future {
+                leading,
+                make,
+                block,
+            } => {
+                let ExprAsync {
+                    attrs,
+                    async_token,
+                    capture,
+                    ..
+                } = block;
                 let future = quote!(#(#attrs)* #async_token #capture { #before #body });
                 let future = match make {
                     Some(make) => quote!(#make(#future)),
@@ -125,8 +161,10 @@ impl Function {
     }
 
     fn emit(&self, body: &TokenStream) -> TokenStream {
-        let (inner, outer): (Vec<_>, Vec<_>) =
-            self.attrs.iter().partition(|attr| matches!(attr.style, AttrStyle::Inner(_)));
+        let (inner, outer): (Vec<_>, Vec<_>) = self
+            .attrs
+            .iter()
+            .partition(|attr| matches!(attr.style, AttrStyle::Inner(_)));
         let mut item = TokenStream::new();
         item.append_all(outer);
         self.vis.to_tokens(&mut item);
@@ -141,30 +179,72 @@ impl Function {
 
 fn ends_in_box_pin(func: &Expr) -> bool {
     let Expr::Path(path) = func else { return false };
-    let mut names = path.path.segments.iter().rev().map(|segment| &segment.ident);
+    let mut names = path
+        .path
+        .segments
+        .iter()
+        .rev()
+        .map(|segment| &segment.ident);
     names.next().is_some_and(|name| name == "pin") && names.next().is_some_and(|name| name == "Box")
 }
 
 /// What `#[async_trait]` leaves: bindings, then `let __ret: T = { the user's body }; __ret`, or
 /// `let _: () = { the user's body };` where nothing is returned.
+///
+/// Anything that is not exactly so is the user's, and runs under the lock as a whole.
 fn async_trait_form(stmts: &[Stmt]) -> Option<(&[Stmt], &Block)> {
-    let (binding, before) = match stmts {
-        [before @ .., Stmt::Local(local), Stmt::Expr(Expr::Path(value), None)] if value.path.is_ident("__ret") => {
-            (local, before)
+    let (body, before, returned) = match stmts {
+        [before @ .., Stmt::Local(body), Stmt::Expr(value, None)] if is_name(value, "__ret") => {
+            (body, before, true)
         }
-        [before @ .., Stmt::Local(local)] => (local, before),
+        [before @ .., Stmt::Local(body)] => (body, before, false),
         _ => return None,
     };
-    let Pat::Type(typed) = &binding.pat else { return None };
-    let made = match &*typed.pat {
-        Pat::Ident(pat) => pat.ident == "__ret",
-        Pat::Wild(_) => before.iter().all(|stmt| matches!(stmt, Stmt::Local(_))),
+    let made = match &body.pat {
+        Pat::Type(typed) => match &*typed.pat {
+            Pat::Ident(pat) => returned && pat.ident == "__ret",
+            pat => !returned && matches!(pat, Pat::Wild(_)),
+        },
         _ => false,
     };
-    match &*binding.init.as_ref().filter(|_| made)?.expr {
-        Expr::Block(block) if block.label.is_none() => Some((before, &block.block)),
+    let bindings = match before {
+        [Stmt::Expr(Expr::If(_), None), bindings @ ..] if returned => bindings,
+        bindings => bindings,
+    };
+    match &*body.init.as_ref()?.expr {
+        Expr::Block(block) if made && block.label.is_none() && bindings.iter().all(is_binding) => {
+            Some((before, &block.block))
+        }
         _ => None,
     }
+}
+
+/// `let x = x;`, `let __self = self;`, `let __arg1 = __arg1;` or `let (a, b) = { let __arg1 = __arg1; __arg1 };`
+fn is_binding(stmt: &Stmt) -> bool {
+    let Stmt::Local(local) = stmt else {
+        return false;
+    };
+    let Some(init) = &local.init else {
+        return false;
+    };
+    match (&local.pat, &*init.expr) {
+        (Pat::Ident(pat), value @ Expr::Path(_)) => {
+            is_name(value, &pat.ident.to_string())
+                || (pat.ident == "__self" && is_name(value, "self"))
+        }
+        (_, Expr::Block(block)) => match &*block.block.stmts {
+            [inner, Stmt::Expr(Expr::Path(value), None)] => {
+                let name = value.path.get_ident().map(ToString::to_string);
+                name.is_some_and(|name| name.starts_with("__arg")) && is_binding(inner)
+            }
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+fn is_name(value: &Expr, name: &str) -> bool {
+    matches!(value, Expr::Path(value) if value.path.is_ident(name))
 }
 
 /// `let __self = self;` among the bindings.
@@ -196,7 +276,7 @@ fn output_of_future(output: &ReturnType) -> Type {
 /// The body in braces that point to the user's own, so that a missing value is reported there. They
 /// are ours all the same: no lint finds them superfluous.
 fn braced(brace: &token::Brace, body: &TokenStream) -> TokenStream {
-    let span = Span::call_site().located_at(brace.span.join());
+    let span = here(brace.span.join());
     quote_spanned!(span=> { #body })
 }
 
@@ -204,4 +284,44 @@ fn tokens(stmts: &[Stmt]) -> TokenStream {
     let mut tokens = TokenStream::new();
     tokens.append_all(stmts);
     tokens
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn before(body: TokenStream) -> Option<usize> {
+        let block: Block = syn::parse_quote!({ #body });
+        async_trait_form(&block.stmts).map(|(before, _)| before.len())
+    }
+
+    #[test]
+    fn only_what_async_trait_writes_runs_before_the_lock() {
+        let unit = quote! {
+            let mut __self = self;
+            let x = x;
+            let (a, b) = { let __arg1 = __arg1; __arg1 };
+            let _: () = { __self.f(x, a, b).await; };
+        };
+        assert_eq!(before(unit), Some(3));
+        let value = quote! {
+            if let ::core::option::Option::Some(__ret) = ::core::option::Option::None::<u8> { return __ret; }
+            let __self = self;
+            let __ret: u8 = { 1 };
+            __ret
+        };
+        assert_eq!(before(value), Some(2));
+
+        for own in [
+            quote! { let x = read().await; let _: () = { write(x).await; }; },
+            quote! { work(); let _: () = { 1; }; },
+            quote! { let y = x; let _: () = { 1; }; },
+            quote! { let x = { let z = work(); z }; let _: () = { 1; }; },
+            quote! { if x { work(); } let _: () = { 1; }; },
+            quote! { let __ret: u8 = { 1 }; x },
+            quote! { let _: () = work(); },
+        ] {
+            assert_eq!(before(own.clone()), None, "{own}");
+        }
+    }
 }

@@ -1,12 +1,18 @@
 //! The `#[redlock]` attribute; use it through the `redlock` crate.
 
 mod attr;
+mod check;
 mod duration;
+mod errors;
 mod expand;
 mod function;
 mod key;
+mod names;
 mod params;
 mod suggest;
+mod template;
+mod tokens;
+mod value;
 
 use proc_macro::TokenStream;
 
@@ -18,7 +24,7 @@ use proc_macro::TokenStream;
 #[doc = include_str!("../docs/expansion.md")]
 #[proc_macro_attribute]
 pub fn redlock(args: TokenStream, item: TokenStream) -> TokenStream {
-    expand::attribute(args.into(), item.into()).into()
+    expand::attribute(args.into(), &item.into()).into()
 }
 
 /// An expression without the invisible brackets that `macro_rules!` leaves around it.

@@ -16,7 +16,10 @@ pub(crate) struct Params {
 
 impl Params {
     pub(crate) fn of(signature: &Signature) -> Self {
-        let mut params = Self { names: BTreeSet::new(), open: false };
+        let mut params = Self {
+            names: BTreeSet::new(),
+            open: false,
+        };
         for input in &signature.inputs {
             match input {
                 FnArg::Receiver(_) => {
@@ -30,7 +33,10 @@ impl Params {
 
     /// Nothing is known, as in a body that another attribute has rewritten.
     pub(crate) fn unknown() -> Self {
-        Self { names: BTreeSet::new(), open: true }
+        Self {
+            names: BTreeSet::new(),
+            open: true,
+        }
     }
 
     /// An error that teaches, where `name` is no argument. A constant is let through.

@@ -1,0 +1,74 @@
+//! Mistakes that no option makes alone: what is missing, and what contradicts something else.
+
+use proc_macro2::Span;
+
+use crate::attr::Args;
+use crate::errors::Errors;
+
+impl Args {
+    /// A key and a ttl there must be. One that is only written wrongly has its error already.
+    pub(crate) fn require(&self, errors: &mut Errors) {
+        let missing = |name: &str| {
+            !self.meant.contains(&name) && !self.given.iter().any(|given| given == name)
+        };
+        if missing("key") {
+            errors.push(syn::Error::new(
+                Span::call_site(),
+                "`key` is missing: what is locked? For example `key = \"order:{order_id}\"`",
+            ));
+        }
+        if missing("ttl") {
+            errors.push(syn::Error::new(
+                Span::call_site(),
+                "`ttl` is missing: how long may the lock outlive a crash? For example `ttl = \"10s\"`; \
+                 the lock of a body that runs longer is extended",
+            ));
+        }
+    }
+
+    /// Options that are fine alone, and senseless together.
+    pub(crate) fn contradictions(&self) -> syn::Result<()> {
+        let on = |name: &str| match name {
+            "refuse" => self.refuse,
+            "reentrant" => self.reentrant,
+            _ => self.given.iter().any(|given| given == name),
+        };
+        let mut errors = Errors::default();
+        let mut clash = |name: &str, with: &str, message: &str| {
+            let written = self.given.iter().find(|given| *given == name);
+            if let Some(written) = written.filter(|_| on(name) && on(with)) {
+                errors.push(syn::Error::new(written.span(), message));
+            }
+        };
+        clash(
+            "refuse",
+            "wait",
+            "either `refuse` or `wait`: to refuse is to wait for no time at all",
+        );
+        clash(
+            "wait",
+            "fire",
+            "`fire` does not wait: who holds the firing has it, and no other replica runs it",
+        );
+        clash(
+            "dedupe_for",
+            "fire",
+            "a firing is never repeated; `at_least` says for how long it is remembered",
+        );
+        for option in ["dedupe_for", "at_least", "fire"] {
+            let message = format!(
+                "`{option}` and `reentrant` contradict each other: a joined lock belongs to the caller, \
+                 and cannot be kept busy from in here"
+            );
+            clash(option, "reentrant", &message);
+        }
+        if self.extend == Some(false) {
+            clash(
+                "max_hold",
+                "max_hold",
+                "`max_hold` bounds the extension; with `extend = false` the lock ends with its `ttl`",
+            );
+        }
+        errors.finish()
+    }
+}
