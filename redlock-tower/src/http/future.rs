@@ -1,0 +1,260 @@
+//! The way of a request: key, lock, handler.
+
+use super::{BoxError, ResponseBody, inside::sealed::Shared, locked::Locked};
+use crate::{
+    held::{HeldLock, Passed},
+    key::{Key, KeyError, KeyExtractor},
+    lock::{Acquiring, Lease, Refused, Run},
+    reject::{Reason, Rejection, is_grpc},
+};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use pin_project::pin_project;
+use std::{
+    fmt, panic,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+use tokio::task::JoinHandle;
+use tower_service::Service;
+use tracing::Instrument as _;
+
+/// The future of [`RedlockService`](super::RedlockService).
+#[pin_project]
+pub struct ResponseFuture<S, K, ReqBody, ResBody>
+where
+    S: Service<Request<ReqBody>>,
+    K: KeyExtractor,
+{
+    #[pin]
+    state: State<S, K, ReqBody, ResBody>,
+    policy: Arc<Shared>,
+    grpc: bool,
+}
+
+#[pin_project(project = StateProj)]
+enum State<S, K, ReqBody, ResBody>
+where
+    S: Service<Request<ReqBody>>,
+    K: KeyExtractor,
+{
+    Pass {
+        #[pin]
+        future: S::Future,
+    },
+    Extract {
+        #[pin]
+        key: K::Future,
+        pending: Option<Pending<S, ReqBody>>,
+    },
+    Acquire {
+        acquiring: Acquiring,
+        pending: Option<Pending<S, ReqBody>>,
+    },
+    Run {
+        #[pin]
+        locked: Locked<S::Future>,
+    },
+    /// Runs in a task of its own, whether or not anybody waits here.
+    Detached {
+        task: JoinHandle<Result<Response<ResponseBody<ResBody>>, S::Error>>,
+    },
+    Reject {
+        rejection: Option<Rejection>,
+    },
+}
+
+/// A request on its way to the service that was made ready for it.
+pub(super) struct Pending<S, ReqBody> {
+    pub(super) service: S,
+    pub(super) request: Request<ReqBody>,
+}
+
+impl<S, ReqBody> Pending<S, ReqBody> {
+    /// Tells the replay whether the key says whose request it is.
+    #[cfg(feature = "replay")]
+    fn marked(mut self, key: &Key) -> Self {
+        if key.names_no_user() {
+            self.request
+                .extensions_mut()
+                .insert(crate::replay::Unscoped);
+        }
+        self
+    }
+}
+
+impl<S, K, ReqBody, ResBody> ResponseFuture<S, K, ReqBody, ResBody>
+where
+    S: Service<Request<ReqBody>>,
+    K: KeyExtractor,
+{
+    pub(super) fn pass(future: S::Future, policy: Arc<Shared>) -> Self {
+        Self {
+            state: State::Pass { future },
+            policy,
+            grpc: false,
+        }
+    }
+
+    pub(super) fn extract(
+        key: K::Future,
+        pending: Pending<S, ReqBody>,
+        policy: Arc<Shared>,
+    ) -> Self {
+        let grpc = is_grpc(pending.request.headers());
+        Self {
+            state: State::Extract {
+                key,
+                pending: Some(pending),
+            },
+            policy,
+            grpc,
+        }
+    }
+}
+
+impl<S, K, ReqBody, ResBody> State<S, K, ReqBody, ResBody>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+    K: KeyExtractor,
+    ResBody: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    fn reject(rejection: Rejection) -> Self {
+        Self::Reject {
+            rejection: Some(rejection),
+        }
+    }
+
+    fn unlocked(mut pending: Pending<S, ReqBody>, why: Passed) -> Self {
+        pending.request.extensions_mut().insert(why);
+        Self::Pass {
+            future: pending.service.call(pending.request),
+        }
+    }
+
+    fn with_key(
+        key: Result<Option<Key>, KeyError>,
+        pending: Pending<S, ReqBody>,
+        policy: &Shared,
+    ) -> Self {
+        let policy = &policy.0;
+        match key.map(|key| key.filter(|key| !key.is_empty())) {
+            Err(error) => Self::reject(Rejection::no_key(&error)),
+            Ok(None) if policy.required => Self::reject(Rejection::new(Reason::NoKey)),
+            Ok(None) => Self::unlocked(pending, Passed::NoKey),
+            Ok(Some(key)) => {
+                #[cfg(feature = "replay")]
+                let pending = pending.marked(&key);
+                match policy
+                    .lock
+                    .acquire(policy.render.key(&pending.request, key))
+                {
+                    Ok(acquiring) => Self::Acquire {
+                        acquiring,
+                        pending: Some(pending),
+                    },
+                    Err(refused) => Self::reject(policy.rejection(refused)),
+                }
+            }
+        }
+    }
+
+    fn with_lock(
+        acquired: Result<redlock::Guard, Refused>,
+        mut pending: Pending<S, ReqBody>,
+        policy: &Arc<Shared>,
+        grpc: bool,
+    ) -> Self {
+        let lease = match acquired {
+            Ok(guard) => Lease::new(guard),
+            Err(refused) if policy.0.lock.opens(&refused) => {
+                return Self::unlocked(pending, Passed::NoQuorum);
+            }
+            Err(refused) => return Self::reject(policy.0.rejection(refused)),
+        };
+        pending
+            .request
+            .extensions_mut()
+            .insert(HeldLock::new(&lease));
+        let run = Run::new(
+            pending.service.call(pending.request),
+            lease,
+            policy.0.lock.on_lost,
+        );
+        let locked = Locked::new(run, Arc::clone(policy), grpc);
+        match policy.0.on_disconnect {
+            super::OnDisconnect::Cancel => Self::Run { locked },
+            super::OnDisconnect::Finish => Self::Detached {
+                task: tokio::spawn(locked.in_current_span()),
+            },
+        }
+    }
+}
+
+impl<S, K, ReqBody, ResBody> Future for ResponseFuture<S, K, ReqBody, ResBody>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+    K: KeyExtractor,
+    ResBody: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    type Output = Result<Response<ResponseBody<ResBody>>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            let next = match this.state.as_mut().project() {
+                StateProj::Pass { future } => {
+                    return future
+                        .poll(cx)
+                        .map_ok(|response| response.map(ResponseBody::plain));
+                }
+                StateProj::Extract { key, pending } => {
+                    let key = ready!(key.poll(cx));
+                    let Some(pending) = pending.take() else {
+                        return Poll::Pending;
+                    };
+                    State::with_key(key, pending, this.policy)
+                }
+                StateProj::Acquire { acquiring, pending } => {
+                    let acquired = ready!(Pin::new(acquiring).poll(cx));
+                    let Some(pending) = pending.take() else {
+                        return Poll::Pending;
+                    };
+                    State::with_lock(acquired, pending, this.policy, *this.grpc)
+                }
+                StateProj::Run { locked } => return locked.poll(cx),
+                StateProj::Detached { task } => match ready!(Pin::new(task).poll(cx)) {
+                    Ok(result) => return Poll::Ready(result),
+                    Err(error) => match error.try_into_panic() {
+                        // the handler's, as it would have come through here without the task
+                        Ok(panic) => panic::resume_unwind(panic),
+                        Err(_) => State::reject(Rejection::new(Reason::Stopping)),
+                    },
+                },
+                StateProj::Reject { rejection } => {
+                    let Some(rejection) = rejection.take() else {
+                        return Poll::Pending;
+                    };
+                    return Poll::Ready(Ok(this.policy.0.reject(rejection, *this.grpc)));
+                }
+            };
+            this.state.set(next);
+        }
+    }
+}
+
+impl<S, K, ReqBody, ResBody> fmt::Debug for ResponseFuture<S, K, ReqBody, ResBody>
+where
+    S: Service<Request<ReqBody>>,
+    K: KeyExtractor,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}

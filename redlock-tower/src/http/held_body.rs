@@ -1,0 +1,142 @@
+//! A body that holds the lock until it ends.
+
+use super::{BoxError, LockLost, inside::sealed::Shared};
+use crate::{
+    lock::{Close, Lease, OnLost},
+    reject::status_failed,
+};
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use pin_project::pin_project;
+use redlock::Lost;
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+type Polled = Option<Result<Frame<Bytes>, BoxError>>;
+
+/// Dropped before its end, it releases the lock in the background, and the request counts as a failure.
+#[pin_project]
+pub(super) struct HeldBody<B> {
+    #[pin]
+    body: B,
+    lease: Option<Lease>,
+    lost: Option<Lost>,
+    /// The end of the lock, and the last frame, which waits for it: the client must not see the end before.
+    closing: Option<(Close, Polled)>,
+    policy: Arc<Shared>,
+    failed: bool,
+    /// Ended with an error of ours; what the body still has is not to be taken for the rest.
+    cut_off: bool,
+    /// Whether the trailers tell success or failure.
+    untold: bool,
+}
+
+impl<B> HeldBody<B> {
+    pub(super) fn new(
+        body: B,
+        lease: Lease,
+        policy: Arc<Shared>,
+        failed: bool,
+        untold: bool,
+    ) -> Self {
+        let lost = match policy.0.lock.on_lost {
+            OnLost::Cancel => Some(lease.held().lost()),
+            OnLost::Signal => None,
+        };
+        Self {
+            body,
+            lease: Some(lease),
+            lost,
+            closing: None,
+            policy,
+            failed,
+            cut_off: false,
+            untold,
+        }
+    }
+}
+
+impl<B> Body for HeldBody<B>
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>>,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Polled> {
+        let mut this = self.project();
+        if *this.cut_off {
+            return Poll::Ready(None);
+        }
+        loop {
+            if let Some((close, _)) = this.closing {
+                ready!(Pin::new(close).poll(cx));
+                return Poll::Ready(this.closing.take().and_then(|(_, last)| last));
+            }
+            if let Some(lost) = this.lost
+                && Pin::new(lost).poll(cx).is_ready()
+            {
+                *this.lost = None;
+                if this.lease.take().is_some_and(|lease| !lease.is_taken()) {
+                    *this.cut_off = true;
+                    return Poll::Ready(Some(Err(LockLost.into())));
+                }
+            }
+            let polled =
+                ready!(this.body.as_mut().poll_frame(cx)).map(|frame| frame.map_err(Into::into));
+            if !ends(&polled, &*this.body, *this.untold) {
+                return Poll::Ready(polled);
+            }
+            let Some(lease) = this.lease.take() else {
+                return Poll::Ready(polled);
+            };
+            *this.lost = None;
+            let failed = *this.failed
+                || matches!(polled, Some(Err(_)))
+                || (*this.untold && told_failure(&polled));
+            match Close::new(lease, this.policy.0.ending(failed)) {
+                Some(close) => *this.closing = Some((close, polled)),
+                None => return Poll::Ready(polled),
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.cut_off
+            || (self.closing.is_none() && self.lease.is_none() && self.body.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let mut hint = self.body.size_hint();
+        if let Some((_, Some(Ok(frame)))) = &self.closing {
+            let waiting = frame.data_ref().map_or(0, |data| data.len() as u64);
+            if let Some(upper) = hint.upper() {
+                hint.set_upper(upper.saturating_add(waiting));
+            }
+            hint.set_lower(hint.lower().saturating_add(waiting));
+        }
+        hint
+    }
+}
+
+/// Whether this is the last that a client waits for. A server stops asking once the announced length is reached.
+fn ends<B: Body>(polled: &Polled, body: &B, untold: bool) -> bool {
+    match polled {
+        None | Some(Err(_)) => true,
+        Some(Ok(frame)) => {
+            frame.is_trailers()
+                || body.is_end_stream()
+                || (!untold && body.size_hint().exact() == Some(0))
+        }
+    }
+}
+
+fn told_failure(last: &Polled) -> bool {
+    match last {
+        Some(Ok(frame)) => frame.trailers_ref().and_then(status_failed).unwrap_or(true),
+        _ => true,
+    }
+}

@@ -1,0 +1,146 @@
+//! The way of a request under the lock: the handler, then the end of the lock, then the answer.
+
+use super::{BoxError, HoldUntil, ResponseBody, inside::sealed::Shared};
+use crate::{
+    lock::{Close, Lease, Ran, Run},
+    reject::{Rejection, is_grpc, status_failed},
+};
+use bytes::Bytes;
+use http::{Response, response::Parts};
+use http_body::Body;
+use pin_project::pin_project;
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+/// A future of the service under its lock.
+#[pin_project]
+pub(super) struct Locked<F: Future> {
+    #[pin]
+    state: State<F>,
+    policy: Arc<Shared>,
+    grpc: bool,
+}
+
+#[pin_project(project = StateProj)]
+enum State<F: Future> {
+    Run {
+        #[pin]
+        run: Run<F>,
+    },
+    Close {
+        close: Close,
+        output: Option<F::Output>,
+    },
+    Done,
+}
+
+impl<F: Future> Locked<F> {
+    pub(super) fn new(run: Run<F>, policy: Arc<Shared>, grpc: bool) -> Self {
+        Self {
+            state: State::Run { run },
+            policy,
+            grpc,
+        }
+    }
+}
+
+impl<F, B, E> Future for Locked<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    B: Body<Data = Bytes, Error: Into<BoxError>>,
+{
+    type Output = Result<Response<ResponseBody<B>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            match this.state.as_mut().project() {
+                StateProj::Run { run } => match ready!(run.poll(cx)) {
+                    Ran::Lost => {
+                        // the handler ends here, before its client is told
+                        this.state.set(State::Done);
+                        return Poll::Ready(Ok(this.policy.0.lost(*this.grpc)));
+                    }
+                    Ran::Finished(output, lease) => match after(output, lease, this.policy) {
+                        After::Close(close, output) => this.state.set(State::Close {
+                            close,
+                            output: Some(output),
+                        }),
+                        After::Answer(answer) => {
+                            this.state.set(State::Done);
+                            return Poll::Ready(answer);
+                        }
+                    },
+                },
+                StateProj::Close { close, output } => {
+                    ready!(Pin::new(close).poll(cx));
+                    let output = output.take();
+                    this.state.set(State::Done);
+                    return output.map_or(Poll::Pending, |output| Poll::Ready(plain(output)));
+                }
+                StateProj::Done => return Poll::Pending,
+            }
+        }
+    }
+}
+
+enum After<B, E> {
+    Close(Close, Result<Response<B>, E>),
+    Answer(Result<Response<ResponseBody<B>>, E>),
+}
+
+/// What becomes of the lock when the handler has returned.
+fn after<B: Body, E>(
+    output: Result<Response<B>, E>,
+    lease: Lease,
+    policy: &Arc<Shared>,
+) -> After<B, E> {
+    let (failed, response) = match output {
+        Err(error) => (true, Err(error)),
+        Ok(response) => {
+            let (parts, body) = response.into_parts();
+            let failed = policy.0.is_failure(&parts);
+            let ended = body.is_end_stream();
+            // success or failure of a gRPC call is told by its trailers
+            let untold = policy.0.lock.dedupe_for.is_some()
+                && policy.0.failure.is_none()
+                && is_grpc(&parts.headers)
+                && status_failed(&parts.headers).is_none();
+            if !ended && !lease.is_taken() && (untold || policy.0.hold_until == HoldUntil::BodyEnd)
+            {
+                let body = ResponseBody::held(body, lease, Arc::clone(policy), failed, untold);
+                return After::Answer(Ok(Response::from_parts(parts, body)));
+            }
+            // an inner layer's rejection is no success, and a record keeps duplicates away by itself
+            let no_window = parts.extensions.get::<Rejection>().is_some() || is_recorded(&parts);
+            (
+                failed || no_window || (ended && untold),
+                Ok(Response::from_parts(parts, body)),
+            )
+        }
+    };
+    match Close::new(lease, policy.0.ending(failed)) {
+        Some(close) => After::Close(close, response),
+        None => After::Answer(plain(response)),
+    }
+}
+
+#[cfg(feature = "replay")]
+fn is_recorded(response: &Parts) -> bool {
+    response
+        .extensions
+        .get::<crate::replay::Recorded>()
+        .is_some()
+}
+
+#[cfg(not(feature = "replay"))]
+fn is_recorded(_: &Parts) -> bool {
+    false
+}
+
+fn plain<B, E>(output: Result<Response<B>, E>) -> Result<Response<ResponseBody<B>>, E> {
+    output.map(|response| response.map(ResponseBody::plain))
+}

@@ -1,0 +1,179 @@
+//! The options of [`RedlockLayer`], all with a default.
+
+use super::{BoxError, HoldUntil, OnDisconnect, RedlockLayer};
+use crate::{
+    key::Namespace,
+    lock::{OnLost, Waiters},
+    reject::{BusyStatus, Rejection},
+};
+use bytes::Bytes;
+use http::{Method, Response};
+use http_body::Body;
+use http_body_util::BodyExt as _;
+use std::{sync::Arc, time::Duration};
+
+/// # How long
+impl<K, I> RedlockLayer<K, I> {
+    /// How long the lock outlives a crash of this process; it is kept alive while the handler runs, however long that
+    /// takes. Unless said, that of the [`Redlock`](redlock::Redlock): 10 s.
+    #[must_use]
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.policy.lock.ttl = Some(ttl);
+        self
+    }
+
+    /// A request waits that long for its turn, and is refused after that. Unless said, that of the
+    /// [`Redlock`](redlock::Redlock): 10 s. Requests of one key run one after the other, in each process in the order
+    /// they came.
+    #[must_use]
+    pub fn wait(mut self, most: Duration) -> Self {
+        self.policy.lock.wait = Some(most);
+        self
+    }
+
+    /// A request whose key is held is refused at once.
+    #[must_use]
+    pub fn refuse(self) -> Self {
+        self.wait(Duration::ZERO)
+    }
+
+    /// After a success the key stays busy for that long, so that a duplicate that comes late is refused as well; after
+    /// a failure (see [`failure_if`](Self::failure_if)) it is free at once.
+    #[must_use]
+    pub fn dedupe_for(mut self, window: Duration) -> Self {
+        self.policy.lock.dedupe_for = Some(window).filter(|window| !window.is_zero());
+        self
+    }
+
+    /// Which responses are failures, after which the key is free at once. Unless said, 5xx, and of gRPC the statuses
+    /// that say the server failed or ask to try again, read from the trailers where they come last; a closure sees the
+    /// head of the response only. An error of the service, a panic, a cancelled or timed-out handler always are.
+    #[must_use]
+    pub fn failure_if(
+        mut self,
+        failure: impl Fn(&http::response::Parts) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.policy.failure = Some(Arc::new(failure));
+        self
+    }
+
+    /// Until when the lock is held: [`HoldUntil::Response`] unless said.
+    #[must_use]
+    pub fn hold_until(mut self, until: HoldUntil) -> Self {
+        self.policy.hold_until = until;
+        self
+    }
+
+    /// The lock is let go after that long, and counts as lost (see [`on_lost`](Self::on_lost)). No limit unless said.
+    #[must_use]
+    pub fn max_hold(mut self, most: Duration) -> Self {
+        self.policy.lock.max_hold = Some(most);
+        self
+    }
+}
+
+/// # Whom
+impl<K, I> RedlockLayer<K, I> {
+    /// A request without a key is answered with 400; unless said, it passes without a lock.
+    #[must_use]
+    pub fn required(mut self) -> Self {
+        self.policy.required = true;
+        self
+    }
+
+    /// Requests of these methods are locked, and no others. Unless said, all but GET, HEAD, OPTIONS and TRACE.
+    #[must_use]
+    pub fn methods(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
+        self.policy.methods = Some(methods.into_iter().collect());
+        self
+    }
+
+    /// Keys are put under this name in place of the method and route, so that routes with the same name share their
+    /// locks.
+    #[must_use]
+    pub fn namespace(mut self, name: impl AsRef<str>) -> Self {
+        self.policy.render.namespace = Namespace::Named(Arc::from(name.as_ref()));
+        self
+    }
+
+    /// Keys stand in Redis as their SHA-256: for keys that are secrets, like a session cookie. Unless said, only long
+    /// ones do.
+    #[must_use]
+    pub fn hash_keys(mut self) -> Self {
+        self.policy.render.always_hash = true;
+        self
+    }
+
+    /// How many requests may wait for one key, and in all, in this process; those beyond are answered with 429. Unless
+    /// said, 100 and 10,000.
+    #[must_use]
+    pub fn max_waiters(mut self, per_key: usize, in_all: usize) -> Self {
+        self.policy.lock.waiters = Arc::new(Waiters::with_limits(per_key, in_all));
+        self
+    }
+
+    /// A request inside another one that holds the same key in the same task joins it; unless said, it is answered with
+    /// 500, as it would wait for itself.
+    #[must_use]
+    pub fn reentrant(mut self) -> Self {
+        self.policy.lock.reentrant = true;
+        self
+    }
+}
+
+/// # What if
+impl<K, I> RedlockLayer<K, I> {
+    /// What happens to the handler when the lock is lost: [`OnLost::Cancel`] unless said.
+    #[must_use]
+    pub fn on_lost(mut self, on_lost: OnLost) -> Self {
+        self.policy.lock.on_lost = on_lost;
+        self
+    }
+
+    /// What happens to the handler when its client is gone: [`OnDisconnect::Cancel`] unless said.
+    #[must_use]
+    pub fn on_disconnect(mut self, on_disconnect: OnDisconnect) -> Self {
+        self.policy.on_disconnect = on_disconnect;
+        self
+    }
+
+    /// Without a quorum of nodes the handler runs all the same, **without the lock**; unless said, the answer is 503.
+    #[must_use]
+    pub fn fail_open(mut self) -> Self {
+        self.policy.lock.fail_open = true;
+        self
+    }
+
+    /// The status for a request whose key is held: 409 unless said.
+    #[must_use]
+    pub fn busy_status(mut self, status: BusyStatus) -> Self {
+        self.policy.busy = status;
+        self
+    }
+
+    /// Makes the answer in place of the layer's own. The [`Rejection`] is put into its extensions.
+    ///
+    /// ```
+    /// use axum::response::{Html, IntoResponse};
+    /// use redlock::Redlock;
+    /// use redlock_tower::{RedlockLayer, Rejection, key};
+    ///
+    /// fn layer(redlock: Redlock) -> RedlockLayer<key::Header> {
+    ///     RedlockLayer::new(redlock, key::header("x-user-id")).on_reject(|rejection: &Rejection| {
+    ///         (rejection.status(), Html(format!("<h1>{}</h1>", rejection.title()))).into_response()
+    ///     })
+    /// }
+    /// # let _ = layer;
+    /// ```
+    #[must_use]
+    pub fn on_reject<F, B>(mut self, on_reject: F) -> Self
+    where
+        F: Fn(&Rejection) -> Response<B> + Send + Sync + 'static,
+        B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
+        self.policy.on_reject = Some(Arc::new(move |rejection| {
+            on_reject(rejection).map(|body| body.map_err(Into::into).boxed_unsync())
+        }));
+        self
+    }
+}

@@ -1,0 +1,129 @@
+//! What the layer does, decided once for all of its requests.
+
+use super::{BoxError, ResponseBody};
+use crate::{
+    key::Render,
+    lock::{Ending, LockOptions},
+    reject::{self, BusyStatus, Reason, Rejection},
+};
+use bytes::Bytes;
+use http::{Method, Response, response::Parts};
+use http_body_util::combinators::UnsyncBoxBody;
+use std::{fmt, sync::Arc};
+
+/// How long the lock is held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum HoldUntil {
+    /// Until the handler has returned its response; the lock is free before the client sees the head of it.
+    #[default]
+    Response,
+    /// Until the body has ended as well: for streams that do the work as they go. A client that reads slowly holds the
+    /// lock for as long; see [`max_hold`](crate::RedlockLayer::max_hold).
+    BodyEnd,
+}
+
+/// What becomes of a handler whose client is gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OnDisconnect {
+    /// It is cancelled, as without this layer, and the lock is released.
+    #[default]
+    Cancel,
+    /// It runs to its response, in a task of its own, and keeps the lock until then.
+    Finish,
+}
+
+pub(super) type IsFailure = dyn Fn(&Parts) -> bool + Send + Sync;
+pub(super) type OnReject =
+    dyn Fn(&Rejection) -> Response<UnsyncBoxBody<Bytes, BoxError>> + Send + Sync;
+
+/// All options of a layer for HTTP.
+#[derive(Clone)]
+pub(crate) struct Policy {
+    pub(crate) lock: LockOptions,
+    pub(crate) render: Render,
+    pub(crate) required: bool,
+    /// `None`: all that are not safe.
+    pub(crate) methods: Option<Arc<[Method]>>,
+    pub(crate) hold_until: HoldUntil,
+    pub(crate) on_disconnect: OnDisconnect,
+    pub(crate) busy: BusyStatus,
+    pub(crate) failure: Option<Arc<IsFailure>>,
+    pub(crate) on_reject: Option<Arc<OnReject>>,
+}
+
+impl Policy {
+    pub(super) fn new(lock: LockOptions) -> Self {
+        Self {
+            lock,
+            render: Render::default(),
+            required: false,
+            methods: None,
+            hold_until: HoldUntil::default(),
+            on_disconnect: OnDisconnect::default(),
+            busy: BusyStatus::default(),
+            failure: None,
+            on_reject: None,
+        }
+    }
+
+    pub(super) fn locks(&self, method: &Method) -> bool {
+        match &self.methods {
+            Some(methods) => methods.contains(method),
+            None => !method.is_safe(),
+        }
+    }
+
+    /// Whether this response frees the key at once; a gRPC status that is still to come in trailers is no failure yet.
+    pub(crate) fn is_failure(&self, response: &Parts) -> bool {
+        match &self.failure {
+            Some(failure) => failure(response),
+            None => {
+                response.status.is_server_error()
+                    || (reject::is_grpc(&response.headers)
+                        && reject::status_failed(&response.headers) == Some(true))
+            }
+        }
+    }
+
+    pub(super) fn ending(&self, failed: bool) -> Ending {
+        match self.lock.dedupe_for {
+            Some(window) if !failed => Ending::Settle(window),
+            _ => Ending::Release,
+        }
+    }
+
+    /// The answer in place of the handler's.
+    pub(crate) fn reject<B>(&self, rejection: Rejection, grpc: bool) -> Response<ResponseBody<B>> {
+        rejection.log();
+        let mut response = match &self.on_reject {
+            Some(on_reject) => on_reject(&rejection).map(ResponseBody::custom),
+            None => reject::answer(&rejection, grpc).map(ResponseBody::whole),
+        };
+        response.extensions_mut().insert(rejection);
+        response
+    }
+
+    pub(super) fn rejection(&self, refused: crate::lock::Refused) -> Rejection {
+        Rejection::refused(refused, self.busy)
+    }
+
+    pub(super) fn lost<B>(&self, grpc: bool) -> Response<ResponseBody<B>> {
+        self.reject(Rejection::new(Reason::Lost), grpc)
+    }
+}
+
+impl fmt::Debug for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Policy")
+            .field("lock", &self.lock)
+            .field("render", &self.render)
+            .field("required", &self.required)
+            .field("methods", &self.methods)
+            .field("hold_until", &self.hold_until)
+            .field("on_disconnect", &self.on_disconnect)
+            .field("busy", &self.busy)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,87 @@
+//! The service behind [`RedlockLayer`](super::RedlockLayer).
+
+use super::{
+    BoxError, ResponseBody,
+    future::{Pending, ResponseFuture},
+    inside::sealed::Shared,
+};
+use crate::{held::Passed, key::KeyExtractor};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use std::{
+    fmt, mem,
+    sync::Arc,
+    task::{Context, Poll},
+};
+use tower_service::Service;
+
+/// Takes a lock around each request of `S`: see [`RedlockLayer`](super::RedlockLayer).
+pub struct RedlockService<S, K> {
+    inner: S,
+    key: Arc<K>,
+    policy: Arc<Shared>,
+}
+
+impl<S, K> RedlockService<S, K> {
+    pub(super) fn new(inner: S, key: Arc<K>, policy: Arc<Shared>) -> Self {
+        Self { inner, key, policy }
+    }
+}
+
+impl<S, K, ReqBody, ResBody> Service<Request<ReqBody>> for RedlockService<S, K>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+    K: KeyExtractor,
+    ResBody: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    type Response = Response<ResponseBody<ResBody>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S, K, ReqBody, ResBody>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+        let policy = Arc::clone(&self.policy);
+        if !policy.0.locks(request.method()) {
+            request.extensions_mut().insert(Passed::Method);
+            return ResponseFuture::pass(self.inner.call(request), policy);
+        }
+        let (parts, body) = request.into_parts();
+        let key = self.key.extract(&parts);
+        // the clone is not ready; what was made ready goes along
+        let clone = self.inner.clone();
+        let service = mem::replace(&mut self.inner, clone);
+        ResponseFuture::extract(
+            key,
+            Pending {
+                service,
+                request: Request::from_parts(parts, body),
+            },
+            policy,
+        )
+    }
+}
+
+impl<S: Clone, K> Clone for RedlockService<S, K> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            key: Arc::clone(&self.key),
+            policy: Arc::clone(&self.policy),
+        }
+    }
+}
+
+impl<S: fmt::Debug, K> fmt::Debug for RedlockService<S, K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedlockService")
+            .field("inner", &self.inner)
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,97 @@
+//! The key from a closure, plain or async.
+
+use super::{IntoKey, Key, KeyError, KeyExtractor};
+use http::request::Parts;
+use pin_project::pin_project;
+use std::{
+    fmt,
+    future::{Ready, ready},
+    pin::Pin,
+    task::{Context, Poll, ready as try_ready},
+};
+
+impl<F, K> KeyExtractor for F
+where
+    F: Fn(&Parts) -> K + Send + Sync + 'static,
+    K: IntoKey,
+{
+    type Future = Ready<Result<Option<Key>, KeyError>>;
+
+    fn extract(&self, parts: &Parts) -> Self::Future {
+        ready(self(parts).into_key())
+    }
+}
+
+/// The key from an async closure: see [`from_async`].
+#[derive(Clone)]
+pub struct FromAsync<F>(F);
+
+/// The key from an async closure, say from a session store. The future must own what it needs of the head.
+///
+/// ```
+/// use redlock_tower::key;
+///
+/// async fn user_of(session: String) -> Option<String> { Some(session) }
+///
+/// let by_user = key::from_async(|parts: &http::request::Parts| {
+///     let session = parts.headers.get("x-session").and_then(|value| value.to_str().ok()).map(str::to_owned);
+///     async move {
+///         match session {
+///             Some(session) => user_of(session).await,
+///             None => None,
+///         }
+///     }
+/// });
+/// # fn check(_: impl key::KeyExtractor) {}
+/// # check(by_user);
+/// ```
+pub fn from_async<F, Fut>(f: F) -> FromAsync<F>
+where
+    F: Fn(&Parts) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output: IntoKey> + Send,
+{
+    FromAsync(f)
+}
+
+impl<F, Fut> KeyExtractor for FromAsync<F>
+where
+    F: Fn(&Parts) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output: IntoKey> + Send,
+{
+    type Future = FromAsyncFuture<Fut>;
+
+    fn extract(&self, parts: &Parts) -> Self::Future {
+        FromAsyncFuture {
+            future: (self.0)(parts),
+        }
+    }
+}
+
+impl<F> fmt::Debug for FromAsync<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("FromAsync")
+            .field(&format_args!("{}", std::any::type_name::<F>()))
+            .finish()
+    }
+}
+
+/// The future of [`FromAsync`].
+#[pin_project]
+pub struct FromAsyncFuture<F> {
+    #[pin]
+    future: F,
+}
+
+impl<F: Future<Output: IntoKey>> Future for FromAsyncFuture<F> {
+    type Output = Result<Option<Key>, KeyError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready(try_ready!(self.project().future.poll(cx)).into_key())
+    }
+}
+
+impl<F> fmt::Debug for FromAsyncFuture<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FromAsyncFuture").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,109 @@
+//! The key from the `Idempotency-Key` header.
+
+use super::{Key, KeyError, KeyExtractor};
+use http::{HeaderMap, request::Parts};
+use std::future::{Ready, ready};
+
+/// The part's name, by which a key that names no user is recognized.
+pub(super) const NAME: &str = "idempotency-key";
+
+/// The key from `Idempotency-Key`: see [`idempotency_key`].
+#[derive(Clone, Copy, Debug)]
+pub struct IdempotencyKey;
+
+/// The `Idempotency-Key` header, as in [draft-ietf-httpapi-idempotency-key-header]: a quoted string, or the same without
+/// the quotes, as many clients send it.
+///
+/// Clients choose it, so it is unique for one user at best: combine it with what tells users apart.
+///
+/// ```
+/// use redlock_tower::key::{self, KeyExtractor};
+///
+/// let per_submit = key::header("x-user-id").and(key::idempotency_key());
+/// # fn check(_: impl KeyExtractor) {}
+/// # check(per_submit);
+/// ```
+///
+/// [draft-ietf-httpapi-idempotency-key-header]: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
+#[must_use]
+pub fn idempotency_key() -> IdempotencyKey {
+    IdempotencyKey
+}
+
+impl KeyExtractor for IdempotencyKey {
+    type Future = Ready<Result<Option<Key>, KeyError>>;
+
+    fn extract(&self, parts: &Parts) -> Self::Future {
+        ready(read(&parts.headers).map(|value| value.map(|value| Key::named(NAME, value))))
+    }
+}
+
+/// The value of the header without its quotes and parameters.
+pub(crate) fn read(headers: &HeaderMap) -> Result<Option<Vec<u8>>, KeyError> {
+    let mut values = headers.get_all(NAME).iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    if values.any(|other| other != value) {
+        return Err(KeyError::invalid(
+            "the header `idempotency-key` has more than one value; send one",
+        ));
+    }
+    let value = value.as_bytes().trim_ascii();
+    let key = match value.strip_prefix(b"\"") {
+        Some(rest) => unquote(rest).ok_or_else(|| {
+            KeyError::invalid("the header `idempotency-key` is no quoted string; send it as \"8e03978e-40d5-43e8\"")
+        })?,
+        None => value.to_vec(),
+    };
+    if key.is_empty() {
+        return Err(KeyError::invalid(
+            "the header `idempotency-key` is empty; send a fresh one with each submit",
+        ));
+    }
+    Ok(Some(key))
+}
+
+/// A string of RFC 8941 after its first quote; parameters behind it are left out, as they do not belong to the key.
+fn unquote(rest: &[u8]) -> Option<Vec<u8>> {
+    let mut key = Vec::with_capacity(rest.len());
+    let mut bytes = rest.iter();
+    loop {
+        match *bytes.next()? {
+            b'"' => break,
+            b'\\' => match *bytes.next()? {
+                escaped @ (b'"' | b'\\') => key.push(escaped),
+                _ => return None,
+            },
+            byte @ b' '..=b'~' => key.push(byte),
+            _ => return None,
+        }
+    }
+    matches!(bytes.as_slice(), [] | [b';', ..]).then_some(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn key(value: &'static str) -> Result<Option<Vec<u8>>, KeyError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(NAME, HeaderValue::from_static(value));
+        read(&headers)
+    }
+
+    #[test]
+    fn quoted_and_bare_are_one_key() {
+        assert_eq!(key("\"abc\""), Ok(Some(b"abc".to_vec())));
+        assert_eq!(key("abc"), Ok(Some(b"abc".to_vec())));
+        assert_eq!(key("\"a\\\"b\";v=1"), Ok(Some(b"a\"b".to_vec())));
+    }
+
+    #[test]
+    fn what_is_no_string_is_refused() {
+        for value in ["\"abc", "\"a\\b\"", "\"a\"b", "\"\"", ""] {
+            assert!(key(value).is_err(), "{value}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Which requests exclude each other: the key, taken from the request's head.
+//!
+//! | built-in | the key is |
+//! |---|---|
+//! | [`header`] | a request header |
+//! | [`query`] | a query parameter |
+//! | [`cookie`] | a cookie |
+//! | [`extension`] | what an outer layer (authentication, say) put into the extensions |
+//! | [`idempotency_key`] | the `Idempotency-Key` header |
+//! | `path`, `matched_path` | a path parameter, the route (feature `axum`) |
+//! | [`peer_ip`] | the address of the connection; only where you ask for it |
+//! | a closure over [`Parts`] | what it returns |
+//! | [`from_async`] | what an async closure returns |
+//!
+//! Several are combined with [`KeyExtractor::and`]; parts cannot run into each other. A request that has no key passes
+//! without a lock (never under one shared "anonymous" key), or is answered with 400 where the layer says `required()`.
+//!
+//! ```
+//! use redlock_tower::key::{self, KeyExtractor};
+//!
+//! // one lock for each tenant and user
+//! let by_user = key::header("x-tenant").and(key::header("x-user-id"));
+//! // a closure: name the argument's type
+//! let by_account = |parts: &http::request::Parts| {
+//!     parts.uri.path().strip_prefix("/accounts/").map(str::to_owned)
+//! };
+//! # fn check(_: impl KeyExtractor) {}
+//! # check(by_user); check(by_account);
+//! ```
+
+mod combine;
+mod cookie;
+mod error;
+mod extension;
+mod function;
+mod header;
+mod idempotency;
+#[cfg(feature = "axum")]
+mod path;
+mod peer;
+mod query;
+mod render;
+mod single;
+mod value;
+
+#[cfg(feature = "axum")]
+pub use self::path::{MatchedPath, Path, matched_path, path};
+pub(crate) use self::render::{Namespace, Render};
+pub use self::{
+    combine::{And, AndFuture},
+    cookie::{Cookie, cookie},
+    error::KeyError,
+    extension::{FromExtension, extension},
+    function::{FromAsync, FromAsyncFuture, from_async},
+    header::{Header, header},
+    idempotency::{IdempotencyKey, idempotency_key},
+    peer::{PeerIp, peer_ip},
+    query::{Query, query},
+    value::{IntoKey, Key},
+};
+#[cfg(feature = "replay")]
+pub(crate) use self::{idempotency::read as idempotency, render::push_hex};
+
+use http::request::Parts;
+
+/// Takes the lock's key from the head of a request.
+///
+/// Implemented for the built-ins of [this module](self) and for closures over [`Parts`] that return an
+/// `Option<String>`, an `Option<Key>`, or a `Result` of one of these.
+pub trait KeyExtractor: Send + Sync + 'static {
+    /// [`std::future::Ready`] where nothing has to be waited for.
+    type Future: Future<Output = Result<Option<Key>, KeyError>> + Send;
+
+    /// The key of this request, or `None` if it has none.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError`] when the request has something that is no key (400), or when it cannot be told now (503).
+    fn extract(&self, parts: &Parts) -> Self::Future;
+
+    /// Both keys together; a request that lacks one of them has no key.
+    fn and<B: KeyExtractor>(self, other: B) -> And<Self, B>
+    where
+        Self: Sized,
+    {
+        And::new(self, other)
+    }
+}

@@ -1,0 +1,69 @@
+//! The key from the path as axum's router matched it.
+
+use super::{
+    Key, KeyError, KeyExtractor,
+    single::{Extracted, single},
+};
+use axum::extract::{FromRequestParts as _, RawPathParams};
+use futures_util::FutureExt as _;
+use http::{Request, request::Parts};
+use std::future::{Ready, ready};
+
+/// The key from a path parameter: see [`path`].
+#[derive(Clone, Copy, Debug)]
+pub struct Path(&'static str);
+
+/// A path parameter of the route by its name, decoded: `path("id")` for `/orders/{id}`.
+///
+/// A route without that parameter has no key.
+#[must_use]
+pub fn path(parameter: &'static str) -> Path {
+    Path(parameter)
+}
+
+impl KeyExtractor for Path {
+    type Future = Extracted;
+
+    fn extract(&self, parts: &Parts) -> Self::Future {
+        // axum gives its parameters only to its own extractors, which want the head for themselves
+        let mut request = Request::new(());
+        *request.extensions_mut() = parts.extensions.clone();
+        let mut parts = request.into_parts().0;
+        match RawPathParams::from_request_parts(&mut parts, &()).now_or_never() {
+            Some(Ok(found)) => single(
+                "path parameter",
+                self.0,
+                found
+                    .iter()
+                    .filter(|(name, _)| *name == self.0)
+                    .map(|(_, value)| value),
+            ),
+            Some(Err(_)) => ready(Err(KeyError::invalid(format!(
+                "the path parameter `{}` is no UTF-8",
+                self.0
+            )))),
+            None => ready(Ok(None)),
+        }
+    }
+}
+
+/// The key from the route: see [`matched_path`].
+#[derive(Clone, Copy, Debug)]
+pub struct MatchedPath;
+
+/// The route itself, as in `/orders/{id}`: one request at a time for all users of it.
+///
+/// A request that no route matched has no key.
+#[must_use]
+pub fn matched_path() -> MatchedPath {
+    MatchedPath
+}
+
+impl KeyExtractor for MatchedPath {
+    type Future = Ready<Result<Option<Key>, KeyError>>;
+
+    fn extract(&self, parts: &Parts) -> Self::Future {
+        let matched = parts.extensions.get::<axum::extract::MatchedPath>();
+        ready(Ok(matched.map(|path| Key::named("route", path.as_str()))))
+    }
+}

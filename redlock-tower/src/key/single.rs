@@ -1,0 +1,30 @@
+//! One value where a client may send several: the same twice is one, two different ones are no key.
+
+use super::{Key, KeyError};
+use std::future::{Ready, ready};
+
+/// What the built-ins answer with.
+pub(super) type Extracted = Ready<Result<Option<Key>, KeyError>>;
+
+/// A handler may read the first of two values and the lock the second, so two different ones are refused.
+pub(super) fn single<V: AsRef<[u8]>>(
+    what: &str,
+    name: &'static str,
+    values: impl Iterator<Item = V>,
+) -> Extracted {
+    let mut found: Option<V> = None;
+    for value in values {
+        match &found {
+            Some(first) if first.as_ref() != value.as_ref() => {
+                return ready(Err(KeyError::invalid(format!(
+                    "the {what} `{name}` has more than one value; send one"
+                ))));
+            }
+            Some(_) => {}
+            None => found = Some(value),
+        }
+    }
+    ready(Ok(found
+        .filter(|value| !value.as_ref().is_empty())
+        .map(|value| Key::named(name, value))))
+}

@@ -1,0 +1,66 @@
+//! A future under the lock: it ends with its own output, or when the lock is lost.
+
+use super::{Lease, OnLost};
+use pin_project::pin_project;
+use redlock::{Lost, Scope};
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+/// Runs `F` while the lock is held.
+#[pin_project]
+pub(crate) struct Run<F> {
+    #[pin]
+    body: Scope<F>,
+    lost: Option<Lost>,
+    lease: Option<Lease>,
+}
+
+/// How it ended.
+pub(crate) enum Ran<T> {
+    /// With its output; the lock is still the layer's, unless it was taken along.
+    Finished(T, Lease),
+    /// The lock was lost first, and the body is to be dropped.
+    Lost,
+}
+
+impl<F: Future> Run<F> {
+    pub(crate) fn new(body: F, lease: Lease, on_lost: OnLost) -> Self {
+        let lost = match on_lost {
+            OnLost::Cancel => Some(lease.held().lost()),
+            OnLost::Signal => None,
+        };
+        Self {
+            body: lease.held().scope(body),
+            lost,
+            lease: Some(lease),
+        }
+    }
+}
+
+impl<F: Future> Future for Run<F> {
+    type Output = Ran<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        // before the body: what a body does after the loss is never a success
+        if let Some(lost) = this.lost
+            && Pin::new(lost).poll(cx).is_ready()
+        {
+            *this.lost = None;
+            // a job that took the guard along decides for itself
+            if this.lease.as_ref().is_some_and(|lease| !lease.is_taken()) {
+                *this.lease = None;
+                return Poll::Ready(Ran::Lost);
+            }
+        }
+        match this.body.poll(cx) {
+            Poll::Ready(output) => match this.lease.take() {
+                Some(lease) => Poll::Ready(Ran::Finished(output, lease)),
+                None => Poll::Ready(Ran::Lost),
+            },
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}

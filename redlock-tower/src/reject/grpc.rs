@@ -1,0 +1,115 @@
+//! gRPC: rejections as `grpc-status`, and which statuses are failures.
+
+use super::Rejection;
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Response,
+    header::{CACHE_CONTROL, CONTENT_TYPE},
+};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+const STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+/// When a client with a retry policy may try again, in milliseconds.
+const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
+
+/// `grpc-message` is percent-encoded outside of printable ASCII, and `%` itself.
+const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
+
+/// Whether these are the headers of a gRPC message (not of gRPC-Web, which hides its trailers in the body).
+pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
+    let Some(kind) = headers.get(CONTENT_TYPE) else {
+        return false;
+    };
+    matches!(
+        kind.as_bytes().strip_prefix(b"application/grpc"),
+        Some([] | [b'+' | b';', ..])
+    )
+}
+
+/// A response of trailers only.
+pub(super) fn answer(rejection: &Rejection) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(
+        STATUS,
+        HeaderValue::from(u16::from(rejection.reason().grpc_code())),
+    );
+    let message = format!(
+        "{} ({}). {}",
+        rejection.title(),
+        rejection.reason().as_str(),
+        rejection.detail()
+    );
+    if let Ok(message) = HeaderValue::try_from(utf8_percent_encode(&message, ENCODED).to_string()) {
+        headers.insert(MESSAGE, message);
+    }
+    if let Some(pushback) = rejection.pushback() {
+        headers.insert(
+            PUSHBACK,
+            HeaderValue::from(u64::try_from(pushback).unwrap_or(u64::MAX)),
+        );
+    }
+    response
+}
+
+/// Whether the status in these headers or trailers is a failure of the server's, or one that asks to try again;
+/// `None` where there is no status in them.
+pub(crate) fn status_failed(headers: &HeaderMap) -> Option<bool> {
+    let status = headers
+        .get(STATUS)?
+        .to_str()
+        .ok()
+        .and_then(|status| status.parse::<u8>().ok());
+    Some(match status {
+        // CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, ABORTED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE,
+        // DATA_LOSS
+        Some(1 | 2 | 4 | 8 | 10 | 12 | 13 | 14 | 15) | None => true,
+        Some(code) => code > 16,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reject::Reason;
+
+    #[test]
+    fn grpc_is_told_by_its_content_type() {
+        for (kind, is) in [
+            ("application/grpc", true),
+            ("application/grpc+proto", true),
+            ("application/grpc;charset=utf-8", true),
+            ("application/grpc-web", false),
+            ("application/json", false),
+        ] {
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(kind))]);
+            assert_eq!(is_grpc(&headers), is, "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_rejection_is_a_status_with_http_200() {
+        let response = answer(&Rejection::new(Reason::Busy));
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()[STATUS], "10");
+        assert_eq!(response.headers()[PUSHBACK], "1000");
+    }
+
+    #[test]
+    fn which_statuses_are_failures() {
+        let failed = |code: &'static str| {
+            status_failed(&HeaderMap::from_iter([(
+                STATUS,
+                HeaderValue::from_static(code),
+            )]))
+        };
+        assert_eq!(
+            (failed("0"), failed("3"), failed("13"), failed("x")),
+            (Some(false), Some(false), Some(true), Some(true))
+        );
+        assert_eq!(status_failed(&HeaderMap::new()), None);
+    }
+}

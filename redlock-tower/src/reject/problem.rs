@@ -1,0 +1,41 @@
+//! A rejection as a response: problem details (RFC 9457), or a gRPC status.
+
+use super::{Rejection, grpc};
+use bytes::Bytes;
+use http::{
+    HeaderValue, Response,
+    header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER},
+};
+
+/// The answer that the layer makes by itself.
+pub(crate) fn answer(rejection: &Rejection, grpc: bool) -> Response<Bytes> {
+    if grpc {
+        grpc::answer(rejection)
+    } else {
+        problem(rejection)
+    }
+}
+
+fn problem(rejection: &Rejection) -> Response<Bytes> {
+    let mut problem = serde_json::json!({
+        "type": format_args!("urn:problem-type:redlock:{}", rejection.reason().as_str()),
+        "title": rejection.title(),
+        "status": rejection.status().as_u16(),
+        "detail": rejection.detail(),
+    });
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = rejection.status();
+    let headers = response.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/problem+json"),
+    );
+    // the next request may well be served
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(seconds) = rejection.retry_after() {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        problem["retry_after"] = seconds.into();
+    }
+    *response.body_mut() = Bytes::from(problem.to_string());
+    response
+}

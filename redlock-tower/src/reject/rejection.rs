@@ -1,0 +1,223 @@
+//! A rejection: the reason with what belongs to it.
+
+use super::Reason;
+use crate::{
+    key::KeyError,
+    lock::{Keyless, Refused, is_outage},
+};
+use http::StatusCode;
+use std::{borrow::Cow, time::Duration};
+
+/// The status of an answer to a request whose key is held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum BusyStatus {
+    /// 409: the usual one.
+    #[default]
+    Conflict,
+    /// 423, as in WebDAV.
+    Locked,
+    /// 429: many clients and proxies try again by themselves.
+    TooManyRequests,
+}
+
+impl From<BusyStatus> for StatusCode {
+    fn from(status: BusyStatus) -> Self {
+        match status {
+            BusyStatus::Conflict => Self::CONFLICT,
+            BusyStatus::Locked => Self::LOCKED,
+            BusyStatus::TooManyRequests => Self::TOO_MANY_REQUESTS,
+        }
+    }
+}
+
+/// Why the layer answered in place of the handler.
+///
+/// It is given to [`on_reject`](crate::RedlockLayer::on_reject), and rides in the extensions of the answer, so that
+/// outer layers can tell such an answer from a handler's own.
+#[derive(Clone, Debug)]
+pub struct Rejection {
+    reason: Reason,
+    status: StatusCode,
+    retry_after: Option<Duration>,
+    detail: Option<Cow<'static, str>>,
+    error: Option<redlock::Error>,
+}
+
+impl Rejection {
+    pub(crate) fn new(reason: Reason) -> Self {
+        Self {
+            reason,
+            status: reason.status(),
+            retry_after: None,
+            detail: None,
+            error: None,
+        }
+    }
+
+    pub(crate) fn no_key(error: &KeyError) -> Self {
+        let reason = if error.is_invalid() {
+            Reason::InvalidKey
+        } else {
+            Reason::KeyUnavailable
+        };
+        Self {
+            detail: Some(Cow::Owned(error.message().to_owned())),
+            ..Self::new(reason)
+        }
+    }
+
+    pub(crate) fn refused(refused: Refused, busy: BusyStatus) -> Self {
+        let rejection = match refused {
+            Refused::TooManyWaiters => return Self::new(Reason::TooManyWaiters),
+            Refused::Lock(error) => Self::from(error),
+        };
+        match rejection.reason {
+            Reason::Busy | Reason::TimedOut => Self {
+                status: busy.into(),
+                ..rejection
+            },
+            _ => rejection,
+        }
+    }
+
+    /// Why.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// The status of the answer that the layer makes by itself.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// When to try again, in whole seconds: what is left of the holder's lease, rounded up, at least 1; or `None` where
+    /// trying again unchanged does not help.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<u64> {
+        self.reason.is_passing().then(|| {
+            let left = self.retry_after.unwrap_or_default();
+            (left.as_secs() + u64::from(left.subsec_nanos() > 0)).max(1)
+        })
+    }
+
+    /// What happened, in a few words for a person; without values of the request.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        self.reason.title()
+    }
+
+    /// What the client can do.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        self.detail.as_deref().unwrap_or(self.reason.detail())
+    }
+
+    /// The lock's own error. It names keys and nodes: for logs, not for clients.
+    #[must_use]
+    pub fn error(&self) -> Option<&redlock::Error> {
+        self.error.as_ref()
+    }
+
+    pub(super) fn pushback(&self) -> Option<u128> {
+        self.retry_after().map(|seconds| {
+            self.retry_after
+                .map_or(u128::from(seconds) * 1000, |left| left.as_millis().max(1))
+        })
+    }
+
+    /// For the operator: who has to act is told louder.
+    pub(crate) fn log(&self) {
+        let error = self
+            .error
+            .as_ref()
+            .map(|error| tracing::field::display(Keyless(error)));
+        if self.status.is_server_error() {
+            tracing::warn!(
+                reason = self.reason.as_str(),
+                error,
+                "a request was rejected"
+            );
+        } else {
+            tracing::debug!(
+                reason = self.reason.as_str(),
+                error,
+                "a request was rejected"
+            );
+        }
+    }
+}
+
+/// A lock of the handler's own that was not to be had, or was lost: answered as the layer answers.
+///
+/// ```
+/// use redlock::Redlock;
+/// use redlock_tower::Rejection;
+///
+/// async fn renumber(redlock: Redlock) -> Result<&'static str, Rejection> {
+///     let guard = redlock.lock("invoice-numbers").no_wait().await?;
+///     Ok(guard.run(async { "renumbered" }).await?)
+/// }
+/// # let _ = renumber;
+/// ```
+impl From<redlock::Error> for Rejection {
+    fn from(error: redlock::Error) -> Self {
+        let reason = match &error {
+            e if e.is_busy() => Reason::Busy,
+            e if e.is_timed_out() => Reason::TimedOut,
+            e if e.is_lost() => Reason::Lost,
+            e if is_outage(e) => Reason::NoQuorum,
+            e if e.is_closed() => Reason::Stopping,
+            e if e.is_already_held() => Reason::AlreadyHeld,
+            _ => Reason::Misconfigured,
+        };
+        Self {
+            retry_after: error.retry_after(),
+            error: Some(error),
+            ..Self::new(reason)
+        }
+    }
+}
+
+#[cfg(feature = "axum")]
+impl axum::response::IntoResponse for Rejection {
+    fn into_response(self) -> axum::response::Response {
+        self.log();
+        let mut response = super::answer(&self, false).map(axum::body::Body::from);
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl std::fmt::Display for Rejection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.reason.as_str(), self.title())
+    }
+}
+
+impl std::error::Error for Rejection {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.as_ref().map(|error| error as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_rounded_up_and_at_least_one() {
+        for (left, seconds) in [(0, 1), (1, 1), (999, 1), (1000, 1), (1001, 2), (9_100, 10)] {
+            let rejection = Rejection {
+                retry_after: Some(Duration::from_millis(left)),
+                ..Rejection::new(Reason::Busy)
+            };
+            assert_eq!(rejection.retry_after(), Some(seconds), "{left} ms");
+        }
+        assert_eq!(Rejection::new(Reason::NoQuorum).retry_after(), Some(1));
+        assert_eq!(Rejection::new(Reason::NoKey).retry_after(), None);
+        assert_eq!(Rejection::new(Reason::Lost).retry_after(), None);
+    }
+}

@@ -1,0 +1,63 @@
+//! The first answer again for a repeated `Idempotency-Key` (feature `replay`).
+//!
+//! [`RedlockLayer::replay`] adds it to the lock. Per [draft-ietf-httpapi-idempotency-key-header] a request with an
+//! `Idempotency-Key` is answered
+//!
+//! | the key was | with |
+//! |---|---|
+//! | not seen before | the handler's response, which is kept: status, chosen headers, body |
+//! | used by the same request, answered | that response, with `idempotency-replayed: true` |
+//! | used by the same request, still running | 409 with `Retry-After`; or it waits, where the layer has a `wait` |
+//! | used with another method, path, query or body | 422 |
+//!
+//! Failures (see [`RedlockLayer::failure_if`]) and 408, 425 and 429 are not kept: the next try runs. What is kept stands
+//! under the layer's key *and* the `Idempotency-Key`, so that with a key that names the user nobody gets another one's
+//! response. Where the layer's key is nothing but the `Idempotency-Key`, the `Authorization` header counts as part of the
+//! request: another user is answered with 422.
+//!
+//! Writes to the store carry the lock's fencing token, and a store refuses one older than it has seen: a handler that
+//! was paused and lost its lock leaves nothing behind. The handler's own effects are its own: where the process dies
+//! between them and the write, the next try runs again.
+//!
+//! ```
+//! use axum::{Router, routing::post};
+//! use redlock::{Redlock, memory::Cluster};
+//! use redlock_tower::{RedlockLayer, key::{self, KeyExtractor}, replay::MemoryStore};
+//! use std::time::Duration;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let redlock = Redlock::connect(Cluster::new(3).nodes()).await?;
+//! let per_submit = key::header("x-user-id").and(key::idempotency_key());
+//! let app: Router = Router::new().route("/payments", post(async || "paid")).layer(
+//!     RedlockLayer::new(redlock, per_submit)
+//!         .required()
+//!         .replay(MemoryStore::new(), Duration::from_secs(24 * 60 * 60)),
+//! );
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [draft-ietf-httpapi-idempotency-key-header]: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
+
+mod body;
+mod layer;
+mod memory;
+mod record;
+mod redis;
+mod run;
+mod service;
+mod store;
+
+pub(crate) use self::service::{Recorded, Unscoped};
+pub use self::{
+    body::ReplayBody,
+    layer::Replay,
+    memory::MemoryStore,
+    redis::RedisStore,
+    service::{ReplayFuture, ReplayService},
+    store::{Begun, ReplayStore, StoreError},
+};
+
+#[cfg(doc)]
+use crate::RedlockLayer;

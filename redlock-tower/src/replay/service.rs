@@ -1,0 +1,159 @@
+//! The service under the lock: requests with an `Idempotency-Key` take the way of [`run`], all others pass.
+
+use super::{
+    ReplayBody, ReplayStore,
+    run::{Options, Run, run},
+};
+use crate::{
+    HeldLock,
+    http::{BoxError, sealed::Shared},
+    key,
+    reject::{Rejection, is_grpc},
+};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use pin_project::pin_project;
+use std::{
+    fmt,
+    future::ready,
+    mem,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+use tower_service::Service;
+
+/// The mark on a response that is kept, or was: the record is in place of a window.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Recorded;
+
+/// The mark on a request whose lock's key is the `Idempotency-Key` alone, and so names no user.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unscoped;
+
+/// Answers a repeated request with the first response: see [`replay`](crate::replay).
+pub struct ReplayService<S, St> {
+    inner: S,
+    options: Arc<Options<St>>,
+    policy: Arc<Shared>,
+}
+
+impl<S, St> ReplayService<S, St> {
+    pub(super) fn new(inner: S, options: Arc<Options<St>>, policy: Arc<Shared>) -> Self {
+        Self {
+            inner,
+            options,
+            policy,
+        }
+    }
+}
+
+impl<S, St, ReqBody, ResBody> Service<Request<ReqBody>> for ReplayService<S, St>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Send,
+    St: ReplayStore,
+    ReqBody: Body<Data: Send, Error: Into<BoxError>> + From<Bytes> + Send + 'static,
+    ResBody: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    type Response = Response<ReplayBody<ResBody>>;
+    type Error = S::Error;
+    type Future = ReplayFuture<S, ReqBody, ResBody>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        let state = match (
+            request.extensions().get::<HeldLock>(),
+            key::idempotency(request.headers()),
+        ) {
+            // without a lock nothing guards the store
+            (None, _) | (_, Ok(None)) => State::Pass(self.inner.call(request)),
+            (_, Err(error)) => {
+                let response = self
+                    .policy
+                    .0
+                    .reject(Rejection::no_key(&error), is_grpc(request.headers()));
+                State::Run(Box::pin(ready(Ok(response.map(ReplayBody::rejection)))))
+            }
+            (Some(lock), Ok(Some(idempotency_key))) => {
+                let lock = lock.clone();
+                let clone = self.inner.clone();
+                let service = mem::replace(&mut self.inner, clone);
+                let (options, policy) = (Arc::clone(&self.options), Arc::clone(&self.policy));
+                State::Run(Box::pin(run(Run {
+                    service,
+                    request,
+                    lock,
+                    idempotency_key,
+                    options,
+                    policy,
+                })))
+            }
+        };
+        ReplayFuture { state }
+    }
+}
+
+impl<S: Clone, St> Clone for ReplayService<S, St> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            options: Arc::clone(&self.options),
+            policy: Arc::clone(&self.policy),
+        }
+    }
+}
+
+impl<S: fmt::Debug, St> fmt::Debug for ReplayService<S, St> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReplayService")
+            .field("inner", &self.inner)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The future of [`ReplayService`].
+#[pin_project]
+pub struct ReplayFuture<S: Service<Request<ReqBody>>, ReqBody, ResBody> {
+    #[pin]
+    state: State<S, ReqBody, ResBody>,
+}
+
+type Output<ResBody, E> = Result<Response<ReplayBody<ResBody>>, E>;
+
+#[pin_project(project = StateProj)]
+enum State<S: Service<Request<ReqBody>>, ReqBody, ResBody> {
+    Pass(#[pin] S::Future),
+    /// Boxed, since a store's futures have no names; only requests with an `Idempotency-Key` come here
+    Run(Pin<Box<dyn Future<Output = Output<ResBody, S::Error>> + Send>>),
+}
+
+impl<S, ReqBody, ResBody> Future for ReplayFuture<S, ReqBody, ResBody>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+{
+    type Output = Output<ResBody, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project().state.project() {
+            StateProj::Pass(future) => future
+                .poll(cx)
+                .map_ok(|response| response.map(ReplayBody::plain)),
+            StateProj::Run(future) => future.as_mut().poll(cx),
+        }
+    }
+}
+
+impl<S: Service<Request<ReqBody>>, ReqBody, ResBody> fmt::Debug
+    for ReplayFuture<S, ReqBody, ResBody>
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReplayFuture").finish_non_exhaustive()
+    }
+}
