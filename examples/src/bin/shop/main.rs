@@ -1,0 +1,107 @@
+//! A shop in which a double submit runs once: `cargo run -p examples --bin shop`.
+//!
+//! `PORT` chooses the port (3000, and 0 for any free one); `REDIS_URLS` names real Redis nodes, without it three nodes live in the
+//! process.
+
+mod nodes;
+mod orders;
+mod page;
+mod refusal;
+mod report;
+mod settings;
+mod shutdown;
+
+use std::{
+    io::{IsTerminal, stderr},
+    process::ExitCode,
+    sync::Arc,
+};
+
+use axum::Router;
+use examples::{Locks, say};
+use redlock::{Redlock, memory};
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+
+/// What every handler can reach.
+#[derive(Clone, Debug)]
+struct Shop {
+    redlock: Redlock,
+    embedded: Arc<[memory::Node]>,
+    orders: Arc<orders::Book>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    examples::exit_code(run().await)
+}
+
+async fn run() -> Result<(), String> {
+    let asked_for = std::env::var_os("RUST_LOG").is_some();
+    if asked_for {
+        log();
+    }
+    let listener = settings::listen().await?;
+    let locks = Locks::from_env().await?;
+    if !asked_for {
+        // Only from here: what connecting warns about is in the sentence of its error, or in the welcome.
+        log();
+    }
+    welcome(&listener, &locks).await;
+
+    let shop = Shop {
+        redlock: locks.redlock,
+        embedded: locks.embedded.into(),
+        orders: Arc::default(),
+    };
+    let routes = Router::new()
+        .merge(page::routes())
+        .merge(orders::routes(&shop.redlock))
+        .merge(nodes::routes());
+    let stop = shutdown::on_signal();
+    let server = axum::serve(listener, routes.with_state(shop.clone()))
+        .with_graceful_shutdown(stop.clone().cancelled_owned());
+
+    let served = tokio::select! {
+        served = server.into_future() => served.map_err(|error| format!("the server stopped: {error}")),
+        never = report::every_few_seconds(&shop) => match never {},
+        () = shutdown::patience(&stop) => Ok(()),
+    };
+    // Locks that are still being released are waited for, so that nobody else waits for their ttl.
+    shop.redlock.close().await;
+    served?;
+    say("stopped");
+    Ok(())
+}
+
+/// Events on standard error; `RUST_LOG=redlock=debug` shows each vote.
+fn log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(stderr);
+    log.with_ansi(stderr().is_terminal()).init();
+}
+
+/// What it listens on, where its locks are, and what to try.
+async fn welcome(listener: &TcpListener, locks: &Locks) {
+    let address = listener
+        .local_addr()
+        .map_or_else(|_| "127.0.0.1".to_owned(), |address| address.to_string());
+    say(format_args!(
+        "the shop is open at http://{address}, with its locks on {}:",
+        locks.place()
+    ));
+    for node in locks.describe().await {
+        say(format_args!("  {node}"));
+    }
+    let order = format!(
+        "curl -si http://{address}/orders -H 'x-user-id: ada' -H 'content-type: application/json' -d '{{\"item\":\"tea\"}}'"
+    );
+    say("try the page in a browser, an order, or two at once (one is created, the other refused):");
+    say(format_args!("  {order}"));
+    say(format_args!("  for i in 1 2; do {order} & done; wait"));
+    say(
+        "a report runs every few seconds, in one process of all that share the nodes; Ctrl-C stops",
+    );
+}

@@ -1,0 +1,150 @@
+//! Orders: one at a time for each user by the layer, one invoice for each order by the attribute.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use axum::{
+    Json, Router,
+    extract::{DefaultBodyLimit, FromRequestParts, Path, State},
+    http::{StatusCode, request::Parts},
+    routing::{get, post},
+};
+use redlock::{Redlock, redlock};
+use redlock_tower::{RedlockLayer, key};
+use serde::Serialize;
+use serde_json::Value;
+use tokio::time::sleep;
+
+use crate::{Shop, refusal::Refusal};
+
+/// How many orders are remembered.
+const SHOWN: usize = 100;
+
+pub(crate) fn routes(redlock: &Redlock) -> Router<Shop> {
+    let one_per_user = RedlockLayer::new(redlock.clone(), key::header("x-user-id"))
+        .refuse()
+        .ttl(Duration::from_secs(10));
+    Router::new()
+        // GET passes the layer untouched.
+        .route("/orders", get(list).post(submit).layer(one_per_user))
+        .route("/orders/{id}/invoice", post(invoice))
+        .layer(DefaultBodyLimit::max(16 * 1024))
+}
+
+/// An order as it is answered and shown.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Order {
+    id: u64,
+    user: String,
+    /// The body of the request, whatever it asked for.
+    details: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    invoice: Option<u64>,
+}
+
+/// The orders of this process, the newest first, and never more than are shown.
+#[derive(Debug, Default)]
+pub(crate) struct Book(Mutex<Pages>);
+
+#[derive(Debug, Default)]
+struct Pages {
+    orders: VecDeque<Order>,
+    last_order: u64,
+    last_invoice: u64,
+}
+
+impl Book {
+    /// How many orders there were so far.
+    pub(crate) fn count(&self) -> u64 {
+        self.pages().last_order
+    }
+
+    fn pages(&self) -> MutexGuard<'_, Pages> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pages {
+    fn enter(&mut self, user: String, details: Value) -> Order {
+        self.last_order += 1;
+        let order = Order {
+            id: self.last_order,
+            user,
+            details,
+            invoice: None,
+        };
+        self.orders.push_front(order.clone());
+        self.orders.truncate(SHOWN);
+        order
+    }
+
+    fn find(&mut self, id: u64) -> Result<&mut Order, Refusal> {
+        self.orders
+            .iter_mut()
+            .find(|order| order.id == id)
+            .ok_or(Refusal::NoSuchOrder(id))
+    }
+
+    fn bill(&mut self, id: u64) -> Result<Order, Refusal> {
+        let number = self.last_invoice + 1;
+        let order = self.find(id)?;
+        order.invoice = Some(number);
+        let order = order.clone();
+        self.last_invoice = number;
+        Ok(order)
+    }
+}
+
+/// Who orders, by the header that the layer locks on.
+#[derive(Debug)]
+struct User(String);
+
+impl<S: Sync> FromRequestParts<S> for User {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        let name = parts
+            .headers
+            .get("x-user-id")
+            .and_then(|name| name.to_str().ok())
+            .map(str::trim);
+        match name {
+            Some(name) if (1..=64).contains(&name.len()) => Ok(User(name.to_owned())),
+            _ => Err(Refusal::NoUser),
+        }
+    }
+}
+
+async fn list(State(shop): State<Shop>) -> Json<VecDeque<Order>> {
+    Json(shop.orders.pages().orders.clone())
+}
+
+/// Takes about half a second, the time in which a second click comes.
+async fn submit(
+    State(shop): State<Shop>,
+    User(user): User,
+    Json(details): Json<Value>,
+) -> (StatusCode, Json<Order>) {
+    sleep(Duration::from_millis(500)).await;
+    let order = shop.orders.pages().enter(user, details);
+    (StatusCode::CREATED, Json(order))
+}
+
+async fn invoice(State(shop): State<Shop>, Path(id): Path<u64>) -> Result<Json<Order>, Refusal> {
+    invoice_once(&shop, id).await.map(Json)
+}
+
+/// Whoever asks at the same time waits for its turn, and then finds the invoice written.
+#[redlock(key = "shop:invoice:{id}", ttl = "10s", lock = shop.redlock)]
+async fn invoice_once(shop: &Shop, id: u64) -> Result<Order, Refusal> {
+    let order = shop.orders.pages().find(id)?.clone();
+    if order.invoice.is_some() {
+        return Ok(order);
+    }
+    // Without the lock, a second request would read the same order here and write a second invoice.
+    sleep(Duration::from_millis(300)).await;
+    shop.orders.pages().bill(id)
+}

@@ -1,0 +1,65 @@
+//! Why a request was turned down, as `application/problem+json`.
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use redlock::Error;
+use serde_json::json;
+
+/// What a handler answers instead of a success.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// The header `x-user-id` is missing, empty or overlong.
+    NoUser,
+    NoSuchOrder(u64),
+    NoSuchNode(usize),
+    /// The lock was not had, or not kept.
+    Lock(Error),
+}
+
+/// Lets `?` and the attribute turn a lock that was not had into an answer.
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Refusal::Lock(error)
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, detail) = match &self {
+            Refusal::NoUser => (
+                StatusCode::BAD_REQUEST,
+                "say who orders in the header x-user-id, with 64 characters at most".to_owned(),
+            ),
+            Refusal::NoSuchOrder(id) => (
+                StatusCode::NOT_FOUND,
+                format!("there is no order {id}, or it is too old to be shown"),
+            ),
+            Refusal::NoSuchNode(index) => (
+                StatusCode::NOT_FOUND,
+                format!("there is no node {index} inside this process"),
+            ),
+            Refusal::Lock(error) if error.is_busy() || error.is_timed_out() => (
+                StatusCode::CONFLICT,
+                "another request is at it; try again in a moment".to_owned(),
+            ),
+            Refusal::Lock(error) => {
+                // Its text names keys and nodes: for the log, not for the client.
+                tracing::warn!(%error, "a request did not get its lock");
+                (
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "the locks cannot be reached; try again in a moment".to_owned(),
+                )
+            }
+        };
+        let problem = json!({ "title": status.canonical_reason(), "status": status.as_u16(), "detail": detail });
+        let mut response = (status, Json(problem)).into_response();
+        response.headers_mut().insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        response
+    }
+}

@@ -1,0 +1,102 @@
+//! The nodes an example locks on: three inside the process, or the Redis nodes that `REDIS_URLS` names.
+
+use redlock::{Error, NodeState, Redlock, memory};
+
+/// How `REDIS_URLS` is written, for messages.
+const FORM: &str =
+    "REDIS_URLS=redis://127.0.0.1:7001,redis://127.0.0.1:7002,redis://127.0.0.1:7003";
+
+/// A lock service, and the nodes behind it where they live in this process.
+#[derive(Clone, Debug)]
+pub struct Locks {
+    /// The lock service.
+    pub redlock: Redlock,
+    /// The nodes inside this process; empty where `REDIS_URLS` names real ones.
+    pub embedded: Vec<memory::Node>,
+}
+
+impl Locks {
+    /// Connects to the nodes in `REDIS_URLS`, or makes three inside this process where it is unset or empty.
+    ///
+    /// # Errors
+    ///
+    /// One sentence that says what is wrong with `REDIS_URLS` or its nodes, and what to do about it.
+    pub async fn from_env() -> Result<Locks, String> {
+        let Some(urls) = std::env::var_os("REDIS_URLS").filter(|urls| !urls.is_empty()) else {
+            return Locks::embedded(3).await;
+        };
+        let Some(urls) = urls.to_str() else {
+            return Err(format!("REDIS_URLS is not UTF-8; write it as {FORM}"));
+        };
+        let nodes: Vec<&str> = urls
+            .split(',')
+            .map(str::trim)
+            .filter(|url| !url.is_empty())
+            .collect();
+        if nodes.is_empty() {
+            return Err(format!(
+                "REDIS_URLS names no node; write it as {FORM}, or unset it to use nodes inside this process"
+            ));
+        }
+        let redlock = Redlock::connect(nodes)
+            .await
+            .map_err(|error| unusable(&error))?;
+        Ok(Locks {
+            redlock,
+            embedded: Vec::new(),
+        })
+    }
+
+    async fn embedded(count: usize) -> Result<Locks, String> {
+        let embedded = memory::Cluster::new(count).nodes();
+        match Redlock::connect(&embedded).await {
+            Ok(redlock) => Ok(Locks { redlock, embedded }),
+            Err(error) => Err(format!(
+                "the nodes inside this process do not start: {error}"
+            )),
+        }
+    }
+
+    /// Where the locks are kept, as it reads after "on".
+    #[must_use]
+    pub fn place(&self) -> String {
+        match self.embedded.len() {
+            0 => "the Redis nodes of REDIS_URLS".to_owned(),
+            count => format!("{count} nodes inside this process"),
+        }
+    }
+
+    /// A line for each node with its state.
+    pub async fn describe(&self) -> Vec<String> {
+        let health = self.redlock.health().await;
+        let line = |node: redlock::NodeHealth| match node.state {
+            NodeState::Up => format!("{} is up", node.node),
+            NodeState::Quarantined { left } => {
+                format!(
+                    "{} is up, but restarted: its votes do not count for {} s",
+                    node.node,
+                    left.as_secs()
+                )
+            }
+            NodeState::Down { cause } => format!("{} is down: {cause}", node.node),
+            _ => node.node,
+        };
+        health.into_iter().map(line).collect()
+    }
+}
+
+/// One sentence for nodes that cannot be used.
+fn unusable(error: &Error) -> String {
+    if error.is_no_quorum() {
+        let nodes: Vec<String> = error
+            .node_errors()
+            .iter()
+            .map(|node| format!("{}: {}", node.node(), node.cause()))
+            .collect();
+        return format!(
+            "too few of the nodes in REDIS_URLS can be used ({}); start or correct them, or unset REDIS_URLS to use nodes inside this process",
+            nodes.join(", "),
+        );
+    }
+    format!("REDIS_URLS cannot be used: {error}; for example {FORM}")
+}
