@@ -1,0 +1,206 @@
+//! The figures as a picture: one panel of bars for each question that a user asks first.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use plotters::{
+    coord::Shift,
+    prelude::{
+        DrawingArea, IntoDrawingArea, IntoFont, PathElement, RGBColor, Rectangle, SVGBackend, Text,
+        WHITE,
+    },
+    style::{Color, TextStyle},
+};
+
+use crate::{
+    contender::Kind,
+    machine,
+    options::Options,
+    outcome::Outcome,
+    report::{Report, number},
+    rows::pictured::{Better, PANELS, Panel},
+    stats::Series,
+};
+
+const SIZE: (u32, u32) = (1_180, 780);
+const HEAD: u32 = 64;
+const INK: RGBColor = RGBColor(31, 41, 55);
+const FAINT: RGBColor = RGBColor(107, 114, 128);
+const OURS: RGBColor = RGBColor(190, 58, 52);
+const PEER: RGBColor = RGBColor(91, 125, 177);
+const FLOOR: RGBColor = RGBColor(176, 184, 196);
+
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+
+/// Writes the picture of what was measured, to the target folder and wherever else it was asked for.
+pub(crate) fn write(report: &Report, options: &Options) -> Outcome<Vec<PathBuf>> {
+    let panels: Vec<(&Panel, Vec<Bar>)> = PANELS
+        .iter()
+        .map(|panel| (panel, bars(panel, report)))
+        .filter(|(_, bars)| !bars.is_empty())
+        .collect();
+    if panels.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut picture = String::new();
+    draw(&mut picture, &panels)?;
+    let mut paths = options.svg.clone();
+    if let Some(target) = Path::new(env!("CARGO_TARGET_TMPDIR")).parent() {
+        paths.insert(0, target.join("peers.svg"));
+    }
+    for path in &paths {
+        fs::write(path, &picture)?;
+    }
+    Ok(paths)
+}
+
+struct Bar {
+    name: &'static str,
+    color: RGBColor,
+    series: Series,
+}
+
+fn bars(panel: &Panel, report: &Report) -> Vec<Bar> {
+    let bar = |kind: &Kind| {
+        let name = kind.name();
+        let color = match kind {
+            Kind::Fenced | Kind::Plain => OURS,
+            Kind::Rslock(_) | Kind::Peer(_) => PEER,
+            _ => FLOOR,
+        };
+        let series = panel
+            .titles
+            .iter()
+            .find_map(|title| report.find(title, name, panel.what))?
+            .clone();
+        Some(Bar {
+            name,
+            color,
+            series,
+        })
+    };
+    panel.kinds.iter().filter_map(bar).collect()
+}
+
+fn draw(picture: &mut String, panels: &[(&Panel, Vec<Bar>)]) -> Outcome<()> {
+    let all = SVGBackend::with_string(picture, SIZE).into_drawing_area();
+    all.fill(&WHITE)?;
+    let (head, body) = all.split_vertically(HEAD);
+    text(
+        &head,
+        "Distributed locks on 5 Redis nodes",
+        (24, 16),
+        22.0,
+        INK,
+    )?;
+    let below = format!("{}; bars: median, lines: min to max", machine::machine());
+    text(&head, &below, (24, 44), 12.0, FAINT)?;
+    for (area, (panel, bars)) in body.split_evenly((2, 3)).iter().zip(panels) {
+        draw_panel(area, panel, bars)?;
+    }
+    all.present()?;
+    Ok(())
+}
+
+fn draw_panel(area: &Area<'_>, panel: &Panel, bars: &[Bar]) -> Outcome<()> {
+    let (width, height) = area.dim_in_pixel();
+    let (width, height) = (i32::try_from(width)?, i32::try_from(height)?);
+    let scale = Scale::of(bars, width - 24 - 92);
+    let better = match panel.better {
+        Better::Less => "less is better",
+        Better::More => "more is better",
+    };
+    let logarithmic = if scale.logarithmic {
+        ", logarithmic"
+    } else {
+        ""
+    };
+    text(area, panel.question, (24, 10), 15.0, INK)?;
+    text(
+        area,
+        &format!("{}, {better}{logarithmic}", panel.unit),
+        (24, 31),
+        12.0,
+        FAINT,
+    )?;
+    let step = ((height - 64) / i32::try_from(bars.len())?).min(52);
+    for (row, bar) in (0..).zip(bars) {
+        let top = 56 + row * step;
+        text(area, bar.name, (24, top), 12.0, INK)?;
+        let (from, to) = (top + 16, top + 16 + (step - 24).clamp(8, 18));
+        let median = bar.series.median();
+        let end = 24 + scale.pixels(median);
+        area.draw(&Rectangle::new([(24, from), (end, to)], bar.color.filled()))?;
+        let (low, high) = (
+            24 + scale.pixels(bar.series.min()),
+            24 + scale.pixels(bar.series.max()),
+        );
+        let middle = i32::midpoint(from, to);
+        if high > low {
+            area.draw(&PathElement::new(
+                vec![(low, middle), (high, middle)],
+                INK.stroke_width(1),
+            ))?;
+            for edge in [low, high] {
+                area.draw(&PathElement::new(
+                    vec![(edge, middle - 3), (edge, middle + 3)],
+                    INK.stroke_width(1),
+                ))?;
+            }
+        }
+        text(
+            area,
+            &number(median),
+            (end.max(high) + 7, middle - 7),
+            13.0,
+            INK,
+        )?;
+    }
+    Ok(())
+}
+
+fn text(area: &Area<'_>, text: &str, at: (i32, i32), size: f64, color: RGBColor) -> Outcome<()> {
+    let style: TextStyle<'_> = ("sans-serif", size).into_font().color(&color);
+    Ok(area.draw(&Text::new(text.to_owned(), at, style))?)
+}
+
+/// From values to lengths.
+struct Scale {
+    logarithmic: bool,
+    least: f64,
+    most: f64,
+    width: f64,
+}
+
+impl Scale {
+    fn of(bars: &[Bar], width: i32) -> Self {
+        let finite = |value: &f64| value.is_finite() && *value > 0.0;
+        let values = || {
+            bars.iter()
+                .flat_map(|bar| [bar.series.median(), bar.series.min(), bar.series.max()])
+        };
+        let most = values().filter(finite).fold(0.0, f64::max);
+        let least = values().filter(finite).fold(most, f64::min);
+        // Where one is hardly to be seen beside another, lengths are of powers of ten.
+        let logarithmic = most > 40.0 * least;
+        Self {
+            logarithmic,
+            least: 10_f64.powf(least.log10().floor()),
+            most,
+            width: f64::from(width),
+        }
+    }
+
+    fn pixels(&self, value: f64) -> i32 {
+        let part = if !value.is_finite() {
+            1.0
+        } else if self.logarithmic {
+            (value / self.least).log10() / (self.most / self.least).log10()
+        } else {
+            value / self.most
+        };
+        (part.clamp(0.004, 1.0) * self.width) as i32
+    }
+}

@@ -1,0 +1,202 @@
+//! What the child processes do.
+
+use std::time::Duration;
+
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines, Stdin},
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+use crate::{
+    contender::{Kind, connect_ours, ours_load},
+    load::{Keys, Load},
+    meter,
+    nodes::fresh,
+    options::Options,
+    outcome::Outcome,
+};
+
+/// Plays `role` until it is over, or the parent is gone.
+pub(crate) async fn play(role: &str, options: &Options) -> Outcome<()> {
+    let urls: Vec<String> = options
+        .setting::<String>("urls")?
+        .split(',')
+        .map(str::to_owned)
+        .collect();
+    match role {
+        "contend" => contend(&urls, options).await,
+        "wake" => wake(&urls, options).await,
+        "soak" => soak(&urls, options).await,
+        "hold" => hold(&urls, options).await,
+        _ => Err(format!("no such role: {role}").into()),
+    }
+}
+
+type Parent = Lines<BufReader<Stdin>>;
+
+fn parent() -> Parent {
+    BufReader::new(tokio::io::stdin()).lines()
+}
+
+/// The next line; none when the parent is gone.
+async fn told(parent: &mut Parent) -> Outcome<String> {
+    Ok(parent.next_line().await?.ok_or("the parent is gone")?)
+}
+
+/// Tasks that contend for one key from a given moment on.
+async fn contend(urls: &[String], options: &Options) -> Outcome<()> {
+    let contender = Kind::from_word(&options.setting::<String>("contender")?)?
+        .connect(urls)
+        .await?;
+    let load = Load {
+        tasks: options.setting("tasks")?,
+        keys: Keys::One(options.setting("key")?),
+        body: Duration::from_micros(options.setting("body_us")?),
+        time: Duration::from_millis(options.setting("time_ms")?),
+    };
+    // Connected and warm before it counts.
+    let warm = Load {
+        tasks: 1,
+        keys: Keys::One(fresh("warm")),
+        body: Duration::ZERO,
+        time: Duration::from_millis(50),
+    };
+    contender.run(&warm).await?;
+    println!("ready");
+    let start: u64 = told(&mut parent()).await?.parse()?;
+    sleep(Duration::from_nanos(start.saturating_sub(meter::now()))).await;
+    let run = contender.run(&load).await?;
+    let holds: Vec<String> = run
+        .holds()
+        .map(|hold| {
+            format!(
+                "{} {} {} {}",
+                hold.asked, hold.entered, hold.left, hold.token
+            )
+        })
+        .collect();
+    println!("holds {}", holds.join(","));
+    Ok(())
+}
+
+/// Waits for the key that it is told, again and again.
+async fn wake(urls: &[String], options: &Options) -> Outcome<()> {
+    let contender = Kind::from_word(&options.setting::<String>("contender")?)?
+        .connect(urls)
+        .await?;
+    let mut parent = parent();
+    println!("ready");
+    while let Some(key) = parent.next_line().await? {
+        println!("asking");
+        // One lock, however long it takes: no time is left for another.
+        let load = Load {
+            tasks: 1,
+            keys: Keys::One(key),
+            body: Duration::ZERO,
+            time: Duration::from_micros(200),
+        };
+        let run = contender.run(&load).await?;
+        let first = run.tasks[0]
+            .first()
+            .ok_or("the lock did not come in time")?;
+        println!("got {}", first.entered);
+    }
+    Ok(())
+}
+
+/// Locks and unlocks for as long as it is told, and tells by how much its memory grew.
+async fn soak(urls: &[String], options: &Options) -> Outcome<()> {
+    let contender = Kind::from_word(&options.setting::<String>("contender")?)?
+        .connect(urls)
+        .await?;
+    let time = Duration::from_millis(options.setting("time_ms")?);
+    let load = |time| Load {
+        tasks: 64,
+        keys: Keys::Each(fresh("soak")),
+        body: Duration::ZERO,
+        time,
+    };
+    contender
+        .run(&load(Duration::from_millis(options.setting("warm_ms")?)))
+        .await?;
+    println!("ready");
+    told(&mut parent()).await?;
+    let before = meter::rss()?;
+    let (stop, mut stopped) = oneshot::channel::<()>();
+    let watch = tokio::spawn(async move {
+        let mut most = 0;
+        loop {
+            most = meter::rss()?.max(most);
+            if timeout(Duration::from_millis(50), &mut stopped)
+                .await
+                .is_ok()
+            {
+                return Outcome::Ok(most);
+            }
+        }
+    });
+    let run = contender.run(&load(time)).await?;
+    drop(stop);
+    let most = watch.await??;
+    println!("grew {} {}", most.saturating_sub(before), run.cycles());
+    Ok(())
+}
+
+/// Holds as many locks as it is told, kept alive, and tells what each takes.
+async fn hold(urls: &[String], options: &Options) -> Outcome<()> {
+    const ABREAST: usize = 256;
+    let count: usize = options.setting("count")?;
+    let ttl = Duration::from_secs(60);
+    let redlock = connect_ours(urls, true).await?;
+    let (keep, mut kept) = mpsc::channel(ABREAST);
+    let mut guards = Vec::with_capacity(count);
+    for (round, each) in [(0, 20), (1, count.div_ceil(ABREAST))] {
+        let before = meter::rss()?;
+        let prefix = fresh("held");
+        let mut tasks = JoinSet::new();
+        for worker in 0..ABREAST {
+            let (redlock, prefix, keep) = (redlock.clone(), prefix.clone(), keep.clone());
+            tasks.spawn(async move {
+                for number in 0..each {
+                    let key = format!("{prefix}-{worker}-{number}");
+                    let guard = ours_load(&redlock, &key)
+                        .ttl(ttl)
+                        .keep_alive(round == 1)
+                        .await?;
+                    if round == 0 {
+                        guard.release().await?;
+                    } else {
+                        keep.send(guard).await?;
+                    }
+                }
+                Outcome::Ok(())
+            });
+        }
+        let wanted = if round == 1 { each * ABREAST } else { 0 };
+        while guards.len() < wanted {
+            match kept.recv().await {
+                Some(guard) => guards.push(guard),
+                None => return Err("the locks ran out".into()),
+            }
+        }
+        while let Some(done) = tasks.join_next().await {
+            done??;
+        }
+        if round == 1 {
+            let acquired = meter::rss()?.saturating_sub(before);
+            // Until each has been extended once.
+            let wait = Duration::from_millis(options.setting("wait_ms")?);
+            sleep(wait).await;
+            let extended = meter::rss()?.saturating_sub(before);
+            let lost = guards
+                .iter()
+                .filter(|guard: &&redlock::Guard| guard.is_lost())
+                .count();
+            println!("holds {} {acquired} {extended} {lost}", guards.len());
+        }
+    }
+    // No time is spent on releasing what the parent throws away.
+    Ok(())
+}

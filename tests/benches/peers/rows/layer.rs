@@ -1,0 +1,137 @@
+//! What the tower layer adds to a request: to one that it lets pass, and to one that it guards, beyond the lock.
+
+use std::{process::Command, time::Duration};
+
+use http::{HeaderValue, Method, Request};
+use redlock::{Redlock, memory::Cluster};
+use redlock_tower::{RedlockLayer, key};
+use tower::{Layer, Service};
+
+use crate::{
+    meter,
+    nodes::Stage,
+    outcome::Outcome,
+    passing::{Passes, Plain, call},
+    report::{Report, Sheet},
+    stats::Sorted,
+};
+
+const TITLE: &str = "The layer";
+const NANOS: &str = "adds ns";
+const ALLOCATIONS: &str = "adds allocations";
+const MICROS: &str = "adds µs";
+const WHOLE: &str = "in all µs";
+const GET: &str = "passes: GET";
+const NO_KEY: &str = "passes: POST without a key";
+const GUARDED: &str = "guarded, nodes in memory";
+const HEADER: &str = "x-user-id";
+const USER: &str = "alice";
+
+pub(super) async fn measure(stage: &Stage, report: &mut Report) -> Outcome<()> {
+    let mut sheet = Sheet::new(TITLE);
+    let redlock = Redlock::connect(Cluster::new(3).nodes()).await?;
+    for _ in 0..stage.reps {
+        for (name, passes) in [(GET, Passes::Get), (NO_KEY, Passes::NoKey)] {
+            let (redlock, time) = (redlock.clone(), stage.time(500, 100));
+            let added =
+                tokio::task::spawn_blocking(move || passing(&redlock, passes, time)).await?;
+            sheet.push(name, NANOS, added);
+        }
+        let (redlock, time) = (redlock.clone(), stage.time(2_000, 300));
+        let (bare, layered) = tokio::spawn(async move { guarded(&redlock, time).await }).await??;
+        sheet.push(GUARDED, MICROS, (layered - bare) / 1e3);
+        sheet.push(GUARDED, WHOLE, layered / 1e3);
+    }
+    let counted = allocations()?;
+    sheet.push(GET, ALLOCATIONS, counted.0);
+    sheet.push(NO_KEY, ALLOCATIONS, counted.1);
+    let worse = |what| {
+        sheet
+            .series(GET, what)
+            .with(&sheet.series(NO_KEY, what), f64::max)
+    };
+    let (nanos, allocations, micros) = (
+        worse(NANOS),
+        worse(ALLOCATIONS),
+        sheet.series(GUARDED, MICROS),
+    );
+    report.add(sheet);
+    report.ratio("layer-pass-ns", &nanos);
+    report.ratio("layer-pass-allocations", &allocations);
+    report.ratio("layer-guarded-us", &micros);
+    println!();
+    Ok(())
+}
+
+/// Nanoseconds that the layer adds to a request that it lets pass.
+fn passing(redlock: &Redlock, passes: Passes, time: Duration) -> f64 {
+    const BATCH: u64 = 2_000;
+    let mut plain = Plain;
+    let mut layered = RedlockLayer::new(redlock.clone(), key::header(HEADER)).layer(Plain);
+    let (mut without, mut with) = (Vec::new(), Vec::new());
+    let begun = meter::now();
+    // In turns, so that both meet the same noise.
+    while u128::from(meter::now() - begun) < time.as_nanos() {
+        without.push(timed(|| {
+            (0..BATCH).for_each(|_| call(&mut plain, passes.request()))
+        }));
+        with.push(timed(|| {
+            (0..BATCH).for_each(|_| call(&mut layered, passes.request()))
+        }));
+    }
+    (Sorted::new(with).at(0.5) - Sorted::new(without).at(0.5)) / BATCH as f64
+}
+
+fn timed(work: impl FnOnce()) -> u64 {
+    let begun = meter::now();
+    work();
+    meter::now() - begun
+}
+
+/// Nanoseconds of a service under a lock taken by hand, and by the layer.
+async fn guarded(redlock: &Redlock, time: Duration) -> Outcome<(f64, f64)> {
+    let mut plain = Plain;
+    let mut layered = RedlockLayer::new(redlock.clone(), key::header(HEADER)).layer(Plain);
+    let (mut without, mut with) = (Vec::new(), Vec::new());
+    let begun = meter::now();
+    while u128::from(meter::now() - begun) < time.as_nanos() {
+        for _ in 0..50 {
+            let started = meter::now();
+            let guard = redlock.lock(USER).keep_alive(true).await?;
+            plain.call(request()).await?;
+            guard.release().await?;
+            without.push(meter::now() - started);
+        }
+        for _ in 0..50 {
+            let started = meter::now();
+            let response = layered.call(request()).await?;
+            with.push(meter::now() - started);
+            if !response.status().is_success() {
+                return Err(format!("the layer answered {}", response.status()).into());
+            }
+        }
+    }
+    Ok((Sorted::new(without).at(0.5), Sorted::new(with).at(0.5)))
+}
+
+fn request() -> Request<()> {
+    let mut request = Request::new(());
+    *request.method_mut() = Method::POST;
+    request
+        .headers_mut()
+        .insert(HEADER, HeaderValue::from_static(USER));
+    request
+}
+
+/// Counted by another program, so that nothing else pays for the counting.
+fn allocations() -> Outcome<(f64, f64)> {
+    let output = Command::new(env!("CARGO_BIN_EXE_allocations")).output()?;
+    let text = String::from_utf8(output.stdout)?;
+    let mut lines = text.lines().map(str::parse::<f64>);
+    let mut next = || {
+        lines
+            .next()
+            .ok_or("the counter of allocations said too little")
+    };
+    Ok((next()??, next()??))
+}

@@ -1,0 +1,98 @@
+//! The rows of the benchmark.
+
+mod cross;
+mod handover;
+mod hung_memory;
+mod hung_node;
+mod latency;
+mod layer;
+mod memory;
+pub(crate) mod pictured;
+mod throughput;
+mod wake_up;
+
+use crate::{nodes::Stage, outcome::Outcome, report::Report};
+
+/// What is measured together.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Row {
+    Latency,
+    Throughput,
+    HungNode,
+    HungMemory,
+    Handover,
+    CrossProcess,
+    WakeUp,
+    Memory,
+    Layer,
+}
+
+impl Row {
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Latency,
+        Self::Throughput,
+        Self::HungNode,
+        Self::HungMemory,
+        Self::Handover,
+        Self::CrossProcess,
+        Self::WakeUp,
+        Self::Memory,
+        Self::Layer,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Latency => "latency",
+            Self::Throughput => "throughput",
+            Self::HungNode => "hung-node",
+            Self::HungMemory => "hung-memory",
+            Self::Handover => "handover",
+            Self::CrossProcess => "cross-process",
+            Self::WakeUp => "wake-up",
+            Self::Memory => "memory",
+            Self::Layer => "layer",
+        }
+    }
+
+    /// The goals that it tells of.
+    pub(crate) fn goals(self) -> &'static [&'static str] {
+        match self {
+            Self::Latency => &["latency-1"],
+            Self::Throughput => &[
+                "throughput-512-plain",
+                "throughput-512-fenced",
+                "throughput-512-rslock",
+                "cpu-512",
+            ],
+            Self::HungNode => &["hung-node"],
+            Self::HungMemory => &["hung-memory"],
+            Self::Handover => &["handover", "handover-empty", "fairness", "commands"],
+            Self::CrossProcess => &["cross-process", "cross-share", "cross-wait"],
+            Self::WakeUp => &["wake-up"],
+            Self::Memory => &["memory"],
+            Self::Layer => &[
+                "layer-pass-ns",
+                "layer-pass-allocations",
+                "layer-guarded-us",
+            ],
+        }
+    }
+
+    pub(crate) fn is_called(self, name: &str) -> bool {
+        self.name() == name || self.goals().contains(&name)
+    }
+
+    pub(crate) async fn measure(self, stage: &Stage, report: &mut Report) -> Outcome<()> {
+        match self {
+            Self::Latency => latency::measure(stage, report).await,
+            Self::Throughput => throughput::measure(stage, report).await,
+            Self::HungNode => hung_node::measure(stage, report).await,
+            Self::HungMemory => hung_memory::measure(stage, report).await,
+            Self::Handover => handover::measure(stage, report).await,
+            Self::CrossProcess => cross::measure(stage, report).await,
+            Self::WakeUp => wake_up::measure(stage, report).await,
+            Self::Memory => memory::measure(stage, report).await,
+            Self::Layer => layer::measure(stage, report).await,
+        }
+    }
+}

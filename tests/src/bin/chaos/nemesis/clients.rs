@@ -1,0 +1,111 @@
+//! Faults of client processes: stopped for longer than a ttl, or killed.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::plan::Victim;
+use crate::events::What;
+use crate::stamp::now;
+use crate::world::World;
+
+/// How long to wait for somebody to begin to work.
+const OPPORTUNITY: Duration = Duration::from_millis(1_500);
+/// How often to try to meet a holder between its read and its write.
+const TRIES: usize = 6;
+
+/// Stops a client for a while. Whether it was done.
+pub(crate) async fn freeze(world: &World, who: Victim, lasts: Duration) -> bool {
+    let Some(name) = stop(world, who).await else {
+        return false;
+    };
+    let from = now();
+    sleep(lasts).await;
+    if let Some(slot) = world.slot_of(&name)
+        && let Some(worker) = &*world.slots[slot].worker.borrow()
+    {
+        worker.go_on();
+    }
+    world.events.note(from, What::Stopped { client: name });
+    true
+}
+
+/// Kills a client, and starts another in its place as soon as that one can judge the nodes.
+pub(crate) async fn murder(world: &World, who: Victim, folder: &Path) -> bool {
+    let slot = match who {
+        Victim::Slot(slot) => Some(slot),
+        Victim::Holder(key) => {
+            let name = world.resource.next_entry(key, OPPORTUNITY).await;
+            name.and_then(|name| world.slot_of(&name))
+        }
+    };
+    let Some(slot) = slot else { return false };
+    let Some(worker) = world.slots[slot].worker.take() else {
+        return false;
+    };
+    world.note_problem(worker.kill().await);
+    wait_for_strangers(world).await;
+    if !world.over.get() {
+        world.note_problem(populate(world, slot, folder).await);
+    }
+    true
+}
+
+/// A start that finds no quorum is tried again: that is what whoever runs services does.
+async fn populate(world: &World, slot: usize, folder: &Path) -> Result<(), crate::args::Problem> {
+    let mut tries = 0;
+    loop {
+        let Err(problem) = world.populate(slot, folder).await else {
+            return Ok(());
+        };
+        tries += 1;
+        if tries == 20 || !problem.to_string().contains("no quorum") {
+            return Err(problem);
+        }
+        if world.over.get() {
+            return Ok(());
+        }
+        sleep(Duration::from_millis(300)).await;
+        wait_for_strangers(world).await;
+    }
+}
+
+/// Until a client that meets the nodes for the first time can judge them by their age; at most until it must be so.
+pub(crate) async fn wait_for_strangers(world: &World) {
+    let deadline = Instant::now() + Duration::from_secs(15);
+    while !world.may_meet_strangers() && Instant::now() < deadline {
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Stops the victim, and says who it was. A holder is met between its read and its write.
+async fn stop(world: &World, who: Victim) -> Option<String> {
+    let key = match who {
+        Victim::Slot(slot) => return stop_in(world, slot),
+        Victim::Holder(key) => key,
+    };
+    for _ in 0..TRIES {
+        let name = world.resource.next_entry(key, OPPORTUNITY).await?;
+        let Some(slot) = world.slot_of(&name) else {
+            continue;
+        };
+        stop_in(world, slot)?;
+        // Its write may be on its way already.
+        sleep(Duration::from_millis(2)).await;
+        if world.resource.is_inside(key, &name) {
+            return Some(name);
+        }
+        if let Some(worker) = &*world.slots[slot].worker.borrow() {
+            worker.go_on();
+        }
+    }
+    None
+}
+
+fn stop_in(world: &World, slot: usize) -> Option<String> {
+    let worker = world.slots[slot].worker.borrow();
+    let worker = worker.as_ref()?;
+    worker.stop();
+    Some(worker.name.clone())
+}

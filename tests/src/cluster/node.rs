@@ -1,0 +1,307 @@
+//! One node: a server at a fixed address, and its faults.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::port::Port;
+use super::process::{Launch, Process};
+
+/// Time for a server to come up, and for a look to be answered.
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+const TRIES: usize = 5;
+
+/// One Redis server at a fixed address. A clone is the same node.
+#[derive(Clone)]
+pub struct Node {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    index: usize,
+    launch: Launch,
+    port: Port,
+    second_port: Option<Port>,
+    state: Mutex<State>,
+    // Removed when the last clone is gone, and after the process has ended.
+    _dir: Arc<TempDir>,
+}
+
+#[derive(Default)]
+struct State {
+    process: Option<Process>,
+    paused: bool,
+}
+
+impl Node {
+    pub(super) async fn start_new(index: usize, launch: Launch, dir: Arc<TempDir>) -> Self {
+        let mut said = String::new();
+        for _ in 0..TRIES {
+            let port = Port::reserve().expect("a free loopback port");
+            let second_port = launch
+                .second_port
+                .map(|_| Port::reserve().expect("a free loopback port"));
+            let second = second_port.as_ref().map(Port::number);
+            match run(&launch, port.number(), second).await {
+                Ok(process) => {
+                    let state = Mutex::new(State {
+                        process: Some(process),
+                        paused: false,
+                    });
+                    return Self {
+                        inner: Arc::new(Inner {
+                            index,
+                            launch,
+                            port,
+                            second_port,
+                            state,
+                            _dir: dir,
+                        }),
+                    };
+                }
+                Err(Failed {
+                    log,
+                    port_taken: true,
+                }) => said = log,
+                Err(Failed { log, .. }) => panic!("redis-server did not come up, it said:\n{log}"),
+            }
+        }
+        panic!("redis-server found its port taken {TRIES} times, it said:\n{said}");
+    }
+
+    /// The place of this node in its cluster.
+    #[must_use]
+    pub fn index(&self) -> usize {
+        self.inner.index
+    }
+
+    /// The address as `Redlock::connect` takes it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let auth = self
+            .inner
+            .launch
+            .password
+            .as_deref()
+            .map(|p| format!(":{p}@"))
+            .unwrap_or_default();
+        if self.inner.launch.unix_socket {
+            let query = self
+                .inner
+                .launch
+                .password
+                .as_deref()
+                .map(|p| format!("?pass={p}"))
+                .unwrap_or_default();
+            return format!(
+                "redis+unix://{}{query}",
+                self.inner.launch.socket().display()
+            );
+        }
+        format!("redis://{auth}{}", self.address())
+    }
+
+    /// Where the server listens; on a loopback port also when it has a unix socket.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port()).into()
+    }
+
+    /// The port at which the server listens.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.inner.port.number()
+    }
+
+    /// The port of the directive that was given to [`Builder::second_port`](super::Builder::second_port).
+    ///
+    /// # Panics
+    ///
+    /// When there was none.
+    #[must_use]
+    pub fn second_port(&self) -> u16 {
+        self.inner
+            .second_port
+            .as_ref()
+            .expect("a cluster built with a second port")
+            .number()
+    }
+
+    /// The id of the server process, while there is one.
+    #[must_use]
+    pub fn pid(&self) -> Option<i32> {
+        self.state().process.as_ref().map(Process::id)
+    }
+
+    /// Ends the server as a crash does (SIGKILL). What it held is forgotten. No-op when it is down.
+    ///
+    /// When this returns the port refuses connections.
+    pub fn kill(&self) {
+        let mut state = self.state();
+        state.paused = false;
+        // Dropped under the lock: nobody sees a node that is neither up nor down. It takes a millisecond.
+        state.process = None;
+    }
+
+    /// Starts a server that was killed, empty, at the same address, and waits until it answers. No-op when it is up.
+    ///
+    /// # Panics
+    ///
+    /// When it does not come up; the message has its log.
+    pub async fn start(&self) {
+        if self.state().process.is_some() {
+            return;
+        }
+        let second = self.inner.second_port.as_ref().map(Port::number);
+        let process = match run(&self.inner.launch, self.port(), second).await {
+            Ok(process) => process,
+            Err(failed) => panic!(
+                "node {} did not come up again, it said:\n{}",
+                self.index(),
+                failed.log
+            ),
+        };
+        self.state().process = Some(process);
+    }
+
+    /// Kills the server and starts it at the same address with nothing in it.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start).
+    pub async fn restart_empty(&self) {
+        self.kill();
+        self.start().await;
+    }
+
+    /// Hangs the server (SIGSTOP): connections stay open and new ones are accepted by the kernel, nothing answers.
+    ///
+    /// # Panics
+    ///
+    /// When the server is not running.
+    pub fn pause(&self) {
+        let mut state = self.state();
+        let process = state.process.as_ref().expect("a running server to pause");
+        process.signal(Signal::STOP);
+        // The signal works at the next tick of the server's thread; what comes after must find it stopped.
+        let start = std::time::Instant::now();
+        while process
+            .state()
+            .is_some_and(|letter| !letter.eq_ignore_ascii_case(&'t'))
+        {
+            assert!(
+                start.elapsed() < PATIENCE,
+                "node {} does not stop",
+                self.index()
+            );
+            std::thread::yield_now();
+        }
+        state.paused = true;
+    }
+
+    /// Lets a paused server go on (SIGCONT): it then works through what was sent meanwhile.
+    ///
+    /// # Panics
+    ///
+    /// When the server is not running.
+    pub fn resume(&self) {
+        let mut state = self.state();
+        state
+            .process
+            .as_ref()
+            .expect("a paused server to resume")
+            .signal(Signal::CONT);
+        state.paused = false;
+    }
+
+    /// Whether the server runs and is not paused.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        let state = self.state();
+        state.process.is_some() && !state.paused
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.inner
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.state();
+        f.debug_struct("Node")
+            .field("index", &self.index())
+            .field("port", &self.port())
+            .field("pid", &state.process.as_ref().map(Process::id))
+            .field("paused", &state.paused)
+            .finish()
+    }
+}
+
+struct Failed {
+    log: String,
+    port_taken: bool,
+}
+
+/// Starts the server and waits until it answers.
+async fn run(launch: &Launch, port: u16, second: Option<u16>) -> Result<Process, Failed> {
+    let spawn = {
+        let launch = launch.clone();
+        spawn_blocking(move || launch.spawn(port, second)).await
+    };
+    let mut process = match spawn {
+        Ok(Ok(process)) => process,
+        Ok(Err(error)) => {
+            return Err(Failed {
+                log: error.to_string(),
+                port_taken: false,
+            });
+        }
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+    };
+    let deadline = Instant::now() + PATIENCE;
+    // The log is this process's own; an answer alone could come from another server at the same port.
+    let ready = |log: &str| {
+        ["eady to accept connections", "Sentinel ID is"]
+            .iter()
+            .any(|said| log.contains(said))
+    };
+    while !ready(&process.log()) {
+        if process.has_ended() || Instant::now() > deadline {
+            let log = process.log();
+            let port_taken = log.contains("ddress already in use");
+            return Err(Failed { log, port_taken });
+        }
+        sleep(Duration::from_millis(3)).await;
+    }
+    match timeout(PATIENCE, ping(port)).await {
+        Ok(Ok(())) => Ok(process),
+        Ok(Err(error)) => Err(Failed {
+            log: format!("{error}\n{}", process.log()),
+            port_taken: false,
+        }),
+        Err(_) => Err(Failed {
+            log: format!("no answer to PING\n{}", process.log()),
+            port_taken: false,
+        }),
+    }
+}
+
+/// Any answer will do: with a password, the one to a plain PING is an error.
+async fn ping(port: u16) -> std::io::Result<()> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+    stream.write_all(b"PING\r\n").await?;
+    stream.read_exact(&mut [0; 1]).await?;
+    Ok(())
+}

@@ -1,0 +1,24 @@
+//! The fixture of all tests: real Redis nodes with faults, a TCP proxy with worse ones, bounded waits.
+//!
+//! ```no_run
+//! # async fn example() {
+//! use std::time::Duration;
+//!
+//! let cluster = tests::Cluster::start(3).await;
+//! let _urls = cluster.urls();
+//! cluster.node(0).kill();
+//! cluster.node(1).pause();
+//! cluster.node(0).restart_empty().await;
+//! cluster.node(1).resume();
+//! tests::eventually(Duration::from_secs(5), async || cluster.locked_on("invoice:42").await.is_empty()).await;
+//! # }
+//! ```
+
+pub mod cluster;
+mod eventually;
+mod logs;
+pub mod proxy;
+
+pub use cluster::{Cluster, Node};
+pub use eventually::{eventually, within};
+pub use logs::Logs;

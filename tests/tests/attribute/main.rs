@@ -1,0 +1,33 @@
+//! The attribute: one module per option and per kind of function. On memory nodes, unless a module says otherwise.
+
+#![allow(clippy::unwrap_used, reason = "a test that unwraps fails at its line")]
+
+mod actor;
+mod at_least;
+mod axum;
+mod boxed;
+mod condition;
+mod crate_path;
+mod dedupe_for;
+mod extend;
+mod fail_open;
+mod fire;
+mod functions;
+mod guard;
+mod hygiene;
+mod instrument;
+mod key;
+mod lock;
+mod max_hold;
+mod methods;
+mod on_busy;
+mod on_error;
+mod on_lost;
+mod reentrant;
+mod refuse;
+mod release;
+mod result;
+mod schedule;
+mod tonic;
+mod wait;
+mod world;

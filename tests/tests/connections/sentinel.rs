@@ -1,0 +1,391 @@
+//! A master that sentinels name, as one node: a failover moves the lock service, and the restart guard covers what
+//! the promoted replica may not know.
+
+use std::time::Duration;
+
+use redlock::{Builder, ErrorKind, FaultKind, NodeState, Redlock, RestartGuard};
+use tests::{Cluster, Node, eventually};
+use tokio::time::Instant;
+
+use crate::support::{BOUND, KEY, PATIENT, assert_blames, blamed, contention, cycle};
+
+const MAX_TTL: Duration = Duration::from_secs(2);
+const SKEW: Duration = Duration::from_millis(500);
+/// `max_ttl` and 1 % and the skew.
+const GUARD_TIME: Duration = Duration::from_millis(2520);
+
+/// A master, its replica, and three sentinels who watch over them.
+struct Managed {
+    servers: Cluster,
+    sentinels: Cluster,
+}
+
+impl Managed {
+    async fn start(password: Option<&str>) -> Self {
+        let mut servers = Cluster::builder(2).arg(["--repl-diskless-sync-delay", "0"]);
+        if let Some(password) = password {
+            servers = servers.password(password).arg(["--masterauth", password]);
+        }
+        let servers = servers.start().await;
+        let port = servers.node(0).port();
+        let () = servers
+            .node(1)
+            .ask(redis::cmd("REPLICAOF").arg("127.0.0.1").arg(port))
+            .await;
+        eventually(BOUND, async || {
+            let info: String = servers
+                .node(1)
+                .ask(redis::cmd("INFO").arg("replication"))
+                .await;
+            info.contains("master_link_status:up")
+        })
+        .await;
+        let mut config = format!(
+            "sentinel monitor shop 127.0.0.1 {port} 2\n\
+             sentinel down-after-milliseconds shop 500\n\
+             sentinel failover-timeout shop 5000\n"
+        );
+        if let Some(password) = password {
+            config += &format!("sentinel auth-pass shop {password}\n");
+        }
+        let sentinels = Cluster::builder(3)
+            .config(&config)
+            .arg(["--sentinel"])
+            .start()
+            .await;
+        let managed = Self { servers, sentinels };
+        for sentinel in managed.sentinels.nodes() {
+            eventually(BOUND, async || {
+                let about: std::collections::HashMap<String, String> = sentinel
+                    .ask(redis::cmd("SENTINEL").arg("MASTER").arg("shop"))
+                    .await;
+                about["num-other-sentinels"] == "2" && about["num-slaves"] == "1"
+            })
+            .await;
+        }
+        managed
+    }
+
+    fn url(&self) -> String {
+        self.url_with("")
+    }
+
+    fn url_with(&self, login: &str) -> String {
+        let hosts: Vec<String> = self
+            .sentinels
+            .nodes()
+            .iter()
+            .map(|node| node.address().to_string())
+            .collect();
+        format!("redis+sentinel://{login}{}/shop", hosts.join(","))
+    }
+
+    fn client(&self, guard: RestartGuard) -> Builder {
+        settings(guard).node(self.url())
+    }
+
+    fn master(&self) -> &Node {
+        self.servers.node(0)
+    }
+
+    fn replica(&self) -> &Node {
+        self.servers.node(1)
+    }
+}
+
+fn settings(guard: RestartGuard) -> Builder {
+    Redlock::builder()
+        .ttl(MAX_TTL)
+        .max_ttl(MAX_TTL)
+        .clock_skew(SKEW)
+        .node_timeout(PATIENT / 4)
+        .restart_guard(guard)
+}
+
+async fn state(redlock: &Redlock) -> NodeState {
+    redlock.health().await[0].state.clone()
+}
+
+#[tokio::test]
+async fn the_master_as_the_only_node() {
+    let managed = Managed::start(None).await;
+    let one = managed
+        .client(RestartGuard::Off)
+        .max_ttl(BOUND)
+        .connect()
+        .await
+        .expect("a master");
+    let other = managed
+        .client(RestartGuard::Off)
+        .max_ttl(BOUND)
+        .connect()
+        .await
+        .expect("a master");
+    cycle(&one, &other, KEY).await;
+    contention(&[one.clone(), other], "contended").await;
+    let name = &one.health().await[0].node;
+    assert!(name.contains("shop") && name.contains("sentinel"), "{name}");
+}
+
+#[tokio::test]
+async fn strict_a_failover_moves_the_lock_service_and_quarantines_the_new_master() {
+    let managed = Managed::start(None).await;
+    let one = managed
+        .client(RestartGuard::Strict)
+        .connect()
+        .await
+        .expect("a master");
+    let other = managed
+        .client(RestartGuard::Strict)
+        .connect()
+        .await
+        .expect("a master");
+    one.trust_nodes().await.expect("vouched for");
+    let held = one.lock(KEY).keep_alive(true).await.expect("free");
+    let token = held.token();
+    managed.master().kill();
+    let start = Instant::now();
+    eventually(BOUND, async || {
+        assert!(
+            state(&one).await != NodeState::Up,
+            "no quarantine after a failover"
+        );
+        matches!(state(&one).await, NodeState::Quarantined { .. })
+    })
+    .await;
+    let promoted = Instant::now();
+    // Towards a client that comes later as well.
+    let late = managed
+        .client(RestartGuard::Strict)
+        .connect()
+        .await
+        .expect("a new master");
+    if promoted.elapsed() < GUARD_TIME / 2 {
+        assert!(matches!(state(&late).await, NodeState::Quarantined { .. }));
+    }
+    // The only node has no vote, so what was held is lost in time, and nobody gets it before.
+    for redlock in [&other, &late] {
+        let guard = redlock
+            .lock(KEY)
+            .wait(BOUND)
+            .await
+            .expect("after the guard time");
+        assert!(held.is_lost() && guard.token() > token);
+        assert!(start.elapsed() >= GUARD_TIME);
+        guard.release().await.expect("released");
+    }
+    managed
+        .replica()
+        .keys()
+        .await
+        .iter()
+        .find(|key| key.contains(KEY))
+        .expect("the locks are there");
+}
+
+#[tokio::test]
+async fn off_a_failover_moves_the_lock_service_at_once() {
+    let managed = Managed::start(None).await;
+    let redlock = managed
+        .client(RestartGuard::Off)
+        .connect()
+        .await
+        .expect("a master");
+    let token = redlock.lock(KEY).await.expect("free").token();
+    managed.master().kill();
+    let guard = redlock
+        .lock("other")
+        .wait(BOUND)
+        .await
+        .expect("the new master");
+    assert!(managed.replica().exists("other").await);
+    guard.release().await.expect("released");
+    let guard = redlock.lock(KEY).wait(BOUND).await.expect("the new master");
+    assert!(guard.token() > token);
+}
+
+/// The old master comes back as a replica, which nobody asks.
+#[tokio::test]
+async fn a_master_that_comes_back_as_a_replica_is_not_asked() {
+    let managed = Managed::start(None).await;
+    let redlock = managed
+        .client(RestartGuard::Off)
+        .connect()
+        .await
+        .expect("a master");
+    managed.master().kill();
+    redlock
+        .lock(KEY)
+        .wait(BOUND)
+        .await
+        .expect("the new master")
+        .release()
+        .await
+        .expect("released");
+    managed.master().start().await;
+    eventually(BOUND, async || {
+        let info: String = managed
+            .master()
+            .ask(redis::cmd("INFO").arg("replication"))
+            .await;
+        info.contains("role:slave")
+    })
+    .await;
+    let late = managed
+        .client(RestartGuard::Off)
+        .connect()
+        .await
+        .expect("the new master");
+    for redlock in [&redlock, &late] {
+        redlock
+            .lock(KEY)
+            .no_wait()
+            .await
+            .expect("free")
+            .release()
+            .await
+            .expect("released");
+    }
+}
+
+#[tokio::test]
+async fn observed_is_refused_with_the_remedy() {
+    let error = settings(RestartGuard::Observed)
+        .node("redis+sentinel://a:26379,b:26379/shop")
+        .connect()
+        .await
+        .expect_err("a failover is not seen");
+    assert_eq!(error.kind(), ErrorKind::InvalidNodes, "{error}");
+    for word in ["a:26379", "shop", "Strict", "Off"] {
+        assert!(error.to_string().contains(word), "{word}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn one_sentinel_hangs_and_is_not_waited_for() {
+    let managed = Managed::start(None).await;
+    managed.sentinels.node(0).pause();
+    let redlock = managed
+        .client(RestartGuard::Off)
+        .connect()
+        .await
+        .expect("two of three sentinels");
+    let _ = redlock.lock(KEY).no_wait().await.expect("free");
+}
+
+#[tokio::test]
+async fn without_a_majority_of_the_sentinels_nobody_is_believed() {
+    let managed = Managed::start(None).await;
+    managed.sentinels.node(0).kill();
+    managed.sentinels.node(1).kill();
+    let error = managed
+        .client(RestartGuard::Off)
+        .connect()
+        .await
+        .expect_err("one of three sentinels");
+    for node in &managed.sentinels.nodes()[..2] {
+        assert_blames(
+            &error,
+            "shop",
+            FaultKind::Unreachable,
+            &[&node.address().to_string()],
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_master_that_nobody_knows() {
+    let managed = Managed::start(None).await;
+    let url = managed.url().replace("/shop", "/stall");
+    let error = settings(RestartGuard::Off)
+        .node(url)
+        .connect()
+        .await
+        .expect_err("no such master");
+    let said = blamed(&error, "stall").cause();
+    assert!(
+        said.contains("stall") && said.contains("no master"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn the_password_is_the_masters() {
+    let managed = Managed::start(Some("s3cret")).await;
+    let builder = || settings(RestartGuard::Off);
+    let redlock = builder()
+        .node(managed.url_with(":s3cret@"))
+        .connect()
+        .await
+        .expect("a master");
+    let _ = redlock.lock(KEY).await.expect("free");
+    let error = builder()
+        .node(managed.url_with(":wr0ng@"))
+        .connect()
+        .await
+        .expect_err("a wrong password");
+    assert_blames(&error, "shop", FaultKind::Authentication, &["WRONGPASS"]);
+    assert!(!format!("{error} {error:?}").contains("wr0ng"), "{error}");
+}
+
+#[tokio::test]
+async fn a_database() {
+    let managed = Managed::start(None).await;
+    let url = managed.url() + "/3";
+    let redlock = settings(RestartGuard::Off)
+        .node(url)
+        .connect()
+        .await
+        .expect("a master");
+    let _held = redlock.lock(KEY).await.expect("free");
+    assert!(!managed.master().exists(KEY).await, "that is database 0");
+    let () = managed
+        .master()
+        .ask(redis::cmd("SWAPDB").arg(0).arg(3))
+        .await;
+    assert!(managed.master().exists(KEY).await);
+}
+
+/// As one of three it is not missed for as long as a failover takes.
+#[tokio::test]
+async fn as_one_of_three_nodes() {
+    let managed = Managed::start(None).await;
+    let plain = Cluster::start(2).await;
+    let builder = managed.client(RestartGuard::Strict).nodes(plain.urls());
+    let (one, other) = (builder.clone().connect().await, builder.connect().await);
+    let (one, other) = (one.expect("three nodes"), other.expect("three nodes"));
+    one.trust_nodes().await.expect("vouched for");
+    let held = one.lock(KEY).keep_alive(true).await.expect("free");
+    managed.master().kill();
+    let start = Instant::now();
+    while start.elapsed() < GUARD_TIME * 2 {
+        assert!(!held.is_lost() && other.try_lock(KEY).await.expect("two of three").is_none());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    eventually(BOUND, async || state(&one).await == NodeState::Up).await;
+    held.release().await.expect("released");
+    plain.node(0).kill();
+    let _ = other
+        .lock(KEY)
+        .wait(BOUND)
+        .await
+        .expect("the new master and one of the others");
+}
+
+/// The same server by its own address and through sentinels.
+#[tokio::test]
+async fn listed_beside_itself() {
+    let managed = Managed::start(None).await;
+    let address = managed.master().address().to_string();
+    let error = managed
+        .client(RestartGuard::Off)
+        .node(format!("redis://{address}"))
+        .connect()
+        .await
+        .expect_err("one server twice");
+    assert_eq!(error.kind(), ErrorKind::InvalidNodes, "{error}");
+    assert!(
+        error.to_string().contains(&address) && error.to_string().contains("shop"),
+        "{error}"
+    );
+}

@@ -1,0 +1,241 @@
+//! The restart guards on real servers: who has no vote, for how long, and towards whom.
+
+use std::time::Duration;
+
+use redlock::{Builder, ErrorKind, NodeHealth, NodeState, Redlock, RestartGuard};
+use tests::{Cluster, eventually};
+use tokio::time::Instant;
+
+use crate::support::{BOUND, KEY};
+
+const MAX_TTL: Duration = Duration::from_millis(1500);
+const SKEW: Duration = Duration::from_millis(300);
+/// `max_ttl` and 1 % and the skew.
+const GUARD_TIME: Duration = Duration::from_millis(1815);
+
+fn guarded(cluster: &Cluster, guard: RestartGuard) -> Builder {
+    Redlock::builder()
+        .nodes(cluster.urls())
+        .ttl(MAX_TTL)
+        .max_ttl(MAX_TTL)
+        .clock_skew(SKEW)
+        .restart_guard(guard)
+}
+
+async fn strict(cluster: &Cluster) -> Redlock {
+    let builder = guarded(cluster, RestartGuard::Strict);
+    builder.connect().await.expect("a quorum answers")
+}
+
+/// For how long each node has no vote; zero where it has one.
+async fn quarantine(redlock: &Redlock) -> Vec<Duration> {
+    let left = |node: &NodeHealth| match node.state {
+        NodeState::Quarantined { left } => left,
+        NodeState::Up => Duration::ZERO,
+        _ => panic!("{node:?}"),
+    };
+    redlock.health().await.iter().map(left).collect()
+}
+
+#[tokio::test]
+async fn a_first_deployment_waits_for_the_guard_time() {
+    let cluster = Cluster::start(3).await;
+    let start = Instant::now();
+    let redlock = strict(&cluster).await;
+    let error = redlock.lock(KEY).no_wait().await.expect_err("no votes yet");
+    assert!(error.is_no_quorum(), "{error}");
+    assert!(cluster.locked_on(KEY).await.is_empty() || error.node_errors().len() >= 2);
+    let guard = redlock
+        .lock(KEY)
+        .wait(BOUND)
+        .await
+        .expect("after the guard time");
+    assert!(start.elapsed() >= GUARD_TIME, "{:?}", start.elapsed());
+    guard.release().await.expect("released");
+    // Once: the next client finds the nodes marked.
+    let other = strict(&cluster).await;
+    let _ = other.lock(KEY).no_wait().await.expect("at once");
+}
+
+#[tokio::test]
+async fn an_operator_vouches() {
+    let cluster = Cluster::start(3).await;
+    let (one, other) = (strict(&cluster).await, strict(&cluster).await);
+    let start = Instant::now();
+    one.trust_nodes().await.expect("three nodes");
+    for redlock in [&one, &other] {
+        let guard = redlock.lock(KEY).no_wait().await.expect("all vote");
+        guard.release().await.expect("released");
+    }
+    assert!(start.elapsed() < GUARD_TIME, "{:?}", start.elapsed());
+}
+
+async fn trusted(cluster: &Cluster) -> (Redlock, Redlock) {
+    let (one, other) = (strict(cluster).await, strict(cluster).await);
+    one.trust_nodes().await.expect("three nodes");
+    (one, other)
+}
+
+#[tokio::test]
+async fn a_node_that_restarted_empty_has_no_vote_towards_anybody() {
+    let cluster = Cluster::start(3).await;
+    let (one, other) = trusted(&cluster).await;
+    cluster.node(1).restart_empty().await;
+    let start = Instant::now();
+    // Towards a client that saw it, one that did not, and one that comes later.
+    let late = strict(&cluster).await;
+    for redlock in [&one, &other, &late] {
+        eventually(BOUND, async || redlock.health().await[1].latency.is_some()).await;
+        let left = quarantine(redlock).await;
+        if start.elapsed() < GUARD_TIME / 2 {
+            assert!(left[1] > Duration::ZERO, "{left:?}");
+        }
+        assert_eq!((left[0], left[2]), (Duration::ZERO, Duration::ZERO));
+    }
+    // With another node gone, its vote would be needed.
+    cluster.node(0).kill();
+    let error = late
+        .lock(KEY)
+        .no_wait()
+        .await
+        .expect_err("one vote of three");
+    assert!(error.is_no_quorum(), "{error}");
+    let guard = late
+        .lock(KEY)
+        .wait(BOUND)
+        .await
+        .expect("after the guard time");
+    assert!(start.elapsed() >= GUARD_TIME, "{:?}", start.elapsed());
+    guard.release().await.expect("released");
+}
+
+/// A majority restarts empty, and A's lock survives on one node alone: nobody else gets it while A is valid.
+#[tokio::test]
+async fn a_restart_of_the_majority_does_not_make_two_holders() {
+    let cluster = Cluster::start(3).await;
+    let (one, _) = trusted(&cluster).await;
+    let held = one.lock(KEY).await.expect("free");
+    cluster.node(0).restart_empty().await;
+    cluster.node(1).restart_empty().await;
+    let late = strict(&cluster).await;
+    loop {
+        let tried = late.lock(KEY).no_wait().await;
+        if tried.is_ok() {
+            assert!(held.is_lost(), "two holders");
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn flushall_is_noticed() {
+    let cluster = Cluster::start(3).await;
+    let (one, other) = trusted(&cluster).await;
+    let held = one.lock(KEY).await.expect("free");
+    for node in &cluster.nodes()[..2] {
+        let () = node.ask(&redis::cmd("FLUSHALL")).await;
+    }
+    let start = Instant::now();
+    // No restart, same connections: the missing marker tells.
+    let error = other.lock(KEY).no_wait().await.expect_err("no votes");
+    assert!(error.is_no_quorum(), "{error}");
+    let left = quarantine(&other).await;
+    assert!(
+        left[0] > Duration::ZERO && left[1] > Duration::ZERO,
+        "{left:?}"
+    );
+    held.extend().await.expect_err("not there any more");
+    let guard = other
+        .lock(KEY)
+        .wait(BOUND)
+        .await
+        .expect("after the guard time");
+    assert!(held.is_lost());
+    assert!(start.elapsed() >= GUARD_TIME, "{:?}", start.elapsed());
+    drop(guard);
+}
+
+#[tokio::test]
+async fn another_max_ttl_is_refused() {
+    let cluster = Cluster::start(3).await;
+    let (one, _) = trusted(&cluster).await;
+    let builder = guarded(&cluster, RestartGuard::Strict).max_ttl(MAX_TTL * 2);
+    let error = builder.connect().await.expect_err("nodes of other clients");
+    assert_eq!(error.kind(), ErrorKind::InvalidNodes, "{error}");
+    let name = cluster.node(0).address().to_string();
+    for word in [name.as_str(), "max_ttl", "1500 ms"] {
+        assert!(error.to_string().contains(word), "{word}: {error}");
+    }
+    // And changed nothing for those who were there.
+    let _ = one.lock(KEY).no_wait().await.expect("free");
+}
+
+/// Its yes would have counted before: it has no vote as soon as this client sees that it restarted.
+#[tokio::test]
+async fn observed_a_node_that_restarted_has_no_vote() {
+    let cluster = Cluster::start(3).await;
+    let builder = guarded(&cluster, RestartGuard::Observed);
+    let redlock = builder.connect().await.expect("three nodes");
+    redlock
+        .lock(KEY)
+        .await
+        .expect("at once")
+        .release()
+        .await
+        .expect("released");
+    cluster.node(1).restart_empty().await;
+    let start = Instant::now();
+    eventually(BOUND, async || redlock.health().await[1].latency.is_some()).await;
+    let left = quarantine(&redlock).await;
+    assert!(left[1] > Duration::ZERO, "{left:?}");
+    cluster.node(0).kill();
+    let error = redlock
+        .lock(KEY)
+        .no_wait()
+        .await
+        .expect_err("one vote of three");
+    assert!(error.is_no_quorum(), "{error}");
+    let _ = redlock
+        .lock(KEY)
+        .wait(BOUND)
+        .await
+        .expect("after the guard time");
+    assert!(start.elapsed() >= GUARD_TIME, "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn off_a_node_that_restarted_votes_at_once() {
+    let cluster = Cluster::start(3).await;
+    let builder = guarded(&cluster, RestartGuard::Off);
+    let redlock = builder.connect().await.expect("three nodes");
+    cluster.node(0).kill();
+    cluster.node(1).restart_empty().await;
+    eventually(BOUND, async || redlock.health().await[1].latency.is_some()).await;
+    let _ = redlock.lock(KEY).no_wait().await.expect("two of three");
+}
+
+/// Keys of the guard are not for locks.
+#[tokio::test]
+async fn the_guards_own_keys() {
+    let cluster = Cluster::start(1).await;
+    let redlock = Redlock::connect(cluster.urls()).await.expect("one node");
+    for key in ["{redlock}:marker", "{redlock}:quarantine"] {
+        let error = redlock.lock(key).await.expect_err("reserved");
+        assert!(error.is_invalid(), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn strict_without_fencing_is_refused() {
+    let error = Redlock::builder()
+        .node("redis://127.0.0.1:1")
+        .restart_guard(RestartGuard::Strict)
+        .fencing(false)
+        .connect_lazy()
+        .expect_err("the marker is read by the fenced scripts");
+    assert!(
+        error.is_invalid() && error.to_string().contains("fencing"),
+        "{error}"
+    );
+}

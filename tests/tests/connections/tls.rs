@@ -1,0 +1,240 @@
+//! `rediss://`: private authorities, client certificates, and what does not match.
+
+use std::path::Path;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+};
+use redlock::{Builder, FaultKind, Redlock};
+use tempfile::TempDir;
+use tests::{Cluster, Node, eventually};
+
+use crate::support::{
+    BOUND, KEY, LONG, PATIENT, assert_blames, blamed, contention, cycle, patient,
+};
+
+/// An authority that nobody but the test knows.
+struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+}
+
+/// A certificate with its key, both in PEM form.
+struct Certificate {
+    pem: String,
+    key: String,
+}
+
+impl Authority {
+    fn new(name: &str) -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, name);
+        let key = KeyPair::generate().expect("a key");
+        let pem = params.self_signed(&key).expect("a certificate").pem();
+        Self {
+            issuer: Issuer::new(params, key),
+            pem,
+        }
+    }
+
+    fn sign(&self, names: &[&str]) -> Certificate {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(names).expect("names");
+        params.extended_key_usages = vec![
+            ExtendedKeyUsagePurpose::ServerAuth,
+            ExtendedKeyUsagePurpose::ClientAuth,
+        ];
+        let key = KeyPair::generate().expect("a key");
+        let pem = params.signed_by(&key, &self.issuer).expect("signed").pem();
+        Certificate {
+            pem,
+            key: key.serialize_pem(),
+        }
+    }
+}
+
+/// Servers that speak TLS on a second port, with certificates for 127.0.0.1. The folder has to outlive them.
+async fn servers(n: usize, authority: &Authority, ask_clients: &str) -> (Cluster, TempDir) {
+    let dir = tempfile::tempdir().expect("a folder");
+    let server = authority.sign(&["127.0.0.1"]);
+    let file = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).expect("a file");
+        path
+    };
+    let directive = |name: &str, path: &Path| [name.into(), path.as_os_str().to_owned()];
+    let cluster = Cluster::builder(n)
+        .second_port("--tls-port")
+        .arg(directive(
+            "--tls-cert-file",
+            &file("server.pem", &server.pem),
+        ))
+        .arg(directive(
+            "--tls-key-file",
+            &file("server.key", &server.key),
+        ))
+        .arg(directive(
+            "--tls-ca-cert-file",
+            &file("ca.pem", &authority.pem),
+        ))
+        .arg(["--tls-auth-clients", ask_clients])
+        .start()
+        .await;
+    (cluster, dir)
+}
+
+fn url(node: &Node) -> String {
+    format!("rediss://127.0.0.1:{}", node.second_port())
+}
+
+fn over_tls(cluster: &Cluster) -> Builder {
+    patient(cluster.nodes().iter().map(url))
+}
+
+#[tokio::test]
+async fn a_private_authority() {
+    let authority = Authority::new("ours");
+    let (cluster, _dir) = servers(3, &authority, "no").await;
+    let builder = over_tls(&cluster).root_certificate(authority.pem.as_str());
+    let one = builder.clone().connect().await.expect("three nodes");
+    let other = builder.connect().await.expect("three nodes");
+    cycle(&one, &other, KEY).await;
+    contention(&[one.clone(), other], "contended").await;
+
+    // A connection that went comes back, still over TLS.
+    cluster.node(0).restart_empty().await;
+    eventually(BOUND, async || one.health().await[0].latency.is_some()).await;
+}
+
+#[tokio::test]
+async fn a_server_that_another_authority_vouches_for() {
+    let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
+    let (cluster, _dir) = servers(3, &theirs, "no").await;
+    let with_ours = over_tls(&cluster).root_certificate(ours.pem.as_str());
+    // Without one of our own, the platform's authorities are asked, who do not know it either.
+    for builder in [with_ours, over_tls(&cluster)] {
+        let error = builder.connect().await.expect_err("no trust");
+        for node in cluster.nodes() {
+            let name = format!("127.0.0.1:{}", node.second_port());
+            assert_blames(&error, &name, FaultKind::Unreachable, &["certificate"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_with_another_name() {
+    let authority = Authority::new("ours");
+    let (cluster, _dir) = servers(1, &authority, "no").await;
+    let port = cluster.node(0).second_port();
+    let error = Redlock::builder()
+        .node(format!("rediss://localhost:{port}"))
+        .node_timeout(PATIENT)
+        .root_certificate(authority.pem.as_str())
+        .connect()
+        .await
+        .expect_err("a certificate for 127.0.0.1");
+    let name = format!("localhost:{port}");
+    assert_blames(
+        &error,
+        &name,
+        FaultKind::Unreachable,
+        &["certificate", "localhost"],
+    );
+}
+
+#[tokio::test]
+async fn servers_that_ask_for_the_clients_certificate() {
+    let authority = Authority::new("ours");
+    let (cluster, _dir) = servers(3, &authority, "yes").await;
+    let builder = over_tls(&cluster).root_certificate(authority.pem.as_str());
+    let error = builder.clone().connect().await.expect_err("no certificate");
+    for node in cluster.nodes() {
+        let said = blamed(&error, &node.second_port().to_string());
+        assert_eq!(said.kind(), FaultKind::Unreachable, "{error}");
+        assert!(said.cause().contains("ertificate"), "{error}");
+    }
+
+    let stranger = Authority::new("theirs").sign(&["client"]);
+    let error = builder
+        .clone()
+        .client_certificate(stranger.pem, stranger.key)
+        .connect()
+        .await
+        .expect_err("a stranger's certificate");
+    assert!(error.is_no_quorum(), "{error}");
+
+    let client = authority.sign(&["client"]);
+    let builder = builder.client_certificate(client.pem, client.key);
+    let one = builder.clone().connect().await.expect("three nodes");
+    let other = builder.connect().await.expect("three nodes");
+    cycle(&one, &other, KEY).await;
+}
+
+/// Told when building, not when a node is first used.
+#[tokio::test]
+async fn certificates_that_are_none() {
+    let node = "rediss://127.0.0.1:1";
+    let good = Authority::new("ours").sign(&["client"]);
+    let bad = "-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n";
+    let builder = || Redlock::builder().node(node);
+    let attempts = [
+        (
+            builder().root_certificate("no PEM at all"),
+            "root_certificate",
+        ),
+        (builder().root_certificate(bad), "root_certificate"),
+        (
+            builder().client_certificate("", good.key.as_str()),
+            "client_certificate",
+        ),
+        (
+            builder().client_certificate(good.pem.as_str(), "no key"),
+            "client_certificate",
+        ),
+    ];
+    for (builder, setting) in attempts {
+        let error = builder.connect_lazy().expect_err("no certificate");
+        assert!(error.is_invalid(), "{error}");
+        assert!(error.to_string().contains(setting), "{error}");
+    }
+}
+
+/// TLS where there is none, and none where there is: an error soon, never a hang.
+#[tokio::test]
+async fn the_wrong_scheme() {
+    let authority = Authority::new("ours");
+    let (cluster, _dir) = servers(1, &authority, "no").await;
+    let node = cluster.node(0);
+    for address in [
+        format!("rediss://127.0.0.1:{}", node.port()),
+        format!("redis://127.0.0.1:{}", node.second_port()),
+    ] {
+        let error = Redlock::builder()
+            .node(address.as_str())
+            .root_certificate(authority.pem.as_str())
+            .connect()
+            .await
+            .expect_err("the other protocol");
+        let (_, name) = address.split_once("//").expect("a scheme");
+        let kind = blamed(&error, name).kind();
+        assert!(
+            [FaultKind::Unreachable, FaultKind::TimedOut].contains(&kind),
+            "{error}"
+        );
+    }
+}
+
+/// TLS and plain connections to the same servers hold the same locks.
+#[tokio::test]
+async fn beside_plain_connections() {
+    let authority = Authority::new("ours");
+    let (cluster, _dir) = servers(3, &authority, "no").await;
+    let plain = Redlock::connect(cluster.urls()).await.expect("three nodes");
+    let builder = over_tls(&cluster).root_certificate(authority.pem.as_str());
+    let tls = builder.connect().await.expect("three nodes");
+    let guard = tls.lock(KEY).ttl(LONG).await.expect("free");
+    assert!(plain.try_lock(KEY).await.expect("an answer").is_none());
+    drop(guard);
+    let _ = plain.lock(KEY).ttl(LONG).await.expect("free again");
+}

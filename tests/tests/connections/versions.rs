@@ -1,0 +1,91 @@
+//! Further versions of the server: `scripts/servers` fetches some below `target/servers`, `REDIS_SERVERS` names others
+//! (their binaries, separated by colons). Says which ones it ran on.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use redlock::RestartGuard;
+use tests::Cluster;
+
+use crate::acl;
+use crate::support::{KEY, LONG, contention, cycle, patient};
+
+fn servers() -> Vec<PathBuf> {
+    let named = env::var_os("REDIS_SERVERS").unwrap_or_default();
+    let mut servers: Vec<PathBuf> = env::split_paths(&named)
+        .filter(|path| !path.as_os_str().is_empty())
+        .collect();
+    let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/servers");
+    for entry in std::fs::read_dir(fetched).into_iter().flatten().flatten() {
+        let server = entry.path().join("server");
+        if server.is_file() {
+            servers.push(server);
+        }
+    }
+    servers.sort();
+    servers
+}
+
+#[tokio::test]
+async fn further_versions_of_the_server() {
+    let servers = servers();
+    let mut ran_on = Vec::new();
+    for server in &servers {
+        ran_on.push(everything(server).await);
+    }
+    match ran_on.as_slice() {
+        [] => println!(
+            "no further versions: scripts/servers fetches some, REDIS_SERVERS names others"
+        ),
+        ran_on => println!("ran on {}", ran_on.join(", ")),
+    }
+}
+
+/// What every kind of connection has to be able to do, under each guard, on one version. Returns which one it was.
+async fn everything(server: &Path) -> String {
+    println!("{}", server.display());
+    let cluster = Cluster::builder(3).server(server).start().await;
+    let mut version = String::new();
+    for guard in [RestartGuard::Observed, RestartGuard::Strict] {
+        let builder = patient(cluster.urls()).restart_guard(guard);
+        let one = builder.clone().connect().await.expect("three nodes");
+        let other = builder.connect().await.expect("three nodes");
+        one.trust_nodes().await.expect("three nodes");
+        cycle(&one, &other, KEY).await;
+        contention(&[one.clone(), other], "contended").await;
+        // Not kept in the server's memory: loaded anew within the call.
+        for node in cluster.nodes() {
+            let () = node.ask(redis::cmd("SCRIPT").arg("FLUSH")).await;
+        }
+        let guard = one.lock("again").ttl(LONG).no_wait().await.expect("free");
+        guard.release().await.expect("released");
+        version = one.health().await[0].version.clone();
+    }
+    let plain = patient(cluster.urls())
+        .fencing(false)
+        .connect()
+        .await
+        .expect("three nodes");
+    let guard = plain.lock("plain").ttl(LONG).no_wait().await.expect("free");
+    assert!(
+        plain
+            .lock("plain")
+            .no_wait()
+            .await
+            .expect_err("held")
+            .is_busy()
+    );
+    guard.extend().await.expect("held");
+    guard.release().await.expect("released");
+
+    acl::are_enough(&cluster).await;
+
+    let info: String = cluster.node(0).ask(redis::cmd("INFO").arg("server")).await;
+    let kind = if info.contains("server_name:valkey") {
+        "Valkey"
+    } else {
+        "Redis"
+    };
+    assert!(info.contains(&version), "{version} is not in {info}");
+    format!("{kind} {version}")
+}

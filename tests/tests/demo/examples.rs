@@ -1,0 +1,123 @@
+//! The small examples end well and show what they promise.
+
+use crate::program::Program;
+
+async fn said(name: &str) -> String {
+    let ended = Program::start(name, &[], &[]).ended().await;
+    assert_eq!(
+        (ended.code, ended.stderr.as_str()),
+        (Some(0), ""),
+        "{name}: {ended:?}"
+    );
+    ended.stdout
+}
+
+#[tokio::test]
+async fn layer() {
+    let said = said("layer").await;
+    let of_ada: Vec<&str> = said
+        .lines()
+        .filter(|line| line.starts_with("ada"))
+        .collect();
+    assert_eq!(
+        of_ada
+            .iter()
+            .filter(|line| line.contains("201 Created"))
+            .count(),
+        1,
+        "{said}"
+    );
+    assert_eq!(
+        of_ada
+            .iter()
+            .filter(|line| line.contains("409 Conflict, to be tried again in"))
+            .count(),
+        1,
+        "{said}"
+    );
+    assert!(
+        said.lines()
+            .any(|line| line.starts_with("bob") && line.contains("201 Created")),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn attribute() {
+    let said = said("attribute").await;
+    let mut of_ada: Vec<(u64, u64)> = said
+        .lines()
+        .filter(|line| line.starts_with("ada"))
+        .map(span)
+        .collect();
+    of_ada.sort_unstable();
+    let [(_, first_end), (second_start, _)] = of_ada[..] else {
+        panic!("{said}")
+    };
+    assert!(
+        first_end <= second_start,
+        "two calls for one account overlap: {said}"
+    );
+    assert!(said.lines().any(|line| line.starts_with("bob")), "{said}");
+}
+
+/// The two numbers of a line such as `ada: settled from 0 to 300 ms`.
+fn span(line: &str) -> (u64, u64) {
+    let numbers: Vec<u64> = line
+        .split_whitespace()
+        .filter_map(|word| word.parse().ok())
+        .collect();
+    (numbers[0], numbers[1])
+}
+
+#[tokio::test]
+async fn schedule() {
+    let said = said("schedule").await;
+    for firing in 1..=3 {
+        let of_it: Vec<&str> = said
+            .lines()
+            .filter(|line| line.starts_with(&format!("firing {firing}:")))
+            .collect();
+        assert_eq!(
+            of_it.iter().filter(|line| line.ends_with("ran it")).count(),
+            1,
+            "{said}"
+        );
+        assert_eq!(
+            of_it
+                .iter()
+                .filter(|line| line.ends_with("skipped it"))
+                .count(),
+            2,
+            "{said}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn fencing() {
+    let said = said("fencing").await;
+    assert!(said.contains("writes 100: refused, token"), "{said}");
+    assert!(said.ends_with("the balance is 200"), "{said}");
+}
+
+#[tokio::test]
+async fn lost() {
+    let said = said("lost").await;
+    let at = |part: &str| {
+        said.find(part)
+            .unwrap_or_else(|| panic!("no `{part}` in: {said}"))
+    };
+    assert!(
+        at("two of the three nodes restart") < at("the export cleans up"),
+        "{said}"
+    );
+    assert!(
+        at("the export cleans up") < at("the caller is told"),
+        "{said}"
+    );
+    assert!(
+        !said.contains("page 20"),
+        "the work went on without its lock: {said}"
+    );
+}

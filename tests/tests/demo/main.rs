@@ -1,0 +1,12 @@
+//! The demo and the examples, as their users meet them: built programs, over HTTP, in a browser, on a terminal.
+
+mod bad_input;
+mod browser;
+mod built;
+mod chromium;
+mod examples;
+mod orders;
+mod program;
+mod real_nodes;
+mod shop;
+mod tickets;

@@ -1,0 +1,149 @@
+//! H5: the first submit is answered, and the client submits again at once.
+
+use super::support::{Shop, all_free, locks, order, send, serve, start, submit};
+use axum::{Router, routing::post};
+use http::StatusCode;
+use redlock_tower::{RedlockLayer, key};
+use std::{
+    sync::atomic::{AtomicUsize, Ordering::SeqCst},
+    time::{Duration, Instant},
+};
+use tests::eventually;
+
+#[tokio::test]
+async fn h5_a_sequential_resubmit_never_sees_a_release_in_flight() {
+    let (_cluster, redlock) = locks().await;
+    let shop = Shop::wide_open();
+    let address = serve(
+        shop.route()
+            .layer(RedlockLayer::new(redlock, key::header("x-user-id")).refuse()),
+    )
+    .await;
+    for client in [
+        reqwest::Client::new(),
+        reqwest::Client::builder()
+            .http2_prior_knowledge()
+            .build()
+            .unwrap(),
+        reqwest::Client::builder()
+            .pool_max_idle_per_host(0)
+            .build()
+            .unwrap(),
+    ] {
+        for turn in 0..200 {
+            let response = submit(&client, address, "ann").send().await.unwrap();
+            assert_eq!(response.status(), 201, "turn {turn}");
+        }
+    }
+    assert_eq!(shop.entered(), 600);
+}
+
+#[tokio::test]
+async fn h5_inside_the_window_every_duplicate_is_refused() {
+    let (_cluster, redlock) = locks().await;
+    let shop = Shop::wide_open();
+    let layer = RedlockLayer::new(redlock, key::header("x-user-id"))
+        .refuse()
+        .dedupe_for(Duration::from_secs(30));
+    let address = serve(shop.route().layer(layer)).await;
+    let client = reqwest::Client::new();
+
+    assert_eq!(
+        submit(&client, address, "ann")
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        201
+    );
+    for turn in 0..50 {
+        let response = submit(&client, address, "ann").send().await.unwrap();
+        assert_eq!(response.status(), 409, "turn {turn}");
+        let retry_after: u64 = response.headers()["retry-after"]
+            .to_str()
+            .unwrap()
+            .parse()
+            .unwrap();
+        assert!((20..=30).contains(&retry_after), "{retry_after}");
+    }
+    assert_eq!(
+        submit(&client, address, "bob")
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        201
+    );
+    assert_eq!(shop.entered(), 2);
+}
+
+#[tokio::test]
+async fn h5_the_window_ends() {
+    let (cluster, redlock) = locks().await;
+    let shop = Shop::wide_open();
+    let window = Duration::from_millis(300);
+    let layer = RedlockLayer::new(redlock, key::header("x-user-id"))
+        .refuse()
+        .dedupe_for(window);
+    let app = shop.route().layer(layer);
+    let asked = Instant::now();
+    assert_eq!(send(&app, order("ann")).await.status, 201);
+    eventually(Duration::from_secs(5), async || {
+        send(&app, order("ann")).await.status == 201
+    })
+    .await;
+    assert!(asked.elapsed() >= window);
+    all_free(&cluster).await;
+}
+
+#[tokio::test]
+async fn h5_after_a_failure_the_key_is_free_at_once() {
+    let (_cluster, redlock) = locks().await;
+    let turns = AtomicUsize::new(0);
+    let turns: &'static AtomicUsize = Box::leak(Box::new(turns));
+    let handler = move || async move {
+        match turns.fetch_add(1, SeqCst) {
+            0 => StatusCode::BAD_GATEWAY,
+            1 => StatusCode::UNPROCESSABLE_ENTITY,
+            _ => StatusCode::CREATED,
+        }
+    };
+    let layer = RedlockLayer::new(redlock, key::header("x-user-id"))
+        .refuse()
+        .dedupe_for(Duration::from_secs(30));
+    let defaults = Router::new()
+        .route("/orders", post(handler))
+        .layer(layer.clone());
+    assert_eq!(send(&defaults, order("ann")).await.status, 502);
+    assert_eq!(
+        send(&defaults, order("ann")).await.status,
+        422,
+        "free after the 502"
+    );
+    assert_eq!(
+        send(&defaults, order("ann")).await.status,
+        409,
+        "4xx is no failure unless said"
+    );
+
+    turns.store(1, SeqCst);
+    let strict = layer.failure_if(|response: &http::response::Parts| !response.status.is_success());
+    let strict = Router::new().route("/orders", post(handler)).layer(strict);
+    assert_eq!(send(&strict, order("bob")).await.status, 422);
+    assert_eq!(send(&strict, order("bob")).await.status, 201);
+    assert_eq!(send(&strict, order("bob")).await.status, 409);
+}
+
+#[tokio::test]
+async fn h5_a_cancelled_handler_leaves_no_window() {
+    let (cluster, redlock) = locks().await;
+    let shop = Shop::closed();
+    let layer = RedlockLayer::new(redlock, key::header("x-user-id"))
+        .refuse()
+        .dedupe_for(Duration::from_secs(30));
+    let app = shop.route().layer(layer);
+    let gone = start(&app, order("ann"));
+    shop.wait_entered(1).await;
+    gone.abort();
+    all_free(&cluster).await;
+}

@@ -1,0 +1,357 @@
+//! Which requests share a lock.
+
+use super::support::{Shop, locks, request, send, start};
+use axum::{Extension, Router, body::Body, extract::ConnectInfo, routing::post};
+use http::{Request, request::Parts};
+use redlock::memory::Cluster;
+use redlock_tower::{
+    Key, KeyExtractor, RedlockLayer,
+    key::{self, KeyError},
+};
+use std::{net::SocketAddr, sync::Arc};
+
+/// The keys that these requests lock, one after the other.
+async fn keys(key: impl KeyExtractor, route: &str, requests: Vec<Request<Body>>) -> Vec<String> {
+    let (cluster, redlock) = locks().await;
+    let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let app = {
+        let (cluster, seen) = (cluster.clone(), Arc::clone(&seen));
+        let look = move || async move {
+            let keys = super::support::held(&cluster);
+            seen.lock()
+                .unwrap()
+                .push(keys.into_iter().next().unwrap_or_default());
+        };
+        Router::new()
+            .route(route, post(look.clone()).put(look))
+            .layer(RedlockLayer::new(redlock, key))
+    };
+    for request in requests {
+        let answer = send(&app, request).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+    std::mem::take(&mut *seen.lock().unwrap())
+}
+
+#[tokio::test]
+async fn a_header_under_its_method_and_route() {
+    let by =
+        |method: &str, user: &str| request(method, "/users/7/orders", &[("x-user-id", user)], "");
+    let keys = keys(
+        key::header("x-user-id"),
+        "/users/{id}/orders",
+        vec![by("POST", "ann"), by("PUT", "a:b")],
+    )
+    .await;
+    assert_eq!(
+        keys,
+        [
+            "POST:/users/%7Bid%7D/orders:x-user-id=ann",
+            "PUT:/users/%7Bid%7D/orders:x-user-id=a%3Ab"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_user_with_an_awkward_name_has_a_lock_like_everybody() {
+    let by = |user: &str| request("POST", "/orders", &[("x-user-id", user)], "");
+    let names = [
+        "fence", "a:fence", "waiters", "{a}", "{}", "}{", "a{", "%", "=", "*", " ", "\u{e9}",
+    ];
+    let keys = keys(
+        key::header("x-user-id"),
+        "/orders",
+        names.iter().map(|name| by(name)).collect(),
+    )
+    .await;
+    assert_eq!(
+        keys.iter().filter(|key| !key.is_empty()).count(),
+        names.len(),
+        "{keys:?}"
+    );
+}
+
+#[tokio::test]
+async fn path_query_cookie_and_idempotency_key() {
+    let post = |path: &str, headers: &[(&str, &str)]| request("POST", path, headers, "");
+    let route = "/orders/{id}";
+    assert_eq!(
+        keys(key::path("id"), route, vec![post("/orders/a%2Fb", &[])]).await,
+        ["POST:/orders/%7Bid%7D:id=a/b"]
+    );
+    assert_eq!(
+        keys(key::matched_path(), route, vec![post("/orders/7", &[])]).await,
+        ["POST:/orders/%7Bid%7D:route=/orders/%7Bid%7D"]
+    );
+    assert_eq!(
+        keys(
+            key::query("of"),
+            route,
+            vec![post("/orders/7?x=1&of=a+b%26", &[])]
+        )
+        .await,
+        ["POST:/orders/%7Bid%7D:of=a b&"]
+    );
+    assert_eq!(
+        keys(
+            key::cookie("sid"),
+            route,
+            vec![post("/orders/7", &[("cookie", "a=b; sid=c=d")])]
+        )
+        .await,
+        ["POST:/orders/%7Bid%7D:sid=c=d"]
+    );
+    let quoted = post("/orders/7", &[("idempotency-key", "\"k-1\"")]);
+    let bare = post("/orders/7", &[("idempotency-key", "k-1")]);
+    assert_eq!(
+        keys(key::idempotency_key(), route, vec![quoted, bare]).await,
+        ["POST:/orders/%7Bid%7D:idempotency-key=k-1"; 2]
+    );
+}
+
+#[tokio::test]
+async fn an_extension_of_an_outer_layer() {
+    #[derive(Clone)]
+    struct User(u64);
+    let (cluster, redlock) = locks().await;
+    let look = {
+        let cluster = cluster.clone();
+        move || async move { super::support::held(&cluster).join(" ") }
+    };
+    let app = Router::new()
+        .route("/orders", post(look))
+        .layer(RedlockLayer::new(
+            redlock,
+            key::extension(|user: &User| Some(user.0.to_string())),
+        ))
+        .layer(Extension(User(42)));
+    assert_eq!(
+        send(&app, request("POST", "/orders", &[], "")).await.body,
+        "POST:/orders:key=42"
+    );
+}
+
+#[tokio::test]
+async fn the_peers_address_where_asked_for() {
+    let mut by_peer = request("POST", "/orders", &[], "");
+    by_peer
+        .extensions_mut()
+        .insert(ConnectInfo("127.0.0.1:4711".parse::<SocketAddr>().unwrap()));
+    assert_eq!(
+        keys(key::peer_ip(), "/orders", vec![by_peer]).await,
+        ["POST:/orders:peer=127.0.0.1"]
+    );
+}
+
+#[tokio::test]
+async fn closures_plain_async_and_exact() {
+    let by = || request("POST", "/orders", &[("x-user-id", "ann")], "");
+    let user = |parts: &Parts| Some(parts.headers.get("x-user-id")?.to_str().ok()?.to_owned());
+    assert_eq!(
+        keys(user, "/orders", vec![by()]).await,
+        ["POST:/orders:key=ann"]
+    );
+    let slow = key::from_async(move |parts: &Parts| {
+        let user = user(parts);
+        async move {
+            tokio::task::yield_now().await;
+            Ok::<_, KeyError>(user.map(|user| Key::named("user", user)))
+        }
+    });
+    assert_eq!(
+        keys(slow, "/orders", vec![by()]).await,
+        ["POST:/orders:user=ann"]
+    );
+    let exact = |_: &Parts| Some(Key::exact("invoice:42"));
+    assert_eq!(keys(exact, "/orders", vec![by()]).await, ["invoice:42"]);
+}
+
+#[tokio::test]
+async fn parts_do_not_run_into_each_other() {
+    let by = |tenant: &str, user: &str| {
+        request(
+            "POST",
+            "/orders",
+            &[("x-tenant", tenant), ("x-user-id", user)],
+            "",
+        )
+    };
+    let both = key::header("x-tenant").and(key::header("x-user-id"));
+    let pairs = [
+        ("a:b", "c"),
+        ("a", "b:c"),
+        ("a:x-user-id=b", "c"),
+        ("a", "x-user-id=b:c"),
+        ("a%3Ab", "c"),
+    ];
+    let mut keys = keys(
+        both,
+        "/orders",
+        pairs
+            .iter()
+            .map(|(tenant, user)| by(tenant, user))
+            .collect(),
+    )
+    .await;
+    keys.sort();
+    keys.dedup();
+    assert_eq!(keys.len(), pairs.len(), "{keys:?}");
+}
+
+#[tokio::test]
+async fn half_a_combined_key_is_none() {
+    let (cluster, redlock) = locks().await;
+    let shop = Shop::closed();
+    let both = key::header("x-tenant").and(key::header("x-user-id"));
+    let app = shop
+        .route()
+        .layer(RedlockLayer::new(redlock, both).refuse());
+    let half = || request("POST", "/orders", &[("x-user-id", "ann")], "");
+    let passed = [start(&app, half()), start(&app, half())];
+    shop.wait_entered(2).await;
+    assert_eq!(super::support::held(&cluster), [""; 0]);
+    shop.open(2);
+    for request in passed {
+        assert_eq!(request.await.unwrap().status, 201);
+    }
+}
+
+#[tokio::test]
+async fn two_different_values_are_refused_and_the_same_twice_is_one() {
+    let (_cluster, redlock) = locks().await;
+    let shop = Shop::wide_open();
+    let app = |key| shop.route().layer(RedlockLayer::new(redlock.clone(), key));
+    let headers = app(key::header("x-user-id"));
+    let twice = |second: &str| {
+        request(
+            "POST",
+            "/orders",
+            &[("x-user-id", "ann"), ("x-user-id", second)],
+            "",
+        )
+    };
+    let answer = send(&headers, twice("bob")).await;
+    assert_eq!(answer.status, 400);
+    assert!(
+        !answer.body.contains("bob") && answer.body.contains("x-user-id"),
+        "{}",
+        answer.body
+    );
+    assert_eq!(send(&headers, twice("ann")).await.status, 201);
+
+    let query = shop
+        .route()
+        .layer(RedlockLayer::new(redlock.clone(), key::query("u")));
+    assert_eq!(
+        send(&query, request("POST", "/orders?u=a&u=b", &[], ""))
+            .await
+            .status,
+        400
+    );
+    let cookie = shop
+        .route()
+        .layer(RedlockLayer::new(redlock.clone(), key::cookie("u")));
+    assert_eq!(
+        send(
+            &cookie,
+            request("POST", "/orders", &[("cookie", "u=a; u=b")], "")
+        )
+        .await
+        .status,
+        400
+    );
+    let idempotency = shop
+        .route()
+        .layer(RedlockLayer::new(redlock.clone(), key::idempotency_key()));
+    assert_eq!(
+        send(
+            &idempotency,
+            request("POST", "/orders", &[("idempotency-key", "\"a")], "")
+        )
+        .await
+        .status,
+        400
+    );
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_told_now_is_a_503() {
+    let (_cluster, redlock) = locks().await;
+    let shop = Shop::wide_open();
+    let down =
+        |_: &Parts| Err::<Option<Key>, _>(KeyError::unavailable("the session store is down"));
+    let app = shop.route().layer(RedlockLayer::new(redlock, down));
+    let answer = send(&app, request("POST", "/orders", &[], "")).await;
+    assert_eq!((answer.status, shop.entered()), (503, 0));
+    assert_eq!(answer.json()["detail"], "the session store is down");
+}
+
+#[tokio::test]
+async fn long_and_secret_keys_are_hashed() {
+    let by = |user: &str| request("POST", "/orders", &[("x-user-id", user)], "");
+    let long = keys(
+        key::header("x-user-id"),
+        "/orders",
+        vec![by(&"a".repeat(5000)), by(&"a".repeat(5001))],
+    )
+    .await;
+    assert_ne!(long[0], long[1]);
+    for key in &long {
+        assert!(
+            key.starts_with("POST:/orders:sha256:") && key.len() < 100,
+            "{key}"
+        );
+    }
+
+    let (cluster, redlock) = locks().await;
+    let look = {
+        let cluster: Cluster = cluster.clone();
+        move || async move { super::support::held(&cluster).join(" ") }
+    };
+    let app = Router::new()
+        .route("/orders", post(look))
+        .layer(RedlockLayer::new(redlock, key::cookie("sid")).hash_keys());
+    let answer = send(
+        &app,
+        request("POST", "/orders", &[("cookie", "sid=secret")], ""),
+    )
+    .await;
+    assert!(
+        answer.body.starts_with("POST:/orders:sha256:") && !answer.body.contains("secret"),
+        "{}",
+        answer.body
+    );
+}
+
+#[tokio::test]
+async fn routes_are_apart_unless_they_share_a_name() {
+    let (_cluster, redlock) = locks().await;
+    let shop = Shop::closed();
+    let handler = {
+        let shop = Arc::clone(&shop);
+        move || async move { shop.visit().await }
+    };
+    let app = |layer: RedlockLayer<key::Header>| {
+        Router::new()
+            .route("/buy", post(handler.clone()))
+            .route("/sell", post(handler.clone()))
+            .layer(layer)
+    };
+    let layer = RedlockLayer::new(redlock, key::header("x-user-id")).refuse();
+    let to = |path: &str| request("POST", path, &[("x-user-id", "ann")], "");
+
+    let apart = app(layer.clone());
+    let both = [start(&apart, to("/buy")), start(&apart, to("/sell"))];
+    shop.wait_entered(2).await;
+    shop.open(2);
+    for request in both {
+        assert_eq!(request.await.unwrap().status, 200);
+    }
+
+    let shared = app(layer.namespace("trade"));
+    let buy = start(&shared, to("/buy"));
+    shop.wait_entered(3).await;
+    assert_eq!(send(&shared, to("/sell")).await.status, 409);
+    shop.open(1);
+    assert_eq!(buy.await.unwrap().status, 200);
+}

@@ -1,0 +1,197 @@
+//! Two server processes on the same five nodes: 100 users submit 50 times, twice each, while one node is killed and
+//! another one hangs.
+
+use axum::{Router, extract::State, routing::post};
+use http::{HeaderMap, StatusCode};
+use redlock::Redlock;
+use redlock_tower::{KeyExtractor as _, RedlockLayer, key};
+use std::{
+    collections::HashMap,
+    env,
+    io::{BufRead as _, BufReader},
+    net::SocketAddr,
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tests::{Cluster, eventually, within};
+use tokio::{net::TcpListener, task::JoinSet, time::sleep};
+
+const USERS: usize = 100;
+const SUBMITS: usize = 50;
+/// Longer than the two of a double submit are apart, whatever the nodes do.
+const WINDOW: Duration = Duration::from_secs(10);
+
+type Runs = Arc<Mutex<HashMap<String, usize>>>;
+
+/// The service: counts how often each submit ran.
+fn service(redlock: Redlock) -> Router {
+    let runs = Runs::default();
+    let handler = async |State(runs): State<Runs>, headers: HeaderMap| {
+        let part = |name: &str| headers[name].to_str().unwrap().to_owned();
+        *runs
+            .lock()
+            .unwrap()
+            .entry(format!("{} {}", part("x-user-id"), part("idempotency-key")))
+            .or_default() += 1;
+        sleep(Duration::from_millis(5)).await;
+        StatusCode::CREATED
+    };
+    let report = async |State(runs): State<Runs>| axum::Json(runs.lock().unwrap().clone());
+    let per_submit = key::header("x-user-id").and(key::idempotency_key());
+    let layer = RedlockLayer::new(redlock, per_submit)
+        .required()
+        .refuse()
+        .dedupe_for(WINDOW);
+    Router::new()
+        .route("/orders", post(handler).layer(layer).get(report))
+        .with_state(runs)
+}
+
+/// Not a test of its own: the server process, started by the test below.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "started by the load run as a process of its own"]
+async fn server_process() {
+    let Ok(urls) = env::var("LAYER_LOAD_NODES") else {
+        return;
+    };
+    // What the layer refuses as the server's own fault is seen in the test's output.
+    let errors = tracing_subscriber::fmt().with_writer(std::io::stderr);
+    errors.with_max_level(tracing::Level::WARN).init();
+    // The machine may have other work: what is slow is not dead.
+    let redlock = Redlock::builder()
+        .nodes(urls.split(','))
+        .node_timeout(Duration::from_secs(1))
+        .connect()
+        .await
+        .unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    println!("\nlistening {}", listener.local_addr().unwrap());
+    axum::serve(listener, service(redlock)).await.unwrap();
+}
+
+struct Server {
+    process: Child,
+    address: SocketAddr,
+}
+
+impl Server {
+    fn start(cluster: &Cluster) -> Self {
+        let mut process = Command::new(env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "load::server_process",
+                "--ignored",
+                "--nocapture",
+            ])
+            .env("LAYER_LOAD_NODES", cluster.urls().join(","))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let address = lines.find_map(|line| line.ok()?.strip_prefix("listening ")?.parse().ok());
+        Self {
+            process,
+            address: address.expect("the server process did not come up"),
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+async fn submit(
+    client: &reqwest::Client,
+    to: SocketAddr,
+    user: usize,
+    submit: usize,
+) -> StatusCode {
+    let request = client
+        .post(format!("http://{to}/orders"))
+        .header("x-user-id", format!("user-{user}"));
+    let request = request
+        .header("idempotency-key", format!("\"{submit}\""))
+        .timeout(Duration::from_secs(30));
+    StatusCode::from_u16(request.send().await.unwrap().status().as_u16()).unwrap()
+}
+
+/// How many locks the live nodes hold, without fences and waiters.
+async fn lock_keys(cluster: &Cluster) -> usize {
+    let mut count = 0;
+    for node in cluster.live() {
+        let client = redis::Client::open(node.url()).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let keys: Vec<String> = redis::cmd("KEYS")
+            .arg("*")
+            .query_async(&mut connection)
+            .await
+            .unwrap();
+        count += keys
+            .iter()
+            .filter(|key| !key.ends_with(":fence") && !key.ends_with(":waiters"))
+            .count();
+    }
+    count
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h1_each_of_5000_double_submits_runs_once_while_nodes_fail() {
+    let cluster = Cluster::start(5).await;
+    let servers = [Server::start(&cluster), Server::start(&cluster)];
+    let addresses = [servers[0].address, servers[1].address];
+    let client = reqwest::Client::new();
+
+    let mut users = JoinSet::new();
+    for user in 0..USERS {
+        let client = client.clone();
+        users.spawn(async move {
+            let mut answers = Vec::new();
+            for turn in 0..SUBMITS {
+                sleep(Duration::from_millis(rand::random_range(100..300))).await;
+                let (one, other) = (
+                    submit(&client, addresses[0], user, turn),
+                    submit(&client, addresses[1], user, turn),
+                );
+                let (one, other) = tokio::join!(one, other);
+                answers.push([one.as_u16(), other.as_u16()]);
+            }
+            answers
+        });
+    }
+    sleep(Duration::from_secs(2)).await;
+    cluster.node(1).kill();
+    sleep(Duration::from_secs(2)).await;
+    cluster.node(3).pause();
+    sleep(Duration::from_secs(3)).await;
+    cluster.node(3).resume();
+
+    let mut ran = 0;
+    while let Some(answers) = within(Duration::from_secs(120), users.join_next()).await {
+        for mut answer in answers.unwrap() {
+            answer.sort_unstable();
+            assert_eq!(answer, [201, 409]);
+            ran += 1;
+        }
+    }
+    assert_eq!(ran, USERS * SUBMITS);
+    let mut runs: HashMap<String, usize> = HashMap::new();
+    for address in addresses {
+        let report = client
+            .get(format!("http://{address}/orders"))
+            .send()
+            .await
+            .unwrap();
+        for (submit, count) in report.json::<HashMap<String, usize>>().await.unwrap() {
+            *runs.entry(submit).or_default() += count;
+        }
+    }
+    assert_eq!(runs.len(), USERS * SUBMITS);
+    let twice = runs.values().filter(|count| **count != 1).count();
+    assert_eq!(twice, 0, "submits that ran more than once");
+    // once the last window is over
+    eventually(WINDOW * 2, async || lock_keys(&cluster).await == 0).await;
+}

@@ -1,0 +1,23 @@
+//! `RedlockLayer` from outside: the scenarios H1 to H5, and the manners of a tower layer.
+#![allow(clippy::unwrap_used)]
+
+mod answers;
+mod extractor;
+mod grpc;
+mod h1_one_at_a_time;
+mod h2_endings;
+mod h3_refusals;
+mod h4_lost;
+mod h5_resubmit;
+mod http2;
+mod keys;
+mod load;
+mod lock_service;
+mod manners;
+mod placement;
+mod property;
+mod replay;
+mod replay_store;
+mod shutdown;
+mod support;
+mod waiters;

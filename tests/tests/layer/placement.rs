@@ -1,0 +1,182 @@
+//! Where the layer may stand in a router, and in which order with others.
+
+use super::support::{Shop, locks, order, request, send, start};
+use axum::{
+    Router,
+    extract::Request,
+    middleware::{Next, from_fn},
+    response::{IntoResponse as _, Response},
+    routing::{MethodRouter, post},
+};
+use http::StatusCode;
+use redlock_tower::{RedlockLayer, key};
+use std::sync::Arc;
+use tower_http::cors::CorsLayer;
+
+async fn layer() -> RedlockLayer<key::Header> {
+    RedlockLayer::new(locks().await.1, key::header("x-user-id")).refuse()
+}
+
+/// The second submit to `path` is refused while the first runs.
+async fn is_locked(app: &Router, shop: &Arc<Shop>, path: &str) {
+    let to = || request("POST", path, &[("x-user-id", "ann")], "");
+    let before = shop.entered();
+    let first = start(app, to());
+    shop.wait_entered(before + 1).await;
+    assert_eq!(send(app, to()).await.status, 409, "{path}");
+    shop.open(1);
+    assert_eq!(first.await.unwrap().status, 201, "{path}");
+}
+
+#[tokio::test]
+async fn around_a_router_and_its_fallback() {
+    let shop = Shop::closed();
+    let app = shop.route().layer(layer().await);
+    is_locked(&app, &shop, "/orders").await;
+    assert_eq!(
+        send(
+            &app,
+            request("POST", "/nowhere", &[("x-user-id", "ann")], "")
+        )
+        .await
+        .status,
+        404
+    );
+}
+
+#[tokio::test]
+async fn around_its_routes_only() {
+    let shop = Shop::closed();
+    let app = shop.route().route_layer(layer().await);
+    is_locked(&app, &shop, "/orders").await;
+    assert_eq!(
+        send(
+            &app,
+            request("POST", "/nowhere", &[("x-user-id", "ann")], "")
+        )
+        .await
+        .status,
+        404
+    );
+}
+
+#[tokio::test]
+async fn around_one_method_router() {
+    let shop = Shop::closed();
+    let handler = {
+        let shop = Arc::clone(&shop);
+        move || async move {
+            shop.visit().await;
+            StatusCode::CREATED
+        }
+    };
+    let locked: MethodRouter = post(handler.clone()).layer(layer().await);
+    let app = Router::new()
+        .route("/locked", locked)
+        .route("/free", post(handler));
+    is_locked(&app, &shop, "/locked").await;
+    let to = || request("POST", "/free", &[("x-user-id", "ann")], "");
+    let free = [start(&app, to()), start(&app, to())];
+    shop.wait_entered(3).await;
+    shop.open(2);
+    for request in free {
+        assert_eq!(request.await.unwrap().status, 201);
+    }
+}
+
+#[tokio::test]
+async fn inside_and_around_nested_routers() {
+    let shop = Shop::closed();
+    let layer = layer().await;
+    let inside = Router::new()
+        .nest("/v1", shop.route().layer(layer.clone()))
+        .nest("/v2", shop.route().layer(layer.clone()));
+    let around = Router::new()
+        .nest("/v1", shop.route())
+        .nest("/v2", shop.route())
+        .layer(layer);
+    for app in [inside, around] {
+        is_locked(&app, &shop, "/v1/orders").await;
+        // the two versions are two routes
+        let entered = shop.entered();
+        let to = |path: &str| request("POST", path, &[("x-user-id", "ann")], "");
+        let both = [start(&app, to("/v1/orders")), start(&app, to("/v2/orders"))];
+        shop.wait_entered(entered + 2).await;
+        shop.open(2);
+        for request in both {
+            assert_eq!(request.await.unwrap().status, 201);
+        }
+    }
+}
+
+#[tokio::test]
+async fn behind_cors_a_refusal_has_its_headers_and_a_preflight_no_lock() {
+    let shop = Shop::closed();
+    let app = shop
+        .route()
+        .layer(layer().await)
+        .layer(CorsLayer::permissive());
+    let first = start(&app, order("ann"));
+    shop.wait_entered(1).await;
+    let from_page = request(
+        "POST",
+        "/orders",
+        &[("x-user-id", "ann"), ("origin", "https://shop.example")],
+        "",
+    );
+    let second = send(&app, from_page).await;
+    assert_eq!(second.status, 409);
+    assert_eq!(second.header("access-control-allow-origin"), "*");
+    let preflight = [
+        ("origin", "https://shop.example"),
+        ("access-control-request-method", "POST"),
+    ];
+    assert_eq!(
+        send(&app, request("OPTIONS", "/orders", &preflight, ""))
+            .await
+            .status,
+        200
+    );
+    shop.open(1);
+    assert_eq!(first.await.unwrap().status, 201);
+}
+
+#[derive(Clone)]
+struct User(String);
+
+/// An authentication that takes a bearer token for a name.
+async fn authenticate(mut request: Request, next: Next) -> Response {
+    let Some(name) = request
+        .headers()
+        .get("authorization")
+        .and_then(|value| value.to_str().ok())
+    else {
+        return StatusCode::UNAUTHORIZED.into_response();
+    };
+    let user = User(name.trim_start_matches("Bearer ").to_owned());
+    request.extensions_mut().insert(user);
+    next.run(request).await
+}
+
+#[tokio::test]
+async fn behind_authentication_strangers_cannot_take_anybodys_lock() {
+    let (cluster, redlock) = locks().await;
+    let shop = Shop::closed();
+    let by_user = key::extension(|user: &User| Some(user.0.clone()));
+    let app = shop
+        .route()
+        .layer(RedlockLayer::new(redlock, by_user).required().refuse())
+        .layer(from_fn(authenticate));
+    let by = |token: &str| request("POST", "/orders", &[("authorization", token)], "");
+    assert_eq!(
+        send(&app, request("POST", "/orders", &[], "")).await.status,
+        401
+    );
+    assert_eq!(super::support::held(&cluster), [""; 0]);
+    let first = start(&app, by("Bearer ann"));
+    shop.wait_entered(1).await;
+    assert_eq!(send(&app, by("Bearer ann")).await.status, 409);
+    shop.open(2);
+    assert_eq!(send(&app, by("Bearer bob")).await.status, 201);
+    assert_eq!(first.await.unwrap().status, 201);
+}

@@ -1,0 +1,207 @@
+//! A5, A6, A7: what a node does after the client has moved on.
+
+use redlock::Redlock;
+use tests::proxy::{Direction, Flow, Proxy};
+use tests::{Cluster, eventually, within};
+
+use crate::support::{FENCE, KEY, LONG, SOON, held_by_another, through};
+
+/// Three nodes, the last of them behind a proxy.
+async fn last_behind_a_proxy() -> (Cluster, Proxy, Redlock) {
+    let cluster = Cluster::start(3).await;
+    let proxy = Proxy::before(cluster.node(2)).await;
+    let mut urls = cluster.urls();
+    urls[2] = proxy.url();
+    let redlock = Redlock::builder()
+        .nodes(urls)
+        .node_timeout(SOON)
+        .connect()
+        .await
+        .expect("all up");
+    // Everything that is done once per connection is done now.
+    warm_up(&cluster, &redlock).await;
+    (cluster, proxy, redlock)
+}
+
+async fn warm_up(cluster: &Cluster, redlock: &Redlock) {
+    let guard = redlock.lock("warm-up").ttl(LONG).await.expect("free");
+    eventually(SOON, async || {
+        cluster.locked_on("warm-up").await.len() == cluster.nodes().len()
+    })
+    .await;
+    guard.extend().await.expect("held");
+    guard.release().await.expect("released");
+    eventually(SOON, async || cluster.locked_on("warm-up").await.is_empty()).await;
+}
+
+#[tokio::test]
+async fn a5_the_reply_is_late_after_a_success() {
+    let (cluster, proxy, redlock) = last_behind_a_proxy().await;
+    proxy.set(Direction::ToClient, Flow::Hold);
+    let guard = redlock
+        .lock(KEY)
+        .ttl(LONG)
+        .no_wait()
+        .await
+        .expect("two of three");
+    eventually(SOON, async || cluster.locked_on(KEY).await == [0, 1, 2]).await;
+    guard.release().await.expect("released by a quorum");
+    // Also while its replies are still held.
+    eventually(SOON, async || cluster.locked_on(KEY).await.is_empty()).await;
+    proxy.set(Direction::ToClient, Flow::PASS);
+    let guard = redlock.lock(KEY).ttl(LONG).no_wait().await.expect("free");
+    eventually(SOON, async || cluster.locked_on(KEY).await == [0, 1, 2]).await;
+    guard.release().await.expect("released");
+    eventually(SOON, async || cluster.locked_on(KEY).await.is_empty()).await;
+}
+
+#[tokio::test]
+async fn a5_the_reply_is_late_after_a_failure() {
+    let (cluster, proxy, redlock) = last_behind_a_proxy().await;
+    held_by_another(cluster.node(0), KEY).await;
+    held_by_another(cluster.node(1), KEY).await;
+    proxy.set(Direction::ToClient, Flow::Hold);
+    let error = redlock
+        .lock(KEY)
+        .ttl(LONG)
+        .no_wait()
+        .await
+        .expect_err("held on two of three");
+    assert!(error.is_busy(), "{error}");
+    eventually(SOON, async || proxy.held(Direction::ToClient) > 0).await;
+    proxy.set(Direction::ToClient, Flow::PASS);
+    eventually(SOON, async || cluster.locked_on(KEY).await == [0, 1]).await;
+    assert!(
+        cluster.node(2).exists(FENCE).await,
+        "the acquire had been applied there"
+    );
+}
+
+#[tokio::test]
+async fn a5_the_reply_is_late_after_the_caller_dropped_the_future() {
+    let cluster = Cluster::start(3).await;
+    let proxies = Proxy::before_all(&cluster).await;
+    let redlock = through(&proxies).connect().await.expect("all up");
+    warm_up(&cluster, &redlock).await;
+    for late in [false, true] {
+        for proxy in &proxies {
+            proxy.set(Direction::ToClient, Flow::Hold);
+        }
+        let acquire = {
+            let redlock = redlock.clone();
+            tokio::spawn(async move { redlock.lock(KEY).ttl(LONG).await })
+        };
+        eventually(SOON, async || cluster.locked_on(KEY).await == [0, 1, 2]).await;
+        acquire.abort();
+        assert!(acquire.await.expect_err("dropped").is_cancelled());
+        if late {
+            // Dropped first, and the replies come a while after.
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        for proxy in &proxies {
+            proxy.set(Direction::ToClient, Flow::PASS);
+        }
+        eventually(SOON, async || cluster.locked_on(KEY).await.is_empty()).await;
+    }
+}
+
+/// The nastiest delivery: the acquire is held on its way, the client is cut off, comes back, releases; then it arrives.
+async fn deliver_after_the_release(fencing: bool) -> Cluster {
+    let (cluster, proxy, redlock) = last_behind_a_proxy().await;
+    proxy.set(Direction::ToServer, Flow::Hold);
+    let guard = redlock
+        .lock(KEY)
+        .ttl(LONG)
+        .fencing(fencing)
+        .no_wait()
+        .await
+        .expect("two of three");
+    eventually(SOON, async || proxy.held(Direction::ToServer) > 0).await;
+    let held = proxy.held(Direction::ToServer);
+    proxy.cut_client_side();
+    proxy.set(Direction::ToServer, Flow::PASS);
+    guard.release().await.expect("released by a quorum");
+    if fencing {
+        eventually(SOON, async || cluster.node(2).exists(FENCE).await).await;
+    } else {
+        redlock.close().await;
+    }
+    assert_eq!(
+        proxy.held(Direction::ToServer),
+        held,
+        "the acquire is still on its way"
+    );
+    assert!(cluster.locked_on(KEY).await.is_empty());
+
+    proxy.deliver();
+    // The old connection ends when the server has read it to its end.
+    eventually(SOON, async || {
+        proxy.held(Direction::ToServer) == 0 && proxy.open() <= 1
+    })
+    .await;
+    cluster
+}
+
+#[tokio::test]
+async fn a6_the_acquire_arrives_after_the_release() {
+    let cluster = deliver_after_the_release(true).await;
+    assert!(
+        cluster.locked_on(KEY).await.is_empty(),
+        "an orphan for {:?}",
+        cluster.node(2).pttl(KEY).await
+    );
+}
+
+/// What the tombstone is for, and proof that the delivery above is one: without fencing the orphan stays for a ttl.
+#[tokio::test]
+async fn a6_without_fencing_an_orphan_is_left() {
+    let cluster = deliver_after_the_release(false).await;
+    assert_eq!(cluster.locked_on(KEY).await, [2]);
+    let left = cluster.node(2).pttl(KEY).await.expect("it ends on its own");
+    assert!(left <= LONG);
+}
+
+/// The same on one connection: the node hangs through acquire and release, and then works through both.
+#[tokio::test]
+async fn a6_a_node_that_hung_through_acquire_and_release() {
+    let cluster = Cluster::start(3).await;
+    let redlock = crate::support::connect(&cluster).await;
+    warm_up(&cluster, &redlock).await;
+    for _ in 0..5 {
+        cluster.node(2).pause();
+        let guard = redlock
+            .lock(KEY)
+            .ttl(LONG)
+            .no_wait()
+            .await
+            .expect("two of three");
+        guard.release().await.expect("released by a quorum");
+        cluster.node(2).resume();
+        // The hung node has the fence once it has worked through what was sent.
+        eventually(SOON, async || cluster.node(2).exists(FENCE).await).await;
+        eventually(SOON, async || cluster.locked_on(KEY).await.is_empty()).await;
+        let () = cluster.node(2).ask(redis::cmd("DEL").arg(FENCE)).await;
+    }
+}
+
+#[tokio::test]
+async fn a7_the_connection_is_reset_before_the_reply() {
+    let (cluster, proxy, redlock) = last_behind_a_proxy().await;
+    // The vote of the last node decides.
+    held_by_another(cluster.node(1), KEY).await;
+    proxy.set(Direction::ToClient, Flow::Hold);
+    let trying = {
+        let redlock = redlock.clone();
+        tokio::spawn(async move { redlock.lock(KEY).ttl(LONG).no_wait().await })
+    };
+    eventually(SOON, async || cluster.locked_on(KEY).await == [0, 1, 2]).await;
+    assert!(!trying.is_finished(), "it waits for the reply");
+    proxy.cut();
+    let error = within(SOON, trying)
+        .await
+        .expect("no panic")
+        .expect_err("a vote that nobody heard is none");
+    assert!(error.is_busy() || error.is_no_quorum(), "{error}");
+    proxy.set(Direction::ToClient, Flow::PASS);
+    eventually(SOON, async || cluster.locked_on(KEY).await == [1]).await;
+}

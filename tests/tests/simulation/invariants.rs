@@ -1,0 +1,97 @@
+//! What must hold in any history.
+
+use std::time::Duration;
+
+use crate::{
+    history::{Grant, History},
+    plan::{Plan, ms},
+};
+
+/// Checks a finished history; what it finds joins the violations found on the way.
+pub(crate) fn check(plan: &Plan, history: &mut History) {
+    let mut found = Vec::new();
+    for key in 0..plan.keys {
+        let mut grants: Vec<&Grant> =
+            history.grants.iter().filter(|grant| grant.key == key).collect();
+        grants.sort_by_key(|grant| grant.returned);
+        if plan.excludes() {
+            one_holder(&grants, &mut found);
+            settled_keys_stay_busy(&grants, &mut found);
+        }
+        if plan.fencing {
+            tokens_in_order(&grants, &mut found);
+        }
+    }
+    history.violations.extend(found);
+}
+
+/// I1: no two holders rely on a key at the same time.
+fn one_holder(grants: &[&Grant], found: &mut Vec<String>) {
+    let mut latest: Option<&Grant> = None;
+    for &grant in grants {
+        if let Some(before) = latest
+            && grant.returned < before.relied_until()
+            && grant.returned < grant.relied_until()
+        {
+            found.push(format!("I1: two holders: {before}; and {grant}"));
+        }
+        if latest.is_none_or(|before| before.relied_until() < grant.relied_until()) {
+            latest = Some(grant);
+        }
+    }
+}
+
+/// I2: all tokens differ, and one that was returned before another's winning round began is smaller.
+fn tokens_in_order(grants: &[&Grant], found: &mut Vec<String>) {
+    for (index, &first) in grants.iter().enumerate() {
+        for &second in &grants[index + 1..] {
+            if first.token == second.token {
+                found.push(format!("I2: one token twice: {first}; and {second}"));
+            }
+            if first.returned < second.started && first.token > second.token {
+                found.push(format!("I2: a token fell back: {first}; then {second}"));
+            }
+        }
+    }
+}
+
+/// A key that was settled, by a confirmed call, is granted to nobody until its window is over.
+fn settled_keys_stay_busy(grants: &[&Grant], found: &mut Vec<String>) {
+    for &before in grants {
+        let Some(settled) = before.settled else {
+            continue;
+        };
+        for &grant in grants {
+            if settled.confirmed < grant.returned && grant.returned < settled.until {
+                found.push(format!("settled until {:?} by {before}; but {grant}", settled.until));
+            }
+        }
+    }
+}
+
+/// I4: a majority of the nodes holds the key for at least as long as the holder was told. `left` is what the nodes that
+/// hold it have left; a node that `forgot` since the round began may have said yes before.
+pub(crate) fn majority_holds(
+    plan: &Plan,
+    told: Duration,
+    left: &mut [Duration],
+    forgot: usize,
+) -> Result<(), String> {
+    left.sort_unstable_by(|a, b| b.cmp(a));
+    let Some(needed) = plan.quorum().checked_sub(forgot + 1) else {
+        return Ok(());
+    };
+    match left.get(needed) {
+        Some(lease) if *lease >= told => Ok(()),
+        lease => Err(format!("I4: told {told:?}, but the nodes have {left:?} (deciding: {lease:?})")),
+    }
+}
+
+/// I8: how long a request may take at most.
+pub(crate) fn call_bound(plan: &Plan, ttl: Duration, wait: Duration) -> Duration {
+    // One look may take three attempts, when votes split; a wait ends with one.
+    wait + plan.node_timeout.min(ttl / 4) * 3 + ms(5)
+}
+
+/// The local end of validity is told this late at most: a timer's grain, and the next look.
+pub(crate) const TOLD_WITHIN: Duration = ms(2);

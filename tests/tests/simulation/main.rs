@@ -1,0 +1,125 @@
+//! Thousands of histories of the real client on nodes in memory, under paused time: each drawn from a seed, with random
+//! faults, and checked for what must hold in any history.
+//!
+//! | variable | |
+//! |---|---|
+//! | `SIM_SEED=7` | `one_seed` replays this history and prints it step by step |
+//! | `SIM_HISTORIES=100000` | how many histories `histories_keep_their_promises` runs |
+//! | `SIM_FROM=1000000` | the first of its seeds |
+
+mod faults;
+mod history;
+mod holder;
+mod invariants;
+#[cfg(feature = "mutants")]
+mod mutants;
+mod plan;
+mod world;
+
+use std::{
+    env,
+    num::NonZero,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    thread,
+};
+
+use crate::plan::Plan;
+
+/// Histories of one run, unless asked for more.
+const HISTORIES: u64 = 2_000;
+
+fn number(variable: &str) -> Option<u64> {
+    let text = env::var(variable).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{variable} is a number, not `{text}`")))
+}
+
+/// What a number of histories had in all.
+#[derive(Debug, Default)]
+struct Totals {
+    histories: u64,
+    grants: usize,
+    refused: usize,
+    forgot: usize,
+    failed: Vec<(u64, Vec<String>)>,
+}
+
+/// Runs the histories of some seeds on all processors; `prepare` is called on each thread. Ends early after `most`
+/// failed ones.
+fn run_all(from: u64, histories: u64, most: usize, prepare: impl Fn() + Sync) -> Totals {
+    let next = AtomicU64::new(from);
+    let totals = Mutex::new(Totals::default());
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, NonZero::get) {
+            scope.spawn(|| {
+                prepare();
+                loop {
+                    let seed = next.fetch_add(1, Relaxed);
+                    if seed >= from + histories || totals.lock().expect("whole").failed.len() >= most {
+                        return;
+                    }
+                    let history = world::run(&Plan::new(seed), false);
+                    let mut totals = totals.lock().expect("whole");
+                    totals.histories += 1;
+                    totals.grants += history.grants.len();
+                    totals.refused += history.refused;
+                    totals.forgot += history.forgot.len();
+                    if !history.violations.is_empty() {
+                        totals.failed.push((seed, history.violations));
+                    }
+                }
+            });
+        }
+    });
+    totals.into_inner().expect("whole")
+}
+
+#[test]
+fn histories_keep_their_promises() {
+    let from = number("SIM_FROM").unwrap_or(0);
+    let histories = number("SIM_HISTORIES").unwrap_or(HISTORIES);
+    let Totals { histories, grants, refused, forgot, mut failed } = run_all(from, histories, 5, || {});
+    println!("{histories} histories: {grants} grants, {refused} refusals, {forgot} times a node forgot");
+    failed.sort();
+    for (seed, violations) in &failed {
+        println!("SIM_SEED={seed}: {} violations, the first: {}", violations.len(), violations[0]);
+    }
+    assert!(
+        failed.is_empty(),
+        "replay with: SIM_SEED={} cargo test -p tests --test simulation one_seed -- --nocapture",
+        failed[0].0
+    );
+    assert!(grants as u64 > histories * 10, "too little happens to find anything: {grants} grants");
+}
+
+#[test]
+fn a_history_repeats_itself() {
+    for seed in 0..20 {
+        let plan = Plan::new(seed);
+        let (first, second) = (world::run(&plan, true), world::run(&plan, true));
+        let (first, second) = (first.log.expect("a log"), second.log.expect("a log"));
+        let differ = first.iter().zip(&second).find(|(first, second)| first != second);
+        assert_eq!(differ, None, "seed {seed}");
+        assert_eq!(first.len(), second.len(), "seed {seed}");
+    }
+}
+
+/// Replays `SIM_SEED`, if there is one.
+#[test]
+fn one_seed() {
+    let Some(seed) = number("SIM_SEED") else {
+        return;
+    };
+    let plan = Plan::new(seed);
+    println!("{plan:#?}");
+    let history = world::run(&plan, true);
+    for line in history.log.iter().flatten() {
+        println!("{line}");
+    }
+    for violation in &history.violations {
+        println!("{violation}");
+    }
+    assert!(history.violations.is_empty(), "seed {seed} has {} violations", history.violations.len());
+}

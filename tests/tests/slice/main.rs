@@ -1,0 +1,5 @@
+//! The first slice as a user meets it, on real nodes: connecting, excluding each other, and saying what is wrong.
+
+mod bad_input;
+mod connecting;
+mod mutual_exclusion;

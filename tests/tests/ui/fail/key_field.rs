@@ -1,0 +1,14 @@
+//! A field that is not there is for the compiler to say, at the key.
+
+use redlock::{Result, redlock};
+
+struct User {
+    id: u8,
+}
+
+#[redlock(key = "order:{user.uid}", ttl = "10s")]
+async fn f(user: User) -> Result<()> {
+    Ok(())
+}
+
+fn main() {}

@@ -1,0 +1,17 @@
+//! The error type has to be made of ours.
+
+use redlock::redlock;
+
+struct AppError;
+
+#[redlock(key = "x", ttl = "10s")]
+async fn result() -> Result<u8, AppError> {
+    Ok(1)
+}
+
+#[redlock(key = "x", ttl = "10s", on_busy = skip)]
+async fn skips() -> Result<(), AppError> {
+    Ok(())
+}
+
+fn main() {}

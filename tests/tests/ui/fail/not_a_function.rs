@@ -1,0 +1,18 @@
+//! Only functions with a body can be locked.
+
+use redlock::{Result, redlock};
+
+struct Account;
+
+#[redlock(key = "x", ttl = "10s")]
+impl Account {}
+
+#[redlock(key = "x", ttl = "10s")]
+struct Other;
+
+trait Store {
+    #[redlock(key = "x", ttl = "10s")]
+    async fn put(&self) -> Result<()>;
+}
+
+fn main() {}

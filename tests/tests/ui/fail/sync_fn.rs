@@ -1,0 +1,13 @@
+//! A lock is awaited.
+
+use redlock::{Result, redlock};
+
+#[redlock(key = "x", ttl = "10s")]
+fn sync() -> Result<()> {
+    Ok(())
+}
+
+fn main() {
+    // The item is still there: no second error.
+    let _ = sync();
+}

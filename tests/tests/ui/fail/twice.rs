@@ -1,0 +1,10 @@
+//! An option stands once.
+
+use redlock::{Result, redlock};
+
+#[redlock(key = "x", ttl = "10s", ttl = "20s", refuse, refuse)]
+async fn twice() -> Result<()> {
+    Ok(())
+}
+
+fn main() {}

@@ -1,0 +1,15 @@
+//! The nearest option is named, also for who comes from another library.
+
+use redlock::{Result, redlock};
+
+#[redlock(key = "x", tll = "10s")]
+async fn slip() -> Result<()> {
+    Ok(())
+}
+
+#[redlock(key = "x", ttl = "10s", lockAtLeastFor = "1m", colour = "red", skip)]
+async fn elsewhere() -> Result<()> {
+    Ok(())
+}
+
+fn main() {}

@@ -1,0 +1,20 @@
+//! Options that take one of a few words.
+
+use redlock::{Result, redlock};
+
+#[redlock(key = "x", ttl = "10s", on_busy = wait, on_lost = panic)]
+async fn words() -> Result<()> {
+    Ok(())
+}
+
+#[redlock(key = "x", ttl = "10s", refuse = "yes", guard = "lock", on_busy)]
+async fn kinds() -> Result<()> {
+    Ok(())
+}
+
+#[redlock(key = "x", ttl = "10s", lock, wait =)]
+async fn values() -> Result<()> {
+    Ok(())
+}
+
+fn main() {}
