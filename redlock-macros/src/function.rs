@@ -290,7 +290,7 @@ fn tokens(stmts: &[Stmt]) -> TokenStream {
 mod tests {
     use super::*;
 
-    fn before(body: TokenStream) -> Option<usize> {
+    fn before(body: &TokenStream) -> Option<usize> {
         let block: Block = syn::parse_quote!({ #body });
         async_trait_form(&block.stmts).map(|(before, _)| before.len())
     }
@@ -303,14 +303,14 @@ mod tests {
             let (a, b) = { let __arg1 = __arg1; __arg1 };
             let _: () = { __self.f(x, a, b).await; };
         };
-        assert_eq!(before(unit), Some(3));
+        assert_eq!(before(&unit), Some(3));
         let value = quote! {
             if let ::core::option::Option::Some(__ret) = ::core::option::Option::None::<u8> { return __ret; }
             let __self = self;
             let __ret: u8 = { 1 };
             __ret
         };
-        assert_eq!(before(value), Some(2));
+        assert_eq!(before(&value), Some(2));
 
         for own in [
             quote! { let x = read().await; let _: () = { write(x).await; }; },
@@ -321,7 +321,7 @@ mod tests {
             quote! { let __ret: u8 = { 1 }; x },
             quote! { let _: () = work(); },
         ] {
-            assert_eq!(before(own.clone()), None, "{own}");
+            assert_eq!(before(&own), None, "{own}");
         }
     }
 }

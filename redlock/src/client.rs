@@ -157,7 +157,7 @@ impl Redlock {
     }
 
     /// Vouches that no node has forgotten a lock, so that all vote at once: at a first deployment, under
-    /// [`RestartGuard::Strict`]. Under another guard it changes nothing.
+    /// [`RestartGuard::Strict`](crate::RestartGuard::Strict). Under another guard it changes nothing.
     ///
     /// **For operators.** Vouching wrongly lets two hold the same lock.
     ///

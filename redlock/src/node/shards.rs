@@ -322,7 +322,7 @@ impl Ballot for Routed {
             shards.doubted.notify_one();
         }
         self.op
-            .answer(Reply::Failed(of_server(&self.server, fault)));
+            .answer(Reply::Failed(of_server(&self.server, &fault)));
     }
 
     fn saw(&self, node: usize, sight: Sight) {
@@ -330,10 +330,10 @@ impl Ballot for Routed {
     }
 }
 
-fn of_server(server: &str, fault: Fault) -> Fault {
+fn of_server(server: &str, fault: &Fault) -> Fault {
     Fault {
         text: format!("{server}: {fault}").into(),
-        ..fault
+        ..*fault
     }
 }
 
@@ -385,7 +385,7 @@ impl Ballot for Present {
             heard.0 = heard.0.saturating_sub(1);
             heard.1 = match (std::mem::replace(&mut heard.1, Reply::Yes), reply) {
                 (Reply::Failed(fault), _) => Reply::Failed(fault),
-                (_, Reply::Failed(fault)) => Reply::Failed(of_server(&self.server, fault)),
+                (_, Reply::Failed(fault)) => Reply::Failed(of_server(&self.server, &fault)),
                 (Reply::Abstains { left }, Reply::Abstains { left: other }) => Reply::Abstains {
                     left: left.max(other),
                 },

@@ -1,6 +1,9 @@
 //! A load: so many tasks that lock, do something, and unlock, for so long; and what came of it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use tokio::{sync::Barrier, task::JoinSet, time::timeout};
 
@@ -17,6 +20,39 @@ pub(crate) struct Load {
     /// How long the lock is held by the body; zero: nothing is done under it.
     pub(crate) body: Duration,
     pub(crate) time: Duration,
+    keep: Keep,
+}
+
+/// What is kept of the locks that were held.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    All,
+    Count,
+}
+
+impl Load {
+    /// With nothing done under the lock.
+    pub(crate) fn new(tasks: usize, keys: Keys, time: Duration) -> Self {
+        Self {
+            tasks,
+            keys,
+            body: Duration::ZERO,
+            time,
+            keep: Keep::All,
+        }
+    }
+
+    /// Holds the lock for so long.
+    pub(crate) fn body(mut self, body: Duration) -> Self {
+        self.body = body;
+        self
+    }
+
+    /// Keeps no record of each lock: for where memory is what is measured.
+    pub(crate) fn only_counted(mut self) -> Self {
+        self.keep = Keep::Count;
+        self
+    }
 }
 
 /// Which keys the tasks lock.
@@ -52,17 +88,20 @@ pub(crate) struct Run {
     pub(crate) time: Duration,
     /// The client's, within the time.
     pub(crate) cpu: Duration,
-    /// By task, those included that ended after the time.
-    pub(crate) tasks: Vec<Vec<Hold>>,
+    /// By task.
+    pub(crate) tasks: Vec<Log>,
     pub(crate) end: u64,
-    pub(crate) failures: Failures,
 }
 
-/// Locks that were not had.
-#[derive(Default)]
-pub(crate) struct Failures {
-    pub(crate) count: usize,
-    pub(crate) first: Option<String>,
+/// What a task did.
+#[derive(Clone, Default)]
+pub(crate) struct Log {
+    /// Also the one that ended after the time.
+    pub(crate) holds: Vec<Hold>,
+    /// All cycles, kept or not.
+    pub(crate) cycles: usize,
+    pub(crate) failed: usize,
+    pub(crate) why: Option<String>,
 }
 
 impl Run {
@@ -70,7 +109,7 @@ impl Run {
     pub(crate) fn holds(&self) -> impl Iterator<Item = &Hold> {
         self.tasks
             .iter()
-            .flatten()
+            .flat_map(|log| &log.holds)
             .filter(|hold| hold.left <= self.end)
     }
 
@@ -99,48 +138,65 @@ impl Run {
 
     /// Also those that ended after the time.
     pub(crate) fn all_cycles(&self) -> usize {
-        self.tasks.iter().map(Vec::len).sum()
+        self.tasks.iter().map(|log| log.cycles).sum()
     }
 
     /// The most served task over the least served one.
     pub(crate) fn unfairness(&self) -> f64 {
-        let served = self
-            .tasks
-            .iter()
-            .map(|holds| holds.iter().filter(|hold| hold.left <= self.end).count());
+        let served = self.tasks.iter().map(|log| {
+            log.holds
+                .iter()
+                .filter(|hold| hold.left <= self.end)
+                .count()
+        });
         let (least, most) = served.fold((usize::MAX, 0), |(least, most), n| {
             (least.min(n), most.max(n))
         });
         most as f64 / least as f64
     }
+
+    /// How many cycles failed, and why the first of a task did.
+    pub(crate) fn failures(&self) -> Option<(usize, &str)> {
+        let why = self.tasks.iter().find_map(|log| log.why.as_deref())?;
+        Some((self.tasks.iter().map(|log| log.failed).sum(), why))
+    }
 }
 
-/// How often two held one key at a time, and how often a token was not above the one before.
-pub(crate) fn violations<'a>(holds: impl Iterator<Item = &'a Hold>) -> (usize, usize) {
+/// How often two held one key at a time. Of `strict` ones none is forgiven, nor a token that is not above the one before.
+pub(crate) fn audit<'a>(
+    name: &str,
+    strict: bool,
+    holds: impl Iterator<Item = &'a Hold>,
+) -> Outcome<usize> {
     let mut holds: Vec<&Hold> = holds.collect();
     holds.sort_unstable_by_key(|hold| hold.entered);
-    let overlaps = holds
-        .windows(2)
-        .filter(|pair| pair[1].entered < pair[0].left)
+    let pairs = || holds.windows(2).map(|pair| (pair[0], pair[1]));
+    let overlaps = pairs().filter(|(a, b)| b.entered < a.left).count();
+    let stale = pairs()
+        .filter(|(a, b)| strict && b.token <= a.token)
         .count();
-    let stale = holds
-        .windows(2)
-        .filter(|pair| pair[1].token > 0 && pair[1].token <= pair[0].token)
-        .count();
-    (overlaps, stale)
+    if strict && overlaps + stale > 0 {
+        return Err(format!(
+            "{name}: held twice {overlaps} times, and {stale} fencing tokens did not increase"
+        )
+        .into());
+    }
+    Ok(overlaps)
 }
 
 /// Runs `load`, each task with a session of its own.
 pub(crate) async fn drive<S: Session>(session: impl Fn() -> S, load: &Load) -> Outcome<Run> {
     let start = Arc::new(Barrier::new(load.tasks + 1));
+    let logs: Vec<Arc<Mutex<Log>>> = (0..load.tasks).map(|_| Arc::default()).collect();
     let mut tasks = JoinSet::new();
-    for task in 0..load.tasks {
+    for (task, log) in logs.iter().enumerate() {
         let worker = Worker {
             key: load.keys.of(task),
             body: Body::of(load.body)?,
-            time: load.time,
+            load: load.clone(),
+            log: Arc::clone(log),
         };
-        tasks.spawn(worker.run(session(), Arc::clone(&start), task));
+        tasks.spawn(worker.run(session(), Arc::clone(&start)));
     }
     start.wait().await;
     let (begun, cpu) = (meter::now(), meter::cpu());
@@ -149,51 +205,43 @@ pub(crate) async fn drive<S: Session>(session: impl Fn() -> S, load: &Load) -> O
     // The sleep may have been a little longer; so was the work.
     let part = load.time.as_secs_f64() * 1e9 / (meter::now() - begun) as f64;
     let cpu = (meter::cpu() - cpu).mul_f64(part);
-    let mut holds = vec![Vec::new(); load.tasks];
-    let mut failures = Failures::default();
-    // Who still waits by then is given up with its task.
     let drained = timeout(DRAIN, async {
         while let Some(done) = tasks.join_next().await {
-            let (task, held, failed) = done??;
-            holds[task] = held;
-            failures.count += failed.count;
-            failures.first = failures.first.take().or(failed.first);
+            done??;
         }
         Outcome::Ok(())
     });
+    // Who still waits after that is given up.
     if let Ok(failed) = drained.await {
         failed?;
     }
     Ok(Run {
         time: load.time,
         cpu,
-        tasks: holds,
+        tasks: logs
+            .iter()
+            .map(|log| std::mem::take(&mut *log.lock().unwrap_or_else(PoisonError::into_inner)))
+            .collect(),
         end,
-        failures,
     })
 }
 
 struct Worker {
     key: String,
     body: Body,
-    time: Duration,
+    load: Load,
+    /// Shared, so that what a task did counts also where it never ends.
+    log: Arc<Mutex<Log>>,
 }
 
 impl Worker {
-    async fn run<S: Session>(
-        self,
-        mut session: S,
-        start: Arc<Barrier>,
-        task: usize,
-    ) -> Outcome<(usize, Vec<Hold>, Failures)> {
-        let mut holds = Vec::with_capacity(4096);
-        let mut failures = Failures::default();
+    async fn run<S: Session>(self, mut session: S, start: Arc<Barrier>) -> Outcome<()> {
         start.wait().await;
-        let end = meter::now() + nanos(self.time);
+        let end = meter::now() + nanos(self.load.time);
         loop {
             let asked = meter::now();
             if asked >= end {
-                return Ok((task, holds, failures));
+                return Ok(());
             }
             let (mut entered, mut left) = (0, 0);
             let mut went = Ok(());
@@ -204,16 +252,22 @@ impl Worker {
             };
             let cycle = session.cycle(&self.key, body).await;
             went?;
+            let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
             match cycle {
-                Ok(token) => holds.push(Hold {
-                    asked,
-                    entered,
-                    left,
-                    token,
-                }),
+                Ok(token) => {
+                    log.cycles += 1;
+                    if self.load.keep == Keep::All {
+                        log.holds.push(Hold {
+                            asked,
+                            entered,
+                            left,
+                            token,
+                        });
+                    }
+                }
                 Err(error) => {
-                    failures.count += 1;
-                    failures.first.get_or_insert(error.to_string());
+                    log.failed += 1;
+                    log.why.get_or_insert(error.to_string());
                 }
             }
         }

@@ -92,11 +92,11 @@ fn draw(picture: &mut String, panels: &[(&Panel, Vec<Bar>)]) -> Outcome<()> {
         &head,
         "Distributed locks on 5 Redis nodes",
         (24, 16),
-        22.0,
+        28.0,
         INK,
     )?;
     let below = format!("{}; bars: median, lines: min to max", machine::machine());
-    text(&head, &below, (24, 44), 12.0, FAINT)?;
+    text(&head, &below, (24, 44), 15.0, FAINT)?;
     for (area, (panel, bars)) in body.split_evenly((2, 3)).iter().zip(panels) {
         draw_panel(area, panel, bars)?;
     }
@@ -117,18 +117,18 @@ fn draw_panel(area: &Area<'_>, panel: &Panel, bars: &[Bar]) -> Outcome<()> {
     } else {
         ""
     };
-    text(area, panel.question, (24, 10), 15.0, INK)?;
+    text(area, panel.question, (24, 10), 19.0, INK)?;
     text(
         area,
         &format!("{}, {better}{logarithmic}", panel.unit),
         (24, 31),
-        12.0,
+        15.0,
         FAINT,
     )?;
     let step = ((height - 64) / i32::try_from(bars.len())?).min(52);
     for (row, bar) in (0..).zip(bars) {
         let top = 56 + row * step;
-        text(area, bar.name, (24, top), 12.0, INK)?;
+        text(area, bar.name, (24, top), 15.0, INK)?;
         let (from, to) = (top + 16, top + 16 + (step - 24).clamp(8, 18));
         let median = bar.series.median();
         let end = 24 + scale.pixels(median);
@@ -154,7 +154,7 @@ fn draw_panel(area: &Area<'_>, panel: &Panel, bars: &[Bar]) -> Outcome<()> {
             area,
             &number(median),
             (end.max(high) + 7, middle - 7),
-            13.0,
+            16.0,
             INK,
         )?;
     }

@@ -85,11 +85,8 @@ impl Sheet {
 
     /// Says so where locks were not had.
     pub(crate) fn failures(&mut self, who: &str, run: &Run) {
-        if let Some(first) = &run.failures.first {
-            self.note(format!(
-                "{who}: {} cycles failed, the first: {first}",
-                run.failures.count
-            ));
+        if let Some((count, first)) = run.failures() {
+            self.note(format!("{who}: {count} cycles failed, the first: {first}"));
         }
     }
 

@@ -2,6 +2,8 @@
 //!
 //! `scheduler --nodes URL,URL,.. --log FILE --first UNIX_MS --count N --skew-ms N (--every-ms N | --cron PATTERN)`
 //!
+//! With `--die-in FIRING_MS` the replica that runs that firing is killed in the middle of it (SIGKILL).
+//!
 //! It appends `start FIRING PID` and `end FIRING PID` to the file, and ends after the last firing.
 
 use std::fs::OpenOptions;
@@ -12,6 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use chrono::{DateTime, Utc};
 use croner::Cron;
 use redlock::{Redlock, redlock};
+use rustix::process::{Signal, getpid, kill_process};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -28,7 +31,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     for _ in 0..args.count {
         // A wrong clock is right about how long it takes until it says so.
         sleep(firing.duration_since(args.now()).unwrap_or_default()).await;
-        jobs.spawn(job(firing, args.log.clone()));
+        jobs.spawn(job(firing, args.log.clone(), args.die_in == Some(firing)));
         firing = args.schedule.after(firing)?;
     }
     while let Some(job) = jobs.join_next().await {
@@ -40,9 +43,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 /// The job: each firing of it runs in one of the replicas.
 #[redlock(key = "job", ttl = "10s", fire = firing, on_busy = skip)]
-async fn job(firing: SystemTime, log: String) {
+async fn job(firing: SystemTime, log: String, dies: bool) {
     note(&log, "start", firing);
-    sleep(BODY).await;
+    sleep(BODY / 2).await;
+    if dies && let Err(error) = kill_process(getpid(), Signal::KILL) {
+        let _ = writeln!(io::stderr(), "cannot die: {error}");
+    }
+    sleep(BODY / 2).await;
     note(&log, "end", firing);
 }
 
@@ -88,6 +95,7 @@ struct Args {
     first: SystemTime,
     count: usize,
     skew_ms: i64,
+    die_in: Option<SystemTime>,
     schedule: Schedule,
 }
 
@@ -109,9 +117,10 @@ impl Args {
         Ok(Self {
             nodes: need("--nodes")?.to_owned(),
             log: need("--log")?.to_owned(),
-            first: UNIX_EPOCH + Duration::from_millis(need("--first")?.parse()?),
+            first: instant(need("--first")?)?,
             count: need("--count")?.parse()?,
             skew_ms: need("--skew-ms")?.parse()?,
+            die_in: find("--die-in").map(instant).transpose()?,
             schedule,
         })
     }
@@ -125,4 +134,8 @@ impl Args {
             SystemTime::now() + skew
         }
     }
+}
+
+fn instant(unix_ms: &str) -> Result<SystemTime, std::num::ParseIntError> {
+    Ok(UNIX_EPOCH + Duration::from_millis(unix_ms.parse()?))
 }

@@ -38,7 +38,7 @@ impl Cluster {
             args: Vec::new(),
             password: None,
             unix_sockets: false,
-            second_port: None,
+            more_ports: Vec::new(),
             config: None,
             server: None,
         }
@@ -95,7 +95,7 @@ pub struct Builder {
     args: Vec<OsString>,
     password: Option<String>,
     unix_sockets: bool,
-    second_port: Option<&'static str>,
+    more_ports: Vec<&'static str>,
     config: Option<String>,
     server: Option<PathBuf>,
 }
@@ -128,8 +128,8 @@ impl Builder {
 
     /// Every node gets a further free port, given to it by this directive: `--tls-port`, `--cluster-port`.
     #[must_use]
-    pub fn second_port(mut self, directive: &'static str) -> Self {
-        self.second_port = Some(directive);
+    pub fn port_for(mut self, directive: &'static str) -> Self {
+        self.more_ports.push(directive);
         self
     }
 
@@ -147,6 +147,27 @@ impl Builder {
         self
     }
 
+    /// What the server says where it cannot do what is asked for: it is too old, or was built without.
+    ///
+    /// # Panics
+    ///
+    /// When there is no server binary.
+    pub async fn lacks(&self) -> Option<String> {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        Node::lacks(&self.launch(dir.path().join("0"))).await
+    }
+
+    fn launch(&self, dir: PathBuf) -> Launch {
+        let mut launch = Launch::new(dir);
+        launch.args.clone_from(&self.args);
+        launch.password.clone_from(&self.password);
+        launch.unix_socket = self.unix_sockets;
+        launch.more_ports.clone_from(&self.more_ports);
+        launch.config.clone_from(&self.config);
+        launch.server.clone_from(&self.server);
+        launch
+    }
+
     /// Starts the nodes and waits until each of them answers.
     ///
     /// # Panics
@@ -160,13 +181,7 @@ impl Builder {
                 .expect("a temporary directory"),
         );
         let starts = (0..self.nodes).map(|index| {
-            let mut launch = Launch::new(dir.path().join(index.to_string()));
-            launch.args.clone_from(&self.args);
-            launch.password.clone_from(&self.password);
-            launch.unix_socket = self.unix_sockets;
-            launch.second_port = self.second_port;
-            launch.config.clone_from(&self.config);
-            launch.server.clone_from(&self.server);
+            let launch = self.launch(dir.path().join(index.to_string()));
             Node::start_new(index, launch, Arc::clone(&dir))
         });
         Cluster {

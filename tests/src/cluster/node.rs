@@ -29,7 +29,7 @@ struct Inner {
     index: usize,
     launch: Launch,
     port: Port,
-    second_port: Option<Port>,
+    more_ports: Vec<(&'static str, Port)>,
     state: Mutex<State>,
     // Removed when the last clone is gone, and after the process has ended.
     _dir: Arc<TempDir>,
@@ -42,15 +42,27 @@ struct State {
 }
 
 impl Node {
+    pub(super) async fn lacks(launch: &Launch) -> Option<String> {
+        let port = Port::reserve().expect("a free loopback port");
+        let more = launch.more_ports.iter();
+        let more: Vec<(&str, Port)> = more
+            .map(|directive| (*directive, Port::reserve().expect("a free loopback port")))
+            .collect();
+        let said = run(launch, port.number(), &more).await.err()?.log;
+        let refusals = ["Bad directive", "Failed finding TLS support"];
+        let refusal = |line: &&str| refusals.iter().any(|words| line.contains(words));
+        said.lines().find(refusal).map(str::to_owned)
+    }
+
     pub(super) async fn start_new(index: usize, launch: Launch, dir: Arc<TempDir>) -> Self {
         let mut said = String::new();
         for _ in 0..TRIES {
             let port = Port::reserve().expect("a free loopback port");
-            let second_port = launch
-                .second_port
-                .map(|_| Port::reserve().expect("a free loopback port"));
-            let second = second_port.as_ref().map(Port::number);
-            match run(&launch, port.number(), second).await {
+            let more = launch.more_ports.iter();
+            let more_ports: Vec<(&str, Port)> = more
+                .map(|directive| (*directive, Port::reserve().expect("a free loopback port")))
+                .collect();
+            match run(&launch, port.number(), &more_ports).await {
                 Ok(process) => {
                     let state = Mutex::new(State {
                         process: Some(process),
@@ -61,7 +73,7 @@ impl Node {
                             index,
                             launch,
                             port,
-                            second_port,
+                            more_ports,
                             state,
                             _dir: dir,
                         }),
@@ -121,18 +133,17 @@ impl Node {
         self.inner.port.number()
     }
 
-    /// The port of the directive that was given to [`Builder::second_port`](super::Builder::second_port).
+    /// The port that was asked for with [`Builder::port_for`](super::Builder::port_for).
     ///
     /// # Panics
     ///
-    /// When there was none.
+    /// When it was not.
     #[must_use]
-    pub fn second_port(&self) -> u16 {
-        self.inner
-            .second_port
-            .as_ref()
-            .expect("a cluster built with a second port")
-            .number()
+    pub fn port_for(&self, directive: &str) -> u16 {
+        let mut ports = self.inner.more_ports.iter();
+        let port = ports.find(|(name, _)| *name == directive);
+        let (_, port) = port.unwrap_or_else(|| panic!("no port was asked for {directive}"));
+        port.number()
     }
 
     /// The id of the server process, while there is one.
@@ -160,8 +171,7 @@ impl Node {
         if self.state().process.is_some() {
             return;
         }
-        let second = self.inner.second_port.as_ref().map(Port::number);
-        let process = match run(&self.inner.launch, self.port(), second).await {
+        let process = match run(&self.inner.launch, self.port(), &self.inner.more_ports).await {
             Ok(process) => process,
             Err(failed) => panic!(
                 "node {} did not come up again, it said:\n{}",
@@ -255,10 +265,11 @@ struct Failed {
 }
 
 /// Starts the server and waits until it answers.
-async fn run(launch: &Launch, port: u16, second: Option<u16>) -> Result<Process, Failed> {
+async fn run(launch: &Launch, port: u16, more_ports: &[(&str, Port)]) -> Result<Process, Failed> {
     let spawn = {
         let launch = launch.clone();
-        spawn_blocking(move || launch.spawn(port, second)).await
+        let more: Vec<u16> = more_ports.iter().map(|(_, port)| port.number()).collect();
+        spawn_blocking(move || launch.spawn(port, &more)).await
     };
     let mut process = match spawn {
         Ok(Ok(process)) => process,

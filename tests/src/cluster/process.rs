@@ -36,8 +36,8 @@ pub(super) struct Launch {
     pub(super) args: Vec<OsString>,
     pub(super) password: Option<String>,
     pub(super) unix_socket: bool,
-    /// The directive that gets a port of its own, beside `--port`.
-    pub(super) second_port: Option<&'static str>,
+    /// The directives that get a port of their own, beside `--port`.
+    pub(super) more_ports: Vec<&'static str>,
     /// The text of a configuration file.
     pub(super) config: Option<String>,
     /// The server binary, where it is not the usual one.
@@ -51,7 +51,7 @@ impl Launch {
             args: Vec::new(),
             password: None,
             unix_socket: false,
-            second_port: None,
+            more_ports: Vec::new(),
             config: None,
             server: None,
         }
@@ -69,7 +69,7 @@ impl Launch {
         self.dir.join("conf")
     }
 
-    fn arguments(&self, port: u16, second: Option<u16>) -> Vec<OsString> {
+    fn arguments(&self, port: u16, more: &[u16]) -> Vec<OsString> {
         let mut words: Vec<OsString> = Vec::new();
         if self.config.is_some() {
             words.push(self.config_file().into());
@@ -97,7 +97,7 @@ impl Launch {
         if self.unix_socket {
             words.extend(["--unixsocket".into(), self.socket().into()]);
         }
-        if let (Some(directive), Some(port)) = (self.second_port, second) {
+        for (directive, port) in self.more_ports.iter().zip(more) {
             words.extend([directive.into(), port.to_string().into()]);
         }
         words.extend(self.args.iter().cloned());
@@ -105,7 +105,7 @@ impl Launch {
     }
 
     /// Starts the process; it does not answer yet.
-    pub(super) fn spawn(&self, port: u16, second: Option<u16>) -> io::Result<Process> {
+    pub(super) fn spawn(&self, port: u16, more: &[u16]) -> io::Result<Process> {
         fs::create_dir_all(&self.dir)?;
         fs::write(self.log(), "")?;
         if let Some(config) = &self.config {
@@ -118,7 +118,7 @@ impl Launch {
             .arg("sh")
             .arg(self.log())
             .arg(server)
-            .args(self.arguments(port, second))
+            .args(self.arguments(port, more))
             // A group of its own: Ctrl-C goes to the test process, and reaches the server through the pipe.
             .process_group(0)
             .stdin(Stdio::piped())

@@ -105,7 +105,10 @@ async fn handlers_lock_and_answer() {
     assert_eq!(send(&app, "/layer/bob").await, StatusCode::OK);
 
     world.lose_quorum();
-    assert_eq!(send(&app, "/layer/bob").await, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(
+        send(&app, "/layer/bob").await,
+        StatusCode::SERVICE_UNAVAILABLE
+    );
     assert_eq!(
         send(&app, "/orders/ann/7").await,
         StatusCode::SERVICE_UNAVAILABLE

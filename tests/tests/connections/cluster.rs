@@ -7,7 +7,10 @@ use redlock::{Builder, ErrorKind, FaultKind, NodeState, Redlock, RestartGuard};
 use tests::{Cluster, Node, eventually, within};
 use tokio::time::Instant;
 
-use crate::support::{BOUND, KEY, LONG, SOON, assert_blames, blamed, contention, cycle, patient};
+use crate::authority::Authority;
+use crate::support::{
+    BOUND, KEY, LONG, SOON, assert_blames, blamed, contention, cycle, lacks, patient,
+};
 
 const MAX_TTL: Duration = Duration::from_secs(2);
 const SKEW: Duration = Duration::from_millis(500);
@@ -26,13 +29,22 @@ struct Sharded {
 }
 
 impl Sharded {
-    async fn start(replicas: usize) -> Self {
+    async fn start(replicas: usize) -> Option<Self> {
         Self::with(replicas, None).await
     }
 
-    async fn with(replicas: usize, password: Option<&str>) -> Self {
-        let mut builder = Cluster::builder(3 + 3 * replicas)
-            .second_port("--cluster-port")
+    async fn with(replicas: usize, password: Option<&str>) -> Option<Self> {
+        let mut builder = Cluster::builder(3 + 3 * replicas);
+        if let Some(password) = password {
+            builder = builder.password(password).arg(["--masterauth", password]);
+        }
+        Self::of(builder, replicas, "").await
+    }
+
+    /// The nodes of `builder` as a cluster; they meet each other on a port of theirs.
+    async fn of(builder: tests::cluster::Builder, replicas: usize, tls: &str) -> Option<Self> {
+        let builder = builder
+            .port_for("--cluster-port")
             .arg(["--cluster-enabled", "yes"])
             .arg(["--cluster-require-full-coverage", "no"])
             .arg(["--repl-diskless-sync-delay", "0"])
@@ -41,8 +53,8 @@ impl Sharded {
                 "--cluster-node-timeout",
                 if replicas == 0 { "15000" } else { "1000" },
             ]);
-        if let Some(password) = password {
-            builder = builder.password(password).arg(["--masterauth", password]);
+        if lacks(&builder).await {
+            return None;
         }
         let servers = builder.start().await;
         for (index, node) in servers.nodes().iter().enumerate() {
@@ -57,7 +69,15 @@ impl Sharded {
         }
         let first = servers.node(0);
         for node in &servers.nodes()[1..] {
-            let (port, bus) = (node.port().to_string(), node.second_port().to_string());
+            let port = if tls.is_empty() {
+                node.port()
+            } else {
+                node.port_for(tls)
+            };
+            let (port, bus) = (
+                port.to_string(),
+                node.port_for("--cluster-port").to_string(),
+            );
             tell(first, &["MEET", "127.0.0.1", &port, &bus]).await;
         }
         for node in servers.nodes() {
@@ -76,7 +96,7 @@ impl Sharded {
         for node in servers.nodes() {
             eventually(BOUND, async || settled(&about(node).await)).await;
         }
-        Self { servers }
+        Some(Self { servers })
     }
 
     fn shard(&self, index: usize) -> &Node {
@@ -141,7 +161,9 @@ async fn connect(sharded: &Sharded) -> Redlock {
 
 #[tokio::test]
 async fn as_the_only_node() {
-    let sharded = Sharded::start(0).await;
+    let Some(sharded) = Sharded::start(0).await else {
+        return;
+    };
     let (one, other) = (connect(&sharded).await, connect(&sharded).await);
     for key in OF_SHARD {
         cycle(&one, &other, key).await;
@@ -156,7 +178,9 @@ async fn as_the_only_node() {
 
 #[tokio::test]
 async fn many_keys_over_all_slots() {
-    let sharded = Sharded::start(0).await;
+    let Some(sharded) = Sharded::start(0).await else {
+        return;
+    };
     let (one, other) = (connect(&sharded).await, connect(&sharded).await);
     let keys: Vec<String> = (0..600).map(|n| format!("k{n}")).collect();
     let all = join_all(
@@ -192,7 +216,9 @@ async fn many_keys_over_all_slots() {
 
 #[tokio::test]
 async fn as_one_of_three_nodes() {
-    let sharded = Sharded::start(0).await;
+    let Some(sharded) = Sharded::start(0).await else {
+        return;
+    };
     let plain = Cluster::start(2).await;
     let urls = [plain.urls(), vec![sharded.url()]].concat();
     let builder = patient(urls);
@@ -219,7 +245,9 @@ async fn as_one_of_three_nodes() {
 
 #[tokio::test]
 async fn a_shard_that_is_gone_takes_its_own_keys_along_only() {
-    let sharded = Sharded::start(0).await;
+    let Some(sharded) = Sharded::start(0).await else {
+        return;
+    };
     let redlock = sharded
         .client(RestartGuard::Observed)
         .connect()
@@ -299,7 +327,9 @@ async fn a_shard_that_is_gone_takes_its_own_keys_along_only() {
 
 #[tokio::test]
 async fn a_shard_that_hangs_holds_up_its_own_keys_only() {
-    let sharded = Sharded::start(0).await;
+    let Some(sharded) = Sharded::start(0).await else {
+        return;
+    };
     let redlock = Redlock::connect([sharded.url()]).await.expect("a cluster");
     redlock
         .lock(OF_SHARD[1])
@@ -342,7 +372,9 @@ async fn a_shard_that_hangs_holds_up_its_own_keys_only() {
 /// A replica takes over: what it may have missed is waited for.
 #[tokio::test]
 async fn observed_a_failover_quarantines_the_new_master() {
-    let sharded = Sharded::start(1).await;
+    let Some(sharded) = Sharded::start(1).await else {
+        return;
+    };
     let redlock = sharded
         .client(RestartGuard::Observed)
         .connect()
@@ -384,16 +416,18 @@ async fn observed_a_failover_quarantines_the_new_master() {
     sharded.shard(1).start().await;
     guard.release().await.expect("released");
     for redlock in [&redlock, &other] {
-        for key in OF_SHARD {
-            let guard = redlock.lock(key).wait(Duration::ZERO).await;
-            assert!(guard.is_ok() || key == OF_SHARD[0], "{guard:?}");
+        for key in &OF_SHARD[1..] {
+            let guard = redlock.lock(*key).wait(SOON).await.expect("free");
+            guard.release().await.expect("released");
         }
     }
 }
 
 #[tokio::test]
 async fn observed_the_quarantine_of_a_new_master_lasts_the_guard_time() {
-    let sharded = Sharded::start(1).await;
+    let Some(sharded) = Sharded::start(1).await else {
+        return;
+    };
     let redlock = sharded
         .client(RestartGuard::Observed)
         .connect()
@@ -443,7 +477,9 @@ async fn observed_the_quarantine_of_a_new_master_lasts_the_guard_time() {
 
 #[tokio::test]
 async fn off_a_failover_is_followed_at_once() {
-    let sharded = Sharded::start(1).await;
+    let Some(sharded) = Sharded::start(1).await else {
+        return;
+    };
     let redlock = sharded
         .client(RestartGuard::Off)
         .connect()
@@ -463,7 +499,9 @@ async fn off_a_failover_is_followed_at_once() {
 
 #[tokio::test]
 async fn a_slot_that_moves_is_followed_within_the_call() {
-    let sharded = Sharded::start(0).await;
+    let Some(sharded) = Sharded::start(0).await else {
+        return;
+    };
     let redlock = connect(&sharded).await;
     let _known = redlock.lock(OF_SHARD[1]).await.expect("free");
     let slot: u64 = sharded
@@ -492,7 +530,9 @@ async fn a_slot_that_moves_is_followed_within_the_call() {
 
 #[tokio::test]
 async fn seeds_that_are_gone() {
-    let sharded = Sharded::start(0).await;
+    let Some(sharded) = Sharded::start(0).await else {
+        return;
+    };
     let nowhere = "127.0.0.1:1";
     let url = sharded
         .url()
@@ -527,7 +567,9 @@ async fn a_server_that_is_no_cluster() {
 
 #[tokio::test]
 async fn one_cluster_twice_is_refused() {
-    let sharded = Sharded::start(0).await;
+    let Some(sharded) = Sharded::start(0).await else {
+        return;
+    };
     let (one, other) = (sharded.url_by("", &[0]), sharded.url_by("", &[1, 2]));
     let error = settings(RestartGuard::Off)
         .nodes([one, other])
@@ -573,8 +615,39 @@ async fn strict_is_refused_with_the_remedy() {
 }
 
 #[tokio::test]
+async fn over_tls() {
+    let authority = Authority::new("ours");
+    let (servers, _dir) = authority.certify(Cluster::builder(3), "no");
+    let servers = servers.arg(["--tls-cluster", "yes"]);
+    let Some(sharded) = Sharded::of(servers, 0, "--tls-port").await else {
+        return;
+    };
+    let seed = sharded.shard(0).port_for("--tls-port");
+    let builder = patient([format!("rediss+cluster://127.0.0.1:{seed}")]);
+    let error = builder
+        .clone()
+        .connect()
+        .await
+        .expect_err("an authority of our own");
+    assert_blames(
+        &error,
+        "cluster",
+        FaultKind::Unreachable,
+        &[&seed.to_string(), "certificate"],
+    );
+    let builder = builder.root_certificate(authority.pem.as_str());
+    let one = builder.clone().connect().await.expect("a cluster");
+    let other = builder.connect().await.expect("a cluster");
+    for key in OF_SHARD {
+        cycle(&one, &other, key).await;
+    }
+}
+
+#[tokio::test]
 async fn with_a_password() {
-    let sharded = Sharded::with(0, Some("s3cret")).await;
+    let Some(sharded) = Sharded::with(0, Some("s3cret")).await else {
+        return;
+    };
     let url = sharded.url_by(":s3cret@", &[0, 1]);
     let redlock = Redlock::connect([url]).await.expect("a cluster");
     for key in OF_SHARD {

@@ -2,6 +2,7 @@
 //! sentinels; who a node is, and what the restart guards make of it.
 
 mod acl;
+mod authority;
 mod cluster;
 mod identity;
 mod login;

@@ -29,6 +29,15 @@ where
     Redlock::builder().nodes(nodes).node_timeout(PATIENT)
 }
 
+/// Whether the server cannot do what `servers` asks for, which is said.
+pub(crate) async fn lacks(servers: &tests::cluster::Builder) -> bool {
+    let refusal = servers.lacks().await;
+    if let Some(refusal) = &refusal {
+        println!("not run, since the server says: {refusal}");
+    }
+    refusal.is_some()
+}
+
 /// The life of a lock, seen by two clients: held by one, refused to the other, extended, looked at, handed on.
 pub(crate) async fn cycle(one: &Redlock, other: &Redlock, key: &str) {
     let first = one.lock(key).ttl(LONG).no_wait().await.expect("free");

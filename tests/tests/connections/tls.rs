@@ -1,91 +1,25 @@
 //! `rediss://`: private authorities, client certificates, and what does not match.
 
-use std::path::Path;
-
-use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-};
 use redlock::{Builder, FaultKind, Redlock};
 use tempfile::TempDir;
 use tests::{Cluster, Node, eventually};
 
+use crate::authority::Authority;
 use crate::support::{
-    BOUND, KEY, LONG, PATIENT, assert_blames, blamed, contention, cycle, patient,
+    BOUND, KEY, LONG, PATIENT, assert_blames, blamed, contention, cycle, lacks, patient,
 };
 
-/// An authority that nobody but the test knows.
-struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    pem: String,
-}
-
-/// A certificate with its key, both in PEM form.
-struct Certificate {
-    pem: String,
-    key: String,
-}
-
-impl Authority {
-    fn new(name: &str) -> Self {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, name);
-        let key = KeyPair::generate().expect("a key");
-        let pem = params.self_signed(&key).expect("a certificate").pem();
-        Self {
-            issuer: Issuer::new(params, key),
-            pem,
-        }
+/// Servers that speak TLS beside their plain port.
+async fn servers(n: usize, authority: &Authority, ask_clients: &str) -> Option<(Cluster, TempDir)> {
+    let (servers, dir) = authority.certify(Cluster::builder(n), ask_clients);
+    if lacks(&servers).await {
+        return None;
     }
-
-    fn sign(&self, names: &[&str]) -> Certificate {
-        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let mut params = CertificateParams::new(names).expect("names");
-        params.extended_key_usages = vec![
-            ExtendedKeyUsagePurpose::ServerAuth,
-            ExtendedKeyUsagePurpose::ClientAuth,
-        ];
-        let key = KeyPair::generate().expect("a key");
-        let pem = params.signed_by(&key, &self.issuer).expect("signed").pem();
-        Certificate {
-            pem,
-            key: key.serialize_pem(),
-        }
-    }
-}
-
-/// Servers that speak TLS on a second port, with certificates for 127.0.0.1. The folder has to outlive them.
-async fn servers(n: usize, authority: &Authority, ask_clients: &str) -> (Cluster, TempDir) {
-    let dir = tempfile::tempdir().expect("a folder");
-    let server = authority.sign(&["127.0.0.1"]);
-    let file = |name: &str, text: &str| {
-        let path = dir.path().join(name);
-        std::fs::write(&path, text).expect("a file");
-        path
-    };
-    let directive = |name: &str, path: &Path| [name.into(), path.as_os_str().to_owned()];
-    let cluster = Cluster::builder(n)
-        .second_port("--tls-port")
-        .arg(directive(
-            "--tls-cert-file",
-            &file("server.pem", &server.pem),
-        ))
-        .arg(directive(
-            "--tls-key-file",
-            &file("server.key", &server.key),
-        ))
-        .arg(directive(
-            "--tls-ca-cert-file",
-            &file("ca.pem", &authority.pem),
-        ))
-        .arg(["--tls-auth-clients", ask_clients])
-        .start()
-        .await;
-    (cluster, dir)
+    Some((servers.start().await, dir))
 }
 
 fn url(node: &Node) -> String {
-    format!("rediss://127.0.0.1:{}", node.second_port())
+    format!("rediss://127.0.0.1:{}", node.port_for("--tls-port"))
 }
 
 fn over_tls(cluster: &Cluster) -> Builder {
@@ -95,7 +29,9 @@ fn over_tls(cluster: &Cluster) -> Builder {
 #[tokio::test]
 async fn a_private_authority() {
     let authority = Authority::new("ours");
-    let (cluster, _dir) = servers(3, &authority, "no").await;
+    let Some((cluster, _dir)) = servers(3, &authority, "no").await else {
+        return;
+    };
     let builder = over_tls(&cluster).root_certificate(authority.pem.as_str());
     let one = builder.clone().connect().await.expect("three nodes");
     let other = builder.connect().await.expect("three nodes");
@@ -110,13 +46,15 @@ async fn a_private_authority() {
 #[tokio::test]
 async fn a_server_that_another_authority_vouches_for() {
     let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
-    let (cluster, _dir) = servers(3, &theirs, "no").await;
+    let Some((cluster, _dir)) = servers(3, &theirs, "no").await else {
+        return;
+    };
     let with_ours = over_tls(&cluster).root_certificate(ours.pem.as_str());
     // Without one of our own, the platform's authorities are asked, who do not know it either.
     for builder in [with_ours, over_tls(&cluster)] {
         let error = builder.connect().await.expect_err("no trust");
         for node in cluster.nodes() {
-            let name = format!("127.0.0.1:{}", node.second_port());
+            let name = format!("127.0.0.1:{}", node.port_for("--tls-port"));
             assert_blames(&error, &name, FaultKind::Unreachable, &["certificate"]);
         }
     }
@@ -125,8 +63,10 @@ async fn a_server_that_another_authority_vouches_for() {
 #[tokio::test]
 async fn a_server_with_another_name() {
     let authority = Authority::new("ours");
-    let (cluster, _dir) = servers(1, &authority, "no").await;
-    let port = cluster.node(0).second_port();
+    let Some((cluster, _dir)) = servers(1, &authority, "no").await else {
+        return;
+    };
+    let port = cluster.node(0).port_for("--tls-port");
     let error = Redlock::builder()
         .node(format!("rediss://localhost:{port}"))
         .node_timeout(PATIENT)
@@ -146,11 +86,13 @@ async fn a_server_with_another_name() {
 #[tokio::test]
 async fn servers_that_ask_for_the_clients_certificate() {
     let authority = Authority::new("ours");
-    let (cluster, _dir) = servers(3, &authority, "yes").await;
+    let Some((cluster, _dir)) = servers(3, &authority, "yes").await else {
+        return;
+    };
     let builder = over_tls(&cluster).root_certificate(authority.pem.as_str());
     let error = builder.clone().connect().await.expect_err("no certificate");
     for node in cluster.nodes() {
-        let said = blamed(&error, &node.second_port().to_string());
+        let said = blamed(&error, &node.port_for("--tls-port").to_string());
         assert_eq!(said.kind(), FaultKind::Unreachable, "{error}");
         assert!(said.cause().contains("ertificate"), "{error}");
     }
@@ -204,11 +146,13 @@ async fn certificates_that_are_none() {
 #[tokio::test]
 async fn the_wrong_scheme() {
     let authority = Authority::new("ours");
-    let (cluster, _dir) = servers(1, &authority, "no").await;
+    let Some((cluster, _dir)) = servers(1, &authority, "no").await else {
+        return;
+    };
     let node = cluster.node(0);
     for address in [
         format!("rediss://127.0.0.1:{}", node.port()),
-        format!("redis://127.0.0.1:{}", node.second_port()),
+        format!("redis://127.0.0.1:{}", node.port_for("--tls-port")),
     ] {
         let error = Redlock::builder()
             .node(address.as_str())
@@ -229,7 +173,9 @@ async fn the_wrong_scheme() {
 #[tokio::test]
 async fn beside_plain_connections() {
     let authority = Authority::new("ours");
-    let (cluster, _dir) = servers(3, &authority, "no").await;
+    let Some((cluster, _dir)) = servers(3, &authority, "no").await else {
+        return;
+    };
     let plain = Redlock::connect(cluster.urls()).await.expect("three nodes");
     let builder = over_tls(&cluster).root_certificate(authority.pem.as_str());
     let tls = builder.connect().await.expect("three nodes");

@@ -2,9 +2,10 @@
 
 use redlock::Redlock;
 use tests::{Cluster, eventually};
+use tokio::time::sleep;
 
 use crate::peer::{Library, Peer};
-use crate::support::{KEY, LONG, SHORT, SOON, is_ours, ours, stands, still_stands};
+use crate::support::{KEPT, KEY, LONG, SHORT, SOON, is_ours, ours, stands, still_stands};
 
 /// What we look like with tokens and without.
 const FENCING: [bool; 2] = [true, false];
@@ -75,25 +76,23 @@ async fn each_outlives_its_ttl_by_extending(library: Library) {
     let redlock = ours(&cluster, true).await;
     let guard = redlock
         .lock(KEY)
-        .ttl(SHORT)
+        .ttl(KEPT)
         .keep_alive(true)
         .await
         .expect("free");
-    tokio::time::sleep(SHORT * 2).await;
-    assert!(!peer.acquire(LONG).await);
+    sleep(KEPT * 3 / 2).await;
     assert!(!guard.is_lost());
+    assert!(!peer.acquire(LONG).await);
     guard.release().await.expect("released");
 
-    eventually(SOON, async || peer.acquire(SHORT * 5).await).await;
-    tokio::time::sleep(SHORT * 3).await;
+    eventually(SOON, async || peer.acquire(KEPT).await).await;
     if library.extends() {
-        assert!(peer.extend(SHORT * 5).await);
-        tokio::time::sleep(SHORT * 3).await;
-        assert!(
-            redlock.try_lock(KEY).await.expect("a look").is_none(),
-            "extended over its first ttl"
-        );
-        assert!(peer.extend(SHORT * 5).await, "and still theirs");
+        sleep(KEPT / 2).await;
+        assert!(peer.extend(KEPT).await);
+        sleep(KEPT * 3 / 4).await;
+        let look = redlock.try_lock(KEY).await.expect("a look");
+        assert!(look.is_none(), "its first ttl is over, but not the second");
+        assert!(peer.extend(KEPT).await, "and still theirs");
     }
 }
 

@@ -17,6 +17,9 @@ pub(crate) const SHORT: Duration = Duration::from_millis(600);
 /// A bound for what takes a few round trips, on a busy machine.
 pub(crate) const SOON: Duration = Duration::from_secs(10);
 
+/// A ttl that is kept alive: long enough that a busy machine finds the time.
+pub(crate) const KEPT: Duration = Duration::from_secs(3);
+
 /// A client of ours. The plain form writes nothing but the key.
 pub(crate) async fn ours(cluster: &Cluster, fencing: bool) -> Redlock {
     Redlock::builder()

@@ -30,11 +30,18 @@ impl Nemesis {
     pub(crate) fn new(world: &Arc<World>, mut dice: Dice) -> Self {
         let plan = &world.plan;
         let most = u64::try_from(plan.skew.as_millis()).unwrap_or(0);
-        let ahead: Vec<Duration> = (0..plan.nodes).map(|_| some_ms(&mut dice, 0..=most)).collect();
+        let ahead: Vec<Duration> = (0..plan.nodes)
+            .map(|_| some_ms(&mut dice, 0..=most))
+            .collect();
         for (node, ahead) in ahead.iter().enumerate() {
             world.cluster.node(node).shift_clock(*ahead);
         }
-        Self { world: Arc::clone(world), dice, drifted: vec![At::ZERO; plan.nodes], ahead }
+        Self {
+            world: Arc::clone(world),
+            dice,
+            drifted: vec![At::ZERO; plan.nodes],
+            ahead,
+        }
     }
 
     /// Makes faults until the storm is over, and ends those that last.
@@ -65,7 +72,10 @@ impl Nemesis {
     /// A way from a client to a node.
     fn any_way(&mut self) -> (String, Node) {
         let (client, node) = (self.any_client(), self.any_node());
-        (format!("client {client} to node {node}"), self.world.clients[client].machine.node(node))
+        (
+            format!("client {client} to node {node}"),
+            self.world.clients[client].machine.node(node),
+        )
     }
 
     async fn strike(&mut self, fault: Fault) {
@@ -84,15 +94,23 @@ impl Nemesis {
             Fault::Restart | Fault::Flush => self.forget(fault),
             Fault::Stop => {
                 let node = self.any_node();
-                let (switch, length) = (self.world.cluster.node(node), some_ms(&mut self.dice, 5..=400));
-                self.world.tell(|| format!("node {node}: down for {length:?}"));
+                let (switch, length) = (
+                    self.world.cluster.node(node),
+                    some_ms(&mut self.dice, 5..=400),
+                );
+                self.world
+                    .tell(|| format!("node {node}: down for {length:?}"));
                 switch.stop();
                 later(length, move || switch.start());
             }
             Fault::Hang => {
                 let node = self.any_node();
-                let (switch, length) = (self.world.cluster.node(node), some_ms(&mut self.dice, 5..=100));
-                self.world.tell(|| format!("node {node}: hangs for {length:?}"));
+                let (switch, length) = (
+                    self.world.cluster.node(node),
+                    some_ms(&mut self.dice, 5..=100),
+                );
+                self.world
+                    .tell(|| format!("node {node}: hangs for {length:?}"));
                 switch.hang();
                 later(length, move || switch.resume());
             }
@@ -112,7 +130,8 @@ impl Nemesis {
         let most = u64::try_from(self.plan().delay.as_millis()).unwrap_or(0);
         let there = some_ms(&mut self.dice, 0..=most);
         let back = some_ms(&mut self.dice, 0..=most);
-        self.world.tell(|| format!("{way}: {there:?} there, {back:?} back"));
+        self.world
+            .tell(|| format!("{way}: {there:?} there, {back:?} back"));
         node.delay(there);
         node.delay_replies(back);
     }
@@ -120,8 +139,11 @@ impl Nemesis {
     fn loss(&mut self) {
         let (way, node) = self.any_way();
         let length = some_ms(&mut self.dice, 1..=LONGEST_CUT.as_millis() as u64);
-        let (requests, replies) = [(true, false), (false, true), (true, true)][self.dice.random_range(0..3)];
-        self.world.tell(|| format!("{way}: loses requests {requests}, replies {replies}, for {length:?}"));
+        let (requests, replies) =
+            [(true, false), (false, true), (true, true)][self.dice.random_range(0..3)];
+        self.world.tell(|| {
+            format!("{way}: loses requests {requests}, replies {replies}, for {length:?}")
+        });
         cut(&node, requests, replies, length);
     }
 
@@ -129,7 +151,8 @@ impl Nemesis {
         let client = self.any_client();
         let length = some_ms(&mut self.dice, 1..=LONGEST_CUT.as_millis() as u64);
         let nodes = self.dice.random_range(1..=self.plan().nodes);
-        self.world.tell(|| format!("client {client}: cut off from {nodes} nodes for {length:?}"));
+        self.world
+            .tell(|| format!("client {client}: cut off from {nodes} nodes for {length:?}"));
         let mut all: Vec<Node> = self.world.clients[client].machine.nodes();
         all.shuffle(&mut self.dice);
         for node in &all[..nodes] {
@@ -141,7 +164,8 @@ impl Nemesis {
         let (way, node) = self.any_way();
         let cut = some_ms(&mut self.dice, 1..=LONGEST_CUT.as_millis() as u64 / 2);
         let late = some_ms(&mut self.dice, 0..=LONGEST_CUT.as_millis() as u64 / 2);
-        self.world.tell(|| format!("{way}: held back, cut after {cut:?}, delivered {late:?} later"));
+        self.world
+            .tell(|| format!("{way}: held back, cut after {cut:?}, delivered {late:?} later"));
         node.hold_back();
         later(cut, move || {
             node.reconnect();
@@ -154,7 +178,8 @@ impl Nemesis {
         let most = u64::try_from(self.plan().max_ttl.as_millis()).unwrap_or(0) * 3 / 2;
         let length = some_ms(&mut self.dice, 5..=most);
         if self.world.freeze(client) {
-            self.world.tell(|| format!("client {client}: frozen for {length:?}"));
+            self.world
+                .tell(|| format!("client {client}: frozen for {length:?}"));
             let world = Arc::clone(&self.world);
             later(length, move || world.thaw(client));
         }
@@ -163,7 +188,8 @@ impl Nemesis {
     async fn stall(&mut self) {
         let most = u64::try_from(self.plan().max_ttl.as_millis()).unwrap_or(0);
         let length = some_ms(&mut self.dice, 1..=most);
-        self.world.tell(|| format!("all stand still for {length:?}"));
+        self.world
+            .tell(|| format!("all stand still for {length:?}"));
         let from = self.world.now();
         self.world.stood_still(from, from + length);
         advance(length).await;
@@ -172,19 +198,30 @@ impl Nemesis {
     /// A node forgets, if that leaves a majority that does not: rather one that a holder counts on.
     fn forget(&mut self, fault: Fault) {
         let mut node = self.any_node();
-        let holder = self.world.history().grants.last().map(|grant| (World::name(grant.key), grant.owner.clone()));
+        let holder = self
+            .world
+            .history()
+            .grants
+            .last()
+            .map(|grant| (World::name(grant.key), grant.owner.clone()));
         if let Some((name, owner)) = holder
             && self.dice.random_bool(0.5)
         {
             let nodes = self.world.cluster.nodes();
             let holds = |node: usize| nodes[node].get(&name).as_deref() == Some(&owner);
-            node = (0..nodes.len()).map(|step| (node + step) % nodes.len()).find(|node| holds(*node)).unwrap_or(node);
+            node = (0..nodes.len())
+                .map(|step| (node + step) % nodes.len())
+                .find(|node| holds(*node))
+                .unwrap_or(node);
         }
         let now = self.world.now();
         let guard_time = self.plan().guard_time();
         let others = {
             let history = self.world.history();
-            let lately = history.forgot.iter().filter(|(other, at)| *other != node && *at + guard_time > now);
+            let lately = history
+                .forgot
+                .iter()
+                .filter(|(other, at)| *other != node && *at + guard_time > now);
             let mut others: Vec<usize> = lately.map(|(other, _)| *other).collect();
             others.sort_unstable();
             others.dedup();
@@ -206,7 +243,8 @@ impl Nemesis {
         let mut nodes = self.world.cluster.nodes();
         nodes.shuffle(&mut self.dice);
         nodes.truncate(self.dice.random_range(1..=nodes.len()));
-        self.world.tell(|| format!("key {key} is deleted on {} nodes", nodes.len()));
+        self.world
+            .tell(|| format!("key {key} is deleted on {} nodes", nodes.len()));
         for node in &nodes {
             node.delete(&World::name(key));
         }
@@ -220,7 +258,8 @@ impl Nemesis {
         let (node, now) = (self.any_node(), self.world.now());
         if now.saturating_sub(self.drifted[node]) >= DRIFT_EVERY {
             self.drifted[node] = now;
-            self.world.tell(|| format!("node {node}: clock fast by {DRIFT_STEP:?}"));
+            self.world
+                .tell(|| format!("node {node}: clock fast by {DRIFT_STEP:?}"));
             self.world.cluster.node(node).shift_clock(DRIFT_STEP);
         }
     }
@@ -228,9 +267,13 @@ impl Nemesis {
     fn step(&mut self) {
         let node = self.any_node();
         let left = self.plan().skew.saturating_sub(self.ahead[node]);
-        let by = some_ms(&mut self.dice, 0..=u64::try_from(left.as_millis()).unwrap_or(0));
+        let by = some_ms(
+            &mut self.dice,
+            0..=u64::try_from(left.as_millis()).unwrap_or(0),
+        );
         self.ahead[node] += by;
-        self.world.tell(|| format!("node {node}: clock steps by {by:?}"));
+        self.world
+            .tell(|| format!("node {node}: clock steps by {by:?}"));
         self.world.cluster.node(node).shift_clock(by);
     }
 }

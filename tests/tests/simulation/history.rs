@@ -34,7 +34,8 @@ pub(crate) struct Settled {
 impl Grant {
     /// Until when the holder relied on the lock.
     pub(crate) fn relied_until(&self) -> At {
-        self.ended.map_or(self.valid_until, |ended| ended.min(self.valid_until))
+        self.ended
+            .map_or(self.valid_until, |ended| ended.min(self.valid_until))
     }
 }
 
@@ -91,6 +92,8 @@ impl History {
     /// For how long `client` stood still between two times.
     pub(crate) fn stood_still(&self, client: usize, from: At, to: At) -> Duration {
         let spells = self.stood_still.iter().filter(|(who, ..)| *who == client);
-        spells.map(|(_, begin, end)| (*end).min(to).saturating_sub((*begin).max(from))).sum()
+        spells
+            .map(|(_, begin, end)| (*end).min(to).saturating_sub((*begin).max(from)))
+            .sum()
     }
 }

@@ -24,8 +24,16 @@ pub(crate) async fn work(world: Arc<World>, client: usize, mut dice: Dice, until
         let key = dice.random_range(0..world.plan.keys);
         let longest = u64::try_from(world.plan.max_ttl.as_millis()).unwrap_or(0);
         let whole = dice.random_bool(world.plan.longest);
-        let ttl = if whole { world.plan.max_ttl } else { some_ms(&mut dice, 150..=longest) };
-        let wait = if dice.random_bool(0.4) { Duration::ZERO } else { some_ms(&mut dice, 1..=600) };
+        let ttl = if whole {
+            world.plan.max_ttl
+        } else {
+            some_ms(&mut dice, 150..=longest)
+        };
+        let wait = if dice.random_bool(0.4) {
+            Duration::ZERO
+        } else {
+            some_ms(&mut dice, 1..=600)
+        };
         let mut request = world
             .redlock(client)
             .lock(World::name(key))
@@ -36,7 +44,11 @@ pub(crate) async fn work(world: Arc<World>, client: usize, mut dice: Dice, until
             request = request.max_hold(some_ms(&mut dice, 1..=longest));
         }
         let least = some_ms(&mut dice, 1..=200);
-        let least = if dice.random_bool(0.1) { least } else { Duration::ZERO };
+        let least = if dice.random_bool(0.1) {
+            least
+        } else {
+            Duration::ZERO
+        };
         request = request.at_least(least);
         let acquire = request.into_future();
         let called = world.now();
@@ -93,7 +105,10 @@ async fn hold(
             let extended = guard.extend().await;
             world.tell(|| format!("client {client}: extends key {key}: {extended:?}"));
             if was_lost && !extended.as_ref().is_err_and(redlock::Error::is_lost) {
-                world.violation(format!("E4: a lost lock came back: {}", world.describe(grant)));
+                world.violation(format!(
+                    "E4: a lost lock came back: {}",
+                    world.describe(grant)
+                ));
             }
         }
         world.look(grant, &guard.held());
@@ -111,7 +126,13 @@ async fn hold(
             let released = guard.release().await;
             world.tell(|| format!("client {client}: released key {key}: {released:?}"));
             if released.is_ok() && !least.is_zero() {
-                world.settled(grant, Settled { confirmed: world.now(), until: until_least });
+                world.settled(
+                    grant,
+                    Settled {
+                        confirmed: world.now(),
+                        until: until_least,
+                    },
+                );
             }
         }
         4 => {
@@ -124,9 +145,16 @@ async fn hold(
             world.ended(grant, ends);
             world.busy(key, called + window);
             let settled = guard.settle(window).await;
-            world.tell(|| format!("client {client}: settled key {key} for {window:?}: {settled:?}"));
+            world
+                .tell(|| format!("client {client}: settled key {key} for {window:?}: {settled:?}"));
             if settled.is_ok() {
-                world.settled(grant, Settled { confirmed: world.now(), until: called + window });
+                world.settled(
+                    grant,
+                    Settled {
+                        confirmed: world.now(),
+                        until: called + window,
+                    },
+                );
             }
         }
         7 => {

@@ -11,8 +11,11 @@ use crate::{
 pub(crate) fn check(plan: &Plan, history: &mut History) {
     let mut found = Vec::new();
     for key in 0..plan.keys {
-        let mut grants: Vec<&Grant> =
-            history.grants.iter().filter(|grant| grant.key == key).collect();
+        let mut grants: Vec<&Grant> = history
+            .grants
+            .iter()
+            .filter(|grant| grant.key == key)
+            .collect();
         grants.sort_by_key(|grant| grant.returned);
         if plan.excludes() {
             one_holder(&grants, &mut found);
@@ -63,7 +66,10 @@ fn settled_keys_stay_busy(grants: &[&Grant], found: &mut Vec<String>) {
         };
         for &grant in grants {
             if settled.confirmed < grant.returned && grant.returned < settled.until {
-                found.push(format!("settled until {:?} by {before}; but {grant}", settled.until));
+                found.push(format!(
+                    "settled until {:?} by {before}; but {grant}",
+                    settled.until
+                ));
             }
         }
     }
@@ -83,14 +89,17 @@ pub(crate) fn majority_holds(
     };
     match left.get(needed) {
         Some(lease) if *lease >= told => Ok(()),
-        lease => Err(format!("I4: told {told:?}, but the nodes have {left:?} (deciding: {lease:?})")),
+        lease => Err(format!(
+            "I4: told {told:?}, but the nodes have {left:?} (deciding: {lease:?})"
+        )),
     }
 }
 
 /// I8: how long a request may take at most.
 pub(crate) fn call_bound(plan: &Plan, ttl: Duration, wait: Duration) -> Duration {
-    // One look may take three attempts, when votes split; a wait ends with one.
-    wait + plan.node_timeout.min(ttl / 4) * 3 + ms(5)
+    // One look may take three attempts, when votes split, and each of them two more rounds of a fifth, when tokens are
+    // stale. A wait ends with one attempt.
+    wait + plan.node_timeout.min(ttl / 4) * 21 / 5 + ms(10)
 }
 
 /// The local end of validity is told this late at most: a timer's grain, and the next look.

@@ -33,7 +33,10 @@ const HISTORIES: u64 = 2_000;
 
 fn number(variable: &str) -> Option<u64> {
     let text = env::var(variable).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{variable} is a number, not `{text}`")))
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{variable} is a number, not `{text}`")),
+    )
 }
 
 /// What a number of histories had in all.
@@ -57,7 +60,9 @@ fn run_all(from: u64, histories: u64, most: usize, prepare: impl Fn() + Sync) ->
                 prepare();
                 loop {
                     let seed = next.fetch_add(1, Relaxed);
-                    if seed >= from + histories || totals.lock().expect("whole").failed.len() >= most {
+                    if seed >= from + histories
+                        || totals.lock().expect("whole").failed.len() >= most
+                    {
                         return;
                     }
                     let history = world::run(&Plan::new(seed), false);
@@ -80,18 +85,33 @@ fn run_all(from: u64, histories: u64, most: usize, prepare: impl Fn() + Sync) ->
 fn histories_keep_their_promises() {
     let from = number("SIM_FROM").unwrap_or(0);
     let histories = number("SIM_HISTORIES").unwrap_or(HISTORIES);
-    let Totals { histories, grants, refused, forgot, mut failed } = run_all(from, histories, 5, || {});
-    println!("{histories} histories: {grants} grants, {refused} refusals, {forgot} times a node forgot");
+    let Totals {
+        histories,
+        grants,
+        refused,
+        forgot,
+        mut failed,
+    } = run_all(from, histories, 5, || {});
+    println!(
+        "{histories} histories: {grants} grants, {refused} refusals, {forgot} times a node forgot"
+    );
     failed.sort();
     for (seed, violations) in &failed {
-        println!("SIM_SEED={seed}: {} violations, the first: {}", violations.len(), violations[0]);
+        println!(
+            "SIM_SEED={seed}: {} violations, the first: {}",
+            violations.len(),
+            violations[0]
+        );
     }
     assert!(
         failed.is_empty(),
         "replay with: SIM_SEED={} cargo test -p tests --test simulation one_seed -- --nocapture",
         failed[0].0
     );
-    assert!(grants as u64 > histories * 10, "too little happens to find anything: {grants} grants");
+    assert!(
+        grants as u64 > histories * 10,
+        "too little happens to find anything: {grants} grants"
+    );
 }
 
 #[test]
@@ -100,7 +120,10 @@ fn a_history_repeats_itself() {
         let plan = Plan::new(seed);
         let (first, second) = (world::run(&plan, true), world::run(&plan, true));
         let (first, second) = (first.log.expect("a log"), second.log.expect("a log"));
-        let differ = first.iter().zip(&second).find(|(first, second)| first != second);
+        let differ = first
+            .iter()
+            .zip(&second)
+            .find(|(first, second)| first != second);
         assert_eq!(differ, None, "seed {seed}");
         assert_eq!(first.len(), second.len(), "seed {seed}");
     }
@@ -121,5 +144,9 @@ fn one_seed() {
     for violation in &history.violations {
         println!("{violation}");
     }
-    assert!(history.violations.is_empty(), "seed {seed} has {} violations", history.violations.len());
+    assert!(
+        history.violations.is_empty(),
+        "seed {seed} has {} violations",
+        history.violations.len()
+    );
 }

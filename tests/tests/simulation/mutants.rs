@@ -18,10 +18,15 @@ fn every_mistake_is_noticed() {
             continue;
         }
         let histories = number("SIM_HISTORIES").unwrap_or(HISTORIES);
-        let Totals { histories, failed, .. } = run_all(0, histories, 1, || make(Some(mutant)));
+        let Totals {
+            histories, failed, ..
+        } = run_all(0, histories, 1, || make(Some(mutant)));
         match failed.first() {
             Some((seed, violations)) => {
-                println!("{name}: noticed after {histories} histories, by seed {seed}: {}", violations[0]);
+                println!(
+                    "{name}: noticed after {histories} histories, by seed {seed}: {}",
+                    violations[0]
+                );
             }
             None => {
                 println!("{name}: SURVIVED {histories} histories");

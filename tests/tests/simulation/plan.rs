@@ -133,7 +133,11 @@ impl Plan {
             max_ttl,
             skew: some_ms(dice, 20..=400),
             node_timeout: some_ms(dice, 15..=60),
-            guard: if strict { RestartGuard::Strict } else { RestartGuard::Observed },
+            guard: if strict {
+                RestartGuard::Strict
+            } else {
+                RestartGuard::Observed
+            },
             fencing,
             storms: 3,
             storm: some_ms(dice, 800..=2_500),
@@ -153,7 +157,14 @@ impl Plan {
             clients: 3,
             tasks: 2,
             keys: 1,
-            faults: vec![Fault::Loss, Fault::Loss, Fault::Restart, Fault::Restart, Fault::NewClient, Fault::Drift],
+            faults: vec![
+                Fault::Loss,
+                Fault::Loss,
+                Fault::Restart,
+                Fault::Restart,
+                Fault::NewClient,
+                Fault::Drift,
+            ],
             calm: ms(30),
             delay: Duration::ZERO,
             lingering: 0.9,
@@ -165,7 +176,12 @@ impl Plan {
 
     /// Locks that are deleted under their holders, with nothing else that could keep these from hearing of it.
     fn into_deletions(self) -> Self {
-        Self { faults: vec![Fault::Delete], delay: Duration::ZERO, lingering: 0.6, ..self }
+        Self {
+            faults: vec![Fault::Delete],
+            delay: Duration::ZERO,
+            lingering: 0.6,
+            ..self
+        }
     }
 
     /// Whether exclusion is promised: a clock that steps, or an operator, ends leases early.

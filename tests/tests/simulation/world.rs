@@ -57,7 +57,9 @@ pub(crate) fn run(plan: &Plan, log: bool) -> History {
 async fn live(plan: &Plan, log: bool) -> History {
     let cluster = Cluster::seeded(plan.nodes, plan.seed);
     advance(AGE).await;
-    let clients = (0..plan.clients).map(|_| Client::new(plan, &cluster)).collect();
+    let clients = (0..plan.clients)
+        .map(|_| Client::new(plan, &cluster))
+        .collect();
     let world = Arc::new(World {
         plan: plan.clone(),
         cluster,
@@ -119,7 +121,10 @@ impl Client {
 impl World {
     /// An operator vouches for the nodes, as on a first deployment: the strict guard would have all wait.
     async fn vouch(&self) {
-        connect(&self.plan, &self.cluster).trust_nodes().await.expect("all nodes answer");
+        connect(&self.plan, &self.cluster)
+            .trust_nodes()
+            .await
+            .expect("all nodes answer");
     }
 
     /// Ends all faults.
@@ -158,7 +163,9 @@ impl World {
             for (index, node) in self.cluster.nodes().into_iter().enumerate() {
                 if let Some(owner) = node.get(&name) {
                     let left = node.ttl(&name);
-                    self.violation(format!("I5: node {index} has key {key} of {owner} left, for {left:?}"));
+                    self.violation(format!(
+                        "I5: node {index} has key {key} of {owner} left, for {left:?}"
+                    ));
                 }
             }
         }
@@ -166,7 +173,13 @@ impl World {
 
     /// Everybody can lock everything again, and nothing is left behind.
     async fn end(&self) {
-        let busy = self.history().busy_until.iter().max().copied().unwrap_or_default();
+        let busy = self
+            .history()
+            .busy_until
+            .iter()
+            .max()
+            .copied()
+            .unwrap_or_default();
         sleep(busy.saturating_sub(self.now()) + self.plan.max_ttl).await;
         for client in 0..self.plan.clients {
             // Whoever meets a node that forgot waits from now on.
@@ -190,9 +203,16 @@ impl World {
             }
         }
         for client in &self.clients {
-            self.retire(client.redlock.lock().unwrap_or_else(PoisonError::into_inner).clone());
+            self.retire(
+                client
+                    .redlock
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .clone(),
+            );
         }
-        let handles = std::mem::take(&mut *self.handles.lock().unwrap_or_else(PoisonError::into_inner));
+        let handles =
+            std::mem::take(&mut *self.handles.lock().unwrap_or_else(PoisonError::into_inner));
         for redlock in handles {
             redlock.close().await;
             // Its own maps are not public; what it prints of itself is.
@@ -229,24 +249,38 @@ impl World {
     }
 
     pub(crate) fn redlock(&self, client: usize) -> Redlock {
-        self.clients[client].redlock.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.clients[client]
+            .redlock
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// A new process, which knows nothing of the nodes. What the old one holds goes on.
     pub(crate) fn replace(&self, client: usize) {
-        let Client { machine, redlock, .. } = &self.clients[client];
+        let Client {
+            machine, redlock, ..
+        } = &self.clients[client];
         let fresh = connect(&self.plan, machine);
-        let old = std::mem::replace(&mut *redlock.lock().unwrap_or_else(PoisonError::into_inner), fresh);
+        let old = std::mem::replace(
+            &mut *redlock.lock().unwrap_or_else(PoisonError::into_inner),
+            fresh,
+        );
         self.retire(old);
     }
 
     fn retire(&self, redlock: Redlock) {
-        self.handles.lock().unwrap_or_else(PoisonError::into_inner).push(redlock);
+        self.handles
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(redlock);
     }
 
     /// Stops a client's process; says whether it ran.
     pub(crate) fn freeze(&self, client: usize) -> bool {
-        let Client { machine, frozen, .. } = &self.clients[client];
+        let Client {
+            machine, frozen, ..
+        } = &self.clients[client];
         let mut frozen = frozen.lock().unwrap_or_else(PoisonError::into_inner);
         let ran = frozen.is_none();
         if ran {
@@ -257,7 +291,9 @@ impl World {
     }
 
     pub(crate) fn thaw(&self, client: usize) {
-        let Client { machine, frozen, .. } = &self.clients[client];
+        let Client {
+            machine, frozen, ..
+        } = &self.clients[client];
         let since = frozen.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(since) = since {
             let now = self.now();
@@ -287,7 +323,10 @@ impl World {
         let took = now.saturating_sub(called);
         let ran = took.saturating_sub(self.history().stood_still(client, called, now));
         if ran > bound {
-            self.violation(format!("{}: took {ran:?}, at most {bound:?} allowed", what()));
+            self.violation(format!(
+                "{}: took {ran:?}, at most {bound:?} allowed",
+                what()
+            ));
         }
     }
 }
@@ -309,7 +348,12 @@ impl World {
             ended: None,
             settled: None,
         };
-        self.tell(|| format!("client {client}: granted: {grant}, {} rounds", guard.rounds()));
+        self.tell(|| {
+            format!(
+                "client {client}: granted: {grant}, {} rounds",
+                guard.rounds()
+            )
+        });
         if guard.remaining().is_zero() {
             self.violation(format!("I6: a grant with nothing left: {grant}"));
         }
@@ -329,13 +373,21 @@ impl World {
             return;
         }
         let mut history = self.history();
-        let Grant { valid_until, ttl, key, owner, returned, .. } = &mut history.grants[grant];
+        let Grant {
+            valid_until,
+            ttl,
+            key,
+            owner,
+            returned,
+            ..
+        } = &mut history.grants[grant];
         let until = now + whole_micros(told);
         *valid_until = (*valid_until).max(until);
         let since = until.saturating_sub(Plan::usable(*ttl));
         let (key, name, owner, returned) = (*key, Self::name(*key), owner.clone(), *returned);
         let mut deleted = history.deleted.iter();
-        if let Some((_, at)) = deleted.find(|(of, at)| *of == key && (returned..since).contains(at)) {
+        if let Some((_, at)) = deleted.find(|(of, at)| *of == key && returned < *at && *at < since)
+        {
             let wrong = format!("E3: deleted on a majority at {at:?}, and extended after that");
             let grant = history.grants[grant].to_string();
             history.violation(now, format!("{wrong}: {grant}"));
@@ -344,9 +396,16 @@ impl World {
             return;
         }
         let nodes = self.cluster.nodes();
-        let holding = nodes.iter().filter(|node| node.get(&name).as_deref() == Some(&owner));
+        let holding = nodes
+            .iter()
+            .filter(|node| node.get(&name).as_deref() == Some(&owner));
         let mut left: Vec<Duration> = holding.filter_map(|node| node.ttl(&name)).collect();
-        let mut forgot: Vec<usize> = history.forgot.iter().filter(|(_, at)| *at >= since).map(|(node, _)| *node).collect();
+        let mut forgot: Vec<usize> = history
+            .forgot
+            .iter()
+            .filter(|(_, at)| *at >= since)
+            .map(|(node, _)| *node)
+            .collect();
         forgot.sort_unstable();
         forgot.dedup();
         if let Err(wrong) = invariants::majority_holds(&self.plan, told, &mut left, forgot.len()) {
@@ -372,11 +431,18 @@ impl World {
     pub(crate) fn told(&self, grant: usize, held: &Held) {
         let now = self.now();
         let mut history = self.history();
-        let Grant { client, valid_until, ended, .. } = history.grants[grant].clone();
+        let Grant {
+            client,
+            valid_until,
+            ended,
+            ..
+        } = history.grants[grant].clone();
         let late = now.saturating_sub(valid_until);
         let late = late.saturating_sub(history.stood_still(client, valid_until, now));
         if ended.is_none() {
-            history.tell(now, || format!("client {client}: told of the end of grant {grant}"));
+            history.tell(now, || {
+                format!("client {client}: told of the end of grant {grant}")
+            });
             if late > TOLD_WITHIN {
                 let grant = history.grants[grant].to_string();
                 history.violation(now, format!("E5: lost was told {late:?} late: {grant}"));
@@ -392,7 +458,9 @@ impl World {
     pub(crate) fn settled(&self, grant: usize, settled: Settled) {
         let drift = |window: Duration| window / 100 + ms(2);
         let window = settled.until.saturating_sub(settled.confirmed);
-        let until = settled.until.saturating_sub(drift(window + self.plan.max_ttl));
+        let until = settled
+            .until
+            .saturating_sub(drift(window + self.plan.max_ttl));
         self.history().grants[grant].settled = Some(Settled { until, ..settled });
     }
 

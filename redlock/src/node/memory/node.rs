@@ -143,18 +143,18 @@ impl Node {
                 state.owed.push(owed);
             }
             drop(state);
-            return parcel.is_refused();
+            return parcel.refuse();
         }
         if parcel.process != state.process.number {
             drop(state);
-            return parcel.is_lost("the server closed the connection");
+            return parcel.lose("the server closed the connection");
         }
         if state.hung {
             if state.held.len() < MOST {
                 return state.held.push(parcel);
             }
             drop(state);
-            return parcel.is_lost("the server takes in no more");
+            return parcel.lose("the server takes in no more");
         }
         let answer = Answer {
             outcome: {

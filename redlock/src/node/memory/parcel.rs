@@ -54,14 +54,14 @@ impl Parcel {
     }
 
     /// The connection is gone, and the answer with it.
-    pub(super) fn is_lost(self, why: &'static str) {
+    pub(super) fn lose(self, why: &'static str) {
         let fault = Fault::unknown(FaultKind::Unreachable, why);
         let path = self.node.path();
         path.tell(self.number, |parcel| News::broken(parcel, fault));
     }
 
     /// The node is down.
-    pub(super) fn is_refused(self) {
+    pub(super) fn refuse(self) {
         let fault = Fault::untouched(FaultKind::Unreachable, "stopped");
         let path = self.node.path();
         path.tell(self.number, |parcel| News {

@@ -55,7 +55,7 @@ impl Node {
             (mem::take(&mut state.held), mem::take(&mut state.owed))
         };
         for parcel in held {
-            parcel.is_lost("the server closed the connection");
+            parcel.lose("the server closed the connection");
         }
         deliver(owed);
     }

@@ -212,6 +212,7 @@ pub(super) fn fault(error: &RedisError) -> Fault {
             "OOM" => FaultKind::OutOfMemory,
             "WRONGTYPE" => FaultKind::WrongType,
             // A script wraps the error of a command it called, and may have written before.
+            _ if text.contains("READONLY") => return Fault::unknown(FaultKind::ReadOnly, text),
             _ if text.contains("OOM") => return Fault::unknown(FaultKind::OutOfMemory, text),
             _ if text.contains("MISCONF") => return Fault::unknown(FaultKind::Misconfigured, text),
             _ if LACKS_RIGHT.iter().any(|said| text.contains(said)) => {

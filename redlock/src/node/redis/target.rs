@@ -137,11 +137,10 @@ impl Target {
     #[cfg(feature = "cluster")]
     pub(in crate::node) fn server(&self, server: &str) -> Option<Self> {
         let info = self.login_at(server)?;
-        Some(Self {
-            reach: Reach::Server(Box::new(info)),
-            name: server.to_owned(),
-            ..self.clone()
-        })
+        let mut target = self.clone();
+        target.reach = Reach::Server(Box::new(info));
+        server.clone_into(&mut target.name);
+        Some(target)
     }
 
     /// How the node is called: without a password.

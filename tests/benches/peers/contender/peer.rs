@@ -35,7 +35,7 @@ impl Session for Arc<RedLock> {
                 val,
                 validity_time: 0,
                 lock_manager: &manager,
-            })
+            });
         })
         .await?;
         Ok(0)

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use super::{command::Template, reply};
 use crate::{
-    load::{Failures, Hold, Load, Run},
+    load::{Hold, Load, Log, Run},
     meter,
     outcome::Outcome,
     recipe::{Recipe, token_now},
@@ -194,9 +194,16 @@ impl Engine {
         Run {
             time: self.time,
             cpu,
-            tasks: self.slots.into_iter().map(|slot| slot.holds).collect(),
+            tasks: self
+                .slots
+                .into_iter()
+                .map(|slot| Log {
+                    cycles: slot.holds.len(),
+                    holds: slot.holds,
+                    ..Log::default()
+                })
+                .collect(),
             end: self.end,
-            failures: Failures::default(),
         }
     }
 }

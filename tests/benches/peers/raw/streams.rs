@@ -53,7 +53,7 @@ async fn run(streams: &mut [TcpStream], load: &Load, recipe: &Recipe) -> Outcome
                 match stream.try_write(out) {
                     Ok(length) => drop(out.drain(..length)),
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                        stream.writable().await?
+                        stream.writable().await?;
                     }
                     Err(error) => return Err(error.into()),
                 }

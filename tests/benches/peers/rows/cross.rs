@@ -6,7 +6,7 @@ use super::handover::{BODY, best_delay, ideal};
 use crate::{
     child::Child,
     contender::Kind,
-    load::{Hold, violations},
+    load::{Hold, audit},
     meter,
     nodes::{Stage, fresh},
     outcome::Outcome,
@@ -45,12 +45,7 @@ pub(super) async fn measure(stage: &Stage, report: &mut Report) -> Outcome<()> {
                 (least.min(n), most.max(n))
             });
             let all: Vec<Hold> = by_process.into_iter().flatten().collect();
-            let (overlaps, stale) = violations(all.iter());
-            if stale > 0 {
-                return Err(
-                    format!("{}: {stale} fencing tokens did not increase", kind.name()).into(),
-                );
-            }
+            let overlaps = audit(kind.name(), kind == Kind::Fenced, all.iter())?;
             let waits = Sorted::new(
                 all.iter()
                     .map(|hold| hold.entered.saturating_sub(hold.asked))

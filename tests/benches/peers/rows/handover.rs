@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     body::Body,
     contender::{self, Contender, Kind},
-    load::{Keys, Load, Run, violations},
+    load::{Keys, Load, Run, audit},
     meter,
     nodes::{Stage, fresh},
     outcome::Outcome,
@@ -68,14 +68,11 @@ async fn sheet(stage: &Stage, title: &'static str, body: Duration) -> Outcome<Sh
             let before = stage.commands(plain).await;
             let run = run(contender, body, stage.time(3_000, 600)).await?;
             let commands = stage.commands(plain).await - before;
-            let (overlaps, stale) = violations(run.tasks.iter().flatten());
-            if stale > 0 {
-                return Err(format!(
-                    "{}: {stale} fencing tokens did not increase",
-                    contender.name
-                )
-                .into());
-            }
+            let overlaps = audit(
+                contender.name,
+                !plain,
+                run.tasks.iter().flat_map(|log| &log.holds),
+            )?;
             let waits = run.waits();
             sheet.failures(contender.name, &run);
             sheet.push(contender.name, RATE, run.rate());
@@ -103,12 +100,7 @@ async fn sheet(stage: &Stage, title: &'static str, body: Duration) -> Outcome<Sh
 
 async fn run(contender: &Contender, body: Duration, time: Duration) -> Outcome<Run> {
     contender
-        .run(&Load {
-            tasks: 32,
-            keys: Keys::One(fresh("hand")),
-            body,
-            time,
-        })
+        .run(&Load::new(32, Keys::One(fresh("hand")), time).body(body))
         .await
 }
 

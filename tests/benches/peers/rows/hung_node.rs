@@ -1,7 +1,5 @@
 //! One of five nodes hangs: how long an acquire takes, against the same with all five well.
 
-use std::time::Duration;
-
 use crate::{
     contender::{self, Kind},
     load::{Keys, Load},
@@ -32,12 +30,7 @@ pub(super) async fn measure(stage: &Stage, report: &mut Report) -> Outcome<()> {
             } else {
                 stage.time(4_000, 1_500)
             };
-            let load = |time| Load {
-                tasks: 1,
-                keys: Keys::Each(fresh("hung")),
-                body: Duration::ZERO,
-                time,
-            };
+            let load = |time| Load::new(1, Keys::Each(fresh("hung")), time);
             contender.run(&load(stage.time(200, 50))).await?;
             let healthy = contender.run(&load(stage.time(2_000, 500))).await?;
             node.pause();
@@ -46,7 +39,7 @@ pub(super) async fn measure(stage: &Stage, report: &mut Report) -> Outcome<()> {
             let hung = hung?;
             let micros = |ns: f64| ns / 1e3;
             let nth = |n: usize| {
-                hung.tasks[0].get(n).map_or(f64::INFINITY, |hold| {
+                hung.tasks[0].holds.get(n).map_or(f64::INFINITY, |hold| {
                     hold.entered.saturating_sub(hold.asked) as f64
                 })
             };

@@ -1,7 +1,5 @@
 //! One task, nobody else: how long an acquire takes.
 
-use std::time::Duration;
-
 use crate::{
     contender::{self, Kind},
     load::{Keys, Load},
@@ -31,12 +29,7 @@ pub(super) async fn measure(stage: &Stage, report: &mut Report) -> Outcome<()> {
     let mut sheet = Sheet::new(TITLE);
     for rep in 0..stage.reps {
         for contender in contender::in_turn(&contenders, rep) {
-            let load = |time| Load {
-                tasks: 1,
-                keys: Keys::Each(fresh("one")),
-                body: Duration::ZERO,
-                time,
-            };
+            let load = |time| Load::new(1, Keys::Each(fresh("one")), time);
             contender.run(&load(stage.time(200, 50))).await?;
             let run = contender.run(&load(stage.time(2_000, 400))).await?;
             let waits = run.waits();

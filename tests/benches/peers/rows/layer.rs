@@ -73,10 +73,10 @@ fn passing(redlock: &Redlock, passes: Passes, time: Duration) -> f64 {
     // In turns, so that both meet the same noise.
     while u128::from(meter::now() - begun) < time.as_nanos() {
         without.push(timed(|| {
-            (0..BATCH).for_each(|_| call(&mut plain, passes.request()))
+            (0..BATCH).for_each(|_| call(&mut plain, passes.request()));
         }));
         with.push(timed(|| {
-            (0..BATCH).for_each(|_| call(&mut layered, passes.request()))
+            (0..BATCH).for_each(|_| call(&mut layered, passes.request()));
         }));
     }
     (Sorted::new(with).at(0.5) - Sorted::new(without).at(0.5)) / BATCH as f64

@@ -1,7 +1,5 @@
 //! 512 tasks, each with a key of its own: cycles a second, and the CPU they take.
 
-use std::time::Duration;
-
 use crate::{
     contender::{self, Kind},
     load::{Keys, Load},
@@ -56,12 +54,7 @@ async fn sheet(stage: &Stage, title: &'static str, kinds: &[Kind]) -> Outcome<Sh
     let mut sheet = Sheet::new(title);
     for rep in 0..stage.reps {
         for contender in contender::in_turn(&contenders, rep) {
-            let load = |time| Load {
-                tasks: 512,
-                keys: Keys::Each(fresh("many")),
-                body: Duration::ZERO,
-                time,
-            };
+            let load = |time| Load::new(512, Keys::Each(fresh("many")), time);
             contender.run(&load(stage.time(300, 100))).await?;
             let run = contender.run(&load(stage.time(2_000, 400))).await?;
             let waits = run.waits();

@@ -37,12 +37,7 @@ pub(super) async fn measure(stage: &Stage, report: &mut Report) -> Outcome<()> {
     for _ in 0..stage.reps {
         let time = stage.time(500, 150);
         let trip = raw
-            .run(&Load {
-                tasks: 1,
-                keys: Keys::Each(fresh("trip")),
-                body: Duration::ZERO,
-                time,
-            })
+            .run(&Load::new(1, Keys::Each(fresh("trip")), time))
             .await?;
         sheet.push(QUORUM, P50, trip.waits().at(0.5) / 1e3);
         sheet.push(QUORUM, P99, trip.waits().at(0.99) / 1e3);
@@ -79,12 +74,7 @@ async fn one(contender: &Contender, child: &mut Child) -> Outcome<Option<u64>> {
     // Long enough that the other one sleeps, and never in step with what it sleeps.
     let held_for = Duration::from_micros(25_000 + u64::from(rand::random::<u16>()) % 20_000);
     let key = fresh("wake");
-    let hold = Load {
-        tasks: 1,
-        keys: Keys::One(key.clone()),
-        body: held_for,
-        time: Duration::from_micros(200),
-    };
+    let hold = Load::new(1, Keys::One(key.clone()), Duration::from_micros(200)).body(held_for);
     let ask = async {
         // The lock is held here by then.
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -94,7 +84,7 @@ async fn one(contender: &Contender, child: &mut Child) -> Outcome<Option<u64>> {
     };
     let (held, got) = tokio::join!(contender.run(&hold), ask);
     let held = held?;
-    let held = held.tasks[0].first().ok_or("the lock was not held")?;
+    let held = held.tasks[0].holds.first().ok_or("the lock was not held")?;
     let got: u64 = got?.parse()?;
     if got < held.entered {
         return Ok(None);

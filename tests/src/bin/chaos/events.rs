@@ -11,6 +11,8 @@ pub(crate) enum What {
     Restart { node: usize },
     /// A node was flushed under the same run id.
     Flush { node: usize },
+    /// A node did not run.
+    Hung { node: usize },
     /// A client process did not run.
     Stopped { client: String },
 }

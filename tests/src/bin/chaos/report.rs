@@ -111,8 +111,10 @@ fn availability(measured: &Availability) {
         ));
     };
     say(&format!(
-        "availability {:.1} % of the storm, the longest time without {} ms",
+        "availability {:.1} % of the storm, {:.1} % of the time with a majority of nodes running and trusted; \
+         the longest time without {} ms",
         measured.percent,
+        measured.percent_of_possible,
         measured.longest_outage.as_millis()
     ));
     line("acquire, uncontended", &measured.uncontended);

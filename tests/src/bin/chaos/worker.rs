@@ -146,7 +146,7 @@ impl Worker {
                 .and_then(|stat| stat.rsplit_once(')'))
             {
                 Some((_, rest)) if !rest.trim_start().starts_with(['t', 'T']) => {
-                    std::thread::yield_now()
+                    std::thread::yield_now();
                 }
                 _ => return,
             }

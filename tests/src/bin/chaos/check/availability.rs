@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use super::Run;
-use crate::events::stopped;
+use crate::events::{What, stopped};
 use crate::history::Grant;
-use crate::stamp::{Stamp, between};
-use crate::terms::{QUICK_KEYS, SLOW_KEY};
+use crate::stamp::{Stamp, between, ns};
+use crate::terms::{GUARD_TIME, NODES, QUICK_KEYS, QUORUM, SLOW_KEY};
 
 #[derive(Debug, Default)]
 pub(crate) struct Availability {
     /// Of the time, in percent.
     pub(crate) percent: f64,
+    /// Of the time in which a majority of the nodes ran and had votes.
+    pub(crate) percent_of_possible: f64,
     pub(crate) longest_outage: Duration,
     pub(crate) uncontended: Slowest,
     pub(crate) contended: Slowest,
@@ -47,6 +49,7 @@ pub(crate) fn measure(run: &Run) -> Availability {
 
     // Each look speaks for the time since the one before.
     let (mut had, mut all, mut outage, mut longest) = (0, 0, 0, 0);
+    let (mut had_of_possible, mut possible) = (0, 0);
     let mut since = run.storm.0;
     for (at, granted) in looks {
         let span = at - since;
@@ -58,16 +61,38 @@ pub(crate) fn measure(run: &Run) -> Availability {
             outage += span;
             longest = longest.max(outage);
         }
+        if majority(run, since, at) {
+            possible += span;
+            had_of_possible += if granted { span } else { 0 };
+        }
         since = at;
     }
+    let percent = |part: u64, whole: u64| 100.0 * part as f64 / whole.max(1) as f64;
     Availability {
-        percent: 100.0 * had as f64 / all.max(1) as f64,
+        percent: percent(had, all),
+        percent_of_possible: percent(had_of_possible, possible),
         longest_outage: Duration::from_nanos(longest),
         uncontended: slowest(run, |grant| is_probe(&grant.key)),
         contended: slowest(run, |grant| {
             grant.key == SLOW_KEY || QUICK_KEYS.contains(&grant.key.as_str())
         }),
     }
+}
+
+/// Whether a majority of the nodes ran and had votes for all of that time, whatever the network did.
+fn majority(run: &Run, from: Stamp, to: Stamp) -> bool {
+    let usable = |node: usize| {
+        !run.events.iter().any(|event| {
+            let until = match &event.what {
+                What::Hung { node: it } if *it == node => event.to,
+                What::Restart { node: it } if *it == node => event.to + ns(GUARD_TIME),
+                What::Flush { node: it } if *it == node && run.strict => event.to + ns(GUARD_TIME),
+                _ => return false,
+            };
+            event.from <= to && from <= until
+        })
+    };
+    (0..NODES).filter(|node| usable(*node)).count() >= QUORUM
 }
 
 fn slowest(run: &Run, which: impl Fn(&Grant) -> bool) -> Slowest {

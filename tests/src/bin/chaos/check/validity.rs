@@ -61,6 +61,6 @@ fn held_until(run: &Run, grant: &Grant, sample: &Sample) -> Stamp {
 fn forgot(run: &Run, node: usize, from: Stamp, to: Stamp) -> bool {
     during(&run.events, from, to).any(|event| match event.what {
         What::Restart { node: it } | What::Flush { node: it } => it == node,
-        What::Stopped { .. } => false,
+        What::Hung { .. } | What::Stopped { .. } => false,
     })
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::plan::Victim;
+use super::fault::Victim;
 use crate::events::What;
-use crate::stamp::now;
+use crate::stamp::{Stamp, now};
 use crate::world::World;
 
 /// How long to wait for somebody to begin to work.
@@ -17,17 +17,11 @@ const TRIES: usize = 6;
 
 /// Stops a client for a while. Whether it was done.
 pub(crate) async fn freeze(world: &World, who: Victim, lasts: Duration) -> bool {
-    let Some(name) = stop(world, who).await else {
+    let Some(stopped) = stop(world, who).await else {
         return false;
     };
-    let from = now();
     sleep(lasts).await;
-    if let Some(slot) = world.slot_of(&name)
-        && let Some(worker) = &*world.slots[slot].worker.borrow()
-    {
-        worker.go_on();
-    }
-    world.events.note(from, What::Stopped { client: name });
+    stopped.go_on(world);
     true
 }
 
@@ -79,10 +73,42 @@ pub(crate) async fn wait_for_strangers(world: &World) {
     }
 }
 
-/// Stops the victim, and says who it was. A holder is met between its read and its write.
-async fn stop(world: &World, who: Victim) -> Option<String> {
+/// A client that does not run.
+struct Stopped {
+    client: String,
+    slot: usize,
+    from: Stamp,
+}
+
+impl Stopped {
+    fn in_slot(world: &World, slot: usize) -> Option<Self> {
+        let worker = world.slots[slot].worker.borrow();
+        let worker = worker.as_ref()?;
+        let from = now();
+        worker.stop();
+        Some(Self {
+            client: worker.name.clone(),
+            slot,
+            from,
+        })
+    }
+
+    /// Lets it go on, if it is still there, and notes the time.
+    fn go_on(self, world: &World) {
+        if let Some(worker) = &*world.slots[self.slot].worker.borrow()
+            && worker.name == self.client
+        {
+            worker.go_on();
+        }
+        let client = self.client;
+        world.events.note(self.from, What::Stopped { client });
+    }
+}
+
+/// Stops the victim. A holder is met between its read and its write.
+async fn stop(world: &World, who: Victim) -> Option<Stopped> {
     let key = match who {
-        Victim::Slot(slot) => return stop_in(world, slot),
+        Victim::Slot(slot) => return Stopped::in_slot(world, slot),
         Victim::Holder(key) => key,
     };
     for _ in 0..TRIES {
@@ -90,22 +116,13 @@ async fn stop(world: &World, who: Victim) -> Option<String> {
         let Some(slot) = world.slot_of(&name) else {
             continue;
         };
-        stop_in(world, slot)?;
+        let stopped = Stopped::in_slot(world, slot)?;
         // Its write may be on its way already.
         sleep(Duration::from_millis(2)).await;
         if world.resource.is_inside(key, &name) {
-            return Some(name);
+            return Some(stopped);
         }
-        if let Some(worker) = &*world.slots[slot].worker.borrow() {
-            worker.go_on();
-        }
+        stopped.go_on(world);
     }
     None
-}
-
-fn stop_in(world: &World, slot: usize) -> Option<String> {
-    let worker = world.slots[slot].worker.borrow();
-    let worker = worker.as_ref()?;
-    worker.stop();
-    Some(worker.name.clone())
 }

@@ -3,6 +3,7 @@
 pub(crate) mod plan;
 
 mod clients;
+mod fault;
 mod network;
 mod nodes;
 
@@ -17,7 +18,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::args::Problem;
 use crate::world::World;
-use plan::{Fault, Step};
+use fault::{Fault, Step};
 
 /// How often what was done, and how often the moment was not right.
 #[derive(Debug, Default)]
@@ -105,7 +106,7 @@ async fn inflict(world: &World, fault: &Fault, folder: &Path, deeds: &Deeds) {
             deeds.done("pause a client", clients::freeze(world, *who, *lasts).await);
         }
         Fault::Murder { who } => {
-            deeds.done("kill a client", clients::murder(world, *who, folder).await)
+            deeds.done("kill a client", clients::murder(world, *who, folder).await);
         }
         Fault::Net {
             slots,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tests::proxy::{Direction, Flow, Proxy};
 use tokio::time::sleep;
 
-use super::plan::Trouble;
+use super::fault::Trouble;
 use crate::world::World;
 
 /// What it is called in the report.

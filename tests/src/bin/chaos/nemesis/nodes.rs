@@ -50,12 +50,14 @@ pub(crate) async fn hang(world: &World, nodes: &[usize], lasts: Duration) -> boo
         .map(|&node| world.cluster.node(node))
         .filter(|node| node.is_live())
         .collect();
+    let from = now();
     for node in &live {
         node.pause();
     }
     sleep(lasts).await;
     for node in &live {
         node.resume();
+        world.events.note(from, What::Hung { node: node.index() });
     }
     !live.is_empty()
 }

@@ -8,69 +8,9 @@ use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use redlock::RestartGuard;
 
+use super::fault::{Fault, Step, Trouble, Victim};
 use crate::args::Settings;
 use crate::terms::{NODES, QUICK_KEYS, SLOW_KEY};
-
-/// One fault, and when it begins.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Step {
-    pub(crate) at: Duration,
-    pub(crate) fault: Fault,
-}
-
-/// What is done. Times are how long it lasts.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Fault {
-    /// SIGKILL, and back with nothing in memory. With a key: right after somebody has begun to work under its lock.
-    Restart {
-        nodes: Vec<usize>,
-        down: Duration,
-        inside: Option<&'static str>,
-    },
-    /// SIGSTOP of nodes.
-    Hang { nodes: Vec<usize>, lasts: Duration },
-    /// SIGSTOP of a client.
-    Freeze { who: Victim, lasts: Duration },
-    /// SIGKILL of a client; another one takes its place.
-    Murder { who: Victim },
-    /// The network between some clients and some nodes.
-    Net {
-        slots: Vec<usize>,
-        nodes: Vec<usize>,
-        trouble: Trouble,
-        lasts: Duration,
-    },
-    /// FLUSHALL.
-    Flush { nodes: Vec<usize> },
-    /// SCRIPT FLUSH on all nodes.
-    FlushScripts,
-}
-
-/// Which client.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Victim {
-    Slot(usize),
-    /// Whoever works under the lock of this key then.
-    Holder(&'static str),
-}
-
-/// What the proxies do.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Trouble {
-    Slow(Duration),
-    /// Requests arrive, replies vanish.
-    NoReplies,
-    /// Requests vanish.
-    NoRequests,
-    /// Everything waits, then arrives at once.
-    Held,
-    /// Connections are reset.
-    Cut,
-    /// Connections are reset, and new ones too.
-    Refused,
-    /// Requests are held, the client is cut off and connects again, and only then they arrive.
-    Ghosts,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Card {
@@ -78,31 +18,24 @@ enum Card {
     FreezeAny,
     Murder,
     MurderHolder,
-    RestartOne,
-    RestartMajority,
-    RestartAll,
+    /// Or what else makes nodes forget, by turns.
+    Forget,
     HangOne,
     HangTwo,
     HangMajority,
     Network(Kind),
     Partition,
-    Flush,
-    FlushAll,
     FlushScripts,
 }
 
-impl Card {
-    /// Played only while nothing else is done to any node.
-    fn takes_many_nodes(self) -> bool {
-        matches!(
-            self,
-            Self::RestartMajority | Self::RestartAll | Self::HangMajority
-        )
-    }
-
-    fn takes_few_nodes(self) -> bool {
-        matches!(self, Self::RestartOne | Self::HangOne | Self::HangTwo)
-    }
+/// What makes nodes forget.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Forgetting {
+    One,
+    Majority,
+    All,
+    FlushOne,
+    FlushAll,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -130,27 +63,33 @@ const NETWORK: [Kind; 7] = [
 fn deck(settings: &Settings) -> Vec<Card> {
     use Card::*;
     if settings.control {
-        return vec![RestartMajority];
+        return vec![Forget];
     }
     let mut deck = vec![
         FreezeHolder,
         FreezeAny,
         Murder,
         MurderHolder,
-        RestartOne,
-        RestartMajority,
+        Forget,
         HangOne,
         HangTwo,
         HangMajority,
         Partition,
-        Flush,
         FlushScripts,
     ];
     deck.extend(NETWORK.map(Network));
-    if settings.guard == RestartGuard::Strict {
-        deck.extend([RestartAll, FlushAll]);
-    }
     deck
+}
+
+/// In which order nodes are made to forget, again and again.
+fn forgetting(settings: &Settings) -> VecDeque<Forgetting> {
+    use Forgetting::*;
+    let turns: &[Forgetting] = match settings.guard {
+        _ if settings.control => &[Majority],
+        RestartGuard::Strict => &[Majority, FlushAll, One, All, FlushOne],
+        _ => &[Majority, FlushOne, One, One, FlushOne],
+    };
+    turns.iter().copied().collect()
 }
 
 /// The plan of a run.
@@ -166,12 +105,19 @@ pub(crate) fn draw(settings: &Settings) -> Vec<Step> {
         free: [Duration::ZERO; NODES],
         restarts: VecDeque::new(),
         covered: settings.guard == RestartGuard::Observed,
+        forgetting: forgetting(settings),
+        rest: if settings.control {
+            Duration::ZERO
+        } else {
+            Duration::from_millis(3_500)
+        },
+        forgot: None,
     };
     let (mut steps, mut hand) = (Vec::new(), VecDeque::new());
     let mut at = Duration::from_millis(200);
     if !settings.control {
         // However short the run: what a pause does to those who check no tokens, and what the guard is for.
-        hand.extend([Card::FreezeHolder, Card::RestartMajority]);
+        hand.extend([Card::FreezeHolder, Card::Forget]);
     }
     while at < settings.length {
         if hand.len() < 8 {
@@ -181,12 +127,11 @@ pub(crate) fn draw(settings: &Settings) -> Vec<Step> {
             hand.extend(more);
         }
         // The first card that can be played; the others keep their place.
-        let big = hand.iter().copied().find(|card| card.takes_many_nodes());
+        let big = hand.iter().any(|card| planner.wants_peace(*card, at));
         let drawn = (0..hand.len()).find_map(|place| {
             let card = hand[place];
-            let fault = (!planner.held_back(card, big, at))
-                .then(|| planner.play(card, at))
-                .flatten()?;
+            let held_back = big && matches!(card, Card::HangOne | Card::HangTwo);
+            let fault = (!held_back).then(|| planner.play(card, at)).flatten()?;
             Some((place, fault))
         });
         if let Some((place, fault)) = drawn {
@@ -208,6 +153,10 @@ struct Planner {
     restarts: VecDeque<Duration>,
     /// The restart guard covers minorities of young nodes only.
     covered: bool,
+    forgetting: VecDeque<Forgetting>,
+    /// The time between two of them, in which locks can be had again.
+    rest: Duration,
+    forgot: Option<Duration>,
 }
 
 impl Planner {
@@ -234,30 +183,7 @@ impl Planner {
             Card::MurderHolder => Fault::Murder {
                 who: Victim::Holder(self.hot_key()),
             },
-            Card::RestartOne => {
-                let down = self.millis(0..1_500);
-                Fault::Restart {
-                    nodes: self.restarting(1, at, down)?,
-                    down,
-                    inside: None,
-                }
-            }
-            Card::RestartMajority => {
-                let down = self.millis(0..40);
-                Fault::Restart {
-                    nodes: self.restarting(3, at, down)?,
-                    down,
-                    inside: Some(SLOW_KEY),
-                }
-            }
-            Card::RestartAll => {
-                let down = self.millis(0..40);
-                Fault::Restart {
-                    nodes: self.restarting(NODES, at, down)?,
-                    down,
-                    inside: Some(SLOW_KEY),
-                }
-            }
+            Card::Forget => self.forget(at)?,
             Card::HangOne => self.hanging(1, at, 200..2_500)?,
             Card::HangTwo => self.hanging(2, at, 200..1_500)?,
             Card::HangMajority => self.hanging(3, at, 200..1_300)?,
@@ -291,26 +217,44 @@ impl Planner {
                     lasts: self.millis(200..1_500),
                 }
             }
-            Card::Flush => Fault::Flush {
-                nodes: self.nodes(1),
-            },
-            Card::FlushAll => Fault::Flush {
-                nodes: self.nodes(NODES),
-            },
             Card::FlushScripts => Fault::FlushScripts,
         })
     }
 
-    /// Whether `card` has to wait for the next `big` one, which would otherwise never find all nodes at peace.
-    fn held_back(&mut self, card: Card, big: Option<Card>, at: Duration) -> bool {
-        let Some(big) = big else { return false };
-        let restarts = matches!(big, Card::RestartMajority) && self.covered;
-        if restarts && card == Card::RestartOne {
-            return true;
+    /// What comes next of what makes nodes forget, where it may be at that time.
+    fn forget(&mut self, at: Duration) -> Option<Fault> {
+        if self.forgot.is_some_and(|last| at - last < self.rest) {
+            return None;
         }
-        // It waits for the nodes to grow old: there is time for others.
-        let later = restarts && self.young(at) > 0;
-        !later && card.takes_few_nodes()
+        let next = *self.forgetting.front()?;
+        let fault = match next {
+            Forgetting::One => self.restart(1, at, 0..1_500, None)?,
+            Forgetting::Majority => self.restart(3, at, 0..40, Some(SLOW_KEY))?,
+            Forgetting::All => self.restart(NODES, at, 0..40, Some(SLOW_KEY))?,
+            Forgetting::FlushOne => Fault::Flush {
+                nodes: self.nodes(1),
+            },
+            Forgetting::FlushAll => Fault::Flush {
+                nodes: self.nodes(NODES),
+            },
+        };
+        self.forgetting.rotate_left(1);
+        self.forgot = Some(at);
+        Some(fault)
+    }
+
+    /// Whether `card` could be played, did not other faults of nodes stand in its way.
+    fn wants_peace(&mut self, card: Card, at: Duration) -> bool {
+        match card {
+            Card::HangMajority => true,
+            Card::Forget => {
+                let next = self.forgetting.front();
+                let rested = self.forgot.is_none_or(|last| at - last >= self.rest);
+                let many = matches!(next, Some(Forgetting::Majority | Forgetting::All));
+                many && rested && !(self.covered && self.young(at) > 0)
+            }
+            _ => false,
+        }
     }
 
     /// How many nodes have restarted so lately that a new client could take them for old ones.
@@ -320,14 +264,25 @@ impl Planner {
         self.restarts.len()
     }
 
-    fn restarting(&mut self, count: usize, at: Duration, down: Duration) -> Option<Vec<usize>> {
+    fn restart(
+        &mut self,
+        count: usize,
+        at: Duration,
+        down: std::ops::Range<u64>,
+        inside: Option<&'static str>,
+    ) -> Option<Fault> {
         if self.covered && self.young(at) + count > 3 {
             return None;
         }
+        let down = self.millis(down);
         // Waiting for the right moment and coming up take their time.
         let nodes = self.occupy(count, at, down + Duration::from_millis(2_200))?;
         self.restarts.extend(nodes.iter().map(|_| at));
-        Some(nodes)
+        Some(Fault::Restart {
+            nodes,
+            down,
+            inside,
+        })
     }
 
     fn hanging(

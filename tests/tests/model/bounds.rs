@@ -1,0 +1,250 @@
+//! The models: each a small part of the protocol, within bounds that can be explored to the end.
+
+use crate::config::{Config, Guard, Restart};
+use crate::observed::{Newcomer, Observed};
+
+/// Any token at any time, retries after STALE, requests that arrive again and again, early expiry.
+pub(crate) const ACQUIRE: Config = Config {
+    rounds: 2,
+    tokens: 4,
+    ttl: 3,
+    drift: 1,
+    duplicates: true,
+    ..Config::acquire("acquire with duplicates", 3, 2, 1)
+};
+
+/// The two retries that an attempt has, and a release that spares the nodes which refused every request.
+pub(crate) const RETRY: Config = Config {
+    rounds: 3,
+    tokens: 4,
+    drift: 1,
+    ..Config::acquire("acquire with two retries", 3, 2, 1)
+};
+
+/// Two attempts of each client, with what is still under way from the first.
+pub(crate) const AGAIN: Config = Config {
+    rounds: 1,
+    tokens: 2,
+    ttl: 1,
+    ..Config::acquire("acquire again", 3, 2, 2)
+};
+
+pub(crate) const THREE_CLIENTS: Config = Config {
+    rounds: 1,
+    ..Config::acquire("acquire among three", 3, 3, 1)
+};
+
+pub(crate) const THREE_CLIENTS_RETRY: Config = Config {
+    ttl: 1,
+    ..Config::acquire("acquire among three with a retry", 3, 3, 1)
+};
+
+pub(crate) const FOUR_NODES: Config = Config {
+    rounds: 1,
+    ..Config::acquire("acquire on four nodes", 4, 2, 1)
+};
+
+pub(crate) const FIVE_NODES: Config = Config {
+    rounds: 1,
+    ..Config::acquire("acquire on five nodes", 5, 2, 1)
+};
+
+pub(crate) const FIVE_NODES_RETRY: Config = Config {
+    ttl: 1,
+    ..Config::acquire("acquire on five nodes with a retry", 5, 2, 1)
+};
+
+pub(crate) const FIVE_NODES_THREE: Config = Config {
+    rounds: 1,
+    tokens: 2,
+    ttl: 1,
+    ..Config::acquire("acquire on five nodes among three", 5, 3, 1)
+};
+
+/// Two extensions of differing ttl that overtake each other, early expiry.
+pub(crate) const EXTEND: Config = Config {
+    rounds: 1,
+    tokens: 2,
+    ttl: 3,
+    drift: 1,
+    extend: &[2, 3],
+    extensions: 2,
+    ..Config::acquire("extend", 3, 2, 1)
+};
+
+/// Extension and acquire with retries and duplicates together.
+pub(crate) const EXTEND_RETRY: Config = Config {
+    extend: &[1, 2],
+    extensions: 1,
+    duplicates: true,
+    ..Config::acquire("extend with retries and duplicates", 3, 2, 1)
+};
+
+pub(crate) const EXTEND_FIVE: Config = Config {
+    rounds: 1,
+    tokens: 2,
+    extend: &[2],
+    extensions: 1,
+    ..Config::acquire("extend on five nodes", 5, 2, 1)
+};
+
+/// Windows shorter and longer than the ttl, from a lease that was extended.
+pub(crate) const SETTLE: Config = Config {
+    rounds: 1,
+    tokens: 2,
+    extend: &[2],
+    extensions: 1,
+    settle: &[1, 3],
+    ..Config::acquire("settle", 3, 2, 1)
+};
+
+/// Settle, and the next attempt of the same client while its window stands.
+pub(crate) const SETTLE_AGAIN: Config = Config {
+    rounds: 1,
+    tokens: 2,
+    ttl: 1,
+    settle: &[1, 2],
+    ..Config::acquire("settle and again", 3, 2, 2)
+};
+
+const RESTART: Config = Config {
+    rounds: 1,
+    tokens: 2,
+    extend: &[2],
+    extensions: 1,
+    restarts: 2,
+    restart_kinds: &[Restart::Whole, Restart::Empty],
+    guard_time: 2,
+    check_order: false,
+    ..Config::acquire("restart", 3, 2, 1)
+};
+
+/// Restarts with and without memory; the node says QUARANTINED.
+pub(crate) const RESTART_STRICT: Config = Config {
+    name: "restart, guard Strict",
+    guard: Guard::Strict,
+    ..RESTART
+};
+
+/// The same; the node writes, and the client judges the answer when it reads it.
+pub(crate) const RESTART_OBSERVED: Config = Config {
+    name: "restart, guard Observed",
+    guard: Guard::Observed,
+    ..RESTART
+};
+
+/// An old snapshot: keys and fences of long ago come back. (So may the key of an attempt that is over, until its
+/// ttl ends: nothing can help that.)
+pub(crate) const RESTART_SNAPSHOT: Config = Config {
+    name: "restart from a snapshot",
+    restarts: 1,
+    restart_kinds: &[Restart::Snapshot],
+    check_orphans: false,
+    ..RESTART
+};
+
+/// Two extensions after one restart: the second finds what the first has healed.
+pub(crate) const RESTART_HEALED: Config = Config {
+    name: "restart and two extensions",
+    extensions: 2,
+    restarts: 1,
+    restart_kinds: &[Restart::Empty],
+    ..RESTART
+};
+
+pub(crate) const RESTART_FIVE: Config = Config {
+    name: "restart on five nodes",
+    nodes: 5,
+    tokens: 1,
+    extend: &[],
+    extensions: 0,
+    restarts: 2,
+    restart_kinds: &[Restart::Empty],
+    ..RESTART
+};
+
+/// A window no longer than the guard time survives a restart.
+pub(crate) const RESTART_SETTLE: Config = Config {
+    name: "restart and settle",
+    extend: &[],
+    extensions: 0,
+    settle: &[2],
+    restarts: 1,
+    restart_kinds: &[Restart::Empty],
+    ..RESTART
+};
+
+/// Tokens of clocks that differ by up to `skew`, and a node that forgets its fence: guard time = ttl + skew.
+pub(crate) const RESTART_TOKENS: Config = Config {
+    rounds: 1,
+    skew: Some(2),
+    horizon: 8,
+    restarts: 1,
+    restart_kinds: &[Restart::Empty],
+    guard_time: 4,
+    ..Config::acquire("restart and tokens", 3, 2, 1)
+};
+
+/// The same with blocks: guard time = ttl + skew + span.
+pub(crate) const RESTART_BLOCKS: Config = Config {
+    name: "restart and blocks",
+    skew: Some(1),
+    span: 1,
+    guard_time: 4,
+    ..RESTART_TOKENS
+};
+
+/// Blocks of two tokens, and a further one asked for by the extension.
+pub(crate) const BLOCKS: Config = Config {
+    rounds: 1,
+    tokens: 4,
+    span: 1,
+    extend: &[2],
+    extensions: 1,
+    further_blocks: true,
+    ..Config::acquire("token blocks", 3, 2, 1)
+};
+
+/// Two further blocks, of which the first may never be confirmed.
+pub(crate) const FURTHER_BLOCKS: Config = Config {
+    name: "further token blocks",
+    tokens: 5,
+    extensions: 2,
+    ..BLOCKS
+};
+
+/// Newcomers that reach all nodes.
+pub(crate) const NEWCOMERS: Observed = Observed {
+    name: "newcomers that reach all nodes",
+    nodes: 3,
+    clients: 2,
+    newcomer: Newcomer::ComparesMet,
+    ttl: 3,
+    guard_time: 3,
+    tolerance: 1,
+    restarts: 2,
+    partial: false,
+    meets_first: false,
+    early_restarts: false,
+    symmetric: true,
+};
+
+/// Newcomers that reach some of the nodes, one after the other, one of them before it ever restarted.
+pub(crate) const NEWCOMERS_PARTIAL: Observed = Observed {
+    name: "newcomers that reach an old node",
+    partial: true,
+    meets_first: true,
+    ttl: 2,
+    guard_time: 2,
+    ..NEWCOMERS
+};
+
+/// The stricter rule, with nothing assumed.
+pub(crate) const NEWCOMERS_STRICTER: Observed = Observed {
+    name: "newcomers with the stricter rule",
+    newcomer: Newcomer::ComparesAll,
+    restarts: 1,
+    partial: true,
+    early_restarts: true,
+    ..NEWCOMERS
+};

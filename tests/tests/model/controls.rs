@@ -1,0 +1,181 @@
+//! Rules broken on purpose: every one has to be caught, by the property it is there for.
+
+use crate::actions::Protocol;
+use crate::bounds::*;
+use crate::config::Config;
+use crate::mutants::Mutant::{self, *};
+use crate::observed::{self, Newcomer, Observed};
+use crate::properties::{EXCLUSION, GUARD, ORDER, ORPHANS};
+use crate::run;
+
+fn caught(mutant: Mutant, property: &'static str, config: Config) {
+    run::violates(
+        &Protocol::new(config.broken(mutant)),
+        property,
+        &format!("{mutant:?}"),
+    );
+}
+
+#[test]
+fn owner_id_reused() {
+    caught(OwnerReused, EXCLUSION, Config { tokens: 3, ..AGAIN });
+}
+
+#[test]
+fn oks_of_two_rounds_added() {
+    caught(RoundsAddedUp, ORDER, THREE_CLIENTS_RETRY);
+}
+
+#[test]
+fn quorum_of_two_in_four() {
+    caught(HalfIsQuorum, EXCLUSION, FOUR_NODES);
+}
+
+#[test]
+fn release_that_only_deletes() {
+    caught(NoTombstone, ORPHANS, RETRY);
+}
+
+#[test]
+fn release_of_anybodys_key() {
+    caught(ReleaseAnyOwner, EXCLUSION, THREE_CLIENTS);
+}
+
+#[test]
+fn release_only_where_granted() {
+    caught(ReleaseOnlyGranted, ORPHANS, RETRY);
+}
+
+#[test]
+fn last_refusal_taken_as_definite() {
+    caught(LastRefusalIsDefinite, ORPHANS, RETRY);
+}
+
+#[test]
+fn fence_never_compared() {
+    caught(NoStale, ORDER, FIVE_NODES_RETRY);
+}
+
+#[test]
+fn extension_sets_any_key() {
+    caught(ResetAlways, EXCLUSION, EXTEND);
+}
+
+#[test]
+fn extension_sets_missing_key() {
+    caught(ResetMissing, ORPHANS, EXTEND);
+}
+
+#[test]
+fn extension_lowers_the_ttl() {
+    caught(ExtendLowers, EXCLUSION, EXTEND);
+}
+
+#[test]
+fn no_drift() {
+    caught(NoDrift, EXCLUSION, RETRY);
+}
+
+#[test]
+fn validity_counted_from_the_last_reply() {
+    caught(CountedFromReply, EXCLUSION, RETRY);
+}
+
+#[test]
+fn settle_over_anybodys_key() {
+    caught(
+        SettleAnyOwner,
+        EXCLUSION,
+        Config {
+            extend: &[],
+            extensions: 0,
+            ..SETTLE
+        },
+    );
+}
+
+#[test]
+fn settle_without_tombstone() {
+    caught(SettleKeepsFence, ORPHANS, SETTLE);
+}
+
+#[test]
+fn no_guard() {
+    caught(NoGuard, EXCLUSION, RESTART_STRICT);
+}
+
+#[test]
+fn guard_one_tick_short() {
+    caught(GuardShort, EXCLUSION, RESTART_STRICT);
+    caught(GuardShort, EXCLUSION, RESTART_OBSERVED);
+    caught(GuardShort, GUARD, RESTART_STRICT);
+    caught(GuardShort, GUARD, RESTART_FIVE);
+    caught(GuardShort, ORDER, RESTART_TOKENS);
+}
+
+#[test]
+fn quarantined_votes_counted() {
+    caught(QuarantinedVotes, EXCLUSION, RESTART_HEALED);
+}
+
+#[test]
+fn marker_without_the_run_id() {
+    caught(MarkerWithoutRunId, EXCLUSION, RESTART_SNAPSHOT);
+}
+
+#[test]
+fn stale_compared_with_the_end() {
+    caught(StaleComparesEnd, ORDER, BLOCKS);
+}
+
+#[test]
+fn start_of_the_block_stored() {
+    caught(StoresStart, ORDER, BLOCKS);
+}
+
+#[test]
+fn tombstone_at_the_start_of_the_block() {
+    caught(TombstoneStart, ORPHANS, BLOCKS);
+}
+
+#[test]
+fn block_used_before_it_is_confirmed() {
+    caught(BlockUnconfirmed, ORDER, BLOCKS);
+}
+
+#[test]
+fn newcomer_that_trusts() {
+    let model = Observed {
+        newcomer: Newcomer::Trusts,
+        restarts: 1,
+        ..NEWCOMERS
+    };
+    run::violates(
+        &model,
+        observed::EXCLUSION,
+        "a newcomer that does not look at uptimes",
+    );
+}
+
+#[test]
+fn newcomer_with_a_short_guard() {
+    let model = Observed {
+        guard_time: NEWCOMERS.guard_time - 1,
+        ..NEWCOMERS
+    };
+    run::violates(&model, observed::EXCLUSION, "guard one tick short");
+}
+
+#[test]
+fn newcomer_that_forgets_the_oldest() {
+    let model = Observed {
+        newcomer: Newcomer::ComparesPresent,
+        restarts: 3,
+        ..NEWCOMERS_PARTIAL
+    };
+    run::violates(
+        &model,
+        observed::EXCLUSION,
+        "the oldest start not remembered",
+    );
+}

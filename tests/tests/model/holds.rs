@@ -1,0 +1,249 @@
+//! What holds: every model explored to its end, and the situations met that it is there for.
+
+use crate::actions::Protocol;
+use crate::bounds::*;
+use crate::config::Config;
+use crate::coverage::Event::{self, *};
+use crate::observed::Observed;
+use crate::run;
+
+fn holds(config: Config, met: &[Event]) {
+    let model = Protocol::new(config);
+    run::holds(&model);
+    for &event in met {
+        assert!(model.seen.has(event), "{} never met {event:?}", config.name);
+    }
+}
+
+/// Larger bounds, only where they are asked for.
+fn holds_deep(config: Config) {
+    if run::deep() {
+        run::holds(&Protocol::new(config));
+    } else {
+        println!("skipped  {}: MODEL_DEPTH=deep runs it", config.name);
+    }
+}
+
+#[test]
+fn acquire() {
+    holds(ACQUIRE, &[Granted, GrantedOnRetry, GrantedAgain]);
+}
+
+#[test]
+fn acquire_with_two_retries() {
+    holds(RETRY, &[Granted, GrantedOnRetry, GrantedAgain]);
+}
+
+#[test]
+fn acquire_again() {
+    holds(AGAIN, &[Granted, GrantedAgain]);
+}
+
+#[test]
+fn acquire_again_deep() {
+    holds_deep(Config {
+        name: "acquire again, deep",
+        ttl: 2,
+        ..AGAIN
+    });
+}
+
+#[test]
+fn acquire_again_more_tokens_deep() {
+    holds_deep(Config {
+        name: "acquire again with more tokens, deep",
+        tokens: 3,
+        ..AGAIN
+    });
+}
+
+#[test]
+fn acquire_among_three() {
+    holds(THREE_CLIENTS, &[Granted, GrantedAgain]);
+}
+
+#[test]
+fn acquire_among_three_deep() {
+    holds_deep(THREE_CLIENTS_RETRY);
+}
+
+#[test]
+fn acquire_on_four_nodes() {
+    holds(FOUR_NODES, &[Granted, GrantedAgain]);
+}
+
+#[test]
+fn acquire_on_five_nodes() {
+    holds(FIVE_NODES, &[Granted, GrantedAgain]);
+}
+
+#[test]
+fn acquire_on_five_nodes_with_a_retry() {
+    holds(FIVE_NODES_RETRY, &[GrantedOnRetry, GrantedAgain]);
+}
+
+#[test]
+fn acquire_on_five_nodes_deep() {
+    holds_deep(Config {
+        name: "acquire on five nodes, deep",
+        ttl: 2,
+        ..FIVE_NODES_RETRY
+    });
+}
+
+#[test]
+fn acquire_on_five_nodes_among_three() {
+    holds(FIVE_NODES_THREE, &[Granted, GrantedAgain]);
+}
+
+#[test]
+fn extend() {
+    holds(EXTEND, &[Extended, Healed, GrantedAgain]);
+}
+
+#[test]
+fn extend_with_retries() {
+    holds(EXTEND_RETRY, &[Extended, Healed, GrantedOnRetry]);
+}
+
+#[test]
+fn extend_with_retries_deep() {
+    holds_deep(Config {
+        name: "extend twice with retries, deep",
+        extensions: 2,
+        ttl: 3,
+        drift: 1,
+        ..EXTEND_RETRY
+    });
+}
+
+#[test]
+fn extend_on_five_nodes() {
+    holds(EXTEND_FIVE, &[Extended, Healed]);
+}
+
+#[test]
+fn settle() {
+    holds(SETTLE, &[Settled, Extended, GrantedAgain]);
+}
+
+#[test]
+fn settle_again_deep() {
+    holds_deep(SETTLE_AGAIN);
+}
+
+#[test]
+fn restart_strict() {
+    holds(
+        RESTART_STRICT,
+        &[ForgotHolder, GrantedByGoneProcess, Extended, Healed],
+    );
+}
+
+#[test]
+fn restart_observed() {
+    holds(
+        RESTART_OBSERVED,
+        &[ForgotHolder, GrantedByGoneProcess, Extended, Healed],
+    );
+}
+
+#[test]
+fn restart_from_a_snapshot() {
+    holds(
+        RESTART_SNAPSHOT,
+        &[ForgotHolder, GrantedByGoneProcess, Extended, Healed],
+    );
+}
+
+#[test]
+fn restart_and_two_extensions() {
+    holds(RESTART_HEALED, &[ForgotHolder, Extended, Healed]);
+}
+
+#[test]
+fn restart_on_five_nodes() {
+    holds(RESTART_FIVE, &[ForgotHolder, GrantedByGoneProcess]);
+}
+
+#[test]
+fn restart_and_settle() {
+    holds(RESTART_SETTLE, &[ForgotHolder, Settled]);
+}
+
+#[test]
+fn restart_and_tokens() {
+    holds(RESTART_TOKENS, &[ForgotHolder, GrantedAgain]);
+}
+
+#[test]
+fn restart_and_blocks() {
+    holds(RESTART_BLOCKS, &[ForgotHolder, GrantedAgain, Turn]);
+}
+
+#[test]
+fn token_blocks() {
+    holds(BLOCKS, &[Turn, TurnOnFurtherBlock, Healed, GrantedAgain]);
+}
+
+#[test]
+fn further_token_blocks() {
+    holds(
+        FURTHER_BLOCKS,
+        &[Turn, TurnOnFurtherBlock, Healed, GrantedAgain],
+    );
+}
+
+/// HEALED counted as a vote: no rule that was checked needs it refused. The design refuses it so that an extension
+/// never brings back a lock that a majority has lost; that is more than these properties ask for.
+#[test]
+fn healed_as_a_vote_deep() {
+    for config in [EXTEND, EXTEND_RETRY, RESTART_HEALED, RESTART_STRICT, BLOCKS] {
+        holds_deep(Config {
+            healed_votes: true,
+            ..config
+        });
+    }
+}
+
+#[test]
+fn newcomers_that_reach_all_nodes() {
+    run::holds(&NEWCOMERS);
+}
+
+#[test]
+fn newcomers_that_reach_an_old_node() {
+    run::holds(&NEWCOMERS_PARTIAL);
+}
+
+#[test]
+fn newcomers_with_the_stricter_rule() {
+    run::holds(&NEWCOMERS_STRICTER);
+}
+
+#[test]
+fn newcomers_deep() {
+    for model in [
+        Observed {
+            restarts: 2,
+            ..NEWCOMERS_STRICTER
+        },
+        Observed {
+            clients: 3,
+            restarts: 1,
+            ..NEWCOMERS
+        },
+        Observed {
+            restarts: 3,
+            ..NEWCOMERS_PARTIAL
+        },
+        Observed {
+            nodes: 5,
+            ..NEWCOMERS
+        },
+    ] {
+        if run::deep() {
+            run::holds(&model);
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! What the design does not cover, kept honest: each of these is still violated. One that holds one day is good news,
+//! and the documentation is to follow.
+
+use crate::actions::Protocol;
+use crate::bounds::*;
+use crate::config::Config;
+use crate::observed::{self, Observed};
+use crate::properties::EXCLUSION;
+use crate::run;
+
+#[test]
+fn newcomer_that_reaches_only_restarted_nodes() {
+    let model = Observed {
+        name: "newcomers",
+        partial: true,
+        ..NEWCOMERS
+    };
+    run::violates(
+        &model,
+        observed::EXCLUSION,
+        "a newcomer that reaches only nodes which restarted together",
+    );
+}
+
+#[test]
+fn restart_right_after_the_first_start() {
+    let model = Observed {
+        name: "newcomers",
+        restarts: 1,
+        early_restarts: true,
+        ..NEWCOMERS
+    };
+    run::violates(
+        &model,
+        observed::EXCLUSION,
+        "a node that restarts within the tolerance after the first start",
+    );
+}
+
+#[test]
+fn restart_of_all_nodes_at_once() {
+    let model = Observed {
+        name: "newcomers",
+        restarts: 3,
+        ..NEWCOMERS
+    };
+    run::violates(
+        &model,
+        observed::EXCLUSION,
+        "a restart of all nodes at once",
+    );
+}
+
+#[test]
+fn window_longer_than_the_guard_time() {
+    let model = Protocol::new(Config {
+        settle: &[3],
+        ..RESTART_SETTLE
+    });
+    run::violates(
+        &model,
+        EXCLUSION,
+        "a settled window longer than the guard time, and a restart",
+    );
+}

@@ -1,0 +1,18 @@
+//! The protocol, checked exhaustively within bounds. What is modelled, and what is not: README.md, beside this file.
+
+mod actions;
+mod bounds;
+mod canon;
+mod client;
+mod config;
+mod controls;
+mod coverage;
+mod holds;
+mod limits;
+mod mutants;
+mod node;
+mod observed;
+mod properties;
+mod run;
+mod state;
+mod tidy;

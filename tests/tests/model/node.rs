@@ -1,0 +1,198 @@
+//! What a node does with a request, atomically, as the scripts do.
+
+use crate::config::{Config, Guard};
+use crate::coverage::{Coverage, Event};
+use crate::mutants::Mutant;
+use crate::state::{Attempt, Client, Node, Phase, State, Vote, flight};
+
+/// A request of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    Acquire(u8),
+    Extend(u8),
+    Settle,
+    Release,
+}
+
+impl Request {
+    /// Its bit among the requests under way.
+    pub(crate) fn bit(self) -> u8 {
+        match self {
+            Self::Acquire(round) => flight::ACQUIRE << round,
+            Self::Extend(extension) => flight::EXTEND << extension,
+            Self::Settle => flight::SETTLE,
+            Self::Release => flight::RELEASE,
+        }
+    }
+
+    /// Whether the client still counts the answer: only answers to its open round.
+    pub(crate) fn is_open(self, client: &Client) -> bool {
+        match self {
+            Self::Acquire(round) => client.phase == Phase::Acquiring && client.round == round,
+            Self::Extend(extension) => {
+                client.phase == Phase::Extending && client.extensions == extension + 1
+            }
+            Self::Settle => client.phase == Phase::Settling,
+            Self::Release => false,
+        }
+    }
+}
+
+/// Delivers a request to a node; the answer is at the client at once, or `heard` is false and it is lost.
+pub(crate) fn deliver(
+    config: &Config,
+    state: &mut State,
+    at: usize,
+    attempt: usize,
+    request: Request,
+    heard: bool,
+    seen: &Coverage,
+) {
+    let index = config.client_of(attempt);
+    let client = state.clients[index];
+    let current = client.phase != Phase::Idle
+        && attempt == index * config.attempts + usize::from(client.over);
+    let said = state.attempts[attempt];
+    let node = &mut state.nodes[at];
+    let owner = config.owner(attempt);
+
+    let vote = match request {
+        Request::Acquire(round) => {
+            let vote = acquire(config, node, owner, said.tokens[usize::from(round)]);
+            if vote == Vote::Yes && current {
+                node.flight[attempt] |= flight::OPEN;
+            }
+            vote
+        }
+        Request::Extend(extension) => {
+            extend(config, node, owner, said, usize::from(extension), seen)
+        }
+        Request::Settle => settle(config, node, attempt, said),
+        Request::Release => {
+            release(config, node, owner, said);
+            Vote::None
+        }
+    };
+
+    let again = config.duplicates && matches!(request, Request::Acquire(_) | Request::Extend(_));
+    if !again {
+        node.flight[attempt] &= !request.bit();
+    }
+    if heard && current && request.is_open(&client) && node.votes[index] == Vote::None {
+        node.votes[index] = judged(config, node, vote, request);
+    }
+}
+
+/// An answer under the restart guard.
+fn judged(config: &Config, node: &Node, vote: Vote, request: Request) -> Vote {
+    if node.guard == 0 || vote != Vote::Yes {
+        return vote;
+    }
+    if config.is(Mutant::QuarantinedVotes) && matches!(request, Request::Extend(_)) {
+        return vote;
+    }
+    match config.guard {
+        Guard::Strict => Vote::No,
+        Guard::Observed => Vote::YesInGuard,
+    }
+}
+
+fn acquire(config: &Config, node: &mut Node, owner: u8, token: u8) -> Vote {
+    let end = token + config.span;
+    if node.guard > 0 && config.guard == Guard::Strict {
+        return Vote::No;
+    }
+    if node.owner != 0 && node.owner != owner {
+        return Vote::No;
+    }
+    let compared = if config.is(Mutant::StaleComparesEnd) {
+        end
+    } else {
+        token
+    };
+    if node.fence >= compared && !config.is(Mutant::NoStale) {
+        return Vote::Stale;
+    }
+    let stored = if config.is(Mutant::StoresStart) {
+        token
+    } else {
+        end
+    };
+    node.fence = node.fence.max(stored);
+    node.owner = owner;
+    node.timer = config.ttl;
+    Vote::Yes
+}
+
+fn extend(
+    config: &Config,
+    node: &mut Node,
+    owner: u8,
+    said: Attempt,
+    extension: usize,
+    seen: &Coverage,
+) -> Vote {
+    let (ttl, confirmed, block) = said.extends[extension];
+    let fence = confirmed.max(block);
+    if config.is(Mutant::ResetAlways) {
+        node.owner = owner;
+        node.timer = ttl;
+        node.fence = node.fence.max(fence);
+        return Vote::Yes;
+    }
+    if node.owner == owner {
+        node.timer = if config.is(Mutant::ExtendLowers) {
+            ttl
+        } else {
+            node.timer.max(ttl)
+        };
+        node.fence = node.fence.max(fence);
+        return Vote::Yes;
+    }
+    if node.owner == 0 && (node.fence <= confirmed || config.is(Mutant::ResetMissing)) {
+        seen.saw(Event::Healed);
+        node.owner = owner;
+        node.timer = ttl;
+        node.fence = node.fence.max(fence);
+        return if config.healed_votes || config.is(Mutant::ResetMissing) {
+            Vote::Yes
+        } else {
+            Vote::No
+        };
+    }
+    Vote::No
+}
+
+fn tombstone(config: &Config, node: &mut Node, said: Attempt) {
+    if config.is(Mutant::NoTombstone) {
+        return;
+    }
+    let newest = said.tokens.into_iter().max().unwrap_or(0);
+    let asked = if config.is(Mutant::TombstoneStart) {
+        newest
+    } else {
+        said.asked
+    };
+    node.fence = node.fence.max(asked + 1);
+}
+
+fn settle(config: &Config, node: &mut Node, attempt: usize, said: Attempt) -> Vote {
+    let matches = node.owner == config.owner(attempt) || config.is(Mutant::SettleAnyOwner);
+    if !config.is(Mutant::SettleKeepsFence) {
+        tombstone(config, node, said);
+    }
+    if !matches {
+        return Vote::No;
+    }
+    node.owner = config.settled_id(attempt);
+    node.timer = said.settle;
+    Vote::Yes
+}
+
+fn release(config: &Config, node: &mut Node, owner: u8, said: Attempt) {
+    if node.owner == owner || config.is(Mutant::ReleaseAnyOwner) {
+        node.owner = 0;
+        node.timer = 0;
+    }
+    tombstone(config, node, said);
+}

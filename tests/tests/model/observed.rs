@@ -1,0 +1,431 @@
+//! The `Observed` guard for clients that meet a node for the first time: a model of its own, exclusion only.
+//!
+//! A client that knew a node before sees its restart and does not count it for the guard time. A newcomer has only
+//! the uptimes to judge by. Who is old and who is young is all that matters here, so locks are plain keys with a ttl.
+
+use stateright::{Model, Property};
+
+use crate::run::Checked;
+
+pub(crate) const EXCLUSION: &str = "mutual exclusion among newcomers";
+
+/// What a newcomer makes of the uptimes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Newcomer {
+    /// Counts everybody.
+    Trusts,
+    /// Does not count a process younger than the guard time that started more than the tolerance after the oldest
+    /// one that it has ever met.
+    ComparesMet,
+    /// The same, after the oldest of those that it knows now: when that one restarts, the others look old.
+    ComparesPresent,
+    /// As the first, but a process younger than the guard time counts only once all nodes are met, and nobody counts a
+    /// process within the tolerance after its start.
+    ComparesAll,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Observed {
+    pub(crate) name: &'static str,
+    pub(crate) nodes: usize,
+    pub(crate) clients: usize,
+    pub(crate) newcomer: Newcomer,
+    pub(crate) ttl: u8,
+    pub(crate) guard_time: u8,
+    pub(crate) tolerance: u8,
+    pub(crate) restarts: u8,
+    /// A newcomer may meet some nodes and not reach the others.
+    pub(crate) partial: bool,
+    /// A newcomer begins only after it has met a node that had never restarted.
+    pub(crate) meets_first: bool,
+    /// A node may restart within the tolerance after the first start of all.
+    pub(crate) early_restarts: bool,
+    pub(crate) symmetric: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Met {
+    #[default]
+    Never,
+    /// As a newcomer: this process is the first one of this node that the client has seen.
+    First,
+    /// It knew the process before.
+    Restarted,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Vote {
+    #[default]
+    None,
+    Yes,
+    /// By a process that is gone.
+    Gone,
+}
+
+/// What a client knows of a node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct View {
+    met: Met,
+    /// What is left of the guard time since it saw the restart.
+    guard: u8,
+    under_way: bool,
+    vote: Vote,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Node {
+    owner: u8,
+    timer: u8,
+    /// Since the start of the process, up to what makes a difference.
+    age: u8,
+    restarted: bool,
+    views: [View; 3],
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Phase {
+    #[default]
+    Idle,
+    Acquiring,
+    Held,
+    Over,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Client {
+    phase: Phase,
+    elapsed: u8,
+    validity: u8,
+    /// The age of the oldest process ever met, had it gone on.
+    oldest: u8,
+    /// It has met a node that had never restarted.
+    met_first: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct State {
+    nodes: [Node; 5],
+    clients: [Client; 3],
+    restarts: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    Meet { client: usize, node: usize },
+    MeetAll { client: usize },
+    Propose { client: usize },
+    Deliver { client: usize, node: usize },
+    GiveUp { client: usize },
+    Restart { node: usize },
+    Tick,
+}
+
+impl Observed {
+    fn oldest_age(&self) -> u8 {
+        self.guard_time + self.tolerance + 1
+    }
+
+    /// Whether the client counts what the present process of a node says.
+    fn counts(&self, state: &State, client: usize, node: &Node) -> bool {
+        let nodes = &state.nodes[..self.nodes];
+        let met = nodes
+            .iter()
+            .filter(|node| node.views[client].met != Met::Never);
+        let oldest = match self.newcomer {
+            Newcomer::ComparesPresent => met.clone().map(|node| node.age).max().unwrap_or(0),
+            _ => state.clients[client].oldest,
+        };
+        let old = node.age >= self.guard_time;
+        let with_the_oldest = oldest.saturating_sub(node.age) <= self.tolerance;
+        let by_uptime = match self.newcomer {
+            Newcomer::Trusts => true,
+            Newcomer::ComparesMet | Newcomer::ComparesPresent => old || with_the_oldest,
+            Newcomer::ComparesAll => {
+                old || with_the_oldest && met.count() == self.nodes && node.age > self.tolerance
+            }
+        };
+        match node.views[client].met {
+            Met::Never => false,
+            Met::First => by_uptime,
+            Met::Restarted => node.views[client].guard == 0,
+        }
+    }
+
+    fn may_begin(&self, state: &State, client: usize) -> bool {
+        state
+            .nodes
+            .iter()
+            .any(|node| node.views[client].met != Met::Never)
+            && (!self.meets_first || state.clients[client].met_first)
+    }
+
+    fn decide(&self, state: &mut State, client: usize) {
+        let yes = state.nodes[..self.nodes]
+            .iter()
+            .filter(|node| match node.views[client].vote {
+                Vote::None => false,
+                Vote::Yes => self.counts(state, client, node),
+                Vote::Gone => true,
+            });
+        let won = yes.count() > self.nodes / 2;
+        let me = &mut state.clients[client];
+        if me.phase != Phase::Acquiring {
+            return;
+        }
+        let validity = self.ttl - me.elapsed;
+        if validity == 0 {
+            self.end(state, client);
+        } else if won {
+            self.end(state, client);
+            state.clients[client] = Client {
+                phase: Phase::Held,
+                validity,
+                ..Client::default()
+            };
+        }
+    }
+
+    /// What the client knows is of no more use: it has one attempt. What is under way still arrives.
+    fn end(&self, state: &mut State, client: usize) {
+        state.clients[client] = Client {
+            phase: Phase::Over,
+            ..Client::default()
+        };
+        for node in &mut state.nodes[..self.nodes] {
+            node.views[client] = View {
+                under_way: node.views[client].under_way,
+                ..View::default()
+            };
+        }
+    }
+
+    fn meet(state: &mut State, client: usize, node: usize) {
+        let node = &mut state.nodes[node];
+        let me = &mut state.clients[client];
+        me.oldest = node.age.max(me.oldest);
+        me.met_first |= !node.restarted;
+        let view = &mut node.views[client];
+        if view.met == Met::Never {
+            view.met = Met::First;
+        }
+    }
+
+    fn deliver(&self, state: &mut State, client: usize, at: usize) {
+        let node = &mut state.nodes[at];
+        node.views[client].under_way = false;
+        if node.owner != 0 {
+            return;
+        }
+        node.owner = client as u8 + 1;
+        node.timer = self.ttl;
+        if state.clients[client].phase == Phase::Acquiring {
+            node.views[client].vote = Vote::Yes;
+        }
+    }
+
+    fn restart(&self, state: &mut State, at: usize) {
+        state.restarts += 1;
+        let before = *state;
+        let node = &mut state.nodes[at];
+        (node.owner, node.timer, node.age, node.restarted) = (0, 0, 0, self.meets_first);
+        for (client, view) in node.views[..self.clients].iter_mut().enumerate() {
+            view.under_way = false;
+            let counted = self.counts(&before, client, &before.nodes[at]);
+            view.vote = match view.vote {
+                Vote::Yes if !counted => Vote::None,
+                Vote::Yes => Vote::Gone,
+                vote => vote,
+            };
+            // First sight is as early as can be: later ones only count later.
+            if view.met != Met::Never {
+                (view.met, view.guard) = (Met::Restarted, self.guard_time);
+            }
+        }
+    }
+
+    fn tick(&self, state: &mut State) {
+        for node in &mut state.nodes[..self.nodes] {
+            node.timer = node.timer.saturating_sub(1);
+            if node.timer == 0 {
+                node.owner = 0;
+            }
+            node.age = (node.age + 1).min(self.oldest_age());
+            for view in &mut node.views {
+                view.guard = view.guard.saturating_sub(1);
+            }
+        }
+        for (index, client) in state.clients.iter_mut().enumerate() {
+            if state
+                .nodes
+                .iter()
+                .any(|node| node.views[index].met != Met::Never)
+            {
+                client.oldest = (client.oldest + 1).min(self.oldest_age());
+            }
+            match client.phase {
+                Phase::Acquiring => client.elapsed += 1,
+                Phase::Held => {
+                    client.validity -= 1;
+                    if client.validity == 0 {
+                        client.phase = Phase::Over;
+                    }
+                }
+                Phase::Idle | Phase::Over => {}
+            }
+        }
+    }
+}
+
+impl Checked for Observed {
+    fn name(&self) -> String {
+        let Self {
+            name,
+            nodes,
+            clients,
+            restarts,
+            ..
+        } = self;
+        format!("{name} ({nodes} nodes, {clients} clients, {restarts} restarts)")
+    }
+
+    fn with_fixed_names(&self) -> Self {
+        Self {
+            symmetric: false,
+            ..*self
+        }
+    }
+
+    fn describe(&self, state: &State) -> String {
+        let clients = state
+            .clients
+            .iter()
+            .enumerate()
+            .filter(|(_, client)| client.validity > 0);
+        clients
+            .map(|(index, client)| format!("  [client {index} holds for {}]", client.validity))
+            .collect()
+    }
+
+    fn representative(&self, state: &State) -> State {
+        let orders: &[[usize; 3]] = match self.clients {
+            2 => &[[0, 1, 2], [1, 0, 2]],
+            _ => &[
+                [0, 1, 2],
+                [0, 2, 1],
+                [1, 0, 2],
+                [1, 2, 0],
+                [2, 0, 1],
+                [2, 1, 0],
+            ],
+        };
+        let renamed = orders.iter().map(|order| {
+            let mut renamed = *state;
+            renamed.clients = order.map(|old| state.clients[old]);
+            for node in &mut renamed.nodes[..self.nodes] {
+                let before = *node;
+                node.views = order.map(|old| before.views[old]);
+                if before.owner != 0 {
+                    let owner = usize::from(before.owner) - 1;
+                    node.owner = order
+                        .iter()
+                        .position(|&old| old == owner)
+                        .map_or(0, |new| new as u8 + 1);
+                }
+            }
+            renamed.nodes[..self.nodes].sort_unstable();
+            renamed
+        });
+        renamed.min().unwrap_or(*state)
+    }
+}
+
+impl Model for Observed {
+    type State = State;
+    type Action = Action;
+
+    /// All nodes start now, or have been up for long.
+    fn init_states(&self) -> Vec<State> {
+        [0, self.oldest_age()]
+            .map(|age| {
+                let mut state = State::default();
+                for node in &mut state.nodes[..self.nodes] {
+                    node.age = age;
+                }
+                state
+            })
+            .into()
+    }
+
+    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
+        for client in 0..self.clients {
+            let met = |node: &usize| state.nodes[*node].views[client].met != Met::Never;
+            let active = matches!(state.clients[client].phase, Phase::Idle | Phase::Acquiring);
+            if !active {
+            } else if self.partial {
+                actions.extend(
+                    (0..self.nodes)
+                        .filter(|node| !met(node))
+                        .map(|node| Action::Meet { client, node }),
+                );
+            } else if !(0..self.nodes).all(|node| met(&node)) {
+                actions.push(Action::MeetAll { client });
+            }
+            match state.clients[client].phase {
+                Phase::Idle if self.may_begin(state, client) => {
+                    actions.push(Action::Propose { client });
+                }
+                Phase::Acquiring => actions.push(Action::GiveUp { client }),
+                _ => {}
+            }
+            let under_way =
+                (0..self.nodes).filter(|&node| state.nodes[node].views[client].under_way);
+            actions.extend(under_way.map(|node| Action::Deliver { client, node }));
+        }
+        let oldest = state.nodes[..self.nodes]
+            .iter()
+            .map(|node| node.age)
+            .max()
+            .unwrap_or(0);
+        if state.restarts < self.restarts && (self.early_restarts || oldest > self.tolerance) {
+            actions.extend((0..self.nodes).map(|node| Action::Restart { node }));
+        }
+        actions.push(Action::Tick);
+    }
+
+    fn next_state(&self, last: &State, action: Action) -> Option<State> {
+        let mut state = *last;
+        match action {
+            Action::Meet { client, node } => Self::meet(&mut state, client, node),
+            Action::MeetAll { client } => {
+                (0..self.nodes).for_each(|node| Self::meet(&mut state, client, node));
+            }
+            Action::Propose { client } => {
+                state.clients[client].phase = Phase::Acquiring;
+                for node in &mut state.nodes[..self.nodes] {
+                    let view = &mut node.views[client];
+                    view.under_way = view.met != Met::Never;
+                }
+            }
+            Action::Deliver { client, node } => self.deliver(&mut state, client, node),
+            Action::GiveUp { client } => self.end(&mut state, client),
+            Action::Restart { node } => self.restart(&mut state, node),
+            Action::Tick => self.tick(&mut state),
+        }
+        (0..self.clients).for_each(|client| self.decide(&mut state, client));
+        if self.symmetric {
+            state = self.representative(&state);
+        }
+        (state != *last).then_some(state)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![Property::always(EXCLUSION, |_, state: &State| {
+            state
+                .clients
+                .iter()
+                .filter(|client| client.validity > 0)
+                .count()
+                <= 1
+        })]
+    }
+}

@@ -1,0 +1,133 @@
+//! Runs a model to its end, and shows a way into a violation step by step.
+
+use std::time::Instant;
+
+use stateright::{Checker, HasDiscoveries, Model};
+
+/// A model with a name, whose nodes and clients may be renamed.
+pub(crate) trait Checked: Model + Clone + Send + Sync + 'static {
+    fn name(&self) -> String;
+    /// The same model, in which nodes and clients keep the names that they had at the start.
+    fn with_fixed_names(&self) -> Self;
+    /// The state that stands for all that differ from this one in names only.
+    fn representative(&self, state: &Self::State) -> Self::State;
+    /// Who holds what, in a few words.
+    fn describe(&self, state: &Self::State) -> String;
+}
+
+/// Explores every state within the bounds; none may violate anything.
+pub(crate) fn holds<M>(model: &M)
+where
+    M: Checked,
+    M::State: Copy + std::fmt::Debug + std::hash::Hash + PartialEq + Send + Sync + 'static,
+    M::Action: Copy + std::fmt::Debug + PartialEq,
+{
+    let began = Instant::now();
+    let checker = model
+        .clone()
+        .checker()
+        .finish_when(HasDiscoveries::AnyFailures)
+        .spawn_bfs()
+        .join();
+    println!(
+        "holds    {}: {} states, depth {}, {:.1} s",
+        model.name(),
+        checker.unique_state_count(),
+        checker.max_depth(),
+        began.elapsed().as_secs_f32()
+    );
+    let violated: Vec<_> = checker.discoveries().into_iter().collect();
+    for (property, path) in &violated {
+        print_trace(model, property, &path.clone().into_actions());
+    }
+    assert!(violated.is_empty(), "{} is violated", model.name());
+    assert!(
+        checker.is_done(),
+        "{} is not explored to its end",
+        model.name()
+    );
+}
+
+/// Explores until this property is violated; it is a failure if it never is. `why` says what is broken or left out.
+pub(crate) fn violates<M>(model: &M, property: &'static str, why: &str)
+where
+    M: Checked,
+    M::State: Copy + std::fmt::Debug + std::hash::Hash + PartialEq + Send + Sync + 'static,
+    M::Action: Copy + std::fmt::Debug + PartialEq,
+{
+    let began = Instant::now();
+    let wanted = HasDiscoveries::AnyOf([property].into());
+    let checker = model
+        .clone()
+        .checker()
+        .finish_when(wanted)
+        .spawn_bfs()
+        .join();
+    let Some(path) = checker.discovery(property) else {
+        panic!(
+            "{why}: not caught in {} by {property}, after {} states",
+            model.name(),
+            checker.unique_state_count()
+        );
+    };
+    let actions = path.into_actions();
+    println!(
+        "violated {why}, in {}: {property} after {} steps ({} states, {:.1} s)",
+        model.name(),
+        actions.len(),
+        checker.unique_state_count(),
+        began.elapsed().as_secs_f32()
+    );
+    if std::env::var_os("MODEL_TRACE").is_some() {
+        print_trace(model, property, &actions);
+    }
+}
+
+/// Whether the larger bounds are asked for.
+pub(crate) fn deep() -> bool {
+    std::env::var("MODEL_DEPTH").is_ok_and(|depth| depth == "deep")
+}
+
+/// Prints the steps under the names that nodes and clients had at the start: the checker renames them as it goes.
+fn print_trace<M>(model: &M, property: &str, actions: &[M::Action])
+where
+    M: Checked,
+    M::State: Copy + std::fmt::Debug + PartialEq,
+    M::Action: Copy + std::fmt::Debug + PartialEq,
+{
+    let plain = model.with_fixed_names();
+    let mut ways: Vec<_> = model
+        .init_states()
+        .into_iter()
+        .zip(plain.init_states())
+        .map(|start| (start, Vec::new()))
+        .collect();
+    for &action in actions {
+        ways.retain_mut(|((canonical, state), lines)| {
+            let Some(next) = model.next_state(canonical, action) else {
+                return false;
+            };
+            *canonical = next;
+            let mut possible = Vec::new();
+            plain.actions(state, &mut possible);
+            let step = possible.into_iter().find_map(|action| {
+                let next = plain.next_state(state, action)?;
+                (model.representative(&next) == *canonical).then_some((action, next))
+            });
+            step.is_some_and(|(action, next)| {
+                lines.push(format!("    {action:?}{}", model.describe(&next)));
+                *state = next;
+                true
+            })
+        });
+    }
+    println!("  the way to violate {property}:");
+    for line in ways
+        .into_iter()
+        .next()
+        .map(|(_, lines)| lines)
+        .unwrap_or_default()
+    {
+        println!("{line}");
+    }
+}

@@ -1,0 +1,157 @@
+//! Drops from a state what can make no difference any more, so that states which differ in nothing else are one.
+
+use crate::client;
+use crate::config::Config;
+use crate::mutants::Mutant;
+use crate::state::{Attempt, Client, Node, Phase, State, Vote, flight};
+
+/// Drops what cannot matter any more, so that states which differ in nothing else are one.
+pub(crate) fn tidy(config: &Config, state: &mut State) {
+    for index in 0..config.clients {
+        tidy_client(config, state, index);
+    }
+    let attempts = config.clients * config.attempts;
+    for attempt in 0..attempts {
+        let index = config.client_of(attempt);
+        let me = state.clients[index];
+        let current =
+            me.phase != Phase::Idle && attempt == client::attempt_of(config, state, index);
+        let said = state.attempts[attempt];
+        for node in &mut state.nodes[..config.nodes] {
+            tidy_flight(config, node, attempt, current, &me, &said);
+        }
+        tidy_attempt(config, state, attempt);
+    }
+    let clients = &state.clients[..config.clients];
+    let may_win = |client: &Client| {
+        client.phase == Phase::Acquiring
+            || client.phase == Phase::Idle && usize::from(client.over) < config.attempts
+            || config.span > 0 && client.validity > 0
+    };
+    if !clients.iter().any(may_win) {
+        state.granted = 0;
+    }
+    if clients
+        .iter()
+        .all(|client| client.phase == Phase::Idle && usize::from(client.over) == config.attempts)
+    {
+        state.restarts = config.restarts;
+        for node in &mut state.nodes[..config.nodes] {
+            node.guard = 0;
+        }
+    }
+    if state.restarts == config.restarts {
+        for node in &mut state.nodes[..config.nodes] {
+            node.snapshot = (0, 0, 0);
+        }
+    }
+}
+
+/// A client for which nothing is left but to let go does so: its release is under way, and arrives when it likes.
+fn tidy_client(config: &Config, state: &mut State, index: usize) {
+    let me = state.clients[index];
+    let last = me.round + 1 >= config.rounds;
+    let (over, keep_yes, keep_no) = match me.phase {
+        Phase::Idle => return,
+        Phase::Acquiring => {
+            let too_late = client::validity(config, &me, config.ttl) == 0;
+            (too_late && last, !too_late, !last)
+        }
+        Phase::Held | Phase::Extending => (me.validity == 0, me.phase == Phase::Extending, false),
+        Phase::Settling => {
+            let attempt = client::attempt_of(config, state, index);
+            let too_late = client::validity(config, &me, state.attempts[attempt].settle) == 0;
+            (too_late, true, false)
+        }
+    };
+    if over && me.phase == Phase::Settling {
+        client::end_attempt(config, state, index);
+    } else if over {
+        client::release(config, state, index);
+    } else {
+        for node in &mut state.nodes[..config.nodes] {
+            let vote = &mut node.votes[index];
+            let kept = match vote {
+                Vote::None => true,
+                Vote::No | Vote::Stale => keep_no,
+                Vote::Yes | Vote::YesForgotten | Vote::YesInGuard => keep_yes,
+            };
+            if !kept {
+                *vote = Vote::None;
+            }
+        }
+    }
+}
+
+/// Requests that the node would refuse for good, and whose answer nobody reads, are as good as lost.
+fn tidy_flight(
+    config: &Config,
+    node: &mut Node,
+    attempt: usize,
+    current: bool,
+    me: &Client,
+    said: &Attempt,
+) {
+    let flying = &mut node.flight[attempt];
+    for round in 0..config.rounds {
+        let bit = flight::ACQUIRE << round;
+        let read = current && me.phase == Phase::Acquiring && me.round == round;
+        if *flying & bit != 0 && !read && node.fence >= said.tokens[usize::from(round)] {
+            *flying &= !bit;
+            if current {
+                *flying |= flight::OPEN;
+            }
+        }
+    }
+    if config.is(Mutant::OwnerReused) {
+        return;
+    }
+    let owner = config.owner(attempt);
+    let heals = |extension: u8| node.fence <= said.extends[usize::from(extension)].1;
+    let extends =
+        (0..config.extensions).filter(|extension| *flying & flight::EXTEND << extension != 0);
+    let may_own =
+        node.owner == owner || *flying & flight::ACQUIRES != 0 || extends.clone().any(heals);
+    if may_own {
+        return;
+    }
+    let mut gone = 0;
+    for extension in extends {
+        if !(current && me.phase == Phase::Extending && me.extensions == extension + 1) {
+            gone |= flight::EXTEND << extension;
+        }
+    }
+    if node.fence > said.asked {
+        gone |= flight::RELEASE;
+        if !(current && me.phase == Phase::Settling) {
+            gone |= flight::SETTLE;
+        }
+    }
+    *flying &= !gone;
+}
+
+/// Forgets what an attempt said once nothing of it can be delivered.
+fn tidy_attempt(config: &Config, state: &mut State, attempt: usize) {
+    let index = config.client_of(attempt);
+    let me = &state.clients[index];
+    let current = me.phase != Phase::Idle && attempt == client::attempt_of(config, state, index);
+    let flying = state.nodes[..config.nodes]
+        .iter()
+        .fold(0, |all, node| all | node.flight[attempt]);
+    let said = &mut state.attempts[attempt];
+    if !current && flying == 0 {
+        *said = Attempt::default();
+        return;
+    }
+    for round in 0..config.rounds {
+        if flying & flight::ACQUIRE << round == 0 && !(current && round == me.round) {
+            said.tokens[usize::from(round)] = 0;
+        }
+    }
+    for extension in 0..config.extensions {
+        if flying & flight::EXTEND << extension == 0 && !(current && extension + 1 == me.extensions)
+        {
+            said.extends[usize::from(extension)] = (0, 0, 0);
+        }
+    }
+}
