@@ -98,12 +98,12 @@ impl Pursuit<'_> {
             contended: false,
             inbox: None,
         };
+        let mut contended = self.give_way(turn).await;
         // A short wait still has the time to ask once.
         let mut within = match self.wait {
             Duration::ZERO => node_timeout,
             _ => self.left().max(node_timeout / 5).min(node_timeout),
         };
-        let mut contended = self.give_way(turn).await;
         let mut refused = None;
         let mut waiting: Option<Waiting> = None;
         let mut series = Series::default();
@@ -143,6 +143,7 @@ impl Pursuit<'_> {
                 });
                 ask.contended = false;
                 refused = Some(failure);
+                within = left.min(node_timeout);
                 continue;
             }
             let jitter = core.nodes.random.draw();

@@ -18,7 +18,8 @@ use crate::{
 const TITLE: &str = "Release in one process to acquire in another";
 const P50: &str = "p50 µs";
 const P99: &str = "p99 µs";
-const QUORUM: &str = "quorum round trip";
+const IDLE: &str = "quorum round trip, after idling";
+const BUSY: &str = "quorum round trip, back to back";
 const PING: &str = "PING of one node";
 /// A retry delay that costs the peers no more commands than they have to spend.
 const DELAY: Duration = Duration::from_millis(5);
@@ -39,11 +40,14 @@ pub(super) async fn measure(stage: &Stage, report: &mut Report) -> Outcome<()> {
         let trip = raw
             .run(&Load::new(1, Keys::Each(fresh("trip")), time))
             .await?;
-        sheet.push(QUORUM, P50, trip.waits().at(0.5) / 1e3);
-        sheet.push(QUORUM, P99, trip.waits().at(0.99) / 1e3);
+        sheet.push(BUSY, P50, trip.waits().at(0.5) / 1e3);
+        sheet.push(BUSY, P99, trip.waits().at(0.99) / 1e3);
         let pings = pings(stage, samples * 10).await?;
         sheet.push(PING, P50, pings.at(0.5) / 1e3);
         sheet.push(PING, P99, pings.at(0.99) / 1e3);
+        let idle = idle(&raw, samples).await?;
+        sheet.push(IDLE, P50, idle.at(0.5) / 1e3);
+        sheet.push(IDLE, P99, idle.at(0.99) / 1e3);
         for (contender, child) in &mut contenders {
             let mut woken = Vec::with_capacity(samples);
             while woken.len() < samples {
@@ -58,12 +62,14 @@ pub(super) async fn measure(stage: &Stage, report: &mut Report) -> Outcome<()> {
         "peers with a retry delay of {} ms (their default: 200 ms)",
         DELAY.as_millis()
     ));
-    sheet.note("round trip: the acquire script to a majority over raw sockets");
+    sheet.note("round trip: the acquire script to a majority over raw sockets; who waits for a lock has idled");
     let ours = sheet.series(Kind::Fenced.name(), P50);
-    let ratio = ours.over(&sheet.series(QUORUM, P50));
+    let ratio = ours.over(&sheet.series(IDLE, P50));
+    let busy = ours.over(&sheet.series(BUSY, P50));
     let pings = ours.over(&sheet.series(PING, P50));
     report.add(sheet);
     report.ratio("wake-up", &ratio);
+    report.ratio("wake-up-over-busy", &busy);
     report.ratio("wake-up-over-ping", &pings);
     println!();
     Ok(())
@@ -71,8 +77,7 @@ pub(super) async fn measure(stage: &Stage, report: &mut Report) -> Outcome<()> {
 
 /// Nanoseconds from the release here to the acquire there; none when the other one was first.
 async fn one(contender: &Contender, child: &mut Child) -> Outcome<Option<u64>> {
-    // Long enough that the other one sleeps, and never in step with what it sleeps.
-    let held_for = Duration::from_micros(25_000 + u64::from(rand::random::<u16>()) % 20_000);
+    let held_for = pause();
     let key = fresh("wake");
     let hold = Load::new(1, Keys::One(key.clone()), Duration::from_micros(200)).body(held_for);
     let ask = async {
@@ -93,6 +98,24 @@ async fn one(contender: &Contender, child: &mut Child) -> Outcome<Option<u64>> {
         Some(nanos) => Ok(Some(nanos)),
         None => Err(format!("{}: two processes held one lock", contender.name).into()),
     }
+}
+
+/// Long enough that who waits sleeps, and never in step with what it sleeps.
+fn pause() -> Duration {
+    Duration::from_micros(25_000 + u64::from(rand::random::<u16>()) % 20_000)
+}
+
+/// Acquires of the raw floor, each after a pause like that of who waits.
+async fn idle(raw: &Contender, count: usize) -> Outcome<Sorted> {
+    let mut samples = Vec::with_capacity(count);
+    for _ in 0..count {
+        tokio::time::sleep(pause()).await;
+        let once = Load::new(1, Keys::Each(fresh("idle")), Duration::from_micros(1));
+        let run = raw.run(&once).await?;
+        let hold = run.tasks[0].holds.first().ok_or("the floor held nothing")?;
+        samples.push(hold.entered - hold.asked);
+    }
+    Ok(Sorted::new(samples))
 }
 
 /// Round trips of one command to one node.
