@@ -33,6 +33,8 @@ struct Known {
     version: String,
     /// When the process started, in microseconds of the client's clock; before that clock's beginning, perhaps.
     started: i64,
+    /// The earliest start of any process that this node was: an oldest node that restarts makes no other one look old.
+    earliest: Option<i64>,
     /// It changed its run id under this client, so its age is no excuse.
     restarted: bool,
     eviction: Option<String>,
@@ -196,6 +198,11 @@ pub(crate) fn admit(
         known.eviction.clone_from(&info.eviction);
         known.started = signed(now.micros())
             .saturating_sub(i64::try_from(info.uptime.as_micros()).unwrap_or(i64::MAX));
+        known.earliest = Some(
+            known
+                .earliest
+                .map_or(known.started, |at| at.min(known.started)),
+        );
         let barred = match (&info.replica_of, twin) {
             (Some(master), _) => Some(Fault::untouched(
                 FaultKind::ReadOnly,
@@ -230,21 +237,21 @@ pub(crate) fn admit(
 /// A node that this client meets for the first time, and that started well after the oldest one, may have had a life
 /// before. Judged anew whenever a node is met, since the oldest may come last.
 fn judge_ages(states: &[impl AsRef<NodeState>], now: Instant, guard_time: Duration) {
-    let uptime = |known: &Known| {
-        (!known.run_id.is_empty()).then(|| {
-            let micros = signed(now.micros()).saturating_sub(known.started);
-            Duration::from_micros(u64::try_from(micros).unwrap_or(0))
-        })
+    let since = |start: i64| {
+        let micros = signed(now.micros()).saturating_sub(start);
+        Duration::from_micros(u64::try_from(micros).unwrap_or(0))
     };
     let mut oldest = Duration::default();
     for_each(states, |state| {
-        oldest = oldest.max(uptime(&lock(&state.known)).unwrap_or_default());
+        let earliest = lock(&state.known).earliest;
+        oldest = oldest.max(earliest.map_or(Duration::ZERO, since));
     });
     for_each(states, |state| {
         let known = lock(&state.known);
-        let Some(age) = uptime(&known).filter(|_| !known.restarted) else {
+        if known.restarted || known.earliest.is_none() {
             return;
-        };
+        }
+        let age = since(known.started);
         if let Some(left) = guard_time::on_first_sight(age, oldest, guard_time) {
             let until = now.after(left).micros();
             if state.no_vote_until.fetch_max(until, Relaxed) == 0 {
