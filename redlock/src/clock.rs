@@ -15,6 +15,10 @@ impl Instant {
         Self(self.0.saturating_add(by))
     }
 
+    pub(crate) fn before(self, by: Duration) -> Self {
+        Self(self.0.saturating_sub(by))
+    }
+
     /// Whole microseconds since the clock's beginning.
     pub(crate) fn micros(self) -> u64 {
         u64::try_from(self.0.as_micros()).unwrap_or(u64::MAX)

@@ -74,8 +74,12 @@ impl Nodes {
     /// Takes note of who answered a new connection to node `index`.
     pub(crate) fn admit(&self, index: usize, state: &NodeState, info: &super::Info) {
         let now = self.now();
-        if info.time > 0 {
-            self.tokens.calibrate(index, info.time, now);
+        let (age, round_trip) = info
+            .told
+            .map_or_else(Default::default, |(told, trip)| (told.elapsed(), trip));
+        // A reply that was stalled for longer than clocks may lie apart tells nothing.
+        if info.time > 0 && round_trip <= self.skew.max(self.timeout) {
+            self.tokens.calibrate(index, info.time, now.before(age));
         }
         state::admit(
             &self.states,

@@ -1,6 +1,6 @@
 //! What a node says of itself on a new connection.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The identity and state of a node's process.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +15,8 @@ pub(crate) struct Info {
     pub(crate) eviction: Option<String>,
     /// Its wall clock, in microseconds since the epoch.
     pub(crate) time: u64,
+    /// The middle of the round trip that told it, and the length of that; `None` where it took none.
+    pub(crate) told: Option<(Instant, Duration)>,
 }
 
 impl Info {
@@ -42,6 +44,7 @@ impl Info {
             replica_of,
             eviction: None,
             time: 0,
+            told: None,
         }
     }
 }

@@ -22,14 +22,14 @@ fn chaos(args: &[&str]) -> (Output, String) {
 
 #[test]
 fn a_short_storm_breaks_nothing() {
-    let (output, said) = chaos(&["--seconds", "10", "--seed", "1"]);
+    let (output, said) = chaos(&["--seconds", "8", "--seed", "1"]);
     assert!(output.status.success(), "{said}");
     assert!(said.contains("no violations"), "{said}");
 }
 
 #[test]
 fn control_without_the_restart_guard_two_hold_at_once_and_it_is_found() {
-    let (output, said) = chaos(&["--seconds", "8", "--seed", "1", "--control", "no-guard"]);
+    let (output, said) = chaos(&["--seconds", "7", "--seed", "1", "--control", "no-guard"]);
     assert!(output.status.success(), "{said}");
     assert!(said.contains("they were found"), "{said}");
 }

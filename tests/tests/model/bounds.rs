@@ -163,11 +163,9 @@ pub(crate) const RESTART_FIVE: Config = Config {
     ..RESTART
 };
 
-/// A window no longer than the guard time survives a restart.
+/// A window no longer than the guard time survives a restart, also where a node was healed before it is settled.
 pub(crate) const RESTART_SETTLE: Config = Config {
     name: "restart and settle",
-    extend: &[],
-    extensions: 0,
     settle: &[2],
     restarts: 1,
     restart_kinds: &[Restart::Empty],

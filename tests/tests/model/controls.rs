@@ -119,6 +119,11 @@ fn quarantined_votes_counted() {
 }
 
 #[test]
+fn quarantined_settles_counted() {
+    caught(QuarantinedSettles, EXCLUSION, RESTART_SETTLE);
+}
+
+#[test]
 fn marker_without_the_run_id() {
     caught(MarkerWithoutRunId, EXCLUSION, RESTART_SNAPSHOT);
 }

@@ -15,6 +15,7 @@ impl Mutant {
                 | Self::NoGuard
                 | Self::GuardShort
                 | Self::QuarantinedVotes
+                | Self::QuarantinedSettles
                 | Self::MarkerWithoutRunId
         )
     }
@@ -59,6 +60,8 @@ pub(crate) enum Mutant {
     GuardShort,
     /// What a quarantined node answers to an extension counts.
     QuarantinedVotes,
+    /// What a quarantined node answers to a settle counts.
+    QuarantinedSettles,
     /// The marker lacks the run id: a snapshot brings it back, and the node votes at once.
     MarkerWithoutRunId,
     /// STALE compares with the end of the block.

@@ -88,7 +88,12 @@ fn judged(config: &Config, node: &Node, vote: Vote, request: Request) -> Vote {
     if node.guard == 0 || vote != Vote::Yes {
         return vote;
     }
-    if config.is(Mutant::QuarantinedVotes) && matches!(request, Request::Extend(_)) {
+    let counted_all_the_same = match request {
+        Request::Extend(_) => config.is(Mutant::QuarantinedVotes),
+        Request::Settle => config.is(Mutant::QuarantinedSettles),
+        _ => false,
+    };
+    if counted_all_the_same {
         return vote;
     }
     match config.guard {

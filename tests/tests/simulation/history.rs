@@ -67,6 +67,8 @@ pub(crate) struct History {
     pub(crate) deleted: Vec<(usize, At)>,
     /// When a client stood still: from and to.
     pub(crate) stood_still: Vec<(usize, At, At)>,
+    /// When everything stood still last: releases were given up meanwhile that would have barred what came late.
+    pub(crate) stalled: At,
     /// Until when a key may be busy without a holder.
     pub(crate) busy_until: Vec<At>,
     /// What must not have happened.

@@ -155,8 +155,10 @@ impl World {
             // Without tombstones, one that arrives after its release stays for its ttl.
             return;
         }
+        let stalled = self.history().stalled;
+        let late = if stalled.is_zero() { stalled } else { stalled + self.plan.max_ttl };
         for key in 0..self.plan.keys {
-            if self.history().busy_until[key] + quiet > self.now() {
+            if self.history().busy_until[key].max(late) + quiet > self.now() {
                 continue;
             }
             let name = Self::name(key);
@@ -306,6 +308,7 @@ impl World {
     /// All clients stand still.
     pub(crate) fn stood_still(&self, from: At, to: At) {
         let mut history = self.history();
+        history.stalled = to;
         for client in 0..self.plan.clients {
             history.stood_still.push((client, from, to));
         }

@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use redis::{
@@ -201,9 +201,11 @@ async fn introduce(connection: &mut MultiplexedConnection) -> Result<Info, Openi
     pipeline.cmd("INFO").arg("replication");
     pipeline.cmd("TIME");
     pipeline.cmd("CONFIG").arg("GET").arg("maxmemory-policy");
+    let asked = Instant::now();
     let answers = connection
         .send_packed_commands(&pipeline, 0, pipeline.len())
         .await?;
+    let round_trip = asked.elapsed();
     let mut answers = answers.into_iter();
     let mut next = |needs: &str| match answers.next() {
         Some(Value::ServerError(error)) => {
@@ -225,6 +227,7 @@ async fn introduce(connection: &mut MultiplexedConnection) -> Result<Info, Openi
         .and_then(|value| decode::setting(&value));
     let mut info = Info::from_text(&server, &replication);
     info.time = time;
+    info.told = Some((asked + round_trip / 2, round_trip));
     info.eviction = eviction;
     Ok(info)
 }
