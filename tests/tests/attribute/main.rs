@@ -23,6 +23,7 @@ mod methods;
 mod on_busy;
 mod on_error;
 mod on_lost;
+mod real_nodes;
 mod reentrant;
 mod refuse;
 mod release;

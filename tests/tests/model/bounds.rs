@@ -183,6 +183,18 @@ pub(crate) const RESTART_TOKENS: Config = Config {
     ..Config::acquire("restart and tokens", 3, 2, 1)
 };
 
+/// Tokens, extension and settle together: nothing comes between a grant and the window that ends it.
+pub(crate) const RESTART_WINDOW: Config = Config {
+    name: "restart, tokens and settle",
+    skew: Some(1),
+    horizon: 7,
+    guard_time: 3,
+    extend: &[2],
+    extensions: 1,
+    settle: &[2],
+    ..RESTART_TOKENS
+};
+
 /// The same with blocks: guard time = ttl + skew + span.
 pub(crate) const RESTART_BLOCKS: Config = Config {
     name: "restart and blocks",

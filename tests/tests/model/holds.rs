@@ -177,6 +177,11 @@ fn restart_and_tokens() {
 }
 
 #[test]
+fn restart_tokens_and_settle() {
+    holds(RESTART_WINDOW, &[ForgotHolder, Settled, Healed]);
+}
+
+#[test]
 fn restart_and_blocks() {
     holds(RESTART_BLOCKS, &[ForgotHolder, GrantedAgain, Turn]);
 }

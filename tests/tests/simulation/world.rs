@@ -156,7 +156,11 @@ impl World {
             return;
         }
         let stalled = self.history().stalled;
-        let late = if stalled.is_zero() { stalled } else { stalled + self.plan.max_ttl };
+        let late = if stalled.is_zero() {
+            stalled
+        } else {
+            stalled + self.plan.max_ttl
+        };
         for key in 0..self.plan.keys {
             if self.history().busy_until[key].max(late) + quiet > self.now() {
                 continue;
