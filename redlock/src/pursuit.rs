@@ -18,9 +18,11 @@ use crate::{
     service::Service,
 };
 
-/// Further attempts, at once, of a request that does not wait: after votes that were split, so that one of two
-/// who ask at the same moment gets the lock.
-const SPLITS: u32 = 2;
+/// Further attempts of a request that does not wait, after votes that were split: so that one of those who ask at the
+/// same moment gets the lock. They ask one node first; who is refused there gives up, so one is left.
+const SPLITS: u32 = 12;
+/// The pause before such an attempt, in which the keys of those who gave up go; none before the first.
+const SPLIT_PAUSE: Duration = Duration::from_millis(1);
 
 /// Somebody who wants a lock.
 #[derive(Debug)]
@@ -128,6 +130,10 @@ impl Pursuit<'_> {
             let (refusal, number) = series.next(&failure);
             if self.wait.is_zero() && refusal == Refusal::Split && number <= SPLITS {
                 ask.contended = true;
+                if number > 1 {
+                    let jitter: f64 = core.nodes.random.draw();
+                    tokio::time::sleep(SPLIT_PAUSE.mul_f64(f64::from(number) * jitter)).await;
+                }
                 continue;
             }
             let left = self.left();

@@ -201,13 +201,12 @@ impl Tally {
         self.voted.contains(node)
     }
 
-    /// Whether `node` is the only one that voted so far.
-    pub(crate) fn is_first(&self, node: usize) -> bool {
-        self.voted.len() == 1 && self.voted.contains(node)
-    }
-
     pub(crate) fn said_no(&self, node: usize) -> bool {
         self.no.contains(node)
+    }
+
+    pub(crate) fn has_failed(&self, node: usize) -> bool {
+        self.failed.contains(node)
     }
 
     /// Nodes that have not answered.

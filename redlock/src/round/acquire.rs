@@ -125,7 +125,8 @@ pub(crate) async fn attempt(
         } else {
             None
         };
-        let first = ask.contended.then(|| first_node(nodes, &ask.key));
+        let order = ask.contended.then(|| order(nodes, &ask.key));
+        let first = order.as_ref().and_then(|order| order.first().copied());
         let round = undo.next_round(ask, token, started, first);
         // A further round has the time for an answer, however late the one before was decided.
         let least = if number == 1 {
@@ -138,18 +139,32 @@ pub(crate) async fn attempt(
                 .saturating_sub(nodes.now().saturating_since(begun))
                 .max(least)
         };
-        if let Some(first) = first {
-            // No longer than the rest can do without.
-            round.voted(first, left() / 4).await;
-            if !round.with_tally(|tally| tally.said_no(first)) {
-                undo.asked = all;
-                round.send(driver, all.minus(NodeSet::only(first)));
+        let mut refused = false;
+        for node in order.iter().flatten().copied() {
+            if !undo.asked.contains(node) {
+                undo.asked.insert(node);
+                round.send(driver, NodeSet::only(node));
+            }
+            // No longer than the rest can do without; who is silent is passed over, by all clients alike.
+            round.voted(node, left() / 4).await;
+            let (voted, no) = round.with_tally(|tally| {
+                let voted = tally.has_voted(node) && !tally.has_failed(node);
+                (voted, tally.said_no(node))
+            });
+            refused = no;
+            if voted {
+                break;
             }
         }
-        let decision = if undo.asked == all {
-            round.decided(left()).await
-        } else {
+        if !refused && undo.asked != all {
+            let rest = all.minus(undo.asked);
+            undo.asked = all;
+            round.send(driver, rest);
+        }
+        let decision = if refused {
             Decision::Refused
+        } else {
+            round.decided(left()).await
         };
         let fence = round.with_tally(|tally| tally.fence);
         if fence > ask.floor {
@@ -191,7 +206,8 @@ pub(crate) async fn attempt(
                 return Err(round.with_tally(|tally| Failure::Refused {
                     free_in: tally.quorum_free_in(),
                     left: tally.holder_left(),
-                    split: tally.is_split(),
+                    // Who has the node that all ask first goes on until it has the rest.
+                    split: tally.is_split() && !refused,
                 }));
             }
             Decision::NoQuorum => {
@@ -202,8 +218,8 @@ pub(crate) async fn attempt(
     }
 }
 
-/// The node that all clients ask first for this key, among those that are up.
-fn first_node(nodes: &Nodes, key: &Key) -> usize {
+/// The order in which all clients ask the nodes that are up for this key, one by one until one votes.
+fn order(nodes: &Nodes, key: &Key) -> Vec<usize> {
     // The same on every client, unlike the standard library's hashers.
     let hash = key
         .lock()
@@ -213,10 +229,10 @@ fn first_node(nodes: &Nodes, key: &Key) -> usize {
         });
     let count = nodes.len();
     let start = usize::try_from(hash % count as u64).unwrap_or(0);
-    let mut order = (0..count).map(|step| (start + step) % count);
-    order
-        .find(|&node| nodes.states[node].is_up())
-        .unwrap_or(start)
+    (0..count)
+        .map(|step| (start + step) % count)
+        .filter(|&node| nodes.states[node].is_up())
+        .collect()
 }
 
 /// Releases what an attempt may have written, unless it won.

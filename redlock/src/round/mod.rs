@@ -39,7 +39,9 @@ struct Votes {
     tally: Tally,
     /// The deadline passed before the decision: who is silent is at fault.
     overdue: bool,
-    /// Woken by every vote while only one node was asked, else by the decision.
+    /// The node that is waited for by itself.
+    awaited: Option<usize>,
+    /// Woken by the decision, or by the vote that is awaited.
     waker: Option<Waker>,
 }
 
@@ -66,6 +68,7 @@ impl Round {
             votes: Mutex::new(Votes {
                 tally,
                 overdue: false,
+                awaited: None,
                 waker: None,
             }),
             _pending: pending,
@@ -103,6 +106,7 @@ impl Round {
 
     /// Waits for one node's vote, at most this long. Cancel safe.
     pub(crate) async fn voted(&self, node: usize, within: Duration) {
+        lock(&self.votes).awaited = Some(node);
         let voted = self.until(|tally| tally.has_voted(node).then_some(()));
         // Silence is an answer too: the others are asked then.
         let _ = tokio::time::timeout(within, voted).await;
@@ -187,8 +191,8 @@ impl Ballot for Round {
         let waker = {
             let mut votes = lock(&self.votes);
             votes.tally.record(node, reply);
-            // One wake-up a round, but for the first node of a round that asks one before the rest.
-            if votes.tally.decision().is_some() || votes.tally.is_first(node) {
+            // One wake-up a round, but for a node that is asked before the rest.
+            if votes.tally.decision().is_some() || votes.awaited == Some(node) {
                 votes.waker.take()
             } else {
                 None
