@@ -31,7 +31,7 @@ pub enum Mutant {
     CountedFromLastReply,
     /// A grant is returned although nothing of its validity is left.
     ExpiredGranted,
-    /// The end of the validity is not told.
+    /// The end of the validity is told only to who looks.
     LostUntold,
     /// What a failed attempt wrote is left to expire.
     NotUndone,

@@ -14,7 +14,13 @@ use std::{
 use tokio::sync::Notify;
 
 use super::{HoldTerms, LOST, Lease, OPEN, RELEASED};
-use crate::{clock::Instant, error::Error, protocol::token::FencingToken, round::Round};
+use crate::{
+    clock::Instant,
+    error::Error,
+    mutant::{self, Mutant},
+    protocol::token::FencingToken,
+    round::Round,
+};
 
 /// One turn.
 #[derive(Debug)]
@@ -96,7 +102,11 @@ impl Hold {
                 return;
             }
             // Timers stop while the machine sleeps, the validity does not: look now and then.
-            let look_again = self.remaining().min(Duration::from_secs(1));
+            let look_again = if mutant::on(Mutant::LostUntold) {
+                Duration::MAX
+            } else {
+                self.remaining().min(Duration::from_secs(1))
+            };
             tokio::select! {
                 biased;
                 () = ended => {}

@@ -182,8 +182,7 @@ impl Lease {
 
     /// Whether the lease holds: neither ended nor out of its validity.
     pub(crate) fn is_open(&self) -> bool {
-        let told = || self.core.now() < self.valid_until() || mutant::on(Mutant::LostUntold);
-        self.state.load(Acquire) == OPEN && told()
+        self.state.load(Acquire) == OPEN && self.core.now() < self.valid_until()
     }
 
     pub(crate) fn remaining(&self) -> Duration {
@@ -268,9 +267,6 @@ impl Lease {
 
     /// A lease whose validity is over is lost, whatever Redis would answer.
     pub(crate) fn lapse(self: &Arc<Self>) {
-        if mutant::on(Mutant::LostUntold) {
-            return;
-        }
         if self.state.load(Acquire) == OPEN && self.core.now() >= self.valid_until() {
             self.lose("its validity is over: it was not extended in time");
         }

@@ -6,7 +6,7 @@ use crate::observed::{Newcomer, Observed};
 /// Any token at any time, retries after STALE, requests that arrive again and again, early expiry.
 pub(crate) const ACQUIRE: Config = Config {
     rounds: 2,
-    tokens: 4,
+    tokens: 3,
     ttl: 3,
     drift: 1,
     duplicates: true,
@@ -186,9 +186,9 @@ pub(crate) const RESTART_TOKENS: Config = Config {
 /// Tokens, extension and settle together: nothing comes between a grant and the window that ends it.
 pub(crate) const RESTART_WINDOW: Config = Config {
     name: "restart, tokens and settle",
-    skew: Some(1),
-    horizon: 7,
-    guard_time: 3,
+    skew: Some(0),
+    horizon: 6,
+    guard_time: 2,
     extend: &[2],
     extensions: 1,
     settle: &[2],
@@ -218,7 +218,7 @@ pub(crate) const BLOCKS: Config = Config {
 /// Two further blocks, of which the first may never be confirmed.
 pub(crate) const FURTHER_BLOCKS: Config = Config {
     name: "further token blocks",
-    tokens: 5,
+    tokens: 4,
     extensions: 2,
     ..BLOCKS
 };

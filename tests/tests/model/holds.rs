@@ -30,6 +30,15 @@ fn acquire() {
 }
 
 #[test]
+fn acquire_more_tokens_deep() {
+    holds_deep(Config {
+        name: "acquire with duplicates, deep",
+        tokens: 4,
+        ..ACQUIRE
+    });
+}
+
+#[test]
 fn acquire_with_two_retries() {
     holds(RETRY, &[Granted, GrantedOnRetry, GrantedAgain]);
 }
@@ -177,8 +186,8 @@ fn restart_and_tokens() {
 }
 
 #[test]
-fn restart_tokens_and_settle() {
-    holds(RESTART_WINDOW, &[ForgotHolder, Settled, Healed]);
+fn restart_tokens_and_settle_deep() {
+    holds_deep(RESTART_WINDOW);
 }
 
 #[test]
@@ -197,6 +206,15 @@ fn further_token_blocks() {
         FURTHER_BLOCKS,
         &[Turn, TurnOnFurtherBlock, Healed, GrantedAgain],
     );
+}
+
+#[test]
+fn further_token_blocks_deep() {
+    holds_deep(Config {
+        name: "further token blocks, deep",
+        tokens: 5,
+        ..FURTHER_BLOCKS
+    });
 }
 
 /// HEALED counted as a vote: no rule that was checked needs it refused. The design refuses it so that an extension

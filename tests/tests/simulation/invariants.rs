@@ -97,9 +97,14 @@ pub(crate) fn majority_holds(
 
 /// I8: how long a request may take at most.
 pub(crate) fn call_bound(plan: &Plan, ttl: Duration, wait: Duration) -> Duration {
-    // One look may take three attempts, when votes split, and each of them two more rounds of a fifth, when tokens are
-    // stale. A wait ends with one attempt.
-    wait + plan.node_timeout.min(ttl / 4) * 21 / 5 + ms(10)
+    // An attempt has two more rounds of a fifth, when tokens are stale.
+    let attempt = plan.node_timeout.min(ttl / 4) * 7 / 5;
+    if wait.is_zero() {
+        // Twelve more when votes split, with pauses that grow to 12 ms.
+        attempt * 13 + ms(100)
+    } else {
+        wait + attempt * 2 + ms(10)
+    }
 }
 
 /// The local end of validity is told this late at most: a timer's grain, and the next look.
