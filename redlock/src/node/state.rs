@@ -153,7 +153,8 @@ impl NodeState {
     /// What a reply of this node is worth: a yes of a node that may have forgotten is none.
     pub(crate) fn weigh(&self, reply: Reply, now: Instant) -> Reply {
         match (&reply, self.quarantined(now)) {
-            (Reply::Yes | Reply::Healed, Some(left)) => Reply::Abstains { left },
+            // Neither is its "gone" a vote: a holder would be told that it lost what a majority still guards for it.
+            (Reply::Yes | Reply::Healed | Reply::Gone, Some(left)) => Reply::Abstains { left },
             _ => reply,
         }
     }

@@ -124,7 +124,7 @@ impl Store {
         match abstains {
             Some(failed @ Reply::Failed(_)) => Outcome::Vote(failed),
             abstains => match (self.carry_out(&call.key, &call.what, retention), abstains) {
-                (Outcome::Vote(Reply::Yes | Reply::Healed), Some(abstains))
+                (Outcome::Vote(Reply::Yes | Reply::Healed | Reply::Gone), Some(abstains))
                     if !mutant::on(Mutant::QuarantinedCounted) =>
                 {
                     Outcome::Vote(abstains)

@@ -15,8 +15,10 @@ if abstains and abstains[1] == 'MAXTTL' then return abstains end
 local owner = redis.call('MGET', KEYS[1])[1]
 local fence = KEYS[2] and redis.call('MGET', KEYS[2])[1]
 
-if owner and owner ~= ARGV[1] then return redis.status_reply('GONE') end
-if not owner and not KEYS[2] then return redis.status_reply('GONE') end
+-- A node that may have forgotten the lock is no witness that it is gone.
+local gone = abstains or redis.status_reply('GONE')
+if owner and owner ~= ARGV[1] then return gone end
+if not owner and not KEYS[2] then return gone end
 
 if KEYS[2] then
   if not fence then
@@ -25,7 +27,7 @@ if KEYS[2] then
     return {'BADFENCE', fence}
   elseif tonumber(fence) > tonumber(ARGV[3]) then
     -- A tombstone or a later holder. Held all the same where the owner still matches.
-    if not owner then return redis.status_reply('GONE') end
+    if not owner then return gone end
     redis.call('PEXPIRE', KEYS[2], ARGV[4])
   else
     redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
