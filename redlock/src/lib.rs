@@ -33,6 +33,9 @@ mod sync;
 #[cfg(feature = "__mutants")]
 #[doc(hidden)]
 pub use crate::mutant::{Mutant as __Mutant, make as __make};
+#[cfg(feature = "__fuzzing")]
+#[doc(hidden)]
+pub use crate::node::read as __read_answer;
 pub use crate::{
     all::{Guards, LockAllRequest},
     builder::Builder,

@@ -23,6 +23,8 @@ pub(crate) use fault::Fault;
 pub use fault::FaultKind;
 pub(crate) use info::Info;
 pub(crate) use redis::Certificates;
+#[cfg(feature = "__fuzzing")]
+pub use redis::read;
 pub(crate) use state::NodeState;
 pub(crate) use strict::{Strict, is_reserved};
 pub(crate) use wake::{Waiting, Wakes};

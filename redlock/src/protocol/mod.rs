@@ -2,6 +2,8 @@
 
 pub(crate) mod backoff;
 pub(crate) mod guard_time;
+#[cfg(test)]
+mod properties;
 pub(crate) mod token;
 pub(crate) mod validity;
 pub(crate) mod votes;

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
 
-use crate::node::{Call, Fault, FaultKind, Owner, Reply, Sight, Strict, What, fingerprint};
+use crate::{
+    node::{Call, Fault, FaultKind, Owner, Reply, Sight, Strict, What, fingerprint},
+    protocol::token::FencingToken,
+};
 
 /// How far a call has come: most take one command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,11 +82,11 @@ fn structured(parts: &[Value], whole: &Value) -> Answer {
     match (word.as_str(), rest) {
         ("HELD", [Value::Int(left), fence, owner]) => Answer::Vote(Reply::Held {
             left: millis(*left),
-            // A fence that is no number says nothing, and the key is busy all the same.
-            fence: number(fence).unwrap_or(0),
+            // A fence that no token can be says nothing, and the key is busy all the same.
+            fence: token(fence).unwrap_or(0),
             by: fingerprint(text(owner).as_bytes()),
         }),
-        ("STALE", [fence]) => match number(fence) {
+        ("STALE", [fence]) => match token(fence) {
             Some(fence) => Answer::Vote(Reply::Stale { fence }),
             None => failed(unexpected(whole)),
         },
@@ -232,6 +235,11 @@ pub(super) fn fault(error: &RedisError) -> Fault {
 /// A key in its last millisecond has a PTTL of 0, and one that just went -2.
 fn millis(left: i64) -> Duration {
     Duration::from_millis(u64::try_from(left).unwrap_or(0))
+}
+
+/// A fence that a token can lie above.
+fn token(value: &Value) -> Option<u64> {
+    number(value).filter(|fence| *fence < FencingToken::LIMIT)
 }
 
 fn number(value: &Value) -> Option<u64> {

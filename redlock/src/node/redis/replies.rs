@@ -1,0 +1,198 @@
+//! Whatever a server may answer, and to whatever it was asked: read to the end, without a panic.
+//!
+//! For the property test below and for the fuzz target in `redlock/fuzz`.
+
+use std::{sync::Arc, time::Duration};
+
+use super::decode::{self, Answer, Step};
+use crate::{
+    clock::Instant,
+    key::Key,
+    node::{Call, Info, Owner, Reply, What},
+    protocol::{
+        token::{FencingToken, TokenClock},
+        votes::{Question, Tally},
+    },
+    random::Random,
+};
+
+/// Reads `bytes` as one answer, in the form in which servers send it, to every call at every step of it.
+///
+/// # Panics
+/// If a round of such answers is not decided, or follows a fence that no token can follow.
+#[cfg_attr(not(feature = "__fuzzing"), expect(unreachable_pub))]
+pub fn read(bytes: &[u8]) {
+    let Ok(value) = redis::parse_redis_value(bytes) else {
+        return;
+    };
+    // What a server says of itself, and of locks that are free.
+    let text = decode::text(&value);
+    let info = Info::from_text(&text, &text);
+    let (time, _) = (decode::time(&value), decode::setting(&value));
+    if let redis::Value::Push { data, .. } | redis::Value::Array(data) = &value {
+        decode::free(data);
+    }
+    let now = Instant::from_micros(1_000_000);
+    let clock = TokenClock::new(3, now, Duration::from_secs(5));
+    clock.calibrate(0, time, now.after(info.uptime));
+    for call in calls() {
+        for step in [Step::First, Step::BySource, Step::AskLeft] {
+            if let Answer::Vote(reply) = decode::answer(&call, step, &value) {
+                count(&reply, &clock, now);
+            }
+        }
+    }
+}
+
+/// Counts a vote as a round does.
+fn count(reply: &Reply, clock: &TokenClock, now: Instant) {
+    for question in [Question::Acquire, Question::Extend, Question::Confirm] {
+        let mut tally = Tally::new(3, question);
+        for node in 0..3 {
+            tally.record(node, reply.clone());
+        }
+        assert!(tally.decision().is_some(), "all have voted");
+        assert!(tally.fence < FencingToken::LIMIT, "no token can follow");
+        tally.quorum_free_in();
+        clock.learn(tally.fence, now);
+        clock.propose(now, tally.fence);
+    }
+}
+
+/// One of each kind.
+fn calls() -> Vec<Call> {
+    let random = Random::seeded(0);
+    let (owner, next) = (Owner::fresh(&random), Owner::fresh(&random));
+    let (ttl, give_up) = (Duration::from_secs(1), Instant::from_micros(0));
+    let mut whats = vec![What::Force, What::Look, What::Ping, What::Trust];
+    for token in [None, Some(7)] {
+        whats.push(What::Acquire {
+            owner,
+            ttl,
+            token,
+            last: token,
+            inbox: None,
+        });
+        whats.push(What::Extend { owner, ttl, token });
+        whats.push(What::Release {
+            owner,
+            tombstone: token,
+            give_up,
+        });
+        whats.push(What::Settle {
+            owner,
+            next,
+            window: ttl,
+            tombstone: token,
+            give_up,
+        });
+    }
+    let Ok(key) = Key::new("", "key").map(Arc::new) else {
+        return Vec::new();
+    };
+    let calls = whats.into_iter().map(|what| Call {
+        key: Arc::clone(&key),
+        what,
+    });
+    calls.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::read;
+
+    /// Words that scripts and servers say, and numbers at their edges.
+    const WORDS: [&str; 30] = [
+        "OK",
+        "PONG",
+        "WOKE",
+        "HEALED",
+        "GONE",
+        "HELD",
+        "STALE",
+        "QUARANTINED",
+        "MAXTTL",
+        "NOEXPIRY",
+        "BADFENCE",
+        "WRONGTYPE",
+        "NOSCRIPT no",
+        "NOPERM this user",
+        "READONLY",
+        "OOM",
+        "MISCONF",
+        "LOADING",
+        "NOAUTH",
+        "MOVED 1 127.0.0.1:1",
+        "ERR can't run this command",
+        "0",
+        "-1",
+        "-2",
+        "9223372036854775807",
+        "-9223372036854775808",
+        "9007199254740992",
+        "18446744073709551615",
+        "run_id:x",
+        "",
+    ];
+
+    fn word() -> impl Strategy<Value = String> {
+        prop_oneof![
+            4 => proptest::sample::select(WORDS.to_vec()).prop_map(str::to_owned),
+            1 => "[^\r\n]{0,90}",
+        ]
+    }
+
+    /// Answers as servers write them: RESP2 and RESP3, nested.
+    fn resp() -> impl Strategy<Value = String> {
+        let leaf = prop_oneof![
+            word().prop_map(|word| format!("+{word}\r\n")),
+            word().prop_map(|word| format!("-{word}\r\n")),
+            word().prop_map(|word| format!("${}\r\n{word}\r\n", word.len())),
+            word().prop_map(|word| format!("={}\r\ntxt:{word}\r\n", word.len() + 4)),
+            any::<i64>().prop_map(|number| format!(":{number}\r\n")),
+            Just("$-1\r\n".to_owned()),
+            Just("_\r\n".to_owned()),
+            Just("#t\r\n".to_owned()),
+            Just(",nan\r\n".to_owned()),
+        ];
+        leaf.prop_recursive(3, 24, 4, |inner| {
+            let kind = proptest::sample::select(vec!['*', '~', '>', '%']);
+            (kind, proptest::collection::vec(inner, 0..4)).prop_map(|(kind, mut parts)| {
+                if kind == '%' {
+                    parts.truncate(parts.len() / 2 * 2);
+                }
+                let count = if kind == '%' {
+                    parts.len() / 2
+                } else {
+                    parts.len()
+                };
+                format!("{kind}{count}\r\n{}", parts.concat())
+            })
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_answer_is_read(answer in resp()) {
+            read(answer.as_bytes());
+        }
+
+        #[test]
+        fn a_holder_with_any_fence_is_read(left in any::<i64>(), fence in word(), word in 0..2_usize) {
+            let word = ["HELD", "STALE"][word];
+            let fence = format!("${}\r\n{fence}\r\n", fence.len());
+            let rest = if word == "HELD" { format!(":{left}\r\n{fence}$1\r\nx\r\n") } else { fence };
+            let parts = if word == "HELD" { 4 } else { 2 };
+            read(format!("*{parts}\r\n+{word}\r\n{rest}").as_bytes());
+        }
+
+        #[test]
+        fn any_bytes_are_read(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            read(&bytes);
+        }
+    }
+}
