@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// How often a held lock is looked at.
-const LOOK: Duration = ms(9);
+pub(crate) const LOOK: Duration = ms(9);
 
 /// Locks and lets go until the storm is over.
 pub(crate) async fn work(world: Arc<World>, client: usize, mut dice: Dice, until: At) {
@@ -158,11 +158,14 @@ async fn hold(
             }
         }
         7 => {
-            let body = sleep(some_ms(dice, 0..=longest));
+            let length = some_ms(dice, 0..=longest);
+            // A body is only polled while the lock holds.
+            let body = async {
+                sleep(length).await;
+                world.ended(grant, Some(()));
+            };
             let ran = guard.run(body).await;
             world.tell(|| format!("client {client}: ran under key {key}: {ran:?}"));
-            // The body ended, or was dropped, before the release began.
-            world.ended(grant, None);
         }
         _ => {
             world.ended(grant, ends);
