@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Fault, FaultKind, Op, redis::Step};
+use super::{Fault, FaultKind, Op};
 use crate::clock::Instant;
 
 /// The most operations that may wait for a node; one more is refused.
@@ -32,8 +32,8 @@ impl std::fmt::Debug for Op {
 }
 
 impl Backlog {
-    /// Queues `op`, or gives it back with the reason.
-    pub(super) fn push(&mut self, op: Op, now: Instant) -> Option<(Op, Fault)> {
+    /// Queues `op`, and says whether it is the first; or gives it back with the reason.
+    pub(super) fn push(&mut self, op: Op, now: Instant) -> Result<bool, (Op, Fault)> {
         if let Some(fault) = &self.blocked {
             let fault = fault.clone();
             let fault = if op.ballot.call().what.give_up().is_some() {
@@ -42,17 +42,17 @@ impl Backlog {
             } else {
                 Fault::untouched(fault.kind, fault.text)
             };
-            return Some((op, fault));
+            return Err((op, fault));
         }
         if self.waiting.len() >= MOST {
             let fault = Fault::untouched(
                 FaultKind::Backlog,
                 format!("{MOST} operations wait for this node already"),
             );
-            return Some((op, fault));
+            return Err((op, fault));
         }
         self.waiting.push_back(op);
-        None
+        Ok(self.waiting.len() == 1)
     }
 
     /// Keeps a release for when the node is back; anything else needs no later.
@@ -98,21 +98,10 @@ impl Backlog {
         }
     }
 
-    /// The next pipeline, what must be asked again first, and the operations that nobody wants any more.
-    pub(super) fn take(
-        &mut self,
-        again: Vec<(Op, Step)>,
-        most: usize,
-    ) -> (Vec<(Op, Step)>, Vec<Op>) {
-        let (mut batch, mut unwanted) = (again, Vec::new());
-        while batch.len() < most {
-            match self.waiting.pop_front() {
-                Some(op) if op.ballot.wanted() => batch.push((op, Step::First)),
-                Some(op) => unwanted.push(op),
-                None => break,
-            }
-        }
-        (batch, unwanted)
+    /// Moves what waits to `into`, up to so many.
+    pub(super) fn take(&mut self, into: &mut Vec<Op>, most: usize) {
+        let count = self.waiting.len().min(most);
+        into.extend(self.waiting.drain(..count));
     }
 
     pub(super) fn close(&mut self) {

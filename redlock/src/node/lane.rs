@@ -1,38 +1,36 @@
 //! A lane: the one connection to one node, owned by one task.
 //!
-//! The task takes whatever operations wait and sends them as one pipeline, with a few pipelines on their way at a
-//! time, so a busy client pays for a write and a read once per batch. Operations keep their order: a release that was
+//! The task takes whatever operations wait and sends them with one write, behind those that are on their way already,
+//! so a busy client pays for a write and a read once per batch. Operations keep their order: a release that was
 //! submitted after its acquire reaches the node after it.
 
 use std::{
     collections::VecDeque,
     future::poll_fn,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{
         Arc, Mutex, Weak,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    task::Poll,
+    task::{Context, Poll},
     time::Duration,
 };
 
+use futures_util::task::AtomicWaker;
 use tokio::{
     runtime::Handle,
-    sync::Notify,
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{Instant, Sleep, sleep, timeout},
 };
 
 use super::{
     Ballot, Call, Fault, FaultKind, NodeState, Nodes, Op, Reply, Strict, What,
     backlog::Backlog,
-    redis::{Answer, Answers, Inbox, Link, News, Step, Target, Value},
+    redis::{Answer, Inbox, Incoming, Link, Step, Target, Value},
 };
 use crate::{clock::Clock, key::Key, sync::lock};
 
-/// The most operations in one pipeline.
-const BATCH: usize = 256;
-/// The most pipelines on their way at a time.
-const FLIGHTS: usize = 4;
+/// The most operations that wait for their answers at a time.
+const MOST_SENT: usize = 1_024;
 /// After this many node time-outs of silence the connection is given up.
 const GIVE_UP: u32 = 4;
 /// The first pause before connecting again; it doubles up to [`PAUSE_MOST`].
@@ -58,7 +56,7 @@ struct Shared {
     /// Whether the server tells the inbox what is free.
     hears: AtomicBool,
     backlog: Mutex<Backlog>,
-    wake: Arc<Notify>,
+    wake: AtomicWaker,
 }
 
 impl Lane {
@@ -83,7 +81,7 @@ impl Lane {
             channel: nodes.channel.clone(),
             hears: AtomicBool::new(false),
             backlog: Mutex::new(Backlog::default()),
-            wake: Arc::new(Notify::new()),
+            wake: AtomicWaker::new(),
         });
         runtime.spawn(run(Ending(Arc::clone(&shared))));
         Self(shared)
@@ -101,41 +99,38 @@ impl Lane {
 impl Drop for Lane {
     fn drop(&mut self) {
         lock(&self.0.backlog).close();
-        self.0.wake.notify_one();
+        self.0.wake.wake();
     }
 }
 
 impl Shared {
     fn submit(&self, op: Op) {
-        let refused = lock(&self.backlog).push(op, self.clock.now());
-        match refused {
-            None => self.wake.notify_one(),
-            Some((op, fault)) => op.answer(Reply::Failed(fault)),
+        let pushed = lock(&self.backlog).push(op, self.clock.now());
+        match pushed {
+            // Whoever came before has woken the task.
+            Ok(false) => {}
+            Ok(true) => self.wake.wake(),
+            Err((op, fault)) => op.answer(Reply::Failed(fault)),
         }
     }
 
-    /// What the server told unasked.
-    fn read(&self, news: News) {
-        match news {
-            News::Broken => self.wake.notify_one(),
-            News::Free { key, by } => {
-                let Some(nodes) = self.nodes.upgrade() else {
-                    return;
-                };
-                // Nobody waits here any more: the next one should know.
-                if !nodes.wakes.ring(&key, &by, self.index)
-                    && let Ok(key) = Key::new("", &key)
-                {
-                    let inbox = Arc::clone(&self.inbox);
-                    self.submit(Op {
-                        ballot: Arc::new(Leaving(Call {
-                            key: Arc::new(key),
-                            what: What::Leave { inbox, by },
-                        })),
-                        node: self.index,
-                    });
-                }
-            }
+    /// The server told that `by` released `key`.
+    fn free(&self, key: &str, by: String) {
+        let Some(nodes) = self.nodes.upgrade() else {
+            return;
+        };
+        // Nobody waits here any more: the next one should know.
+        if !nodes.wakes.ring(key, &by, self.index)
+            && let Ok(key) = Key::new("", key)
+        {
+            let inbox = Arc::clone(&self.inbox);
+            self.submit(Op {
+                ballot: Arc::new(Leaving(Call {
+                    key: Arc::new(key),
+                    what: What::Leave { inbox, by },
+                })),
+                node: self.index,
+            });
         }
     }
 
@@ -154,48 +149,6 @@ impl Shared {
         let fault = Fault::unknown(fault.kind, fault.text.clone());
         lock(&self.backlog).owe(op.clone(), self.clock.now());
         op.answer(Reply::Failed(fault));
-    }
-
-    /// Hands the answers of a pipeline to the rounds. What has to be asked again goes to `again`. Returns why the
-    /// connection should be made anew, if it should.
-    fn deliver(
-        &self,
-        flight: &mut Flight,
-        answers: &[Value],
-        again: &mut Vec<(Op, Step)>,
-    ) -> Option<Fault> {
-        let mut leave = None;
-        let now = self.clock.now();
-        let barred = self.state.barred();
-        for ((op, step), value) in flight.ops.drain(..).zip(answers) {
-            match Link::understand(&op, step, value) {
-                Answer::Next(step) => again.push((op, step)),
-                Answer::Saw(sight) => {
-                    op.ballot.saw(op.node, sight);
-                    op.answer(Reply::Yes);
-                }
-                Answer::Vote(reply) => {
-                    if matches!(reply, Reply::Woke)
-                        && let Some(nodes) = self.nodes.upgrade()
-                    {
-                        nodes.wakes.told(op.ballot.call().key.lock());
-                    }
-                    if let Reply::Failed(fault) = &reply
-                        && fault.kind == FaultKind::ReadOnly
-                    {
-                        // Demoted: who the master is, and whether this may vote at all, is asked on connecting.
-                        leave = Some(fault.clone());
-                    }
-                    op.answer(match &barred {
-                        Some(fault) => {
-                            Reply::Failed(Fault::unknown(fault.kind, fault.text.clone()))
-                        }
-                        None => self.state.weigh(reply, now),
-                    });
-                }
-            }
-        }
-        leave
     }
 }
 
@@ -219,10 +172,7 @@ struct Ending(Arc<Shared>);
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        let gone = Fault::unknown(
-            FaultKind::Unreachable,
-            "the runtime of this connection has ended",
-        );
+        let gone = runtime_ended();
         lock(&self.0.backlog).close();
         // Not in the head of the loop, which would keep the lock: the last handle to the nodes may go with an operation,
         // and with it this lane, which locks too.
@@ -242,14 +192,8 @@ async fn run(ending: Ending) {
             channel: &shared.channel,
             name: &shared.inbox,
         };
-        let news = Arc::downgrade(shared);
-        let on_news = move |told| {
-            if let Some(shared) = news.upgrade() {
-                shared.read(told);
-            }
-        };
         let (retention, strict) = (shared.retention, shared.strict.as_ref());
-        let opening = Link::open(&shared.target, retention, strict, inbox, on_news);
+        let opening = Link::open(&shared.target, retention, strict, inbox);
         let fault = match timeout(shared.timeout, opening).await {
             Ok(Ok(link)) => {
                 if let Some(nodes) = shared.nodes.upgrade() {
@@ -262,7 +206,7 @@ async fn run(ending: Ending) {
                         lock(&shared.backlog).unblock(shared.clock.now());
                         shared.hears.store(link.hears, Relaxed);
                         pause = PAUSE;
-                        match serve(shared, &link).await {
+                        match serve(shared, link).await {
                             Some(fault) => fault,
                             None => return,
                         }
@@ -285,141 +229,211 @@ async fn run(ending: Ending) {
 }
 
 /// Sends and delivers until the connection ends (why), or nothing is left to do for a lane that was closed (`None`).
-async fn serve(shared: &Shared, link: &Link) -> Option<Fault> {
-    let mut flights: VecDeque<Flight> = VecDeque::with_capacity(FLIGHTS);
-    let mut again = Vec::new();
-    let mut suspect = false;
-    let fault = loop {
-        while flights.len() < FLIGHTS && !suspect {
-            let (ops, unwanted) = lock(&shared.backlog).take(std::mem::take(&mut again), BATCH);
-            for op in unwanted {
-                op.answer(Reply::Failed(Fault::untouched(
-                    FaultKind::TimedOut,
-                    "given up before it was sent",
-                )));
-            }
-            if ops.is_empty() {
-                break;
-            }
-            flights.push_back(Flight::start(link, ops).await);
-        }
-        if flights.is_empty() {
-            if link.is_broken() {
-                break Fault::unknown(FaultKind::Unreachable, "the server closed the connection");
-            }
-            if lock(&shared.backlog).is_done(shared.clock.now()) {
-                return None;
-            }
-        }
-        let patience = shared.timeout * if suspect { GIVE_UP } else { 1 };
-        let silent_since = flights
-            .front()
-            .map_or_else(Instant::now, |flight| flight.since);
-        let room = flights.len() < FLIGHTS && !suspect;
-        tokio::select! {
-            biased;
-            answers = first(&mut flights), if !flights.is_empty() => {
-                let Some(mut flight) = flights.pop_front() else { continue };
-                match answers {
-                    Ok(values) => {
-                        // Whatever comes back, the flights behind it have not been waited for yet.
-                        if let Some(next) = flights.front_mut() {
-                            next.since = Instant::now();
-                        }
-                        let leave = shared.deliver(&mut flight, &values, &mut again);
-                        flight.end("the server answered less than it was asked");
-                        if std::mem::take(&mut suspect) {
-                            shared.state.came_back();
-                            lock(&shared.backlog).unblock(shared.clock.now());
-                        }
-                        if let Some(fault) = leave {
-                            break fault;
-                        }
-                    }
-                    Err(fault) => {
-                        flights.push_front(flight);
-                        break fault;
-                    }
-                }
-            }
-            () = shared.wake.notified(), if room => {}
-            () = sleep_until(silent_since + patience), if !flights.is_empty() => {
-                let fault = Fault::untouched(
-                    FaultKind::TimedOut,
-                    format!("no answer within {} ms", shared.timeout.as_millis()),
-                );
-                if suspect {
-                    break fault;
-                }
-                suspect = true;
-                shared.block(&fault);
-            }
-        }
+async fn serve(shared: &Shared, link: Link) -> Option<Fault> {
+    let mut serving = Serving {
+        shared,
+        link,
+        taken: Vec::new(),
+        again: Vec::new(),
+        sent: Sent::default(),
+        since: Instant::now(),
+        suspect: false,
     };
-    for (op, _) in again {
-        shared.lost(&op, &fault);
+    let mut silence = pin!(sleep(shared.timeout));
+    let end = poll_fn(|cx| serving.poll(cx, silence.as_mut())).await;
+    if let Some(fault) = &end {
+        serving.lose(fault);
     }
-    for mut flight in flights {
-        for (op, _) in flight.ops.drain(..) {
-            shared.lost(&op, &fault);
-        }
-    }
-    Some(fault)
+    end
 }
 
-/// One pipeline on its way.
-struct Flight {
-    ops: Vec<(Op, Step)>,
-    answers: Pin<Box<dyn Future<Output = Answers> + Send>>,
-    early: Option<Answers>,
+/// A lane with a connection.
+struct Serving<'a> {
+    shared: &'a Shared,
+    link: Link,
+    /// Taken from the backlog and not sent.
+    taken: Vec<Op>,
+    /// To be asked again, at this step.
+    again: Vec<(Op, Step)>,
+    sent: Sent,
+    /// Since when the server has said nothing, while it is asked something.
     since: Instant,
+    /// It has been silent for a node time-out. Nothing more is sent until it speaks.
+    suspect: bool,
 }
 
-impl Flight {
-    /// Polls once, so that pipelines leave in the order in which they were made.
-    async fn start(link: &Link, ops: Vec<(Op, Step)>) -> Self {
-        let mut answers: Pin<Box<dyn Future<Output = Answers> + Send>> = Box::pin(link.send(&ops));
-        let early = poll_fn(|cx| {
-            Poll::Ready(match answers.as_mut().poll(cx) {
-                Poll::Ready(answers) => Some(answers),
-                Poll::Pending => None,
-            })
-        })
-        .await;
-        Self {
-            ops,
-            answers,
-            early,
-            since: Instant::now(),
-        }
-    }
+/// What waits for its answer, in the order of sending.
+#[derive(Default)]
+struct Sent(VecDeque<(Op, Step)>);
 
-    fn end(mut self, why: &'static str) {
-        for (op, _) in self.ops.drain(..) {
-            op.answer(Reply::Failed(Fault::unknown(FaultKind::Other, why)));
-        }
-    }
-}
-
-impl Drop for Flight {
+impl Drop for Sent {
     fn drop(&mut self) {
-        for (op, _) in self.ops.drain(..) {
-            op.answer(Reply::Failed(Fault::unknown(
-                FaultKind::Unreachable,
-                "the runtime of this connection has ended",
-            )));
+        for (op, _) in self.0.drain(..) {
+            op.answer(Reply::Failed(runtime_ended()));
         }
     }
 }
 
-/// The answers of the oldest pipeline: a server answers in order.
-async fn first(flights: &mut VecDeque<Flight>) -> Answers {
-    poll_fn(|cx| match flights.front_mut() {
-        Some(flight) => match flight.early.take() {
-            Some(answers) => Poll::Ready(answers),
-            None => flight.answers.as_mut().poll(cx),
-        },
-        None => Poll::Pending,
-    })
-    .await
+impl Serving<'_> {
+    /// Ready with why the connection should end, or with `None` where nothing is left to do.
+    fn poll(&mut self, cx: &mut Context<'_>, mut silence: Pin<&mut Sleep>) -> Poll<Option<Fault>> {
+        self.shared.wake.register(cx.waker());
+        loop {
+            self.fill();
+            if let Poll::Ready(Err(fault)) = self.link.poll_flush(cx) {
+                return Poll::Ready(Some(fault));
+            }
+            match self.read(cx) {
+                Ok(false) => break,
+                // There is room for more, and there may be more to say.
+                Ok(true) => {}
+                Err(fault) => return Poll::Ready(Some(fault)),
+            }
+        }
+        if self.sent.0.is_empty() {
+            let now = self.shared.clock.now();
+            return match lock(&self.shared.backlog).is_done(now) {
+                true => Poll::Ready(None),
+                false => Poll::Pending,
+            };
+        }
+        loop {
+            let patience = self.shared.timeout * if self.suspect { GIVE_UP } else { 1 };
+            // The timer is set anew only when it rings, which is seldom.
+            if silence.deadline() > self.since + patience {
+                silence.as_mut().reset(self.since + patience);
+            }
+            if silence.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            if Instant::now() < self.since + patience {
+                silence.as_mut().reset(self.since + patience);
+                continue;
+            }
+            let fault = Fault::untouched(
+                FaultKind::TimedOut,
+                format!("no answer within {} ms", self.shared.timeout.as_millis()),
+            );
+            if self.suspect {
+                return Poll::Ready(Some(fault));
+            }
+            self.suspect = true;
+            self.shared.block(&fault);
+        }
+    }
+
+    /// Writes what waits, as far as there is room on the way.
+    fn fill(&mut self) {
+        if self.suspect || self.sent.0.len() >= MOST_SENT {
+            return;
+        }
+        if self.sent.0.is_empty() {
+            self.since = Instant::now();
+        }
+        for (op, step) in self.again.drain(..) {
+            self.link.write(op.ballot.call(), step);
+            self.sent.0.push_back((op, step));
+        }
+        // Until there is nothing left or no room: of those that wait, nobody may want any.
+        loop {
+            let room = MOST_SENT.saturating_sub(self.sent.0.len());
+            lock(&self.shared.backlog).take(&mut self.taken, room);
+            if self.taken.is_empty() {
+                return;
+            }
+            for op in self.taken.drain(..) {
+                if op.ballot.wanted() {
+                    self.link.write(op.ballot.call(), Step::First);
+                    self.sent.0.push_back((op, Step::First));
+                } else {
+                    op.answer(Reply::Failed(Fault::untouched(
+                        FaultKind::TimedOut,
+                        "given up before it was sent",
+                    )));
+                }
+            }
+        }
+    }
+
+    /// Hands what has come to whom it concerns. Says whether anything did.
+    fn read(&mut self, cx: &mut Context<'_>) -> Result<bool, Fault> {
+        let Poll::Ready(first) = self.link.poll_incoming(cx) else {
+            return Ok(false);
+        };
+        let (now, barred) = (self.shared.clock.now(), self.shared.state.barred());
+        let mut next = first;
+        loop {
+            match next? {
+                Incoming::Answer(said) => self.deliver(&said, now, barred.as_ref())?,
+                Incoming::Free { key, by } => self.shared.free(&key, by),
+            }
+            match self.link.poll_incoming(cx) {
+                Poll::Ready(incoming) => next = incoming,
+                Poll::Pending => break,
+            }
+        }
+        // Whatever came, what is behind it has not been waited for yet.
+        self.since = Instant::now();
+        if std::mem::take(&mut self.suspect) {
+            self.shared.state.came_back();
+            lock(&self.shared.backlog).unblock(now);
+        }
+        Ok(true)
+    }
+
+    /// Hands an answer to its round. The error: why the connection should be made anew.
+    fn deliver(
+        &mut self,
+        said: &Value,
+        now: crate::clock::Instant,
+        barred: Option<&Fault>,
+    ) -> Result<(), Fault> {
+        let Some((op, step)) = self.sent.0.pop_front() else {
+            return Err(Fault::unknown(
+                FaultKind::Other,
+                "the server answered more than it was asked",
+            ));
+        };
+        let reply = match Link::understand(op.ballot.call(), step, said) {
+            Answer::Next(step) => {
+                self.again.push((op, step));
+                return Ok(());
+            }
+            Answer::Saw(sight) => {
+                op.ballot.saw(op.node, sight);
+                op.answer(Reply::Yes);
+                return Ok(());
+            }
+            Answer::Vote(reply) => reply,
+        };
+        if matches!(reply, Reply::Woke)
+            && let Some(nodes) = self.shared.nodes.upgrade()
+        {
+            nodes.wakes.told(op.ballot.call().key.lock());
+        }
+        // Demoted: who the master is, and whether this may vote at all, is asked on connecting.
+        let leave = match &reply {
+            Reply::Failed(fault) if fault.kind == FaultKind::ReadOnly => Some(fault.clone()),
+            _ => None,
+        };
+        op.answer(match barred {
+            Some(fault) => Reply::Failed(Fault::unknown(fault.kind, fault.text.clone())),
+            None => self.shared.state.weigh(reply, now),
+        });
+        leave.map_or(Ok(()), Err)
+    }
+
+    /// The connection is gone, and with it what is on its way.
+    fn lose(&mut self, fault: &Fault) {
+        for (op, _) in self.again.drain(..).chain(self.sent.0.drain(..)) {
+            self.shared.lost(&op, fault);
+        }
+    }
+}
+
+fn runtime_ended() -> Fault {
+    Fault::unknown(
+        FaultKind::Unreachable,
+        "the runtime of this connection has ended",
+    )
 }

@@ -1,9 +1,25 @@
 //! What TLS connections are checked against, besides the platform's roots.
 
 use std::fmt;
+#[cfg(feature = "tls")]
+use std::sync::Arc;
 
 #[cfg(feature = "tls")]
-use crate::error::Error;
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::CryptoProvider,
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _},
+};
+#[cfg(feature = "tls")]
+use tokio::net::TcpStream;
+#[cfg(feature = "tls")]
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+#[cfg(feature = "tls")]
+use crate::{
+    error::Error,
+    node::{Fault, FaultKind},
+};
 
 /// Certificates in PEM form, for all nodes of a client.
 #[derive(Clone, Default)]
@@ -25,8 +41,6 @@ impl fmt::Debug for Certificates {
 impl Certificates {
     /// Tells now what could otherwise only be told when a node is first connected to.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
-
         let holds_certificates = |pem: &[u8]| {
             let mut certificates = CertificateDer::pem_slice_iter(pem).peekable();
             certificates.peek().is_some() && certificates.all(|certificate| certificate.is_ok())
@@ -37,7 +51,7 @@ impl Certificates {
             ))
         };
         if let Some(root) = &self.root
-            && !(holds_certificates(root) && self.is_understood())
+            && !(holds_certificates(root) && self.roots().is_ok())
         {
             return Err(no_pem("root_certificate", "certificate"));
         }
@@ -52,34 +66,73 @@ impl Certificates {
         Ok(())
     }
 
-    /// Whether the client library can read the root certificate.
-    fn is_understood(&self) -> bool {
-        let root_only = Self {
-            root: self.root.clone(),
-            client: None,
-        };
-        redis::Client::build_with_tls("rediss://localhost", root_only.to_redis()).is_ok()
+    /// Makes a stream one that is encrypted, to a server that proves to be `host`.
+    pub(super) async fn secure(
+        &self,
+        host: &str,
+        stream: TcpStream,
+    ) -> Result<TlsStream<TcpStream>, Fault> {
+        let refused = |why: String| Fault::untouched(FaultKind::Unreachable, why);
+        let certificates = self.clone();
+        // Reads the platform's roots from disk.
+        let config = tokio::task::spawn_blocking(move || certificates.config());
+        let config = config
+            .await
+            .map_err(|error| refused(error.to_string()))?
+            .map_err(|error| refused(format!("TLS: {error}")))?;
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|error| refused(format!("TLS: `{host}`: {error}")))?;
+        TlsConnector::from(Arc::new(config))
+            .connect(name, stream)
+            .await
+            .map_err(|error| refused(format!("TLS: {error}")))
     }
 
-    /// For the client library.
-    pub(super) fn to_redis(&self) -> redis::TlsCertificates {
-        redis::TlsCertificates {
-            root_cert: self.root.clone(),
-            client_tls: self.client.clone().map(|(client_cert, client_key)| {
-                redis::ClientTlsConfig {
-                    client_cert,
-                    client_key,
-                }
-            }),
+    fn config(&self) -> Result<ClientConfig, rustls::Error> {
+        // The application's choice of cryptography; where it made none, ring.
+        let provider = CryptoProvider::get_default()
+            .cloned()
+            .unwrap_or_else(|| Arc::new(rustls::crypto::ring::default_provider()));
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(self.roots()?);
+        match &self.client {
+            None => Ok(config.with_no_client_auth()),
+            Some((certificate, key)) => {
+                let chain = certificates(certificate)?;
+                let key = PrivateKeyDer::from_pem_slice(key).map_err(unreadable)?;
+                config.with_client_auth_cert(chain, key)
+            }
         }
+    }
+
+    /// The authorities that are trusted: the one given, or the platform's.
+    fn roots(&self) -> Result<RootCertStore, rustls::Error> {
+        let mut roots = RootCertStore::empty();
+        match &self.root {
+            Some(pem) => {
+                for certificate in certificates(pem)? {
+                    roots.add(certificate)?;
+                }
+            }
+            None => {
+                let found = rustls_native_certs::load_native_certs();
+                // Some of what lies in a platform's store is of no use to anybody.
+                roots.add_parsable_certificates(found.certs);
+            }
+        }
+        Ok(roots)
     }
 }
 
-/// Sees to it that rustls has a provider of cryptography: where the application has chosen none, ring.
 #[cfg(feature = "tls")]
-pub(super) fn provide_cryptography() {
-    if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // Another thread may have been faster, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    }
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, rustls::Error> {
+    CertificateDer::pem_slice_iter(pem)
+        .collect::<Result<_, _>>()
+        .map_err(unreadable)
+}
+
+#[cfg(feature = "tls")]
+fn unreadable(error: impl fmt::Display) -> rustls::Error {
+    rustls::Error::General(error.to_string())
 }

@@ -1,10 +1,13 @@
-//! Calls as Redis commands.
+//! Calls as Redis commands, written straight into what a connection sends next.
 
 use std::{sync::OnceLock, time::Duration};
 
-use redis::{Cmd, Script};
+use redis::Script;
 
-use super::Step;
+use super::{
+    Step,
+    resp::{self, Command},
+};
 use crate::node::{Call, Strict, What};
 
 macro_rules! scripts {
@@ -38,7 +41,8 @@ scripts! {
 /// What all commands on one connection have in common.
 #[derive(Debug)]
 pub(super) struct Manner {
-    retention: String,
+    /// In milliseconds.
+    retention: u64,
     channel: String,
     marking: Option<Marking>,
 }
@@ -48,7 +52,8 @@ pub(super) struct Manner {
 struct Marking {
     strict: Strict,
     marker: String,
-    guard: String,
+    /// In milliseconds.
+    guard: u64,
 }
 
 impl Manner {
@@ -70,17 +75,21 @@ impl Manner {
     }
 }
 
-/// The one command that carries `call`, at this step of it.
-pub(super) fn command(call: &Call, step: Step, manner: &Manner) -> Cmd {
+/// Writes the one command that carries `call`, at this step of it.
+pub(super) fn command(call: &Call, step: Step, manner: &Manner, out: &mut Vec<u8>) {
+    resp::command(out, |command| write(call, step, manner, command));
+}
+
+fn write(call: &Call, step: Step, manner: &Manner, command: &mut Command<'_>) {
     let key = &call.key;
+    let name = key.lock();
     if step == Step::AskLeft {
-        return plain("PTTL", &[key.lock().as_bytes()]);
+        command.args(["PTTL", name]);
+        return;
     }
     let by_source = step == Step::BySource;
-    let retention = manner.retention.as_bytes();
+    let retention = manner.retention;
     let marking = manner.marking.as_ref();
-    let (name, fence, waiters) = (key.lock(), key.fence(), key.waiters());
-    let eval = |script: &(String, &str)| Eval::new(script, by_source);
     match &call.what {
         What::Acquire {
             owner,
@@ -88,15 +97,8 @@ pub(super) fn command(call: &Call, step: Step, manner: &Manner) -> Cmd {
             token: None,
             ..
         } => {
-            let ttl = millis(*ttl);
-            let args = [
-                key.lock().as_bytes(),
-                owner.as_bytes(),
-                b"NX",
-                b"PX",
-                ttl.as_bytes(),
-            ];
-            return plain("SET", &args);
+            command.args(["SET", name]).arg(owner.as_bytes());
+            command.args(["NX", "PX"]).number(millis(*ttl));
         }
         What::Acquire {
             owner,
@@ -105,84 +107,107 @@ pub(super) fn command(call: &Call, step: Step, manner: &Manner) -> Cmd {
             last,
             inbox,
         } => {
-            let script = if marking.is_some() {
-                acquire_strict()
-            } else {
-                acquire()
+            let script = match marking {
+                Some(_) => acquire_strict(),
+                None => acquire(),
             };
-            eval(script)
-                .keys(&[name, fence, waiters], marking)
+            let (inbox, since) = inbox
+                .as_ref()
+                .map_or(("", 0), |inbox| (&*inbox.name, inbox.since));
+            command
+                .script(script, by_source)
+                .keys(&[name, key.fence(), key.waiters()], marking)
                 .arg(owner.as_bytes())
-                .arg(millis(*ttl).as_bytes())
-                .arg(token.to_string().as_bytes())
-                .arg(retention)
-                .arg(last.unwrap_or(*token).to_string().as_bytes())
-                .arg(
-                    inbox
-                        .as_ref()
-                        .map_or(&b""[..], |inbox| inbox.name.as_bytes()),
-                )
-                .arg(
-                    inbox
-                        .as_ref()
-                        .map_or(0, |inbox| inbox.since)
-                        .to_string()
-                        .as_bytes(),
-                )
-                .marked(marking)
+                .number(millis(*ttl))
+                .number(*token)
+                .number(retention)
+                .number(last.unwrap_or(*token))
+                .arg(inbox)
+                .number(since)
+                .marked(marking);
         }
         What::Extend { owner, ttl, token } => {
             let marking = marking.filter(|_| token.is_some());
-            let script = if marking.is_some() {
-                extend_strict()
-            } else {
-                extend()
+            let script = match marking {
+                Some(_) => extend_strict(),
+                None => extend(),
             };
-            eval(script)
-                .keys(fenced(&[name, fence], token.is_some()), marking)
+            command
+                .script(script, by_source)
+                .keys(fenced(&[name, key.fence()], token.is_some()), marking)
                 .arg(owner.as_bytes())
-                .arg(millis(*ttl).as_bytes())
+                .number(millis(*ttl))
                 .fenced(*token, retention)
-                .marked(marking)
+                .marked(marking);
         }
         What::Release {
             owner, tombstone, ..
-        } => eval(release())
-            .keys(fenced(&[name, waiters, fence], tombstone.is_some()), None)
-            .arg(owner.as_bytes())
-            .arg(manner.channel.as_bytes())
-            .fenced(*tombstone, retention),
+        } => {
+            let keys = [name, key.waiters(), key.fence()];
+            command
+                .script(release(), by_source)
+                .keys(fenced(&keys, tombstone.is_some()), None)
+                .arg(owner.as_bytes())
+                .arg(&manner.channel)
+                .fenced(*tombstone, retention);
+        }
         What::Settle {
             owner,
             next,
             window,
             tombstone,
             ..
-        } => eval(settle())
-            .keys(fenced(&[name, fence], tombstone.is_some()), None)
-            .arg(owner.as_bytes())
-            .arg(next.as_bytes())
-            .arg(millis(*window).as_bytes())
-            .fenced(*tombstone, retention),
-        What::Leave { inbox, by } => eval(leave())
-            .keys(&[waiters], None)
-            .arg(inbox.as_bytes())
-            .arg(manner.channel.as_bytes())
-            .arg(format!("{by}{name}").as_bytes()),
-        What::Force => eval(force()).keys(&[name, fence], None).arg(retention),
-        What::Look => eval(look()).keys(&[name, fence], None),
+        } => {
+            command
+                .script(settle(), by_source)
+                .keys(fenced(&[name, key.fence()], tombstone.is_some()), None)
+                .arg(owner.as_bytes())
+                .arg(next.as_bytes())
+                .number(millis(*window))
+                .fenced(*tombstone, retention);
+        }
+        What::Leave { inbox, by } => {
+            command
+                .script(leave(), by_source)
+                .keys(&[key.waiters()], None)
+                .arg(&**inbox)
+                .arg(&manner.channel)
+                .arg(format!("{by}{name}"));
+        }
+        What::Force => {
+            command
+                .script(force(), by_source)
+                .keys(&[name, key.fence()], None)
+                .number(retention);
+        }
+        What::Look => {
+            command
+                .script(look(), by_source)
+                .keys(&[name, key.fence()], None);
+        }
         What::Ping => match marking {
-            Some(marking) => eval(mark()).marker_keys(marking).marked(Some(marking)),
-            None => return plain("PING", &[]),
+            Some(_) => {
+                command
+                    .script(mark(), by_source)
+                    .keys(&[], marking)
+                    .marked(marking);
+            }
+            None => {
+                command.arg("PING");
+            }
         },
         What::Trust => match marking {
-            Some(marking) => eval(trust())
-                .marker_keys(marking)
-                .arg(marking.marker.as_bytes()),
-            None => return plain("PING", &[]),
+            Some(marking) => {
+                command
+                    .script(trust(), by_source)
+                    .keys(&[], Some(marking))
+                    .arg(&marking.marker);
+            }
+            None => {
+                command.arg("PING");
+            }
         },
     }
-    .into()
 }
 
 /// The keys, the last of them only where there is a fence.
@@ -194,74 +219,43 @@ fn fenced<'a, 'k>(keys: &'a [&'k str], fenced: bool) -> &'a [&'k str] {
     }
 }
 
-fn plain(name: &str, args: &[&[u8]]) -> Cmd {
-    let mut command = redis::cmd(name);
-    for arg in args {
-        command.arg(*arg);
-    }
-    command
-}
-
 /// Whole milliseconds, at least one: Redis refuses a `PX` of 0.
-fn millis(duration: Duration) -> String {
-    duration.as_millis().max(1).to_string()
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis())
+        .unwrap_or(u64::MAX)
+        .max(1)
 }
 
 /// A script with its keys and arguments.
-struct Eval(Cmd);
-
-impl Eval {
-    fn new(script: &(String, &str), by_source: bool) -> Self {
-        let mut command = redis::cmd(if by_source { "EVAL" } else { "EVALSHA" });
-        command.arg(if by_source { script.1 } else { &script.0 });
-        Self(command)
-    }
-
-    fn keys(mut self, keys: &[&str], marking: Option<&Marking>) -> Self {
-        self.0.arg(keys.len() + 2 * usize::from(marking.is_some()));
-        for key in keys {
-            self.0.arg(*key);
-        }
-        match marking {
-            Some(marking) => self.marker_names(marking),
-            None => self,
+impl Command<'_> {
+    fn script(&mut self, script: &(String, &str), by_source: bool) -> &mut Self {
+        if by_source {
+            self.args(["EVAL", script.1])
+        } else {
+            self.args(["EVALSHA", &script.0])
         }
     }
 
-    fn marker_keys(mut self, marking: &Marking) -> Self {
-        self.0.arg(2);
-        self.marker_names(marking)
-    }
-
-    fn marker_names(self, marking: &Marking) -> Self {
-        self.arg(marking.strict.marker_key.as_bytes())
-            .arg(marking.strict.quarantine_key.as_bytes())
-    }
-
-    fn arg(mut self, arg: &[u8]) -> Self {
-        self.0.arg(arg);
+    fn keys(&mut self, keys: &[&str], marking: Option<&Marking>) -> &mut Self {
+        self.number(keys.len() as u64 + 2 * u64::from(marking.is_some()));
+        self.args(keys);
+        if let Some(Marking { strict, .. }) = marking {
+            self.args([&strict.marker_key, &strict.quarantine_key]);
+        }
         self
     }
 
-    fn fenced(self, token: Option<u64>, retention: &[u8]) -> Self {
+    fn fenced(&mut self, token: Option<u64>, retention: u64) -> &mut Self {
         match token {
-            Some(token) => self.arg(token.to_string().as_bytes()).arg(retention),
+            Some(token) => self.number(token).number(retention),
             None => self,
         }
     }
 
-    fn marked(self, marking: Option<&Marking>) -> Self {
+    fn marked(&mut self, marking: Option<&Marking>) -> &mut Self {
         match marking {
-            Some(marking) => self
-                .arg(marking.marker.as_bytes())
-                .arg(marking.guard.as_bytes()),
+            Some(marking) => self.arg(&marking.marker).number(marking.guard),
             None => self,
         }
-    }
-}
-
-impl From<Eval> for Cmd {
-    fn from(eval: Eval) -> Self {
-        eval.0
     }
 }

@@ -4,19 +4,23 @@ mod certificates;
 mod decode;
 mod encode;
 mod link;
+mod login;
 #[cfg(any(test, feature = "__fuzzing"))]
 mod replies;
+mod resp;
 #[cfg(feature = "sentinel")]
 mod sentinel;
 #[cfg(feature = "cluster")]
 mod slots;
+mod socket;
 mod target;
+mod wire;
 
 pub(super) use redis::Value;
 
 pub(crate) use certificates::Certificates;
 pub(super) use decode::{Answer, Step};
-pub(super) use link::{Answers, Inbox, Link, News};
+pub(super) use link::{Inbox, Incoming, Link};
 #[cfg(feature = "__fuzzing")]
 pub use replies::read;
 #[cfg(feature = "cluster")]

@@ -4,7 +4,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::decode::{self, Answer, Step};
+use super::{
+    decode::{self, Answer, Step},
+    resp,
+};
 use crate::{
     clock::Instant,
     key::Key,
@@ -22,7 +25,10 @@ use crate::{
 /// If a round of such answers is not decided, or follows a fence that no token can follow.
 #[cfg_attr(not(feature = "__fuzzing"), expect(unreachable_pub))]
 pub fn read(bytes: &[u8]) {
-    let Ok(value) = redis::parse_redis_value(bytes) else {
+    let Ok(Some(length)) = resp::length(bytes) else {
+        return;
+    };
+    let Ok(value) = resp::value(&bytes[..length]) else {
         return;
     };
     // What a server says of itself, and of locks that are free.

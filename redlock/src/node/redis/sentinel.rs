@@ -2,14 +2,13 @@
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use redis::{
-    AsyncConnectionConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _,
-    RedisConnectionInfo, RedisError,
+    ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, RedisConnectionInfo, RedisError, Value,
 };
 
 use super::{
-    decode,
-    link::client,
+    decode, login, resp,
     target::{Target, address},
+    wire::Wire,
 };
 use crate::node::{Fault, FaultKind};
 
@@ -42,7 +41,7 @@ impl Sentinels {
                     continue;
                 }
                 Ok(None) => format!("knows no master `{}`", self.master),
-                Err(error) => decode::fault(&error).to_string(),
+                Err(fault) => fault.to_string(),
             };
             faults.push(format!("{}: {fault}", address(sentinel.addr(), 0)));
         }
@@ -62,19 +61,24 @@ impl Sentinels {
         &self,
         sentinel: &ConnectionInfo,
         target: &Target,
-    ) -> Result<Option<(String, u16)>, RedisError> {
-        let config = AsyncConnectionConfig::new()
-            // All time-outs are the lane's.
-            .set_connection_timeout(None)
-            .set_response_timeout(None);
-        let mut connection = client(sentinel, target)?
-            .get_multiplexed_async_connection_with_config(&config)
-            .await?;
-        redis::cmd("SENTINEL")
-            .arg("GET-MASTER-ADDR-BY-NAME")
-            .arg(&self.master)
-            .query_async(&mut connection)
-            .await
+    ) -> Result<Option<(String, u16)>, Fault> {
+        let mut wire = Wire::open(sentinel, &target.certificates).await?;
+        login::write(sentinel, wire.out());
+        resp::command(wire.out(), |ask| {
+            ask.args(["SENTINEL", "GET-MASTER-ADDR-BY-NAME", &self.master]);
+        });
+        login::read(sentinel, &mut wire).await?;
+        match wire.next().await? {
+            Value::ServerError(error) => Err(decode::fault(&RedisError::from(error))),
+            Value::Array(place) => Ok(match place.as_slice() {
+                [host, port] => {
+                    let port = decode::text(port).parse().ok();
+                    port.map(|port| (decode::text(host), port))
+                }
+                _ => None,
+            }),
+            _ => Ok(None),
+        }
     }
 
     fn login_at(&self, (host, port): (String, u16)) -> Result<ConnectionInfo, RedisError> {

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
-use redis::{AsyncConnectionConfig, ConnectionInfo, Pipeline, RedisError, Value};
+use redis::{ConnectionInfo, RedisError, Value};
 use tokio::time::timeout;
 
 use super::{
-    decode,
-    link::client,
+    decode, login, resp,
     target::{Target, address},
+    wire::Wire,
 };
 use crate::node::{Fault, FaultKind};
 
@@ -86,7 +86,7 @@ impl Slots {
                     }
                     None => refusal(slots),
                 },
-                Err(error) => decode::fault(&error),
+                Err(fault) => fault,
             };
             let text = format!("{asked}: {fault}");
             if faults.iter().all(|(_, other)| *other != text) {
@@ -176,27 +176,17 @@ impl Slots {
 }
 
 /// The replies to `CLUSTER SLOTS` and `CLUSTER INFO`, and who gave them.
-async fn ask(
-    info: ConnectionInfo,
-    target: &Target,
-) -> (String, Result<(Value, Value), RedisError>) {
-    let config = AsyncConnectionConfig::new()
-        // The time-out is the caller's.
-        .set_connection_timeout(None)
-        .set_response_timeout(None);
+async fn ask(info: ConnectionInfo, target: &Target) -> (String, Result<(Value, Value), Fault>) {
     let answers = async {
-        let mut connection = client(&info, target)?
-            .get_multiplexed_async_connection_with_config(&config)
-            .await?;
-        let mut pipeline = Pipeline::new();
-        pipeline.cmd("CLUSTER").arg("SLOTS");
-        pipeline.cmd("CLUSTER").arg("INFO");
-        let answers = connection
-            .send_packed_commands(&pipeline, 0, pipeline.len())
-            .await?;
-        let mut answers = answers.into_iter();
-        let mut next = || answers.next().unwrap_or(Value::Nil);
-        Ok((next(), next()))
+        let mut wire = Wire::open(&info, &target.certificates).await?;
+        login::write(&info, wire.out());
+        for question in ["SLOTS", "INFO"] {
+            resp::command(wire.out(), |ask| {
+                ask.args(["CLUSTER", question]);
+            });
+        }
+        login::read(&info, &mut wire).await?;
+        Ok((wire.next().await?, wire.next().await?))
     };
     (address(info.addr(), 0), answers.await)
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
+use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
 
 use super::certificates::Certificates;
 #[cfg(feature = "sentinel")]
@@ -13,7 +13,6 @@ use crate::error::Error;
 #[derive(Clone)]
 pub(crate) struct Target {
     pub(super) reach: Reach,
-    #[cfg(feature = "tls")]
     pub(super) certificates: Certificates,
     name: String,
 }
@@ -44,11 +43,9 @@ impl Target {
         Ok(Self::new(Reach::Server(Box::new(info)), certificates, name))
     }
 
-    #[cfg_attr(not(feature = "tls"), allow(unused_variables))]
     fn new(reach: Reach, certificates: &Certificates, name: String) -> Self {
         Self {
             reach,
-            #[cfg(feature = "tls")]
             certificates: certificates.clone(),
             name,
         }
@@ -188,19 +185,12 @@ fn server(url: &str, shown: &str) -> Result<ConnectionInfo, Error> {
     if url.starts_with("rediss:") && cfg!(not(feature = "tls")) {
         return Err(missing_feature(shown, "asks for TLS", "tls"));
     }
-    let info = url.into_connection_info().map_err(|error| {
+    url.into_connection_info().map_err(|error| {
         Error::invalid_nodes(format!(
             "node `{}` is no Redis URL ({error}): write it as redis://host:6379, rediss://host:6379 or unix:///path",
             without_password(shown)
         ))
-    })?;
-    // RESP3 tells at once when the server goes away, and can carry messages beside replies.
-    let settings = info
-        .redis_settings()
-        .clone()
-        .set_protocol(ProtocolVersion::RESP3)
-        .set_lib_name("redlock", env!("CARGO_PKG_VERSION"));
-    Ok(info.set_redis_settings(settings))
+    })
 }
 
 /// Reads `user:password@host:1,host:2`: the login holds for all.

@@ -1,0 +1,128 @@
+//! A connection to a server: commands out, answers in, in order.
+//!
+//! Nothing here waits by itself. The owner writes commands into a buffer and has it sent, and the answers read, whenever
+//! the socket lets it: one write and one read carry as many of them as there are.
+
+use std::{
+    future::poll_fn,
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
+};
+
+use redis::{ConnectionInfo, Value};
+use tokio::io::{AsyncReadExt as _, AsyncWrite as _};
+
+use super::{
+    certificates::Certificates,
+    resp,
+    socket::{self, Socket},
+};
+use crate::node::{Fault, FaultKind};
+
+/// Room for what one read brings, at least.
+const READ: usize = 4 * 1024;
+/// Buffers that grew beyond this are given back when they are empty.
+const KEEP: usize = 256 * 1024;
+
+/// A connection, with what has been written and not sent, and read and not taken.
+pub(super) struct Wire {
+    socket: Box<dyn Socket>,
+    unsent: Vec<u8>,
+    sent: usize,
+    flushed: bool,
+    unread: Vec<u8>,
+    taken: usize,
+}
+
+impl Wire {
+    /// Connects. Takes as long as it takes: the time-out is the caller's.
+    pub(super) async fn open(
+        info: &ConnectionInfo,
+        certificates: &Certificates,
+    ) -> Result<Self, Fault> {
+        Ok(Self {
+            socket: socket::connect(info.addr(), certificates).await?,
+            unsent: Vec::with_capacity(READ),
+            sent: 0,
+            flushed: true,
+            unread: Vec::with_capacity(READ),
+            taken: 0,
+        })
+    }
+
+    /// Where commands are written, to be sent by the next flush.
+    pub(super) fn out(&mut self) -> &mut Vec<u8> {
+        &mut self.unsent
+    }
+
+    /// Sends what was written. Ready when all of it is on its way.
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+        while self.sent < self.unsent.len() {
+            self.flushed = false;
+            let rest = &self.unsent[self.sent..];
+            let sent = ready!(Pin::new(&mut self.socket).poll_write(cx, rest));
+            match sent {
+                Ok(0) => return Poll::Ready(Err(closed())),
+                Ok(sent) => self.sent += sent,
+                Err(error) => return Poll::Ready(Err(broken(&error))),
+            }
+        }
+        self.unsent.clear();
+        self.sent = 0;
+        if self.unsent.capacity() > KEEP {
+            self.unsent.shrink_to(READ);
+        }
+        if !self.flushed {
+            ready!(Pin::new(&mut self.socket).poll_flush(cx)).map_err(|error| broken(&error))?;
+            self.flushed = true;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// The next answer, or what the server says unasked.
+    pub(super) fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Value, Fault>> {
+        loop {
+            let unread = &self.unread[self.taken..];
+            if let Some(length) = resp::length(unread)? {
+                let value = resp::value(&unread[..length])?;
+                self.taken += length;
+                return Poll::Ready(Ok(value));
+            }
+            self.unread.drain(..self.taken);
+            self.taken = 0;
+            if self.unread.is_empty() && self.unread.capacity() > KEEP {
+                self.unread.shrink_to(READ);
+            }
+            self.unread.reserve(READ);
+            match ready!(pin!(self.socket.read_buf(&mut self.unread)).poll(cx)) {
+                Ok(0) => return Poll::Ready(Err(closed())),
+                Ok(_) => {}
+                Err(error) => return Poll::Ready(Err(broken(&error))),
+            }
+        }
+    }
+
+    /// Sends what was written and reads the next answer; what is said unasked is passed over.
+    pub(super) async fn next(&mut self) -> Result<Value, Fault> {
+        loop {
+            let answer = poll_fn(|cx| {
+                if let Poll::Ready(Err(fault)) = self.poll_flush(cx) {
+                    return Poll::Ready(Err(fault));
+                }
+                self.poll_answer(cx)
+            });
+            match answer.await? {
+                Value::Push { .. } => {}
+                answer => return Ok(answer),
+            }
+        }
+    }
+}
+
+fn closed() -> Fault {
+    Fault::unknown(FaultKind::Unreachable, "the server closed the connection")
+}
+
+fn broken(error: &std::io::Error) -> Fault {
+    Fault::unknown(FaultKind::Unreachable, socket::text(error))
+}
