@@ -7,7 +7,7 @@ use redis::{
 
 use super::{
     decode, login, resp,
-    target::{Target, address},
+    target::{Target, address, over_tls},
     wire::Wire,
 };
 use crate::node::{Fault, FaultKind};
@@ -83,12 +83,7 @@ impl Sentinels {
 
     fn login_at(&self, (host, port): (String, u16)) -> Result<ConnectionInfo, RedisError> {
         let address = if self.tls {
-            ConnectionAddr::TcpTls {
-                host,
-                port,
-                insecure: false,
-                tls_params: None,
-            }
+            over_tls(host, port)
         } else {
             ConnectionAddr::Tcp(host, port)
         };

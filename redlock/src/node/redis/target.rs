@@ -119,12 +119,7 @@ impl Target {
             .to_owned();
         let port = port.parse().ok()?;
         let address = match seed.addr() {
-            ConnectionAddr::TcpTls { insecure, .. } => ConnectionAddr::TcpTls {
-                host,
-                port,
-                insecure: *insecure,
-                tls_params: None,
-            },
+            ConnectionAddr::TcpTls { .. } => over_tls(host, port),
             _ => ConnectionAddr::Tcp(host, port),
         };
         Some(seed.clone().set_addr(address))
@@ -185,12 +180,36 @@ fn server(url: &str, shown: &str) -> Result<ConnectionInfo, Error> {
     if url.starts_with("rediss:") && cfg!(not(feature = "tls")) {
         return Err(missing_feature(shown, "asks for TLS", "tls"));
     }
-    url.into_connection_info().map_err(|error| {
+    // What the `redis` crate knows of TLS is not needed, so neither are its features.
+    let (plain, tls) = match url.strip_prefix("rediss:") {
+        Some(rest) => (format!("redis:{rest}"), true),
+        None => (url.to_owned(), false),
+    };
+    let info = plain.into_connection_info().map_err(|error| {
         Error::invalid_nodes(format!(
             "node `{}` is no Redis URL ({error}): write it as redis://host:6379, rediss://host:6379 or unix:///path",
             without_password(shown)
         ))
-    })
+    })?;
+    if tls && url.ends_with("#insecure") {
+        return Err(Error::invalid_nodes(format!(
+            "node `{}` asks not to check the server's certificate: give the authority that signed it with root_certificate",
+            without_password(shown)
+        )));
+    }
+    match info.addr().clone() {
+        ConnectionAddr::Tcp(host, port) if tls => Ok(info.set_addr(over_tls(host, port))),
+        _ => Ok(info),
+    }
+}
+
+pub(super) fn over_tls(host: String, port: u16) -> ConnectionAddr {
+    ConnectionAddr::TcpTls {
+        host,
+        port,
+        insecure: false,
+        tls_params: None,
+    }
 }
 
 /// Reads `user:password@host:1,host:2`: the login holds for all.
