@@ -114,7 +114,10 @@ impl Round {
 
     /// A node that has voted may turn out to have no vote: when one that is older is met after it.
     fn retract_doubtful(&self, tally: &mut Tally) {
-        let counts = matches!(self.call.what, What::Acquire { .. } | What::Extend { .. });
+        let counts = matches!(
+            self.call.what,
+            What::Acquire { .. } | What::Extend { .. } | What::Settle { .. }
+        );
         if counts && tally.decision() == Some(Decision::Won) {
             let now = self.clock.now();
             for node in tally.agreed().iter() {

@@ -128,6 +128,57 @@ async fn a_restart_of_the_majority_does_not_make_two_holders() {
     }
 }
 
+/// A node that restarted takes part in a settle, but cannot vouch that nobody else held the key meanwhile.
+#[tokio::test]
+async fn a_settle_is_carried_out_without_a_vote() {
+    let cluster = Cluster::start(3).await;
+    let (one, _) = trusted(&cluster).await;
+    let held = one.lock(KEY).await.expect("free");
+    let owner = held.owner().to_owned();
+    cluster.node(0).restart_empty().await;
+    eventually(BOUND, async || one.health().await[0].latency.is_some()).await;
+    // Written again on the node that forgot it, and on the two that did not.
+    held.extend().await.expect("two of three have votes");
+    cluster.node(1).kill();
+    let settled = held.settle(MAX_TTL).await;
+    let error = settled.expect_err("one vote of three");
+    let told = error.node_errors().iter().map(ToString::to_string);
+    let told: Vec<String> = told.collect();
+    assert!(
+        told.iter().any(|told| told.contains("may have forgotten")),
+        "{told:?}"
+    );
+    for node in [cluster.node(0), cluster.node(2)] {
+        let next = node.get(KEY).await.expect("busy for the window");
+        assert_ne!(next, owner, "{}", node.url());
+    }
+}
+
+/// Its answer was lost: what was written stands as it was, and is told.
+#[tokio::test]
+async fn a_settle_that_arrives_again_finds_its_own_window() {
+    let script = include_str!("../../../redlock/src/node/redis/scripts/settle.lua");
+    let cluster = Cluster::start(1).await;
+    let node = cluster.node(0);
+    let settle = async |owner: &str, next: &str, window: u32| -> String {
+        let mut eval = redis::cmd("EVAL");
+        eval.arg(script)
+            .arg(2)
+            .arg(KEY)
+            .arg(format!("{{{KEY}}}:fence"));
+        eval.arg(owner).arg(next).arg(window).arg(7).arg(60_000);
+        node.ask(&eval).await
+    };
+    assert_eq!(settle("owner", "next", 60_000).await, "GONE");
+    let held = redis::cmd("SET").arg(KEY).arg("owner").to_owned();
+    let () = node.ask(&held).await;
+    assert_eq!(settle("owner", "next", 10_000).await, "OK");
+    assert_eq!(settle("owner", "next", 60_000).await, "OK");
+    let left = node.pttl(KEY).await.expect("busy for the window");
+    assert!(left <= Duration::from_secs(10), "{left:?}");
+    assert_eq!(settle("another", "other", 60_000).await, "GONE");
+}
+
 #[tokio::test]
 async fn flushall_is_noticed() {
     let cluster = Cluster::start(3).await;

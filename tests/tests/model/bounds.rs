@@ -98,6 +98,15 @@ pub(crate) const SETTLE: Config = Config {
     ..Config::acquire("settle", 3, 2, 1)
 };
 
+/// A settle that arrives again and again.
+pub(crate) const SETTLE_TWICE: Config = Config {
+    rounds: 1,
+    tokens: 2,
+    settle: &[1, 3],
+    duplicates: true,
+    ..Config::acquire("settle with duplicates", 3, 2, 1)
+};
+
 /// Settle, and the next attempt of the same client while its window stands.
 pub(crate) const SETTLE_AGAIN: Config = Config {
     rounds: 1,

@@ -19,7 +19,7 @@ pub(crate) enum Guard {
     /// The client knows the restart: the node writes, and the client does not count the answer while it reads it
     /// within the guard time.
     Observed,
-    /// The node itself says QUARANTINED: an acquire writes nothing, an extension writes and is no vote.
+    /// The node itself says QUARANTINED: an acquire writes nothing, an extension and a settle write and are no vote.
     Strict,
 }
 

@@ -18,6 +18,8 @@ pub(crate) enum Event {
     Healed,
     /// A settle had its majority.
     Settled,
+    /// A settle that arrived again found its own window.
+    SettledBefore,
     /// A node forgot the lock of a client that was its holder.
     ForgotHolder,
     /// A round won with the vote of a process that is gone.

@@ -137,6 +137,11 @@ fn settle() {
 }
 
 #[test]
+fn settle_that_arrives_again() {
+    holds(SETTLE_TWICE, &[Settled, SettledBefore, GrantedAgain]);
+}
+
+#[test]
 fn settle_again_deep() {
     holds_deep(SETTLE_AGAIN);
 }

@@ -67,14 +67,14 @@ pub(crate) fn deliver(
         Request::Extend(extension) => {
             extend(config, node, owner, said, usize::from(extension), seen)
         }
-        Request::Settle => settle(config, node, attempt, said),
+        Request::Settle => settle(config, node, attempt, said, seen),
         Request::Release => {
             release(config, node, owner, said);
             Vote::None
         }
     };
 
-    let again = config.duplicates && matches!(request, Request::Acquire(_) | Request::Extend(_));
+    let again = config.duplicates && request != Request::Release;
     if !again {
         node.flight[attempt] &= !request.bit();
     }
@@ -181,10 +181,21 @@ fn tombstone(config: &Config, node: &mut Node, said: Attempt) {
     node.fence = node.fence.max(asked + 1);
 }
 
-fn settle(config: &Config, node: &mut Node, attempt: usize, said: Attempt) -> Vote {
+fn settle(
+    config: &Config,
+    node: &mut Node,
+    attempt: usize,
+    said: Attempt,
+    seen: &Coverage,
+) -> Vote {
     let matches = node.owner == config.owner(attempt) || config.is(Mutant::SettleAnyOwner);
     if !config.is(Mutant::SettleKeepsFence) {
         tombstone(config, node, said);
+    }
+    if node.owner == config.settled_id(attempt) {
+        // Sent again: what is left is the rest of the window.
+        seen.saw(Event::SettledBefore);
+        return Vote::Yes;
     }
     if !matches {
         return Vote::No;

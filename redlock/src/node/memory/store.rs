@@ -110,7 +110,7 @@ impl Store {
     ) -> Outcome {
         let marked = matches!(
             call.what,
-            What::Acquire { .. } | What::Extend { .. } | What::Ping
+            What::Acquire { .. } | What::Extend { .. } | What::Settle { .. } | What::Ping
         );
         let abstains = match strict {
             Some(_) if mutant::on(Mutant::NoGuard) => None,
@@ -161,11 +161,17 @@ impl Store {
                 ..
             } => {
                 let held = self.get(key.lock()) == Some(text(owner));
+                // Sent again because the answer was lost: the window began before.
+                let settled = self.get(key.lock()) == Some(text(next));
                 if held {
                     self.set(key.lock(), text(next).to_owned(), Some(*window));
                 }
                 self.bury(key, *tombstone, retention);
-                if held { Reply::Yes } else { Reply::Gone }
+                if held || settled {
+                    Reply::Yes
+                } else {
+                    Reply::Gone
+                }
             }
             What::Force => {
                 self.delete(key.lock());

@@ -32,6 +32,7 @@ scripts! {
     release = "scripts/wake.lua" "scripts/release.lua";
     leave = "scripts/wake.lua" "scripts/leave.lua";
     settle = "scripts/settle.lua";
+    settle_strict = "scripts/strict.lua" "scripts/settle.lua";
     force = "scripts/force.lua";
     look = "scripts/look.lua";
     mark = "scripts/strict.lua" "scripts/mark.lua";
@@ -158,13 +159,19 @@ fn write(call: &Call, step: Step, manner: &Manner, command: &mut Command<'_>) {
             tombstone,
             ..
         } => {
+            let marking = marking.filter(|_| tombstone.is_some());
+            let script = match marking {
+                Some(_) => settle_strict(),
+                None => settle(),
+            };
             command
-                .script(settle(), by_source)
-                .keys(fenced(&[name, key.fence()], tombstone.is_some()), None)
+                .script(script, by_source)
+                .keys(fenced(&[name, key.fence()], tombstone.is_some()), marking)
                 .arg(owner.as_bytes())
                 .arg(next.as_bytes())
                 .number(millis(*window))
-                .fenced(*tombstone, retention);
+                .fenced(*tombstone, retention)
+                .marked(marking);
         }
         What::Leave { inbox, by } => {
             command
