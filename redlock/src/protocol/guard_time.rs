@@ -12,7 +12,13 @@ pub enum RestartGuard {
     /// A node whose restart this client saw, or that is younger than the others, has no vote until every lock that it
     /// may have forgotten has expired: `max_ttl + 1 % + clock skew`. Costs nothing.
     ///
-    /// Not covered: a restart of all nodes at once, `FLUSHALL`, a promotion that this client did not see.
+    /// Not covered:
+    /// - A restart of all nodes at once, `FLUSHALL`, a promotion that this client did not see.
+    /// - A client that meets the nodes for the first time and reaches only such as restarted within 5 s of each other: it
+    ///   takes that for their first start and counts their votes at once, though a node that it cannot reach knows
+    ///   better.
+    /// - A node that restarts within 5 s after the oldest one first started: to clients that did not see it, it is part
+    ///   of the first start, whatever it was granted in between.
     #[default]
     Observed,
     /// A marker on each node names the process that it was. A node whose marker is missing or names another process has
