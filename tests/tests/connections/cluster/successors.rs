@@ -1,0 +1,169 @@
+//! Who has a slot changes: a replica takes over and may have forgotten, a slot moves.
+
+use std::time::Duration;
+
+use redlock::{FaultKind, NodeState, RestartGuard};
+use tests::eventually;
+use tokio::time::Instant;
+
+use super::sharded::{GUARD_TIME, OF_SHARD, SLOTS, Sharded, connect, id, tell};
+use crate::support::{BOUND, KEY, SOON, blamed};
+
+/// A replica takes over: what it may have missed is waited for.
+#[tokio::test]
+async fn observed_a_failover_quarantines_the_new_master() {
+    let Some(sharded) = Sharded::start(1).await else {
+        return;
+    };
+    let redlock = sharded
+        .client(RestartGuard::Observed)
+        .connect()
+        .await
+        .expect("a cluster");
+    let other = sharded
+        .client(RestartGuard::Observed)
+        .connect()
+        .await
+        .expect("a cluster");
+    let elsewhere = redlock
+        .lock(OF_SHARD[0])
+        .keep_alive(true)
+        .await
+        .expect("free");
+    let held = redlock
+        .lock(OF_SHARD[1])
+        .keep_alive(true)
+        .await
+        .expect("free");
+    let token = held.token();
+    sharded.shard(1).kill();
+    let guard = other
+        .lock(OF_SHARD[1])
+        .wait(BOUND)
+        .await
+        .expect("the replica took over");
+    assert!(held.is_lost(), "two holders");
+    assert!(guard.token() > token);
+    assert!(
+        sharded
+            .shard(4)
+            .keys()
+            .await
+            .contains(&OF_SHARD[1].to_owned())
+    );
+    assert!(!elsewhere.is_lost());
+    // The old master comes back as a replica, which nobody asks.
+    sharded.shard(1).start().await;
+    guard.release().await.expect("released");
+    for redlock in [&redlock, &other] {
+        for key in &OF_SHARD[1..] {
+            let guard = redlock.lock(*key).wait(SOON).await.expect("free");
+            guard.release().await.expect("released");
+        }
+    }
+}
+
+#[tokio::test]
+async fn observed_the_quarantine_of_a_new_master_lasts_the_guard_time() {
+    let Some(sharded) = Sharded::start(1).await else {
+        return;
+    };
+    let redlock = sharded
+        .client(RestartGuard::Observed)
+        .connect()
+        .await
+        .expect("a cluster");
+    sharded.shard(1).kill();
+    eventually(BOUND, async || {
+        matches!(
+            redlock.health().await[0].state,
+            NodeState::Quarantined { .. }
+        )
+    })
+    .await;
+    let start = Instant::now();
+    redlock
+        .lock(OF_SHARD[2])
+        .no_wait()
+        .await
+        .expect("free")
+        .release()
+        .await
+        .expect("released");
+    let error = redlock
+        .lock(OF_SHARD[1])
+        .no_wait()
+        .await
+        .expect_err("no vote");
+    assert_eq!(
+        blamed(&error, "cluster").kind(),
+        FaultKind::Quarantined,
+        "{error}"
+    );
+    redlock
+        .lock(OF_SHARD[1])
+        .wait(BOUND)
+        .await
+        .expect("after the guard time")
+        .release()
+        .await
+        .expect("released");
+    assert!(
+        start.elapsed() >= GUARD_TIME - Duration::from_millis(500),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn off_a_failover_is_followed_at_once() {
+    let Some(sharded) = Sharded::start(1).await else {
+        return;
+    };
+    let redlock = sharded
+        .client(RestartGuard::Off)
+        .connect()
+        .await
+        .expect("a cluster");
+    sharded.shard(1).kill();
+    redlock
+        .lock(OF_SHARD[1])
+        .wait(BOUND)
+        .await
+        .expect("the new master")
+        .release()
+        .await
+        .expect("released");
+    assert_eq!(redlock.health().await[0].state, NodeState::Up);
+}
+
+#[tokio::test]
+async fn a_slot_that_moves_is_followed_within_the_call() {
+    let Some(sharded) = Sharded::start(0).await else {
+        return;
+    };
+    let redlock = connect(&sharded).await;
+    let _known = redlock.lock(OF_SHARD[1]).await.expect("free");
+    let slot: u64 = sharded
+        .shard(0)
+        .ask(redis::cmd("CLUSTER").arg("KEYSLOT").arg(KEY))
+        .await;
+    let owner = SLOTS
+        .iter()
+        .position(|(first, last)| (u64::from(*first)..=u64::from(*last)).contains(&slot));
+    let owner = owner.expect("one of three");
+    let to = (owner + 1) % 3;
+    let id = id(sharded.shard(to)).await;
+    for index in [to, owner, (owner + 2) % 3] {
+        tell(
+            sharded.shard(index),
+            &["SETSLOT", &slot.to_string(), "NODE", &id],
+        )
+        .await;
+    }
+    let guard = redlock.lock(KEY).no_wait().await.expect("free, there");
+    assert!(sharded.shard(to).keys().await.contains(&KEY.to_owned()));
+    guard.release().await.expect("released");
+    let guard = redlock.lock(KEY).no_wait().await.expect("free");
+    guard.extend().await.expect("held");
+}
