@@ -19,7 +19,8 @@ use crate::{
 };
 
 /// Further attempts of a request that does not wait, after votes that were split: so that one of those who ask at the
-/// same moment gets the lock. They ask one node first; who is refused there gives up, so one is left.
+/// same moment gets the lock. They ask one node first; who is refused there gives up, so one is left. All of them
+/// have the time of one attempt together.
 const SPLITS: u32 = 12;
 /// The pause before such an attempt, in which the keys of those who gave up go; none before the first.
 const SPLIT_PAUSE: Duration = Duration::from_millis(1);
@@ -98,6 +99,7 @@ impl Pursuit<'_> {
             },
             floor: turn.past().fence,
             contended: false,
+            halves: self.wait.is_zero(),
             inbox: None,
         };
         let mut contended = self.give_way(turn).await;
@@ -106,6 +108,7 @@ impl Pursuit<'_> {
             Duration::ZERO => node_timeout,
             _ => self.left().max(node_timeout / 5).min(node_timeout),
         };
+        let asked_since = core.now();
         let mut refused = None;
         let mut waiting: Option<Waiting> = None;
         let mut series = Series::default();
@@ -129,12 +132,21 @@ impl Pursuit<'_> {
             };
             let (refusal, number) = series.next(&failure);
             if self.wait.is_zero() && refusal == Refusal::Split && number <= SPLITS {
-                ask.contended = true;
+                let mut pause = Duration::ZERO;
                 if number > 1 {
                     let jitter: f64 = core.nodes.random.draw();
-                    tokio::time::sleep(SPLIT_PAUSE.mul_f64(f64::from(number) * jitter)).await;
+                    pause = SPLIT_PAUSE.mul_f64(f64::from(number) * jitter);
                 }
-                continue;
+                let spent = core.now().saturating_since(asked_since);
+                within = node_timeout.saturating_sub(spent.saturating_add(pause));
+                if !within.is_zero() {
+                    if !pause.is_zero() {
+                        tokio::time::sleep(pause).await;
+                    }
+                    ask.contended = true;
+                    refused = Some(failure);
+                    continue;
+                }
             }
             let left = self.left();
             if left.is_zero() || matches!(failure, Failure::NoToken) {
@@ -178,6 +190,7 @@ impl Pursuit<'_> {
             contended: true,
             ..
         } = turn.past()
+            && !self.wait.is_zero()
         {
             // Whether anybody was told is known when the release has come back.
             release.decided(core.node_timeout(self.terms.ttl)).await;

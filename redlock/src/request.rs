@@ -87,7 +87,8 @@ impl LockRequest {
         self
     }
 
-    /// One look, then [`is_busy`](Error::is_busy).
+    /// One look, then [`is_busy`](Error::is_busy): one round trip, as a rule, and at most the node time-out. Of several who
+    /// look at the same moment one gets the lock; where their votes were split, they look again within that time.
     pub fn no_wait(self) -> Self {
         self.wait(Duration::ZERO)
     }

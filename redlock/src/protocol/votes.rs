@@ -205,6 +205,11 @@ impl Tally {
         self.no.contains(node)
     }
 
+    /// Whether any node was held by another.
+    pub(crate) fn is_contended(&self) -> bool {
+        self.no.len() > 0
+    }
+
     pub(crate) fn has_failed(&self, node: usize) -> bool {
         self.failed.contains(node)
     }

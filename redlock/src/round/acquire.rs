@@ -32,6 +32,9 @@ pub(crate) struct Ask {
     pub(crate) floor: u64,
     /// The key is known to be contended: one node is asked before the rest, so that votes do not split.
     pub(crate) contended: bool,
+    /// Votes that are split and not decided at half-time, since nodes are silent, are given back: so that the other half
+    /// is left for asking again. For those who do not wait.
+    pub(crate) halves: bool,
     /// Where to be told that the key is free, should it be held.
     pub(crate) inbox: Option<Inbox>,
 }
@@ -161,10 +164,20 @@ pub(crate) async fn attempt(
             undo.asked = all;
             round.send(driver, rest);
         }
-        let decision = if refused {
-            Decision::Refused
+        let early = if refused {
+            Some(Decision::Refused)
+        } else if ask.halves {
+            let early = round.decided_early(left() / 2).await;
+            early.or_else(|| {
+                let contended = round.with_tally(Tally::is_contended);
+                contended.then_some(Decision::Refused)
+            })
         } else {
-            round.decided(left()).await
+            None
+        };
+        let decision = match early {
+            Some(decision) => decision,
+            None => round.decided(left()).await,
         };
         let fence = round.with_tally(|tally| tally.fence);
         if fence > ask.floor {

@@ -89,19 +89,24 @@ impl Round {
 
     /// Waits for the decision, at most this long. Cancel safe: the round goes on, and can be waited for again.
     pub(crate) async fn decided(&self, within: Duration) -> Decision {
-        let decision = self.until(|tally| {
-            self.retract_doubtful(tally);
-            tally.decision()
-        });
-        match tokio::time::timeout(within, decision).await {
-            Ok(decision) => decision,
-            Err(_) => {
+        match self.decided_early(within).await {
+            Some(decision) => decision,
+            None => {
                 let mut votes = lock(&self.votes);
                 votes.overdue = true;
                 self.retract_doubtful(&mut votes.tally);
                 votes.tally.decision_at_deadline()
             }
         }
+    }
+
+    /// Waits for the decision for a part of the time that it has. Cancel safe.
+    pub(crate) async fn decided_early(&self, part: Duration) -> Option<Decision> {
+        let decision = self.until(|tally| {
+            self.retract_doubtful(tally);
+            tally.decision()
+        });
+        tokio::time::timeout(part, decision).await.ok()
     }
 
     /// Waits for one node's vote, at most this long. Cancel safe.

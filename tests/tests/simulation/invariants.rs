@@ -100,8 +100,8 @@ pub(crate) fn call_bound(plan: &Plan, ttl: Duration, wait: Duration) -> Duration
     // An attempt has two more rounds of a fifth, when tokens are stale.
     let attempt = plan.node_timeout.min(ttl / 4) * 7 / 5;
     if wait.is_zero() {
-        // Twelve more when votes split, with pauses that grow to 12 ms.
-        attempt * 13 + ms(100)
+        // Also where votes split: all attempts together have the time of one.
+        attempt + ms(10)
     } else {
         wait + attempt * 2 + ms(10)
     }

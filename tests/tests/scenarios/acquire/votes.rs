@@ -237,3 +237,53 @@ async fn a9_a_try_ends_at_the_node_time_out() {
     cluster.node(1).resume();
     eventually(SOON, async || cluster.locked_on(KEY).await == [0]).await;
 }
+
+/// Split between others who keep what they have: asking again finds the same, and all of it has the time of one round.
+#[tokio::test]
+async fn a9_a_try_whose_votes_stay_split_ends_at_the_node_time_out() {
+    const TIME_OUT: Duration = Duration::from_millis(600);
+    let cluster = Cluster::start(3).await;
+    let proxies = Proxy::before_all(&cluster).await;
+    let redlock = through(&proxies).node_timeout(TIME_OUT).connect();
+    let redlock = redlock.await.expect("three nodes");
+    for (node, owner) in cluster.nodes().iter().zip(["one", "another"]) {
+        let mut set = redis::cmd("SET");
+        let () = node
+            .ask(set.arg(KEY).arg(owner).arg("PX").arg(60_000))
+            .await;
+    }
+    for proxy in &proxies {
+        proxy.set_both(Flow::delay(Duration::from_millis(50)));
+    }
+    let start = Instant::now();
+    let tried = within(SOON, redlock.try_lock(KEY)).await;
+    let took = start.elapsed();
+    assert!(tried.expect("two nodes are held").is_none());
+    // Some for a machine that has other work.
+    assert!(took < TIME_OUT + TIME_OUT / 2, "{took:?}");
+    eventually(SOON, async || cluster.locked_on(KEY).await == [0, 1]).await;
+}
+
+/// One node is gone, one hangs, and the votes of the other three split: one of those who try at the same moment has it.
+#[tokio::test]
+async fn a9_of_those_who_try_together_while_a_node_hangs_one_wins() {
+    let cluster = Cluster::start(5).await;
+    let clients = join_all((0..4).map(|_| connect(&cluster))).await;
+    cluster.node(0).kill();
+    for round in 0..3 {
+        cluster.node(1).pause();
+        let key = format!("turn:{round}");
+        let tries = join_all(clients.iter().map(|client| client.try_lock(&key))).await;
+        let tries: Vec<_> = tries
+            .into_iter()
+            .map(|tried| tried.expect("an answer"))
+            .collect();
+        assert_eq!(tries.iter().flatten().count(), 1, "{tries:?}");
+        cluster.node(1).resume();
+        eventually(SOON, async || {
+            let health = join_all(clients.iter().map(Redlock::health)).await;
+            health.iter().all(|nodes| nodes[1].latency.is_some())
+        })
+        .await;
+    }
+}
