@@ -165,10 +165,9 @@ const LACKS_RIGHT: [&str; 4] = [
 fn with_rights(fault: Fault, call: &Call) -> Fault {
     let needs = if fault.text.contains("can't run this command") {
         let commands = match call.what {
-            What::Acquire { .. } => "get, mget, pttl and set",
+            What::Acquire { .. } | What::Settle { .. } => "get, mget, pttl and set",
             What::Extend { .. } => "get, mget, pexpire, pttl and set",
             What::Release { .. } => "del, mget and set",
-            What::Settle { .. } => "get, mget, pttl and set",
             What::Leave { .. } => "publish, zrange and zrem",
             What::Force => "del, exists, mget and set",
             What::Look => "mget and pttl",
