@@ -4,7 +4,7 @@ use std::{
     fmt,
     sync::{
         Mutex,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, SystemTime},
 };
@@ -62,6 +62,8 @@ pub(crate) struct TokenClock {
     offsets: Mutex<Vec<Option<i64>>>,
     /// The median of `offsets`.
     offset: AtomicU64,
+    /// Whether `offset` is the nodes' word, not this machine's.
+    told: AtomicBool,
     lead: AtomicU64,
     last: AtomicU64,
     most_lead: u64,
@@ -75,15 +77,23 @@ impl TokenClock {
         Self {
             offsets: Mutex::new(vec![None; nodes]),
             offset: AtomicU64::new(wall.saturating_sub(now.micros())),
+            told: AtomicBool::new(false),
             lead: AtomicU64::new(0),
             last: AtomicU64::new(0),
             most_lead: micros(skew).saturating_add(FencingToken::BLOCK),
         }
     }
 
-    /// What a wall clock shows when ours shows `now`: followed until a node tells its time.
+    /// What the nodes' wall clocks show when ours shows `now`: followed until they tell more.
     pub(crate) fn assume(&mut self, wall_micros: u64, now: Instant) {
         *self.offset.get_mut() = wall_micros.saturating_sub(now.micros());
+        *self.told.get_mut() = true;
+    }
+
+    /// Whether any node has told its time. Before that only this machine's wall clock is known, which may be hours off:
+    /// a token from it would be stale, or hold up those who know better.
+    pub(crate) fn is_told(&self) -> bool {
+        self.told.load(Relaxed)
     }
 
     /// Node `index` said that its clock shows `node_micros` since the epoch, when ours showed `at`.
@@ -98,6 +108,7 @@ impl TokenClock {
         if let Some(median) = known.get((known.len() - 1) / 2) {
             self.offset
                 .store(u64::try_from(*median).unwrap_or(0), Relaxed);
+            self.told.store(true, Relaxed);
         }
     }
 

@@ -2,13 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Round, release};
+use super::{Round, release, survey};
 use crate::{
     clock::Instant,
     error::NodeError,
     key::Key,
     mutant::{self, Mutant},
-    node::{Call, Driver, Inbox, Nodes, Owner, What},
+    node::{Call, Driver, Inbox, Nodes, Owner, Reply, What},
     pending::Tracker,
     protocol::{
         validity,
@@ -98,6 +98,9 @@ pub(crate) async fn attempt(
 ) -> Result<Grant, Failure> {
     let begun = nodes.now();
     let all = NodeSet::all(nodes.len());
+    if ask.fencing && !nodes.tokens.is_told() {
+        hear_the_time(nodes, driver, &ask.key, within).await;
+    }
     let mut undo = Undo {
         nodes,
         driver,
@@ -229,6 +232,19 @@ pub(crate) async fn attempt(
             }
         }
     }
+}
+
+/// A client that has met no node yet asks a majority first, whatever it asks: they tell their time on connecting, and a
+/// token is proposed by theirs. A question about the key itself goes the way that the acquire will go.
+async fn hear_the_time(nodes: &Arc<Nodes>, driver: &Driver, key: &Arc<Key>, within: Duration) {
+    let enough = |answers: &[&survey::Answer]| {
+        let reached = answers
+            .iter()
+            .filter(|answer| !matches!(answer.reply, Reply::Failed(_)));
+        nodes.tokens.is_told() && reached.count() >= nodes.quorum()
+    };
+    // Who cannot be reached, and why, the round itself will tell.
+    let _ = survey::ask(nodes, driver, Arc::clone(key), What::Look, within, enough).await;
 }
 
 /// The order in which all clients ask the nodes that are up for this key, one by one until one votes.

@@ -32,7 +32,35 @@ pub(crate) struct Worker {
 
 impl Worker {
     pub(crate) fn start(job: &str, cluster: &Cluster, args: &[&str]) -> Self {
-        let mut process = Command::new(env::current_exe().expect("this test binary"))
+        let program = Command::new(env::current_exe().expect("this test binary"));
+        Self::run(program, job, cluster, args)
+    }
+
+    /// One whose machine was started `earlier` than this one, as the clocks tell that count from there. `None` where
+    /// that takes rights that the tests do not have.
+    pub(crate) async fn start_elsewhere(
+        earlier: Duration,
+        job: &str,
+        cluster: &Cluster,
+        args: &[&str],
+    ) -> Option<Self> {
+        let mut program = Command::new("unshare");
+        program.args(["--time", "--fork", "--kill-child"]);
+        for clock in ["--boottime", "--monotonic"] {
+            program.arg(clock).arg(earlier.as_secs().to_string());
+        }
+        let mut trial = Command::new("unshare");
+        trial.args(program.as_std().get_args()).arg("true");
+        let allowed = trial.stderr(Stdio::null()).status().await;
+        if !allowed.is_ok_and(|status| status.success()) {
+            return None;
+        }
+        program.arg(env::current_exe().expect("this test binary"));
+        Some(Self::run(program, job, cluster, args))
+    }
+
+    fn run(mut program: Command, job: &str, cluster: &Cluster, args: &[&str]) -> Self {
+        let mut process = program
             .args(["child::worker", "--exact", "--ignored", "--nocapture"])
             .env(JOB, job)
             .env(NODES, cluster.urls().join(" "))
@@ -110,6 +138,10 @@ async fn worker() {
     let args = env::var(ARGS).expect("arguments");
     let args: Vec<&str> = args.split_whitespace().collect();
     let orders = orders();
+    if job == "count" {
+        let redlock = Redlock::connect_lazy(nodes.split(' ')).expect("addresses");
+        return count(&redlock, &args, orders).await;
+    }
     let redlock = Redlock::connect(nodes.split(' ')).await.expect("a quorum");
     match job.as_str() {
         "hold" => hold(&redlock, &args, orders).await,
@@ -197,6 +229,35 @@ async fn contend(redlock: Redlock, args: &[&str], mut orders: mpsc::Receiver<Str
         tell(&turn);
     }
     tell("done");
+    orders.recv().await;
+}
+
+/// Takes so many locks of its own and as many of those that all share, one after the other, beginning with the shared
+/// one of this number; tells how many took one round.
+async fn count(redlock: &Redlock, args: &[&str], mut orders: mpsc::Receiver<String>) {
+    const SHARED: usize = 50;
+    let number = |arg: usize| args[arg].parse::<usize>().expect("a number");
+    let (each, first) = (number(0), number(1));
+    tell("ready");
+    orders.recv().await;
+    let (mut own, mut shared, mut taken, mut busy) = (0, 0, 0, 0);
+    for turn in 0..each {
+        let guard = redlock.lock(format!("own:{first}:{turn}")).await;
+        let guard = guard.expect("nobody else's");
+        own += usize::from(guard.rounds() == 1);
+        guard.release().await.expect("released");
+
+        let key = format!("shared:{}", (first + turn) % SHARED);
+        match redlock.try_lock(key).await.expect("an answer") {
+            Some(guard) => {
+                taken += 1;
+                shared += usize::from(guard.rounds() == 1);
+                guard.release().await.expect("released");
+            }
+            None => busy += 1,
+        }
+    }
+    tell(&format!("counted {own} {each} {shared} {taken} {busy}"));
     orders.recv().await;
 }
 

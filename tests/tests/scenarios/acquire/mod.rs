@@ -6,6 +6,7 @@ mod foreign_data;
 mod late;
 mod outages;
 mod replies;
+mod rounds;
 mod silence;
 mod time;
 mod votes;
