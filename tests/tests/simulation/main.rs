@@ -49,9 +49,15 @@ struct Totals {
     failed: Vec<(u64, Vec<String>)>,
 }
 
-/// Runs the histories of some seeds on all processors; `prepare` is called on each thread. Ends early after `most`
+/// Runs the histories that `plan` makes of some seeds, on all processors; `prepare` is called on each thread. Ends early after `most`
 /// failed ones.
-fn run_all(from: u64, histories: u64, most: usize, prepare: impl Fn() + Sync) -> Totals {
+fn run_all(
+    from: u64,
+    histories: u64,
+    most: usize,
+    plan: impl Fn(u64) -> Plan + Sync,
+    prepare: impl Fn() + Sync,
+) -> Totals {
     let next = AtomicU64::new(from);
     let totals = Mutex::new(Totals::default());
     thread::scope(|scope| {
@@ -65,7 +71,7 @@ fn run_all(from: u64, histories: u64, most: usize, prepare: impl Fn() + Sync) ->
                     {
                         return;
                     }
-                    let history = world::run(&Plan::new(seed), false);
+                    let history = world::run(&plan(seed), false);
                     let mut totals = totals.lock().expect("whole");
                     totals.histories += 1;
                     totals.grants += history.grants.len();
@@ -91,7 +97,7 @@ fn histories_keep_their_promises() {
         refused,
         forgot,
         mut failed,
-    } = run_all(from, histories, 5, || {});
+    } = run_all(from, histories, 5, Plan::new, || {});
     println!(
         "{histories} histories: {grants} grants, {refused} refusals, {forgot} times a node forgot"
     );

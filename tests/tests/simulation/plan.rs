@@ -150,6 +150,12 @@ impl Plan {
         }
     }
 
+    /// A duel, whatever the seed.
+    #[cfg(feature = "mutants")]
+    pub(crate) fn duel(seed: u64) -> Self {
+        Self::any(seed, &mut dice(seed, 0)).into_duel()
+    }
+
     /// Holders that count on the whole of their ttl, and many who want to be next when a node forgets.
     fn into_duel(self) -> Self {
         Self {
