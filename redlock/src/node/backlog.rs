@@ -79,6 +79,12 @@ impl Backlog {
         self.owed.push_back(op);
     }
 
+    /// What is owed, for another to deliver.
+    #[cfg(feature = "cluster")]
+    pub(super) fn hand_over(&mut self) -> VecDeque<Op> {
+        std::mem::take(&mut self.owed)
+    }
+
     /// From now on nothing can be sent. Returns who waits, to be told.
     pub(super) fn block(&mut self, fault: &Fault, now: Instant) -> Vec<Op> {
         self.blocked = Some(fault.clone());

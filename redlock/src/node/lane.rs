@@ -91,6 +91,12 @@ impl Lane {
         self.0.submit(op);
     }
 
+    /// The releases that the node is owed, for its successor.
+    #[cfg(feature = "cluster")]
+    pub(super) fn hand_over(&self) -> impl Iterator<Item = Op> + use<> {
+        lock(&self.0.backlog).hand_over().into_iter()
+    }
+
     pub(super) fn hears(&self) -> bool {
         self.0.hears.load(Relaxed)
     }

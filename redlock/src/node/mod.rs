@@ -179,6 +179,9 @@ pub(crate) trait Ballot: Send + Sync {
     /// Whether anybody still wants this sent.
     fn wanted(&self) -> bool;
     fn vote(&self, node: usize, reply: Reply);
+    /// Which server of a cluster votes for it, before its vote.
+    #[cfg(feature = "cluster")]
+    fn voter(&self, _node: usize, _server: &Arc<NodeState>) {}
     /// The answer to [`What::Look`], before its vote.
     fn saw(&self, _node: usize, _sight: Sight) {}
 }

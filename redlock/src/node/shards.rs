@@ -131,7 +131,7 @@ impl Shared {
                 let routed = Routed {
                     op: op.clone(),
                     shards: Arc::downgrade(self),
-                    server: shard.server,
+                    server: shard.state,
                     hops,
                 };
                 shard.lane.submit(Op {
@@ -195,13 +195,23 @@ impl Shared {
                 // A server whose address cannot be one: the next look may tell better.
                 return;
             }
-            let gone = std::mem::replace(&mut map.shards, shards);
+            let mut gone = std::mem::replace(&mut map.shards, shards);
+            gone.retain(|was| {
+                !map.shards
+                    .iter()
+                    .any(|is| Arc::ptr_eq(&is.state, &was.state))
+            });
             map.slots = slots;
             map.missing = None;
             (std::mem::take(&mut map.early), gone)
         };
+        // A successor knows what was replicated to it: releases that its predecessor is owed concern it too.
+        let owed: Vec<Op> = gone
+            .iter()
+            .flat_map(|shard| shard.lane.hand_over())
+            .collect();
         drop(gone);
-        for op in early {
+        for op in owed.into_iter().chain(early) {
             self.submit(op, HOPS);
         }
     }
@@ -296,7 +306,7 @@ async fn watch(shards: Weak<Shared>) {
 struct Routed {
     op: Op,
     shards: Weak<Shared>,
-    server: Arc<str>,
+    server: Arc<NodeState>,
     hops: u32,
 }
 
@@ -311,6 +321,7 @@ impl Ballot for Routed {
 
     fn vote(&self, _: usize, reply: Reply) {
         let Reply::Failed(fault) = reply else {
+            self.op.ballot.voter(self.op.node, &self.server);
             return self.op.answer(reply);
         };
         if let Some(shards) = self.shards.upgrade() {
@@ -322,7 +333,11 @@ impl Ballot for Routed {
             shards.doubted.notify_one();
         }
         self.op
-            .answer(Reply::Failed(of_server(&self.server, &fault)));
+            .answer(Reply::Failed(of_server(self.server.name(), &fault)));
+    }
+
+    fn voter(&self, node: usize, server: &Arc<NodeState>) {
+        self.op.ballot.voter(node, server);
     }
 
     fn saw(&self, node: usize, sight: Sight) {

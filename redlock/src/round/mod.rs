@@ -37,6 +37,8 @@ pub(crate) struct Round {
 
 struct Votes {
     tally: Tally,
+    /// Of nodes that are clusters: the server that voted.
+    voters: Vec<(usize, Arc<NodeState>)>,
     /// The deadline passed before the decision: who is silent is at fault.
     overdue: bool,
     /// The node that is waited for by itself.
@@ -67,6 +69,7 @@ impl Round {
             given_up: AtomicBool::new(false),
             votes: Mutex::new(Votes {
                 tally,
+                voters: Vec::new(),
                 overdue: false,
                 awaited: None,
                 waker: None,
@@ -94,7 +97,7 @@ impl Round {
             None => {
                 let mut votes = lock(&self.votes);
                 votes.overdue = true;
-                self.retract_doubtful(&mut votes.tally);
+                self.retract_doubtful(&mut votes);
                 votes.tally.decision_at_deadline()
             }
         }
@@ -102,9 +105,9 @@ impl Round {
 
     /// Waits for the decision for a part of the time that it has. Cancel safe.
     pub(crate) async fn decided_early(&self, part: Duration) -> Option<Decision> {
-        let decision = self.until(|tally| {
-            self.retract_doubtful(tally);
-            tally.decision()
+        let decision = self.until(|votes| {
+            self.retract_doubtful(votes);
+            votes.tally.decision()
         });
         tokio::time::timeout(part, decision).await.ok()
     }
@@ -112,13 +115,14 @@ impl Round {
     /// Waits for one node's vote, at most this long. Cancel safe.
     pub(crate) async fn voted(&self, node: usize, within: Duration) {
         lock(&self.votes).awaited = Some(node);
-        let voted = self.until(|tally| tally.has_voted(node).then_some(()));
+        let voted = self.until(|votes| votes.tally.has_voted(node).then_some(()));
         // Silence is an answer too: the others are asked then.
         let _ = tokio::time::timeout(within, voted).await;
     }
 
     /// A node that has voted may turn out to have no vote: when one that is older is met after it.
-    fn retract_doubtful(&self, tally: &mut Tally) {
+    fn retract_doubtful(&self, votes: &mut Votes) {
+        let Votes { tally, voters, .. } = votes;
         let counts = matches!(
             self.call.what,
             What::Acquire { .. } | What::Extend { .. } | What::Settle { .. }
@@ -126,17 +130,19 @@ impl Round {
         if counts && tally.decision() == Some(Decision::Won) {
             let now = self.clock.now();
             for node in tally.agreed().iter() {
-                if let Some(left) = self.states[node].quarantined(now) {
+                let voter = voters.iter().find(|(of, _)| *of == node);
+                let voter = voter.map_or(&self.states[node], |(_, server)| server);
+                if let Some(left) = voter.quarantined(now) {
                     tally.retract(node, left);
                 }
             }
         }
     }
 
-    async fn until<T>(&self, look: impl Fn(&mut Tally) -> Option<T>) -> T {
+    async fn until<T>(&self, look: impl Fn(&mut Votes) -> Option<T>) -> T {
         poll_fn(|cx| {
             let mut votes = lock(&self.votes);
-            match look(&mut votes.tally) {
+            match look(&mut votes) {
                 Some(found) => Poll::Ready(found),
                 None => {
                     if !votes
@@ -193,6 +199,15 @@ impl Ballot for Round {
 
     fn wanted(&self) -> bool {
         !self.given_up.load(Relaxed)
+    }
+
+    #[cfg(feature = "cluster")]
+    fn voter(&self, node: usize, server: &Arc<NodeState>) {
+        let mut votes = lock(&self.votes);
+        if !votes.tally.has_voted(node) {
+            votes.voters.retain(|(of, _)| *of != node);
+            votes.voters.push((node, Arc::clone(server)));
+        }
     }
 
     fn vote(&self, node: usize, reply: Reply) {

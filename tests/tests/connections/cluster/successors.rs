@@ -7,7 +7,7 @@ use tests::eventually;
 use tokio::time::Instant;
 
 use super::sharded::{GUARD_TIME, OF_SHARD, SLOTS, Sharded, connect, id, tell};
-use crate::support::{BOUND, KEY, SOON, blamed};
+use crate::support::{BOUND, KEY, LONG, SOON, blamed};
 
 /// A replica takes over: what it may have missed is waited for.
 #[tokio::test]
@@ -61,6 +61,30 @@ async fn observed_a_failover_quarantines_the_new_master() {
             guard.release().await.expect("released");
         }
     }
+}
+
+/// The key was replicated, the release reached nobody: who takes over hears of it, and the key does not live out its ttl.
+#[tokio::test]
+async fn a_release_that_a_dead_master_is_owed_goes_to_its_successor() {
+    let Some(sharded) = Sharded::start(1).await else {
+        return;
+    };
+    let builder = sharded.client(RestartGuard::Off).max_ttl(LONG);
+    let redlock = builder.connect().await.expect("a cluster");
+    let held = redlock.lock(OF_SHARD[1]).ttl(LONG).await.expect("free");
+    let has_it = async || {
+        sharded
+            .shard(4)
+            .keys()
+            .await
+            .contains(&OF_SHARD[1].to_owned())
+    };
+    eventually(SOON, has_it).await;
+    sharded.shard(1).kill();
+    let start = Instant::now();
+    held.release().await.expect_err("nobody is there");
+    eventually(LONG, async || !has_it().await).await;
+    assert!(start.elapsed() < LONG * 2 / 3, "{:?}", start.elapsed());
 }
 
 #[tokio::test]
