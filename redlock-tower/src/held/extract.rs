@@ -26,12 +26,9 @@ impl<S: Sync> OptionalFromRequestParts<S> for HeldLock {
 }
 
 fn look(parts: &Parts) -> Result<Result<HeldLock, Missing>, HeldLockRejection> {
-    match (
-        parts.extensions.get::<HeldLock>(),
-        parts.extensions.get::<Passed>(),
-    ) {
+    match (parts.extensions.get::<HeldLock>(), Passed::here()) {
         (Some(lock), _) => Ok(Ok(lock.clone())),
-        (None, Some(passed)) => Ok(Err(Missing::Passed(*passed))),
+        (None, Some(passed)) => Ok(Err(Missing::Passed(passed))),
         (None, None) => Err(HeldLockRejection(Missing::Layer)),
     }
 }
@@ -51,7 +48,8 @@ impl fmt::Display for HeldLockRejection {
         match self.0 {
             Missing::Layer => f.write_str(
                 "this handler takes a `HeldLock`, and no `RedlockLayer` is around its route. \
-                 Did you forget to add the layer, or add it before the route?",
+                 Did you forget to add the layer, or add it before the route? \
+                 Or does a middleware in between run the handler in a task of its own?",
             ),
             Missing::Passed(passed) => write!(
                 f,

@@ -1,4 +1,7 @@
-//! The mark on a request that passed the layer without a lock.
+//! Whose request passed the layer without a lock.
+//!
+//! The task says so, and not the request: the first value in a request's extensions takes three allocations, and few of
+//! the requests that pass ever ask.
 
 /// Why it passed. Lets the extractor tell a request without a lock from a route without a layer.
 #[derive(Clone, Copy, Debug)]
@@ -8,8 +11,24 @@ pub(crate) enum Passed {
     NoQuorum,
 }
 
+tokio::task_local! {
+    static PASSED: Passed;
+}
+
+impl Passed {
+    /// Polls the service's future of a request that passed.
+    pub(crate) fn scope<T>(self, poll: impl FnOnce() -> T) -> T {
+        PASSED.sync_scope(self, poll)
+    }
+}
+
 #[cfg(feature = "axum")]
 impl Passed {
+    /// Why the request passed whose handler runs here, if it did.
+    pub(crate) fn here() -> Option<Self> {
+        PASSED.try_get().ok()
+    }
+
     pub(crate) fn why(self) -> &'static str {
         match self {
             Self::Method => {

@@ -43,6 +43,7 @@ where
     Pass {
         #[pin]
         future: S::Future,
+        why: Passed,
     },
     Extract {
         #[pin]
@@ -90,9 +91,9 @@ where
     S: Service<Request<ReqBody>>,
     K: KeyExtractor,
 {
-    pub(super) fn pass(future: S::Future, policy: Arc<Shared>) -> Self {
+    pub(super) fn pass(future: S::Future, policy: Arc<Shared>, why: Passed) -> Self {
         Self {
-            state: State::Pass { future },
+            state: State::Pass { future, why },
             policy,
             grpc: false,
         }
@@ -130,9 +131,9 @@ where
     }
 
     fn unlocked(mut pending: Pending<S, ReqBody>, why: Passed) -> Self {
-        pending.request.extensions_mut().insert(why);
         Self::Pass {
             future: pending.service.call(pending.request),
+            why,
         }
     }
 
@@ -209,9 +210,9 @@ where
         let mut this = self.project();
         loop {
             let next = match this.state.as_mut().project() {
-                StateProj::Pass { future } => {
-                    return future
-                        .poll(cx)
+                StateProj::Pass { future, why } => {
+                    return why
+                        .scope(|| future.poll(cx))
                         .map_ok(|response| response.map(ResponseBody::plain));
                 }
                 StateProj::Extract { key, pending } => {

@@ -45,11 +45,10 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let policy = Arc::clone(&self.policy);
         if !policy.0.locks(request.method()) {
-            request.extensions_mut().insert(Passed::Method);
-            return ResponseFuture::pass(self.inner.call(request), policy);
+            return ResponseFuture::pass(self.inner.call(request), policy, Passed::Method);
         }
         let (parts, body) = request.into_parts();
         let key = self.key.extract(&parts);
