@@ -2,31 +2,38 @@
 
 use std::time::Duration;
 
-/// A point on a [`Clock`], as the time since that clock's own beginning.
+/// A point on a [`Clock`], as nanoseconds since that clock's own beginning: 584 years of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Instant(Duration);
+pub(crate) struct Instant(u64);
 
 impl Instant {
+    /// Never.
+    pub(crate) const END: Self = Self(u64::MAX);
+
     pub(crate) fn saturating_since(self, earlier: Self) -> Duration {
-        self.0.saturating_sub(earlier.0)
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
     pub(crate) fn after(self, by: Duration) -> Self {
-        Self(self.0.saturating_add(by))
+        Self(self.0.saturating_add(nanos(by)))
     }
 
     pub(crate) fn before(self, by: Duration) -> Self {
-        Self(self.0.saturating_sub(by))
+        Self(self.0.saturating_sub(nanos(by)))
     }
 
     /// Whole microseconds since the clock's beginning.
     pub(crate) fn micros(self) -> u64 {
-        u64::try_from(self.0.as_micros()).unwrap_or(u64::MAX)
+        self.0 / 1_000
     }
 
     pub(crate) fn from_micros(micros: u64) -> Self {
-        Self(Duration::from_micros(micros))
+        Self(micros.saturating_mul(1_000))
     }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// The clock of one client.
@@ -41,10 +48,10 @@ pub(crate) enum Clock {
 
 impl Clock {
     pub(crate) fn now(self) -> Instant {
-        match self {
-            Self::Machine => Instant(machine()),
-            Self::Tokio => Instant(since_first_use()),
-        }
+        Instant(nanos(match self {
+            Self::Machine => machine(),
+            Self::Tokio => since_first_use(),
+        }))
     }
 }
 

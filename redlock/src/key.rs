@@ -1,6 +1,10 @@
 //! Keys: which names are allowed, and the keys that belong to one lock.
 
-use std::{fmt, fmt::Write as _};
+use std::{
+    fmt,
+    fmt::Write as _,
+    hash::{Hash, Hasher},
+};
 
 use crate::{error::Error, node::is_reserved};
 
@@ -11,11 +15,14 @@ const FENCE: &str = ":fence";
 const WAITERS: &str = ":waiters";
 
 /// The Redis keys of one lock, all on one hash slot.
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(PartialEq, Eq)]
 pub(crate) struct Key {
-    lock: Box<str>,
-    fence: Box<str>,
-    waiters: Box<str>,
+    /// `{lock}:fence{lock}:waiters`, the braces only where the name has no hash tag of its own: one allocation, as
+    /// there is a key for every lock that is held.
+    names: Box<str>,
+    /// Bytes of the lock's name.
+    len: u16,
+    tagged: bool,
 }
 
 impl Key {
@@ -24,17 +31,19 @@ impl Key {
         if name.is_empty() {
             return Err(Error::invalid_key(name, "a key must not be empty"));
         }
-        let lock = format!("{namespace}{name}");
-        if lock.len() > MAX_LEN {
+        let len = namespace.len() + name.len();
+        let short = u16::try_from(len).ok().filter(|_| len <= MAX_LEN);
+        let Some(short) = short else {
             return Err(Error::invalid_key(
                 &shortened(name),
                 format!(
-                    "a key has at most {MAX_LEN} bytes, this one has {}: hash the long part",
-                    lock.len()
+                    "a key has at most {MAX_LEN} bytes, this one has {len}: hash the long part"
                 ),
             ));
-        }
-        if let Some(suffix) = [FENCE, WAITERS].into_iter().find(|s| lock.ends_with(s)) {
+        };
+        let mut names = String::with_capacity(2 * (len + 2) + FENCE.len() + WAITERS.len());
+        names.extend([namespace, name]);
+        if let Some(suffix) = [FENCE, WAITERS].into_iter().find(|s| names.ends_with(s)) {
             return Err(Error::invalid_key(
                 name,
                 format!(
@@ -42,15 +51,15 @@ impl Key {
                 ),
             ));
         }
-        if is_reserved(&lock) {
+        if is_reserved(&names) {
             return Err(Error::invalid_key(
                 name,
                 "this key belongs to the restart guard: choose another name",
             ));
         }
-        let slot = match tag(&lock) {
-            Tag::Own => lock.clone(),
-            Tag::None => format!("{{{lock}}}"),
+        let (open, close) = match tag(&names) {
+            Tag::Own => ("", ""),
+            Tag::None => ("{", "}"),
             Tag::Broken => {
                 return Err(Error::invalid_key(
                     name,
@@ -58,32 +67,56 @@ impl Key {
                 ));
             }
         };
+        names.clear();
+        for suffix in [FENCE, WAITERS] {
+            names.extend([open, namespace, name, close, suffix]);
+        }
         Ok(Self {
-            fence: format!("{slot}{FENCE}").into(),
-            waiters: format!("{slot}{WAITERS}").into(),
-            lock: lock.into(),
+            names: names.into(),
+            len: short,
+            tagged: open.is_empty(),
         })
+    }
+
+    /// Where the lock's name begins and ends in `names`, and where the fence's ends.
+    fn ends(&self) -> (usize, usize, usize) {
+        let brace = usize::from(!self.tagged);
+        let end = brace + usize::from(self.len);
+        (brace, end, end + brace + FENCE.len())
     }
 
     /// The key that is set while the lock is held, namespace included.
     pub(crate) fn lock(&self) -> &str {
-        &self.lock
+        let (start, end, _) = self.ends();
+        &self.names[start..end]
     }
 
     /// The key that lists the inboxes of those who wait.
     pub(crate) fn waiters(&self) -> &str {
-        &self.waiters
+        &self.names[self.ends().2..]
     }
 
     /// The key that remembers the highest fencing token.
     pub(crate) fn fence(&self) -> &str {
-        &self.fence
+        &self.names[..self.ends().2]
+    }
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.lock().hash(state);
     }
 }
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.lock)
+        f.write_str(self.lock())
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.lock().fmt(f)
     }
 }
 
@@ -149,6 +182,7 @@ mod tests {
     fn a_plain_key_lends_its_name_as_the_hash_tag() {
         let key = Key::new("", "order:7").expect("a key");
         assert_eq!((key.lock(), key.fence()), ("order:7", "{order:7}:fence"));
+        assert_eq!(key.waiters(), "{order:7}:waiters");
     }
 
     #[test]
@@ -158,6 +192,15 @@ mod tests {
             (key.lock(), key.fence()),
             ("app:{user}:7", "app:{user}:7:fence")
         );
+        assert_eq!(key.waiters(), "app:{user}:7:waiters");
+    }
+
+    #[test]
+    fn a_name_in_braces_is_another_key_than_the_name() {
+        let (plain, tagged) = (Key::new("", "a"), Key::new("", "{a}"));
+        assert_eq!(plain.as_ref().map(Key::lock).ok(), Some("a"));
+        assert_eq!(tagged.as_ref().map(Key::lock).ok(), Some("{a}"));
+        assert_ne!(plain.ok(), tagged.ok());
     }
 
     #[test]
