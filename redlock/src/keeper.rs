@@ -20,28 +20,35 @@ use crate::{lease::Lease, node::memory::Gate, sync::lock};
 const PART: u32 = 3;
 /// After a failed extension it is tried again when this part of the ttl has passed.
 const RETRY_PART: u32 = 12;
+/// The most extensions on their way at a time: however many are due, their memory is bounded, and the first due go first.
+const ABREAST: usize = 1_024;
+/// Visits to leases that are gone are swept out when this many are due, and again at twice of what was left.
+const SWEEP: usize = 1_024;
 
 /// The keepers of a client, by runtime.
 #[derive(Debug, Default)]
 pub(crate) struct Keepers(Mutex<Vec<(Id, Arc<Keeper>)>>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Keeper {
+    begun: Instant,
     due: Mutex<Due>,
     sooner: Notify,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Due {
     heap: BinaryHeap<Reverse<Visit>>,
+    sweep_at: usize,
     /// Whether a task looks after the heap.
     attended: bool,
 }
 
-/// When to see after a lease.
+/// When to see after a lease. One for every lock that is kept alive, so it is kept small.
 #[derive(Debug)]
 struct Visit {
-    at: Instant,
+    /// In nanoseconds since the keeper began.
+    at: u64,
     lease: Weak<Lease>,
 }
 
@@ -78,7 +85,7 @@ impl Keepers {
                 None => {
                     // Keepers of runtimes that ended have nobody to attend them, nor ever will.
                     keepers.retain(|(_, keeper)| lock(&keeper.due).attended);
-                    let keeper = Arc::<Keeper>::default();
+                    let keeper = Arc::new(Keeper::new());
                     keepers.push((runtime.id(), Arc::clone(&keeper)));
                     keeper
                 }
@@ -90,9 +97,26 @@ impl Keepers {
 }
 
 impl Keeper {
+    fn new() -> Self {
+        Self {
+            begun: Instant::now(),
+            due: Mutex::new(Due {
+                heap: BinaryHeap::new(),
+                sweep_at: SWEEP,
+                attended: false,
+            }),
+            sooner: Notify::new(),
+        }
+    }
+
+    /// Nanoseconds since the keeper began.
+    fn now(&self) -> u64 {
+        nanos(self.begun.elapsed())
+    }
+
     fn visit(&self, lease: &Arc<Lease>, after: Duration) {
         let visit = Visit {
-            at: Instant::now() + after,
+            at: self.now().saturating_add(nanos(after)),
             lease: Arc::downgrade(lease),
         };
         let first = {
@@ -101,7 +125,7 @@ impl Keeper {
                 .heap
                 .peek()
                 .is_none_or(|Reverse(next)| visit.at < next.at);
-            due.heap.push(Reverse(visit));
+            due.push(visit);
             first
         };
         if first {
@@ -125,7 +149,7 @@ impl Keeper {
     async fn run(&self) {
         let mut extending = FuturesUnordered::new();
         loop {
-            for lease in self.ready() {
+            for lease in self.ready(ABREAST - extending.len()) {
                 extending.push(async move {
                     let extended = lease.extend().await;
                     (lease, extended)
@@ -137,8 +161,11 @@ impl Keeper {
                     due.attended = false;
                     return;
                 }
-                due.heap.peek().map(|Reverse(visit)| visit.at)
+                due.heap
+                    .peek()
+                    .map(|Reverse(visit)| self.begun + Duration::from_nanos(visit.at))
             };
+            let room = extending.len() < ABREAST;
             tokio::select! {
                 // In this order, so that a simulated history repeats itself.
                 biased;
@@ -150,21 +177,22 @@ impl Keeper {
                         self.visit(&lease, lease.visit_in(lease.terms().ttl / RETRY_PART));
                     }
                 },
-                () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
-                () = self.sooner.notified() => {}
+                () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() && room => {}
+                () = self.sooner.notified(), if room => {}
             }
         }
     }
 
-    /// The leases that are due and still open.
-    fn ready(&self) -> Vec<Arc<Lease>> {
-        let now = Instant::now();
+    /// The leases that are due and still open, so many at most.
+    fn ready(&self, most: usize) -> Vec<Arc<Lease>> {
+        let now = self.now();
         let mut leases = Vec::new();
         let mut due = lock(&self.due);
-        while due
-            .heap
-            .peek()
-            .is_some_and(|Reverse(visit)| visit.at <= now)
+        while leases.len() < most
+            && due
+                .heap
+                .peek()
+                .is_some_and(|Reverse(visit)| visit.at <= now)
         {
             if let Some(Reverse(visit)) = due.heap.pop()
                 && let Some(lease) = visit.lease.upgrade()
@@ -178,11 +206,42 @@ impl Keeper {
     }
 }
 
+impl Due {
+    /// A lock that is released leaves its visit behind: a busy client has far more of these than locks that it holds.
+    fn push(&mut self, visit: Visit) {
+        if self.heap.len() >= self.sweep_at {
+            self.heap
+                .retain(|Reverse(visit)| visit.lease.strong_count() > 0);
+            self.sweep_at = (self.heap.len() * 2).max(SWEEP);
+        }
+        self.heap.push(Reverse(visit));
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// Notes the end of the task, be it by a runtime that shuts down.
 struct Attending(Arc<Keeper>);
 
 impl Drop for Attending {
     fn drop(&mut self) {
         lock(&self.0.due).attended = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn released_locks_leave_a_bounded_number_of_visits() {
+        let keeper = Keeper::new();
+        for at in 0..10 * SWEEP as u64 {
+            let lease = Weak::new();
+            lock(&keeper.due).push(Visit { at, lease });
+        }
+        assert!(lock(&keeper.due).heap.len() <= SWEEP);
     }
 }
