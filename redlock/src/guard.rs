@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     error::{Error, Result},
-    lease::{Hold, Lease},
+    lease::{Hold, Lease, Over},
     protocol::{token::FencingToken, votes::Decision},
     round::Round,
     scope::Scope,
@@ -178,7 +178,8 @@ impl Guard {
                 Ok(())
             };
         }
-        match self.hold.release(window, true)? {
+        let released = self.hold.release(window, true);
+        match released.map_err(|Over| self.hold.lost_error())? {
             Some(round) => confirmed(self.hold.lease(), &round).await,
             // The next in line of this process has the lease; the nodes need not know.
             None => Ok(()),
@@ -207,7 +208,7 @@ impl Drop for Guard {
     fn drop(&mut self) {
         if !self.joined {
             // After a panic what the lock protects may be half done: the next holder starts with a lease of its own.
-            // An error says that it has ended before.
+            // It may be over, as after a release that was awaited.
             let _ = self.hold.release(None, !std::thread::panicking());
         }
     }

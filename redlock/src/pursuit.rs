@@ -122,7 +122,7 @@ impl Pursuit<'_> {
                     self.caught(&grant);
                     contended |= refused.is_some();
                     let (key, terms) = (self.key, self.terms);
-                    return Ok(Lease::grant(core, &driver, key, terms, grant, contended));
+                    return Ok(Lease::grant(core, &driver, key, terms, &grant, contended));
                 }
                 // An attempt that the wait cut short says less than the one before.
                 Err(Failure::NoQuorum { .. }) if within < node_timeout && refused.is_some() => {

@@ -25,7 +25,16 @@ pub(crate) struct Queue {
 struct Line {
     /// The lease of the turn that is on, once it has one.
     holder: Weak<Lease>,
+    /// Only where somebody waits, or did: most keys have a holder and nobody behind.
+    crowd: Option<Box<Crowd>>,
+}
+
+#[derive(Debug, Default)]
+struct Crowd {
     waiting: VecDeque<Waiter>,
+    /// The release before the lease of the turn that is on.
+    before: Option<Arc<Round>>,
+    /// What the next one in line is told.
     last: Past,
 }
 
@@ -96,7 +105,7 @@ impl Queue {
             }
             Entry::Occupied(mut entry) => {
                 let (next, place) = oneshot::channel();
-                let waiting = &mut entry.get_mut().waiting;
+                let waiting = &mut entry.get_mut().crowd.get_or_insert_default().waiting;
                 // Those who gave up leave a hole; a line of holes must not grow.
                 if waiting.len() >= 64 && waiting.len().is_power_of_two() {
                     waiting.retain(|waiter| !waiter.next.is_closed());
@@ -147,6 +156,88 @@ impl Queue {
             .get(key)
             .and_then(|line| line.holder.upgrade())
     }
+
+    /// The next in line, if anybody waits.
+    fn next_waiter(&self, key: &Key, take: impl Fn(&Waiter) -> bool) -> Option<Waiter> {
+        let mut lines = lock(&self.lines);
+        let waiting = &mut lines.get_mut(key)?.crowd.as_mut()?.waiting;
+        while waiting
+            .front()
+            .is_some_and(|waiter| waiter.next.is_closed())
+        {
+            waiting.pop_front();
+        }
+        if waiting.front().is_some_and(take) {
+            waiting.pop_front()
+        } else {
+            None
+        }
+    }
+
+    /// Puts a waiter back in front. The line may have come to its end meanwhile, as that of a lease that was lost: then
+    /// the turn is the waiter's.
+    fn put_back(self: &Arc<Self>, key: &Arc<Key>, waiter: Waiter) {
+        match lock(&self.lines).entry(Arc::clone(key)) {
+            Entry::Occupied(mut entry) => {
+                let crowd = entry.get_mut().crowd.get_or_insert_default();
+                crowd.waiting.push_front(waiter);
+                return;
+            }
+            Entry::Vacant(entry) => {
+                entry.insert(Line::default());
+            }
+        }
+        // Whoever gave up drops it, which ends the line.
+        _ = waiter
+            .next
+            .send(Next::Turn(Turn::new(self, key, Past::default())));
+    }
+
+    /// The turn is over, and left `past` if it had a lease: the next in line has it.
+    fn move_on(self: &Arc<Self>, key: &Arc<Key>, mut past: Option<Past>) {
+        loop {
+            let (waiter, past) = {
+                let mut lines = lock(&self.lines);
+                let Some(line) = lines.get_mut(key) else {
+                    return;
+                };
+                line.holder = Weak::new();
+                let next = line.crowd.as_mut().and_then(|crowd| {
+                    if let Some(past) = past.take() {
+                        crowd.follow(past);
+                    }
+                    Some((crowd.waiting.pop_front()?, crowd.last.clone()))
+                });
+                match next {
+                    Some(next) => next,
+                    None => {
+                        lines.remove(key);
+                        return;
+                    }
+                }
+            };
+            // Whoever gave up gives the turn back here; whoever gives up with the turn in hand drops it.
+            match waiter.next.send(Next::Turn(Turn::new(self, key, past))) {
+                Ok(()) => return,
+                Err(Next::Turn(mut back)) => back.live = false,
+                Err(Next::Hold(_)) => {}
+            }
+        }
+    }
+}
+
+impl Crowd {
+    fn is_contended(&self) -> bool {
+        self.before.as_ref().is_some_and(|release| release.woke())
+    }
+
+    /// A lease has ended.
+    fn follow(&mut self, past: Past) {
+        self.last = Past {
+            contended: past.contended || self.is_contended(),
+            ..past
+        };
+    }
 }
 
 impl Place {
@@ -195,45 +286,30 @@ impl Turn {
     pub(crate) fn waiting(&self) -> usize {
         lock(&self.queue.lines)
             .get(&self.key)
-            .map_or(0, |line| line.waiting.len())
+            .and_then(|line| line.crowd.as_ref())
+            .map_or(0, |crowd| crowd.waiting.len())
     }
 
     /// From now on the turn belongs to this lease.
-    pub(crate) fn granted(self, lease: &Arc<Lease>) {
+    pub(crate) fn granted(mut self, lease: &Arc<Lease>) {
+        self.live = false;
         if let Some(line) = lock(&self.queue.lines).get_mut(&self.key) {
             line.holder = Arc::downgrade(lease);
-            line.last = Past {
-                fence: lease.last_token(),
-                ..Past::default()
-            };
+            if let Some(crowd) = &mut line.crowd {
+                crowd.before = self.past.release.take();
+            }
         }
-        lease.succeeded_by(Arc::new(self));
-    }
-
-    /// The next in line, if anybody waits.
-    fn next_waiter(&self, take: impl Fn(&Waiter) -> bool) -> Option<Waiter> {
-        let mut lines = lock(&self.queue.lines);
-        let waiting = &mut lines.get_mut(&self.key)?.waiting;
-        while waiting
-            .front()
-            .is_some_and(|waiter| waiter.next.is_closed())
-        {
-            waiting.pop_front();
-        }
-        if waiting.front().is_some_and(take) {
-            waiting.pop_front()
-        } else {
-            None
-        }
+        lease.succeeded_by(Arc::clone(&self.queue) as Arc<dyn Succession>);
     }
 }
 
-impl Succession for Turn {
-    fn hand_on(&self, lease: &Arc<Lease>) -> bool {
+impl Succession for Queue {
+    fn hand_on(self: Arc<Self>, lease: &Arc<Lease>) -> bool {
+        let key = lease.key();
         // Only the head of the line: whoever wants other terms is not overtaken.
-        while let Some(waiter) = self.next_waiter(|waiter| waiter.terms == *lease.terms()) {
+        while let Some(waiter) = self.next_waiter(key, |waiter| waiter.terms == *lease.terms()) {
             let Some(hold) = lease.turn(waiter.hold_terms) else {
-                self.put_back(waiter);
+                self.put_back(key, waiter);
                 return false;
             };
             match waiter.next.send(Next::Hold(Unclaimed::new(hold))) {
@@ -246,58 +322,27 @@ impl Succession for Turn {
         false
     }
 
-    fn is_contended(&self) -> bool {
-        self.past
-            .release
-            .as_ref()
-            .is_some_and(|release| release.woke())
+    fn is_contended(&self, key: &Key) -> bool {
+        lock(&self.lines)
+            .get(key)
+            .and_then(|line| line.crowd.as_ref())
+            .is_some_and(|crowd| crowd.is_contended())
     }
 
-    fn released(&self, release: &Arc<Round>, contended: bool) {
-        if let Some(line) = lock(&self.queue.lines).get_mut(&self.key) {
-            line.last.release = Some(Arc::clone(release));
-            line.last.contended = contended;
-        }
-    }
-}
-
-impl Turn {
-    fn put_back(&self, waiter: Waiter) {
-        if let Some(line) = lock(&self.queue.lines).get_mut(&self.key) {
-            line.waiting.push_front(waiter);
-        }
+    fn ended(self: Arc<Self>, lease: &Lease, release: Option<&Arc<Round>>) {
+        let past = Past {
+            fence: lease.last_token(),
+            release: release.cloned(),
+            contended: lease.is_contended(),
+        };
+        self.move_on(lease.key(), Some(past));
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        if !self.live {
-            return;
-        }
-        loop {
-            let (waiter, past) = {
-                let mut lines = lock(&self.queue.lines);
-                let Some(line) = lines.get_mut(&self.key) else {
-                    return;
-                };
-                line.holder = Weak::new();
-                match line.waiting.pop_front() {
-                    Some(waiter) => (waiter, line.last.clone()),
-                    None => {
-                        lines.remove(&self.key);
-                        return;
-                    }
-                }
-            };
-            // Whoever gave up gives the turn back here; whoever gives up with the turn in hand drops it.
-            match waiter
-                .next
-                .send(Next::Turn(Turn::new(&self.queue, &self.key, past)))
-            {
-                Ok(()) => return,
-                Err(Next::Turn(mut back)) => back.live = false,
-                Err(Next::Hold(_)) => {}
-            }
+        if self.live {
+            self.queue.move_on(&self.key, None);
         }
     }
 }

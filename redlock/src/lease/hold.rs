@@ -13,7 +13,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{HoldTerms, LOST, Lease, OPEN, RELEASED};
+use super::{HoldTerms, LOST, Lease, Loss, OPEN, RELEASED};
 use crate::{
     clock::Instant,
     error::Error,
@@ -27,19 +27,22 @@ use crate::{
 pub(crate) struct Hold {
     lease: Arc<Lease>,
     token: FencingToken,
-    terms: HoldTerms,
-    since: Instant,
+    /// When it has lasted for as long as it may.
+    ends: Instant,
+    /// When it has lasted for as long as it should.
+    least: Instant,
     state: AtomicU8,
     ended: Notify,
 }
 
 impl Hold {
     pub(super) fn new(lease: &Arc<Lease>, token: FencingToken, terms: HoldTerms) -> Arc<Self> {
+        let now = lease.core.now();
         Arc::new(Self {
             lease: Arc::clone(lease),
             token,
-            terms,
-            since: lease.core.now(),
+            ends: terms.max_hold.map_or(Instant::END, |most| now.after(most)),
+            least: now.after(terms.at_least),
             state: AtomicU8::new(OPEN),
             ended: Notify::new(),
         })
@@ -58,11 +61,7 @@ impl Hold {
         if self.state.load(Acquire) != OPEN {
             return Duration::ZERO;
         }
-        let held = self.lease.core.now().saturating_since(self.since);
-        let most = self
-            .terms
-            .max_hold
-            .map_or(Duration::MAX, |most| most.saturating_sub(held));
+        let most = self.ends.saturating_since(self.lease.core.now());
         self.lease.remaining().min(most)
     }
 
@@ -123,10 +122,10 @@ impl Hold {
         &self,
         window: Option<Duration>,
         ended_well: bool,
-    ) -> Result<Option<Arc<Round>>, Error> {
+    ) -> Result<Option<Arc<Round>>, Over> {
         self.lapse();
         if !self.close(RELEASED) {
-            return Err(self.lost_error());
+            return Err(Over);
         }
         self.ended.notify_waiters();
         let window = window.or_else(|| self.rest_of_at_least());
@@ -141,8 +140,7 @@ impl Hold {
     }
 
     pub(super) fn rest_of_at_least(&self) -> Option<Duration> {
-        let held = self.lease.core.now().saturating_since(self.since);
-        let rest = self.terms.at_least.saturating_sub(held);
+        let rest = self.least.saturating_since(self.lease.core.now());
         (!rest.is_zero()).then_some(rest)
     }
 
@@ -151,9 +149,8 @@ impl Hold {
         if self.state.load(Acquire) != OPEN {
             return;
         }
-        let held = self.lease.core.now().saturating_since(self.since);
-        if self.terms.max_hold.is_some_and(|most| held >= most) {
-            self.lease.lose("its maximum hold time is over");
+        if self.lease.core.now() >= self.ends {
+            self.lease.lose(Loss::HeldTooLong);
         } else {
             self.lease.lapse();
         }
@@ -165,6 +162,10 @@ impl Hold {
             .is_ok()
     }
 }
+
+/// A turn had ended before.
+#[derive(Debug)]
+pub(crate) struct Over;
 
 /// A turn on its way to the next in line. Dropped on the way: it is released, so that nobody waits for it.
 #[derive(Debug)]
@@ -183,7 +184,7 @@ impl Unclaimed {
 impl Drop for Unclaimed {
     fn drop(&mut self) {
         if let Some(hold) = self.0.take() {
-            // An error says that it has ended already, which is as good.
+            // Over already is as good.
             let _ = hold.release(None, true);
         }
     }

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-pub(crate) use hold::{Hold, Unclaimed};
+pub(crate) use hold::{Hold, Over, Unclaimed};
 
 use crate::{
     clock::Instant,
@@ -22,14 +22,14 @@ use crate::{
     error::{Error, Result},
     key::Key,
     mutant::{self, Mutant},
-    node::Driver,
+    node::{Driver, Owner},
     protocol::{
         token::FencingToken,
         validity,
-        votes::{Decision, NodeSet, Tally},
+        votes::{AtomicNodeSet, Decision, NodeSet},
     },
     round::{
-        Round,
+        Heir, Round,
         acquire::Grant,
         extend,
         release::{self, Release},
@@ -40,6 +40,27 @@ use crate::{
 const OPEN: u8 = 0;
 const RELEASED: u8 = 1;
 const LOST: u8 = 2;
+
+/// Why a lease was lost: the states from [`LOST`] on.
+#[derive(Clone, Copy, Debug)]
+#[repr(u8)]
+enum Loss {
+    Gone = LOST,
+    Expired,
+    HeldTooLong,
+}
+
+impl Loss {
+    fn why(self) -> &'static str {
+        match self {
+            Self::Gone => {
+                "a majority of the nodes no longer holds it: it expired, was deleted, or was evicted"
+            }
+            Self::Expired => "its validity is over: it was not extended in time",
+            Self::HeldTooLong => "its maximum hold time is over",
+        }
+    }
+}
 
 /// The most turns of a lease while another process waits for it.
 const TURNS: u32 = 16;
@@ -61,18 +82,19 @@ pub(crate) struct HoldTerms {
     pub(crate) at_least: Duration,
 }
 
-/// Who comes after a lease in this process. Dropped: the next in line asks the nodes for a lease of its own.
+/// Who comes after a lease in this process.
 pub(crate) trait Succession: Send + Sync + fmt::Debug {
     /// Hands the lease to the next who asked for the same, as a turn with the token that is its due. Says whether
     /// there was one.
-    fn hand_on(&self, lease: &Arc<Lease>) -> bool;
+    fn hand_on(self: Arc<Self>, lease: &Arc<Lease>) -> bool;
     /// Whether another process waits, by what came of the release before.
-    fn is_contended(&self) -> bool;
-    /// The release that ends the lease, before the next in line goes to the nodes.
-    fn released(&self, release: &Arc<Round>, contended: bool);
+    fn is_contended(&self, key: &Key) -> bool;
+    /// The lease has ended, by this release where it was not lost: the next in line asks the nodes for a lease of its
+    /// own.
+    fn ended(self: Arc<Self>, lease: &Lease, release: Option<&Arc<Round>>);
 }
 
-/// One grant.
+/// One grant. There is one for every lock that is held, so it is kept small.
 #[derive(Debug)]
 pub(crate) struct Lease {
     core: Arc<Core>,
@@ -80,17 +102,21 @@ pub(crate) struct Lease {
     driver: Arc<Driver>,
     key: Arc<Key>,
     terms: Terms,
-    grant: Grant,
+    owner: Owner,
+    /// The tokens that the nodes reserved; 0 without fencing.
+    first_token: u64,
+    last_token: u64,
     granted_at: Instant,
-    /// Another process was seen to hold or to want the key.
-    contended: bool,
-    state: AtomicU8,
     /// In microseconds of the client's clock; only ever raised.
     valid_until: AtomicU64,
+    /// Nodes that may hold the key, as long as it was not extended.
+    touched: AtomicNodeSet,
+    rounds: u32,
+    state: AtomicU8,
     extended: AtomicBool,
-    why_lost: Mutex<&'static str>,
+    /// Another process was seen to hold or to want the key.
+    contended: bool,
     turns: Mutex<Turns>,
-    succession: Mutex<Option<Arc<dyn Succession>>>,
 }
 
 #[derive(Debug, Default)]
@@ -98,6 +124,7 @@ struct Turns {
     current: Weak<Hold>,
     /// Turns so far.
     taken: u32,
+    succession: Option<Arc<dyn Succession>>,
 }
 
 impl Lease {
@@ -107,7 +134,7 @@ impl Lease {
         driver: &Arc<Driver>,
         key: &Arc<Key>,
         terms: Terms,
-        grant: Grant,
+        grant: &Grant,
         contended: bool,
     ) -> Arc<Self> {
         let lease = Arc::new(Self {
@@ -115,23 +142,26 @@ impl Lease {
             driver: Arc::clone(driver),
             key: Arc::clone(key),
             terms,
+            owner: grant.owner,
+            first_token: grant.token.unwrap_or(0),
+            last_token: grant.last_token(),
             granted_at: core.now(),
-            contended,
-            state: AtomicU8::new(OPEN),
             valid_until: AtomicU64::new(0),
+            touched: AtomicNodeSet::new(NodeSet::all(core.nodes.len())),
+            rounds: grant.rounds,
+            state: AtomicU8::new(OPEN),
             extended: AtomicBool::new(false),
-            why_lost: Mutex::new(""),
+            contended,
             turns: Mutex::default(),
-            succession: Mutex::new(None),
-            grant,
         });
-        lease.raise_validity(lease.grant.started);
+        lease.raise_validity(grant.started);
+        grant.round.bequeath(&lease, grant.earlier);
         lease
     }
 
-    /// Who comes next, should the lease be handed on.
+    /// Who comes next when this one ends, or should it be handed on.
     pub(crate) fn succeeded_by(&self, succession: Arc<dyn Succession>) {
-        *lock(&self.succession) = Some(succession);
+        lock(&self.turns).succession = Some(succession);
     }
 
     /// The next turn, unless the lease has ended or its tokens are used up.
@@ -141,12 +171,11 @@ impl Lease {
         if !self.is_open() && !mutant::on(Mutant::ExpiredGranted) {
             return None;
         }
-        let token = match self.grant.token {
-            Some(first) => {
-                let token = first + u64::from(turns.taken);
-                (token <= self.grant.last_token()).then(|| FencingToken::new(token))?
-            }
-            None => FencingToken::NONE,
+        let token = if self.terms.fencing {
+            let token = self.first_token + u64::from(turns.taken);
+            (token <= self.last_token).then(|| FencingToken::new(token))?
+        } else {
+            FencingToken::NONE
         };
         let hold = Hold::new(self, token, terms);
         turns.taken += 1;
@@ -168,16 +197,25 @@ impl Lease {
 
     /// How many rounds the acquire took.
     pub(crate) fn rounds(&self) -> u32 {
-        self.grant.rounds
+        self.rounds
     }
 
-    /// The highest token that may have been used.
+    /// The highest token that may have been used; 0 without fencing.
     pub(crate) fn last_token(&self) -> u64 {
-        self.grant.last_token()
+        self.last_token
     }
 
     pub(crate) fn owner(&self) -> &str {
-        self.grant.owner.as_str()
+        self.owner.as_str()
+    }
+
+    /// Whether another process was seen to hold or to want the key.
+    pub(crate) fn is_contended(&self) -> bool {
+        self.contended
+    }
+
+    fn token(&self) -> Option<u64> {
+        self.terms.fencing.then_some(self.last_token)
     }
 
     /// Whether the lease holds: neither ended nor out of its validity.
@@ -190,7 +228,13 @@ impl Lease {
     }
 
     pub(crate) fn lost_error(&self) -> Error {
-        Error::lost(self.key.lock(), *lock(&self.why_lost))
+        let state = self.state.load(Acquire);
+        let losses = [Loss::Gone, Loss::Expired, Loss::HeldTooLong];
+        let loss = losses.into_iter().find(|loss| *loss as u8 == state);
+        Error::lost(
+            self.key.lock(),
+            loss.map_or("it was released before", Loss::why),
+        )
     }
 
     /// One extension, to the full ttl. Cancel safe: an extension that was sent may still be carried out.
@@ -207,8 +251,8 @@ impl Lease {
             nodes,
             &self.driver,
             &self.key,
-            self.grant.owner,
-            self.grant.token.map(|_| self.grant.last_token()),
+            self.owner,
+            self.token(),
             self.terms.ttl,
         );
         if self.state.load(SeqCst) != OPEN {
@@ -232,7 +276,7 @@ impl Lease {
                 Ok(())
             }
             Decision::Gone => {
-                self.lose("a majority of the nodes no longer holds it: it expired, was deleted, or was evicted");
+                self.lose(Loss::Gone);
                 Err(self.lost_error())
             }
             _ if !self.is_open() => Err(self.lost_error()),
@@ -268,59 +312,59 @@ impl Lease {
     /// A lease whose validity is over is lost, whatever Redis would answer.
     pub(crate) fn lapse(self: &Arc<Self>) {
         if self.state.load(Acquire) == OPEN && self.core.now() >= self.valid_until() {
-            self.lose("its validity is over: it was not extended in time");
+            self.lose(Loss::Expired);
         }
     }
 
     /// Ends the lease as lost, and the turn that is on with it, unless it has ended. Final.
-    pub(crate) fn lose(self: &Arc<Self>, why: &'static str) {
-        {
-            let mut reason = lock(&self.why_lost);
-            if !self.close(LOST) {
-                return;
-            }
-            *reason = why;
+    fn lose(self: &Arc<Self>, loss: Loss) {
+        if !self.close(loss as u8) {
+            return;
         }
-        tracing::warn!(why, "lock lost");
-        tracing::debug!(key = %self.key, token = self.last_token(), "lock lost");
+        tracing::warn!(why = loss.why(), "lock lost");
+        tracing::debug!(key = %self.key, token = self.last_token, "lock lost");
         let hold = lock(&self.turns).current.upgrade();
         let rest = hold.as_ref().and_then(|hold| hold.rest_of_at_least());
         self.send_release(rest);
         if let Some(hold) = hold {
             hold.lost();
         }
-        lock(&self.succession).take();
+        self.make_way(None);
     }
 
     /// The turn that was on is over: the lease goes to the next in line, or ends. `None` where nothing was sent.
     fn next(self: &Arc<Self>, may_hand_on: bool, window: Option<Duration>) -> Option<Arc<Round>> {
-        let succession = lock(&self.succession).clone();
-        if let Some(succession) = &succession
-            && may_hand_on
-            && window.is_none()
-            && self.can_be_handed_on(succession.is_contended())
-            && succession.hand_on(self)
-        {
-            return None;
+        if may_hand_on && window.is_none() {
+            let succession = lock(&self.turns).succession.clone();
+            if let Some(succession) = succession
+                && self.can_be_handed_on(|| succession.is_contended(&self.key))
+                && succession.hand_on(self)
+            {
+                return None;
+            }
         }
         if !self.close(RELEASED) {
             return None;
         }
         let release = self.send_release(window);
-        if let (Some(succession), Some(release)) = (succession, &release) {
-            succession.released(release, self.contended || succession.is_contended());
-        }
-        // With the clone above the last reference: the line moves on, behind the release.
-        lock(&self.succession).take();
+        self.make_way(release.as_ref());
         release
     }
 
-    fn can_be_handed_on(&self, contended: bool) -> bool {
+    fn can_be_handed_on(&self, contended: impl FnOnce() -> bool) -> bool {
         let held = self.core.now().saturating_since(self.granted_at);
         self.is_open()
             && self.remaining() >= self.terms.ttl / 2
             && held < self.terms.ttl.min(CHAIN)
-            && (!(self.contended || contended) || lock(&self.turns).taken < TURNS)
+            && (lock(&self.turns).taken < TURNS || !(self.contended || contended()))
+    }
+
+    /// The line moves on, behind the release.
+    fn make_way(&self, release: Option<&Arc<Round>>) {
+        let succession = lock(&self.turns).succession.take();
+        if let Some(succession) = succession {
+            succession.ended(self, release);
+        }
     }
 
     fn close(&self, to: u8) -> bool {
@@ -353,13 +397,12 @@ impl Lease {
         let touched = if self.extended.load(SeqCst) {
             NodeSet::all(nodes.len())
         } else {
-            let last = self.grant.round.with_tally(Tally::touched);
-            self.grant.earlier.union(last)
+            self.touched.load()
         };
         let give_back = Release {
             key: Arc::clone(&self.key),
-            owner: self.grant.owner,
-            token: self.grant.token.map(|_| self.grant.last_token()),
+            owner: self.owner,
+            token: self.token(),
             touched,
             give_up: self.core.now().after(self.terms.ttl),
         };
@@ -368,5 +411,19 @@ impl Lease {
             None => release::release(nodes, driver, tracker, give_back),
             Some(window) => release::settle(nodes, driver, tracker, give_back, window),
         })
+    }
+}
+
+/// Late votes of the winning round narrow what there is to release.
+impl Heir for Lease {
+    fn touched(&self, nodes: NodeSet) {
+        self.touched.store(nodes);
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        // However it went, nobody waits for it any more.
+        self.make_way(None);
     }
 }

@@ -1,6 +1,12 @@
 //! Counting votes: what a round has decided, as soon as it has.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{
+        AtomicU64,
+        Ordering::{Acquire, Release},
+    },
+    time::Duration,
+};
 
 use crate::{
     mutant::{self, Mutant},
@@ -48,6 +54,24 @@ impl NodeSet {
 
     pub(crate) fn iter(self) -> impl Iterator<Item = usize> {
         (0..Self::MAX).filter(move |&node| self.contains(node))
+    }
+}
+
+/// A set of nodes that several see.
+#[derive(Debug)]
+pub(crate) struct AtomicNodeSet(AtomicU64);
+
+impl AtomicNodeSet {
+    pub(crate) fn new(nodes: NodeSet) -> Self {
+        Self(AtomicU64::new(nodes.0))
+    }
+
+    pub(crate) fn load(&self) -> NodeSet {
+        NodeSet(self.0.load(Acquire))
+    }
+
+    pub(crate) fn store(&self, nodes: NodeSet) {
+        self.0.store(nodes.0, Release);
     }
 }
 

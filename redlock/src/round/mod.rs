@@ -8,7 +8,7 @@ pub(crate) mod survey;
 use std::{
     future::poll_fn,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, Weak,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     task::{Poll, Waker},
@@ -35,6 +35,12 @@ pub(crate) struct Round {
     _pending: Option<Pending>,
 }
 
+/// What a won round leaves behind. The round itself is let go, and ends with its last vote.
+pub(crate) trait Heir: Send + Sync {
+    /// The nodes that may hold what was asked for: told once, and again with every later vote.
+    fn touched(&self, nodes: NodeSet);
+}
+
 struct Votes {
     tally: Tally,
     /// Of nodes that are clusters: the server that voted.
@@ -45,6 +51,8 @@ struct Votes {
     awaited: Option<usize>,
     /// Woken by the decision, or by the vote that is awaited.
     waker: Option<Waker>,
+    /// With the nodes that earlier rounds touched.
+    heir: Option<(Weak<dyn Heir>, NodeSet)>,
 }
 
 impl Round {
@@ -73,6 +81,7 @@ impl Round {
                 overdue: false,
                 awaited: None,
                 waker: None,
+                heir: None,
             }),
             _pending: pending,
         });
@@ -164,6 +173,14 @@ impl Round {
         self.given_up.store(true, Relaxed);
     }
 
+    /// From now on `heir` knows which nodes to release, those that `earlier` rounds touched among them.
+    pub(crate) fn bequeath(&self, heir: &Arc<impl Heir + 'static>, earlier: NodeSet) {
+        let mut votes = lock(&self.votes);
+        // Under the lock, so that no vote in between is told before.
+        heir.touched(votes.tally.touched().union(earlier));
+        votes.heir = Some((Arc::downgrade(heir) as Weak<dyn Heir>, earlier));
+    }
+
     /// Whether the release that this is woke another process, as far as nodes have answered.
     pub(crate) fn woke(&self) -> bool {
         self.with_tally(|tally| tally.woke)
@@ -211,15 +228,24 @@ impl Ballot for Round {
     }
 
     fn vote(&self, node: usize, reply: Reply) {
-        let waker = {
+        // The heir is dropped last: it could be the last to know of it, and its end is no business of this lock.
+        let (waker, _heir) = {
             let mut votes = lock(&self.votes);
             votes.tally.record(node, reply);
             // One wake-up a round, but for a node that is asked before the rest.
-            if votes.tally.decision().is_some() || votes.awaited == Some(node) {
+            let waker = if votes.waker.is_some()
+                && (votes.awaited == Some(node) || votes.tally.decision().is_some())
+            {
                 votes.waker.take()
             } else {
                 None
-            }
+            };
+            let heir = votes.heir.as_ref().and_then(|(heir, earlier)| {
+                let heir = heir.upgrade()?;
+                heir.touched(votes.tally.touched().union(*earlier));
+                Some(heir)
+            });
+            (waker, heir)
         };
         if let Some(waker) = waker {
             waker.wake();
@@ -232,5 +258,75 @@ impl std::fmt::Debug for Round {
         f.debug_struct("Round")
             .field("call", &self.call)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::Key;
+
+    #[derive(Default)]
+    struct Touched(Mutex<NodeSet>);
+
+    impl Heir for Touched {
+        fn touched(&self, nodes: NodeSet) {
+            *lock(&self.0) = nodes;
+        }
+    }
+
+    fn won_by_two_of_three() -> Round {
+        let round = Round {
+            call: Call {
+                key: Arc::new(Key::new("", "a").expect("a key")),
+                what: What::Ping,
+            },
+            states: Arc::new([]),
+            clock: Clock::Machine,
+            given_up: AtomicBool::new(false),
+            votes: Mutex::new(Votes {
+                tally: Tally::new(3, Question::Acquire),
+                overdue: false,
+                awaited: None,
+                waker: None,
+                heir: None,
+            }),
+            _pending: None,
+        };
+        round.vote(0, Reply::Yes);
+        round.vote(1, Reply::Yes);
+        round
+    }
+
+    fn held_by_another() -> Reply {
+        Reply::Held {
+            left: Duration::from_secs(1),
+            fence: 0,
+            by: 1,
+        }
+    }
+
+    #[test]
+    fn a_late_vote_narrows_what_the_heir_releases() {
+        let (round, heir) = (won_by_two_of_three(), Arc::<Touched>::default());
+        round.bequeath(&heir, NodeSet::default());
+        assert_eq!(*lock(&heir.0), NodeSet::all(3), "who is silent may hold it");
+        round.vote(2, held_by_another());
+        assert_eq!(*lock(&heir.0), NodeSet::all(2));
+    }
+
+    #[test]
+    fn what_an_earlier_round_may_have_written_is_released_whatever_this_one_says() {
+        let (round, heir) = (won_by_two_of_three(), Arc::<Touched>::default());
+        round.bequeath(&heir, NodeSet::only(2));
+        round.vote(2, held_by_another());
+        assert_eq!(*lock(&heir.0), NodeSet::all(3));
+    }
+
+    #[test]
+    fn a_vote_that_comes_after_the_heir_is_gone_is_nobodys() {
+        let round = won_by_two_of_three();
+        round.bequeath(&Arc::<Touched>::default(), NodeSet::default());
+        round.vote(2, Reply::Yes);
     }
 }
