@@ -161,14 +161,20 @@ struct Encoded(String);
 
 impl fmt::Write for Encoded {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        for char in text.chars() {
-            match char {
-                '%' => self.0.push_str("%25"),
-                ':' => self.0.push_str("%3A"),
-                '{' => self.0.push_str("%7B"),
-                '}' => self.0.push_str("%7D"),
-                other => self.0.push(other),
-            }
+        for piece in text.split_inclusive(['%', ':', '{', '}']) {
+            let mut plain = piece.chars();
+            let code = match plain.next_back() {
+                Some('%') => "%25",
+                Some(':') => "%3A",
+                Some('{') => "%7B",
+                Some('}') => "%7D",
+                _ => {
+                    self.0.push_str(piece);
+                    continue;
+                }
+            };
+            self.0.push_str(plain.as_str());
+            self.0.push_str(code);
         }
         Ok(())
     }

@@ -42,7 +42,7 @@ pub(crate) struct Pursuit<'a> {
 impl Pursuit<'_> {
     /// Waits in line and asks until the lock is granted. Cancel safe: the place is left, and what an attempt may have
     /// been granted is released behind it.
-    pub(crate) async fn catch(self) -> Result<Arc<Hold>> {
+    pub(crate) async fn catch(&self) -> Result<Arc<Hold>> {
         // Twice only where the lease was lost between being granted and being taken.
         loop {
             let turn = match self.next_in_line().await? {

@@ -30,11 +30,10 @@ impl Render {
         match &self.namespace {
             Namespace::Named(name) => redlock::key::part(name),
             Namespace::Route => {
-                format!(
-                    "{}:{}",
-                    redlock::key::part(request.method()),
-                    redlock::key::part(route(request))
-                )
+                let mut prefix = redlock::key::part(request.method());
+                prefix.push(':');
+                prefix.push_str(&redlock::key::part(route(request)));
+                prefix
             }
         }
     }
@@ -46,11 +45,16 @@ impl Render {
             Form::Exact(key) => return key,
             Form::Parts(parts) => parts,
         };
-        let prefix = self.prefix(request);
-        let mut out = prefix.clone();
+        let mut out = self.prefix(request);
+        let prefix = out.len();
         for part in &parts {
             out.push(':');
-            out.push_str(&redlock::key::part(&part.name).replace('=', "%3D"));
+            let name = redlock::key::part(&part.name);
+            if name.contains('=') {
+                out.push_str(&name.replace('=', "%3D"));
+            } else {
+                out.push_str(&name);
+            }
             out.push('=');
             push_bytes(&mut out, &part.value);
         }
@@ -58,13 +62,16 @@ impl Render {
             return out;
         }
         let digest = Sha256::digest(out.as_bytes());
-        let mut hashed = if prefix.len() <= LONGEST / 2 {
-            format!("{prefix}:sha256:")
+        // behind its prefix, unless that is long itself
+        let (kept, name) = if prefix <= LONGEST / 2 {
+            (prefix, ":sha256:")
         } else {
-            "sha256:".to_owned()
+            (0, "sha256:")
         };
-        push_hex(&mut hashed, &digest);
-        hashed
+        out.truncate(kept);
+        out.push_str(name);
+        push_hex(&mut out, &digest);
+        out
     }
 }
 
