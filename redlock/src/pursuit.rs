@@ -7,14 +7,17 @@ use crate::{
     core::Core,
     error::{Error, Result},
     key::Key,
-    lease::{Hold, HoldTerms, Lease, Terms},
-    node::{Driver, Inbox, Waiting},
+    lease::{Chain, Hold, HoldTerms, Lease, Terms},
+    node::{Driver, Rung},
     protocol::{
         backoff::{self, Refusal},
         token::FencingToken,
     },
     queue::{Joined, Next, Past, Turn},
-    round::acquire::{self, Ask, Failure, Grant},
+    round::{
+        acquire::{self, Ask, Failure, Grant},
+        enlist::Enlisted,
+    },
     service::Service,
 };
 
@@ -91,18 +94,25 @@ impl Pursuit<'_> {
             key: Arc::clone(self.key),
             ttl: self.terms.ttl,
             fencing: self.terms.fencing,
-            // Reserved where somebody waits for turns without a round trip.
-            block: if turn.waiting() > 0 {
-                FencingToken::BLOCK
-            } else {
-                1
-            },
+            block: 1,
             floor: turn.past().fence,
             contended: false,
             halves: self.wait.is_zero(),
             inbox: None,
         };
-        let mut contended = self.give_way(turn).await;
+        let gives_way = self.gives_way(turn).await;
+        let mut contended = gives_way.is_some();
+        let (mut enlisted, mut rung) = (None, None);
+        if let Some(time) = gives_way.filter(|_| !self.wait.is_zero()) {
+            // Back in line, so that the others are served first, and this one after them.
+            enlisted = self.enlist(&core.driver()?);
+            if let Some(enlisted) = &enlisted {
+                enlisted.tell();
+                ask.inbox = Some(enlisted.inbox().clone());
+            }
+            rung = self.sleep(time.min(self.left()), enlisted.as_ref()).await;
+            ask.contended = rung != Some(Rung::First);
+        }
         // A short wait still has the time to ask once.
         let mut within = match self.wait {
             Duration::ZERO => node_timeout,
@@ -110,19 +120,28 @@ impl Pursuit<'_> {
         };
         let asked_since = core.now();
         let mut refused = None;
-        let mut waiting: Option<Waiting> = None;
         let mut series = Series::default();
         loop {
             core.open(Some(self.name))?;
             let driver = core.driver()?;
+            // Reserved where somebody waits for turns without a round trip.
+            ask.block = if turn.waiting() > 0 {
+                FencingToken::BLOCK
+            } else {
+                1
+            };
             let attempt =
                 acquire::attempt(&core.nodes, &driver, &core.tracker, &mut ask, within).await;
             let failure = match attempt {
                 Ok(grant) => {
                     self.caught(&grant);
+                    if let Some(enlisted) = enlisted {
+                        enlisted.granted();
+                    }
                     contended |= refused.is_some();
                     let (key, terms) = (self.key, self.terms);
-                    return Ok(Lease::grant(core, &driver, key, terms, &grant, contended));
+                    let chain = Chain::new(contended, turn.waiting(), turn.past().calm);
+                    return Ok(Lease::grant(core, &driver, key, terms, &grant, chain));
                 }
                 // An attempt that the wait cut short says less than the one before.
                 Err(Failure::NoQuorum { .. }) if within < node_timeout && refused.is_some() => {
@@ -152,38 +171,47 @@ impl Pursuit<'_> {
             if left.is_zero() || matches!(failure, Failure::NoToken) {
                 return Err(self.failed(failure));
             }
-            if waiting.is_none() && self.listens_after(&failure, &driver) {
-                // Listens first and asks once more, so that no release falls in between.
-                waiting = Some(core.nodes.wakes.wait(self.key.lock(), core.nodes.quorum()));
-                ask.inbox = Some(Inbox {
-                    name: Arc::clone(driver.inbox()),
-                    since: core.nodes.tokens.micros(self.since),
-                });
-                ask.contended = false;
-                refused = Some(failure);
-                within = left.min(node_timeout);
-                continue;
+            let was_refused = matches!(failure, Failure::Refused { .. });
+            if enlisted.is_none() && was_refused {
+                enlisted = self.enlist(&driver);
+                if let Some(enlisted) = &enlisted {
+                    // Listens first and asks once more, so that no release falls in between.
+                    ask.inbox = Some(enlisted.inbox().clone());
+                    ask.contended = false;
+                    refused = Some(failure);
+                    within = left.min(node_timeout);
+                    continue;
+                }
+            }
+            if let Some(enlisted) = &enlisted
+                && was_refused
+                && (refusal == Refusal::Split || rung.is_some_and(Rung::struck))
+            {
+                // Struck off by nodes that told this waiter, or that said yes.
+                enlisted.tell();
             }
             let jitter = core.nodes.random.draw();
-            let pause = backoff::delay(refusal, number - 1, jitter, waiting.is_some());
-            let woken = self.sleep(pause.min(left), waiting.as_ref()).await;
+            let pause = backoff::delay(refusal, number - 1, jitter, enlisted.is_some());
+            rung = self.sleep(pause.min(left), enlisted.as_ref()).await;
             let left = self.left();
             if left.is_zero() {
                 return Err(self.failed(failure));
             }
             within = left.min(node_timeout);
-            // Every other attempt asks all nodes at once: a leftover on the first node must not stand for the rest.
-            let was_refused = matches!(failure, Failure::Refused { .. });
-            ask.contended = was_refused && !ask.contended && !woken;
+            ask.contended = match rung {
+                Some(rung) => rung != Rung::First,
+                // Every other attempt asks all nodes at once: a leftover on the first node must not stand for the rest.
+                None => was_refused && !ask.contended,
+            };
             if was_refused {
                 refused = Some(failure);
             }
         }
     }
 
-    /// Lets another process go first that was told of the last release: it would come too late every time against who
-    /// waits next to the holder. Says whether there is such a one.
-    async fn give_way(&self, turn: &Turn) -> bool {
+    /// How long others go first that were told of the last release: against them, who waits next to the holder would win
+    /// every time.
+    async fn gives_way(&self, turn: &Turn) -> Option<Duration> {
         let core = self.core();
         if let Past {
             release: Some(release),
@@ -193,35 +221,30 @@ impl Pursuit<'_> {
             && !self.wait.is_zero()
         {
             // Whether anybody was told is known when the release has come back.
-            release.decided(core.node_timeout(self.terms.ttl)).await;
+            let within = core.node_timeout(self.terms.ttl).min(self.left());
+            release.decided(within).await;
         }
-        match core.nodes.wakes.gives_way(self.key.lock()) {
-            Some(time) if !self.wait.is_zero() => {
-                tokio::time::sleep(time.min(self.left())).await;
-                true
-            }
-            other => other.is_some(),
-        }
+        core.nodes.wakes.told().gives_way(self.key.lock())
     }
 
-    /// Whether a failure is one to be woken from: refused by a holder, with the inbox heard on a majority.
-    fn listens_after(&self, failure: &Failure, driver: &Driver) -> bool {
-        matches!(failure, Failure::Refused { .. })
-            && self.terms.fencing
-            && driver.hears() >= self.core().nodes.quorum()
+    /// A place in the line of processes, where the inbox is heard on a majority.
+    fn enlist(&self, driver: &Arc<Driver>) -> Option<Enlisted> {
+        let nodes = &self.core().nodes;
+        (self.terms.fencing && driver.hears() >= nodes.quorum())
+            .then(|| Enlisted::new(nodes, driver, self.key))
     }
 
-    /// Sleeps until the time is over or a wake-up comes, which it tells.
-    async fn sleep(&self, time: Duration, waiting: Option<&Waiting>) -> bool {
+    /// Sleeps until the time is over, or until told to go on.
+    async fn sleep(&self, time: Duration, enlisted: Option<&Enlisted>) -> Option<Rung> {
         let sleep = tokio::time::sleep(time);
-        let Some(waiting) = waiting else {
+        let Some(enlisted) = enlisted else {
             sleep.await;
-            return false;
+            return None;
         };
         tokio::select! {
             biased;
-            () = waiting.rung() => true,
-            () = sleep => false,
+            rung = enlisted.rung() => Some(rung),
+            () = sleep => None,
         }
     }
 

@@ -54,6 +54,8 @@ pub(crate) struct Past {
     pub(crate) release: Option<Arc<Round>>,
     /// Another process was seen to hold or to want the key.
     pub(crate) contended: bool,
+    /// How many leases in a row ended without a sign of another process.
+    pub(crate) calm: u8,
 }
 
 /// What comes to the head of a line.
@@ -233,8 +235,14 @@ impl Crowd {
 
     /// A lease has ended.
     fn follow(&mut self, past: Past) {
+        let contended = past.contended || self.is_contended();
         self.last = Past {
-            contended: past.contended || self.is_contended(),
+            contended,
+            calm: if contended {
+                0
+            } else {
+                past.calm.saturating_add(1)
+            },
             ..past
         };
     }
@@ -333,7 +341,8 @@ impl Succession for Queue {
         let past = Past {
             fence: lease.last_token(),
             release: release.cloned(),
-            contended: lease.is_contended(),
+            contended: lease.chain().contended,
+            calm: lease.chain().calm,
         };
         self.move_on(lease.key(), Some(past));
     }

@@ -63,9 +63,11 @@ impl Loss {
 }
 
 /// The most turns of a lease while another process waits for it.
-const TURNS: u32 = 16;
-/// The longest that a lease goes from hand to hand before it is given back.
+const TURNS: u8 = 16;
+/// The longest that a lease goes from hand to hand before it is given back, when none of several had to be shared.
 const CHAIN: Duration = Duration::from_millis(100);
+/// How often that time doubles before: only a lease that is given back tells whether another process waits.
+const DOUBLINGS: u8 = 4;
 
 /// What a lease is like: it can be handed on to those who asked for the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +75,35 @@ pub(crate) struct Terms {
     pub(crate) ttl: Duration,
     pub(crate) fencing: bool,
     pub(crate) keep_alive: bool,
+}
+
+/// What bounds how long a lease goes from hand to hand.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Chain {
+    /// Another process was seen to hold or to want the key.
+    pub(crate) contended: bool,
+    /// The most turns while another process waits.
+    turns: u8,
+    /// How many leases in a row went from hand to hand here without a sign of another process.
+    pub(crate) calm: u8,
+}
+
+impl Chain {
+    /// `waiting`: how many waited in this process when the lease was granted. While another process waits, each of them
+    /// has one turn, and who comes later waits for the next lease.
+    pub(crate) fn new(contended: bool, waiting: usize, calm: u8) -> Self {
+        let turns = u8::try_from(waiting.saturating_add(1)).map_or(TURNS, |all| all.min(TURNS));
+        Self {
+            contended,
+            turns,
+            calm,
+        }
+    }
+
+    /// The longest that it goes from hand to hand where nobody else is known to wait.
+    fn calm_time(self) -> Duration {
+        CHAIN / 2_u32.pow(u32::from(DOUBLINGS.saturating_sub(self.calm)))
+    }
 }
 
 /// What a turn is like.
@@ -114,8 +145,7 @@ pub(crate) struct Lease {
     rounds: u32,
     state: AtomicU8,
     extended: AtomicBool,
-    /// Another process was seen to hold or to want the key.
-    contended: bool,
+    chain: Chain,
     turns: Mutex<Turns>,
 }
 
@@ -135,7 +165,7 @@ impl Lease {
         key: &Arc<Key>,
         terms: Terms,
         grant: &Grant,
-        contended: bool,
+        chain: Chain,
     ) -> Arc<Self> {
         let lease = Arc::new(Self {
             core: Arc::clone(core),
@@ -151,7 +181,7 @@ impl Lease {
             rounds: grant.rounds,
             state: AtomicU8::new(OPEN),
             extended: AtomicBool::new(false),
-            contended,
+            chain,
             turns: Mutex::default(),
         });
         lease.raise_validity(grant.started);
@@ -209,9 +239,8 @@ impl Lease {
         self.owner.as_str()
     }
 
-    /// Whether another process was seen to hold or to want the key.
-    pub(crate) fn is_contended(&self) -> bool {
-        self.contended
+    pub(crate) fn chain(&self) -> Chain {
+        self.chain
     }
 
     fn token(&self) -> Option<u64> {
@@ -353,10 +382,15 @@ impl Lease {
 
     fn can_be_handed_on(&self, contended: impl FnOnce() -> bool) -> bool {
         let held = self.core.now().saturating_since(self.granted_at);
-        self.is_open()
+        let within_bounds = if self.chain.contended || contended() {
+            held < CHAIN && lock(&self.turns).taken < u32::from(self.chain.turns)
+        } else {
+            held < self.chain.calm_time()
+        };
+        within_bounds
+            && held < self.terms.ttl
+            && self.is_open()
             && self.remaining() >= self.terms.ttl / 2
-            && held < self.terms.ttl.min(CHAIN)
-            && (lock(&self.turns).taken < TURNS || !(self.contended || contended()))
     }
 
     /// The line moves on, behind the release.

@@ -415,7 +415,7 @@ impl Serving<'_> {
         if matches!(reply, Reply::Woke)
             && let Some(nodes) = self.shared.nodes.upgrade()
         {
-            nodes.wakes.told(op.ballot.call().key.lock());
+            nodes.wakes.told().add(op.ballot.call().key.lock());
         }
         // Demoted: who the master is, and whether this may vote at all, is asked on connecting.
         let leave = match &reply {

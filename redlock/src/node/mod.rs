@@ -12,6 +12,7 @@ mod redis;
 mod shards;
 mod state;
 mod strict;
+mod told;
 mod wake;
 
 use std::{sync::Arc, time::Duration};
@@ -27,7 +28,7 @@ pub(crate) use redis::Certificates;
 pub use redis::read;
 pub(crate) use state::NodeState;
 pub(crate) use strict::{Strict, is_reserved};
-pub(crate) use wake::{Waiting, Wakes};
+pub(crate) use wake::{Rung, Waiting, Wakes};
 
 use crate::{clock::Instant, key::Key, random::Random};
 
@@ -70,7 +71,9 @@ pub(crate) enum What {
         tombstone: Option<u64>,
         give_up: Instant,
     },
-    /// Strike an inbox off the waiters, and pass on what it was told.
+    /// Put an inbox among the waiters.
+    Enlist { inbox: Inbox },
+    /// Strike an inbox off the waiters, and pass on what it was told, unless that is empty.
     Leave { inbox: Arc<str>, by: String },
     /// Delete the key, whoever holds it, and bar what the holder may still send.
     Force,
@@ -96,7 +99,7 @@ impl What {
 #[derive(Clone, Debug)]
 pub(crate) struct Inbox {
     pub(crate) name: Arc<str>,
-    /// When the wait began, in microseconds of the token clock: who came first is told first.
+    /// Since when the process waits or was last served, in microseconds of the token clock: who came first is told first.
     pub(crate) since: u64,
 }
 

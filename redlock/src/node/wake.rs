@@ -1,33 +1,32 @@
 //! Wake-ups between processes: who waits here for what, and what the nodes tell.
 //!
-//! A wake-up is a hint and never more: a waiter that hears none looks for itself after a while.
+//! A release tells the process that has waited longest. A wake-up is a hint and never more: a waiter that hears none
+//! looks for itself after a while.
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
-use tokio::{sync::Notify, time::Instant};
+use tokio::sync::Notify;
 
+use super::told::Told;
 use crate::{protocol::votes::NodeSet, sync::lock};
 
-/// How long a process lets another go first that was told of its release.
-const GIVE_WAY: Duration = Duration::from_millis(5);
-/// How long after the first node that told of a release the others are waited for.
+/// How long after the first node that told of a release the others are waited for; and how long who comes second
+/// leaves it to the first.
 const GATHER: Duration = Duration::from_millis(5);
+/// In whose name the second in line is told of a release, as the script that wakes has it.
+const SECOND: &str = "00000000000000000000000000000000";
 
 /// What a client knows of wake-ups.
 #[derive(Debug, Default)]
 pub(crate) struct Wakes {
     /// The waiters here, by the lock they wait for; one a lock, the head of its line. Empty where nobody waits.
     waiting: Mutex<HashMap<Box<str>, Arc<Wake>>>,
-    /// The locks whose release woke another process, for as long as that goes first.
-    told: Mutex<HashMap<Box<str>, Instant>>,
-    any_told: AtomicBool,
+    /// The locks that others are about to take.
+    told: Told,
 }
 
 #[derive(Debug)]
@@ -37,11 +36,35 @@ struct Wake {
     rung: Notify,
 }
 
-/// Which nodes told of the same release.
+/// What nodes told since the last look.
 #[derive(Debug, Default)]
 struct Heard {
+    /// The last release.
     by: String,
+    /// Which nodes told this waiter to take the lock then.
     nodes: NodeSet,
+    /// A node told it to see whether the first in line did.
+    second: bool,
+    /// What else is told of this release comes too late.
+    seen: bool,
+}
+
+/// What a waiter was told of a release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rung {
+    /// To take the lock, by a majority of the nodes.
+    First,
+    /// The same, by fewer: others were told as well, or too few nodes are free.
+    Doubtful,
+    /// To see whether the first in line took it.
+    Second,
+}
+
+impl Rung {
+    /// Whether nodes have struck the waiter off: it stands in line again when it asks, or tells them.
+    pub(crate) fn struck(self) -> bool {
+        self != Self::Second
+    }
 }
 
 /// Waits for the release of a lock. Dropped: no longer.
@@ -72,54 +95,69 @@ impl Wakes {
         let Some(wake) = lock(&self.waiting).get(key).cloned() else {
             return false;
         };
-        let mut heard = lock(&wake.heard);
-        if heard.by != by {
-            *heard = Heard {
-                by: by.to_owned(),
-                nodes: NodeSet::default(),
-            };
-        }
-        heard.nodes.insert(node);
-        if heard.nodes.len() == 1 || heard.nodes.len() == wake.quorum {
+        let heard = lock(&wake.heard).hear(by, node);
+        if heard == 1 || heard == wake.quorum {
             wake.rung.notify_one();
         }
         true
     }
 
-    /// A release of `key` woke another process.
-    pub(crate) fn told(&self, key: &str) {
-        let now = Instant::now();
-        let mut told = lock(&self.told);
-        told.retain(|_, until| *until > now);
-        told.insert(key.into(), now + GIVE_WAY);
-        self.any_told.store(true, Relaxed);
+    /// The locks whose release woke another process.
+    pub(crate) fn told(&self) -> &Told {
+        &self.told
+    }
+}
+
+impl Heard {
+    /// Says how many nodes told of this release so far.
+    fn hear(&mut self, by: &str, node: usize) -> usize {
+        if by == SECOND {
+            self.second = true;
+            return 1;
+        }
+        if self.by != by {
+            by.clone_into(&mut self.by);
+            self.nodes = NodeSet::default();
+            self.seen = false;
+        }
+        self.nodes.insert(node);
+        self.nodes.len()
     }
 
-    /// How much longer another process goes first for `key`, which was told that it is free.
-    pub(crate) fn gives_way(&self, key: &str) -> Option<Duration> {
-        if !self.any_told.load(Relaxed) {
-            return None;
-        }
-        let now = Instant::now();
-        let mut told = lock(&self.told);
-        told.retain(|_, until| *until > now);
-        self.any_told.store(!told.is_empty(), Relaxed);
-        told.get(key).map(|until| *until - now)
+    fn is_called(&self) -> bool {
+        self.nodes.len() > 0 && !self.seen
     }
 }
 
 impl Waiting {
-    /// Resolves when a majority of the nodes told of one release, or the first did some time ago: with fewer nodes
-    /// free, asking would only split the votes. Cancel safe.
-    pub(crate) async fn rung(&self) {
-        self.wake.rung.notified().await;
-        let gather = async {
-            while lock(&self.wake.heard).nodes.len() < self.wake.quorum {
-                self.wake.rung.notified().await;
-            }
+    /// Resolves when this waiter was told of a release: at once by a majority of the nodes, else some time after the
+    /// first. Cancel safe.
+    pub(crate) async fn rung(&self) -> Rung {
+        self.heard(|heard| heard.is_called() || heard.second).await;
+        let quorum = self.wake.quorum;
+        let majority = self.heard(|heard| heard.is_called() && heard.nodes.len() >= quorum);
+        let majority = tokio::time::timeout(GATHER, majority).await.is_ok();
+        let mut heard = lock(&self.wake.heard);
+        let rung = match heard.is_called() {
+            true if majority => Rung::First,
+            true => Rung::Doubtful,
+            false => Rung::Second,
         };
-        // Too few told: they may have told others first.
-        let _ = tokio::time::timeout(GATHER, gather).await;
+        heard.seen = true;
+        heard.second = false;
+        rung
+    }
+
+    /// The release that this waiter was told of, and did nothing about yet.
+    pub(crate) fn unanswered(&self) -> Option<String> {
+        let heard = lock(&self.wake.heard);
+        heard.is_called().then(|| heard.by.clone())
+    }
+
+    async fn heard(&self, enough: impl Fn(&Heard) -> bool) {
+        while !enough(&lock(&self.wake.heard)) {
+            self.wake.rung.notified().await;
+        }
     }
 }
 

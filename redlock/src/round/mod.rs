@@ -1,6 +1,7 @@
 //! A round: one call to some nodes, and the decision that their votes make.
 
 pub(crate) mod acquire;
+pub(crate) mod enlist;
 pub(crate) mod extend;
 pub(crate) mod release;
 pub(crate) mod survey;
@@ -53,6 +54,8 @@ struct Votes {
     waker: Option<Waker>,
     /// With the nodes that earlier rounds touched.
     heir: Option<(Weak<dyn Heir>, NodeSet)>,
+    /// Who waits besides: for a release also the next in line, which is to know whom it woke.
+    others: Vec<Waker>,
 }
 
 impl Round {
@@ -82,6 +85,7 @@ impl Round {
                 awaited: None,
                 waker: None,
                 heir: None,
+                others: Vec::new(),
             }),
             _pending: pending,
         });
@@ -154,13 +158,7 @@ impl Round {
             match look(&mut votes) {
                 Some(found) => Poll::Ready(found),
                 None => {
-                    if !votes
-                        .waker
-                        .as_ref()
-                        .is_some_and(|waker| waker.will_wake(cx.waker()))
-                    {
-                        votes.waker = Some(cx.waker().clone());
-                    }
+                    votes.wake_later(cx.waker());
                     Poll::Pending
                 }
             }
@@ -209,6 +207,20 @@ impl Round {
     }
 }
 
+impl Votes {
+    fn wake_later(&mut self, waker: &Waker) {
+        /// The most besides the first; who is one too many goes on at its deadline.
+        const OTHERS: usize = 4;
+        let known = |other: &Waker| other.will_wake(waker);
+        if self.waker.as_ref().is_none_or(known) {
+            self.waker.get_or_insert_with(|| waker.clone());
+        } else if !self.others.iter().any(known) {
+            self.others.truncate(OTHERS - 1);
+            self.others.push(waker.clone());
+        }
+    }
+}
+
 impl Ballot for Round {
     fn call(&self) -> &Call {
         &self.call
@@ -229,25 +241,25 @@ impl Ballot for Round {
 
     fn vote(&self, node: usize, reply: Reply) {
         // The heir is dropped last: it could be the last to know of it, and its end is no business of this lock.
-        let (waker, _heir) = {
+        let (waker, others, _heir) = {
             let mut votes = lock(&self.votes);
             votes.tally.record(node, reply);
             // One wake-up a round, but for a node that is asked before the rest.
-            let waker = if votes.waker.is_some()
+            let (waker, others) = if votes.waker.is_some()
                 && (votes.awaited == Some(node) || votes.tally.decision().is_some())
             {
-                votes.waker.take()
+                (votes.waker.take(), std::mem::take(&mut votes.others))
             } else {
-                None
+                (None, Vec::new())
             };
             let heir = votes.heir.as_ref().and_then(|(heir, earlier)| {
                 let heir = heir.upgrade()?;
                 heir.touched(votes.tally.touched().union(*earlier));
                 Some(heir)
             });
-            (waker, heir)
+            (waker, others, heir)
         };
-        if let Some(waker) = waker {
+        for waker in waker.into_iter().chain(others) {
             waker.wake();
         }
     }

@@ -187,7 +187,7 @@ impl Store {
                     fence: self.fence(key).ok().flatten().unwrap_or(0),
                 });
             }
-            What::Leave { .. } | What::Ping | What::Trust => Reply::Yes,
+            What::Enlist { .. } | What::Leave { .. } | What::Ping | What::Trust => Reply::Yes,
         })
     }
 

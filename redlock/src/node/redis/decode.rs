@@ -168,6 +168,7 @@ fn with_rights(fault: Fault, call: &Call) -> Fault {
             What::Acquire { .. } | What::Settle { .. } => "get, mget, pttl and set",
             What::Extend { .. } => "get, mget, pexpire, pttl and set",
             What::Release { .. } => "del, mget and set",
+            What::Enlist { .. } => "zadd and pexpire",
             What::Leave { .. } => "publish, zrange and zrem",
             What::Force => "del, exists, mget and set",
             What::Look => "mget and pttl",

@@ -30,6 +30,7 @@ scripts! {
     extend = "scripts/extend.lua";
     extend_strict = "scripts/strict.lua" "scripts/extend.lua";
     release = "scripts/wake.lua" "scripts/release.lua";
+    enlist = "scripts/enlist.lua";
     leave = "scripts/wake.lua" "scripts/leave.lua";
     settle = "scripts/settle.lua";
     settle_strict = "scripts/strict.lua" "scripts/settle.lua";
@@ -173,13 +174,20 @@ fn write(call: &Call, step: Step, manner: &Manner, command: &mut Command<'_>) {
                 .fenced(*tombstone, retention)
                 .marked(marking);
         }
+        What::Enlist { inbox } => {
+            command
+                .script(enlist(), by_source)
+                .keys(&[key.waiters()], None)
+                .arg(&*inbox.name)
+                .number(inbox.since);
+        }
         What::Leave { inbox, by } => {
             command
                 .script(leave(), by_source)
                 .keys(&[key.waiters()], None)
                 .arg(&**inbox)
                 .arg(&manner.channel)
-                .arg(format!("{by}{name}"));
+                .args([by.as_str(), name]);
         }
         What::Force => {
             command

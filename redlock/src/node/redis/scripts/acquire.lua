@@ -24,7 +24,7 @@ if owner and owner ~= ARGV[1] then
   if left == -1 then return {'NOEXPIRY'} end
   if ARGV[6] ~= '' then
     -- In the order of their coming, the same on every node; forgotten some time after the lease that they wait for.
-    redis.pcall('ZADD', KEYS[3], 'NX', ARGV[7], ARGV[6])
+    redis.pcall('ZADD', KEYS[3], ARGV[7], ARGV[6])
     redis.pcall('PEXPIRE', KEYS[3], left + 10000)
   end
   return {'HELD', left, fence or '0', owner}

@@ -19,5 +19,5 @@ if KEYS[3] then
     redis.pcall('SET', KEYS[3], ARGV[3], 'PX', ARGV[4])
   end
 end
-if held and wake(KEYS[2], ARGV[2], ARGV[1] .. KEYS[1]) > 0 then return redis.status_reply('WOKE') end
+if held and wake(KEYS[2], ARGV[2], ARGV[1], KEYS[1]) > 0 then return redis.status_reply('WOKE') end
 return redis.status_reply('OK')

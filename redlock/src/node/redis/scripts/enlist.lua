@@ -1,0 +1,11 @@
+-- Puts an inbox among the waiters of a lock, without asking for it.
+--
+-- KEYS  1 waiters
+-- ARGV  1 inbox  2 since when, in us
+--
+-- OK
+--
+-- Who waits asks again long before it is forgotten.
+redis.pcall('ZADD', KEYS[1], ARGV[2], ARGV[1])
+redis.pcall('PEXPIRE', KEYS[1], 10000)
+return redis.status_reply('OK')
