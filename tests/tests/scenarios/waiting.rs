@@ -1,5 +1,6 @@
 //! Waiting, rows W1 to W3.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -119,6 +120,58 @@ async fn w1_handing_on_costs_little() {
         seen.push((Duration::from_nanos(whole), Duration::from_nanos(bodies)));
     }
     panic!("whole times, and the bodies in them: {seen:?}");
+}
+
+/// Which client had the lock, in this order, with so many tasks of each always wanting it.
+async fn order_of_turns(clients: usize, tasks: usize, turns: usize) -> Vec<usize> {
+    let cluster = Cluster::start(3).await;
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let mut all = JoinSet::new();
+    for client in 0..clients {
+        let redlock = connect(&cluster).await;
+        for _ in 0..tasks {
+            let (redlock, order) = (redlock.clone(), Arc::clone(&order));
+            all.spawn(async move {
+                while order.lock().expect("whole").len() < turns {
+                    let guard = redlock.lock(KEY).wait(BOUND).await.expect("a turn");
+                    order.lock().expect("whole").push(client);
+                    sleep(Duration::from_millis(1)).await;
+                    guard.release().await.expect("released");
+                }
+            });
+        }
+    }
+    within(BOUND, all.join_all()).await;
+    let mut order = std::mem::take(&mut *order.lock().expect("whole"));
+    order.truncate(turns);
+    order
+}
+
+#[tokio::test]
+async fn w1_clients_are_served_in_turn() {
+    const CLIENTS: usize = 3;
+    const TASKS: usize = 4;
+    let order = order_of_turns(CLIENTS, TASKS, 450).await;
+    // Once all have come.
+    let order = &order[50..];
+    let served = |client| order.iter().filter(|turn| **turn == client).count();
+    let served: Vec<usize> = (0..CLIENTS).map(served).collect();
+    assert!(
+        served.iter().max() < served.iter().min().map(|least| least * 3 / 2).as_ref(),
+        "turns by client: {served:?}"
+    );
+    let batches: Vec<&[usize]> = order.chunk_by(|one, next| one == next).collect();
+    let long = batches.iter().filter(|batch| batch.len() > TASKS).count();
+    let out_of_turn = batches
+        .windows(CLIENTS + 1)
+        .filter(|some| some[0][0] != some[CLIENTS][0])
+        .count();
+    // Who is told and comes late on a busy machine lets the next one go first.
+    assert!(
+        long * 5 <= batches.len() && out_of_turn * 4 <= batches.len(),
+        "of {} batches {long} are too long and {out_of_turn} out of turn: {order:?}",
+        batches.len()
+    );
 }
 
 #[tokio::test]
