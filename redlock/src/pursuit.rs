@@ -102,7 +102,7 @@ impl Pursuit<'_> {
         };
         let gives_way = self.gives_way(turn).await;
         let mut contended = gives_way.is_some();
-        let (mut enlisted, mut rung) = (None, None);
+        let (mut enlisted, mut rung, mut missed) = (None, None, 0);
         if let Some(time) = gives_way.filter(|_| !self.wait.is_zero()) {
             // Back in line, so that the others are served first, and this one after them.
             enlisted = self.enlist(&core.driver()?);
@@ -190,6 +190,17 @@ impl Pursuit<'_> {
                 // Struck off by nodes that told this waiter, or that said yes.
                 enlisted.tell();
             }
+            // Told for nothing: what this attempt wrote and took back tells others, and theirs this one again.
+            missed = match rung {
+                Some(rung) if rung.struck() => missed + 1,
+                _ => 0,
+            };
+            if missed > 0 {
+                let jitter = core.nodes.random.draw();
+                let pause = backoff::delay(Refusal::Split, missed - 1, jitter, false);
+                tokio::time::sleep(pause.min(left)).await;
+            }
+            let left = self.left();
             let jitter = core.nodes.random.draw();
             let pause = backoff::delay(refusal, number - 1, jitter, enlisted.is_some());
             rung = self.sleep(pause.min(left), enlisted.as_ref()).await;

@@ -175,7 +175,7 @@ impl Driver {
     pub(crate) fn hears(&self) -> usize {
         let hears = |way: &&Way| match way {
             Way::Lane(lane) => lane.hears(),
-            Way::Memory(_) => false,
+            Way::Memory(_) => true,
             #[cfg(feature = "cluster")]
             Way::Shards(shards) => shards.hears(),
         };

@@ -23,11 +23,12 @@ use tokio::{
 };
 
 use super::{
-    Ballot, Call, Fault, FaultKind, NodeState, Nodes, Op, Reply, Strict, What,
+    Fault, FaultKind, NodeState, Nodes, Op, Reply, Strict,
     backlog::Backlog,
     redis::{Answer, Inbox, Incoming, Link, Step, Target, Value},
+    wake,
 };
-use crate::{clock::Clock, key::Key, sync::lock};
+use crate::{clock::Clock, sync::lock};
 
 /// The most operations that wait for their answers at a time.
 const MOST_SENT: usize = 1_024;
@@ -127,14 +128,10 @@ impl Shared {
         };
         // Nobody waits here any more: the next one should know.
         if !nodes.wakes.ring(key, &by, self.index)
-            && let Ok(key) = Key::new("", key)
+            && let Some(ballot) = wake::leaving(key, &self.inbox, by)
         {
-            let inbox = Arc::clone(&self.inbox);
             self.submit(Op {
-                ballot: Arc::new(Leaving(Call {
-                    key: Arc::new(key),
-                    what: What::Leave { inbox, by },
-                })),
+                ballot,
                 node: self.index,
             });
         }
@@ -156,21 +153,6 @@ impl Shared {
         lock(&self.backlog).owe(op.clone(), self.clock.now());
         op.answer(Reply::Failed(fault));
     }
-}
-
-/// A call whose answer nobody waits for.
-struct Leaving(Call);
-
-impl Ballot for Leaving {
-    fn call(&self) -> &Call {
-        &self.0
-    }
-
-    fn wanted(&self) -> bool {
-        true
-    }
-
-    fn vote(&self, _: usize, _: Reply) {}
 }
 
 /// Ends the lane when its task is dropped, be it by a runtime that shuts down.

@@ -11,14 +11,14 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::told::Told;
-use crate::{protocol::votes::NodeSet, sync::lock};
+use super::{Ballot, Call, Reply, What, told::Told};
+use crate::{key::Key, protocol::votes::NodeSet, sync::lock};
 
 /// How long after the first node that told of a release the others are waited for; and how long who comes second
 /// leaves it to the first.
 const GATHER: Duration = Duration::from_millis(5);
 /// In whose name the second in line is told of a release, as the script that wakes has it.
-const SECOND: &str = "00000000000000000000000000000000";
+pub(super) const SECOND: &str = "00000000000000000000000000000000";
 
 /// What a client knows of wake-ups.
 #[derive(Debug, Default)]
@@ -159,6 +159,33 @@ impl Waiting {
             self.wake.rung.notified().await;
         }
     }
+}
+
+/// Takes a process off the waiters of `key`, which was told that `by` released it and has no use for that.
+pub(super) fn leaving(key: &str, inbox: &Arc<str>, by: String) -> Option<Arc<dyn Ballot>> {
+    let key = Key::new("", key).map(Arc::new).ok()?;
+    let inbox = Arc::clone(inbox);
+    // The second in line has nothing to pass on.
+    let by = if by == SECOND { String::new() } else { by };
+    Some(Arc::new(Leaving(Call {
+        key,
+        what: What::Leave { inbox, by },
+    })))
+}
+
+/// A call whose answer nobody waits for.
+struct Leaving(Call);
+
+impl Ballot for Leaving {
+    fn call(&self) -> &Call {
+        &self.0
+    }
+
+    fn wanted(&self) -> bool {
+        true
+    }
+
+    fn vote(&self, _: usize, _: Reply) {}
 }
 
 impl Drop for Waiting {

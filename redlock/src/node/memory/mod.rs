@@ -29,6 +29,7 @@ mod path;
 mod port;
 mod store;
 mod switches;
+mod waiters;
 
 pub use cluster::Cluster;
 pub(crate) use gate::Gate;

@@ -159,16 +159,17 @@ impl Node {
         let answer = Answer {
             outcome: {
                 let State { store, process, .. } = &mut *state;
-                let Client {
-                    strict, retention, ..
-                } = &parcel.client;
                 let call = parcel.op.ballot.call();
-                store.serve(call, *retention, strict.as_ref(), &process.run_id)
+                store.serve(call, &parcel.client, &node.path, &process.run_id)
             },
             process: state.process.clone(),
             time: node.wall(&state.store),
         };
+        let bells = state.store.bells();
         drop(state);
+        for bell in bells {
+            bell.ring();
+        }
         parcel.reply(answer);
     }
 }

@@ -7,7 +7,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{Node, node::Process, path::Way, port::Client, store::Outcome};
+use super::{Node, node::Process, path::Way, port::Client, store::Outcome, waiters::Bell};
 use crate::node::{Fault, FaultKind, Info, Op, Reply};
 
 /// A request, with who waits for its answer.
@@ -46,9 +46,8 @@ impl Parcel {
         let way = self.node.path().way_back();
         self.goes(way, |parcel| {
             let path = parcel.node.path();
-            path.tell(parcel.number, |parcel| News {
-                parcel,
-                what: Told::Answer(answer),
+            path.tell(parcel.number, |parcel| {
+                News::Of(parcel, Told::Answer(answer))
             });
         });
     }
@@ -64,10 +63,7 @@ impl Parcel {
     pub(super) fn refuse(self) {
         let fault = Fault::untouched(FaultKind::Unreachable, "stopped");
         let path = self.node.path();
-        path.tell(self.number, |parcel| News {
-            parcel,
-            what: Told::Refusal(fault),
-        });
+        path.tell(self.number, |parcel| News::Of(parcel, Told::Refusal(fault)));
     }
 
     /// Goes on as `arrives` when its way is over; meanwhile the sender's patience may be.
@@ -110,15 +106,17 @@ pub(super) struct Answer {
     pub(super) time: u64,
 }
 
-/// What a client learns of a request of its own.
+/// What a client learns.
 #[derive(Debug)]
-pub(super) struct News {
-    parcel: Parcel,
-    what: Told,
+pub(super) enum News {
+    /// Of a request of its own.
+    Of(Parcel, Told),
+    /// Unasked: a lock is free.
+    Free(Bell),
 }
 
 #[derive(Debug)]
-enum Told {
+pub(super) enum Told {
     Answer(Answer),
     Refusal(Fault),
     /// Nothing: the connection broke, and whether the request was carried out is not known.
@@ -127,22 +125,19 @@ enum Told {
 
 impl News {
     pub(super) fn broken(parcel: Parcel, fault: Fault) -> Self {
-        Self {
-            parcel,
-            what: Told::Broken(fault),
-        }
+        Self::Of(parcel, Told::Broken(fault))
     }
 
     /// The client reads it.
     pub(super) fn read(self) {
-        let Self { parcel, what } = self;
-        match what {
-            Told::Answer(answer) => parcel.answered(answer),
-            Told::Refusal(fault) => {
+        match self {
+            Self::Of(parcel, Told::Answer(answer)) => parcel.answered(answer),
+            Self::Of(parcel, Told::Refusal(fault)) => {
                 parcel.client.state.went_down(&fault);
                 parcel.op.answer(Reply::Failed(fault));
             }
-            Told::Broken(fault) => parcel.unanswered(fault),
+            Self::Of(parcel, Told::Broken(fault)) => parcel.unanswered(fault),
+            Self::Free(bell) => bell.heard(),
         }
     }
 }
@@ -183,6 +178,11 @@ impl Parcel {
             );
         }
         client.state.came_back();
+        if matches!(outcome, Outcome::Vote(Reply::Woke))
+            && let Some(nodes) = client.nodes.upgrade()
+        {
+            nodes.wakes.told().add(op.ballot.call().key.lock());
+        }
         if let Outcome::Saw(sight) = &outcome {
             op.ballot.saw(op.node, sight.clone());
         }

@@ -2,8 +2,13 @@
 //!
 //! Each function here does what the Lua script of the same name does on a server.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, mem, sync::Arc, time::Duration};
 
+use super::{
+    path::Path,
+    port::Client,
+    waiters::{Bell, Waiters},
+};
 use crate::{
     clock::{Clock, Instant},
     key::Key,
@@ -18,6 +23,9 @@ const SWEEP: usize = 1_024;
 #[derive(Debug)]
 pub(super) struct Store {
     entries: HashMap<Box<str>, Entry>,
+    waiters: Waiters,
+    /// To be rung once the store is not locked.
+    bells: Vec<Bell>,
     ahead: Duration,
     sweep_at: usize,
 }
@@ -32,6 +40,8 @@ impl Default for Store {
     fn default() -> Self {
         Self {
             entries: HashMap::new(),
+            waiters: Waiters::default(),
+            bells: Vec::new(),
             ahead: Duration::ZERO,
             sweep_at: SWEEP,
         }
@@ -100,14 +110,20 @@ impl Store {
         Some(expires.saturating_since(self.now()))
     }
 
-    /// Carries out `call`, for a client with this restart guard.
+    /// Whom the last call woke.
+    pub(super) fn bells(&mut self) -> Vec<Bell> {
+        mem::take(&mut self.bells)
+    }
+
+    /// Carries out `call`, for a client that hears over `path`.
     pub(super) fn serve(
         &mut self,
         call: &Call,
-        retention: Duration,
-        strict: Option<&Strict>,
+        client: &Client,
+        path: &Arc<Path>,
         run_id: &str,
     ) -> Outcome {
+        let strict = client.strict.as_ref();
         let marked = matches!(
             call.what,
             What::Acquire { .. } | What::Extend { .. } | What::Settle { .. } | What::Ping
@@ -123,7 +139,10 @@ impl Store {
         };
         match abstains {
             Some(failed @ Reply::Failed(_)) => Outcome::Vote(failed),
-            abstains => match (self.carry_out(&call.key, &call.what, retention), abstains) {
+            abstains => match (
+                self.carry_out(&call.key, &call.what, client, path),
+                abstains,
+            ) {
                 (Outcome::Vote(Reply::Yes | Reply::Healed | Reply::Gone), Some(abstains))
                     if !mutant::on(Mutant::QuarantinedCounted) =>
                 {
@@ -134,24 +153,51 @@ impl Store {
         }
     }
 
-    fn carry_out(&mut self, key: &Key, what: &What, retention: Duration) -> Outcome {
+    fn carry_out(&mut self, key: &Key, what: &What, client: &Client, path: &Arc<Path>) -> Outcome {
+        let (retention, now) = (client.retention, self.now());
         Outcome::Vote(match what {
             What::Acquire {
                 owner,
                 ttl,
                 token,
                 last,
-                ..
-            } => self.acquire(key, owner, *ttl, token.zip(*last), retention),
+                inbox,
+            } => {
+                let reply = self.acquire(key, owner, *ttl, token.zip(*last), retention);
+                match (&reply, inbox) {
+                    (Reply::Held { .. }, Some(inbox)) => {
+                        self.waiters.enlist(key.lock(), inbox, client, path, now);
+                    }
+                    (Reply::Yes, Some(inbox)) => self.waiters.strike(key.lock(), &inbox.name),
+                    _ => {}
+                }
+                reply
+            }
+            What::Enlist { inbox } => {
+                self.waiters.enlist(key.lock(), inbox, client, path, now);
+                Reply::Yes
+            }
+            What::Leave { inbox, by } => {
+                self.waiters.strike(key.lock(), inbox);
+                if !by.is_empty() {
+                    self.bells = self.waiters.wake(key.lock(), by, now);
+                }
+                Reply::Yes
+            }
             What::Extend { owner, ttl, token } => self.extend(key, owner, *ttl, *token, retention),
             What::Release {
                 owner, tombstone, ..
             } => {
                 if self.get(key.lock()) == Some(text(owner)) {
                     self.delete(key.lock());
+                    self.bells = self.waiters.wake(key.lock(), text(owner), now);
                 }
                 self.bury(key, *tombstone, retention);
-                Reply::Yes
+                if self.bells.is_empty() {
+                    Reply::Yes
+                } else {
+                    Reply::Woke
+                }
             }
             What::Settle {
                 owner,
@@ -187,7 +233,7 @@ impl Store {
                     fence: self.fence(key).ok().flatten().unwrap_or(0),
                 });
             }
-            What::Enlist { .. } | What::Leave { .. } | What::Ping | What::Trust => Reply::Yes,
+            What::Ping | What::Trust => Reply::Yes,
         })
     }
 

@@ -1,0 +1,175 @@
+//! Who waits for which lock at a node in memory, and telling them in turn that it is free.
+//!
+//! As on a server: who is told may be frozen, cut off or gone, so a wake-up is a hint.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use tokio::{runtime::Handle, time::sleep};
+
+use super::{
+    parcel::News,
+    path::{Path, Way},
+    port::Client,
+};
+use crate::{
+    clock::Instant,
+    node::{Inbox, Op, wake},
+};
+
+/// How long a line is kept after somebody joined it: who waits asks again long before.
+const FORGET: Duration = Duration::from_secs(10);
+/// Lines that are over are swept out when this many stand there, and again at twice of what was left.
+const SWEEP: usize = 256;
+
+/// The lines of a node, by lock.
+#[derive(Debug)]
+pub(super) struct Waiters {
+    lines: HashMap<Box<str>, Line>,
+    sweep_at: usize,
+}
+
+#[derive(Debug)]
+struct Line {
+    /// In the order of their coming.
+    waiting: Vec<Waiter>,
+    forget_at: Instant,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    since: u64,
+    ear: Ear,
+}
+
+/// Where a client hears of a lock.
+#[derive(Clone, Debug)]
+pub(super) struct Ear {
+    inbox: Arc<str>,
+    client: Client,
+    path: Arc<Path>,
+}
+
+/// A wake-up on its way.
+#[derive(Debug)]
+pub(super) struct Bell {
+    ear: Ear,
+    key: Box<str>,
+    by: Box<str>,
+}
+
+impl Default for Waiters {
+    fn default() -> Self {
+        Self {
+            lines: HashMap::new(),
+            sweep_at: SWEEP,
+        }
+    }
+}
+
+impl Waiters {
+    pub(super) fn enlist(
+        &mut self,
+        key: &str,
+        inbox: &Inbox,
+        client: &Client,
+        path: &Arc<Path>,
+        now: Instant,
+    ) {
+        self.strike(key, &inbox.name);
+        let line = self.lines.entry(key.into()).or_insert_with(|| Line {
+            waiting: Vec::new(),
+            forget_at: now,
+        });
+        if line.forget_at < now {
+            line.waiting.clear();
+        }
+        line.forget_at = now.after(FORGET);
+        let place = line
+            .waiting
+            .partition_point(|other| (other.since, &other.ear.inbox) < (inbox.since, &inbox.name));
+        let ear = Ear {
+            inbox: Arc::clone(&inbox.name),
+            client: client.clone(),
+            path: Arc::clone(path),
+        };
+        line.waiting.insert(
+            place,
+            Waiter {
+                since: inbox.since,
+                ear,
+            },
+        );
+        if self.lines.len() >= self.sweep_at {
+            self.lines.retain(|_, line| line.forget_at >= now);
+            self.sweep_at = (self.lines.len() * 2).max(SWEEP);
+        }
+    }
+
+    pub(super) fn strike(&mut self, key: &str, inbox: &str) {
+        if let Some(line) = self.lines.get_mut(key) {
+            line.waiting.retain(|waiter| &*waiter.ear.inbox != inbox);
+            if line.waiting.is_empty() {
+                self.lines.remove(key);
+            }
+        }
+    }
+
+    /// Whom to tell that `by` released `key`: the first in line, who is struck off, and the second to look after it.
+    pub(super) fn wake(&mut self, key: &str, by: &str, now: Instant) -> Vec<Bell> {
+        let Some(line) = self.lines.get_mut(key) else {
+            return Vec::new();
+        };
+        line.waiting
+            .retain(|waiter| waiter.ear.client.nodes.strong_count() > 0);
+        let mut bells = Vec::new();
+        if line.forget_at >= now {
+            for (waiter, by) in line.waiting.iter().zip([by, wake::SECOND]) {
+                bells.push(Bell {
+                    ear: waiter.ear.clone(),
+                    key: key.into(),
+                    by: by.into(),
+                });
+            }
+            line.waiting.drain(..line.waiting.len().min(1));
+        } else {
+            line.waiting.clear();
+        }
+        if line.waiting.is_empty() {
+            self.lines.remove(key);
+        }
+        bells
+    }
+}
+
+impl Bell {
+    /// Sends it, over the path as it is now.
+    pub(super) fn ring(self) {
+        let path = Arc::clone(&self.ear.path);
+        match (path.way_back(), Handle::try_current()) {
+            (Way::Nowhere, _) => {}
+            (Way::Arrives(delay), Ok(runtime)) if !delay.is_zero() => {
+                runtime.spawn(async move {
+                    sleep(delay).await;
+                    path.gate().tell(News::Free(self));
+                });
+            }
+            (Way::Arrives(_), _) => path.gate().tell(News::Free(self)),
+        }
+    }
+
+    /// The client reads it.
+    pub(super) fn heard(self) {
+        let Self { ear, key, by } = self;
+        let node = ear.client.index;
+        let Some(nodes) = ear.client.nodes.upgrade() else {
+            return;
+        };
+        // Nobody waits here any more: the next one should know.
+        if !nodes.wakes.ring(&key, &by, node)
+            && let Some(ballot) = wake::leaving(&key, &ear.inbox, by.into())
+            && let Some(driver) = nodes.any_driver()
+        {
+            driver.submit(Op { ballot, node });
+        }
+    }
+}
