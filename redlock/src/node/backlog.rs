@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{Fault, FaultKind, Op};
-use crate::clock::Instant;
+use crate::clock::{Clock, Instant};
 
 /// The most operations that may wait for a node; one more is refused.
 const MOST: usize = 16_384;
@@ -33,11 +33,11 @@ impl std::fmt::Debug for Op {
 
 impl Backlog {
     /// Queues `op`, and says whether it is the first; or gives it back with the reason.
-    pub(super) fn push(&mut self, op: Op, now: Instant) -> Result<bool, (Op, Fault)> {
+    pub(super) fn push(&mut self, op: Op, clock: Clock) -> Result<bool, (Op, Fault)> {
         if let Some(fault) = &self.blocked {
             let fault = fault.clone();
             let fault = if op.ballot.call().what.give_up().is_some() {
-                self.owe(op.clone(), now);
+                self.owe(op.clone(), clock.now());
                 Fault::unknown(fault.kind, fault.text)
             } else {
                 Fault::untouched(fault.kind, fault.text)

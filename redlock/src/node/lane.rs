@@ -112,7 +112,7 @@ impl Drop for Lane {
 
 impl Shared {
     fn submit(&self, op: Op) {
-        let pushed = lock(&self.backlog).push(op, self.clock.now());
+        let pushed = lock(&self.backlog).push(op, self.clock);
         match pushed {
             // Whoever came before has woken the task.
             Ok(false) => {}
@@ -226,6 +226,8 @@ async fn serve(shared: &Shared, link: Link) -> Option<Fault> {
         sent: Sent::default(),
         since: Instant::now(),
         suspect: false,
+        busy: false,
+        waited: false,
     };
     let mut silence = pin!(sleep(shared.timeout));
     let end = poll_fn(|cx| serving.poll(cx, silence.as_mut())).await;
@@ -248,6 +250,10 @@ struct Serving<'a> {
     since: Instant,
     /// It has been silent for a node time-out. Nothing more is sent until it speaks.
     suspect: bool,
+    /// More than one operation was written at a time lately, so others are about to come.
+    busy: bool,
+    /// Those were given the time to come.
+    waited: bool,
 }
 
 /// What waits for its answer, in the order of sending.
@@ -266,6 +272,12 @@ impl Serving<'_> {
     /// Ready with why the connection should end, or with `None` where nothing is left to do.
     fn poll(&mut self, cx: &mut Context<'_>, mut silence: Pin<&mut Sleep>) -> Poll<Option<Fault>> {
         self.shared.wake.register(cx.waker());
+        if self.busy && !std::mem::replace(&mut self.waited, true) {
+            // Behind those that are ready to run: what they have to say goes with the same write.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        self.waited = false;
         loop {
             self.fill();
             if let Poll::Ready(Err(fault)) = self.link.poll_flush(cx) {
@@ -329,6 +341,7 @@ impl Serving<'_> {
             if self.taken.is_empty() {
                 return;
             }
+            self.busy = self.taken.len() > 4;
             for op in self.taken.drain(..) {
                 if op.ballot.wanted() {
                     self.link.write(op.ballot.call(), Step::First);

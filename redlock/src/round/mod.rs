@@ -298,10 +298,12 @@ mod tests {
             given_up: AtomicBool::new(false),
             votes: Mutex::new(Votes {
                 tally: Tally::new(3, Question::Acquire),
+                voters: Vec::new(),
                 overdue: false,
                 awaited: None,
                 waker: None,
                 heir: None,
+                others: Vec::new(),
             }),
             _pending: None,
         };
