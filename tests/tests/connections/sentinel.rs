@@ -7,7 +7,8 @@ use redlock::{Builder, ErrorKind, FaultKind, NodeState, Redlock, RestartGuard};
 use tests::{Cluster, Node, eventually};
 use tokio::time::Instant;
 
-use crate::support::{BOUND, KEY, PATIENT, assert_blames, blamed, contention, cycle};
+use crate::authority::Authority;
+use crate::support::{BOUND, KEY, PATIENT, assert_blames, blamed, contention, cycle, lacks};
 
 const MAX_TTL: Duration = Duration::from_secs(2);
 const SKEW: Duration = Duration::from_millis(500);
@@ -392,5 +393,57 @@ async fn listed_beside_itself() {
     assert!(
         error.to_string().contains(&address) && error.to_string().contains("shop"),
         "{error}"
+    );
+}
+
+#[tokio::test]
+async fn over_tls() {
+    let authority = Authority::new("ours");
+    let (server, _server_dir) = authority.certify(Cluster::builder(1), "no");
+    if lacks(&server).await {
+        return;
+    }
+    let server = server.start().await;
+    let port = server.node(0).port_for("--tls-port");
+    let (sentinel, _sentinel_dir) = authority.certify(Cluster::builder(1), "no");
+    let sentinel = sentinel
+        .config(&format!("sentinel monitor shop 127.0.0.1 {port} 1\n"))
+        .arg(["--sentinel", "--tls-replication", "yes"])
+        .start()
+        .await;
+    let port = sentinel.node(0).port_for("--tls-port");
+    let builder = settings(RestartGuard::Off)
+        .max_ttl(BOUND)
+        .node(format!("rediss+sentinel://127.0.0.1:{port}/shop"));
+    let error = builder
+        .clone()
+        .connect()
+        .await
+        .expect_err("an authority of our own");
+    assert_blames(&error, "shop", FaultKind::Unreachable, &["certificate"]);
+    let builder = builder.root_certificate(authority.pem.as_str());
+    let one = builder.clone().connect().await.expect("a master");
+    let other = builder.connect().await.expect("a master");
+    cycle(&one, &other, KEY).await;
+}
+
+/// The password in the address is the master's; sentinels are asked without one, and say what they miss.
+#[tokio::test]
+async fn sentinels_that_want_a_password_are_named() {
+    let sentinels = Cluster::builder(1)
+        .config("requirepass s3cret\nsentinel monitor shop 127.0.0.1 1 1\n")
+        .arg(["--sentinel"])
+        .password("s3cret")
+        .start()
+        .await;
+    let address = sentinels.node(0).address().to_string();
+    let builder =
+        settings(RestartGuard::Off).node(format!("redis+sentinel://:s3cret@{address}/shop"));
+    let error = builder.connect().await.expect_err("not let in");
+    assert_blames(
+        &error,
+        "shop",
+        FaultKind::Unreachable,
+        &[&address, "NOAUTH"],
     );
 }
