@@ -14,7 +14,12 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use crate::{lease::Lease, node::memory::Gate, sync::lock};
+use crate::{
+    lease::Lease,
+    mutant::{self, Mutant},
+    node::memory::Gate,
+    sync::lock,
+};
 
 /// A lease is extended when this part of its ttl has passed.
 const PART: u32 = 3;
@@ -151,6 +156,9 @@ impl Keeper {
         loop {
             for lease in self.ready(ABREAST - extending.len()) {
                 extending.push(async move {
+                    if mutant::on(Mutant::RenewalPanics) {
+                        panic!("asked for by a test");
+                    }
                     let extended = lease.extend().await;
                     (lease, extended)
                 });

@@ -35,6 +35,8 @@ pub enum Mutant {
     LostUntold,
     /// What a failed attempt wrote is left to expire.
     NotUndone,
+    /// The task that renews leases panics. No mistake to notice, but a fault to survive: not among [`Mutant::ALL`].
+    RenewalPanics,
 }
 
 /// Whether the mistake is made.
@@ -67,7 +69,7 @@ mod chosen {
     }
 
     impl Mutant {
-        /// All of them.
+        /// All that tests have to notice.
         pub const ALL: [Self; 14] = [
             Self::OwnerReused,
             Self::RoundsAdded,

@@ -1,7 +1,10 @@
 //! The controls: with each deliberate mistake in the client or the nodes, some history breaks a promise. A mistake that
 //! no history notices is one that the simulation cannot find.
 
-use redlock::{__Mutant as Mutant, __make as make};
+use std::time::Duration;
+
+use redlock::{__Mutant as Mutant, __make as make, Redlock, memory::Cluster};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::{Totals, number, plan::Plan, run_all};
 
@@ -50,4 +53,26 @@ fn every_mistake_is_noticed() {
         }
     }
     assert!(survivors.is_empty(), "not noticed: {survivors:?}");
+}
+
+/// E5: whoever renews is gone, and the holder hears of it when the validity is over. The next lease is renewed again.
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_panics_is_told_as_lost_in_time() {
+    let ttl = Duration::from_secs(3);
+    let cluster = Cluster::new(3);
+    let redlock = Redlock::connect(cluster.nodes()).await.expect("nodes");
+    let request = redlock.lock("invoice:42").ttl(ttl).keep_alive(true);
+    make(Some(Mutant::RenewalPanics));
+    let held = request.clone().await.expect("free");
+    let until = Instant::now() + held.remaining();
+    timeout(ttl, held.lost()).await.expect("told");
+    let late = until.elapsed();
+    assert!(
+        held.is_lost() && late <= Duration::from_millis(2),
+        "{late:?}"
+    );
+    make(None);
+    let held = request.wait(ttl).await.expect("expired");
+    sleep(ttl * 4).await;
+    assert!(!held.is_lost(), "kept alive");
 }
