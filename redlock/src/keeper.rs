@@ -26,7 +26,7 @@ const PART: u32 = 3;
 /// After a failed extension it is tried again when this part of the ttl has passed.
 const RETRY_PART: u32 = 12;
 /// The most extensions on their way at a time: however many are due, their memory is bounded, and the first due go first.
-const ABREAST: usize = 1_024;
+const ABREAST: usize = 512;
 /// Visits to leases that are gone are swept out when this many are due, and again at twice of what was left.
 const SWEEP: usize = 1_024;
 
