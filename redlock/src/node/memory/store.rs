@@ -115,6 +115,11 @@ impl Store {
         mem::take(&mut self.bells)
     }
 
+    #[cfg(test)]
+    pub(super) fn is_waited_for_by_nobody(&self) -> bool {
+        self.waiters.is_empty()
+    }
+
     /// Carries out `call`, for a client that hears over `path`.
     pub(super) fn serve(
         &mut self,

@@ -141,6 +141,13 @@ impl Waiters {
     }
 }
 
+#[cfg(test)]
+impl Waiters {
+    pub(super) fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+}
+
 impl Bell {
     /// Sends it, over the path as it is now.
     pub(super) fn ring(self) {
@@ -171,5 +178,52 @@ impl Bell {
         {
             driver.submit(Op { ballot, node });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::{Redlock, memory::Cluster, sync::lock};
+
+    /// How long after the release the waiter held the lock, while `fault` was on.
+    async fn woken_after(fault: impl Fn(&Cluster)) -> Duration {
+        let cluster = Cluster::seeded(3, 1);
+        let (near, far) = (cluster.nodes(), cluster.apart());
+        let holder = Redlock::connect(near).await.expect("all up");
+        let waiter = Redlock::connect(far.nodes()).await.expect("all up");
+        let guard = holder.lock("k").await.expect("free");
+        let waiting = tokio::spawn(async move { waiter.lock("k").await });
+        sleep(Duration::from_millis(500)).await;
+        fault(&far);
+        guard.release().await.expect("released");
+        let released = Instant::now();
+        for node in far.nodes() {
+            node.lose_replies(false);
+        }
+        let guard = waiting.await.expect("no panic").expect("a turn");
+        let after = released.elapsed();
+        guard.release().await.expect("released");
+        for node in cluster.nodes() {
+            let state = lock(&node.inner.state);
+            assert!(state.store.is_waited_for_by_nobody());
+        }
+        after
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_release_wakes_who_waits() {
+        let after = woken_after(|_| {}).await;
+        assert!(after < Duration::from_millis(2), "{after:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wake_up_that_is_lost_costs_a_second_at_most() {
+        let lose = |far: &Cluster| far.nodes().iter().for_each(|node| node.lose_replies(true));
+        let after = woken_after(lose).await;
+        assert!(after > Duration::from_millis(2), "{after:?}");
+        assert!(after < Duration::from_millis(1_300), "{after:?}");
     }
 }
