@@ -190,7 +190,8 @@ async fn flushall_is_noticed() {
     let start = Instant::now();
     // No restart, same connections: the missing marker tells.
     let error = other.lock(KEY).no_wait().await.expect_err("no votes");
-    assert!(error.is_no_quorum(), "{error}");
+    // Two have no vote and the third says that it is held: whichever two are heard first.
+    assert!(error.is_no_quorum() || error.is_busy(), "{error}");
     let left = quarantine(&other).await;
     assert!(
         left[0] > Duration::ZERO && left[1] > Duration::ZERO,
