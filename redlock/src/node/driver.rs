@@ -15,7 +15,7 @@ use tokio::{
 
 #[cfg(feature = "cluster")]
 use super::shards::Shards;
-use super::{NodeState, Op, Place, Strict, Wakes, lane::Lane, memory, state};
+use super::{NodeState, Op, Place, Strict, Wakes, lane::Lane, lanes::Lanes, memory, state};
 use crate::{
     clock::{Clock, Instant},
     mutant::{self, Mutant},
@@ -145,6 +145,7 @@ enum Way {
 impl Driver {
     fn start(nodes: &Arc<Nodes>, runtime: &Handle) -> Self {
         let inbox: Arc<str> = format!("{:016x}", nodes.random.draw::<u64>()).into();
+        let mut lives = Vec::new();
         let ways = nodes
             .places
             .iter()
@@ -156,11 +157,16 @@ impl Driver {
                 }
                 Place::Redis(target) => {
                     let state = &nodes.states[index];
-                    Way::Lane(Lane::start(nodes, index, state, target, &inbox, runtime))
+                    let (lane, life) = Lane::start(nodes, index, state, target, &inbox);
+                    lives.push(life);
+                    Way::Lane(lane)
                 }
                 Place::Memory(node) => Way::Memory(memory::Port::new(nodes, index, node)),
             })
             .collect();
+        if !lives.is_empty() {
+            runtime.spawn(Lanes::new(lives));
+        }
         // The other end lives in a task, which ends with its runtime or with this driver.
         let (alive, ended) = oneshot::channel();
         runtime.spawn(ended);

@@ -17,10 +17,7 @@ use std::{
 };
 
 use futures_util::task::AtomicWaker;
-use tokio::{
-    runtime::Handle,
-    time::{Instant, Sleep, sleep, timeout},
-};
+use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use super::{
     Fault, FaultKind, NodeState, Nodes, Op, Reply, Strict,
@@ -32,6 +29,8 @@ use crate::{clock::Clock, sync::lock};
 
 /// The most operations that wait for their answers at a time.
 const MOST_SENT: usize = 1_024;
+/// With so many written at a time, a client is busy.
+const BUSY: usize = 5;
 /// After this many node time-outs of silence the connection is given up.
 const GIVE_UP: u32 = 4;
 /// The first pause before connecting again; it doubles up to [`PAUSE_MOST`].
@@ -58,6 +57,29 @@ struct Shared {
     hears: AtomicBool,
     backlog: Mutex<Backlog>,
     wake: AtomicWaker,
+    /// Many operations were written at a time lately, so others are about to come.
+    busy: AtomicBool,
+}
+
+/// What a lane does; to be polled until it ends.
+pub(super) struct Life {
+    run: Pin<Box<dyn Future<Output = ()> + Send>>,
+    shared: Arc<Shared>,
+}
+
+impl Life {
+    /// Whether more operations are likely to come at once.
+    pub(super) fn is_busy(&self) -> bool {
+        self.shared.busy.load(Relaxed)
+    }
+}
+
+impl Future for Life {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.run.as_mut().poll(cx)
+    }
 }
 
 impl Lane {
@@ -67,8 +89,7 @@ impl Lane {
         state: &Arc<NodeState>,
         target: &Target,
         inbox: &Arc<str>,
-        runtime: &Handle,
-    ) -> Self {
+    ) -> (Self, Life) {
         let shared = Arc::new(Shared {
             index,
             target: target.clone(),
@@ -83,9 +104,13 @@ impl Lane {
             hears: AtomicBool::new(false),
             backlog: Mutex::new(Backlog::default()),
             wake: AtomicWaker::new(),
+            busy: AtomicBool::new(false),
         });
-        runtime.spawn(run(Ending(Arc::clone(&shared))));
-        Self(shared)
+        let life = Life {
+            run: Box::pin(run(Ending(Arc::clone(&shared)))),
+            shared: Arc::clone(&shared),
+        };
+        (Self(shared), life)
     }
 
     pub(super) fn submit(&self, op: Op) {
@@ -226,8 +251,6 @@ async fn serve(shared: &Shared, link: Link) -> Option<Fault> {
         sent: Sent::default(),
         since: Instant::now(),
         suspect: false,
-        busy: false,
-        waited: false,
     };
     let mut silence = pin!(sleep(shared.timeout));
     let end = poll_fn(|cx| serving.poll(cx, silence.as_mut())).await;
@@ -250,10 +273,6 @@ struct Serving<'a> {
     since: Instant,
     /// It has been silent for a node time-out. Nothing more is sent until it speaks.
     suspect: bool,
-    /// More than one operation was written at a time lately, so others are about to come.
-    busy: bool,
-    /// Those were given the time to come.
-    waited: bool,
 }
 
 /// What waits for its answer, in the order of sending.
@@ -272,12 +291,6 @@ impl Serving<'_> {
     /// Ready with why the connection should end, or with `None` where nothing is left to do.
     fn poll(&mut self, cx: &mut Context<'_>, mut silence: Pin<&mut Sleep>) -> Poll<Option<Fault>> {
         self.shared.wake.register(cx.waker());
-        if self.busy && !std::mem::replace(&mut self.waited, true) {
-            // Behind those that are ready to run: what they have to say goes with the same write.
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        self.waited = false;
         loop {
             self.fill();
             if let Poll::Ready(Err(fault)) = self.link.poll_flush(cx) {
@@ -341,7 +354,7 @@ impl Serving<'_> {
             if self.taken.is_empty() {
                 return;
             }
-            self.busy = self.taken.len() > 4;
+            self.shared.busy.store(self.taken.len() >= BUSY, Relaxed);
             for op in self.taken.drain(..) {
                 if op.ballot.wanted() {
                     self.link.write(op.ballot.call(), Step::First);

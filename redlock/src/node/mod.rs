@@ -6,6 +6,7 @@ mod driver;
 mod fault;
 mod info;
 mod lane;
+mod lanes;
 pub mod memory;
 mod redis;
 #[cfg(feature = "cluster")]

@@ -17,6 +17,7 @@ use tokio::{
 use super::{
     Ballot, Call, Fault, FaultKind, NodeState, Nodes, Op, Reply, Sight, What,
     lane::Lane,
+    lanes::Lanes,
     redis::{Slots, Target, moved, slot_of},
 };
 use crate::sync::lock;
@@ -176,14 +177,8 @@ impl Shared {
                     return Some(shard.clone());
                 }
                 let target = self.target.server(state.name())?;
-                let lane = Lane::start(
-                    &nodes,
-                    self.index,
-                    &state,
-                    &target,
-                    &self.inbox,
-                    &self.runtime,
-                );
+                let (lane, life) = Lane::start(&nodes, self.index, &state, &target, &self.inbox);
+                self.runtime.spawn(Lanes::new(vec![life]));
                 Some(Shard {
                     server: state.name().into(),
                     state,
