@@ -104,10 +104,12 @@ impl Backlog {
         }
     }
 
-    /// Moves what waits to `into`, up to so many.
-    pub(super) fn take(&mut self, into: &mut Vec<Op>, most: usize) {
+    /// Moves what waits to `into`, up to so many, and none where fewer than so many wait.
+    pub(super) fn take(&mut self, into: &mut Vec<Op>, least: usize, most: usize) {
         let count = self.waiting.len().min(most);
-        into.extend(self.waiting.drain(..count));
+        if count >= least {
+            into.extend(self.waiting.drain(..count));
+        }
     }
 
     pub(super) fn close(&mut self) {

@@ -31,6 +31,9 @@ use crate::{clock::Clock, sync::lock};
 const MOST_SENT: usize = 1_024;
 /// With so many written at a time, a client is busy.
 const BUSY: usize = 5;
+/// With so many on their way, further ones wait until they are some as well: the server is busy with those, and larger
+/// batches cost both sides less.
+const CROWDED: usize = 64;
 /// After this many node time-outs of silence the connection is given up.
 const GIVE_UP: u32 = 4;
 /// The first pause before connecting again; it doubles up to [`PAUSE_MOST`].
@@ -349,8 +352,10 @@ impl Serving<'_> {
         }
         // Until there is nothing left or no room: of those that wait, nobody may want any.
         loop {
-            let room = MOST_SENT.saturating_sub(self.sent.0.len());
-            lock(&self.shared.backlog).take(&mut self.taken, room);
+            let sent = self.sent.0.len();
+            let room = MOST_SENT.saturating_sub(sent);
+            let least = if sent < CROWDED { 1 } else { sent / 4 };
+            lock(&self.shared.backlog).take(&mut self.taken, least, room);
             if self.taken.is_empty() {
                 return;
             }
