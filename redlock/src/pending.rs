@@ -39,6 +39,13 @@ impl Tracker {
     }
 }
 
+impl Pending {
+    /// Another one on its way.
+    pub(crate) fn another(&self) -> Self {
+        self.0.begin()
+    }
+}
+
 impl Drop for Pending {
     fn drop(&mut self) {
         if self.0.count.fetch_sub(1, SeqCst) == 1 {

@@ -2,11 +2,12 @@
 
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
+    pin::pin,
     sync::{Arc, Mutex, Weak},
     time::Duration,
 };
 
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
     key::Key,
@@ -14,6 +15,9 @@ use crate::{
     round::Round,
     sync::lock,
 };
+
+/// How often a waiter looks whether the holder's lease has run out, at least.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// The lines of one client, by key. A key that nobody holds or wants here has none.
 #[derive(Debug, Default)]
@@ -251,26 +255,33 @@ impl Crowd {
 impl Place {
     /// Waits for what comes, at most this long. `Err`: what the holder has left. Cancel safe: the place is left.
     pub(crate) async fn wait(mut self, within: Duration) -> Result<Next, Option<Duration>> {
-        let deadline = tokio::time::sleep(within);
-        tokio::pin!(deadline);
+        let began = Instant::now();
+        let mut look = pin!(tokio::time::sleep(Duration::ZERO));
         loop {
+            let left = within.saturating_sub(began.elapsed());
+            let holder = self.queue.holder(&self.key);
+            if left.is_zero() {
+                // What came at this very moment is not left lying.
+                return self
+                    .next
+                    .try_recv()
+                    .map_err(|_| holder.map(|lease| lease.remaining()));
+            }
             // A lease may run out while its guard is still about: that ends its turn, if somebody looks.
-            let look_again = match self.queue.holder(&self.key) {
+            let look_again = match holder {
                 Some(lease) if !lease.is_open() => {
                     lease.lapse();
                     Duration::from_millis(1)
                 }
                 Some(lease) => lease.remaining().saturating_add(Duration::from_millis(1)),
-                None => Duration::MAX,
+                None => LOOK,
             };
+            look.as_mut()
+                .reset(Instant::now() + look_again.min(LOOK).min(left));
             tokio::select! {
                 biased;
                 next = &mut self.next => return next.map_err(|_| None),
-                () = &mut deadline => {
-                    let holder = self.queue.holder(&self.key);
-                    return Err(holder.map(|lease| lease.remaining()));
-                }
-                () = tokio::time::sleep(look_again.min(Duration::from_secs(1))) => {}
+                () = &mut look => {}
             }
         }
     }

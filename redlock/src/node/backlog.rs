@@ -6,7 +6,7 @@ use super::{Fault, FaultKind, Op};
 use crate::clock::{Clock, Instant};
 
 /// The most operations that may wait for a node; one more is refused.
-const MOST: usize = 16_384;
+const MOST: usize = 8_192;
 /// The most releases that are owed to a node that cannot be reached.
 const MOST_OWED: usize = 8_192;
 
@@ -76,7 +76,10 @@ impl Backlog {
             }
             return;
         }
-        self.owed.push_back(op);
+        self.owed.push_back(Op {
+            node: op.node,
+            ballot: op.ballot.debt().unwrap_or(op.ballot),
+        });
     }
 
     /// What is owed, for another to deliver.

@@ -34,14 +34,14 @@ pub(crate) use wake::{Rung, Waiting, Wakes};
 use crate::{clock::Instant, key::Key, random::Random};
 
 /// One request to a node, the same for each node of a round.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub(crate) key: Arc<Key>,
     pub(crate) what: What,
 }
 
 /// What is asked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum What {
     /// Take the key for `owner`. With a token: fenced, and the tokens up to `last` are reserved.
     Acquire {
@@ -183,6 +183,10 @@ pub(crate) trait Ballot: Send + Sync {
     /// Whether anybody still wants this sent.
     fn wanted(&self) -> bool;
     fn vote(&self, node: usize, reply: Reply);
+    /// The same call for when it is only owed, since nobody waits for the vote any more: thousands may be.
+    fn debt(&self) -> Option<Arc<dyn Ballot>> {
+        None
+    }
     /// Which server of a cluster votes for it, before its vote.
     #[cfg(feature = "cluster")]
     fn voter(&self, _node: usize, _server: &Arc<NodeState>) {}

@@ -16,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+use self::release::Debt;
 use crate::{
     clock::Clock,
     error::NodeError,
@@ -33,7 +34,7 @@ pub(crate) struct Round {
     given_up: AtomicBool,
     votes: Mutex<Votes>,
     /// Held by what must be delivered before a client is closed.
-    _pending: Option<Pending>,
+    pending: Option<Pending>,
 }
 
 /// What a won round leaves behind. The round itself is let go, and ends with its last vote.
@@ -87,7 +88,7 @@ impl Round {
                 heir: None,
                 others: Vec::new(),
             }),
-            _pending: pending,
+            pending,
         });
         round.send(driver, targets);
         round
@@ -230,6 +231,14 @@ impl Ballot for Round {
         !self.given_up.load(Relaxed)
     }
 
+    fn debt(&self) -> Option<Arc<dyn Ballot>> {
+        self.call.what.give_up()?;
+        Some(Arc::new(Debt {
+            call: self.call.clone(),
+            _pending: self.pending.as_ref().map(Pending::another),
+        }))
+    }
+
     #[cfg(feature = "cluster")]
     fn voter(&self, node: usize, server: &Arc<NodeState>) {
         let mut votes = lock(&self.votes);
@@ -305,7 +314,7 @@ mod tests {
                 heir: None,
                 others: Vec::new(),
             }),
-            _pending: None,
+            pending: None,
         };
         round.vote(0, Reply::Yes);
         round.vote(1, Reply::Yes);

@@ -7,8 +7,8 @@ use crate::{
     clock::Instant,
     key::Key,
     mutant::{self, Mutant},
-    node::{Call, Driver, Nodes, Owner, What},
-    pending::Tracker,
+    node::{Ballot, Call, Driver, Nodes, Owner, Reply, What},
+    pending::{Pending, Tracker},
     protocol::votes::{NodeSet, Question},
 };
 
@@ -22,6 +22,26 @@ pub(crate) struct Release {
     pub(crate) touched: NodeSet,
     /// When the key has expired anyway.
     pub(crate) give_up: Instant,
+}
+
+/// A release that a node is owed: its round is over, or goes on without that node.
+#[derive(Debug)]
+pub(super) struct Debt {
+    pub(super) call: Call,
+    /// A client is closed when it has been paid, or never can be.
+    pub(super) _pending: Option<Pending>,
+}
+
+impl Ballot for Debt {
+    fn call(&self) -> &Call {
+        &self.call
+    }
+
+    fn wanted(&self) -> bool {
+        true
+    }
+
+    fn vote(&self, _: usize, _: Reply) {}
 }
 
 /// Sends a release, at once and without waiting. It is done when a quorum is known to be free.
