@@ -7,6 +7,8 @@ use std::time::Duration;
 pub(crate) struct Instant(u64);
 
 impl Instant {
+    /// Long ago.
+    pub(crate) const BEGINNING: Self = Self(0);
     /// Never.
     pub(crate) const END: Self = Self(u64::MAX);
 

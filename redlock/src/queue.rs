@@ -256,9 +256,10 @@ impl Place {
     /// Waits for what comes, at most this long. `Err`: what the holder has left. Cancel safe: the place is left.
     pub(crate) async fn wait(mut self, within: Duration) -> Result<Next, Option<Duration>> {
         let began = Instant::now();
+        let mut now = began;
         let mut look = pin!(tokio::time::sleep(Duration::ZERO));
         loop {
-            let left = within.saturating_sub(began.elapsed());
+            let left = within.saturating_sub(now - began);
             let holder = self.queue.holder(&self.key);
             if left.is_zero() {
                 // What came at this very moment is not left lying.
@@ -268,20 +269,19 @@ impl Place {
                     .map_err(|_| holder.map(|lease| lease.remaining()));
             }
             // A lease may run out while its guard is still about: that ends its turn, if somebody looks.
-            let look_again = match holder {
-                Some(lease) if !lease.is_open() => {
-                    lease.lapse();
+            let look_again = match holder.map(|lease| lease.open_for().ok_or(lease)) {
+                Some(Ok(left)) => left.saturating_add(Duration::from_millis(1)),
+                Some(Err(over)) => {
+                    over.lapse();
                     Duration::from_millis(1)
                 }
-                Some(lease) => lease.remaining().saturating_add(Duration::from_millis(1)),
                 None => LOOK,
             };
-            look.as_mut()
-                .reset(Instant::now() + look_again.min(LOOK).min(left));
+            look.as_mut().reset(now + look_again.min(LOOK).min(left));
             tokio::select! {
                 biased;
                 next = &mut self.next => return next.map_err(|_| None),
-                () = &mut look => {}
+                () = &mut look => now = Instant::now(),
             }
         }
     }

@@ -37,12 +37,13 @@ pub(crate) struct Hold {
 
 impl Hold {
     pub(super) fn new(lease: &Arc<Lease>, token: FencingToken, terms: HoldTerms) -> Arc<Self> {
-        let now = lease.core.now();
+        let after = |time| lease.core.now().after(time);
+        let at_least = Some(terms.at_least).filter(|least| !least.is_zero());
         Arc::new(Self {
             lease: Arc::clone(lease),
             token,
-            ends: terms.max_hold.map_or(Instant::END, |most| now.after(most)),
-            least: now.after(terms.at_least),
+            ends: terms.max_hold.map_or(Instant::END, after),
+            least: at_least.map_or(Instant::BEGINNING, after),
             state: AtomicU8::new(OPEN),
             ended: Notify::new(),
         })
@@ -140,6 +141,9 @@ impl Hold {
     }
 
     pub(super) fn rest_of_at_least(&self) -> Option<Duration> {
+        if self.least == Instant::BEGINNING {
+            return None;
+        }
         let rest = self.least.saturating_since(self.lease.core.now());
         (!rest.is_zero()).then_some(rest)
     }
@@ -149,7 +153,7 @@ impl Hold {
         if self.state.load(Acquire) != OPEN {
             return;
         }
-        if self.lease.core.now() >= self.ends {
+        if self.ends != Instant::END && self.lease.core.now() >= self.ends {
             self.lease.lose(Loss::HeldTooLong);
         } else {
             self.lease.lapse();

@@ -252,6 +252,12 @@ impl Lease {
         self.state.load(Acquire) == OPEN && self.core.now() < self.valid_until()
     }
 
+    /// For how much longer the lease holds, if it does.
+    pub(crate) fn open_for(&self) -> Option<Duration> {
+        let left = self.remaining();
+        (self.state.load(Acquire) == OPEN && !left.is_zero()).then_some(left)
+    }
+
     pub(crate) fn remaining(&self) -> Duration {
         self.valid_until().saturating_since(self.core.now())
     }
@@ -381,7 +387,8 @@ impl Lease {
     }
 
     fn can_be_handed_on(&self, contended: impl FnOnce() -> bool) -> bool {
-        let held = self.core.now().saturating_since(self.granted_at);
+        let now = self.core.now();
+        let held = now.saturating_since(self.granted_at);
         let within_bounds = if self.chain.contended || contended() {
             held < CHAIN && lock(&self.turns).taken < u32::from(self.chain.turns)
         } else {
@@ -389,8 +396,8 @@ impl Lease {
         };
         within_bounds
             && held < self.terms.ttl
-            && self.is_open()
-            && self.remaining() >= self.terms.ttl / 2
+            && self.state.load(Acquire) == OPEN
+            && self.valid_until().saturating_since(now) >= self.terms.ttl / 2
     }
 
     /// The line moves on, behind the release.
