@@ -1,6 +1,6 @@
-//! A lane: the one connection to one node, owned by one task.
+//! A lane: the one connection to one node.
 //!
-//! The task takes whatever operations wait and sends them with one write, behind those that are on their way already,
+//! It takes whatever operations wait and sends them with one write, behind those that are on their way already,
 //! so a busy client pays for a write and a read once per batch. Operations keep their order: a release that was
 //! submitted after its acquire reaches the node after it.
 
