@@ -29,7 +29,7 @@ use std::{
 use crate::plan::Plan;
 
 /// Histories of one run, unless asked for more.
-const HISTORIES: u64 = 200;
+const HISTORIES: u64 = 2_000;
 
 fn number(variable: &str) -> Option<u64> {
     let text = env::var(variable).ok()?;
