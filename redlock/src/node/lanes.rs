@@ -1,7 +1,7 @@
 //! All lanes of a runtime in one task.
 //!
 //! A round asks every node at once, so its operations come to all lanes together, and so do the answers: one task is
-//! woken where there were five, and writes to all nodes in a row.
+//! woken, and not one for each node with other workers to run them, and it writes to all nodes in a row.
 
 use std::{
     pin::Pin,

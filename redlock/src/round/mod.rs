@@ -74,10 +74,23 @@ impl Round {
         for node in settled.iter() {
             tally.record(node, Reply::Yes);
         }
-        let round = Arc::new(Self {
+        let states = Arc::clone(&nodes.states);
+        let round = Arc::new(Self::new(call, states, nodes.clock, tally, pending));
+        round.send(driver, targets);
+        round
+    }
+
+    fn new(
+        call: Call,
+        states: Arc<[Arc<NodeState>]>,
+        clock: Clock,
+        tally: Tally,
+        pending: Option<Pending>,
+    ) -> Self {
+        Self {
             call,
-            states: Arc::clone(&nodes.states),
-            clock: nodes.clock,
+            states,
+            clock,
             given_up: AtomicBool::new(false),
             votes: Mutex::new(Votes {
                 tally,
@@ -89,9 +102,7 @@ impl Round {
                 others: Vec::new(),
             }),
             pending,
-        });
-        round.send(driver, targets);
-        round
+        }
     }
 
     /// Sends the call to further nodes.
@@ -297,25 +308,12 @@ mod tests {
     }
 
     fn won_by_two_of_three() -> Round {
-        let round = Round {
-            call: Call {
-                key: Arc::new(Key::new("", "a").expect("a key")),
-                what: What::Ping,
-            },
-            states: Arc::new([]),
-            clock: Clock::Machine,
-            given_up: AtomicBool::new(false),
-            votes: Mutex::new(Votes {
-                tally: Tally::new(3, Question::Acquire),
-                voters: Vec::new(),
-                overdue: false,
-                awaited: None,
-                waker: None,
-                heir: None,
-                others: Vec::new(),
-            }),
-            pending: None,
+        let call = Call {
+            key: Arc::new(Key::new("", "a").expect("a key")),
+            what: What::Ping,
         };
+        let tally = Tally::new(3, Question::Acquire);
+        let round = Round::new(call, Arc::new([]), Clock::Machine, tally, None);
         round.vote(0, Reply::Yes);
         round.vote(1, Reply::Yes);
         round

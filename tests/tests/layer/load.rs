@@ -1,74 +1,21 @@
 //! Two server processes on the same five nodes: 100 users submit 50 times, twice each, while one node is killed and
 //! another one hangs.
 
-use axum::{Router, extract::State, routing::post};
-use http::{HeaderMap, StatusCode};
-use redlock::Redlock;
-use redlock_tower::{KeyExtractor as _, RedlockLayer, key};
+use http::StatusCode;
 use std::{
     collections::HashMap,
-    env,
     io::{BufRead as _, BufReader},
     net::SocketAddr,
     process::{Child, Command, Stdio},
-    sync::{Arc, Mutex},
     time::Duration,
 };
 use tests::{Cluster, eventually, within};
-use tokio::{net::TcpListener, task::JoinSet, time::sleep};
+use tokio::{task::JoinSet, time::sleep};
 
 const USERS: usize = 100;
 const SUBMITS: usize = 50;
-/// Longer than the two of a double submit are apart, whatever the nodes do.
+/// For how long the service keeps the key of a submit.
 const WINDOW: Duration = Duration::from_secs(10);
-
-type Runs = Arc<Mutex<HashMap<String, usize>>>;
-
-/// The service: counts how often each submit ran.
-fn service(redlock: Redlock) -> Router {
-    let runs = Runs::default();
-    let handler = async |State(runs): State<Runs>, headers: HeaderMap| {
-        let part = |name: &str| headers[name].to_str().unwrap().to_owned();
-        *runs
-            .lock()
-            .unwrap()
-            .entry(format!("{} {}", part("x-user-id"), part("idempotency-key")))
-            .or_default() += 1;
-        sleep(Duration::from_millis(5)).await;
-        StatusCode::CREATED
-    };
-    let report = async |State(runs): State<Runs>| axum::Json(runs.lock().unwrap().clone());
-    let per_submit = key::header("x-user-id").and(key::idempotency_key());
-    let layer = RedlockLayer::new(redlock, per_submit)
-        .required()
-        .refuse()
-        .dedupe_for(WINDOW);
-    Router::new()
-        .route("/orders", post(handler).layer(layer).get(report))
-        .with_state(runs)
-}
-
-/// Not a test of its own: the server process, started by the test below.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "started by the load run as a process of its own"]
-async fn server_process() {
-    let Ok(urls) = env::var("LAYER_LOAD_NODES") else {
-        return;
-    };
-    // What the layer refuses as the server's own fault is seen in the test's output.
-    let errors = tracing_subscriber::fmt().with_writer(std::io::stderr);
-    errors.with_max_level(tracing::Level::WARN).init();
-    // The machine may have other work: what is slow is not dead.
-    let redlock = Redlock::builder()
-        .nodes(urls.split(','))
-        .node_timeout(Duration::from_secs(1))
-        .connect()
-        .await
-        .unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    println!("\nlistening {}", listener.local_addr().unwrap());
-    axum::serve(listener, service(redlock)).await.unwrap();
-}
 
 struct Server {
     process: Child,
@@ -77,14 +24,8 @@ struct Server {
 
 impl Server {
     fn start(cluster: &Cluster) -> Self {
-        let mut process = Command::new(env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "load::server_process",
-                "--ignored",
-                "--nocapture",
-            ])
-            .env("LAYER_LOAD_NODES", cluster.urls().join(","))
+        let mut process = Command::new(env!("CARGO_BIN_EXE_order_server"))
+            .arg(cluster.urls().join(","))
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
