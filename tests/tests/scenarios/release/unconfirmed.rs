@@ -76,3 +76,21 @@ async fn r2_a_release_is_delivered_when_the_way_to_the_node_is_back() {
     proxies[2].refuse(false);
     eventually(SOON, async || cluster.locked_on(KEY).await.is_empty()).await;
 }
+
+#[tokio::test]
+async fn r2_closing_tells_whether_a_node_is_owed_a_release() {
+    for owed in [false, true] {
+        let cluster = Cluster::start(3).await;
+        let redlock = connect(&cluster).await;
+        let guard = redlock.lock(KEY).ttl(LONG).await.expect("free");
+        eventually(SOON, async || cluster.locked_on(KEY).await == [0, 1, 2]).await;
+        if owed {
+            cluster.node(0).kill();
+        }
+        guard.release().await.expect("two of three");
+        let logs = Logs::capture(LevelFilter::WARN);
+        within(SOON, redlock.close()).await;
+        let told = logs.lines_with("undelivered");
+        assert_eq!(!told.is_empty(), owed, "{}", logs.text());
+    }
+}
