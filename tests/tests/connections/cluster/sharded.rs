@@ -119,6 +119,11 @@ impl Sharded {
         settings(guard).node(self.url())
     }
 
+    pub(super) async fn connect(&self, guard: RestartGuard) -> Redlock {
+        let connected = self.client(guard).connect().await;
+        connected.expect("a cluster")
+    }
+
     /// Which shards have a lock; the servers tell of their own keys only.
     pub(super) async fn with_locks(&self) -> Vec<usize> {
         let looks = self.servers.live().map(async |node| {
@@ -157,4 +162,10 @@ pub(super) async fn id(node: &Node) -> String {
 
 pub(super) async fn connect(sharded: &Sharded) -> Redlock {
     patient([sharded.url()]).connect().await.expect("a cluster")
+}
+
+/// One turn, as asked for: granted, and released.
+pub(super) async fn take_turn(request: redlock::LockRequest) {
+    let guard = request.await.expect("granted");
+    guard.release().await.expect("released");
 }

@@ -7,7 +7,7 @@ use redlock::{FaultKind, NodeState, Redlock, RestartGuard};
 use tests::{Cluster, eventually, within};
 use tokio::time::Instant;
 
-use super::sharded::{GUARD_TIME, OF_SHARD, Sharded, connect};
+use super::sharded::{GUARD_TIME, OF_SHARD, Sharded, connect, take_turn};
 use crate::support::{BOUND, LONG, SOON, assert_blames, blamed, contention, cycle, patient};
 
 #[tokio::test]
@@ -99,11 +99,7 @@ async fn a_shard_that_is_gone_takes_its_own_keys_along_only() {
     let Some(sharded) = Sharded::start(0).await else {
         return;
     };
-    let redlock = sharded
-        .client(RestartGuard::Observed)
-        .connect()
-        .await
-        .expect("a cluster");
+    let redlock = sharded.connect(RestartGuard::Observed).await;
     let held = redlock
         .lock(OF_SHARD[0])
         .keep_alive(true)
@@ -124,14 +120,7 @@ async fn a_shard_that_is_gone_takes_its_own_keys_along_only() {
         .expect_err("its server is gone");
     assert_blames(&error, "cluster", FaultKind::Unreachable, &[&name]);
     for key in [OF_SHARD[2], "another:{foo}"] {
-        redlock
-            .lock(key)
-            .no_wait()
-            .await
-            .expect("free")
-            .release()
-            .await
-            .expect("released");
+        take_turn(redlock.lock(key).no_wait()).await;
     }
     assert!(!held.is_lost());
 
@@ -145,14 +134,7 @@ async fn a_shard_that_is_gone_takes_its_own_keys_along_only() {
         )
     })
     .await;
-    redlock
-        .lock(OF_SHARD[2])
-        .no_wait()
-        .await
-        .expect("free")
-        .release()
-        .await
-        .expect("released");
+    take_turn(redlock.lock(OF_SHARD[2]).no_wait()).await;
     let error = redlock
         .lock(OF_SHARD[1])
         .no_wait()
@@ -164,14 +146,7 @@ async fn a_shard_that_is_gone_takes_its_own_keys_along_only() {
         said.kind() == FaultKind::Quarantined || said.cause().contains("CLUSTERDOWN"),
         "{error}"
     );
-    redlock
-        .lock(OF_SHARD[1])
-        .wait(BOUND)
-        .await
-        .expect("after the guard time")
-        .release()
-        .await
-        .expect("released");
+    take_turn(redlock.lock(OF_SHARD[1]).wait(BOUND)).await;
     assert!(start.elapsed() >= GUARD_TIME, "{:?}", start.elapsed());
     assert!(!held.is_lost());
 }

@@ -6,7 +6,7 @@ use redlock::{FaultKind, NodeState, RestartGuard};
 use tests::eventually;
 use tokio::time::Instant;
 
-use super::sharded::{GUARD_TIME, OF_SHARD, SLOTS, Sharded, connect, id, tell};
+use super::sharded::{GUARD_TIME, OF_SHARD, SLOTS, Sharded, connect, id, take_turn, tell};
 use crate::support::{BOUND, KEY, LONG, SOON, blamed};
 
 /// A replica takes over: what it may have missed is waited for.
@@ -15,16 +15,8 @@ async fn observed_a_failover_quarantines_the_new_master() {
     let Some(sharded) = Sharded::start(1).await else {
         return;
     };
-    let redlock = sharded
-        .client(RestartGuard::Observed)
-        .connect()
-        .await
-        .expect("a cluster");
-    let other = sharded
-        .client(RestartGuard::Observed)
-        .connect()
-        .await
-        .expect("a cluster");
+    let redlock = sharded.connect(RestartGuard::Observed).await;
+    let other = sharded.connect(RestartGuard::Observed).await;
     let elsewhere = redlock
         .lock(OF_SHARD[0])
         .keep_alive(true)
@@ -92,11 +84,7 @@ async fn observed_the_quarantine_of_a_new_master_lasts_the_guard_time() {
     let Some(sharded) = Sharded::start(1).await else {
         return;
     };
-    let redlock = sharded
-        .client(RestartGuard::Observed)
-        .connect()
-        .await
-        .expect("a cluster");
+    let redlock = sharded.connect(RestartGuard::Observed).await;
     sharded.shard(1).kill();
     eventually(BOUND, async || {
         matches!(
@@ -106,14 +94,7 @@ async fn observed_the_quarantine_of_a_new_master_lasts_the_guard_time() {
     })
     .await;
     let start = Instant::now();
-    redlock
-        .lock(OF_SHARD[2])
-        .no_wait()
-        .await
-        .expect("free")
-        .release()
-        .await
-        .expect("released");
+    take_turn(redlock.lock(OF_SHARD[2]).no_wait()).await;
     let error = redlock
         .lock(OF_SHARD[1])
         .no_wait()
@@ -124,14 +105,7 @@ async fn observed_the_quarantine_of_a_new_master_lasts_the_guard_time() {
         FaultKind::Quarantined,
         "{error}"
     );
-    redlock
-        .lock(OF_SHARD[1])
-        .wait(BOUND)
-        .await
-        .expect("after the guard time")
-        .release()
-        .await
-        .expect("released");
+    take_turn(redlock.lock(OF_SHARD[1]).wait(BOUND)).await;
     assert!(
         start.elapsed() >= GUARD_TIME - Duration::from_millis(500),
         "{:?}",
@@ -144,20 +118,9 @@ async fn off_a_failover_is_followed_at_once() {
     let Some(sharded) = Sharded::start(1).await else {
         return;
     };
-    let redlock = sharded
-        .client(RestartGuard::Off)
-        .connect()
-        .await
-        .expect("a cluster");
+    let redlock = sharded.connect(RestartGuard::Off).await;
     sharded.shard(1).kill();
-    redlock
-        .lock(OF_SHARD[1])
-        .wait(BOUND)
-        .await
-        .expect("the new master")
-        .release()
-        .await
-        .expect("released");
+    take_turn(redlock.lock(OF_SHARD[1]).wait(BOUND)).await;
     assert_eq!(redlock.health().await[0].state, NodeState::Up);
 }
 
