@@ -1,0 +1,1 @@
+//! The attribute: options, keys, firings, what is dropped when.

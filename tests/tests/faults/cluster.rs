@@ -1,0 +1,1 @@
+//! A Redis Cluster and a Sentinel-managed master as one node.

@@ -1,0 +1,1 @@
+//! Addresses, secrets, connecting, and connections that end while they are idle.

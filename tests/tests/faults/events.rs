@@ -1,0 +1,1 @@
+//! Events: one for one fact, without keys above debug.

@@ -1,0 +1,1 @@
+//! Keys: different names share nothing, and no value is special.

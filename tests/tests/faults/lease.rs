@@ -1,0 +1,1 @@
+//! Leases, hand-over, renewal and the end of a hold.

@@ -1,0 +1,14 @@
+//! Faults that were found by using the product from outside, each with its kind. A test is named after the row that it
+//! covers: `f15_…`.
+
+mod attribute;
+mod cluster;
+mod connecting;
+mod delivery;
+mod events;
+mod keys;
+mod layer;
+mod lease;
+mod replay;
+mod restart_guard;
+mod waiting;

@@ -1,0 +1,1 @@
+//! Recorded answers: whose they are, which are kept, and what is replayed.

@@ -1,0 +1,1 @@
+//! Nodes that have forgotten locks, and clients with different lists of nodes.

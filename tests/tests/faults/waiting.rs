@@ -1,0 +1,1 @@
+//! Waiting: wake-ups, and what it costs.
