@@ -180,6 +180,15 @@ impl Error {
         .about(key)
     }
 
+    pub(crate) fn no_randomness(key: &str) -> Self {
+        Self::new(
+            ErrorKind::InvalidConfig,
+            "the operating system gave no random numbers, which the lock's owner is made of: a sandbox may forbid \
+             `getrandom`",
+        )
+        .about(key)
+    }
+
     pub(crate) fn already_held(key: &str) -> Self {
         Self::new(
             ErrorKind::AlreadyHeld,

@@ -168,7 +168,7 @@ impl Pursuit<'_> {
                 }
             }
             let left = self.left();
-            if left.is_zero() || matches!(failure, Failure::NoToken) {
+            if left.is_zero() || matches!(failure, Failure::NoToken | Failure::NoRandomness) {
                 return Err(self.failed(failure));
             }
             let was_refused = matches!(failure, Failure::Refused { .. });
@@ -282,6 +282,7 @@ impl Pursuit<'_> {
             }
             Failure::Expired { took } => Error::expired(self.name, self.terms.ttl, took),
             Failure::NoToken => Error::no_token(self.name),
+            Failure::NoRandomness => Error::no_randomness(self.name),
         }
     }
 }
@@ -297,9 +298,10 @@ impl Series {
     /// What a failure tells a waiter, and which in a row it is, from 1.
     fn next(&mut self, failure: &Failure) -> (Refusal, u32) {
         let refusal = match failure {
-            Failure::NoQuorum { .. } | Failure::Expired { .. } | Failure::NoToken => {
-                Refusal::Outage
-            }
+            Failure::NoQuorum { .. }
+            | Failure::Expired { .. }
+            | Failure::NoToken
+            | Failure::NoRandomness => Refusal::Outage,
             Failure::Refused { split: true, .. } => Refusal::Split,
             Failure::Refused { free_in, left, .. } => match free_in.or(*left) {
                 Some(free) if !free.is_zero() => Refusal::FreeIn(free),

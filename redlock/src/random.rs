@@ -1,4 +1,7 @@
-//! Chance: from the system, or from a seed where a test is to repeat itself.
+//! Randomness. What has to be unique across processes comes from the operating system; jitter may follow from a seed.
+//!
+//! A generator in this process would not do for what is unique: a fork or a snapshot of the machine copies its state,
+//! and both copies draw the same numbers from then on.
 
 use std::{
     fmt,
@@ -6,17 +9,26 @@ use std::{
 };
 
 use rand::{
-    RngExt, SeedableRng,
+    RngExt, SeedableRng, TryRng,
     distr::{Distribution, StandardUniform},
-    rngs::Xoshiro256PlusPlus,
+    rngs::{SysRng, Xoshiro256PlusPlus},
 };
 
 use crate::sync::lock;
 
-/// Where a client draws owner ids and pauses from. Clones of a seeded one draw from the same sequence.
+/// Random bytes that no other process, nor a copy of this one, has: read from the operating system each time. `None`
+/// where it has none to give, as in a sandbox that forbids the call.
+pub(crate) fn unique<const N: usize>() -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    SysRng.try_fill_bytes(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// Where a client draws pauses from, and nodes in memory what identifies them. Clones of a seeded one draw from the same
+/// sequence.
 #[derive(Clone, Default)]
 pub(crate) enum Random {
-    /// Cannot be guessed.
+    /// A generator of the thread.
     #[default]
     System,
     /// Follows from a seed.

@@ -24,7 +24,7 @@ use crate::{
         token::TokenClock,
         votes::quorum,
     },
-    random::Random,
+    random::{Random, unique},
     sync::lock,
 };
 
@@ -142,9 +142,19 @@ enum Way {
     Shards(Shards),
 }
 
+/// A name for the channel of this process that no other process has, nor a copy of this one.
+fn inbox(random: &Random) -> Arc<str> {
+    let unique = u64::from_ne_bytes(unique().unwrap_or_default());
+    match random {
+        Random::System => format!("{unique:016x}").into(),
+        // Waiters that came at the same instant are told in the order of their names, which has to follow from the seed.
+        Random::Seeded(_) => format!("{:016x}{unique:016x}", random.draw::<u64>()).into(),
+    }
+}
+
 impl Driver {
     fn start(nodes: &Arc<Nodes>, runtime: &Handle) -> Self {
-        let inbox: Arc<str> = format!("{:016x}", nodes.random.draw::<u64>()).into();
+        let inbox = inbox(&nodes.random);
         let mut lives = Vec::new();
         let ways = nodes
             .places

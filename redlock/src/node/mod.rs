@@ -31,7 +31,7 @@ pub(crate) use state::NodeState;
 pub(crate) use strict::{Strict, is_reserved};
 pub(crate) use wake::{Rung, Waiting, Wakes};
 
-use crate::{clock::Instant, key::Key, random::Random};
+use crate::{clock::Instant, key::Key, random::unique};
 
 /// One request to a node, the same for each node of a round.
 #[derive(Clone, Debug)]
@@ -104,7 +104,7 @@ pub(crate) struct Inbox {
     pub(crate) since: u64,
 }
 
-/// The value under a key: fresh and random for every attempt, so that nobody mistakes another's key for its own.
+/// The value under a key: unique to every attempt, so that nobody mistakes another's key for its own.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Owner([u8; Owner::LEN]);
 
@@ -112,15 +112,30 @@ impl Owner {
     /// Hexadecimal digits.
     pub(crate) const LEN: usize = 32;
 
-    pub(crate) fn fresh(random: &Random) -> Self {
+    /// A new one. `None` where the operating system has no random numbers to give.
+    pub(crate) fn fresh() -> Option<Self> {
+        unique().map(Self::of)
+    }
+
+    pub(crate) fn of(bytes: [u8; Self::LEN / 2]) -> Self {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let random: [u8; Self::LEN / 2] = random.draw();
         let mut hex = [0; Self::LEN];
-        for (pair, byte) in hex.chunks_exact_mut(2).zip(random) {
+        for (pair, byte) in hex.chunks_exact_mut(2).zip(bytes) {
             pair[0] = DIGITS[usize::from(byte >> 4)];
             pair[1] = DIGITS[usize::from(byte & 15)];
         }
         Self(hex)
+    }
+
+    /// The owner that a cool-down leaves behind. It follows from the holder's and is as unique: nobody extends or releases
+    /// it, and a cool-down that arrives twice writes the same.
+    pub(crate) fn after(self) -> Self {
+        let complement = |digit: u8| match digit {
+            b'0'..=b'5' => b'f' - (digit - b'0'),
+            b'6'..=b'9' => b'9' - (digit - b'6'),
+            digit => b'5' - (digit - b'a'),
+        };
+        Self(self.0.map(complement))
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {

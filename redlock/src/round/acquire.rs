@@ -14,7 +14,6 @@ use crate::{
         validity,
         votes::{Decision, NodeSet, Question, Tally},
     },
-    random::Random,
 };
 
 /// Rounds of one attempt: the first, and two more where tokens were stale.
@@ -84,6 +83,8 @@ pub(crate) enum Failure {
     Expired { took: Duration },
     /// No token is left below the limit, by a fence that was seen.
     NoToken,
+    /// The operating system has no random numbers for an owner.
+    NoRandomness,
 }
 
 /// One attempt. On any end but a grant, and when dropped, what it may have written is released behind it.
@@ -101,16 +102,17 @@ pub(crate) async fn attempt(
     if ask.fencing && !nodes.tokens.is_told() {
         hear_the_time(nodes, driver, &ask.key, within).await;
     }
+    let owner = if mutant::on(Mutant::OwnerReused) {
+        Owner::of((Arc::as_ptr(nodes).addr() as u128).to_ne_bytes())
+    } else {
+        Owner::fresh().ok_or(Failure::NoRandomness)?
+    };
     let mut undo = Undo {
         nodes,
         driver,
         tracker,
         key: Arc::clone(&ask.key),
-        owner: if mutant::on(Mutant::OwnerReused) {
-            Owner::fresh(&Random::seeded(Arc::as_ptr(nodes).addr() as u64))
-        } else {
-            Owner::fresh(&nodes.random)
-        },
+        owner,
         last: None,
         give_up: begun,
         earlier: NodeSet::default(),

@@ -91,7 +91,7 @@ pub(crate) fn settle(
     } = release;
     let what = What::Settle {
         owner,
-        next: Owner::fresh(&nodes.random),
+        next: owner.after(),
         window,
         tombstone: tombstone(token),
         give_up,

@@ -19,8 +19,9 @@ impl Cluster {
         Self::made(nodes, &Random::System)
     }
 
-    /// As [`new`](Self::new), but all that clients of these nodes draw at random follows from `seed`, and tokens do not
-    /// depend on the machine's wall clock: a test that is deterministic itself, under paused time, repeats itself.
+    /// As [`new`](Self::new), but the pauses of clients of these nodes follow from `seed`, and tokens do not depend on the
+    /// machine's wall clock: a test that is deterministic itself, under paused time, repeats itself. Owners are unique
+    /// all the same.
     #[must_use]
     pub fn seeded(nodes: usize, seed: u64) -> Self {
         Self::made(nodes, &Random::seeded(seed))

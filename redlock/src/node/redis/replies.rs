@@ -16,7 +16,6 @@ use crate::{
         token::{FencingToken, TokenClock},
         votes::{Question, Tally},
     },
-    random::Random,
 };
 
 /// Reads `bytes` as one answer, in the form in which servers send it, to every call at every step of it.
@@ -67,8 +66,8 @@ fn count(reply: &Reply, clock: &TokenClock, now: Instant) {
 
 /// One of each kind.
 fn calls() -> Vec<Call> {
-    let random = Random::seeded(0);
-    let (owner, next) = (Owner::fresh(&random), Owner::fresh(&random));
+    let owner = Owner::of([7; Owner::LEN / 2]);
+    let next = owner.after();
     let (ttl, give_up) = (Duration::from_secs(1), Instant::from_micros(0));
     let mut whats = vec![What::Force, What::Look, What::Ping, What::Trust];
     for token in [None, Some(7)] {

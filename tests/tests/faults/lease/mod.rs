@@ -1,1 +1,3 @@
 //! Leases, hand-over, renewal and the end of a hold.
+
+mod owners;
