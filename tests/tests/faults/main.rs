@@ -1,5 +1,6 @@
 //! Faults that were found by using the product from outside, each with its kind. A test is named after the row that it
 //! covers: `f15_…`.
+#![allow(clippy::unwrap_used, reason = "a test that unwraps fails at its line")]
 
 mod attribute;
 mod cluster;
