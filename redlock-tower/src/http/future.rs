@@ -4,7 +4,7 @@ use super::{BoxError, ResponseBody, inside::sealed::Shared, locked::Locked};
 use crate::{
     held::{HeldLock, Passed},
     key::{Key, KeyError, KeyExtractor},
-    lock::{Acquiring, Lease, Refused, Run},
+    lock::{Acquiring, Lease, Refused, Run, WhenReady},
     reject::{Reason, Rejection, is_grpc},
 };
 use bytes::Bytes;
@@ -45,6 +45,12 @@ where
         future: S::Future,
         why: Passed,
     },
+    /// As `Pass`, for a request whose key had to be asked for first.
+    Unlocked {
+        #[pin]
+        future: WhenReady<S, Request<ReqBody>>,
+        why: Passed,
+    },
     Extract {
         #[pin]
         key: K::Future,
@@ -56,7 +62,7 @@ where
     },
     Run {
         #[pin]
-        locked: Locked<S::Future>,
+        locked: Locked<WhenReady<S, Request<ReqBody>>>,
     },
     /// Runs in a task of its own, whether or not anybody waits here.
     Detached {
@@ -67,7 +73,7 @@ where
     },
 }
 
-/// A request on its way to the service that was made ready for it.
+/// A request on its way to the service, which is asked for its readiness under the lock.
 pub(super) struct Pending<S, ReqBody> {
     pub(super) service: S,
     pub(super) request: Request<ReqBody>,
@@ -118,10 +124,11 @@ where
 
 impl<S, K, ReqBody, ResBody> State<S, K, ReqBody, ResBody>
 where
-    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Send + 'static,
     S::Future: Send + 'static,
     S::Error: Send + 'static,
     K: KeyExtractor,
+    ReqBody: Send + 'static,
     ResBody: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     fn reject(rejection: Rejection) -> Self {
@@ -130,9 +137,9 @@ where
         }
     }
 
-    fn unlocked(mut pending: Pending<S, ReqBody>, why: Passed) -> Self {
-        Self::Pass {
-            future: pending.service.call(pending.request),
+    fn unlocked(pending: Pending<S, ReqBody>, why: Passed) -> Self {
+        Self::Unlocked {
+            future: WhenReady::new(pending.service, pending.request),
             why,
         }
     }
@@ -182,7 +189,7 @@ where
             .extensions_mut()
             .insert(HeldLock::new(&lease));
         let run = Run::new(
-            pending.service.call(pending.request),
+            WhenReady::new(pending.service, pending.request),
             lease,
             policy.0.lock.on_lost,
         );
@@ -198,10 +205,11 @@ where
 
 impl<S, K, ReqBody, ResBody> Future for ResponseFuture<S, K, ReqBody, ResBody>
 where
-    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Send + 'static,
     S::Future: Send + 'static,
     S::Error: Send + 'static,
     K: KeyExtractor,
+    ReqBody: Send + 'static,
     ResBody: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     type Output = Result<Response<ResponseBody<ResBody>>, S::Error>;
@@ -211,6 +219,11 @@ where
         loop {
             let next = match this.state.as_mut().project() {
                 StateProj::Pass { future, why } => {
+                    return why
+                        .scope(|| future.poll(cx))
+                        .map_ok(|response| response.map(ResponseBody::plain));
+                }
+                StateProj::Unlocked { future, why } => {
                     return why
                         .scope(|| future.poll(cx))
                         .map_ok(|response| response.map(ResponseBody::plain));

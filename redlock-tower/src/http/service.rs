@@ -5,12 +5,12 @@ use super::{
     future::{Pending, ResponseFuture},
     inside::sealed::Shared,
 };
-use crate::{held::Passed, key::KeyExtractor};
+use crate::{held::Passed, key::KeyExtractor, lock::not_ready};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use std::{
-    fmt, mem,
+    fmt,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -31,10 +31,11 @@ impl<S, K> RedlockService<S, K> {
 
 impl<S, K, ReqBody, ResBody> Service<Request<ReqBody>> for RedlockService<S, K>
 where
-    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
+    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone + Send + 'static,
     S::Future: Send + 'static,
     S::Error: Send + 'static,
     K: KeyExtractor,
+    ReqBody: Send + 'static,
     ResBody: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     type Response = Response<ResponseBody<ResBody>>;
@@ -52,13 +53,10 @@ where
         }
         let (parts, body) = request.into_parts();
         let key = self.key.extract(&parts);
-        // the clone is not ready; what was made ready goes along
-        let clone = self.inner.clone();
-        let service = mem::replace(&mut self.inner, clone);
         ResponseFuture::extract(
             key,
             Pending {
-                service,
+                service: not_ready(&mut self.inner),
                 request: Request::from_parts(parts, body),
             },
             policy,

@@ -8,6 +8,7 @@ mod options;
 mod run;
 mod service;
 mod waiters;
+mod when_ready;
 
 pub(crate) use self::{
     acquire::{Acquiring, Keyless, Refused, is_outage},
@@ -16,6 +17,7 @@ pub(crate) use self::{
     options::LockOptions,
     run::{Ran, Run},
     waiters::Waiters,
+    when_ready::{WhenReady, not_ready},
 };
 pub use self::{
     layer::LockLayer,

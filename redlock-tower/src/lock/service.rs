@@ -1,10 +1,12 @@
 //! The service behind [`LockLayer`](super::LockLayer).
 
-use super::{Acquiring, Close, Ending, Lease, LockOptions, Ran, Refused, Run};
+use super::{
+    Acquiring, Close, Ending, Lease, LockOptions, Ran, Refused, Run, WhenReady, not_ready,
+};
 use pin_project::pin_project;
 use std::{
     error::Error,
-    fmt, mem,
+    fmt,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -51,15 +53,10 @@ where
                 Err(refused) => State::Refused {
                     refused: Some(refused),
                 },
-                Ok(acquiring) => {
-                    // the clone is not ready; what was made ready goes along
-                    let clone = self.inner.clone();
-                    let service = mem::replace(&mut self.inner, clone);
-                    State::Acquire {
-                        acquiring,
-                        pending: Some((service, request)),
-                    }
-                }
+                Ok(acquiring) => State::Acquire {
+                    acquiring,
+                    pending: Some((not_ready(&mut self.inner), request)),
+                },
             },
         };
         LockFuture { state, options }
@@ -103,9 +100,14 @@ enum State<S: Service<Req>, Req> {
         acquiring: Acquiring,
         pending: Option<(S, Req)>,
     },
+    /// Without the lock, as `fail_open` has it.
+    Open {
+        #[pin]
+        future: WhenReady<S, Req>,
+    },
     Run {
         #[pin]
-        run: Run<S::Future>,
+        run: Run<WhenReady<S, Req>>,
     },
     Close {
         close: Close,
@@ -127,25 +129,26 @@ impl<S: Service<Req>, Req> Future for LockFuture<S, Req> {
                 StateProj::Pass { future } => return future.poll(cx).map_err(LockError::Inner),
                 StateProj::Acquire { acquiring, pending } => {
                     let acquired = ready!(Pin::new(acquiring).poll(cx));
-                    let Some((mut service, request)) = pending.take() else {
+                    let Some((service, request)) = pending.take() else {
                         return Poll::Pending;
                     };
                     match acquired {
                         Ok(guard) => State::Run {
                             run: Run::new(
-                                service.call(request),
+                                WhenReady::new(service, request),
                                 Lease::new(guard),
                                 this.options.on_lost,
                             ),
                         },
-                        Err(refused) if this.options.opens(&refused) => State::Pass {
-                            future: service.call(request),
+                        Err(refused) if this.options.opens(&refused) => State::Open {
+                            future: WhenReady::new(service, request),
                         },
                         Err(refused) => State::Refused {
                             refused: Some(refused),
                         },
                     }
                 }
+                StateProj::Open { future } => return future.poll(cx).map_err(LockError::Inner),
                 StateProj::Run { run } => match ready!(run.poll(cx)) {
                     Ran::Lost => {
                         this.state.set(State::Done);

@@ -10,6 +10,7 @@ mod events;
 mod keys;
 mod layer;
 mod lease;
+mod placement;
 mod replay;
 mod restart_guard;
 mod waiting;

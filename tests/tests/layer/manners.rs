@@ -45,7 +45,7 @@ async fn backpressure_comes_through() {
 }
 
 #[tokio::test]
-async fn the_service_that_was_made_ready_is_the_one_that_is_called() {
+async fn a_request_that_passes_is_served_by_the_service_that_was_made_ready() {
     let (_cluster, redlock) = locks().await;
     let layer = RedlockLayer::new(redlock, key::header("x-user-id"));
     let (mut service, mut handle) = mock::spawn_with(|inner: Mock| layer.layer(inner));
@@ -53,8 +53,24 @@ async fn the_service_that_was_made_ready_is_the_one_that_is_called() {
     assert_ready_ok!(service.poll_ready());
     // from here on nothing else gets ready, and the mock panics when it is called without being so
     handle.allow(0);
-    assert_pending!(service.clone().poll_ready());
+    let answer = tokio::spawn(service.call(Request::get("/orders").body(Body::empty()).unwrap()));
+    let (_, respond) = within(SOON, handle.next_request()).await.unwrap();
+    respond.send_response(Response::new(Body::empty()));
+    assert_eq!(within(SOON, answer).await.unwrap().unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn a_locked_request_asks_for_readiness_under_its_lock() {
+    let (cluster, redlock) = locks().await;
+    let layer = RedlockLayer::new(redlock, key::header("x-user-id"));
+    let (mut service, mut handle) = mock::spawn_with(|inner: Mock| layer.layer(inner));
+    handle.allow(1);
+    assert_ready_ok!(service.poll_ready());
+    handle.allow(0);
     let answer = tokio::spawn(service.call(post("ann")));
+    tests::eventually(SOON, async || held(&cluster).len() == 1).await;
+    assert!(!answer.is_finished());
+    handle.allow(1);
     let (_, respond) = within(SOON, handle.next_request()).await.unwrap();
     respond.send_response(Response::new(Body::empty()));
     assert_eq!(within(SOON, answer).await.unwrap().unwrap().status(), 200);
