@@ -88,7 +88,7 @@ impl Redlock {
         LockRequest::new(&self.service, key.into())
     }
 
-    /// One look, no waiting: `None` when another holds the lock.
+    /// One look, no waiting: `None` when another holds the lock, or the key is in its cool-down.
     ///
     /// # Errors
     /// As awaiting a [`LockRequest`], except for busy.

@@ -28,6 +28,9 @@ struct Inner {
 pub enum ErrorKind {
     /// Another holds the lock, and the request did not wait.
     Busy,
+    /// The key is in its cool-down: the work under it was done a moment ago, and the key stays busy for what is left
+    /// of a window. Told at once, also to those who would wait.
+    CoolingDown,
     /// Another held the lock until the wait was over.
     TimedOut,
     /// Fewer nodes than a majority could vote.
@@ -125,6 +128,15 @@ impl Error {
         Self::new(ErrorKind::Busy, "is held by another")
             .about(key)
             .retry(left)
+    }
+
+    pub(crate) fn cooling_down(key: &str, left: Duration) -> Self {
+        Self::new(
+            ErrorKind::CoolingDown,
+            "is in its cool-down after a turn that ended",
+        )
+        .about(key)
+        .retry(Some(left))
     }
 
     pub(crate) fn timed_out(key: &str, waited: Duration, left: Option<Duration>) -> Self {
@@ -234,10 +246,20 @@ impl Error {
         self.0.kind
     }
 
-    /// Another holds the lock, and the request did not wait.
+    /// The lock cannot be had now: another holds it and the request did not wait, or its key
+    /// [cools down](Self::is_cooling_down). [`kind`](Self::kind) tells the two apart.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        self.kind() == ErrorKind::Busy
+        matches!(self.kind(), ErrorKind::Busy | ErrorKind::CoolingDown)
+    }
+
+    /// Nobody holds the lock, but its key stays busy for what is left of a window: the work was done a moment ago
+    /// ([`Guard::settle`](crate::Guard::settle), the rest of [`at_least`](crate::LockRequest::at_least), a firing
+    /// that ran). Told at once, also to those who would wait. [`retry_after`](Self::retry_after) is what is left of the
+    /// window.
+    #[must_use]
+    pub fn is_cooling_down(&self) -> bool {
+        self.kind() == ErrorKind::CoolingDown
     }
 
     /// Another held the lock until the wait was over.
@@ -294,8 +316,8 @@ impl Error {
         )
     }
 
-    /// What is left of the holder's lease, where that is known: trying again earlier makes sense only if the holder
-    /// lets go early.
+    /// What is left of the holder's lease, or of the cool-down, where that is known: trying again earlier makes sense
+    /// only if the holder lets go early, and never in a cool-down.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after

@@ -122,6 +122,9 @@ impl Guard {
 
     /// Ends the hold but keeps the key busy for `window` from now, for everybody: against repetitions.
     ///
+    /// Until the window is over, requests for the key are refused at once with
+    /// [`is_cooling_down`](Error::is_cooling_down), those of waiters too.
+    ///
     /// # Errors
     /// As [`release`](Self::release); on [`is_no_quorum`](Error::is_no_quorum) the window may be open.
     ///

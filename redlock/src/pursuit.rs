@@ -54,6 +54,7 @@ impl Pursuit<'_> {
                     Some(hold) => return Ok(hold),
                     None => continue,
                 },
+                Next::CoolingDown(left) => return Err(Error::cooling_down(self.name, left)),
             };
             let lease = self.ask(&turn).await?;
             let hold = lease.turn(self.hold_terms);
@@ -168,7 +169,12 @@ impl Pursuit<'_> {
                 }
             }
             let left = self.left();
-            if left.is_zero() || matches!(failure, Failure::NoToken | Failure::NoRandomness) {
+            // Whom a cool-down refuses cannot have the lock by waiting for its turn.
+            let is_final = matches!(
+                failure,
+                Failure::NoToken | Failure::NoRandomness | Failure::CoolingDown { .. }
+            );
+            if left.is_zero() || is_final {
                 return Err(self.failed(failure));
             }
             let was_refused = matches!(failure, Failure::Refused { .. });
@@ -277,6 +283,7 @@ impl Pursuit<'_> {
         match failure {
             Failure::Refused { left, .. } if self.wait.is_zero() => Error::busy(self.name, left),
             Failure::Refused { left, .. } => Error::timed_out(self.name, self.wait, left),
+            Failure::CoolingDown { left } => Error::cooling_down(self.name, left),
             Failure::NoQuorum { able, errors } => {
                 Error::no_quorum(Some(self.name), able, self.core().nodes.quorum(), errors)
             }
@@ -302,6 +309,7 @@ impl Series {
             | Failure::Expired { .. }
             | Failure::NoToken
             | Failure::NoRandomness => Refusal::Outage,
+            Failure::CoolingDown { left } => Refusal::FreeIn(*left),
             Failure::Refused { split: true, .. } => Refusal::Split,
             Failure::Refused { free_in, left, .. } => match free_in.or(*left) {
                 Some(free) if !free.is_zero() => Refusal::FreeIn(free),

@@ -69,6 +69,8 @@ pub(crate) enum Next {
     Turn(Turn),
     /// The lease of the one before.
     Hold(Unclaimed),
+    /// The one before has left the key in a cool-down, for this long.
+    CoolingDown(Duration),
 }
 
 /// The right to ask Redis for a key, and then to hold it. Dropped: the next in line has it.
@@ -226,8 +228,18 @@ impl Queue {
             match waiter.next.send(Next::Turn(Turn::new(self, key, past))) {
                 Ok(()) => return,
                 Err(Next::Turn(mut back)) => back.live = false,
-                Err(Next::Hold(_)) => {}
+                Err(Next::Hold(_) | Next::CoolingDown(_)) => {}
             }
+        }
+    }
+
+    /// The key cools down, so the line has come to its end.
+    fn dissolve(&self, key: &Key, window: Duration) {
+        let line = lock(&self.lines).remove(key);
+        let crowd = line.and_then(|line| line.crowd);
+        for waiter in crowd.into_iter().flat_map(|crowd| crowd.waiting) {
+            // Who gave up need not know.
+            let _ = waiter.next.send(Next::CoolingDown(window));
         }
     }
 }
@@ -335,7 +347,7 @@ impl Succession for Queue {
                 Ok(()) => return true,
                 // Gave up at this very moment: its turn goes on as the next one's.
                 Err(Next::Hold(unclaimed)) => drop(unclaimed.claim()),
-                Err(Next::Turn(_)) => {}
+                Err(Next::Turn(_) | Next::CoolingDown(_)) => {}
             }
         }
         false
@@ -348,7 +360,16 @@ impl Succession for Queue {
             .is_some_and(|crowd| crowd.is_contended())
     }
 
-    fn ended(self: Arc<Self>, lease: &Lease, release: Option<&Arc<Round>>) {
+    fn ended(
+        self: Arc<Self>,
+        lease: &Lease,
+        release: Option<&Arc<Round>>,
+        window: Option<Duration>,
+    ) {
+        if let Some(window) = window {
+            self.dissolve(lease.key(), window);
+            return;
+        }
         let past = Past {
             fence: lease.last_token(),
             release: release.cloned(),

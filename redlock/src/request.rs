@@ -24,6 +24,7 @@ use crate::{
 ///
 /// # Errors
 /// Awaiting answers [`is_busy`](Error::is_busy) when it does not wait and another holds the lock,
+/// [`is_cooling_down`](Error::is_cooling_down) at once when its key is in a cool-down, whether it waits or not,
 /// [`is_timed_out`](Error::is_timed_out) when another held it until the wait was over,
 /// [`is_no_quorum`](Error::is_no_quorum) when too few nodes could vote until then,
 /// [`is_expired`](Error::is_expired) when the ttl is too short for the nodes' latency,
@@ -112,8 +113,12 @@ impl LockRequest {
         self
     }
 
-    /// Keeps the key busy for at least this long from the grant on: a release before that leaves it busy for the rest.
-    /// So a scheduled task does not run twice where clocks differ.
+    /// Keeps the key busy for at least this long from the grant on: a release before that leaves it in a cool-down for
+    /// the rest. So a scheduled task does not run twice where clocks differ. Default: 0.
+    ///
+    /// Whoever asks during the rest, or waits when it begins, is refused at once with
+    /// [`is_cooling_down`](Error::is_cooling_down), however long it would wait. To wait for the end of the window, sleep for
+    /// [`retry_after`](Error::retry_after) and ask again.
     pub fn at_least(mut self, least: Duration) -> Self {
         self.at_least = least;
         self

@@ -121,8 +121,13 @@ pub(crate) trait Succession: Send + Sync + fmt::Debug {
     /// Whether another process waits, by what came of the release before.
     fn is_contended(&self, key: &Key) -> bool;
     /// The lease has ended, by this release where it was not lost: the next in line asks the nodes for a lease of its
-    /// own.
-    fn ended(self: Arc<Self>, lease: &Lease, release: Option<&Arc<Round>>);
+    /// own. With a `window` the key cools down: nobody in line can have it.
+    fn ended(
+        self: Arc<Self>,
+        lease: &Lease,
+        release: Option<&Arc<Round>>,
+        window: Option<Duration>,
+    );
 }
 
 /// One grant. There is one for every lock that is held, so it is kept small.
@@ -364,7 +369,8 @@ impl Lease {
         if let Some(hold) = hold {
             hold.lost();
         }
-        self.make_way(None);
+        // Whether others hold the key, or it cools down, the nodes know.
+        self.make_way(None, None);
     }
 
     /// The turn that was on is over: the lease goes to the next in line, or ends. `None` where nothing was sent.
@@ -382,7 +388,7 @@ impl Lease {
             return None;
         }
         let release = self.send_release(window);
-        self.make_way(release.as_ref());
+        self.make_way(release.as_ref(), window);
         release
     }
 
@@ -401,10 +407,10 @@ impl Lease {
     }
 
     /// The line moves on, behind the release.
-    fn make_way(&self, release: Option<&Arc<Round>>) {
+    fn make_way(&self, release: Option<&Arc<Round>>, window: Option<Duration>) {
         let succession = lock(&self.turns).succession.take();
         if let Some(succession) = succession {
-            succession.ended(self, release);
+            succession.ended(self, release, window);
         }
     }
 
@@ -465,6 +471,6 @@ impl Heir for Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         // However it went, nobody waits for it any more.
-        self.make_way(None);
+        self.make_way(None, None);
     }
 }

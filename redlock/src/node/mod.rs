@@ -64,7 +64,7 @@ pub(crate) enum What {
         tombstone: Option<u64>,
         give_up: Instant,
     },
-    /// As a release, but the key stays busy under `next` for `window`.
+    /// As a release, but the key stays busy for `window`: under `next`, which says that this is a cool-down.
     Settle {
         owner: Owner,
         next: Owner,
@@ -111,6 +111,8 @@ pub(crate) struct Owner([u8; Owner::LEN]);
 impl Owner {
     /// Hexadecimal digits.
     pub(crate) const LEN: usize = 32;
+    /// Where the value of a cool-down begins. To clients that do not know it, the key is held by somebody.
+    const COOL_DOWN: &[u8] = b"cool-down:";
 
     /// A new one. `None` where the operating system has no random numbers to give.
     pub(crate) fn fresh() -> Option<Self> {
@@ -127,15 +129,17 @@ impl Owner {
         Self(hex)
     }
 
-    /// The owner that a cool-down leaves behind. It follows from the holder's and is as unique: nobody extends or releases
-    /// it, and a cool-down that arrives twice writes the same.
+    /// The value of the cool-down that this holder leaves behind. It follows from the holder's and is as unique: nobody
+    /// extends or releases it, and a cool-down that arrives twice writes the same.
     pub(crate) fn after(self) -> Self {
-        let complement = |digit: u8| match digit {
-            b'0'..=b'5' => b'f' - (digit - b'0'),
-            b'6'..=b'9' => b'9' - (digit - b'6'),
-            digit => b'5' - (digit - b'a'),
-        };
-        Self(self.0.map(complement))
+        let Self(mut value) = self;
+        value[..Self::COOL_DOWN.len()].copy_from_slice(Self::COOL_DOWN);
+        Self(value)
+    }
+
+    /// Whether the value of a key is that of a cool-down.
+    pub(crate) fn is_cool_down(value: &[u8]) -> bool {
+        value.len() == Self::LEN && value.starts_with(Self::COOL_DOWN)
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
@@ -143,7 +147,7 @@ impl Owner {
     }
 
     pub(crate) fn as_str(&self) -> &str {
-        // Hexadecimal digits are always UTF-8.
+        // Hexadecimal digits and the word before them are always UTF-8.
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
@@ -161,8 +165,13 @@ pub(crate) enum Reply {
     Yes,
     /// Released, and another process that waits was told.
     Woke,
-    /// Another holds the key: `by` tells holders apart, 0 where it is not known who.
-    Held { left: Duration, fence: u64, by: u64 },
+    /// Another holds the key, or it is in a cool-down: `by` tells holders apart, 0 where it is not known who.
+    Held {
+        left: Duration,
+        fence: u64,
+        by: u64,
+        cools: bool,
+    },
     /// The token is not above the fence; nothing was written.
     Stale { fence: u64 },
     /// Extension: the key is missing and may not come back, or is another's.

@@ -11,7 +11,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{Ballot, Call, Reply, What, told::Told};
+use super::{Ballot, Call, Owner, Reply, What, told::Told};
 use crate::{key::Key, protocol::votes::NodeSet, sync::lock};
 
 /// How long after the first node that told of a release the others are waited for; and how long who comes second
@@ -151,7 +151,8 @@ impl Waiting {
     /// The release that this waiter was told of, and did nothing about yet.
     pub(crate) fn unanswered(&self) -> Option<String> {
         let heard = lock(&self.wake.heard);
-        heard.is_called().then(|| heard.by.clone())
+        let called = heard.is_called() && !Owner::is_cool_down(heard.by.as_bytes());
+        called.then(|| heard.by.clone())
     }
 
     async fn heard(&self, enough: impl Fn(&Heard) -> bool) {
@@ -165,8 +166,12 @@ impl Waiting {
 pub(super) fn leaving(key: &str, inbox: &Arc<str>, by: String) -> Option<Arc<dyn Ballot>> {
     let key = Key::new("", key).map(Arc::new).ok()?;
     let inbox = Arc::clone(inbox);
-    // The second in line has nothing to pass on.
-    let by = if by == SECOND { String::new() } else { by };
+    // The second in line has nothing to pass on, and of a cool-down all were told.
+    let by = if by == SECOND || Owner::is_cool_down(by.as_bytes()) {
+        String::new()
+    } else {
+        by
+    };
     Some(Arc::new(Leaving(Call {
         key,
         what: What::Leave { inbox, by },

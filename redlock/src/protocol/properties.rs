@@ -18,10 +18,10 @@ use crate::{
 
 fn reply() -> impl Strategy<Value = Reply> {
     let left = (0..60_000_u64).prop_map(Duration::from_millis);
-    let held = (left.clone(), 0..1_000_u64, 1..4_u64);
+    let held = (left.clone(), 0..1_000_u64, 1..4_u64, any::<bool>());
     prop_oneof![
         4 => Just(Reply::Yes),
-        2 => held.prop_map(|(left, fence, by)| Reply::Held { left, fence, by }),
+        2 => held.prop_map(|(left, fence, by, cools)| Reply::Held { left, fence, by, cools }),
         2 => (0..1_000_u64).prop_map(|fence| Reply::Stale { fence }),
         1 => Just(Reply::Gone),
         1 => Just(Reply::Healed),
@@ -96,6 +96,19 @@ proptest! {
     fn a_round_that_all_have_answered_is_decided(nodes in 1..8_usize, question in question(), replies in vec(reply(), 8)) {
         let all: Vec<_> = replies.into_iter().take(nodes).enumerate().collect();
         prop_assert!(counted(nodes, question, &all).decision().is_some());
+    }
+
+    #[test]
+    fn a_key_cools_down_only_if_that_keeps_everybody_from_a_quorum((nodes, replies) in round()) {
+        let first = first_replies(&replies);
+        let cooling = first.iter().filter(|(_, reply)| matches!(reply, Reply::Held { cools: true, .. })).count();
+        let tally = counted(nodes, Question::Acquire, &replies);
+        prop_assert_eq!(tally.cooling_down().is_some(), nodes - cooling < quorum(nodes));
+        // Whoever is refused before all have answered knows whether it is by a cool-down.
+        if tally.decision() == Some(Decision::Refused) && tally.cooling_down().is_none() {
+            let silent = nodes - first.len();
+            prop_assert!(cooling == 0 || nodes - cooling - silent >= quorum(nodes));
+        }
     }
 
     #[test]

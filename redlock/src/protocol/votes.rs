@@ -123,6 +123,8 @@ pub(crate) struct Tally {
     pub(crate) fence: u64,
     /// What is left of the other holder's lease, by node that told; zero where the node was free.
     left: Vec<Duration>,
+    /// What is left of the cool-down, by node that told.
+    cooling: Vec<Duration>,
     /// On how many nodes each other holder was seen.
     rivals: Vec<(u64, usize)>,
     faults: Vec<(usize, Fault)>,
@@ -143,6 +145,7 @@ impl Tally {
             untouched: NodeSet::default(),
             fence: 0,
             left: Vec::new(),
+            cooling: Vec::new(),
             rivals: Vec::new(),
             faults: Vec::new(),
             woke: false,
@@ -161,8 +164,16 @@ impl Tally {
                 self.yes.insert(node);
                 self.woke = true;
             }
-            Reply::Held { left, fence, by } => {
+            Reply::Held {
+                left,
+                fence,
+                by,
+                cools,
+            } => {
                 self.no.insert(node);
+                if cools {
+                    self.cooling.push(left);
+                }
                 match self.rivals.iter_mut().find(|(rival, _)| *rival == by) {
                     Some((_, nodes)) => *nodes += 1,
                     None => self.rivals.push((by, 1)),
@@ -255,6 +266,30 @@ impl Tally {
         self.left.iter().max().copied()
     }
 
+    /// Whether any node told of a cool-down.
+    pub(crate) fn is_cooling(&self) -> bool {
+        !self.cooling.is_empty()
+    }
+
+    /// What is left of the cool-down, if so many nodes told of one that no quorum is to be had before it ends.
+    pub(crate) fn cooling_down(&self) -> Option<Duration> {
+        if self.cooling.len() < self.blocking() {
+            return None;
+        }
+        self.cooling.iter().max().copied()
+    }
+
+    /// How many nodes keep all others from a quorum.
+    fn blocking(&self) -> usize {
+        self.nodes - quorum(self.nodes) + 1
+    }
+
+    /// Whether the votes to come decide between a holder and a cool-down.
+    fn may_turn_out_cooling(&self, pending: usize) -> bool {
+        let told = self.cooling.len();
+        (1..self.blocking()).contains(&told) && told + pending >= self.blocking()
+    }
+
     /// The decision, if the votes so far make one whatever the rest will say.
     pub(crate) fn decision(&self) -> Option<Decision> {
         let quorum = quorum(self.nodes);
@@ -272,7 +307,7 @@ impl Tally {
         }
         match self.question {
             Question::Acquire => {
-                if with_a_higher_token + pending >= quorum {
+                if with_a_higher_token + pending >= quorum || self.may_turn_out_cooling(pending) {
                     None
                 } else {
                     Some(self.without_majority())

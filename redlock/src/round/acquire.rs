@@ -77,6 +77,8 @@ pub(crate) enum Failure {
         /// No other holder was seen on a majority.
         split: bool,
     },
+    /// Nobody holds the key, but it stays busy for what is left of a window.
+    CoolingDown { left: Duration },
     /// Too few nodes could vote: how many could, and why each of the others could not.
     NoQuorum { able: usize, errors: Vec<NodeError> },
     /// Granted, but nothing was left of it.
@@ -157,7 +159,8 @@ pub(crate) async fn attempt(
             round.voted(node, left() / 4).await;
             let (voted, no) = round.with_tally(|tally| {
                 let voted = tally.has_voted(node) && !tally.has_failed(node);
-                (voted, tally.said_no(node))
+                // One node alone may have kept an old cool-down: the others are asked too.
+                (voted, tally.said_no(node) && !tally.is_cooling())
             });
             refused = no;
             if voted {
@@ -221,11 +224,14 @@ pub(crate) async fn attempt(
                 number += 1;
             }
             Decision::Stale | Decision::Refused | Decision::Gone => {
-                return Err(round.with_tally(|tally| Failure::Refused {
-                    free_in: tally.quorum_free_in(),
-                    left: tally.holder_left(),
-                    // Who has the node that all ask first goes on until it has the rest.
-                    split: tally.is_split() && !refused,
+                return Err(round.with_tally(|tally| match tally.cooling_down() {
+                    Some(left) => Failure::CoolingDown { left },
+                    None => Failure::Refused {
+                        free_in: tally.quorum_free_in(),
+                        left: tally.holder_left(),
+                        // Who has the node that all ask first goes on until it has the rest.
+                        split: tally.is_split() && !refused,
+                    },
                 }));
             }
             Decision::NoQuorum => {

@@ -324,6 +324,7 @@ mod tests {
             left: Duration::from_secs(1),
             fence: 0,
             by: 1,
+            cools: false,
         }
     }
 

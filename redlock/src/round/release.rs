@@ -74,7 +74,8 @@ pub(crate) fn release(
     )
 }
 
-/// As [`release`], but the key stays busy for `window`: under an owner that nobody is, so nothing can extend it.
+/// As [`release`], but the key stays busy for `window`: under the value of a cool-down, so that nothing can extend it
+/// and whoever asks is told.
 pub(crate) fn settle(
     nodes: &Arc<Nodes>,
     driver: &Driver,

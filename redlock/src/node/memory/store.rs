@@ -216,6 +216,7 @@ impl Store {
                 let settled = self.get(key.lock()) == Some(text(next));
                 if held {
                     self.set(key.lock(), text(next).to_owned(), Some(*window));
+                    self.bells = self.waiters.wake_all(key.lock(), text(next), now);
                 }
                 self.bury(key, *tombstone, retention);
                 if held || settled {
@@ -286,6 +287,7 @@ impl Store {
                     left,
                     fence: self.fence(key).ok().flatten().unwrap_or(0),
                     by: fingerprint(holder.as_bytes()),
+                    cools: Owner::is_cool_down(holder.as_bytes()),
                 },
                 None => Reply::Failed(Fault::untouched(
                     FaultKind::NoExpiry,

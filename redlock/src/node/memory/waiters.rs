@@ -141,6 +141,21 @@ impl Waiters {
     }
 }
 
+impl Waiters {
+    /// Tells all who wait for `key` that it cools down: none of them is left in the line.
+    pub(super) fn wake_all(&mut self, key: &str, by: &str, now: Instant) -> Vec<Bell> {
+        let line = self.lines.remove(key).filter(|line| line.forget_at >= now);
+        let waiting = line.into_iter().flat_map(|line| line.waiting);
+        waiting
+            .map(|waiter| Bell {
+                ear: waiter.ear,
+                key: key.into(),
+                by: by.into(),
+            })
+            .collect()
+    }
+}
+
 #[cfg(test)]
 impl Waiters {
     pub(super) fn is_empty(&self) -> bool {

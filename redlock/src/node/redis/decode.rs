@@ -16,8 +16,21 @@ pub(in crate::node) enum Step {
     First,
     /// The script with its source, after the server said that it does not know it.
     BySource,
-    /// How long the key is still held, after a plain `SET NX` was refused.
+    /// How long the key is still held, and whether that is a cool-down, after a plain `SET NX` was refused.
     AskLeft,
+    /// The same, with the source of the script.
+    AskLeftBySource,
+}
+
+impl Step {
+    /// The step after the server said that it does not know the script.
+    fn by_source(self) -> Option<Self> {
+        match self {
+            Self::First => Some(Self::BySource),
+            Self::AskLeft => Some(Self::AskLeftBySource),
+            Self::BySource | Self::AskLeftBySource => None,
+        }
+    }
 }
 
 /// What an answer means.
@@ -41,21 +54,15 @@ pub(super) fn answer(call: &Call, step: Step, said: &Value) -> Answer {
 fn understood(what: &What, step: Step, value: &Value) -> Answer {
     if let Value::ServerError(error) = value {
         let error = RedisError::from(error.clone());
-        if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) && step == Step::First {
-            return Answer::Next(Step::BySource);
+        if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
+            && let Some(next) = step.by_source()
+        {
+            return Answer::Next(next);
         }
         return failed(fault(&error));
     }
-    if step == Step::AskLeft {
-        return match value {
-            Value::Int(-1) => failed(no_expiry()),
-            Value::Int(left) => Answer::Vote(Reply::Held {
-                left: millis(*left),
-                fence: 0,
-                by: 0,
-            }),
-            other => failed(unexpected(other)),
-        };
+    if matches!(step, Step::AskLeft | Step::AskLeftBySource) {
+        return left(value);
     }
     match (what, value) {
         (What::Acquire { token: None, .. }, Value::Nil) => Answer::Next(Step::AskLeft),
@@ -74,18 +81,39 @@ fn understood(what: &What, step: Step, value: &Value) -> Answer {
     }
 }
 
+/// What is left of another's key, and its value.
+fn left(value: &Value) -> Answer {
+    match value {
+        Value::Array(parts) => match parts.as_slice() {
+            [Value::Int(-1), _] => failed(no_expiry()),
+            [Value::Int(left), value] => Answer::Vote(Reply::Held {
+                left: millis(*left),
+                fence: 0,
+                by: 0,
+                cools: Owner::is_cool_down(text(value).as_bytes()),
+            }),
+            _ => failed(unexpected(value)),
+        },
+        other => failed(unexpected(other)),
+    }
+}
+
 /// `{WORD, …}`, as the scripts answer what is neither yes nor no.
 fn structured(parts: &[Value], whole: &Value) -> Answer {
     let word = parts.first().map(text).unwrap_or_default();
     let rest = parts.get(1..).unwrap_or_default();
     let said = || rest.first().map(text).unwrap_or_default();
     match (word.as_str(), rest) {
-        ("HELD", [Value::Int(left), fence, owner]) => Answer::Vote(Reply::Held {
-            left: millis(*left),
-            // A fence that no token can be says nothing, and the key is busy all the same.
-            fence: token(fence).unwrap_or(0),
-            by: fingerprint(text(owner).as_bytes()),
-        }),
+        ("HELD", [Value::Int(left), fence, owner]) => {
+            let owner = text(owner);
+            Answer::Vote(Reply::Held {
+                left: millis(*left),
+                // A fence that no token can be says nothing, and the key is busy all the same.
+                fence: token(fence).unwrap_or(0),
+                by: fingerprint(owner.as_bytes()),
+                cools: Owner::is_cool_down(owner.as_bytes()),
+            })
+        }
         ("STALE", [fence]) => match token(fence) {
             Some(fence) => Answer::Vote(Reply::Stale { fence }),
             None => failed(unexpected(whole)),

@@ -27,6 +27,7 @@ macro_rules! scripts {
 scripts! {
     acquire = "scripts/acquire.lua";
     acquire_strict = "scripts/strict.lua" "scripts/acquire.lua";
+    left = "scripts/left.lua";
     extend = "scripts/extend.lua";
     extend_strict = "scripts/strict.lua" "scripts/extend.lua";
     release = "scripts/wake.lua" "scripts/release.lua";
@@ -85,11 +86,11 @@ pub(super) fn command(call: &Call, step: Step, manner: &Manner, out: &mut Vec<u8
 fn write(call: &Call, step: Step, manner: &Manner, command: &mut Command<'_>) {
     let key = &call.key;
     let name = key.lock();
-    if step == Step::AskLeft {
-        command.args(["PTTL", name]);
+    let by_source = matches!(step, Step::BySource | Step::AskLeftBySource);
+    if matches!(step, Step::AskLeft | Step::AskLeftBySource) {
+        command.script(left(), by_source).keys(&[name], None);
         return;
     }
-    let by_source = step == Step::BySource;
     let retention = manner.retention;
     let marking = manner.marking.as_ref();
     match &call.what {
@@ -165,12 +166,14 @@ fn write(call: &Call, step: Step, manner: &Manner, command: &mut Command<'_>) {
                 Some(_) => settle_strict(),
                 None => settle(),
             };
+            let keys = [name, key.waiters(), key.fence()];
             command
                 .script(script, by_source)
-                .keys(fenced(&[name, key.fence()], tombstone.is_some()), marking)
+                .keys(fenced(&keys, tombstone.is_some()), marking)
                 .arg(owner.as_bytes())
                 .arg(next.as_bytes())
                 .number(millis(*window))
+                .arg(&manner.channel)
                 .fenced(*tombstone, retention)
                 .marked(marking);
         }

@@ -41,7 +41,12 @@ pub fn read(bytes: &[u8]) {
     let clock = TokenClock::new(3, now, Duration::from_secs(5));
     clock.calibrate(0, time, now.after(info.uptime));
     for call in calls() {
-        for step in [Step::First, Step::BySource, Step::AskLeft] {
+        for step in [
+            Step::First,
+            Step::BySource,
+            Step::AskLeft,
+            Step::AskLeftBySource,
+        ] {
             if let Answer::Vote(reply) = decode::answer(&call, step, &value) {
                 count(&reply, &clock, now);
             }

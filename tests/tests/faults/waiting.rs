@@ -1,1 +1,0 @@
-//! Waiting: wake-ups, and what it costs.

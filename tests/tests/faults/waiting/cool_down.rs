@@ -1,0 +1,218 @@
+//! A key in its cool-down is refused at once, to those who wait too, and told apart from a key that is held.
+
+use std::time::Duration;
+
+use redlock::{Error, ErrorKind, Guard, Redlock, RestartGuard, memory};
+use tests::Cluster;
+use tokio::{task::JoinSet, time::timeout};
+
+/// What a waiter would wait if nobody refused it, and how long the windows here last.
+const LONG: Duration = Duration::from_secs(50);
+/// Within this a refusal is at once, on a busy machine too.
+const SOON: Duration = Duration::from_secs(20);
+const KEY: &str = "order:42";
+
+async fn clients<const N: usize>(cluster: &Cluster) -> [Redlock; N] {
+    let mut clients = Vec::new();
+    for _ in 0..N {
+        clients.push(Redlock::connect(cluster.urls()).await.expect("all up"));
+    }
+    clients.try_into().expect("as many")
+}
+
+/// The error of somebody who waits.
+async fn waits(redlock: &Redlock, fencing: bool) -> Error {
+    let request = redlock.lock(KEY).fencing(fencing).wait(LONG);
+    let refused = timeout(SOON, request).await.expect("refused at once");
+    refused.expect_err("in its cool-down")
+}
+
+/// The error says that the key cools down, and for how long at most.
+fn assert_cools(error: &Error, window: Duration) {
+    assert_eq!(error.kind(), ErrorKind::CoolingDown, "{error}");
+    assert!(error.is_cooling_down(), "{error}");
+    assert!(error.is_busy(), "a kind of busy: {error}");
+    let left = error.retry_after().expect("what is left of the window");
+    assert!(left <= window, "{left:?}");
+    assert!(left + SOON >= window, "{left:?}");
+    assert!(error.to_string().contains("cool-down"), "{error}");
+}
+
+/// Whoever asks, with or without waiting, here or elsewhere.
+async fn assert_refused(clients: &[&Redlock], window: Duration) {
+    for redlock in clients {
+        for fencing in [true, false] {
+            assert_cools(&waits(redlock, fencing).await, window);
+            let request = redlock.lock(KEY).fencing(fencing).no_wait();
+            assert_cools(&request.await.expect_err("in its cool-down"), window);
+        }
+        assert!(redlock.try_lock(KEY).await.expect("no error").is_none());
+        let all = redlock.lock_all(["another", KEY]).wait(LONG);
+        let refused = timeout(SOON, all).await.expect("refused at once");
+        assert_cools(&refused.expect_err("in its cool-down"), window);
+    }
+}
+
+async fn held(redlock: &Redlock) -> Guard {
+    redlock.lock(KEY).ttl(LONG).await.expect("free")
+}
+
+#[tokio::test]
+async fn f20_a_settled_key_is_refused_at_once_to_those_who_wait_too() {
+    let cluster = Cluster::start(3).await;
+    let [one, other] = clients(&cluster).await;
+    held(&one).await.settle(LONG).await.expect("settled");
+    assert_refused(&[&one, &other], LONG).await;
+}
+
+#[tokio::test]
+async fn f20_a_key_without_fence_too_and_under_the_strict_guard() {
+    let cluster = Cluster::start(3).await;
+    let [one, other] = clients(&cluster).await;
+    let guard = one.lock(KEY).fencing(false).ttl(LONG).await.expect("free");
+    guard.settle(LONG).await.expect("settled");
+    assert_refused(&[&one, &other], LONG).await;
+
+    let strict = Cluster::start(3).await;
+    let builder = Redlock::builder()
+        .nodes(strict.urls())
+        .restart_guard(RestartGuard::Strict);
+    let one = builder.clone().connect().await.expect("all up");
+    let other = builder.connect().await.expect("all up");
+    one.trust_nodes().await.expect("vouched for");
+    held(&one).await.settle(LONG).await.expect("settled");
+    assert_refused(&[&one, &other], LONG).await;
+}
+
+#[tokio::test]
+async fn f20_the_rest_of_at_least_is_a_cool_down() {
+    let cluster = Cluster::start(3).await;
+    let [one, other] = clients(&cluster).await;
+    let request = one.lock(KEY).ttl(LONG).at_least(LONG);
+    request.await.expect("free").release().await.expect("up");
+    assert_refused(&[&one, &other], LONG).await;
+}
+
+#[tokio::test]
+async fn f20_at_nodes_in_memory_too() {
+    let nodes = memory::Cluster::new(3);
+    let one = Redlock::connect(nodes.nodes()).await.expect("all up");
+    let other = Redlock::connect(nodes.nodes()).await.expect("all up");
+    held(&one).await.settle(LONG).await.expect("settled");
+    assert_refused(&[&one, &other], LONG).await;
+}
+
+/// Waiters of both clients, of whom one in each is the head of its line.
+fn crowd<'a>(clients: impl IntoIterator<Item = &'a Redlock>) -> JoinSet<Error> {
+    let mut waiting = JoinSet::new();
+    for redlock in clients {
+        for fencing in [true, false, true] {
+            let redlock = redlock.clone();
+            waiting.spawn(async move {
+                let request = redlock.lock(KEY).fencing(fencing).wait(LONG);
+                request.await.expect_err("in its cool-down")
+            });
+        }
+    }
+    waiting
+}
+
+#[tokio::test]
+async fn f20_those_who_waited_already_are_refused_when_the_window_opens() {
+    let cluster = Cluster::start(3).await;
+    let [one, other, third] = clients(&cluster).await;
+    let guard = held(&one).await;
+    let waiting = crowd([&one, &other, &third]);
+    // Those of the other clients wait to be notified.
+    tests::eventually(SOON, async || {
+        let mut list = redis::cmd("ZCARD");
+        list.arg(format!("{{{KEY}}}:waiters"));
+        cluster.node(0).ask::<u64>(&list).await >= 2
+    })
+    .await;
+    guard.settle(LONG).await.expect("settled");
+    let all = timeout(SOON, waiting.join_all()).await;
+    for error in all.expect("all are refused") {
+        assert_cools(&error, LONG);
+    }
+}
+
+#[tokio::test]
+async fn f20_those_who_wait_behind_a_turn_in_memory_are_refused_too() {
+    let nodes = memory::Cluster::new(3);
+    let one = Redlock::connect(nodes.nodes()).await.expect("all up");
+    let other = Redlock::connect(nodes.nodes()).await.expect("all up");
+    let guard = held(&one).await;
+    let waiting = crowd([&one, &other]);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    guard.settle(LONG).await.expect("settled");
+    let all = timeout(SOON, waiting.join_all()).await;
+    for error in all.expect("all are refused") {
+        assert_cools(&error, LONG);
+    }
+}
+
+#[tokio::test]
+async fn f20_who_waits_behind_a_turn_in_its_process_needs_no_round_trip() {
+    let cluster = Cluster::start(3).await;
+    let [one] = clients(&cluster).await;
+    let guard = held(&one).await;
+    let waiting = crowd([&one]);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let asked = async || cluster.node(0).calls(&["evalsha", "eval"]).await;
+    let before = asked().await;
+    guard.settle(LONG).await.expect("settled");
+    for error in waiting.join_all().await {
+        assert_cools(&error, LONG);
+    }
+    // The settling itself, with its source where the server had not seen it.
+    let sent = asked().await - before;
+    assert!(sent <= 2, "{sent} commands");
+}
+
+/// A window that a minority of the nodes knows blocks nobody, and one beside a holder is not taken for the holder.
+#[tokio::test]
+async fn f20_a_window_on_a_minority_is_none() {
+    let cluster = Cluster::start(3).await;
+    let [one, other] = clients(&cluster).await;
+    held(&one).await.settle(LONG).await.expect("settled");
+    for node in &cluster.nodes()[..2] {
+        let _: u64 = node.ask(redis::cmd("DEL").arg(KEY)).await;
+    }
+    for _ in 0..2 {
+        let guard = other.lock(KEY).ttl(LONG).no_wait().await.expect("free");
+        let busy = one.lock(KEY).no_wait().await.expect_err("held");
+        assert_eq!(busy.kind(), ErrorKind::Busy, "{busy}");
+        guard.release().await.expect("released");
+    }
+}
+
+#[tokio::test]
+async fn f20_with_a_node_down_and_five_nodes_too() {
+    let cluster = Cluster::start(5).await;
+    let [one, other] = clients(&cluster).await;
+    cluster.node(1).kill();
+    held(&one).await.settle(LONG).await.expect("settled");
+    cluster.node(3).pause();
+    assert_cools(&waits(&other, true).await, LONG);
+    assert_cools(&waits(&one, true).await, LONG);
+    cluster.node(3).resume();
+}
+
+#[tokio::test]
+async fn f20_after_its_window_the_key_is_free() {
+    let cluster = Cluster::start(3).await;
+    let [one, other] = clients(&cluster).await;
+    let window = Duration::from_millis(300);
+    held(&one).await.settle(window).await.expect("settled");
+    let error = match other.lock(KEY).no_wait().await {
+        Err(error) => error,
+        // A machine that stalled for that long.
+        Ok(guard) => return guard.release().await.expect("released"),
+    };
+    tokio::time::sleep(error.retry_after().expect("told")).await;
+    tests::eventually(SOON, async || {
+        other.try_lock(KEY).await.expect("up").is_some()
+    })
+    .await;
+}

@@ -1,0 +1,3 @@
+//! Waiting: wake-ups, cool-downs, and what it costs.
+
+mod cool_down;
