@@ -43,7 +43,7 @@ impl fmt::Display for Grant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "client {} held key {} with token {} from {:?} (round begun {:?}) to {:?} (valid until {:?}, ttl {:?}, owner {})",
+            "client {} held key {} with token {} from {:?} (round begun {:?}) to {:?} (valid until {:?}, ttl {:?})",
             self.client,
             self.key,
             self.token,
@@ -52,7 +52,6 @@ impl fmt::Display for Grant {
             self.relied_until(),
             self.valid_until,
             self.ttl,
-            &self.owner[..8],
         )
     }
 }
