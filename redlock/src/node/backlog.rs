@@ -1,6 +1,6 @@
 //! What waits for a node: bounded, and what must not be lost is kept until it is pointless.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use super::{Fault, FaultKind, Op};
 use crate::clock::{Clock, Instant};
@@ -17,8 +17,8 @@ pub(super) struct Backlog {
     /// Releases for later.
     owed: VecDeque<Op>,
     overflown: u64,
-    /// Why nothing can be sent, where nothing can.
-    blocked: Option<Fault>,
+    /// Why nothing can be sent, where nothing can, and until when that is known well enough to turn operations away.
+    blocked: Option<(Fault, Instant)>,
     closed: bool,
 }
 
@@ -32,9 +32,17 @@ impl std::fmt::Debug for Op {
 }
 
 impl Backlog {
-    /// Queues `op`, and says whether it is the first; or gives it back with the reason.
+    /// Queues `op`, and says whether it is the first; or gives it back with the reason. Where that was found out too long
+    /// ago, `op` waits for what the next attempt to connect finds.
     pub(super) fn push(&mut self, op: Op, clock: Clock) -> Result<bool, (Op, Fault)> {
-        if let Some(fault) = &self.blocked {
+        if self
+            .blocked
+            .as_ref()
+            .is_some_and(|(_, until)| clock.now() >= *until)
+        {
+            self.blocked = None;
+        }
+        if let Some((fault, _)) = &self.blocked {
             let fault = fault.clone();
             let fault = if op.ballot.call().what.give_up().is_some() {
                 self.owe(op.clone(), clock.now());
@@ -88,14 +96,23 @@ impl Backlog {
         std::mem::take(&mut self.owed)
     }
 
-    /// From now on nothing can be sent. Returns who waits, to be told.
-    pub(super) fn block(&mut self, fault: &Fault, now: Instant) -> Vec<Op> {
-        self.blocked = Some(fault.clone());
+    /// Nothing can be sent, and nobody who asks within `known_for` waits for it. Returns who waits now, to be told.
+    pub(super) fn block(&mut self, fault: &Fault, now: Instant, known_for: Duration) -> Vec<Op> {
+        self.blocked = Some((fault.clone(), now.after(known_for)));
         let waiting: Vec<Op> = self.waiting.drain(..).collect();
         for op in &waiting {
             self.owe(op.clone(), now);
         }
         waiting
+    }
+
+    pub(super) fn is_blocked(&self) -> bool {
+        self.blocked.is_some()
+    }
+
+    /// Somebody waits for a connection.
+    pub(super) fn is_asked_for(&self) -> bool {
+        self.blocked.is_none() && !self.waiting.is_empty()
     }
 
     /// The node is back: what is owed goes first.

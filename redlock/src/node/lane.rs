@@ -5,7 +5,6 @@
 //! submitted after its acquire reaches the node after it.
 
 use std::{
-    collections::VecDeque,
     future::poll_fn,
     pin::{Pin, pin},
     sync::{
@@ -20,9 +19,10 @@ use futures_util::task::AtomicWaker;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use super::{
-    Fault, FaultKind, NodeState, Nodes, Op, Reply, Strict,
+    Call, Fault, FaultKind, NodeState, Nodes, Op, Reply, Strict, What,
     backlog::Backlog,
     redis::{Answer, Inbox, Incoming, Link, Step, Target, Value},
+    sent::{Asked, Sent, runtime_ended},
     wake,
 };
 use crate::{clock::Clock, sync::lock};
@@ -39,6 +39,18 @@ const GIVE_UP: u32 = 4;
 /// The first pause before connecting again; it doubles up to [`PAUSE_MOST`].
 const PAUSE: Duration = Duration::from_millis(20);
 const PAUSE_MOST: Duration = Duration::from_secs(1);
+/// A second connection beside a silent one is tried for at least this often.
+const STANDBY_PAUSE_MOST: Duration = Duration::from_millis(100);
+/// For this long after a failed attempt to connect the node counts as unreachable; who asks later makes the lane try
+/// again at once.
+const KNOWN_DOWN: Duration = Duration::from_millis(50);
+/// A connection that ended is made anew at once, so that nobody notices. Not more often than this in a row when none of
+/// them was of use, or lived for [`PAUSE_MOST`].
+const MOST_QUICK: u32 = 5;
+/// A connection on which nothing was heard for this long is tried with a PING.
+const IDLE: Duration = Duration::from_secs(30);
+/// Silence is not doubted earlier than this, however short the ttl that an operation asks for.
+const LEAST_DOUBT: Duration = Duration::from_millis(10);
 
 /// The handle to a lane. Dropped: the task sends what waits and ends.
 #[derive(Debug)]
@@ -165,14 +177,27 @@ impl Shared {
         }
     }
 
-    /// The node cannot be asked: whoever waits is told, and what must not be lost is kept.
-    fn block(&self, fault: &Fault) {
+    /// The node cannot be asked: whoever waits is told, and what must not be lost is kept. Who asks within `known_for`
+    /// is told the same.
+    fn block(&self, fault: &Fault, known_for: Duration) {
         self.hears.store(false, Relaxed);
         self.state.went_down(fault);
-        let turned_away = lock(&self.backlog).block(fault, self.clock.now());
+        let turned_away = lock(&self.backlog).block(fault, self.clock.now(), known_for);
         for op in turned_away {
             op.answer(Reply::Failed(fault.clone()));
         }
+    }
+
+    /// Waits before the next attempt to connect: for the pause, or until somebody asks for the node.
+    async fn rest(&self, pause: Duration) {
+        let asked_for = poll_fn(|cx| {
+            self.wake.register(cx.waker());
+            match lock(&self.backlog).is_asked_for() {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        });
+        let _ = timeout(pause, asked_for).await;
     }
 
     /// `op` was on its way when the connection went.
@@ -192,7 +217,7 @@ impl Drop for Ending {
         lock(&self.0.backlog).close();
         // Not in the head of the loop, which would keep the lock: the last handle to the nodes may go with an operation,
         // and with it this lane, which locks too.
-        let turned_away = lock(&self.0.backlog).block(&gone, self.0.clock.now());
+        let turned_away = lock(&self.0.backlog).block(&gone, self.0.clock.now(), Duration::MAX);
         for op in turned_away {
             op.answer(Reply::Failed(gone.clone()));
         }
@@ -203,64 +228,129 @@ impl Drop for Ending {
 async fn run(ending: Ending) {
     let shared = &ending.0;
     let mut pause = PAUSE;
+    let mut quick = 0;
+    // What was in flight on the connection before.
+    let mut unanswered = Sent::default();
     loop {
-        let inbox = Inbox {
-            channel: &shared.channel,
-            name: &shared.inbox,
-        };
-        let (retention, strict) = (shared.retention, shared.strict.as_ref());
-        let opening = Link::open(&shared.target, retention, strict, inbox);
-        let fault = match timeout(shared.timeout, opening).await {
-            Ok(Ok(link)) => {
-                if let Some(nodes) = shared.nodes.upgrade() {
-                    nodes.admit(shared.index, &shared.state, &link.info);
+        let started = Instant::now();
+        let fault = match connect(shared).await {
+            Ok(link) => {
+                lock(&shared.backlog).unblock(shared.clock.now());
+                pause = PAUSE;
+                let connected = Instant::now();
+                let served = serve(shared, link, std::mem::take(&mut unanswered));
+                let Some(End {
+                    fault,
+                    in_flight,
+                    of_use,
+                }) = served.await
+                else {
+                    return;
+                };
+                unanswered = in_flight;
+                quick = match of_use || connected.elapsed() >= PAUSE_MOST {
+                    true => 0,
+                    false => quick + 1,
+                };
+                if quick < MOST_QUICK && !lock(&shared.backlog).is_blocked() {
+                    tracing::debug!(node = shared.state.name(), cause = %fault, "connection lost");
+                    continue;
                 }
-                match shared.state.barred() {
-                    // A replica may be promoted, an address may lead elsewhere: who it is is asked again and again.
-                    Some(fault) => fault,
-                    None => {
-                        lock(&shared.backlog).unblock(shared.clock.now());
-                        shared.hears.store(link.hears, Relaxed);
-                        pause = PAUSE;
-                        match serve(shared, link).await {
-                            Some(fault) => fault,
-                            None => return,
-                        }
-                    }
-                }
+                fault
             }
-            Ok(Err(fault)) => fault,
-            Err(_) => Fault::untouched(
-                FaultKind::TimedOut,
-                format!("no connection within {} ms", shared.timeout.as_millis()),
-            ),
+            Err(fault) => fault,
         };
-        shared.block(&fault);
+        for asked in unanswered.drain() {
+            shared.lost(&asked.op, &fault);
+        }
+        // What refused us will not change its mind within moments; who could not be reached may be back.
+        let known_for = match fault.kind {
+            FaultKind::Unreachable | FaultKind::TimedOut => {
+                started.elapsed().clamp(KNOWN_DOWN, PAUSE_MOST)
+            }
+            _ => PAUSE_MOST,
+        };
+        shared.block(&fault, known_for);
         if lock(&shared.backlog).is_done(shared.clock.now()) {
             return;
         }
-        sleep(pause.mul_f64(0.5 + rand::random::<f64>() / 2.0)).await;
+        shared.rest(jittered(pause)).await;
         pause = (pause * 2).min(PAUSE_MOST);
     }
 }
 
+/// A new connection to a node that may vote.
+async fn connect(shared: &Shared) -> Result<Link, Fault> {
+    let inbox = Inbox {
+        channel: &shared.channel,
+        name: &shared.inbox,
+    };
+    let (retention, strict) = (shared.retention, shared.strict.as_ref());
+    let opening = Link::open(&shared.target, retention, strict, inbox);
+    let link = timeout(shared.timeout, opening).await.map_err(|_| {
+        Fault::untouched(
+            FaultKind::TimedOut,
+            format!("no connection within {} ms", shared.timeout.as_millis()),
+        )
+    })??;
+    if let Some(nodes) = shared.nodes.upgrade() {
+        nodes.admit(shared.index, &shared.state, &link.info);
+    }
+    // A replica may be promoted, an address may lead elsewhere: who it is is asked again and again.
+    shared.state.barred().map_or(Ok(link), Err)
+}
+
+/// Tries to connect until it succeeds.
+async fn connect_beside(shared: &Shared) -> Link {
+    let mut pause = PAUSE;
+    loop {
+        if let Ok(link) = connect(shared).await {
+            return link;
+        }
+        sleep(jittered(pause)).await;
+        pause = (pause * 2).min(STANDBY_PAUSE_MOST);
+    }
+}
+
+fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(0.5 + rand::random::<f64>() / 2.0)
+}
+
+/// Why a connection ended, and what was in flight on it.
+struct End {
+    fault: Fault,
+    in_flight: Sent,
+    /// The server answered something on it.
+    of_use: bool,
+}
+
 /// Sends and delivers until the connection ends (why), or nothing is left to do for a lane that was closed (`None`).
-async fn serve(shared: &Shared, link: Link) -> Option<Fault> {
+/// What was `unanswered` on the connection before is asked once more.
+async fn serve(shared: &Shared, link: Link, unanswered: Sent) -> Option<End> {
+    shared.hears.store(link.hears, Relaxed);
+    let now = Instant::now();
     let mut serving = Serving {
         shared,
         link,
         taken: Vec::new(),
-        again: Vec::new(),
+        again: Sent::default(),
         sent: Sent::default(),
-        since: Instant::now(),
-        suspect: false,
+        since: now,
+        heard: now,
+        doubt: shared.timeout / 2,
+        silence: Silence::None,
+        standby: None,
     };
+    serving.ask_again(unanswered);
     let mut silence = pin!(sleep(shared.timeout));
-    let end = poll_fn(|cx| serving.poll(cx, silence.as_mut())).await;
-    if let Some(fault) = &end {
-        serving.lose(fault);
-    }
-    end
+    let mut idle = pin!(sleep(IDLE));
+    let fault = poll_fn(|cx| serving.poll(cx, silence.as_mut(), idle.as_mut())).await?;
+    let in_flight = serving.in_flight();
+    Some(End {
+        fault,
+        in_flight,
+        of_use: serving.heard > now,
+    })
 }
 
 /// A lane with a connection.
@@ -269,90 +359,222 @@ struct Serving<'a> {
     link: Link,
     /// Taken from the backlog and not sent.
     taken: Vec<Op>,
-    /// To be asked again, at this step.
-    again: Vec<(Op, Step)>,
+    /// To be asked again.
+    again: Sent,
+    /// What waits for its answer, in the order of sending.
     sent: Sent,
     /// Since when the server has said nothing, while it is asked something.
     since: Instant,
-    /// It has been silent for a node time-out. Nothing more is sent until it speaks.
-    suspect: bool,
+    /// When it said something last.
+    heard: Instant,
+    /// How long a silence is before it is doubted, by what is in flight.
+    doubt: Duration,
+    silence: Silence,
+    /// The connection that is made beside this one while it is silent.
+    standby: Option<Pin<Box<dyn Future<Output = Link> + Send + 'a>>>,
 }
 
-/// What waits for its answer, in the order of sending.
-#[derive(Default)]
-struct Sent(VecDeque<(Op, Step)>);
+/// How long the answer to `call` is waited for without doubt: half of the time that it has.
+fn doubt(call: &Call, limit: Duration, round_trip: Duration) -> Duration {
+    let patience = match call.what {
+        What::Acquire { ttl, .. } | What::Extend { ttl, .. } => limit.min(ttl / 4),
+        _ => limit,
+    };
+    let least = LEAST_DOUBT.max(round_trip * 2);
+    (patience / 2).max(least).min(limit)
+}
 
-impl Drop for Sent {
-    fn drop(&mut self) {
-        for (op, _) in self.0.drain(..) {
-            op.answer(Reply::Failed(runtime_ended()));
+/// How far a silence has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Silence {
+    None,
+    /// The connection may be dead without anybody knowing, as a NAT or a load balancer leaves one that was quiet: a
+    /// second one is made beside it, and what is in flight is asked there if the first stays silent.
+    Doubted,
+    /// It has lasted for a node time-out. Nothing more is sent until the server speaks.
+    Suspect,
+}
+
+impl<'a> Serving<'a> {
+    /// Ready with why the connection should end, or with `None` where nothing is left to do.
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut silence: Pin<&mut Sleep>,
+        mut idle: Pin<&mut Sleep>,
+    ) -> Poll<Option<Fault>> {
+        self.shared.wake.register(cx.waker());
+        loop {
+            if let Err(fault) = self.poll_link(cx) {
+                return Poll::Ready(Some(fault));
+            }
+            if let Some(standby) = &mut self.standby
+                && let Poll::Ready(link) = standby.as_mut().poll(cx)
+            {
+                self.take_over(link);
+                continue;
+            }
+            if !self.sent.is_empty() {
+                match self.poll_silence(cx, silence.as_mut()) {
+                    Poll::Ready(Ok(())) => continue,
+                    Poll::Ready(Err(fault)) => return Poll::Ready(Some(fault)),
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+            let now = self.shared.clock.now();
+            if lock(&self.shared.backlog).is_done(now) {
+                return Poll::Ready(None);
+            }
+            std::task::ready!(self.poll_idle(cx, idle.as_mut()));
+            self.link.write_ping();
+            self.since = Instant::now();
+            self.sent.push_nobodys();
         }
     }
-}
 
-impl Serving<'_> {
-    /// Ready with why the connection should end, or with `None` where nothing is left to do.
-    fn poll(&mut self, cx: &mut Context<'_>, mut silence: Pin<&mut Sleep>) -> Poll<Option<Fault>> {
-        self.shared.wake.register(cx.waker());
+    /// Sends what waits and delivers what has come, until there is nothing more of either.
+    fn poll_link(&mut self, cx: &mut Context<'_>) -> Result<(), Fault> {
         loop {
             self.fill();
             if let Poll::Ready(Err(fault)) = self.link.poll_flush(cx) {
-                return Poll::Ready(Some(fault));
+                return Err(fault);
             }
-            match self.read(cx) {
-                Ok(false) => break,
-                // There is room for more, and there may be more to say.
-                Ok(true) => {}
-                Err(fault) => return Poll::Ready(Some(fault)),
+            // There is room for more, and there may be more to say.
+            if !self.read(cx)? {
+                return Ok(());
             }
         }
-        if self.sent.0.is_empty() {
-            let now = self.shared.clock.now();
-            return match lock(&self.shared.backlog).is_done(now) {
-                true => Poll::Ready(None),
-                false => Poll::Pending,
-            };
+    }
+
+    /// Ready when a silence has come further, or with why the connection should end.
+    fn poll_silence(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut silence: Pin<&mut Sleep>,
+    ) -> Poll<Result<(), Fault>> {
+        let limit = self.shared.timeout;
+        let patience = match self.silence {
+            Silence::None => self.doubt,
+            Silence::Doubted => limit,
+            Silence::Suspect => limit * GIVE_UP,
+        };
+        let end = self.since + patience;
+        // The timer is set anew only when it rings, which is seldom.
+        if silence.deadline() > end {
+            silence.as_mut().reset(end);
         }
         loop {
-            let patience = self.shared.timeout * if self.suspect { GIVE_UP } else { 1 };
-            // The timer is set anew only when it rings, which is seldom.
-            if silence.deadline() > self.since + patience {
-                silence.as_mut().reset(self.since + patience);
+            std::task::ready!(silence.as_mut().poll(cx));
+            if Instant::now() >= end {
+                break;
             }
-            if silence.as_mut().poll(cx).is_pending() {
-                return Poll::Pending;
+            silence.as_mut().reset(end);
+        }
+        let fault = || {
+            Fault::untouched(
+                FaultKind::TimedOut,
+                format!("no answer within {} ms", limit.as_millis()),
+            )
+        };
+        match self.silence {
+            Silence::None => {
+                self.silence = Silence::Doubted;
+                self.standby = Some(Box::pin(connect_beside(self.shared)));
             }
-            if Instant::now() < self.since + patience {
-                silence.as_mut().reset(self.since + patience);
+            Silence::Doubted => {
+                self.silence = Silence::Suspect;
+                self.shared.block(&fault(), Duration::MAX);
+            }
+            Silence::Suspect => return Poll::Ready(Err(fault())),
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Ready when the server has said nothing for long.
+    fn poll_idle(&self, cx: &mut Context<'_>, mut idle: Pin<&mut Sleep>) -> Poll<()> {
+        let end = self.heard + IDLE;
+        loop {
+            std::task::ready!(idle.as_mut().poll(cx));
+            if Instant::now() >= end {
+                return Poll::Ready(());
+            }
+            idle.as_mut().reset(end);
+        }
+    }
+
+    /// Goes on with another connection, on which what was in flight is asked once more.
+    fn take_over(&mut self, link: Link) {
+        tracing::debug!(
+            node = self.shared.state.name(),
+            "connection replaced: it was silent"
+        );
+        self.shared.hears.store(link.hears, Relaxed);
+        self.link = link;
+        let in_flight = self.in_flight();
+        self.has_spoken();
+        self.ask_again(in_flight);
+    }
+
+    /// The server is there, or there again.
+    fn has_spoken(&mut self) {
+        let now = Instant::now();
+        self.heard = now;
+        // Whatever came, what is behind it has not been waited for yet.
+        self.since = now;
+        self.standby = None;
+        if std::mem::replace(&mut self.silence, Silence::None) == Silence::Suspect {
+            self.shared.state.came_back();
+            lock(&self.shared.backlog).unblock(self.shared.clock.now());
+        }
+    }
+
+    /// Whether a command was carried out, nobody knows that lost its answer with the connection. Each may arrive twice:
+    /// it does the same again, or finds its token stale. What was lost twice is given up.
+    fn ask_again(&mut self, in_flight: Sent) {
+        let lost = Fault::unknown(FaultKind::Unreachable, "the connection was lost twice");
+        for Asked { op, again, .. } in in_flight.into_ops() {
+            if again || !op.ballot.wanted() {
+                self.shared.lost(&op, &lost);
                 continue;
             }
-            let fault = Fault::untouched(
-                FaultKind::TimedOut,
-                format!("no answer within {} ms", self.shared.timeout.as_millis()),
-            );
-            if self.suspect {
-                return Poll::Ready(Some(fault));
-            }
-            self.suspect = true;
-            self.shared.block(&fault);
+            op.ballot.asked_again(op.node);
+            self.again.push(Asked {
+                op,
+                step: Step::First,
+                again: true,
+            });
         }
+    }
+
+    /// What has no answer yet, in the order in which it was asked.
+    fn in_flight(&mut self) -> Sent {
+        let mut in_flight = std::mem::take(&mut self.again);
+        in_flight.append(&mut self.sent);
+        in_flight
     }
 
     /// Writes what waits, as far as there is room on the way.
     fn fill(&mut self) {
-        if self.suspect || self.sent.0.len() >= MOST_SENT {
+        let (limit, round_trip) = (self.shared.timeout, self.link.round_trip());
+        if self.silence == Silence::Suspect || self.sent.len() >= MOST_SENT {
             return;
         }
-        if self.sent.0.is_empty() {
+        if self.sent.is_empty() {
             self.since = Instant::now();
+            self.doubt = limit;
         }
-        for (op, step) in self.again.drain(..) {
-            self.link.write(op.ballot.call(), step);
-            self.sent.0.push_back((op, step));
+        for asked in self.again.drain() {
+            let call = asked.op.ballot.call();
+            self.doubt = self.doubt.min(doubt(call, limit, round_trip));
+            if asked.again && asked.step == Step::First && self.link.write_take_back(call) {
+                self.sent.push_nobodys();
+            }
+            self.link.write(call, asked.step);
+            self.sent.push(asked);
         }
         // Until there is nothing left or no room: of those that wait, nobody may want any.
         loop {
-            let sent = self.sent.0.len();
+            let sent = self.sent.len();
             let room = MOST_SENT.saturating_sub(sent);
             let least = if sent < CROWDED { 1 } else { sent / 4 };
             lock(&self.shared.backlog).take(&mut self.taken, least, room);
@@ -362,8 +584,14 @@ impl Serving<'_> {
             self.shared.busy.store(self.taken.len() >= BUSY, Relaxed);
             for op in self.taken.drain(..) {
                 if op.ballot.wanted() {
-                    self.link.write(op.ballot.call(), Step::First);
-                    self.sent.0.push_back((op, Step::First));
+                    let call = op.ballot.call();
+                    self.doubt = self.doubt.min(doubt(call, limit, round_trip));
+                    self.link.write(call, Step::First);
+                    self.sent.push(Asked {
+                        op,
+                        step: Step::First,
+                        again: false,
+                    });
                 } else {
                     op.answer(Reply::Failed(Fault::untouched(
                         FaultKind::TimedOut,
@@ -391,12 +619,7 @@ impl Serving<'_> {
                 Poll::Pending => break,
             }
         }
-        // Whatever came, what is behind it has not been waited for yet.
-        self.since = Instant::now();
-        if std::mem::take(&mut self.suspect) {
-            self.shared.state.came_back();
-            lock(&self.shared.backlog).unblock(now);
-        }
+        self.has_spoken();
         Ok(true)
     }
 
@@ -407,15 +630,18 @@ impl Serving<'_> {
         now: crate::clock::Instant,
         barred: Option<&Fault>,
     ) -> Result<(), Fault> {
-        let Some((op, step)) = self.sent.0.pop_front() else {
+        let Some(asked) = self.sent.pop() else {
             return Err(Fault::unknown(
                 FaultKind::Other,
                 "the server answered more than it was asked",
             ));
         };
+        let Some(Asked { op, step, again }) = asked else {
+            return Ok(());
+        };
         let reply = match Link::understand(op.ballot.call(), step, said) {
             Answer::Next(step) => {
-                self.again.push((op, step));
+                self.again.push(Asked { op, step, again });
                 return Ok(());
             }
             Answer::Saw(sight) => {
@@ -441,18 +667,4 @@ impl Serving<'_> {
         });
         leave.map_or(Ok(()), Err)
     }
-
-    /// The connection is gone, and with it what is on its way.
-    fn lose(&mut self, fault: &Fault) {
-        for (op, _) in self.again.drain(..).chain(self.sent.0.drain(..)) {
-            self.shared.lost(&op, fault);
-        }
-    }
-}
-
-fn runtime_ended() -> Fault {
-    Fault::unknown(
-        FaultKind::Unreachable,
-        "the runtime of this connection has ended",
-    )
 }

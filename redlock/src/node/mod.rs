@@ -9,6 +9,7 @@ mod lane;
 mod lanes;
 pub mod memory;
 mod redis;
+mod sent;
 #[cfg(feature = "cluster")]
 mod shards;
 mod state;
@@ -214,6 +215,8 @@ pub(crate) trait Ballot: Send + Sync {
     /// Which server of a cluster votes for it, before its vote.
     #[cfg(feature = "cluster")]
     fn voter(&self, _node: usize, _server: &Arc<NodeState>) {}
+    /// It was sent to a node twice, since the connection of the first time was lost: the first one may still arrive.
+    fn asked_again(&self, _node: usize) {}
     /// The answer to [`What::Look`], before its vote.
     fn saw(&self, _node: usize, _sight: Sight) {}
 }

@@ -335,6 +335,10 @@ impl Ballot for Routed {
         self.op.ballot.voter(node, server);
     }
 
+    fn asked_again(&self, node: usize) {
+        self.op.ballot.asked_again(node);
+    }
+
     fn saw(&self, node: usize, sight: Sight) {
         self.op.ballot.saw(node, sight);
     }

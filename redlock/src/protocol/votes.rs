@@ -119,6 +119,8 @@ pub(crate) struct Tally {
     failed: NodeSet,
     /// Nodes that are known not to hold what this round asked them to write.
     untouched: NodeSet,
+    /// Nodes that were asked twice: what they answer to the second says nothing of the first.
+    twice: NodeSet,
     /// The highest fence that any node told.
     pub(crate) fence: u64,
     /// What is left of the other holder's lease, by node that told; zero where the node was free.
@@ -143,6 +145,7 @@ impl Tally {
             no: NodeSet::default(),
             failed: NodeSet::default(),
             untouched: NodeSet::default(),
+            twice: NodeSet::default(),
             fence: 0,
             left: Vec::new(),
             cooling: Vec::new(),
@@ -216,9 +219,14 @@ impl Tally {
         self.faults.push((node, Fault::quarantined(left)));
     }
 
+    /// The same was sent to `node` before, and may have been carried out, or may yet be.
+    pub(crate) fn asked_again(&mut self, node: usize) {
+        self.twice.insert(node);
+    }
+
     /// Nodes that may hold what this round wrote, now or later.
     pub(crate) fn touched(&self) -> NodeSet {
-        NodeSet::all(self.nodes).minus(self.untouched)
+        NodeSet::all(self.nodes).minus(self.untouched.minus(self.twice))
     }
 
     /// Why nodes did not vote, those that answered with a fault.

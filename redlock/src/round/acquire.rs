@@ -19,6 +19,9 @@ use crate::{
 /// Rounds of one attempt: the first, and two more where tokens were stale.
 const ROUNDS: u32 = 3;
 
+/// How long the last nodes have to say why they have no vote, when there is no quorum without them.
+const LAST_CAUSES: Duration = Duration::from_millis(10);
+
 /// What is asked of the nodes.
 #[derive(Clone, Debug)]
 pub(crate) struct Ask {
@@ -235,6 +238,7 @@ pub(crate) async fn attempt(
                 }));
             }
             Decision::NoQuorum => {
+                round.complete(left().min(LAST_CAUSES)).await;
                 let (able, errors) = round.faults(&nodes.states);
                 return Err(Failure::NoQuorum { able, errors });
             }

@@ -164,6 +164,12 @@ impl Round {
         }
     }
 
+    /// Waits for the votes that a decision did without, at most this long. Cancel safe.
+    pub(crate) async fn complete(&self, within: Duration) {
+        let complete = self.until(|votes| votes.tally.silent().next().is_none().then_some(()));
+        let _ = tokio::time::timeout(within, complete).await;
+    }
+
     async fn until<T>(&self, look: impl Fn(&mut Votes) -> Option<T>) -> T {
         poll_fn(|cx| {
             let mut votes = lock(&self.votes);
@@ -208,13 +214,12 @@ impl Round {
         let mut errors: Vec<NodeError> = faults
             .map(|(node, fault)| NodeError::new(name(*node), fault.kind, fault.text.clone()))
             .collect();
-        if votes.overdue {
-            errors.extend(
-                votes.tally.silent().map(|node| {
-                    NodeError::new(name(node), FaultKind::TimedOut, "no answer in time")
-                }),
-            );
-        }
+        let silence = match votes.overdue {
+            true => "no answer in time",
+            false => "no answer yet",
+        };
+        let silent = votes.tally.silent();
+        errors.extend(silent.map(|node| NodeError::new(name(node), FaultKind::TimedOut, silence)));
         (states.len() - errors.len(), errors)
     }
 }
@@ -257,6 +262,10 @@ impl Ballot for Round {
             votes.voters.retain(|(of, _)| *of != node);
             votes.voters.push((node, Arc::clone(server)));
         }
+    }
+
+    fn asked_again(&self, node: usize) {
+        lock(&self.votes).tally.asked_again(node);
     }
 
     fn vote(&self, node: usize, reply: Reply) {

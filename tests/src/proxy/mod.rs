@@ -96,6 +96,20 @@ struct Rules {
     client_cuts: u64,
     /// The client-side cuts up to here have been followed by [`Proxy::deliver`].
     delivered: u64,
+    /// How often the established connections were given a flow of their own, and the last one.
+    settings: u64,
+    established: Flow,
+}
+
+impl Rules {
+    /// What becomes of the bytes of a connection that was accepted under `at_accept`.
+    fn flow(&self, direction: Direction, at_accept: &Self) -> Flow {
+        if self.settings > at_accept.settings {
+            self.established
+        } else {
+            self.flows[direction as usize]
+        }
+    }
 }
 
 impl Proxy {
@@ -135,6 +149,8 @@ impl Proxy {
                 cuts: 0,
                 client_cuts: 0,
                 delivered: 0,
+                settings: 0,
+                established: Flow::PASS,
             }),
             refusing: AtomicBool::new(false),
             accepted: AtomicUsize::new(0),
@@ -168,6 +184,15 @@ impl Proxy {
         self.shared
             .rules
             .send_modify(|rules| rules.flows = [flow; 2]);
+    }
+
+    /// Both directions of the connections that are open now; those that are accepted later are not concerned. With
+    /// [`Flow::Lose`] it is what a NAT or a load balancer does to a connection that it has forgotten.
+    pub fn set_established(&self, flow: Flow) {
+        self.shared.rules.send_modify(|rules| {
+            rules.settings += 1;
+            rules.established = flow;
+        });
     }
 
     /// Resets every connection, on both sides; what was held is lost. New connections are accepted.

@@ -77,7 +77,7 @@ impl<'a> Pump<'a> {
             }
             let client_cut = rules.client_cuts > self.at_accept.client_cuts;
             let delivered = rules.delivered > self.at_accept.client_cuts;
-            let mut flow = rules.flows[self.direction as usize];
+            let mut flow = rules.flow(self.direction, &self.at_accept);
             if client_cut {
                 match self.direction {
                     Direction::ToClient => return self.drain(from).await,

@@ -1,6 +1,7 @@
 //! One connection to a node.
 
 use std::{
+    sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -16,7 +17,7 @@ use super::{
 };
 #[cfg(any(feature = "cluster", feature = "sentinel"))]
 use crate::node::FaultKind;
-use crate::node::{Call, Fault, Info, Strict};
+use crate::node::{Call, Fault, Info, Strict, What};
 
 /// One connection to a node, with what the node said of itself when it was made.
 pub(in crate::node) struct Link {
@@ -116,6 +117,40 @@ impl Link {
     /// Writes the command of `call`, to be sent by the next flush.
     pub(in crate::node) fn write(&mut self, call: &Call, step: Step) {
         encode::command(call, step, &self.manner, self.wire.out());
+    }
+
+    /// Writes a PING, to be sent by the next flush: whether the connection is alive.
+    pub(in crate::node) fn write_ping(&mut self) {
+        resp::command(self.wire.out(), |ping| {
+            ping.arg("PING");
+        });
+    }
+
+    /// Before `call` is sent a second time: writes what undoes the first, where the second would take the key of the first
+    /// for another's. A fenced acquire needs none: its token is stale then. Says whether it wrote anything.
+    pub(in crate::node) fn write_take_back(&mut self, call: &Call) -> bool {
+        let What::Acquire {
+            owner, token: None, ..
+        } = call.what
+        else {
+            return false;
+        };
+        let take_back = Call {
+            key: Arc::clone(&call.key),
+            what: What::Release {
+                owner,
+                tombstone: None,
+                give_up: crate::clock::Instant::BEGINNING,
+            },
+        };
+        // With its source, since nobody would hear that the server does not know it.
+        encode::command(&take_back, Step::BySource, &self.manner, self.wire.out());
+        true
+    }
+
+    /// How long the server took to answer when it was connected.
+    pub(in crate::node) fn round_trip(&self) -> Duration {
+        self.info.told.map_or(Duration::ZERO, |(_, trip)| trip)
     }
 
     /// Sends what was written. Ready when all of it is on its way.

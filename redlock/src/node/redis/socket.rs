@@ -1,8 +1,9 @@
 //! The ways to a server: TCP, TLS, or a unix socket.
 
-use std::io;
+use std::{io, time::Duration};
 
 use redis::ConnectionAddr;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -10,6 +11,17 @@ use tokio::{
 
 use super::certificates::Certificates;
 use crate::node::{Fault, FaultKind};
+
+/// After this long without traffic, and then this often, the system sees whether the other end is there. Shorter than
+/// the patience of middleboxes with a quiet connection.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+#[cfg(any(
+    target_os = "linux",
+    target_os = "android",
+    target_vendor = "apple",
+    windows
+))]
+const KEEP_ALIVE_AGAIN: Duration = Duration::from_secs(10);
 
 /// Bytes there and back.
 pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -57,6 +69,16 @@ async fn tcp(host: &str, port: u16) -> Result<TcpStream, Fault> {
     stream
         .set_nodelay(true)
         .map_err(|error| unreachable(&error))?;
+    let keep_alive = TcpKeepalive::new().with_time(KEEP_ALIVE);
+    #[cfg(any(
+        target_os = "linux",
+        target_os = "android",
+        target_vendor = "apple",
+        windows
+    ))]
+    let keep_alive = keep_alive.with_interval(KEEP_ALIVE_AGAIN);
+    // A system that will not has one safeguard less: quiet connections are tried with a PING too.
+    let _ = SockRef::from(&stream).set_tcp_keepalive(&keep_alive);
     Ok(stream)
 }
 

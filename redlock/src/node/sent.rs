@@ -1,0 +1,69 @@
+//! What was sent on a connection and has no answer yet, in the order of sending.
+
+use std::collections::VecDeque;
+
+use super::{Fault, FaultKind, Op, Reply, redis::Step};
+
+/// An operation that waits for its answer.
+pub(super) struct Asked {
+    pub(super) op: Op,
+    pub(super) step: Step,
+    /// It was asked before, on a connection that was lost.
+    pub(super) again: bool,
+}
+
+/// Dropped: who waits is told that the runtime has ended.
+#[derive(Default)]
+pub(super) struct Sent(VecDeque<Option<Asked>>);
+
+impl Sent {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn push(&mut self, asked: Asked) {
+        self.0.push_back(Some(asked));
+    }
+
+    /// A command of the connection's own: nobody waits for its answer.
+    pub(super) fn push_nobodys(&mut self) {
+        self.0.push_back(None);
+    }
+
+    /// Whose answer comes next; nobody's where the connection asked.
+    pub(super) fn pop(&mut self) -> Option<Option<Asked>> {
+        self.0.pop_front()
+    }
+
+    pub(super) fn append(&mut self, later: &mut Self) {
+        self.0.append(&mut later.0);
+    }
+
+    /// Takes the operations out, in their order.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = Asked> {
+        self.0.drain(..).flatten()
+    }
+
+    pub(super) fn into_ops(mut self) -> impl Iterator<Item = Asked> {
+        std::mem::take(&mut self.0).into_iter().flatten()
+    }
+}
+
+impl Drop for Sent {
+    fn drop(&mut self) {
+        for asked in self.drain() {
+            asked.op.answer(Reply::Failed(runtime_ended()));
+        }
+    }
+}
+
+pub(super) fn runtime_ended() -> Fault {
+    Fault::unknown(
+        FaultKind::Unreachable,
+        "the runtime of this connection has ended",
+    )
+}

@@ -1,1 +1,0 @@
-//! Addresses, secrets, connecting, and connections that end while they are idle.

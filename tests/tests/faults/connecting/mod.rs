@@ -1,0 +1,3 @@
+//! Connecting, and staying connected.
+
+mod idle;
