@@ -33,6 +33,8 @@ pub enum ErrorKind {
     CoolingDown,
     /// Another held the lock until the wait was over.
     TimedOut,
+    /// The request would wait, and as many wait already as the limit of the request allows.
+    TooManyWaiters,
     /// Fewer nodes than a majority could vote.
     NoQuorum,
     /// The lock was lost: its validity ran out, or a majority of the nodes no longer knows it.
@@ -151,6 +153,14 @@ impl Error {
         .retry(left)
     }
 
+    pub(crate) fn too_many_waiters(key: &str) -> Self {
+        Self::new(
+            ErrorKind::TooManyWaiters,
+            "is held by another, and as many requests wait already as its max_waiters allows",
+        )
+        .about(key)
+    }
+
     /// `able` of the nodes could vote; `errors` says why each of the others could not.
     pub(crate) fn no_quorum(
         key: Option<&str>,
@@ -266,6 +276,12 @@ impl Error {
     #[must_use]
     pub fn is_timed_out(&self) -> bool {
         self.kind() == ErrorKind::TimedOut
+    }
+
+    /// The request would wait, and as many wait already as [`max_waiters`](crate::LockRequest::max_waiters) allows.
+    #[must_use]
+    pub fn is_too_many_waiters(&self) -> bool {
+        self.kind() == ErrorKind::TooManyWaiters
     }
 
     /// Fewer nodes than a majority could vote; [`node_errors`](Self::node_errors) says why.

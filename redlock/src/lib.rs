@@ -29,6 +29,7 @@ mod round;
 mod scope;
 mod service;
 mod sync;
+mod waiters;
 
 #[cfg(feature = "__mutants")]
 #[doc(hidden)]
@@ -49,6 +50,7 @@ pub use crate::{
     protocol::{guard_time::RestartGuard, token::FencingToken},
     request::{Acquire, LockRequest},
     scope::Scope,
+    waiters::WaiterLimit,
 };
 #[cfg(feature = "macros")]
 pub use redlock_macros::redlock;

@@ -19,6 +19,7 @@ use crate::{
         enlist::Enlisted,
     },
     service::Service,
+    waiters::{Place as WaitingPlace, WaiterLimit},
 };
 
 /// Further attempts of a request that does not wait, after votes that were split: so that one of those who ask at the
@@ -38,6 +39,9 @@ pub(crate) struct Pursuit<'a> {
     pub(crate) hold_terms: HoldTerms,
     /// How long it waits in all; zero for one look.
     pub(crate) wait: Duration,
+    /// A missing quorum is not waited for.
+    pub(crate) fail_fast: bool,
+    pub(crate) max_waiters: Option<&'a WaiterLimit>,
     /// Since when.
     pub(crate) since: Instant,
 }
@@ -46,17 +50,19 @@ impl Pursuit<'_> {
     /// Waits in line and asks until the lock is granted. Cancel safe: the place is left, and what an attempt may have
     /// been granted is released behind it.
     pub(crate) async fn catch(&self) -> Result<Arc<Hold>> {
+        let mut waiting = None;
         // Twice only where the lease was lost between being granted and being taken.
         loop {
-            let turn = match self.next_in_line().await? {
+            let turn = match self.next_in_line(&mut waiting).await? {
                 Next::Turn(turn) => turn,
                 Next::Hold(unclaimed) => match unclaimed.claim() {
                     Some(hold) => return Ok(hold),
                     None => continue,
                 },
                 Next::CoolingDown(left) => return Err(Error::cooling_down(self.name, left)),
+                Next::Outage(error) => return Err(error),
             };
-            let lease = self.ask(&turn).await?;
+            let lease = self.ask(&turn, &mut waiting).await?;
             let hold = lease.turn(self.hold_terms);
             turn.granted(&lease);
             if self.terms.keep_alive {
@@ -70,7 +76,7 @@ impl Pursuit<'_> {
     }
 
     /// The turn in this process, or a lease that is handed on.
-    async fn next_in_line(&self) -> Result<Next> {
+    async fn next_in_line(&self, waiting: &mut Option<WaitingPlace>) -> Result<Next> {
         let queue = &self.service.queue;
         if self.wait.is_zero() {
             let turn = queue.try_turn(self.key);
@@ -78,17 +84,26 @@ impl Pursuit<'_> {
                 .map(Next::Turn)
                 .map_err(|left| Error::busy(self.name, left));
         }
-        match queue.join(self.key, self.terms, self.hold_terms) {
+        let waiter = (self.terms, self.hold_terms, self.fail_fast);
+        match queue.join(self.key, waiter) {
             Joined::Turn(turn) => Ok(Next::Turn(turn)),
-            Joined::Waits(place) => place
-                .wait(self.left())
-                .await
-                .map_err(|left| Error::timed_out(self.name, self.wait, left)),
+            Joined::Waits(place) => {
+                let full = self.begin_to_wait(waiting).err();
+                // An outage concerns those beyond the limit as well: for one attempt's time it may show.
+                let time = match full {
+                    Some(full) if !self.fail_fast => return Err(full),
+                    Some(_) => self.left().min(self.core().node_timeout(self.terms.ttl)),
+                    None => self.left(),
+                };
+                place.wait(time).await.map_err(|left| {
+                    full.unwrap_or_else(|| Error::timed_out(self.name, self.wait, left))
+                })
+            }
         }
     }
 
     /// Asks the nodes until they grant a lease.
-    async fn ask(&self, turn: &Turn) -> Result<Arc<Lease>> {
+    async fn ask(&self, turn: &Turn, waiting: &mut Option<WaitingPlace>) -> Result<Arc<Lease>> {
         let core = self.core();
         let node_timeout = core.node_timeout(self.terms.ttl);
         let mut ask = Ask {
@@ -174,8 +189,21 @@ impl Pursuit<'_> {
                 failure,
                 Failure::NoToken | Failure::NoRandomness | Failure::CoolingDown { .. }
             );
+            let is_outage = refusal == Refusal::Outage;
+            if is_outage && self.fail_fast {
+                let error = self.failed(failure);
+                turn.fail_fast(&error);
+                return Err(error);
+            }
             if left.is_zero() || is_final {
                 return Err(self.failed(failure));
+            }
+            if let Err(full) = self.begin_to_wait(waiting) {
+                return Err(if is_outage {
+                    self.failed(failure)
+                } else {
+                    full
+                });
             }
             let was_refused = matches!(failure, Failure::Refused { .. });
             if enlisted.is_none() && was_refused {
@@ -224,6 +252,15 @@ impl Pursuit<'_> {
                 refused = Some(failure);
             }
         }
+    }
+
+    /// Counts the request among those who wait, where there is a limit on them.
+    fn begin_to_wait(&self, waiting: &mut Option<WaitingPlace>) -> Result<()> {
+        if let (Some(limit), None) = (self.max_waiters, &waiting) {
+            let place = limit.enter(self.name);
+            *waiting = Some(place.ok_or_else(|| Error::too_many_waiters(self.name))?);
+        }
+        Ok(())
     }
 
     /// How long others go first that were told of the last release: against them, who waits next to the holder would win

@@ -10,6 +10,7 @@ use std::{
 use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
+    error::Error,
     key::Key,
     lease::{HoldTerms, Lease, Succession, Terms, Unclaimed},
     round::Round,
@@ -46,6 +47,8 @@ struct Crowd {
 struct Waiter {
     terms: Terms,
     hold_terms: HoldTerms,
+    /// A missing quorum is not waited for.
+    fail_fast: bool,
     next: oneshot::Sender<Next>,
 }
 
@@ -71,6 +74,8 @@ pub(crate) enum Next {
     Hold(Unclaimed),
     /// The one before has left the key in a cool-down, for this long.
     CoolingDown(Duration),
+    /// No quorum answered the one before, and this one does not wait for the nodes to come back.
+    Outage(Error),
 }
 
 /// The right to ask Redis for a key, and then to hold it. Dropped: the next in line has it.
@@ -103,8 +108,7 @@ impl Queue {
     pub(crate) fn join(
         self: &Arc<Self>,
         key: &Arc<Key>,
-        terms: Terms,
-        hold_terms: HoldTerms,
+        (terms, hold_terms, fail_fast): (Terms, HoldTerms, bool),
     ) -> Joined {
         match lock(&self.lines).entry(Arc::clone(key)) {
             Entry::Vacant(entry) => {
@@ -121,6 +125,7 @@ impl Queue {
                 waiting.push_back(Waiter {
                     terms,
                     hold_terms,
+                    fail_fast,
                     next,
                 });
                 Joined::Waits(Place {
@@ -228,7 +233,7 @@ impl Queue {
             match waiter.next.send(Next::Turn(Turn::new(self, key, past))) {
                 Ok(()) => return,
                 Err(Next::Turn(mut back)) => back.live = false,
-                Err(Next::Hold(_) | Next::CoolingDown(_)) => {}
+                Err(_) => {}
             }
         }
     }
@@ -321,6 +326,26 @@ impl Turn {
             .map_or(0, |crowd| crowd.waiting.len())
     }
 
+    /// No quorum answered: those who do not wait for the nodes to come back leave the line.
+    pub(crate) fn fail_fast(&self, error: &Error) {
+        let mut lines = lock(&self.queue.lines);
+        let Some(crowd) = lines
+            .get_mut(&self.key)
+            .and_then(|line| line.crowd.as_mut())
+        else {
+            return;
+        };
+        let all = std::mem::take(&mut crowd.waiting);
+        let (leaving, staying) = all.into_iter().partition(|waiter| waiter.fail_fast);
+        crowd.waiting = staying;
+        drop(lines);
+        let leaving: VecDeque<Waiter> = leaving;
+        for waiter in leaving {
+            // Who gave up need not know.
+            let _ = waiter.next.send(Next::Outage(error.clone()));
+        }
+    }
+
     /// From now on the turn belongs to this lease.
     pub(crate) fn granted(mut self, lease: &Arc<Lease>) {
         self.live = false;
@@ -347,7 +372,7 @@ impl Succession for Queue {
                 Ok(()) => return true,
                 // Gave up at this very moment: its turn goes on as the next one's.
                 Err(Next::Hold(unclaimed)) => drop(unclaimed.claim()),
-                Err(Next::Turn(_) | Next::CoolingDown(_)) => {}
+                Err(_) => {}
             }
         }
         false

@@ -18,6 +18,7 @@ use crate::{
     pursuit::Pursuit,
     scope,
     service::Service,
+    waiters::WaiterLimit,
 };
 
 /// A request for one lock. Await it for a [`Guard`], or [`run`](Self::run) something under the lock.
@@ -59,6 +60,8 @@ pub struct LockRequest {
     max_hold: Option<Duration>,
     at_least: Duration,
     reentrant: bool,
+    fail_fast: bool,
+    max_waiters: Option<WaiterLimit>,
 }
 
 impl LockRequest {
@@ -73,6 +76,8 @@ impl LockRequest {
             max_hold: None,
             at_least: Duration::ZERO,
             reentrant: false,
+            fail_fast: false,
+            max_waiters: None,
         }
     }
 
@@ -130,6 +135,20 @@ impl LockRequest {
         self
     }
 
+    /// Whether a missing quorum is an error after one attempt. Off by default: the request tries again until its wait is
+    /// over, since nodes may come back. A lock that another holds is waited for in either case.
+    pub fn fail_fast(mut self, on: bool) -> Self {
+        self.fail_fast = on;
+        self
+    }
+
+    /// Answers [`is_too_many_waiters`](Error::is_too_many_waiters), rather than to wait, where as many requests wait already
+    /// as `limit` allows.
+    pub fn max_waiters(mut self, limit: &WaiterLimit) -> Self {
+        self.max_waiters = Some(limit.clone());
+        self
+    }
+
     /// Acquires the lock, runs `body` under it, and releases it at the end: kept alive, and cancelled when the lock is
     /// lost.
     ///
@@ -179,6 +198,8 @@ impl LockRequest {
             terms,
             hold_terms,
             wait: self.wait.unwrap_or(core.defaults.wait),
+            fail_fast: self.fail_fast,
+            max_waiters: self.max_waiters.as_ref(),
             since: core.now(),
         };
         pursuit.catch().await.map(Guard::new)

@@ -4,13 +4,14 @@ use super::{BoxError, ResponseBody, inside::sealed::Shared, locked::Locked};
 use crate::{
     held::{HeldLock, Passed},
     key::{Key, KeyError, KeyExtractor},
-    lock::{Acquiring, Lease, Refused, Run, WhenReady},
+    lock::{Lease, Run, WhenReady},
     reject::{Reason, Rejection, is_grpc},
 };
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use pin_project::pin_project;
+use redlock::{Acquire, Guard};
 use std::{
     fmt, panic,
     pin::Pin,
@@ -57,7 +58,7 @@ where
         pending: Option<Pending<S, ReqBody>>,
     },
     Acquire {
-        acquiring: Acquiring,
+        acquire: Acquire,
         pending: Option<Pending<S, ReqBody>>,
     },
     Run {
@@ -157,32 +158,27 @@ where
             Ok(Some(key)) => {
                 #[cfg(feature = "replay")]
                 let pending = pending.marked(&key);
-                match policy
-                    .lock
-                    .acquire(policy.render.key(&pending.request, key))
-                {
-                    Ok(acquiring) => Self::Acquire {
-                        acquiring,
-                        pending: Some(pending),
-                    },
-                    Err(refused) => Self::reject(policy.rejection(refused)),
+                let key = policy.render.key(&pending.request, key);
+                Self::Acquire {
+                    acquire: policy.lock.acquire(key),
+                    pending: Some(pending),
                 }
             }
         }
     }
 
     fn with_lock(
-        acquired: Result<redlock::Guard, Refused>,
+        acquired: redlock::Result<Guard>,
         mut pending: Pending<S, ReqBody>,
         policy: &Arc<Shared>,
         grpc: bool,
     ) -> Self {
         let lease = match acquired {
             Ok(guard) => Lease::new(guard),
-            Err(refused) if policy.0.lock.opens(&refused) => {
+            Err(error) if policy.0.lock.opens(&error) => {
                 return Self::unlocked(pending, Passed::NoQuorum);
             }
-            Err(refused) => return Self::reject(policy.0.rejection(refused)),
+            Err(error) => return Self::reject(policy.0.rejection(error)),
         };
         pending
             .request
@@ -235,8 +231,8 @@ where
                     };
                     State::with_key(key, pending, this.policy)
                 }
-                StateProj::Acquire { acquiring, pending } => {
-                    let acquired = ready!(Pin::new(acquiring).poll(cx));
+                StateProj::Acquire { acquire, pending } => {
+                    let acquired = ready!(Pin::new(acquire).poll(cx));
                     let Some(pending) = pending.take() else {
                         return Poll::Pending;
                     };

@@ -3,13 +3,14 @@
 use super::{BoxError, HoldUntil, OnDisconnect, RedlockLayer};
 use crate::{
     key::Namespace,
-    lock::{OnLost, Waiters},
+    lock::OnLost,
     reject::{BusyStatus, Rejection},
 };
 use bytes::Bytes;
 use http::{Method, Response};
 use http_body::Body;
 use http_body_util::BodyExt as _;
+use redlock::WaiterLimit;
 use std::{sync::Arc, time::Duration};
 
 /// # How long
@@ -108,7 +109,7 @@ impl<K, I> RedlockLayer<K, I> {
     /// said, 100 and 10,000.
     #[must_use]
     pub fn max_waiters(mut self, per_key: usize, in_all: usize) -> Self {
-        self.policy.lock.waiters = Arc::new(Waiters::with_limits(per_key, in_all));
+        self.policy.lock.max_waiters = WaiterLimit::new(per_key, in_all);
         self
     }
 

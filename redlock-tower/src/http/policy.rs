@@ -105,8 +105,8 @@ impl Policy {
         response
     }
 
-    pub(super) fn rejection(&self, refused: crate::lock::Refused) -> Rejection {
-        Rejection::refused(refused, self.busy)
+    pub(super) fn rejection(&self, error: redlock::Error) -> Rejection {
+        Rejection::refused(error, self.busy)
     }
 
     pub(super) fn lost<B>(&self, grpc: bool) -> Response<ResponseBody<B>> {

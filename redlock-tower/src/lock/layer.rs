@@ -1,7 +1,7 @@
 //! The layer for services whose requests are not HTTP.
 
-use super::{LockOptions, LockService, OnLost, Waiters};
-use redlock::Redlock;
+use super::{LockOptions, LockService, OnLost};
+use redlock::{Redlock, WaiterLimit};
 use std::{fmt, sync::Arc, time::Duration};
 use tower_layer::Layer;
 
@@ -96,7 +96,7 @@ impl<F> LockLayer<F> {
     /// How many requests may wait for one key (100), and in all (10,000), in this process.
     #[must_use]
     pub fn max_waiters(mut self, per_key: usize, in_all: usize) -> Self {
-        self.options.waiters = Arc::new(Waiters::with_limits(per_key, in_all));
+        self.options.max_waiters = WaiterLimit::new(per_key, in_all);
         self
     }
 }

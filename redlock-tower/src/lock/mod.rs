@@ -7,16 +7,14 @@ mod lease;
 mod options;
 mod run;
 mod service;
-mod waiters;
 mod when_ready;
 
 pub(crate) use self::{
-    acquire::{Acquiring, Keyless, Refused, is_outage},
+    acquire::{Keyless, is_outage},
     close::{Close, Ending},
     lease::{Lease, Slot},
     options::LockOptions,
     run::{Ran, Run},
-    waiters::Waiters,
     when_ready::{WhenReady, not_ready},
 };
 pub use self::{

@@ -1,8 +1,13 @@
 //! What to ask of the lock, and asking for it.
 
-use super::{Acquiring, Keyless, Refused, Waiters};
-use redlock::{LockRequest, Redlock};
-use std::{sync::Arc, time::Duration};
+use super::{Keyless, is_outage};
+use redlock::{Acquire, Error, Redlock, WaiterLimit};
+use std::time::Duration;
+
+/// Requests that wait for one key, unless the layer says otherwise; each of them holds a connection of the server.
+const PER_KEY: usize = 100;
+/// Requests that wait at all, unless the layer says otherwise.
+const IN_ALL: usize = 10_000;
 
 /// What happens to a running request whose lock can no longer be relied on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -26,7 +31,7 @@ pub(crate) struct LockOptions {
     pub(crate) on_lost: OnLost,
     pub(crate) fail_open: bool,
     pub(crate) dedupe_for: Option<Duration>,
-    pub(crate) waiters: Arc<Waiters>,
+    pub(crate) max_waiters: WaiterLimit,
 }
 
 impl LockOptions {
@@ -40,37 +45,29 @@ impl LockOptions {
             on_lost: OnLost::default(),
             fail_open: false,
             dedupe_for: None,
-            waiters: Arc::default(),
+            max_waiters: WaiterLimit::new(PER_KEY, IN_ALL),
         }
-    }
-
-    /// Asks for the lock, kept alive until it is released.
-    pub(crate) fn acquire(&self, key: String) -> Result<Acquiring, Refused> {
-        // one look takes no place in the queue
-        let place = match self.wait {
-            Some(Duration::ZERO) => None,
-            _ => Some(self.waiters.enter(&key).ok_or(Refused::TooManyWaiters)?),
-        };
-        Ok(Acquiring::new(self.request(key), place))
     }
 
     /// Whether a request that got no lock runs without it.
-    pub(crate) fn opens(&self, refused: &Refused) -> bool {
-        match refused.outage() {
-            Some(error) if self.fail_open => {
-                tracing::warn!(error = %Keyless(error), "no quorum: a request runs without its lock");
-                true
-            }
-            _ => false,
+    pub(crate) fn opens(&self, error: &Error) -> bool {
+        let opens = self.fail_open && is_outage(error);
+        if opens {
+            tracing::warn!(error = %Keyless(error), "no quorum: a request runs without its lock");
         }
+        opens
     }
 
-    fn request(&self, key: String) -> LockRequest {
+    /// Asks for the lock, kept alive until it is released. Where the request may run without it, an outage is not waited
+    /// for.
+    pub(crate) fn acquire(&self, key: String) -> Acquire {
         let mut request = self
             .redlock
             .lock(key)
             .keep_alive(true)
-            .reentrant(self.reentrant);
+            .reentrant(self.reentrant)
+            .fail_fast(self.fail_open)
+            .max_waiters(&self.max_waiters);
         if let Some(ttl) = self.ttl {
             request = request.ttl(ttl);
         }
@@ -80,6 +77,6 @@ impl LockOptions {
         if let Some(most) = self.max_hold {
             request = request.max_hold(most);
         }
-        request
+        request.into_future()
     }
 }

@@ -1,9 +1,8 @@
 //! The service behind [`LockLayer`](super::LockLayer).
 
-use super::{
-    Acquiring, Close, Ending, Lease, LockOptions, Ran, Refused, Run, WhenReady, not_ready,
-};
+use super::{Close, Ending, Lease, LockOptions, Ran, Run, WhenReady, not_ready};
 use pin_project::pin_project;
+use redlock::Acquire;
 use std::{
     error::Error,
     fmt,
@@ -49,14 +48,9 @@ where
             None => State::Pass {
                 future: self.inner.call(request),
             },
-            Some(key) => match options.acquire(key) {
-                Err(refused) => State::Refused {
-                    refused: Some(refused),
-                },
-                Ok(acquiring) => State::Acquire {
-                    acquiring,
-                    pending: Some((not_ready(&mut self.inner), request)),
-                },
+            Some(key) => State::Acquire {
+                acquire: options.acquire(key),
+                pending: Some((not_ready(&mut self.inner), request)),
             },
         };
         LockFuture { state, options }
@@ -97,7 +91,7 @@ enum State<S: Service<Req>, Req> {
         future: S::Future,
     },
     Acquire {
-        acquiring: Acquiring,
+        acquire: Acquire,
         pending: Option<(S, Req)>,
     },
     /// Without the lock, as `fail_open` has it.
@@ -113,9 +107,6 @@ enum State<S: Service<Req>, Req> {
         close: Close,
         result: Option<Result<S::Response, LockError<S::Error>>>,
     },
-    Refused {
-        refused: Option<Refused>,
-    },
     Done,
 }
 
@@ -127,8 +118,8 @@ impl<S: Service<Req>, Req> Future for LockFuture<S, Req> {
         loop {
             let next = match this.state.as_mut().project() {
                 StateProj::Pass { future } => return future.poll(cx).map_err(LockError::Inner),
-                StateProj::Acquire { acquiring, pending } => {
-                    let acquired = ready!(Pin::new(acquiring).poll(cx));
+                StateProj::Acquire { acquire, pending } => {
+                    let acquired = ready!(Pin::new(acquire).poll(cx));
                     let Some((service, request)) = pending.take() else {
                         return Poll::Pending;
                     };
@@ -140,12 +131,13 @@ impl<S: Service<Req>, Req> Future for LockFuture<S, Req> {
                                 this.options.on_lost,
                             ),
                         },
-                        Err(refused) if this.options.opens(&refused) => State::Open {
+                        Err(error) if this.options.opens(&error) => State::Open {
                             future: WhenReady::new(service, request),
                         },
-                        Err(refused) => State::Refused {
-                            refused: Some(refused),
-                        },
+                        Err(error) => {
+                            this.state.set(State::Done);
+                            return Poll::Ready(Err(error.into()));
+                        }
                     }
                 }
                 StateProj::Open { future } => return future.poll(cx).map_err(LockError::Inner),
@@ -176,11 +168,6 @@ impl<S: Service<Req>, Req> Future for LockFuture<S, Req> {
                     ready!(Pin::new(close).poll(cx));
                     return result.take().map_or(Poll::Pending, Poll::Ready);
                 }
-                StateProj::Refused { refused } => {
-                    return refused
-                        .take()
-                        .map_or(Poll::Pending, |refused| Poll::Ready(Err(refused.into())));
-                }
                 // polled after completion
                 StateProj::Done => return Poll::Pending,
             };
@@ -209,11 +196,12 @@ pub enum LockError<E> {
     Inner(E),
 }
 
-impl<E> From<Refused> for LockError<E> {
-    fn from(refused: Refused) -> Self {
-        match refused {
-            Refused::TooManyWaiters => Self::TooManyWaiters,
-            Refused::Lock(error) => Self::Lock(error),
+impl<E> From<redlock::Error> for LockError<E> {
+    fn from(error: redlock::Error) -> Self {
+        if error.is_too_many_waiters() {
+            Self::TooManyWaiters
+        } else {
+            Self::Lock(error)
         }
     }
 }

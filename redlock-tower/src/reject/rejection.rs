@@ -3,7 +3,7 @@
 use super::Reason;
 use crate::{
     key::KeyError,
-    lock::{Keyless, Refused, is_outage},
+    lock::{Keyless, is_outage},
 };
 use http::StatusCode;
 use std::{borrow::Cow, time::Duration};
@@ -67,11 +67,8 @@ impl Rejection {
         }
     }
 
-    pub(crate) fn refused(refused: Refused, busy: BusyStatus) -> Self {
-        let rejection = match refused {
-            Refused::TooManyWaiters => return Self::new(Reason::TooManyWaiters),
-            Refused::Lock(error) => Self::from(error),
-        };
+    pub(crate) fn refused(error: redlock::Error, busy: BusyStatus) -> Self {
+        let rejection = Self::from(error);
         match rejection.reason {
             Reason::Busy | Reason::TimedOut => Self {
                 status: busy.into(),
@@ -167,6 +164,7 @@ impl From<redlock::Error> for Rejection {
         let reason = match &error {
             e if e.is_busy() => Reason::Busy,
             e if e.is_timed_out() => Reason::TimedOut,
+            e if e.is_too_many_waiters() => Reason::TooManyWaiters,
             e if e.is_lost() => Reason::Lost,
             e if is_outage(e) => Reason::NoQuorum,
             e if e.is_closed() => Reason::Stopping,

@@ -13,4 +13,5 @@ mod lease;
 mod placement;
 mod replay;
 mod restart_guard;
+mod waiters;
 mod waiting;
