@@ -5,7 +5,7 @@ use crate::{
     held::{HeldLock, Passed},
     key::{Key, KeyError, KeyExtractor},
     lock::{Lease, Run, WhenReady},
-    reject::{Reason, Rejection, is_grpc},
+    reject::{Reason, Rejection},
 };
 use bytes::Bytes;
 use http::{Request, Response};
@@ -80,19 +80,6 @@ pub(super) struct Pending<S, ReqBody> {
     pub(super) request: Request<ReqBody>,
 }
 
-impl<S, ReqBody> Pending<S, ReqBody> {
-    /// Tells the replay whether the key says whose request it is.
-    #[cfg(feature = "replay")]
-    fn marked(mut self, key: &Key) -> Self {
-        if key.names_no_user() {
-            self.request
-                .extensions_mut()
-                .insert(crate::replay::Unscoped);
-        }
-        self
-    }
-}
-
 impl<S, K, ReqBody, ResBody> ResponseFuture<S, K, ReqBody, ResBody>
 where
     S: Service<Request<ReqBody>>,
@@ -111,7 +98,7 @@ where
         pending: Pending<S, ReqBody>,
         policy: Arc<Shared>,
     ) -> Self {
-        let grpc = is_grpc(pending.request.headers());
+        let grpc = policy.0.rejects_as_grpc(pending.request.headers());
         Self {
             state: State::Extract {
                 key,
@@ -147,7 +134,7 @@ where
 
     fn with_key(
         key: Result<Option<Key>, KeyError>,
-        pending: Pending<S, ReqBody>,
+        #[cfg_attr(not(feature = "replay"), expect(unused_mut))] mut pending: Pending<S, ReqBody>,
         policy: &Shared,
     ) -> Self {
         let policy = &policy.0;
@@ -157,8 +144,13 @@ where
             Ok(None) => Self::unlocked(pending, Passed::NoKey),
             Ok(Some(key)) => {
                 #[cfg(feature = "replay")]
-                let pending = pending.marked(&key);
+                let scope = policy.records.then(|| policy.render.record_scope(&key));
                 let key = policy.render.key(&pending.request, key);
+                #[cfg(feature = "replay")]
+                if let Some(scope) = scope {
+                    let scope = crate::replay::RecordScope::new(scope, &key);
+                    pending.request.extensions_mut().insert(scope);
+                }
                 Self::Acquire {
                     acquire: policy.lock.acquire(key),
                     pending: Some(pending),
@@ -190,7 +182,7 @@ where
             policy.0.lock.on_lost,
         );
         let locked = Locked::new(run, Arc::clone(policy), grpc);
-        match policy.0.on_disconnect {
+        match policy.0.on_disconnect() {
             super::OnDisconnect::Cancel => Self::Run { locked },
             super::OnDisconnect::Finish => Self::Detached {
                 task: tokio::spawn(locked.in_current_span()),

@@ -37,7 +37,8 @@ pub(crate) mod sealed {
     pub struct Shared(pub(crate) Policy);
 
     pub trait Sealed {
-        /// Whether a duplicate is refused where nothing is said: it would run behind the first, and gain nothing.
-        const REFUSE: bool = false;
+        /// Whether answers are kept. Then a duplicate is refused by default, since it would gain nothing from running
+        /// behind the first, and the handler outlives its client.
+        const RECORDS: bool = false;
     }
 }

@@ -50,7 +50,8 @@ impl<S, K, I: Inside<S>> Layer<S> for RedlockLayer<K, I> {
 
     fn layer(&self, inner: S) -> Self::Service {
         let mut policy = self.policy.clone();
-        if <I as sealed::Sealed>::REFUSE && policy.lock.wait.is_none() {
+        policy.records = <I as sealed::Sealed>::RECORDS;
+        if policy.records && policy.lock.wait.is_none() {
             policy.lock.wait = Some(Duration::ZERO);
         }
         let policy = Arc::new(sealed::Shared(policy));

@@ -82,18 +82,33 @@ impl<K, I> RedlockLayer<K, I> {
         self
     }
 
-    /// Requests of these methods are locked, and no others. Unless said, all but GET, HEAD, OPTIONS and TRACE.
+    /// Requests of these methods are locked, and no others; with GET also HEAD, which runs the same handler.
+    /// Default: all but GET, HEAD, OPTIONS and TRACE.
     #[must_use]
     pub fn methods(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
         self.policy.methods = Some(methods.into_iter().collect());
         self
     }
 
-    /// Keys are put under this name in place of the method and route, so that routes with the same name share their
-    /// locks.
+    /// Keys are put under this name in place of the route, so that routes with the same name share their locks.
+    ///
+    /// Name one where one handler has several routes, and outside of a router, where all requests are in one namespace.
+    /// Nothing that a client sends changes the namespace.
     #[must_use]
     pub fn namespace(mut self, name: impl AsRef<str>) -> Self {
         self.policy.render.namespace = Namespace::Named(Arc::from(name.as_ref()));
+        self
+    }
+
+    /// The services inside speak gRPC, as on a tonic server: keys are namespaced by the path, which names the method, and
+    /// every rejection is a `grpc-status`. Default: the route, and a `grpc-status` only for requests of
+    /// `content-type: application/grpc`.
+    #[must_use]
+    pub fn grpc(mut self) -> Self {
+        self.policy.grpc = true;
+        if let Namespace::Route = self.policy.render.namespace {
+            self.policy.render.namespace = Namespace::GrpcMethod;
+        }
         self
     }
 
@@ -131,10 +146,11 @@ impl<K, I> RedlockLayer<K, I> {
         self
     }
 
-    /// What happens to the handler when its client is gone: [`OnDisconnect::Cancel`] unless said.
+    /// What happens to the handler when its client is gone. Default: [`OnDisconnect::Cancel`], and with a replay
+    /// [`OnDisconnect::Finish`], since a client that gave up tries again, and must not run the handler twice.
     #[must_use]
     pub fn on_disconnect(mut self, on_disconnect: OnDisconnect) -> Self {
-        self.policy.on_disconnect = on_disconnect;
+        self.policy.on_disconnect = Some(on_disconnect);
         self
     }
 

@@ -7,7 +7,7 @@ use crate::{
     reject::{self, BusyStatus, Reason, Rejection},
 };
 use bytes::Bytes;
-use http::{Method, Response, response::Parts};
+use http::{HeaderMap, Method, Response, response::Parts};
 use http_body_util::combinators::UnsyncBoxBody;
 use std::{fmt, sync::Arc};
 
@@ -27,10 +27,15 @@ pub enum HoldUntil {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OnDisconnect {
-    /// It is cancelled, as without this layer, and the lock is released.
+    /// It is cancelled, as without this layer, and the lock is released. Default without a replay.
+    ///
+    /// With a replay, fit only for a handler that has written nothing when it is cancelled at any of its awaits, say
+    /// because it writes in one transaction with the record: otherwise the retry runs it a second time.
     #[default]
     Cancel,
-    /// It runs to its response, in a task of its own, and keeps the lock until then.
+    /// It runs to its response, in a task of its own, and keeps the lock until then. Default with a replay.
+    ///
+    /// Task-local values of layers further out are not there in that task.
     Finish,
 }
 
@@ -47,7 +52,12 @@ pub(crate) struct Policy {
     /// `None`: all that are not safe.
     pub(crate) methods: Option<Arc<[Method]>>,
     pub(crate) hold_until: HoldUntil,
-    pub(crate) on_disconnect: OnDisconnect,
+    /// `None`: as fits what is inside.
+    pub(crate) on_disconnect: Option<OnDisconnect>,
+    /// Answers are kept and given again.
+    pub(crate) records: bool,
+    /// The services inside are gRPC, whatever a request says of itself.
+    pub(crate) grpc: bool,
     pub(crate) busy: BusyStatus,
     pub(crate) failure: Option<Arc<IsFailure>>,
     pub(crate) on_reject: Option<Arc<OnReject>>,
@@ -61,7 +71,9 @@ impl Policy {
             required: false,
             methods: None,
             hold_until: HoldUntil::default(),
-            on_disconnect: OnDisconnect::default(),
+            on_disconnect: None,
+            records: false,
+            grpc: false,
             busy: BusyStatus::default(),
             failure: None,
             on_reject: None,
@@ -70,9 +82,27 @@ impl Policy {
 
     pub(super) fn locks(&self, method: &Method) -> bool {
         match &self.methods {
-            Some(methods) => methods.contains(method),
+            // a HEAD runs the handler of the GET
+            Some(methods) => {
+                methods.contains(method)
+                    || (*method == Method::HEAD && methods.contains(&Method::GET))
+            }
             None => !method.is_safe(),
         }
+    }
+
+    /// A handler whose answer is kept runs to its end: cancelled half-way, it would be run again by the retry.
+    pub(super) fn on_disconnect(&self) -> OnDisconnect {
+        self.on_disconnect.unwrap_or(if self.records {
+            OnDisconnect::Finish
+        } else {
+            OnDisconnect::Cancel
+        })
+    }
+
+    /// Whether a request is rejected in the form of gRPC.
+    pub(crate) fn rejects_as_grpc(&self, request: &HeaderMap) -> bool {
+        self.grpc || reject::is_grpc(request)
     }
 
     /// Whether this response frees the key at once; a gRPC status that is still to come in trailers is no failure yet.
@@ -123,6 +153,8 @@ impl fmt::Debug for Policy {
             .field("methods", &self.methods)
             .field("hold_until", &self.hold_until)
             .field("on_disconnect", &self.on_disconnect)
+            .field("records", &self.records)
+            .field("grpc", &self.grpc)
             .field("busy", &self.busy)
             .finish_non_exhaustive()
     }

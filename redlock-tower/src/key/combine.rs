@@ -1,6 +1,6 @@
 //! Two keys as one.
 
-use super::{Key, KeyError, KeyExtractor};
+use super::{Key, KeyError, KeyExtractor, Scope};
 use http::request::Parts;
 use pin_project::pin_project;
 use std::{
@@ -21,6 +21,7 @@ impl<A, B> And<A, B> {
 
 impl<A: KeyExtractor, B: KeyExtractor> KeyExtractor for And<A, B> {
     type Future = AndFuture<A::Future, B::Future>;
+    type Scope = <A::Scope as Scope>::And<B::Scope>;
 
     fn extract(&self, parts: &Parts) -> Self::Future {
         AndFuture {

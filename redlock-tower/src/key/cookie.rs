@@ -1,7 +1,7 @@
 //! The key from a cookie.
 
 use super::{
-    KeyExtractor,
+    KeyExtractor, Unstated,
     single::{Extracted, single},
 };
 use http::{header::COOKIE, request::Parts};
@@ -20,6 +20,7 @@ pub fn cookie(name: &'static str) -> Cookie {
 
 impl KeyExtractor for Cookie {
     type Future = Extracted;
+    type Scope = Unstated;
 
     fn extract(&self, parts: &Parts) -> Self::Future {
         // over HTTP/2 the pairs may come as headers of their own

@@ -1,6 +1,6 @@
 //! The key from what an outer layer put into the request's extensions.
 
-use super::{IntoKey, Key, KeyError, KeyExtractor};
+use super::{IntoKey, Key, KeyError, KeyExtractor, Unstated};
 use http::request::Parts;
 use std::{
     fmt,
@@ -47,6 +47,7 @@ where
     K: IntoKey,
 {
     type Future = Ready<Result<Option<Key>, KeyError>>;
+    type Scope = Unstated;
 
     fn extract(&self, parts: &Parts) -> Self::Future {
         ready(match parts.extensions.get::<T>() {

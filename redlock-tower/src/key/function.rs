@@ -1,6 +1,6 @@
 //! The key from a closure, plain or async.
 
-use super::{IntoKey, Key, KeyError, KeyExtractor};
+use super::{IntoKey, Key, KeyError, KeyExtractor, Unstated};
 use http::request::Parts;
 use pin_project::pin_project;
 use std::{
@@ -16,6 +16,7 @@ where
     K: IntoKey,
 {
     type Future = Ready<Result<Option<Key>, KeyError>>;
+    type Scope = Unstated;
 
     fn extract(&self, parts: &Parts) -> Self::Future {
         ready(self(parts).into_key())
@@ -59,6 +60,7 @@ where
     Fut: Future<Output: IntoKey> + Send,
 {
     type Future = FromAsyncFuture<Fut>;
+    type Scope = Unstated;
 
     fn extract(&self, parts: &Parts) -> Self::Future {
         FromAsyncFuture {

@@ -1,7 +1,7 @@
 //! The key from a request header.
 
 use super::{
-    KeyExtractor,
+    KeyExtractor, Unstated,
     single::{Extracted, single},
 };
 use http::{HeaderName, request::Parts};
@@ -27,6 +27,7 @@ pub fn header(name: &'static str) -> Header {
 
 impl KeyExtractor for Header {
     type Future = Extracted;
+    type Scope = Unstated;
 
     fn extract(&self, parts: &Parts) -> Self::Future {
         single("header", self.0, parts.headers.get_all(self.0).iter())

@@ -1,11 +1,11 @@
 //! The key from the `Idempotency-Key` header.
 
-use super::{Key, KeyError, KeyExtractor};
+use super::{Key, KeyError, KeyExtractor, Unstated};
 use http::{HeaderMap, request::Parts};
 use std::future::{Ready, ready};
 
-/// The part's name, by which a key that names no user is recognized.
-pub(super) const NAME: &str = "idempotency-key";
+/// The header, and the name of the key's part.
+const NAME: &str = "idempotency-key";
 
 /// The key from `Idempotency-Key`: see [`idempotency_key`].
 #[derive(Clone, Copy, Debug)]
@@ -14,12 +14,13 @@ pub struct IdempotencyKey;
 /// The `Idempotency-Key` header, as in [draft-ietf-httpapi-idempotency-key-header]: a quoted string, or the same without
 /// the quotes, as many clients send it.
 ///
-/// Clients choose it, so it is unique for one user at best: combine it with what tells users apart.
+/// Clients choose it, so it is unique for one client at best, and says nothing of who asks: combine it with the
+/// [`identity`](super::identity) of the caller.
 ///
 /// ```
-/// use redlock_tower::key::{self, KeyExtractor};
+/// use redlock_tower::key::{self, KeyExtractor, Unstated};
 ///
-/// let per_submit = key::header("x-user-id").and(key::idempotency_key());
+/// let per_submit = key::identity(key::header("x-user-id")).and(key::idempotency_key());
 /// # fn check(_: impl KeyExtractor) {}
 /// # check(per_submit);
 /// ```
@@ -32,6 +33,7 @@ pub fn idempotency_key() -> IdempotencyKey {
 
 impl KeyExtractor for IdempotencyKey {
     type Future = Ready<Result<Option<Key>, KeyError>>;
+    type Scope = Unstated;
 
     fn extract(&self, parts: &Parts) -> Self::Future {
         ready(read(&parts.headers).map(|value| value.map(|value| Key::named(NAME, value))))

@@ -12,6 +12,7 @@
 //! | a closure over [`Parts`] | what it returns |
 //! | [`from_async`] | what an async closure returns |
 //!
+//! [`identity`] and [`public`] state to whom a recorded answer may be given again (feature `replay`).
 //! Several are combined with [`KeyExtractor::and`]; parts cannot run into each other. A request that has no key passes
 //! without a lock (never under one shared "anonymous" key), or is answered with 400 where the layer says `required()`.
 //!
@@ -40,6 +41,7 @@ mod path;
 mod peer;
 mod query;
 mod render;
+mod scope;
 mod single;
 mod value;
 
@@ -56,6 +58,7 @@ pub use self::{
     idempotency::{IdempotencyKey, idempotency_key},
     peer::{PeerIp, peer_ip},
     query::{Query, query},
+    scope::{Identity, Public, Scope, Scoped, Stated, Unstated, identity, public},
     value::{IntoKey, Key},
 };
 #[cfg(feature = "replay")]
@@ -70,6 +73,10 @@ use http::request::Parts;
 pub trait KeyExtractor: Send + Sync + 'static {
     /// [`std::future::Ready`] where nothing has to be waited for.
     type Future: Future<Output = Result<Option<Key>, KeyError>> + Send;
+
+    /// Whether the key says who asks, which a layer that keeps answers has to know. [`Unstated`] in an extractor of your
+    /// own; [`identity`] and [`public`] state it.
+    type Scope: Scope;
 
     /// The key of this request, or `None` if it has none.
     ///

@@ -1,7 +1,7 @@
 //! The key from the path as axum's router matched it.
 
 use super::{
-    Key, KeyError, KeyExtractor,
+    Key, KeyError, KeyExtractor, Unstated,
     single::{Extracted, single},
 };
 use axum::extract::{FromRequestParts as _, RawPathParams};
@@ -23,6 +23,7 @@ pub fn path(parameter: &'static str) -> Path {
 
 impl KeyExtractor for Path {
     type Future = Extracted;
+    type Scope = Unstated;
 
     fn extract(&self, parts: &Parts) -> Self::Future {
         // axum gives its parameters only to its own extractors, which want the head for themselves
@@ -61,6 +62,7 @@ pub fn matched_path() -> MatchedPath {
 
 impl KeyExtractor for MatchedPath {
     type Future = Ready<Result<Option<Key>, KeyError>>;
+    type Scope = Unstated;
 
     fn extract(&self, parts: &Parts) -> Self::Future {
         let matched = parts.extensions.get::<axum::extract::MatchedPath>();

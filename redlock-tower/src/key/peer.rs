@@ -1,6 +1,6 @@
 //! The key from the address of the connection.
 
-use super::{Key, KeyError, KeyExtractor};
+use super::{Key, KeyError, KeyExtractor, Unstated};
 use http::request::Parts;
 use std::{
     future::{Ready, ready},
@@ -23,6 +23,7 @@ pub fn peer_ip() -> PeerIp {
 
 impl KeyExtractor for PeerIp {
     type Future = Ready<Result<Option<Key>, KeyError>>;
+    type Scope = Unstated;
 
     fn extract(&self, parts: &Parts) -> Self::Future {
         ready(Ok(address(parts).map(|address| {

@@ -1,7 +1,7 @@
 //! The key from a query parameter.
 
 use super::{
-    KeyExtractor,
+    KeyExtractor, Unstated,
     single::{Extracted, single},
 };
 use http::request::Parts;
@@ -19,6 +19,7 @@ pub fn query(name: &'static str) -> Query {
 
 impl KeyExtractor for Query {
     type Future = Extracted;
+    type Scope = Unstated;
 
     fn extract(&self, parts: &Parts) -> Self::Future {
         let pairs = parts.uri.query().unwrap_or_default().split('&');

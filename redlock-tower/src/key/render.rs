@@ -1,6 +1,6 @@
 //! From a key's parts to the key in Redis: namespace, encoding, hashing.
 
-use super::value::{Form, Key};
+use super::value::{Form, Key, Part};
 use http::Request;
 use sha2::{Digest, Sha256};
 use std::{fmt::Write as _, sync::Arc};
@@ -8,12 +8,14 @@ use std::{fmt::Write as _, sync::Arc};
 /// Longer keys are hashed: a client cannot fill the nodes with keys of its own length.
 const LONGEST: usize = 200;
 
-/// What keeps the keys of one route apart from those of another.
+/// What keeps the keys of one route apart from those of another. Nothing in it is for the client to choose.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Namespace {
-    /// The method and the matched path.
+    /// The route as the router matched it.
     #[default]
     Route,
+    /// The path, which names the method of a gRPC service and is compared byte for byte there.
+    GrpcMethod,
     /// A name that several routes may share.
     Named(Arc<str>),
 }
@@ -26,18 +28,6 @@ pub(crate) struct Render {
 }
 
 impl Render {
-    fn prefix<B>(&self, request: &Request<B>) -> String {
-        match &self.namespace {
-            Namespace::Named(name) => redlock::key::part(name),
-            Namespace::Route => {
-                let mut prefix = redlock::key::part(request.method());
-                prefix.push(':');
-                prefix.push_str(&redlock::key::part(route(request)));
-                prefix
-            }
-        }
-    }
-
     /// The key in Redis. Injective: each part is `name=value`, with `:` and `=` of a name, and `:` of a value, encoded.
     /// It never ends in a suffix of the lock's own keys, since a part always has a `=` and a hash has only digits.
     pub(crate) fn key<B>(&self, request: &Request<B>, key: Key) -> String {
@@ -45,9 +35,29 @@ impl Render {
             Form::Exact(key) => return key,
             Form::Parts(parts) => parts,
         };
-        let mut out = self.prefix(request);
+        let namespace = match &self.namespace {
+            Namespace::Named(name) => name,
+            Namespace::Route => route(request),
+            Namespace::GrpcMethod => request.uri().path(),
+        };
+        self.write(redlock::key::part(namespace), &parts)
+    }
+
+    /// Whose records these are: the key without its route, since an `Idempotency-Key` is unique for its client and not
+    /// for each route.
+    #[cfg(feature = "replay")]
+    pub(crate) fn record_scope(&self, key: &Key) -> String {
+        let name = match &self.namespace {
+            Namespace::Named(name) => redlock::key::part(name),
+            Namespace::Route | Namespace::GrpcMethod => String::new(),
+        };
+        self.write(name, &key.clone().into_parts())
+    }
+
+    fn write(&self, namespace: String, parts: &[Part]) -> String {
+        let mut out = namespace;
         let prefix = out.len();
-        for part in &parts {
+        for part in parts {
             out.push(':');
             let name = redlock::key::part(&part.name);
             if name.contains('=') {
@@ -75,19 +85,20 @@ impl Render {
     }
 }
 
-/// The route as the router knows it; without one the path. A gRPC path names a method, a router's pattern all of them.
+/// The route as the router matched it, without the slash at its end: a route with and one without it are often one
+/// handler. Empty where no router has matched yet, since a path is spelled by the client.
 fn route<B>(request: &Request<B>) -> &str {
     #[cfg(feature = "axum")]
-    if !crate::reject::is_grpc(request.headers()) {
-        if let Some(matched) = request.extensions().get::<axum::extract::MatchedPath>() {
-            return matched.as_str();
-        }
-        // inside of a nested service the path has lost its first half
-        if let Some(original) = request.extensions().get::<axum::extract::OriginalUri>() {
-            return original.0.path();
-        }
+    if let Some(matched) = request.extensions().get::<axum::extract::MatchedPath>() {
+        let route = matched.as_str();
+        return match route.trim_end_matches('/') {
+            "" => route,
+            trimmed => trimmed,
+        };
     }
-    request.uri().path()
+    #[cfg(not(feature = "axum"))]
+    let _ = request;
+    ""
 }
 
 /// Percent-encodes what is not text, so that any two byte strings stay different.

@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt};
 
 /// A key as taken from a request.
 ///
-/// Made of named parts, it is put behind the layer's namespace (method and route, unless you name one), each part
+/// Made of named parts, it is put behind the layer's namespace (the route, unless you name one), each part
 /// encoded so that parts cannot run into each other, and hashed (SHA-256) where it would get long.
 /// [`exact`](Key::exact) skips all of that.
 ///
@@ -69,7 +69,7 @@ impl Key {
         Self(Form::Parts(parts))
     }
 
-    fn into_parts(self) -> Vec<Part> {
+    pub(super) fn into_parts(self) -> Vec<Part> {
         match self.0 {
             Form::Parts(parts) => parts,
             Form::Exact(key) => vec![Part {
@@ -77,12 +77,6 @@ impl Key {
                 value: key.into_bytes(),
             }],
         }
-    }
-
-    /// Whether it is nothing but an `Idempotency-Key`, which a client chooses.
-    #[cfg(feature = "replay")]
-    pub(crate) fn names_no_user(&self) -> bool {
-        matches!(&self.0, Form::Parts(parts) if parts.iter().all(|part| part.name == super::idempotency::NAME))
     }
 
     /// An empty value names nobody: all who send one would share a lock.

@@ -1,7 +1,10 @@
 //! The options of the replay, and its place under the lock.
 
 use super::{ReplayService, ReplayStore, run::Options};
-use crate::http::{Inside, RedlockLayer, sealed};
+use crate::{
+    http::{Inside, RedlockLayer, sealed},
+    key::{KeyExtractor, Scoped},
+};
 use http::{HeaderName, header};
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -19,7 +22,7 @@ const HEADERS: [HeaderName; 6] = [
 #[derive(Clone)]
 pub struct Replay<St>(Options<St>);
 
-impl<K> RedlockLayer<K> {
+impl<K: KeyExtractor> RedlockLayer<K> {
     /// A repeated `Idempotency-Key` gets the first response again, for `ttl`: see the [module](crate::replay).
     ///
     /// A duplicate of a request that still runs is refused, unless the layer has a [`wait`](RedlockLayer::wait); then it
@@ -29,7 +32,10 @@ impl<K> RedlockLayer<K> {
     /// A request with the header is read into memory before the handler runs, and its response before it goes out, up
     /// to the limits. It costs one more round trip to the store before the handler and one after.
     #[must_use]
-    pub fn replay<St: ReplayStore>(self, store: St, ttl: Duration) -> RedlockLayer<K, Replay<St>> {
+    pub fn replay<St: ReplayStore>(self, store: St, ttl: Duration) -> RedlockLayer<K, Replay<St>>
+    where
+        K::Scope: Scoped,
+    {
         self.with_inside(Replay(Options {
             store,
             ttl,
@@ -75,7 +81,7 @@ impl<S, St: ReplayStore> Inside<S> for Replay<St> {
 }
 
 impl<St> sealed::Sealed for Replay<St> {
-    const REFUSE: bool = true;
+    const RECORDS: bool = true;
 }
 
 impl<St> fmt::Debug for Replay<St> {

@@ -11,9 +11,11 @@
 //! | used with another method, path, query or body | 422 |
 //!
 //! Failures (see [`RedlockLayer::failure_if`]) and 408, 425 and 429 are not kept: the next try runs. What is kept stands
-//! under the layer's key *and* the `Idempotency-Key`, so that with a key that names the user nobody gets another one's
-//! response. Where the layer's key is nothing but the `Idempotency-Key`, the `Authorization` header counts as part of the
-//! request: another user is answered with 422.
+//! under the layer's key, without its route, *and* the `Idempotency-Key`. The layer's key has to say who asks
+//! ([`key::identity`](crate::key::identity)), so that nobody gets another one's response.
+//!
+//! The handler runs to its end although its client is gone ([`OnDisconnect::Finish`](crate::OnDisconnect::Finish)), since
+//! a client that gave up tries again.
 //!
 //! Writes to the store carry the lock's fencing token, and a store refuses one older than it has seen: a handler that
 //! was paused and lost its lock leaves nothing behind. The handler's own effects are its own: where the process dies
@@ -28,7 +30,7 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let redlock = Redlock::connect(Cluster::new(3).nodes()).await?;
-//! let per_submit = key::header("x-user-id").and(key::idempotency_key());
+//! let per_submit = key::identity(key::header("x-user-id")).and(key::idempotency_key());
 //! let app: Router = Router::new().route("/payments", post(async || "paid")).layer(
 //!     RedlockLayer::new(redlock, per_submit)
 //!         .required()
@@ -49,7 +51,7 @@ mod run;
 mod service;
 mod store;
 
-pub(crate) use self::service::{Recorded, Unscoped};
+pub(crate) use self::service::{RecordScope, Recorded};
 pub use self::{
     body::ReplayBody,
     layer::Replay,

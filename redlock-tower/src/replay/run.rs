@@ -4,19 +4,17 @@ use super::{
     Begun, ReplayBody, ReplayStore,
     body::Tail,
     record::{self, Answer, Fingerprint},
-    service::{Recorded, Unscoped},
+    service::Recorded,
 };
 use crate::{
     HeldLock,
     http::{BoxError, sealed::Shared},
-    key::push_hex,
-    reject::{Reason, Rejection, is_grpc, status_failed},
+    reject::{Reason, Rejection, status_failed},
 };
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, response};
 use http_body::Body;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use sha2::{Digest as _, Sha256};
 use std::{fmt, sync::Arc, time::Duration};
 use tower_service::Service;
 
@@ -48,7 +46,8 @@ pub(super) struct Run<S, St, ReqBody> {
     pub(super) service: S,
     pub(super) request: Request<ReqBody>,
     pub(super) lock: HeldLock,
-    pub(super) idempotency_key: Vec<u8>,
+    /// The name of the record.
+    pub(super) record: String,
     pub(super) options: Arc<Options<St>>,
     pub(super) policy: Arc<Shared>,
 }
@@ -66,11 +65,11 @@ where
         mut service,
         request,
         lock,
-        idempotency_key,
+        record,
         options,
         policy,
     } = run;
-    let grpc = is_grpc(request.headers());
+    let grpc = policy.0.rejects_as_grpc(request.headers());
     let reject = |reason| {
         Ok(policy
             .0
@@ -84,10 +83,9 @@ where
         Err(error) if error.is::<LengthLimitError>() => return reject(Reason::BodyTooLarge),
         Err(_) => return reject(Reason::BodyUnreadable),
     };
-    let fingerprint =
-        record::fingerprint(&parts, &body, parts.extensions.get::<Unscoped>().is_some());
+    let fingerprint = record::fingerprint(&parts, &body);
     let keeper = Keeper {
-        key: record_key(lock.key(), &idempotency_key),
+        key: record,
         fingerprint,
         lock,
         options,
@@ -129,13 +127,6 @@ where
         }
         _ => Ok(Response::from_parts(head, ReplayBody::plain(body))),
     }
-}
-
-/// The lock's key names the route and the user; what a client chose is hashed, whatever it is.
-fn record_key(lock_key: &str, idempotency_key: &[u8]) -> String {
-    let mut key = format!("replay:{lock_key}:");
-    push_hex(&mut key, &Sha256::digest(idempotency_key));
-    key
 }
 
 /// Statuses that say "not now": kept, they would say so for as long as the record lasts.

@@ -7,13 +7,14 @@ use super::{
 use crate::{
     HeldLock,
     http::{BoxError, sealed::Shared},
-    key,
-    reject::{Rejection, is_grpc},
+    key::{self, push_hex},
+    reject::Rejection,
 };
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use pin_project::pin_project;
+use sha2::{Digest as _, Sha256};
 use std::{
     fmt,
     future::ready,
@@ -28,9 +29,32 @@ use tower_service::Service;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Recorded;
 
-/// The mark on a request whose lock's key is the `Idempotency-Key` alone, and so names no user.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Unscoped;
+/// In whose name a request is recorded: the way from the layer's key to the name of the record.
+#[derive(Clone)]
+pub(crate) struct RecordScope {
+    /// The layer's key without its route.
+    scope: String,
+    /// The length of the lock's key as the layer wrote it. What stands before it is the namespace of the `Redlock`.
+    len: usize,
+}
+
+impl RecordScope {
+    pub(crate) fn new(scope: String, lock_key: &str) -> Self {
+        Self {
+            scope,
+            len: lock_key.len(),
+        }
+    }
+
+    /// The name of the record of one submit: namespace, scope, and the hash of what the client chose.
+    pub(super) fn record(&self, lock: &HeldLock, idempotency_key: &[u8]) -> String {
+        let end = lock.key().len().saturating_sub(self.len);
+        let namespace = lock.key().get(..end).unwrap_or_default();
+        let mut name = format!("{namespace}replay:{}:", self.scope);
+        push_hex(&mut name, &Sha256::digest(idempotency_key));
+        name
+    }
+}
 
 /// Answers a repeated request with the first response: see [`replay`](crate::replay).
 pub struct ReplayService<S, St> {
@@ -66,21 +90,21 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let state = match (
-            request.extensions().get::<HeldLock>(),
-            key::idempotency(request.headers()),
-        ) {
+    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+        // taken out, so that it is never another layer's further in
+        let scope = request.extensions_mut().remove::<RecordScope>();
+        let lock = request.extensions().get::<HeldLock>();
+        let state = match (scope.zip(lock), key::idempotency(request.headers())) {
             // without a lock nothing guards the store
             (None, _) | (_, Ok(None)) => State::Pass(self.inner.call(request)),
             (_, Err(error)) => {
-                let response = self
-                    .policy
-                    .0
-                    .reject(Rejection::no_key(&error), is_grpc(request.headers()));
+                let policy = &self.policy.0;
+                let grpc = policy.rejects_as_grpc(request.headers());
+                let response = policy.reject(Rejection::no_key(&error), grpc);
                 State::Run(Box::pin(ready(Ok(response.map(ReplayBody::rejection)))))
             }
-            (Some(lock), Ok(Some(idempotency_key))) => {
+            (Some((scope, lock)), Ok(Some(idempotency_key))) => {
+                let record = scope.record(lock, &idempotency_key);
                 let lock = lock.clone();
                 let clone = self.inner.clone();
                 let service = mem::replace(&mut self.inner, clone);
@@ -89,7 +113,7 @@ where
                     service,
                     request,
                     lock,
-                    idempotency_key,
+                    record,
                     options,
                     policy,
                 })))

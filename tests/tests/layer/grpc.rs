@@ -135,7 +135,7 @@ async fn serve(layer: RedlockLayer<key::Header>, shop: &Arc<Shop>) -> SocketAddr
     let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = incoming.local_addr().unwrap();
     let server = Server::builder()
-        .layer(layer)
+        .layer(layer.grpc())
         .add_service(Orders(Arc::clone(shop)));
     tokio::spawn(server.serve_with_incoming(incoming));
     address

@@ -107,7 +107,7 @@ async fn h4_what_a_signalled_handler_answers_is_never_kept() {
             "too late"
         }
     };
-    let layer = RedlockLayer::new(redlock, key::header("x-user-id"))
+    let layer = RedlockLayer::new(redlock, key::identity(key::header("x-user-id")))
         .ttl(TTL)
         .on_lost(OnLost::Signal);
     let app = Router::new()

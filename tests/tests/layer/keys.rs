@@ -34,7 +34,7 @@ async fn keys(key: impl KeyExtractor, route: &str, requests: Vec<Request<Body>>)
 }
 
 #[tokio::test]
-async fn a_header_under_its_method_and_route() {
+async fn a_header_under_its_route() {
     let by =
         |method: &str, user: &str| request(method, "/users/7/orders", &[("x-user-id", user)], "");
     let keys = keys(
@@ -46,8 +46,8 @@ async fn a_header_under_its_method_and_route() {
     assert_eq!(
         keys,
         [
-            "POST:/users/%7Bid%7D/orders:x-user-id=ann",
-            "PUT:/users/%7Bid%7D/orders:x-user-id=a%3Ab"
+            "/users/%7Bid%7D/orders:x-user-id=ann",
+            "/users/%7Bid%7D/orders:x-user-id=a%3Ab"
         ]
     );
 }
@@ -77,11 +77,11 @@ async fn path_query_cookie_and_idempotency_key() {
     let route = "/orders/{id}";
     assert_eq!(
         keys(key::path("id"), route, vec![post("/orders/a%2Fb", &[])]).await,
-        ["POST:/orders/%7Bid%7D:id=a/b"]
+        ["/orders/%7Bid%7D:id=a/b"]
     );
     assert_eq!(
         keys(key::matched_path(), route, vec![post("/orders/7", &[])]).await,
-        ["POST:/orders/%7Bid%7D:route=/orders/%7Bid%7D"]
+        ["/orders/%7Bid%7D:route=/orders/%7Bid%7D"]
     );
     assert_eq!(
         keys(
@@ -90,7 +90,7 @@ async fn path_query_cookie_and_idempotency_key() {
             vec![post("/orders/7?x=1&of=a+b%26", &[])]
         )
         .await,
-        ["POST:/orders/%7Bid%7D:of=a b&"]
+        ["/orders/%7Bid%7D:of=a b&"]
     );
     assert_eq!(
         keys(
@@ -99,13 +99,13 @@ async fn path_query_cookie_and_idempotency_key() {
             vec![post("/orders/7", &[("cookie", "a=b; sid=c=d")])]
         )
         .await,
-        ["POST:/orders/%7Bid%7D:sid=c=d"]
+        ["/orders/%7Bid%7D:sid=c=d"]
     );
     let quoted = post("/orders/7", &[("idempotency-key", "\"k-1\"")]);
     let bare = post("/orders/7", &[("idempotency-key", "k-1")]);
     assert_eq!(
         keys(key::idempotency_key(), route, vec![quoted, bare]).await,
-        ["POST:/orders/%7Bid%7D:idempotency-key=k-1"; 2]
+        ["/orders/%7Bid%7D:idempotency-key=k-1"; 2]
     );
 }
 
@@ -127,7 +127,7 @@ async fn an_extension_of_an_outer_layer() {
         .layer(Extension(User(42)));
     assert_eq!(
         send(&app, request("POST", "/orders", &[], "")).await.body,
-        "POST:/orders:key=42"
+        "/orders:key=42"
     );
 }
 
@@ -139,7 +139,7 @@ async fn the_peers_address_where_asked_for() {
         .insert(ConnectInfo("127.0.0.1:4711".parse::<SocketAddr>().unwrap()));
     assert_eq!(
         keys(key::peer_ip(), "/orders", vec![by_peer]).await,
-        ["POST:/orders:peer=127.0.0.1"]
+        ["/orders:peer=127.0.0.1"]
     );
 }
 
@@ -147,10 +147,7 @@ async fn the_peers_address_where_asked_for() {
 async fn closures_plain_async_and_exact() {
     let by = || request("POST", "/orders", &[("x-user-id", "ann")], "");
     let user = |parts: &Parts| Some(parts.headers.get("x-user-id")?.to_str().ok()?.to_owned());
-    assert_eq!(
-        keys(user, "/orders", vec![by()]).await,
-        ["POST:/orders:key=ann"]
-    );
+    assert_eq!(keys(user, "/orders", vec![by()]).await, ["/orders:key=ann"]);
     let slow = key::from_async(move |parts: &Parts| {
         let user = user(parts);
         async move {
@@ -160,7 +157,7 @@ async fn closures_plain_async_and_exact() {
     });
     assert_eq!(
         keys(slow, "/orders", vec![by()]).await,
-        ["POST:/orders:user=ann"]
+        ["/orders:user=ann"]
     );
     let exact = |_: &Parts| Some(Key::exact("invoice:42"));
     assert_eq!(keys(exact, "/orders", vec![by()]).await, ["invoice:42"]);
@@ -298,7 +295,7 @@ async fn long_and_secret_keys_are_hashed() {
     assert_ne!(long[0], long[1]);
     for key in &long {
         assert!(
-            key.starts_with("POST:/orders:sha256:") && key.len() < 100,
+            key.starts_with("/orders:sha256:") && key.len() < 100,
             "{key}"
         );
     }
@@ -317,7 +314,7 @@ async fn long_and_secret_keys_are_hashed() {
     )
     .await;
     assert!(
-        answer.body.starts_with("POST:/orders:sha256:") && !answer.body.contains("secret"),
+        answer.body.starts_with("/orders:sha256:") && !answer.body.contains("secret"),
         "{}",
         answer.body
     );

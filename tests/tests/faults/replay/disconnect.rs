@@ -1,0 +1,121 @@
+//! A client that gave up and tries again.
+
+use super::{DAY, SOON, by_user, locks};
+use axum::{Router, extract::Request, routing::post};
+use redlock_tower::{KeyExtractor as _, OnDisconnect, RedlockLayer, key, replay::MemoryStore};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+use tests::eventually;
+use tokio::{net::TcpListener, sync::Semaphore};
+
+/// Charges in two steps, with a door between them.
+#[derive(Default)]
+struct Till {
+    begun: AtomicUsize,
+    charged: AtomicUsize,
+    gone: AtomicUsize,
+}
+
+/// Counts handlers that were dropped, at whatever step.
+struct Gone(Arc<Till>);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.0.gone.fetch_add(1, SeqCst);
+    }
+}
+
+fn charging(till: &Arc<Till>, door: &Arc<Semaphore>) -> Router {
+    let (till, door) = (Arc::clone(till), Arc::clone(door));
+    let handler = move |_: Request| async move {
+        let _gone = Gone(Arc::clone(&till));
+        till.begun.fetch_add(1, SeqCst);
+        door.acquire().await.unwrap().forget();
+        format!("charge {}", till.charged.fetch_add(1, SeqCst) + 1)
+    };
+    Router::new().route("/pay", post(handler))
+}
+
+async fn serve(app: Router) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    address
+}
+
+/// A client on a connection of its own, which closes it when its time is over.
+async fn pay(to: SocketAddr, patience: Duration) -> reqwest::Result<(u16, String)> {
+    let client = reqwest::Client::builder().timeout(patience).build()?;
+    let request = client
+        .post(format!("http://{to}/pay"))
+        .header("x-user-id", "ann")
+        .header("idempotency-key", "1");
+    let response = request.send().await?;
+    Ok((response.status().as_u16(), response.text().await?))
+}
+
+/// The client of the docs' own example times out, and tries until it has an answer.
+#[tokio::test]
+async fn f41_a_client_that_times_out_and_retries_is_charged_once() {
+    let per_submit = by_user().and(key::idempotency_key());
+    let layer = RedlockLayer::new(locks().await, per_submit)
+        .required()
+        .replay(MemoryStore::new(), DAY);
+    let (till, door) = (Arc::<Till>::default(), Arc::new(Semaphore::new(0)));
+    let address = serve(charging(&till, &door).layer(layer)).await;
+
+    let gave_up = pay(address, Duration::from_millis(300)).await.unwrap_err();
+    assert!(gave_up.is_timeout(), "{gave_up}");
+    eventually(SOON, async || till.begun.load(SeqCst) == 1).await;
+    // the first one still runs
+    let (status, _) = pay(address, SOON).await.unwrap();
+    assert_eq!((status, till.gone.load(SeqCst)), (409, 0));
+    door.add_permits(10);
+    eventually(SOON, async || {
+        pay(address, SOON).await.unwrap() == (200, "charge 1".to_owned())
+    })
+    .await;
+    let counts = (till.begun.load(SeqCst), till.charged.load(SeqCst));
+    assert_eq!(counts, (1, 1));
+}
+
+/// The same for a time-out of a layer outside, which drops the service's future.
+#[tokio::test]
+async fn f41_a_time_out_outside_of_the_layer_runs_nothing_twice() {
+    let layer = RedlockLayer::new(locks().await, by_user())
+        .wait(SOON)
+        .replay(MemoryStore::new(), DAY);
+    let (till, door) = (Arc::<Till>::default(), Arc::new(Semaphore::new(0)));
+    let app = charging(&till, &door).layer(layer);
+    let request = || super::submit("/pay", "1", "");
+
+    let patience = Duration::from_millis(100);
+    let first = tower::ServiceExt::oneshot(app.clone(), request());
+    assert!(tokio::time::timeout(patience, first).await.is_err());
+    eventually(SOON, async || till.begun.load(SeqCst) == 1).await;
+    let retry = tokio::spawn(tower::ServiceExt::oneshot(app.clone(), request()));
+    door.add_permits(10);
+    let answer = super::read(retry.await.unwrap().unwrap()).await;
+    assert!(super::replayed(&answer));
+    let counts = (till.begun.load(SeqCst), till.charged.load(SeqCst));
+    assert_eq!(counts, (1, 1));
+}
+
+/// A handler that writes nothing before its last await may be cancelled, where the program says so.
+#[tokio::test]
+async fn f41_cancelling_is_a_choice() {
+    let layer = RedlockLayer::new(locks().await, by_user()).on_disconnect(OnDisconnect::Cancel);
+    let layer = layer.replay(MemoryStore::new(), DAY);
+    let (till, door) = (Arc::<Till>::default(), Arc::new(Semaphore::new(0)));
+    let address = serve(charging(&till, &door).layer(layer)).await;
+    let gave_up = pay(address, Duration::from_millis(300)).await.unwrap_err();
+    assert!(gave_up.is_timeout(), "{gave_up}");
+    eventually(SOON, async || till.gone.load(SeqCst) == 1).await;
+    assert_eq!(till.charged.load(SeqCst), 0);
+}

@@ -1,0 +1,154 @@
+//! What a client may choose changes nothing of the namespace of its key.
+
+use super::{DAY, SOON, by_user, locks, read, replayed, submit};
+use axum::{Router, body::Body, routing::any};
+use http::{Method, Request, StatusCode, Version};
+use redlock_tower::{RedlockLayer, key, replay::MemoryStore};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::SeqCst},
+};
+use tests::{eventually, within};
+use tokio::sync::Semaphore;
+use tower::{Layer as _, ServiceExt as _, service_fn};
+
+/// Requests of ann that differ in everything that is hers to choose.
+fn disguises() -> Vec<Request<Body>> {
+    let plain = || Request::post("/carts/7/orders").header("x-user-id", "ann");
+    let with = |name: &str, value: &str| plain().header(name, value).body(Body::empty());
+    let mut all: Vec<_> = [
+        ("content-type", "application/json"),
+        ("content-type", "application/grpc"),
+        ("content-type", "application/grpc+proto"),
+        ("content-type", "application/grpc-web"),
+        ("accept", "text/html"),
+        ("te", "trailers"),
+        ("host", "elsewhere.example"),
+        ("x-forwarded-prefix", "/v2"),
+        ("x-http-method-override", "PUT"),
+        ("x-original-url", "/other"),
+    ]
+    .into_iter()
+    .map(|(name, value)| with(name, value))
+    .collect();
+    all.push(plain().uri("/carts/7/orders?a=1").body(Body::empty()));
+    all.push(plain().uri("/carts/7/orders/").body(Body::empty()));
+    all.push(
+        plain()
+            .uri("http://elsewhere.example/carts/7/orders")
+            .body(Body::empty()),
+    );
+    all.push(plain().version(Version::HTTP_2).body(Body::empty()));
+    all.push(plain().method(Method::PUT).body(Body::empty()));
+    all.push(plain().method("PURGE").body(Body::empty()));
+    all.into_iter().map(Result::unwrap).collect()
+}
+
+/// A handler of several methods and spellings of its path, which stays inside until the door opens.
+fn shop(entered: &Arc<AtomicUsize>, door: &Arc<Semaphore>) -> Router {
+    let (entered, door) = (Arc::clone(entered), Arc::clone(door));
+    let handler = move || async move {
+        entered.fetch_add(1, SeqCst);
+        door.acquire().await.unwrap().forget();
+        StatusCode::CREATED
+    };
+    Router::new()
+        .route("/carts/{id}/orders", any(handler.clone()))
+        .route("/carts/{id}/orders/", any(handler))
+}
+
+#[tokio::test]
+async fn f40_no_disguise_gets_a_lock_of_its_own() {
+    let (entered, door) = (Arc::<AtomicUsize>::default(), Arc::new(Semaphore::new(0)));
+    let layer = RedlockLayer::new(locks().await, key::header("x-user-id")).refuse();
+    let app = shop(&entered, &door).layer(layer);
+    let first = tokio::spawn(app.clone().oneshot(submit("/carts/7/orders", "1", "")));
+    eventually(SOON, async || entered.load(SeqCst) == 1).await;
+    for request in disguises() {
+        let shown = format!("{request:?}");
+        let answer = read(within(SOON, app.clone().oneshot(request)).await.unwrap()).await;
+        let refused = answer.status == 409 || answer.header("grpc-status") == "10";
+        assert!(refused && entered.load(SeqCst) == 1, "{shown}");
+    }
+    door.add_permits(1);
+    assert_eq!(first.await.unwrap().unwrap().status(), 201);
+}
+
+/// Outside of a router, and inside of a service that does its own routing, there is only what the client sent.
+#[tokio::test]
+async fn f40_nor_where_no_router_has_matched() {
+    let (entered, door) = (Arc::<AtomicUsize>::default(), Arc::new(Semaphore::new(0)));
+    let layer = RedlockLayer::new(locks().await, key::header("x-user-id")).refuse();
+    let service = {
+        let app = shop(&entered, &door);
+        layer.layer(service_fn(move |request| app.clone().oneshot(request)))
+    };
+    let first = tokio::spawn(service.clone().oneshot(submit("/carts/7/orders", "1", "")));
+    eventually(SOON, async || entered.load(SeqCst) == 1).await;
+    for request in disguises() {
+        let shown = format!("{request:?}");
+        let answer = within(SOON, service.clone().oneshot(request))
+            .await
+            .unwrap();
+        let refused = answer.status() == 409
+            || answer
+                .headers()
+                .get("grpc-status")
+                .is_some_and(|status| status == "10");
+        assert!(refused && entered.load(SeqCst) == 1, "{shown}");
+    }
+    door.add_permits(1);
+    assert_eq!(first.await.unwrap().unwrap().status(), 201);
+}
+
+/// A HEAD runs the handler of the GET, so a lock on GET is one on HEAD.
+#[tokio::test]
+async fn f40_a_head_does_not_pass_a_lock_on_get() {
+    let (entered, door) = (Arc::<AtomicUsize>::default(), Arc::new(Semaphore::new(0)));
+    let layer = RedlockLayer::new(locks().await, key::header("x-user-id"))
+        .refuse()
+        .methods([Method::GET]);
+    let app = shop(&entered, &door).layer(layer);
+    let with = |method| {
+        let request = Request::get("/carts/7/orders")
+            .method(method)
+            .header("x-user-id", "ann");
+        app.clone().oneshot(request.body(Body::empty()).unwrap())
+    };
+    let first = tokio::spawn(with(Method::GET));
+    eventually(SOON, async || entered.load(SeqCst) == 1).await;
+    assert_eq!(
+        within(SOON, with(Method::HEAD)).await.unwrap().status(),
+        409
+    );
+    door.add_permits(1);
+    assert_eq!(first.await.unwrap().unwrap().status(), 201);
+}
+
+#[tokio::test]
+async fn f40_an_idempotency_key_runs_once_in_every_disguise() {
+    let (entered, door) = (
+        Arc::<AtomicUsize>::default(),
+        Arc::new(Semaphore::new(1000)),
+    );
+    let layer = RedlockLayer::new(locks().await, by_user()).replay(MemoryStore::new(), DAY);
+    let app = shop(&entered, &door).layer(layer);
+    let first = read(
+        app.clone()
+            .oneshot(submit("/carts/7/orders", "1", ""))
+            .await
+            .unwrap(),
+    )
+    .await;
+    assert_eq!((first.status, replayed(&first)), (201, false));
+    for mut request in disguises() {
+        let key = "1".parse().unwrap();
+        request.headers_mut().insert("idempotency-key", key);
+        let shown = format!("{request:?}");
+        let answer = read(within(SOON, app.clone().oneshot(request)).await.unwrap()).await;
+        // the same request, or one that is another under the same key
+        let known =
+            replayed(&answer) || answer.status == 422 || answer.header("grpc-status") == "9";
+        assert!(known && entered.load(SeqCst) == 1, "{shown}: {answer:?}");
+    }
+}
