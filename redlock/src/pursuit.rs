@@ -82,7 +82,8 @@ impl Pursuit<'_> {
             let turn = queue.try_turn(self.key);
             return turn
                 .map(Next::Turn)
-                .map_err(|left| Error::busy(self.name, left));
+                // Whoever asks for the lock right now will have it for a ttl like this one at most.
+                .map_err(|left| Error::busy(self.name, left.or(Some(self.terms.ttl))));
         }
         let waiter = (self.terms, self.hold_terms, self.fail_fast);
         match queue.join(self.key, waiter) {

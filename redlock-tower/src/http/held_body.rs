@@ -97,7 +97,8 @@ where
             let failed = *this.failed
                 || matches!(polled, Some(Err(_)))
                 || (*this.untold && told_failure(&polled));
-            match Close::new(lease, this.policy.0.ending(failed)) {
+            let ending = this.policy.0.ending(&lease, failed);
+            match Close::new(lease, ending) {
                 Some(close) => *this.closing = Some((close, polled)),
                 None => return Poll::Ready(polled),
             }

@@ -122,7 +122,8 @@ fn after<B: Body, E>(
             )
         }
     };
-    match Close::new(lease, policy.0.ending(failed)) {
+    let ending = policy.0.ending(&lease, failed);
+    match Close::new(lease, ending) {
         Some(close) => After::Close(close, response),
         None => After::Answer(plain(response)),
     }

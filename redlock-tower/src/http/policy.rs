@@ -3,7 +3,7 @@
 use super::{BoxError, ResponseBody};
 use crate::{
     key::Render,
-    lock::{Ending, LockOptions},
+    lock::{Ending, Lease, LockOptions},
     reject::{self, BusyStatus, Reason, Rejection},
 };
 use bytes::Bytes;
@@ -117,7 +117,9 @@ impl Policy {
         }
     }
 
-    pub(super) fn ending(&self, failed: bool) -> Ending {
+    /// What becomes of the key of a request that has ended.
+    pub(super) fn ending(&self, lease: &Lease, failed: bool) -> Ending {
+        self.lock.holds.record(lease.age());
         match self.lock.dedupe_for {
             Some(window) if !failed => Ending::Settle(window),
             _ => Ending::Release,
@@ -136,7 +138,7 @@ impl Policy {
     }
 
     pub(super) fn rejection(&self, error: redlock::Error) -> Rejection {
-        Rejection::refused(error, self.busy)
+        Rejection::refused(error, self.busy, self.lock.holds.longest())
     }
 
     pub(super) fn lost<B>(&self, grpc: bool) -> Response<ResponseBody<B>> {

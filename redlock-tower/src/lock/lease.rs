@@ -4,7 +4,9 @@ use redlock::{Guard, Held};
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
+use tokio::time::Instant;
 
 /// Where the guard lies; shared by the layer and the handler's view.
 #[derive(Default)]
@@ -34,6 +36,7 @@ impl fmt::Debug for Slot {
 pub(crate) struct Lease {
     held: Held,
     slot: Arc<Slot>,
+    since: Instant,
 }
 
 impl Lease {
@@ -41,11 +44,17 @@ impl Lease {
         Self {
             held: guard.held(),
             slot: Arc::new(Slot(Mutex::new(Some(guard)))),
+            since: Instant::now(),
         }
     }
 
     pub(crate) fn held(&self) -> &Held {
         &self.held
+    }
+
+    /// For how long the lock is held.
+    pub(crate) fn age(&self) -> Duration {
+        self.since.elapsed()
     }
 
     pub(crate) fn slot(&self) -> &Arc<Slot> {

@@ -2,6 +2,7 @@
 
 mod acquire;
 mod close;
+mod holds;
 mod layer;
 mod lease;
 mod options;
@@ -12,6 +13,7 @@ mod when_ready;
 pub(crate) use self::{
     acquire::{Keyless, is_outage},
     close::{Close, Ending},
+    holds::Holds,
     lease::{Lease, Slot},
     options::LockOptions,
     run::{Ran, Run},

@@ -1,8 +1,8 @@
 //! What to ask of the lock, and asking for it.
 
-use super::{Keyless, is_outage};
+use super::{Holds, Keyless, is_outage};
 use redlock::{Acquire, Error, Redlock, WaiterLimit};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// Requests that wait for one key, unless the layer says otherwise; each of them holds a connection of the server.
 const PER_KEY: usize = 100;
@@ -32,6 +32,7 @@ pub(crate) struct LockOptions {
     pub(crate) fail_open: bool,
     pub(crate) dedupe_for: Option<Duration>,
     pub(crate) max_waiters: WaiterLimit,
+    pub(crate) holds: Arc<Holds>,
 }
 
 impl LockOptions {
@@ -46,6 +47,7 @@ impl LockOptions {
             fail_open: false,
             dedupe_for: None,
             max_waiters: WaiterLimit::new(PER_KEY, IN_ALL),
+            holds: Arc::default(),
         }
     }
 

@@ -6,8 +6,11 @@ use http::StatusCode;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {
-    /// The key is held, and the layer does not wait; or it is in the window after a success.
+    /// The key is held, and the layer does not wait.
     Busy,
+    /// A request with this key succeeded a moment ago, and its window is not over; see
+    /// [`dedupe_for`](crate::RedlockLayer::dedupe_for). Requests that wait are answered with this, too.
+    Answered,
     /// The key is held, and the wait ran out.
     TimedOut,
     /// More requests wait already than the layer allows.
@@ -46,6 +49,7 @@ impl Reason {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Busy => "busy",
+            Self::Answered => "answered",
             Self::TimedOut => "timed-out",
             Self::TooManyWaiters => "too-many-waiters",
             Self::NoQuorum => "no-quorum",
@@ -66,7 +70,8 @@ impl Reason {
 
     pub(super) fn title(self) -> &'static str {
         match self {
-            Self::Busy => "A request like this one is being processed, or was a moment ago",
+            Self::Busy => "A request like this one is being processed",
+            Self::Answered => "A request like this one was answered a moment ago",
             Self::TimedOut => "Earlier requests like this one are still being processed",
             Self::TooManyWaiters => "Too many requests like this one are waiting",
             Self::NoQuorum => "The lock service cannot be reached",
@@ -89,6 +94,9 @@ impl Reason {
     pub(super) fn detail(self) -> &'static str {
         match self {
             Self::Busy => "Wait for the answer to the first one, or try again later.",
+            Self::Answered => {
+                "It was not processed again. Use the first answer; try again later if this is a new request."
+            }
             Self::TimedOut | Self::TooManyWaiters => "Try again later.",
             Self::NoQuorum | Self::KeyUnavailable | Self::Stopping | Self::StoreUnavailable => {
                 "The request was not processed. Try again later."
@@ -117,7 +125,9 @@ impl Reason {
     /// The status, but for the choice between 409, 423 and 429.
     pub(super) fn status(self) -> StatusCode {
         match self {
-            Self::Busy | Self::TimedOut | Self::NotReplayable => StatusCode::CONFLICT,
+            Self::Busy | Self::Answered | Self::TimedOut | Self::NotReplayable => {
+                StatusCode::CONFLICT
+            }
             Self::TooManyWaiters => StatusCode::TOO_MANY_REQUESTS,
             Self::NoQuorum
             | Self::Lost
@@ -136,6 +146,7 @@ impl Reason {
         matches!(
             self,
             Self::Busy
+                | Self::Answered
                 | Self::TimedOut
                 | Self::TooManyWaiters
                 | Self::NoQuorum
@@ -149,10 +160,11 @@ impl Reason {
     pub(super) fn grpc_code(self) -> u8 {
         match self {
             Self::NoKey | Self::InvalidKey | Self::BodyTooLarge | Self::BodyUnreadable => 3, // INVALID_ARGUMENT
-            Self::TooManyWaiters => 8, // RESOURCE_EXHAUSTED
-            Self::KeyReused | Self::NotReplayable => 9, // FAILED_PRECONDITION
+            Self::Answered => 6,                            // ALREADY_EXISTS
+            Self::TooManyWaiters => 8,                      // RESOURCE_EXHAUSTED
+            Self::KeyReused | Self::NotReplayable => 9,     // FAILED_PRECONDITION
             Self::Busy | Self::TimedOut | Self::Lost => 10, // ABORTED
-            Self::AlreadyHeld | Self::Misconfigured => 13, // INTERNAL
+            Self::AlreadyHeld | Self::Misconfigured => 13,  // INTERNAL
             Self::NoQuorum | Self::KeyUnavailable | Self::Stopping | Self::StoreUnavailable => 14, // UNAVAILABLE
         }
     }

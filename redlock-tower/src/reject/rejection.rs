@@ -67,10 +67,18 @@ impl Rejection {
         }
     }
 
-    pub(crate) fn refused(error: redlock::Error, busy: BusyStatus) -> Self {
-        let rejection = Self::from(error);
+    /// `usual`: how long requests of this layer hold their locks.
+    pub(crate) fn refused(
+        error: redlock::Error,
+        busy: BusyStatus,
+        usual: Option<Duration>,
+    ) -> Self {
+        let mut rejection = Self::from(error);
+        if let (Reason::Busy | Reason::TimedOut, Some(usual)) = (rejection.reason, usual) {
+            rejection.retry_after = rejection.retry_after.map(|left| left.min(usual));
+        }
         match rejection.reason {
-            Reason::Busy | Reason::TimedOut => Self {
+            Reason::Busy | Reason::Answered | Reason::TimedOut => Self {
                 status: busy.into(),
                 ..rejection
             },
@@ -90,8 +98,9 @@ impl Rejection {
         self.status
     }
 
-    /// When to try again, in whole seconds: what is left of the holder's lease, rounded up, at least 1; or `None` where
-    /// trying again unchanged does not help.
+    /// When to try again, in whole seconds, rounded up, at least 1: the time for which requests of this layer held their
+    /// locks lately, at most what is left of the holder's lease, or what is left of the window; `None` where trying again
+    /// unchanged does not help.
     #[must_use]
     pub fn retry_after(&self) -> Option<u64> {
         self.reason.is_passing().then(|| {
@@ -162,6 +171,7 @@ impl Rejection {
 impl From<redlock::Error> for Rejection {
     fn from(error: redlock::Error) -> Self {
         let reason = match &error {
+            e if e.is_cooling_down() => Reason::Answered,
             e if e.is_busy() => Reason::Busy,
             e if e.is_timed_out() => Reason::TimedOut,
             e if e.is_too_many_waiters() => Reason::TooManyWaiters,

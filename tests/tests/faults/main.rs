@@ -2,6 +2,7 @@
 //! covers: `f15_…`.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps fails at its line")]
 
+mod answers;
 mod attribute;
 mod cluster;
 mod connecting;
