@@ -14,7 +14,7 @@ use crate::{
     health,
     key::Key,
     limits::{MOST, check_ttl},
-    node::{Certificates, NodeAddress, NodeState, Nodes, Place, Strict},
+    node::{Access, NodeAddress, NodeState, Nodes, Place, Strict},
     protocol::{
         guard_time::{self, RestartGuard},
         token::TokenClock,
@@ -50,7 +50,7 @@ pub struct Builder {
     restart_guard: RestartGuard,
     namespace: String,
     fence_retention: Option<Duration>,
-    certificates: Certificates,
+    access: Access,
 }
 
 impl Default for Builder {
@@ -66,7 +66,7 @@ impl Default for Builder {
             restart_guard: RestartGuard::default(),
             namespace: String::new(),
             fence_retention: None,
-            certificates: Certificates::default(),
+            access: Access::default(),
         }
     }
 }
@@ -145,11 +145,37 @@ impl Builder {
         self
     }
 
+    /// The user that nodes are logged in to as, where their addresses name none.
+    pub fn username(mut self, user: impl Into<String>) -> Self {
+        self.access.login.user = Some(user.into());
+        self
+    }
+
+    /// The password of nodes whose addresses hold none, as it is: nothing of it is percent-encoded.
+    pub fn password(mut self, password: impl Into<String>) -> Self {
+        self.access.login.password = Some(password.into().into());
+        self
+    }
+
+    /// The user that sentinels are logged in to as, where the address names none.
+    #[cfg(feature = "sentinel")]
+    pub fn sentinel_username(mut self, user: impl Into<String>) -> Self {
+        self.access.sentinel_login.user = Some(user.into());
+        self
+    }
+
+    /// The password of the sentinels (their `requirepass`), where the address holds none, as it is.
+    #[cfg(feature = "sentinel")]
+    pub fn sentinel_password(mut self, password: impl Into<String>) -> Self {
+        self.access.sentinel_login.password = Some(password.into().into());
+        self
+    }
+
     /// The certificate, in PEM form, of the authority that signed the nodes' certificates, instead of the platform's
     /// roots.
     #[cfg(feature = "tls")]
     pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.certificates.root = Some(pem.into());
+        self.access.certificates.root = Some(pem.into());
         self
     }
 
@@ -160,7 +186,7 @@ impl Builder {
         certificate: impl Into<Vec<u8>>,
         key: impl Into<Vec<u8>>,
     ) -> Self {
-        self.certificates.client = Some((certificate.into(), key.into()));
+        self.access.certificates.client = Some((certificate.into(), key.into()));
         self
     }
 
@@ -186,7 +212,7 @@ impl Builder {
             ));
         }
         #[cfg(feature = "tls")]
-        self.certificates.check()?;
+        self.access.certificates.check()?;
         let places = self.places()?;
         // What a namespace may hold is what a key may.
         Key::new(&self.namespace, "x").map_err(|_| {
@@ -308,7 +334,10 @@ impl Builder {
         let mut seen = HashMap::new();
         let mut places = Vec::with_capacity(self.nodes.len());
         for (index, address) in self.nodes.iter().enumerate() {
-            let place = address.place(&self.certificates)?;
+            let place = address.place(&self.access).map_err(|wrong| {
+                let of = self.nodes.len();
+                Error::invalid_nodes(format!("node {} of {of} {wrong}", index + 1))
+            })?;
             self.check_guard(&place)?;
             if let Some(first) = seen.insert(place.identity(), index) {
                 return Err(Error::invalid_nodes(format!(

@@ -4,9 +4,8 @@ use std::fmt;
 
 use super::{
     memory,
-    redis::{Certificates, Target},
+    redis::{Access, Target, Wrong},
 };
-use crate::error::Error;
 
 /// Where a node is. Made from a URL or from a [`memory::Node`].
 ///
@@ -16,7 +15,17 @@ use crate::error::Error;
 /// | `rediss://host:6379` | TLS, with feature `tls` |
 /// | `unix:///run/redis.sock` | a unix socket; `?db=2&user=..&pass=..` |
 /// | `redis+cluster://host:6379,host2:6379` | a Redis Cluster as one node, with feature `cluster`; `rediss+cluster://` |
-/// | `redis+sentinel://host:26379,host2:26379/master` | the master that sentinels name, with feature `sentinel`; `/master/2` for a database |
+/// | `redis+sentinel://host:26379,host2:26379/master` | the master that sentinels name, with feature `sentinel`; `/master/2` for a database, `rediss+sentinel://` for TLS to both |
+///
+/// `valkey` may stand for `redis`. What has a meaning of its own in a URL is percent-encoded in users and passwords: `/`
+/// is `%2F`, `@` is `%40`. [`Builder::password`](crate::Builder::password) takes a password as it is. A user without a
+/// password is logged in with an empty one.
+///
+/// The login before sentinels is the master's. `?sentinel_username=..&sentinel_password=..` is theirs, or
+/// [`Builder::sentinel_password`](crate::Builder::sentinel_password). `?sentinel_tls=true` or `false` says how sentinels
+/// are reached where it is not how the master is.
+///
+/// `Debug` shows where the node is, without its login, and nothing of an address that cannot be read.
 #[derive(Clone)]
 pub struct NodeAddress(Given);
 
@@ -27,11 +36,11 @@ enum Given {
 }
 
 impl NodeAddress {
-    /// Parses what was given; the error names it.
-    pub(crate) fn place(&self, certificates: &Certificates) -> Result<Place, Error> {
+    /// Parses what was given; or says what is wrong with it, and shows nothing of it.
+    pub(crate) fn place(&self, access: &Access) -> Result<Place, Wrong> {
         match &self.0 {
             Given::Url(url) => {
-                Target::parse(url, certificates).map(|target| Place::Redis(Box::new(target)))
+                Target::parse(url, access).map(|target| Place::Redis(Box::new(target)))
             }
             Given::Memory(node) => Ok(Place::Memory(node.clone())),
         }
@@ -41,8 +50,7 @@ impl NodeAddress {
 impl fmt::Debug for NodeAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            // A URL may hold a password.
-            Given::Url(url) => match Target::parse(url, &Certificates::default()) {
+            Given::Url(url) => match Target::parse(url, &Access::default()) {
                 Ok(target) => f.write_str(target.name()),
                 Err(_) => f.write_str("(not a Redis URL)"),
             },

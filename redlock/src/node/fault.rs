@@ -12,15 +12,19 @@ pub enum FaultKind {
     TimedOut,
     /// Too many operations wait for this node already.
     Backlog,
-    /// The password or the user was refused (`NOAUTH`, `WRONGPASS`).
+    /// The password or the user was refused (`NOAUTH`, `WRONGPASS`), or is missing (`DENIED`).
     Authentication,
+    /// The server has as many clients as it takes (`maxclients`).
+    TooManyClients,
+    /// The server does not know a command that is needed: it is older than Redis 6.2, or a proxy that passes few.
+    Unsupported,
     /// The user lacks a right (`NOPERM`).
     Permission,
     /// The node is a replica, or became one (`READONLY`).
     ReadOnly,
     /// The node is loading its data (`LOADING`).
     Loading,
-    /// The node refuses writes because of its persistence (`MISCONF`).
+    /// The node refuses writes, since it cannot persist them (`MISCONF`) or has too few replicas (`NOREPLICAS`).
     Misconfigured,
     /// The node's memory is full (`OOM`).
     OutOfMemory,

@@ -25,7 +25,7 @@ pub(crate) use driver::{Driver, Nodes};
 pub(crate) use fault::Fault;
 pub use fault::FaultKind;
 pub(crate) use info::Info;
-pub(crate) use redis::Certificates;
+pub(crate) use redis::Access;
 #[cfg(feature = "__fuzzing")]
 pub use redis::read;
 pub(crate) use state::NodeState;

@@ -427,7 +427,7 @@ async fn over_tls() {
     cycle(&one, &other, KEY).await;
 }
 
-/// The password in the address is the master's; sentinels are asked without one, and say what they miss.
+/// The password before the hosts is the master's; sentinels that are asked without theirs say what they miss.
 #[tokio::test]
 async fn sentinels_that_want_a_password_are_named() {
     let sentinels = Cluster::builder(1)
@@ -443,7 +443,7 @@ async fn sentinels_that_want_a_password_are_named() {
     assert_blames(
         &error,
         "shop",
-        FaultKind::Unreachable,
-        &[&address, "NOAUTH"],
+        FaultKind::Authentication,
+        &[&address, "NOAUTH", "sentinel_password"],
     );
 }

@@ -82,10 +82,8 @@ impl Certificates {
             .map_err(|error| refused(format!("TLS: {error}")))?;
         let name = ServerName::try_from(host.to_owned())
             .map_err(|error| refused(format!("TLS: `{host}`: {error}")))?;
-        TlsConnector::from(Arc::new(config))
-            .connect(name, stream)
-            .await
-            .map_err(|error| refused(format!("TLS: {error}")))
+        let handshake = TlsConnector::from(Arc::new(config)).connect(name, stream);
+        handshake.await.map_err(|error| refused(not_agreed(&error)))
     }
 
     fn config(&self) -> Result<ClientConfig, rustls::Error> {
@@ -122,6 +120,24 @@ impl Certificates {
             }
         }
         Ok(roots)
+    }
+}
+
+/// Why a handshake failed, and whether the other end may not know TLS at all.
+#[cfg(feature = "tls")]
+fn not_agreed(error: &std::io::Error) -> String {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+    let speaks_tls = cause.is_some_and(|cause| {
+        !matches!(
+            cause,
+            rustls::Error::InvalidMessage(_) | rustls::Error::InappropriateMessage { .. }
+        )
+    });
+    match speaks_tls {
+        true => format!("TLS: {error}"),
+        false => format!(
+            "TLS: {error} (if it does not speak TLS there, write redis:// instead of rediss://)"
+        ),
     }
 }
 

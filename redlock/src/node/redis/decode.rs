@@ -238,18 +238,14 @@ pub(super) fn fault(error: &RedisError) -> Fault {
             );
         }
         _ => match error.code().unwrap_or_default() {
-            "NOAUTH" | "WRONGPASS" => FaultKind::Authentication,
-            "MISCONF" => FaultKind::Misconfigured,
+            "NOAUTH" | "WRONGPASS" | "DENIED" => FaultKind::Authentication,
+            "MISCONF" | "NOREPLICAS" => FaultKind::Misconfigured,
             "OOM" => FaultKind::OutOfMemory,
             "WRONGTYPE" => FaultKind::WrongType,
-            // A script wraps the error of a command it called, and may have written before.
-            _ if text.contains("READONLY") => return Fault::unknown(FaultKind::ReadOnly, text),
-            _ if text.contains("OOM") => return Fault::unknown(FaultKind::OutOfMemory, text),
-            _ if text.contains("MISCONF") => return Fault::unknown(FaultKind::Misconfigured, text),
-            _ if LACKS_RIGHT.iter().any(|said| text.contains(said)) => {
-                return Fault::unknown(FaultKind::Permission, text);
-            }
-            _ => return Fault::unknown(FaultKind::Other, text),
+            "NOPROTO" => FaultKind::Unsupported,
+            _ if text.starts_with("ERR max number of clients") => FaultKind::TooManyClients,
+            _ if text.starts_with("ERR unknown command") => FaultKind::Unsupported,
+            _ => return Fault::unknown(wrapped(&text), text),
         },
     };
     // Inside a script a right may be missing after the first write.
@@ -257,6 +253,22 @@ pub(super) fn fault(error: &RedisError) -> Fault {
         Fault::unknown(kind, text)
     } else {
         Fault::untouched(kind, text)
+    }
+}
+
+/// The class of an error that a script wraps: of a command that it called, after others that may have written.
+fn wrapped(text: &str) -> FaultKind {
+    let said = |code: &str| {
+        let mut words = text.split_whitespace();
+        words.any(|word| word.trim_start_matches('-') == code)
+    };
+    match () {
+        () if said("READONLY") => FaultKind::ReadOnly,
+        () if said("OOM") => FaultKind::OutOfMemory,
+        () if said("MISCONF") || said("NOREPLICAS") => FaultKind::Misconfigured,
+        () if LACKS_RIGHT.iter().any(|said| text.contains(said)) => FaultKind::Permission,
+        () if text.contains("Unknown Redis command") => FaultKind::Unsupported,
+        () => FaultKind::Other,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The first words on a connection: which version of the protocol, who we are, and which database.
 
-use redis::{ConnectionInfo, RedisError, Value};
+use redis::{ConnectionAddr, ConnectionInfo, RedisConnectionInfo, RedisError, Value};
 
 use super::{decode, resp, wire::Wire};
 use crate::node::{Fault, FaultKind};
@@ -11,9 +11,10 @@ pub(super) fn write(info: &ConnectionInfo, out: &mut Vec<u8>) {
     // Version 3 carries messages beside answers.
     resp::command(out, |hello| {
         hello.args(["HELLO", "3"]);
-        if let Some(password) = settings.password() {
-            let user = settings.username().unwrap_or("default");
-            hello.args(["AUTH", user, password]);
+        let (user, password) = (settings.username(), settings.password());
+        if user.or(password).is_some() {
+            let user = user.unwrap_or("default");
+            hello.args(["AUTH", user, password.unwrap_or("")]);
         }
     });
     for (name, value) in [
@@ -34,17 +35,10 @@ pub(super) fn write(info: &ConnectionInfo, out: &mut Vec<u8>) {
 /// Reads the answers to what [`write`] wrote.
 pub(super) async fn read(info: &ConnectionInfo, wire: &mut Wire) -> Result<(), Fault> {
     let settings = info.redis_settings();
-    if let Value::ServerError(error) = wire.next().await? {
+    let hello = wire.next().await.map_err(|fault| unanswered(info, fault));
+    if let Value::ServerError(error) = hello? {
         let fault = decode::fault(&RedisError::from(error));
-        let refused = fault.kind == FaultKind::Other && settings.password().is_some();
-        return Err(Fault {
-            kind: if refused {
-                FaultKind::Authentication
-            } else {
-                fault.kind
-            },
-            ..fault
-        });
+        return Err(without_secrets(settings, &fault));
     }
     // Names are a courtesy: older servers know no such command, and a user may lack the right.
     wire.next().await?;
@@ -59,4 +53,36 @@ pub(super) async fn read(info: &ConnectionInfo, wire: &mut Wire) -> Result<(), F
         });
     }
     Ok(())
+}
+
+/// The connection ended, or carried something else, before the server said anything.
+fn unanswered(info: &ConnectionInfo, fault: Fault) -> Fault {
+    let hint = match (info.addr(), fault.kind) {
+        (ConnectionAddr::Tcp(..), FaultKind::Unreachable | FaultKind::Other) => {
+            "if it speaks TLS there, write rediss:// instead of redis://"
+        }
+        _ => return fault,
+    };
+    Fault {
+        text: format!("{fault} (before it answered anything: {hint})").into(),
+        ..fault
+    }
+}
+
+/// Servers repeat what they do not understand, and proxies what they like.
+fn without_secrets(settings: &RedisConnectionInfo, fault: &Fault) -> Fault {
+    let text = fault.text.split(", with args").next().unwrap_or_default();
+    let secrets = [settings.password(), settings.username()];
+    let shown = secrets
+        .into_iter()
+        .flatten()
+        .any(|secret| !secret.is_empty() && text.contains(secret));
+    let text = match shown {
+        true => "the login was refused, in words that hold a part of it".to_owned(),
+        false => text.to_owned(),
+    };
+    Fault {
+        text: text.into(),
+        ..*fault
+    }
 }

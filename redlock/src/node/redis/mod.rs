@@ -1,5 +1,6 @@
 //! A Redis server as a node. All use of the `redis` crate stands in this folder.
 
+mod access;
 mod certificates;
 mod decode;
 mod encode;
@@ -14,11 +15,12 @@ mod sentinel;
 mod slots;
 mod socket;
 mod target;
+mod url;
 mod wire;
 
 pub(super) use redis::Value;
 
-pub(crate) use certificates::Certificates;
+pub(crate) use access::Access;
 pub(super) use decode::{Answer, Step};
 pub(super) use link::{Inbox, Incoming, Link};
 #[cfg(feature = "__fuzzing")]
@@ -26,3 +28,4 @@ pub use replies::read;
 #[cfg(feature = "cluster")]
 pub(super) use slots::{Slots, moved, slot_of};
 pub(crate) use target::Target;
+pub(crate) use url::Wrong;

@@ -1,16 +1,18 @@
 //! The master that sentinels name.
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
-use redis::{
-    ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, RedisConnectionInfo, RedisError, Value,
-};
+use redis::{ConnectionInfo, IntoConnectionInfo as _, RedisConnectionInfo, RedisError, Value};
 
 use super::{
     decode, login, resp,
-    target::{Target, address, over_tls},
+    target::{Target, at, name},
     wire::Wire,
 };
 use crate::node::{Fault, FaultKind};
+
+/// The login before the hosts is the master's.
+const PASSWORD: &str =
+    "the password of sentinels is given by `?sentinel_password=` or Builder::sentinel_password";
 
 /// Who is asked, and for whom.
 #[derive(Clone)]
@@ -30,6 +32,7 @@ impl Sentinels {
         let mut answers: FuturesUnordered<_> = self.sentinels.iter().map(ask).collect();
         let mut named: Vec<(String, u16)> = Vec::new();
         let mut faults = Vec::new();
+        let mut kind = None;
         while let Some((sentinel, answer)) = answers.next().await {
             let fault = match answer {
                 Ok(Some(place)) => {
@@ -41,15 +44,21 @@ impl Sentinels {
                     continue;
                 }
                 Ok(None) => format!("knows no master `{}`", self.master),
-                Err(fault) => fault.to_string(),
+                Err(fault) => {
+                    kind.get_or_insert(fault.kind);
+                    match fault.kind {
+                        FaultKind::Authentication => format!("{fault}: {PASSWORD}"),
+                        _ => fault.to_string(),
+                    }
+                }
             };
-            faults.push(format!("{}: {fault}", address(sentinel.addr(), 0)));
+            faults.push(format!("{}: {fault}", name(sentinel.addr(), 0)));
         }
         for (host, port) in named {
             faults.push(format!("one names {host}:{port}"));
         }
         Err(Fault::untouched(
-            FaultKind::Unreachable,
+            kind.unwrap_or(FaultKind::Unreachable),
             format!(
                 "no majority of the sentinels names a master ({})",
                 faults.join("; ")
@@ -82,12 +91,7 @@ impl Sentinels {
     }
 
     fn login_at(&self, (host, port): (String, u16)) -> Result<ConnectionInfo, RedisError> {
-        let address = if self.tls {
-            over_tls(host, port)
-        } else {
-            ConnectionAddr::Tcp(host, port)
-        };
-        let info = address.into_connection_info()?;
+        let info = at(&host, port, self.tls).into_connection_info()?;
         Ok(info.set_redis_settings((*self.login).clone()))
     }
 }

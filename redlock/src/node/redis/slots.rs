@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::{
     decode, login, resp,
-    target::{Target, address},
+    target::{Target, name},
     wire::Wire,
 };
 use crate::node::{Fault, FaultKind};
@@ -188,7 +188,7 @@ async fn ask(info: ConnectionInfo, target: &Target) -> (String, Result<(Value, V
         login::read(&info, &mut wire).await?;
         Ok((wire.next().await?, wire.next().await?))
     };
-    (address(info.addr(), 0), answers.await)
+    (name(info.addr(), 0), answers.await)
 }
 
 /// Why there is no map in a reply of `CLUSTER SLOTS`.

@@ -2,12 +2,15 @@
 
 use std::fmt;
 
-use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
+use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo};
 
-use super::certificates::Certificates;
 #[cfg(feature = "sentinel")]
 use super::sentinel::Sentinels;
-use crate::error::Error;
+use super::{
+    access::{Access, Login},
+    certificates::Certificates,
+    url::{Kind, Url, Wrong},
+};
 
 /// Where a server is, and how to log in to it.
 #[derive(Clone)]
@@ -27,76 +30,67 @@ pub(super) enum Reach {
     Sentinel(Sentinels),
 }
 
-const CLUSTER: [&str; 2] = ["redis+cluster://", "rediss+cluster://"];
-const SENTINEL: [&str; 2] = ["redis+sentinel://", "rediss+sentinel://"];
-
 impl Target {
-    pub(crate) fn parse(url: &str, certificates: &Certificates) -> Result<Self, Error> {
-        if let Some(rest) = CLUSTER.iter().find_map(|scheme| url.strip_prefix(scheme)) {
-            return Self::cluster(url, rest, certificates);
+    pub(crate) fn parse(address: &str, access: &Access) -> Result<Self, Wrong> {
+        let url = Url::parse(address)?;
+        if url.tls && cfg!(not(feature = "tls")) {
+            return Err("asks for TLS: build redlock with its feature `tls`".into());
         }
-        if let Some(rest) = SENTINEL.iter().find_map(|scheme| url.strip_prefix(scheme)) {
-            return Self::sentinel(url, rest, certificates);
-        }
-        let info = server(url, url)?;
-        let name = address(info.addr(), info.redis_settings().db());
-        Ok(Self::new(Reach::Server(Box::new(info)), certificates, name))
-    }
-
-    fn new(reach: Reach, certificates: &Certificates, name: String) -> Self {
-        Self {
+        let login = url.login.clone().or(&access.login);
+        let (reach, name) = match url.kind {
+            Kind::Server | Kind::Unix => {
+                let place = match url.hosts.first() {
+                    Some((host, port)) => at(host, *port, url.tls),
+                    None => ConnectionAddr::Unix(url.socket.into()),
+                };
+                let name = name(&place, url.database);
+                let server = connection(place, settings(&login, url.database))?;
+                (Reach::Server(Box::new(server)), name)
+            }
+            Kind::Cluster => Self::cluster(&url, &login)?,
+            Kind::Sentinel => Self::sentinel(&url, &login, access)?,
+        };
+        Ok(Self {
             reach,
-            certificates: certificates.clone(),
+            certificates: access.certificates.clone(),
             name,
-        }
+        })
     }
 
     #[cfg(not(feature = "cluster"))]
-    fn cluster(url: &str, _: &str, _: &Certificates) -> Result<Self, Error> {
-        Err(missing_feature(url, "is a Redis Cluster", "cluster"))
+    fn cluster(_: &Url, _: &Login) -> Result<(Reach, String), Wrong> {
+        Err("is a Redis Cluster: build redlock with its feature `cluster`".into())
     }
 
     #[cfg(feature = "cluster")]
-    fn cluster(url: &str, rest: &str, certificates: &Certificates) -> Result<Self, Error> {
-        let seeds = servers(url, rest)?;
+    fn cluster(url: &Url, login: &Login) -> Result<(Reach, String), Wrong> {
+        let seeds = servers(&url.hosts, url.tls, &settings(login, 0))?;
         let name = format!("cluster {}", names(&seeds));
-        Ok(Self::new(Reach::Cluster(seeds), certificates, name))
+        Ok((Reach::Cluster(seeds), name))
     }
 
     #[cfg(not(feature = "sentinel"))]
-    fn sentinel(url: &str, _: &str, _: &Certificates) -> Result<Self, Error> {
-        Err(missing_feature(
-            url,
-            "is a Sentinel-managed master",
-            "sentinel",
-        ))
+    fn sentinel(_: &Url, _: &Login, _: &Access) -> Result<(Reach, String), Wrong> {
+        Err("is a Sentinel-managed master: build redlock with its feature `sentinel`".into())
     }
 
     #[cfg(feature = "sentinel")]
-    fn sentinel(url: &str, rest: &str, certificates: &Certificates) -> Result<Self, Error> {
-        let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let (master, database) = path.split_once('/').unwrap_or((path, ""));
-        if master.is_empty() {
-            return Err(Error::invalid_nodes(format!(
-                "node `{}` names no master: write it as redis+sentinel://host:26379,host2:26379/master",
-                without_password(url)
-            )));
+    fn sentinel(url: &Url, login: &Login, access: &Access) -> Result<(Reach, String), Wrong> {
+        // The user and the password before the hosts are the master's.
+        let theirs = url.sentinel_login.clone().or(&access.sentinel_login);
+        let tls = url.sentinel_tls.unwrap_or(url.tls);
+        if tls && cfg!(not(feature = "tls")) {
+            return Err("asks for TLS: build redlock with its feature `tls`".into());
         }
-        // The user and the password are the master's; sentinels are asked without.
-        let (login, hosts) = match hosts.rsplit_once('@') {
-            Some((login, hosts)) => (format!("{login}@"), hosts),
-            None => (String::new(), hosts),
-        };
-        let login = server(&format!("redis://{login}master/{database}"), url)?;
-        let sentinels = servers(url, hosts)?;
-        let name = format!("sentinel {} {master}", names(&sentinels));
+        let sentinels = servers(&url.hosts, tls, &settings(&theirs, 0))?;
+        let name = format!("sentinel {} {}", names(&sentinels), url.master);
         let reach = Reach::Sentinel(Sentinels {
             sentinels,
-            master: master.to_owned(),
-            login: Box::new(login.redis_settings().clone()),
-            tls: url.starts_with("rediss"),
+            master: url.master.clone(),
+            login: Box::new(settings(login, url.database)),
+            tls: url.tls,
         });
-        Ok(Self::new(reach, certificates, name))
+        Ok((reach, name))
     }
 
     /// The servers of a cluster that were named.
@@ -175,31 +169,33 @@ impl fmt::Debug for Target {
     }
 }
 
-/// Reads the URL of one server; `shown` is what the user wrote.
-fn server(url: &str, shown: &str) -> Result<ConnectionInfo, Error> {
-    if url.starts_with("rediss:") && cfg!(not(feature = "tls")) {
-        return Err(missing_feature(shown, "asks for TLS", "tls"));
+/// A user without a password is sent without one, rather than logged in as another.
+fn settings(login: &Login, database: i64) -> RedisConnectionInfo {
+    let mut settings = RedisConnectionInfo::default().set_db(database);
+    if let Some(user) = &login.user {
+        settings = settings.set_username(user).set_password("");
     }
-    // What the `redis` crate knows of TLS is not needed, so neither are its features.
-    let (plain, tls) = match url.strip_prefix("rediss:") {
-        Some(rest) => (format!("redis:{rest}"), true),
-        None => (url.to_owned(), false),
-    };
-    let info = plain.into_connection_info().map_err(|error| {
-        Error::invalid_nodes(format!(
-            "node `{}` is no Redis URL ({error}): write it as redis://host:6379, rediss://host:6379 or unix:///path",
-            without_password(shown)
-        ))
-    })?;
-    if tls && url.ends_with("#insecure") {
-        return Err(Error::invalid_nodes(format!(
-            "node `{}` asks not to check the server's certificate: give the authority that signed it with root_certificate",
-            without_password(shown)
-        )));
+    if let Some(password) = &login.password {
+        settings = settings.set_password(password.reveal());
     }
-    match info.addr().clone() {
-        ConnectionAddr::Tcp(host, port) if tls => Ok(info.set_addr(over_tls(host, port))),
-        _ => Ok(info),
+    settings
+}
+
+fn connection(
+    place: ConnectionAddr,
+    settings: RedisConnectionInfo,
+) -> Result<ConnectionInfo, Wrong> {
+    // Only an address of another kind could fail.
+    let info = place
+        .into_connection_info()
+        .map_err(|_| "cannot be connected to here")?;
+    Ok(info.set_redis_settings(settings))
+}
+
+pub(super) fn at(host: &str, port: u16, tls: bool) -> ConnectionAddr {
+    match tls {
+        true => over_tls(host.to_owned(), port),
+        false => ConnectionAddr::Tcp(host.to_owned(), port),
     }
 }
 
@@ -212,32 +208,26 @@ pub(super) fn over_tls(host: String, port: u16) -> ConnectionAddr {
     }
 }
 
-/// Reads `user:password@host:1,host:2`: the login holds for all.
 #[cfg(any(feature = "cluster", feature = "sentinel"))]
-fn servers(url: &str, rest: &str) -> Result<Vec<ConnectionInfo>, Error> {
-    let scheme = if url.starts_with("rediss") {
-        "rediss"
-    } else {
-        "redis"
-    };
-    let (login, hosts) = match rest.rsplit_once('@') {
-        Some((login, hosts)) => (format!("{login}@"), hosts),
-        None => (String::new(), rest),
-    };
+fn servers(
+    hosts: &[(String, u16)],
+    tls: bool,
+    settings: &RedisConnectionInfo,
+) -> Result<Vec<ConnectionInfo>, Wrong> {
     hosts
-        .trim_end_matches('/')
-        .split(',')
-        .map(|host| server(&format!("{scheme}://{login}{host}"), url))
+        .iter()
+        .map(|(host, port)| connection(at(host, *port, tls), settings.clone()))
         .collect()
 }
 
 #[cfg(any(feature = "cluster", feature = "sentinel"))]
 fn names(servers: &[ConnectionInfo]) -> String {
-    let names: Vec<String> = servers.iter().map(|info| address(info.addr(), 0)).collect();
+    let names: Vec<String> = servers.iter().map(|info| name(info.addr(), 0)).collect();
     names.join(",")
 }
 
-pub(super) fn address(address: &ConnectionAddr, database: i64) -> String {
+/// How a server is called: by its place, without the login.
+pub(super) fn name(address: &ConnectionAddr, database: i64) -> String {
     let place = match address {
         ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
             if host.contains(':') {
@@ -256,49 +246,25 @@ pub(super) fn address(address: &ConnectionAddr, database: i64) -> String {
     }
 }
 
-fn missing_feature(url: &str, what: &str, feature: &str) -> Error {
-    Error::invalid_nodes(format!(
-        "node `{}` {what}: build redlock with its feature `{feature}`",
-        without_password(url)
-    ))
-}
-
-/// The URL as it may be shown.
-pub(crate) fn without_password(url: &str) -> String {
-    match (url.find("://"), url.rfind('@')) {
-        (Some(scheme), Some(at)) if at > scheme => {
-            format!("{}://…{}", &url[..scheme], &url[at..])
-        }
-        _ => url.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parse(url: &str) -> Result<Target, Error> {
-        Target::parse(url, &Certificates::default())
+    fn parse(url: &str) -> Result<Target, Wrong> {
+        Target::parse(url, &Access::default())
     }
 
     #[test]
-    fn a_password_is_never_part_of_a_name() {
+    fn a_login_is_never_part_of_a_name() {
         let target = parse("redis://alice:secret@10.0.0.1:7000/3").expect("a target");
         assert_eq!(target.name(), "10.0.0.1:7000/3");
-        assert_eq!(without_password("redis://a:b@c@host:x"), "redis://…@host:x");
-    }
-
-    #[test]
-    fn a_url_that_cannot_be_read_is_named() {
-        let error = parse("localhost:6379").expect_err("no scheme");
-        assert!(error.to_string().contains("localhost:6379"), "{error}");
     }
 
     #[test]
     #[cfg(not(feature = "cluster"))]
     fn a_missing_feature_is_named() {
-        let error = parse("redis+cluster://a:1,b:2").expect_err("no such feature");
-        assert!(error.to_string().contains("feature `cluster`"), "{error}");
+        let wrong = parse("redis+cluster://a:1,b:2").expect_err("no such feature");
+        assert!(wrong.contains("feature `cluster`"), "{wrong}");
     }
 
     #[test]

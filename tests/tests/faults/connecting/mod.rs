@@ -1,3 +1,7 @@
 //! Connecting, and staying connected.
 
+#[path = "../../connections/authority.rs"]
+mod authority;
 mod idle;
+mod logins;
+mod secrets;

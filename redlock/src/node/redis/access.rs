@@ -1,0 +1,59 @@
+//! What a client is let in by: logins, and certificates.
+
+use std::fmt;
+
+use super::certificates::Certificates;
+
+/// A text that is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Secret(String);
+
+impl Secret {
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+/// A user and a password; without a user, the default one.
+#[derive(Clone, Default)]
+pub(crate) struct Login {
+    pub(crate) user: Option<String>,
+    pub(crate) password: Option<Secret>,
+}
+
+impl Login {
+    /// What this one does not say, `other` says.
+    pub(super) fn or(self, other: &Self) -> Self {
+        Self {
+            user: self.user.or_else(|| other.user.clone()),
+            password: self.password.or_else(|| other.password.clone()),
+        }
+    }
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A password that was given in the place of the user is a secret too.
+        f.debug_struct("Login").finish_non_exhaustive()
+    }
+}
+
+/// What holds for all nodes of a client, where their addresses do not say otherwise.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Access {
+    pub(crate) login: Login,
+    pub(crate) sentinel_login: Login,
+    pub(crate) certificates: Certificates,
+}
