@@ -14,7 +14,8 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Holder {
-    /// The value under the key: random for every grant of this library.
+    /// The value under the key: random for every grant of this library. Empty for a value of more than 64 bytes, which
+    /// no lock writes.
     pub owner: String,
     /// For how long a majority of the nodes still has the key.
     pub remaining: Duration,

@@ -24,7 +24,7 @@ use crate::{
 /// If a round of such answers is not decided, or follows a fence that no token can follow.
 #[cfg_attr(not(feature = "__fuzzing"), expect(unreachable_pub))]
 pub fn read(bytes: &[u8]) {
-    let Ok(Some(length)) = resp::length(bytes) else {
+    let Ok(resp::Length::Whole(length)) = resp::length(bytes) else {
         return;
     };
     let Ok(value) = resp::value(&bytes[..length]) else {

@@ -7,12 +7,25 @@ use redis::Value;
 
 use crate::node::{Fault, FaultKind};
 
-/// The longest answer that is waited for, in bytes; ours have some hundreds, and `INFO` some thousands.
+/// The longest answer that is kept, in bytes; ours have some hundreds, and `INFO` some thousands.
 const MOST: usize = 1 << 20;
 /// The most parts of an answer.
 const MOST_PARTS: u64 = 1 << 16;
 
 const OK: &[u8] = b"+OK\r\n";
+/// Stands for an answer that is too long.
+const TOO_LONG: &[u8] = b"-ERR the server answered far more than was asked for\r\n";
+
+/// How much of an answer has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Length {
+    /// All of it: so many bytes.
+    Whole(usize),
+    /// Its end is still to come.
+    Partial,
+    /// It will be longer than any that is waited for: skip it.
+    TooLong,
+}
 
 /// A command that is being written: its arguments one by one, and their count in front in the end.
 pub(super) struct Command<'a> {
@@ -76,10 +89,10 @@ impl Command<'_> {
     }
 }
 
-/// The length of the answer that `bytes` begin with; `None` where its end has not come yet.
-pub(super) fn length(bytes: &[u8]) -> Result<Option<usize>, Fault> {
+/// The length of the answer that `bytes` begin with.
+pub(super) fn length(bytes: &[u8]) -> Result<Length, Fault> {
     if bytes.starts_with(OK) {
-        return Ok(Some(OK.len()));
+        return Ok(Length::Whole(OK.len()));
     }
     let mut at = 0_usize;
     // The parts that are still to come.
@@ -88,36 +101,136 @@ pub(super) fn length(bytes: &[u8]) -> Result<Option<usize>, Fault> {
         parts -= 1;
         let rest = bytes.get(at..).unwrap_or_default();
         let Some(line) = rest.iter().position(|byte| *byte == b'\n') else {
-            return if at.max(bytes.len()) > MOST {
-                Err(too_long())
-            } else {
-                Ok(None)
-            };
-        };
-        let count = || {
-            std::str::from_utf8(&rest[1..line])
-                .ok()
-                .and_then(|text| text.trim_end().parse::<i64>().ok())
-                .ok_or_else(malformed)
+            return Ok(match at.max(bytes.len()) > MOST {
+                true => Length::TooLong,
+                false => Length::Partial,
+            });
         };
         at += line + 1;
-        match rest[0] {
-            b'+' | b'-' | b':' | b'_' | b',' | b'#' | b'(' => {}
-            // Negative lengths are how version 2 writes nothing.
-            b'$' | b'=' | b'!' => {
-                if let Ok(length) = usize::try_from(count()?) {
-                    at = at.saturating_add(length).saturating_add(2);
-                }
+        match header(&rest[..line])? {
+            Header::Line => {}
+            Header::Bytes(bytes) => {
+                let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+                at = at.saturating_add(bytes);
             }
-            b'*' | b'~' | b'>' => parts += u64::try_from(count()?).unwrap_or(0),
-            b'%' => parts += u64::try_from(count()?).unwrap_or(0).saturating_mul(2),
-            _ => return Err(malformed()),
+            Header::Parts(more) => parts = parts.saturating_add(more),
         }
         if at > MOST || parts > MOST_PARTS {
-            return Err(too_long());
+            return Ok(Length::TooLong);
         }
     }
-    Ok((at <= bytes.len()).then_some(at))
+    Ok(match at <= bytes.len() {
+        true => Length::Whole(at),
+        false => Length::Partial,
+    })
+}
+
+/// What the first line of a value says.
+enum Header {
+    /// It is all of it.
+    Line,
+    /// So many bytes follow, their line end among them.
+    Bytes(u64),
+    /// So many values follow.
+    Parts(u64),
+}
+
+/// Reads a first line, without its end.
+fn header(line: &[u8]) -> Result<Header, Fault> {
+    let (kind, rest) = line.split_first().ok_or_else(malformed)?;
+    let count = || {
+        std::str::from_utf8(rest)
+            .ok()
+            .and_then(|text| text.trim_end().parse::<i64>().ok())
+            .ok_or_else(malformed)
+    };
+    Ok(match kind {
+        b'+' | b'-' | b':' | b'_' | b',' | b'#' | b'(' => Header::Line,
+        // Negative lengths are how version 2 writes nothing.
+        b'$' | b'=' | b'!' => match u64::try_from(count()?) {
+            Ok(length) => Header::Bytes(length.saturating_add(2)),
+            Err(_) => Header::Line,
+        },
+        b'*' | b'~' | b'>' => Header::Parts(u64::try_from(count()?).unwrap_or(0)),
+        b'%' => Header::Parts(u64::try_from(count()?).unwrap_or(0).saturating_mul(2)),
+        _ => return Err(malformed()),
+    })
+}
+
+/// Passes over an answer that is too long, as it comes. The connection goes on behind it.
+#[derive(Debug)]
+pub(super) struct Skip {
+    /// The values that are still to come.
+    parts: u64,
+    /// The bytes that are left of the one that is being passed over.
+    bytes: u64,
+    /// It is a line, whose end has not come.
+    in_line: bool,
+}
+
+/// The longest first line of a value that is none itself.
+const LONGEST_HEADER: usize = 32;
+
+impl Skip {
+    pub(super) fn new() -> Self {
+        Self {
+            parts: 1,
+            bytes: 0,
+            in_line: false,
+        }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.parts == 0 && self.bytes == 0 && !self.in_line
+    }
+
+    /// How many of `bytes` are to be thrown away now; the rest waits for more, or is the next answer where it
+    /// [is over](Self::is_over).
+    pub(super) fn pass(&mut self, bytes: &[u8]) -> Result<usize, Fault> {
+        let mut at = 0;
+        while !self.is_over() {
+            let rest = &bytes[at..];
+            if rest.is_empty() {
+                break;
+            }
+            if self.bytes > 0 {
+                let here = usize::try_from(self.bytes)
+                    .unwrap_or(usize::MAX)
+                    .min(rest.len());
+                self.bytes -= here as u64;
+                at += here;
+                continue;
+            }
+            let end = rest.iter().position(|byte| *byte == b'\n');
+            if self.in_line {
+                self.in_line = end.is_none();
+                at += end.map_or(rest.len(), |end| end + 1);
+                continue;
+            }
+            let Some(end) = end else {
+                if rest.len() <= LONGEST_HEADER {
+                    break;
+                }
+                // Only a value that is a line itself is that long.
+                self.in_line = matches!(header(rest)?, Header::Line);
+                self.parts -= 1;
+                continue;
+            };
+            self.parts -= 1;
+            at += end + 1;
+            match header(&rest[..end])? {
+                Header::Line => {}
+                Header::Bytes(bytes) => self.bytes = bytes,
+                Header::Parts(parts) => self.parts = self.parts.saturating_add(parts),
+            }
+        }
+        Ok(at)
+    }
+}
+
+/// What stands for an answer that was passed over. What a server says unasked is nobody's answer.
+pub(super) fn skipped(first: u8) -> Option<Value> {
+    (first != b'>').then(|| value(TOO_LONG).unwrap_or(Value::Nil))
 }
 
 /// Reads one whole answer.
@@ -132,13 +245,6 @@ fn malformed() -> Fault {
     Fault::unknown(
         FaultKind::Other,
         "what answers there does not speak the protocol of Redis",
-    )
-}
-
-fn too_long() -> Fault {
-    Fault::unknown(
-        FaultKind::Other,
-        "the server answered far more than was asked for",
     )
 }
 
@@ -185,13 +291,13 @@ mod tests {
             for cut in 0..answer.len() {
                 assert_eq!(
                     length(&bytes[..cut]).expect("well-formed"),
-                    None,
+                    Length::Partial,
                     "{answer:?} at {cut}"
                 );
             }
             assert_eq!(
                 length(&bytes).expect("well-formed"),
-                Some(answer.len()),
+                Length::Whole(answer.len()),
                 "{answer:?}"
             );
             value(answer.as_bytes()).expect("readable");
@@ -200,15 +306,37 @@ mod tests {
 
     #[test]
     fn what_is_no_answer_is_refused() {
-        for not in [
-            "HTTP/1.1 400 Bad Request\r\n",
-            "$x\r\n",
-            "*99999999\r\n",
-            "$9999999\r\n",
-            "\r\n",
-        ] {
+        for not in ["HTTP/1.1 400 Bad Request\r\n", "$x\r\n", "\r\n"] {
             length(not.as_bytes()).expect_err(not);
         }
-        length(&vec![b'+'; MOST + 1]).expect_err("a line without end");
+    }
+
+    #[test]
+    fn an_answer_that_is_too_long_is_passed_over_however_it_comes() {
+        let long = "x".repeat(MOST);
+        for answer in [
+            format!("${}\r\n{long}x\r\n", MOST + 1),
+            format!("+{long}\r\n"),
+            format!("*3\r\n:1\r\n%1\r\n+a\r\n${MOST}\r\n{long}\r\n_\r\n"),
+            format!("*{}\r\n{}", MOST_PARTS + 1, ":1\r\n".repeat(1 << 16 | 1)),
+        ] {
+            let bytes = format!("{answer}+next\r\n").into_bytes();
+            assert_eq!(length(&bytes).expect("well-formed"), Length::TooLong);
+            for piece in [1_000, 4_096, bytes.len()] {
+                let mut skip = Skip::new();
+                let (mut unread, mut passed) = (Vec::new(), 0);
+                for piece in bytes.chunks(piece) {
+                    unread.extend_from_slice(piece);
+                    if !skip.is_over() {
+                        let over = skip.pass(&unread).expect("well-formed");
+                        unread.drain(..over);
+                        passed += over;
+                    }
+                }
+                assert!(skip.is_over());
+                assert_eq!(passed, answer.len());
+                assert_eq!(unread, b"+next\r\n");
+            }
+        }
     }
 }

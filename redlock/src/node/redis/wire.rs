@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWrite as _};
 
 use super::{
     certificates::Certificates,
-    resp,
+    resp::{self, Length, Skip},
     socket::{self, Socket},
 };
 use crate::node::{Fault, FaultKind};
@@ -32,6 +32,8 @@ pub(super) struct Wire {
     flushed: bool,
     unread: Vec<u8>,
     taken: usize,
+    /// An answer that is passed over, and how it began.
+    skip: Option<(Skip, u8)>,
 }
 
 impl Wire {
@@ -47,6 +49,7 @@ impl Wire {
             flushed: true,
             unread: Vec::with_capacity(READ),
             taken: 0,
+            skip: None,
         })
     }
 
@@ -82,10 +85,7 @@ impl Wire {
     /// The next answer, or what the server says unasked.
     pub(super) fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Value, Fault>> {
         loop {
-            let unread = &self.unread[self.taken..];
-            if let Some(length) = resp::length(unread)? {
-                let value = resp::value(&unread[..length])?;
-                self.taken += length;
+            if let Some(value) = self.take()? {
                 return Poll::Ready(Ok(value));
             }
             self.unread.drain(..self.taken);
@@ -98,6 +98,37 @@ impl Wire {
                 Ok(0) => return Poll::Ready(Err(closed())),
                 Ok(_) => {}
                 Err(error) => return Poll::Ready(Err(broken(&error))),
+            }
+        }
+    }
+
+    /// Takes the next answer out of what was read.
+    fn take(&mut self) -> Result<Option<Value>, Fault> {
+        loop {
+            let unread = &self.unread[self.taken..];
+            if let Some((skip, first)) = &mut self.skip {
+                self.taken += skip.pass(unread)?;
+                if !skip.is_over() {
+                    return Ok(None);
+                }
+                let skipped = resp::skipped(*first);
+                self.skip = None;
+                if skipped.is_some() {
+                    return Ok(skipped);
+                }
+                continue;
+            }
+            match resp::length(unread)? {
+                Length::Whole(length) => {
+                    let value = resp::value(&unread[..length])?;
+                    self.taken += length;
+                    return Ok(Some(value));
+                }
+                Length::Partial => return Ok(None),
+                Length::TooLong => {
+                    let first = unread.first().copied().unwrap_or_default();
+                    self.skip = Some((Skip::new(), first));
+                }
             }
         }
     }

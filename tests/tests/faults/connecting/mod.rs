@@ -2,6 +2,7 @@
 
 #[path = "../../connections/authority.rs"]
 mod authority;
+mod foreign;
 mod idle;
 mod logins;
 mod secrets;

@@ -6,7 +6,7 @@
 --
 -- OK                   taken, and the fence is the last token: those from the first on are reserved
 -- {QUARANTINED, left}  taken, but it is no vote; {MAXTTL, marker}: neither
--- {HELD, left, fence, owner}  another holds it for `left` ms
+-- {HELD, left, fence, owner}  another holds it for `left` ms; the owner is empty where the value is too long for one
 -- {STALE, fence}       the token is not above the fence; nothing was written
 -- {NOEXPIRY}           the key has no expiry: not a lock
 -- {BADFENCE, fence}    the fence is not a number that a token can be
@@ -27,14 +27,15 @@ if owner and owner ~= ARGV[1] then
     redis.pcall('ZADD', KEYS[3], ARGV[7], ARGV[6])
     redis.pcall('PEXPIRE', KEYS[3], left + 10000)
   end
-  return {'HELD', left, fence or '0', owner}
+  -- Anything may stand there: no reply grows with it.
+  return {'HELD', left, fence and #fence <= 16 and fence or '0', #owner <= 64 and owner or ''}
 end
 
 -- MGET reads another type as missing, so what was missing is written with NX only. The fence comes first: a lock
 -- without its fence would let the next token fall back.
 if fence then
   if not string.match(fence, '^%d+$') or #fence > 16 or tonumber(fence) >= 2 ^ 53 - 2 ^ 40 then
-    return {'BADFENCE', fence}
+    return {'BADFENCE', string.sub(fence, 1, 32)}
   end
   if tonumber(fence) >= tonumber(ARGV[3]) then return {'STALE', fence} end
   redis.call('SET', KEYS[2], ARGV[5], 'PX', ARGV[4])

@@ -24,7 +24,7 @@ if KEYS[2] then
   if not fence then
     if not redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4], 'NX') then return {'WRONGTYPE', KEYS[2]} end
   elseif not string.match(fence, '^%d+$') or #fence > 16 then
-    return {'BADFENCE', fence}
+    return {'BADFENCE', string.sub(fence, 1, 32)}
   elseif tonumber(fence) > tonumber(ARGV[3]) then
     -- A tombstone or a later holder. Held all the same where the owner still matches.
     if not owner then return gone end

@@ -2,6 +2,8 @@
 --
 -- KEYS  1 lock  2 fence
 --
--- {owner or nil, left in ms, fence}
+-- {owner or nil, left in ms, fence}; the owner is empty where the value is too long for one
 local was = redis.call('MGET', KEYS[1], KEYS[2])
-return {was[1], redis.call('PTTL', KEYS[1]), was[2] or '0'}
+local owner, fence = was[1], was[2]
+if owner and #owner > 64 then owner = '' end
+return {owner, redis.call('PTTL', KEYS[1]), fence and #fence <= 16 and fence or '0'}

@@ -9,7 +9,7 @@ local function no_vote(marker_key, quarantine_key, marker, guard)
   local was = redis.call('GET', marker_key)
   if was ~= marker then
     local process = string.match(marker, '^(%S+) ')
-    if was and string.match(was, '^(%S+) ') == process then return {'MAXTTL', was} end
+    if was and string.match(was, '^(%S+) ') == process then return {'MAXTTL', string.sub(was, 1, 64)} end
     redis.call('SET', quarantine_key, process, 'PX', guard)
     redis.call('SET', marker_key, marker)
   end
