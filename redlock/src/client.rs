@@ -1,6 +1,6 @@
 //! The lock service of an application: a cheap handle on the nodes.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use crate::{
     all::LockAllRequest,
@@ -31,7 +31,7 @@ use crate::{
 /// guard.release().await?;
 /// # Ok(()) }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Redlock {
     service: Arc<Service>,
 }
@@ -181,5 +181,12 @@ impl Redlock {
         {
             tracing::warn!("closed with releases undelivered: their keys expire with their ttl");
         }
+    }
+}
+
+impl fmt::Debug for Redlock {
+    /// The nodes, and no key: those that are waited for may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.service.fmt(f)
     }
 }

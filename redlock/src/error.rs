@@ -373,16 +373,44 @@ impl fmt::Debug for Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(key) = &self.0.key {
+            write!(f, "lock `{}`: ", key.escape_debug())?;
+        }
+        self.fmt_without_key(f)
+    }
+}
+
+impl Error {
+    /// The error without its key: for logs, where keys may be secrets. It says what happened, what to do, and why each node
+    /// had no vote.
+    ///
+    /// ```
+    /// # use redlock::{Redlock, memory::Cluster};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), redlock::Error> {
+    /// # let redlock = Redlock::connect(Cluster::new(3).nodes()).await?;
+    /// let _guard = redlock.lock("session:secret").await?;
+    /// let error = redlock.lock("session:secret").no_wait().await.unwrap_err();
+    /// assert!(error.to_string().contains("secret"));
+    /// assert!(error.without_key().to_string().starts_with("is held by another"));
+    /// # Ok(()) }
+    /// ```
+    pub fn without_key(&self) -> impl fmt::Display {
+        struct WithoutKey<'a>(&'a Error);
+        impl fmt::Display for WithoutKey<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt_without_key(f)
+            }
+        }
+        WithoutKey(self)
+    }
+
+    fn fmt_without_key(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Inner {
-            key,
             text,
             nodes,
             retry_after,
             ..
         } = &*self.0;
-        if let Some(key) = key {
-            write!(f, "lock `{}`: ", key.escape_debug())?;
-        }
         f.write_str(text)?;
         if let Some(left) = retry_after {
             write!(f, ", for another {} ms at most", left.as_millis())?;

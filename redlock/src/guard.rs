@@ -74,9 +74,7 @@ impl Guard {
     /// A handle that looks at the lock without keeping it.
     #[must_use]
     pub fn held(&self) -> Held {
-        Held {
-            hold: Arc::clone(&self.hold),
-        }
+        Held::new(&self.hold)
     }
 
     /// How many round trips the acquire took: 1, unless tokens were stale.
@@ -230,6 +228,12 @@ pub struct Held {
 }
 
 impl Held {
+    pub(crate) fn new(hold: &Arc<Hold>) -> Self {
+        Self {
+            hold: Arc::clone(hold),
+        }
+    }
+
     /// The key, with its namespace.
     #[must_use]
     pub fn key(&self) -> &str {

@@ -49,7 +49,7 @@ pub use crate::{
     node::{NodeAddress, memory},
     protocol::{guard_time::RestartGuard, token::FencingToken},
     request::{Acquire, LockRequest},
-    scope::Scope,
+    scope::{Scope, current},
     waiters::WaiterLimit,
 };
 #[cfg(feature = "macros")]

@@ -9,7 +9,7 @@ use std::{
 use pin_project::pin_project;
 use tokio::task::futures::TaskLocalFuture;
 
-use crate::{core::Core, key::Key, lease::Hold};
+use crate::{core::Core, guard::Held, key::Key, lease::Hold};
 
 tokio::task_local! {
     static HELD: Option<Arc<Frame>>;
@@ -37,6 +37,29 @@ pub(crate) fn held(core: &Arc<Core>, key: &Key) -> Option<Arc<Hold>> {
     })
     .ok()
     .flatten()
+}
+
+/// The innermost lock that the current task runs under: inside of `run`, of the layer, of the attribute, and of
+/// [`Held::scope`](crate::Held::scope). Lost or not: ask it.
+///
+/// A task that is spawned inside runs under no lock: hand it the [`Held`](crate::Held).
+///
+/// ```
+/// # use redlock::{Redlock, memory::Cluster};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), redlock::Error> {
+/// # let redlock = Redlock::connect(Cluster::new(3).nodes()).await?;
+/// async fn write() {
+///     let lock = redlock::current().expect("write is called under a lock");
+///     println!("writing with token {}", lock.token());
+/// }
+/// assert!(redlock::current().is_none());
+/// redlock.lock("invoice:42").run(async |_| write().await).await?;
+/// # Ok(()) }
+/// ```
+#[must_use]
+pub fn current() -> Option<Held> {
+    let innermost = HELD.try_with(Clone::clone).ok().flatten()?;
+    Some(Held::new(&innermost.hold))
 }
 
 /// A future that runs under a held lock. Made by [`Held::scope`](crate::Held::scope).

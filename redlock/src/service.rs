@@ -1,11 +1,10 @@
 //! A client whole: its core, the lines of those who wait, and the keepers of what is held.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use crate::{core::Core, keeper::Keepers, queue::Queue};
 
 /// What all handles and requests of a client share.
-#[derive(Debug)]
 pub(crate) struct Service {
     pub(crate) core: Arc<Core>,
     pub(crate) queue: Arc<Queue>,
@@ -19,5 +18,18 @@ impl Service {
             queue: Arc::default(),
             keepers: Keepers::default(),
         }
+    }
+}
+
+impl fmt::Debug for Service {
+    /// The nodes, and no key: those that are waited for may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let nodes = &self.core.nodes;
+        let names: Vec<_> = nodes.states.iter().map(|state| state.name()).collect();
+        f.debug_struct("Redlock")
+            .field("nodes", &names)
+            .field("quorum", &nodes.quorum())
+            .field("namespace", &self.core.defaults.namespace)
+            .finish_non_exhaustive()
     }
 }

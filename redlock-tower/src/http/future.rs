@@ -145,7 +145,9 @@ where
             Ok(Some(key)) => {
                 #[cfg(feature = "replay")]
                 let scope = policy.records.then(|| policy.render.record_scope(&key));
-                let key = policy.render.key(&pending.request, key);
+                let (extensions, uri) = (pending.request.extensions(), pending.request.uri());
+                let key = policy.render.key(extensions, uri, key);
+                tracing::debug!(%key, "a request asks for its lock");
                 #[cfg(feature = "replay")]
                 if let Some(scope) = scope {
                     let scope = crate::replay::RecordScope::new(scope, &key);

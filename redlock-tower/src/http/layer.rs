@@ -1,7 +1,11 @@
 //! The layer: a lock by a key of the request.
 
 use super::{Inside, Nothing, Policy, RedlockService, inside::sealed};
-use crate::{key::KeyExtractor, lock::LockOptions};
+use crate::{
+    key::{KeyError, KeyExtractor},
+    lock::LockOptions,
+};
+use http::request::Parts;
 use redlock::Redlock;
 use std::{fmt, sync::Arc, time::Duration};
 use tower_layer::Layer;
@@ -42,6 +46,39 @@ impl<K: KeyExtractor> RedlockLayer<K> {
             key: Arc::new(key),
             inside: Nothing,
         }
+    }
+}
+
+impl<K: KeyExtractor, I> RedlockLayer<K, I> {
+    /// The lock's key for a request with this head, as [`Redlock::holder`] and [`Redlock::force_release`] take it; `None`
+    /// where the request has no key, and passes.
+    ///
+    /// The head has to be as this layer sees it: what outer layers and the router put into its extensions, such as the
+    /// matched path, belongs to it. The method does not count: see [`methods`](Self::methods).
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError`] as the extractor has it.
+    ///
+    /// ```
+    /// use redlock::{Redlock, memory::Cluster};
+    /// use redlock_tower::{RedlockLayer, key};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let redlock = Redlock::connect(Cluster::new(3).nodes()).await?;
+    /// let layer = RedlockLayer::new(redlock.clone(), key::header("x-user-id")).namespace("orders");
+    /// let (head, ()) = http::Request::post("/orders").header("x-user-id", "ann").body(())?.into_parts();
+    /// let key = layer.key_of(&head).await?.expect("a key");
+    /// assert_eq!(key, "orders:x-user-id=ann");
+    /// assert!(redlock.holder(key).await?.is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn key_of(&self, head: &Parts) -> Result<Option<String>, KeyError> {
+        let key = self.key.extract(head).await?;
+        let key = key.filter(|key| !key.is_empty());
+        Ok(key.map(|key| self.policy.render.key(&head.extensions, &head.uri, key)))
     }
 }
 

@@ -15,6 +15,7 @@ pub struct KeyError {
 enum Kind {
     Invalid,
     Unavailable,
+    Misconfigured,
 }
 
 impl KeyError {
@@ -34,6 +35,19 @@ impl KeyError {
             message: message.into(),
             kind: Kind::Unavailable,
         }
+    }
+
+    /// The program's mistake, which every request would meet: answered with 500.
+    #[must_use]
+    pub fn misconfigured(message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            message: message.into(),
+            kind: Kind::Misconfigured,
+        }
+    }
+
+    pub(crate) fn is_misconfigured(&self) -> bool {
+        self.kind == Kind::Misconfigured
     }
 
     /// Whether it is the client's mistake.

@@ -23,6 +23,49 @@ where
     }
 }
 
+/// The key from a closure: see [`from_fn`].
+#[derive(Clone)]
+pub struct FromFn<F>(F);
+
+/// The key from a closure over the head of a request. A closure by itself is an extractor as well, where it names the type
+/// of its argument; here it need not.
+///
+/// ```
+/// use redlock_tower::key;
+///
+/// let by_account = key::from_fn(|parts| parts.uri.path().strip_prefix("/accounts/").map(str::to_owned));
+/// # fn check(_: impl key::KeyExtractor) {}
+/// # check(by_account);
+/// ```
+pub fn from_fn<F, K>(f: F) -> FromFn<F>
+where
+    F: Fn(&Parts) -> K + Send + Sync + 'static,
+    K: IntoKey,
+{
+    FromFn(f)
+}
+
+impl<F, K> KeyExtractor for FromFn<F>
+where
+    F: Fn(&Parts) -> K + Send + Sync + 'static,
+    K: IntoKey,
+{
+    type Future = Ready<Result<Option<Key>, KeyError>>;
+    type Scope = Unstated;
+
+    fn extract(&self, parts: &Parts) -> Self::Future {
+        ready((self.0)(parts).into_key())
+    }
+}
+
+impl<F> fmt::Debug for FromFn<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("FromFn")
+            .field(&format_args!("{}", std::any::type_name::<F>()))
+            .finish()
+    }
+}
+
 /// The key from an async closure: see [`from_async`].
 #[derive(Clone)]
 pub struct FromAsync<F>(F);

@@ -1,28 +1,51 @@
 //! The key from a request header.
 
 use super::{
-    KeyExtractor, Unstated,
+    KeyError, KeyExtractor, Unstated,
     single::{Extracted, single},
 };
 use http::{HeaderName, request::Parts};
+use std::{borrow::Cow, future::ready};
 
 /// The key from a header: see [`header`].
-#[derive(Clone, Copy, Debug)]
-pub struct Header(&'static str);
+#[derive(Clone, Debug)]
+pub struct Header {
+    /// In lower case, as header names are compared.
+    label: Cow<'static, str>,
+    /// `None` where the label cannot be a header's.
+    name: Option<HeaderName>,
+}
 
-/// The value of a request header, any bytes; a name that is no header name matches nothing.
+/// What names a header: a string, or a [`HeaderName`]. Sealed.
+pub trait HeaderNamed: sealed::Sealed {}
+
+/// The value of a request header, any bytes.
 ///
 /// A header that is missing or empty is no key; two different values are answered with 400. A header that the client
-/// may set at will identifies nobody: let the authentication set it, or use [`extension`](super::extension).
+/// may set at will identifies nobody: let the authentication set it, or use [`extension`](super::extension). A name that
+/// no header can have is logged as an error, and every request is answered with 500: none could be locked by it.
+///
+/// ```
+/// use http::HeaderName;
+/// use redlock_tower::key;
+///
+/// const USER: HeaderName = HeaderName::from_static("x-user-id");
+/// let by_user = key::header(USER);
+/// let the_same = key::header("X-User-Id");
+/// # fn check(_: impl key::KeyExtractor) {}
+/// # check(by_user); check(the_same);
+/// ```
 #[must_use]
-pub fn header(name: &'static str) -> Header {
-    if HeaderName::from_bytes(name.as_bytes()).is_err() {
+pub fn header(name: impl HeaderNamed) -> Header {
+    let label = name.into_label();
+    let name = HeaderName::from_bytes(label.as_bytes()).ok();
+    if name.is_none() {
         tracing::error!(
-            name,
-            "this is no header name: no request will have it, and none be locked by it"
+            name = &*label,
+            "no header can have this name: requests are answered with 500"
         );
     }
-    Header(name)
+    Header { label, name }
 }
 
 impl KeyExtractor for Header {
@@ -30,6 +53,51 @@ impl KeyExtractor for Header {
     type Scope = Unstated;
 
     fn extract(&self, parts: &Parts) -> Self::Future {
-        single("header", self.0, parts.headers.get_all(self.0).iter())
+        match &self.name {
+            Some(name) => single(
+                "header",
+                self.label.clone(),
+                parts.headers.get_all(name).iter(),
+            ),
+            None => ready(Err(KeyError::misconfigured(
+                "the key of this route is made of a header whose name cannot be one",
+            ))),
+        }
+    }
+}
+
+impl HeaderNamed for &'static str {}
+impl HeaderNamed for HeaderName {}
+impl HeaderNamed for &HeaderName {}
+
+#[allow(unnameable_types)]
+mod sealed {
+    use http::HeaderName;
+    use std::borrow::Cow;
+
+    pub trait Sealed {
+        fn into_label(self) -> Cow<'static, str>;
+    }
+
+    impl Sealed for &'static str {
+        fn into_label(self) -> Cow<'static, str> {
+            if self.bytes().any(|byte| byte.is_ascii_uppercase()) {
+                Cow::Owned(self.to_ascii_lowercase())
+            } else {
+                Cow::Borrowed(self)
+            }
+        }
+    }
+
+    impl Sealed for HeaderName {
+        fn into_label(self) -> Cow<'static, str> {
+            Cow::Owned(self.as_str().to_owned())
+        }
+    }
+
+    impl Sealed for &HeaderName {
+        fn into_label(self) -> Cow<'static, str> {
+            Cow::Owned(self.as_str().to_owned())
+        }
     }
 }

@@ -9,11 +9,13 @@
 //! | [`idempotency_key`] | the `Idempotency-Key` header |
 //! | `path`, `matched_path` | a path parameter, the route (feature `axum`) |
 //! | [`peer_ip`] | the address of the connection; only where you ask for it |
-//! | a closure over [`Parts`] | what it returns |
+//! | `from_extractor` | what any axum extractor takes from the head (feature `axum`) |
+//! | a closure over [`Parts`], or [`from_fn`] | what it returns: text, a number, a [`Key`], or an `Option` or `Result` of one |
 //! | [`from_async`] | what an async closure returns |
 //!
 //! [`identity`] and [`public`] state to whom a recorded answer may be given again (feature `replay`).
-//! Several are combined with [`KeyExtractor::and`]; parts cannot run into each other. A request that has no key passes
+//! Several are combined with [`KeyExtractor::and`], whose parts cannot run into each other, and [`KeyExtractor::or`].
+//! [`KeyExtractor::boxed`] makes them one type. A request that has no key passes
 //! without a lock (never under one shared "anonymous" key), or is answered with 400 where the layer says `required()`.
 //!
 //! ```
@@ -29,13 +31,17 @@
 //! # check(by_user); check(by_account);
 //! ```
 
+mod boxed;
 mod combine;
 mod cookie;
 mod error;
 mod extension;
+#[cfg(feature = "axum")]
+mod from_extractor;
 mod function;
 mod header;
 mod idempotency;
+mod or;
 #[cfg(feature = "axum")]
 mod path;
 mod peer;
@@ -45,21 +51,26 @@ mod scope;
 mod single;
 mod value;
 
-#[cfg(feature = "axum")]
-pub use self::path::{MatchedPath, Path, matched_path, path};
 pub(crate) use self::render::{Namespace, Render};
 pub use self::{
+    boxed::BoxKeyExtractor,
     combine::{And, AndFuture},
     cookie::{Cookie, cookie},
     error::KeyError,
     extension::{FromExtension, extension},
-    function::{FromAsync, FromAsyncFuture, from_async},
-    header::{Header, header},
+    function::{FromAsync, FromAsyncFuture, FromFn, from_async, from_fn},
+    header::{Header, HeaderNamed, header},
     idempotency::{IdempotencyKey, idempotency_key},
+    or::{Or, OrFuture},
     peer::{PeerIp, peer_ip},
     query::{Query, query},
     scope::{Identity, Public, Scope, Scoped, Stated, Unstated, identity, public},
     value::{IntoKey, Key},
+};
+#[cfg(feature = "axum")]
+pub use self::{
+    from_extractor::{FromExtractor, from_extractor, from_extractor_with_state},
+    path::{MatchedPath, Path, matched_path, path},
 };
 #[cfg(feature = "replay")]
 pub(crate) use self::{idempotency::read as idempotency, render::push_hex};
@@ -91,5 +102,42 @@ pub trait KeyExtractor: Send + Sync + 'static {
         Self: Sized,
     {
         And::new(self, other)
+    }
+
+    /// This key, or that of `other` where a request lacks it.
+    ///
+    /// The two are different keys, even where they have the same value: a request that is known by the one excludes none
+    /// that is known by the other.
+    ///
+    /// ```
+    /// use redlock_tower::key::{self, KeyExtractor};
+    ///
+    /// let by_user_or_session = key::header("x-user-id").or(key::cookie("session"));
+    /// # fn check(_: impl KeyExtractor) {}
+    /// # check(by_user_or_session);
+    /// ```
+    fn or<B: KeyExtractor>(self, other: B) -> Or<Self, B>
+    where
+        Self: Sized,
+    {
+        Or::new(self, other)
+    }
+
+    /// The same behind a pointer: for a choice at run time, and for types that have to be named.
+    ///
+    /// ```
+    /// use redlock_tower::key::{self, BoxKeyExtractor, KeyExtractor};
+    ///
+    /// fn key(behind_a_gateway: bool) -> BoxKeyExtractor {
+    ///     if behind_a_gateway { key::header("x-user-id").boxed() } else { key::cookie("session").boxed() }
+    /// }
+    /// # let _ = key;
+    /// ```
+    fn boxed(self) -> BoxKeyExtractor<Self::Scope>
+    where
+        Self: Sized,
+        Self::Future: 'static,
+    {
+        BoxKeyExtractor::new(self)
     }
 }

@@ -1,7 +1,7 @@
 //! From a key's parts to the key in Redis: namespace, encoding, hashing.
 
 use super::value::{Form, Key, Part};
-use http::Request;
+use http::{Extensions, Uri};
 use sha2::{Digest, Sha256};
 use std::{fmt::Write as _, sync::Arc};
 
@@ -30,15 +30,15 @@ pub(crate) struct Render {
 impl Render {
     /// The key in Redis. Injective: each part is `name=value`, with `:` and `=` of a name, and `:` of a value, encoded.
     /// It never ends in a suffix of the lock's own keys, since a part always has a `=` and a hash has only digits.
-    pub(crate) fn key<B>(&self, request: &Request<B>, key: Key) -> String {
+    pub(crate) fn key(&self, extensions: &Extensions, uri: &Uri, key: Key) -> String {
         let parts = match key.0 {
             Form::Exact(key) => return key,
             Form::Parts(parts) => parts,
         };
         let namespace = match &self.namespace {
             Namespace::Named(name) => name,
-            Namespace::Route => route(request),
-            Namespace::GrpcMethod => request.uri().path(),
+            Namespace::Route => route(extensions),
+            Namespace::GrpcMethod => uri.path(),
         };
         self.write(redlock::key::part(namespace), &parts)
     }
@@ -87,9 +87,9 @@ impl Render {
 
 /// The route as the router matched it, without the slash at its end: a route with and one without it are often one
 /// handler. Empty where no router has matched yet, since a path is spelled by the client.
-fn route<B>(request: &Request<B>) -> &str {
+fn route(extensions: &Extensions) -> &str {
     #[cfg(feature = "axum")]
-    if let Some(matched) = request.extensions().get::<axum::extract::MatchedPath>() {
+    if let Some(matched) = extensions.get::<axum::extract::MatchedPath>() {
         let route = matched.as_str();
         return match route.trim_end_matches('/') {
             "" => route,
@@ -97,7 +97,7 @@ fn route<B>(request: &Request<B>) -> &str {
         };
     }
     #[cfg(not(feature = "axum"))]
-    let _ = request;
+    let _ = extensions;
     ""
 }
 

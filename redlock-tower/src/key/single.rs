@@ -1,7 +1,10 @@
 //! One value where a client may send several: the same twice is one, two different ones are no key.
 
 use super::{Key, KeyError};
-use std::future::{Ready, ready};
+use std::{
+    borrow::Cow,
+    future::{Ready, ready},
+};
 
 /// What the built-ins answer with.
 pub(super) type Extracted = Ready<Result<Option<Key>, KeyError>>;
@@ -9,9 +12,10 @@ pub(super) type Extracted = Ready<Result<Option<Key>, KeyError>>;
 /// A handler may read the first of two values and the lock the second, so two different ones are refused.
 pub(super) fn single<V: AsRef<[u8]>>(
     what: &str,
-    name: &'static str,
+    name: impl Into<Cow<'static, str>>,
     values: impl Iterator<Item = V>,
 ) -> Extracted {
+    let name = name.into();
     let mut found: Option<V> = None;
     for value in values {
         match &found {

@@ -106,6 +106,38 @@ impl From<String> for Key {
     }
 }
 
+macro_rules! numbers {
+    ($($number:ty),*) => {$(
+        impl From<$number> for Key {
+            fn from(value: $number) -> Self {
+                Self::new(value.to_string())
+            }
+        }
+
+        impl IntoKey for $number {
+            fn into_key(self) -> Result<Option<Key>, KeyError> {
+                Ok(Some(self.into()))
+            }
+        }
+    )*};
+}
+
+numbers!(
+    u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize
+);
+
+impl From<Cow<'_, str>> for Key {
+    fn from(value: Cow<'_, str>) -> Self {
+        Self::new(&*value)
+    }
+}
+
+impl From<Vec<u8>> for Key {
+    fn from(value: Vec<u8>) -> Self {
+        Self::new(value)
+    }
+}
+
 impl From<&str> for Key {
     fn from(value: &str) -> Self {
         Self::new(value)
@@ -137,6 +169,12 @@ impl<K: IntoKey> IntoKey for Result<K, KeyError> {
 impl IntoKey for Key {
     fn into_key(self) -> Result<Option<Key>, KeyError> {
         Ok(Some(self))
+    }
+}
+
+impl IntoKey for &str {
+    fn into_key(self) -> Result<Option<Key>, KeyError> {
+        Ok(Some(self.into()))
     }
 }
 

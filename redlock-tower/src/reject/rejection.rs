@@ -56,7 +56,9 @@ impl Rejection {
     }
 
     pub(crate) fn no_key(error: &KeyError) -> Self {
-        let reason = if error.is_invalid() {
+        let reason = if error.is_misconfigured() {
+            Reason::Misconfigured
+        } else if error.is_invalid() {
             Reason::InvalidKey
         } else {
             Reason::KeyUnavailable

@@ -159,6 +159,16 @@ impl ReplayStore for MemoryStore {
         {
             return Ok(false);
         }
+        if OVERHEAD + 2 * key.len() + record.len() > self.capacity {
+            // Everything else would have to go for it, and it would not fit even so.
+            tracing::warn!(
+                bytes = record.len(),
+                capacity = self.capacity,
+                "an answer does not fit the memory store of first answers and is not kept: a duplicate runs again"
+            );
+            entries.remove(key);
+            return Ok(true);
+        }
         entries.put(key, token, Some(record), after(now, ttl));
         entries.shrink(self.capacity, now);
         Ok(true)

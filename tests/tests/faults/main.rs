@@ -10,6 +10,7 @@ mod delivery;
 mod events;
 mod keys;
 mod layer;
+mod layer_keys;
 mod lease;
 mod placement;
 mod replay;

@@ -250,7 +250,7 @@ async fn failure_is_read_from_the_trailers() {
     assert_eq!(order(&client, "ann", Code::Ok).await.unwrap(), "ordered");
     assert_eq!(
         order(&client, "ann", Code::Ok).await.unwrap_err().code(),
-        Code::Aborted
+        Code::AlreadyExists
     );
     assert_eq!(
         orders(&client, "bob", Code::Ok).await.unwrap(),
@@ -258,7 +258,7 @@ async fn failure_is_read_from_the_trailers() {
     );
     assert_eq!(
         orders(&client, "bob", Code::Ok).await.unwrap_err().code(),
-        Code::Aborted
+        Code::AlreadyExists
     );
     assert_eq!(
         orders(&client, "eve", Code::InvalidArgument).await.unwrap(),
@@ -266,7 +266,7 @@ async fn failure_is_read_from_the_trailers() {
     );
     assert_eq!(
         orders(&client, "eve", Code::Ok).await.unwrap_err().code(),
-        Code::Aborted
+        Code::AlreadyExists
     );
 }
 

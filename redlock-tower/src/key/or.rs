@@ -1,0 +1,70 @@
+//! One key or, in its place, another.
+
+use super::{Key, KeyError, KeyExtractor, Scope};
+use http::request::Parts;
+use pin_project::pin_project;
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+/// The first key that a request has: see [`KeyExtractor::or`].
+#[derive(Clone, Copy, Debug)]
+pub struct Or<A, B>(A, B);
+
+impl<A, B> Or<A, B> {
+    pub(super) fn new(a: A, b: B) -> Self {
+        Self(a, b)
+    }
+}
+
+impl<A: KeyExtractor, B: KeyExtractor> KeyExtractor for Or<A, B> {
+    type Future = OrFuture<A::Future, B::Future>;
+    type Scope = <A::Scope as Scope>::Or<B::Scope>;
+
+    fn extract(&self, parts: &Parts) -> Self::Future {
+        OrFuture {
+            a: Some(self.0.extract(parts)),
+            b: self.1.extract(parts),
+        }
+    }
+}
+
+/// The future of [`Or`].
+#[pin_project]
+pub struct OrFuture<A, B> {
+    /// `None` once it has said that there is no key.
+    #[pin]
+    a: Option<A>,
+    #[pin]
+    b: B,
+}
+
+impl<A, B> Future for OrFuture<A, B>
+where
+    A: Future<Output = Result<Option<Key>, KeyError>>,
+    B: Future<Output = Result<Option<Key>, KeyError>>,
+{
+    type Output = Result<Option<Key>, KeyError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if let Some(a) = this.a.as_mut().as_pin_mut() {
+            match ready!(a.poll(cx)) {
+                Ok(None) => {}
+                // An empty value is no key either.
+                Ok(Some(key)) if key.is_empty() => {}
+                found => return Poll::Ready(found),
+            }
+            this.a.set(None);
+        }
+        this.b.poll(cx)
+    }
+}
+
+impl<A, B> fmt::Debug for OrFuture<A, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OrFuture").finish_non_exhaustive()
+    }
+}

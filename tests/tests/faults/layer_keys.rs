@@ -1,0 +1,301 @@
+//! Keys of the layer: what a user types first works, and the key of a request can be known.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Path, Request as AxumRequest},
+    middleware::{Next, from_fn},
+    response::{IntoResponse as _, Response},
+    routing::{get, patch, post},
+};
+use http::{HeaderName, Request, StatusCode};
+use redlock::{Redlock, memory::Cluster};
+use redlock_tower::{
+    HeldLock, LockLayer, RedlockLayer,
+    key::{self, BoxKeyExtractor, KeyExtractor},
+    replay::{MemoryStore, ReplayStore as _},
+};
+use tests::{eventually, within};
+use tokio::sync::Semaphore;
+use tower::{Layer as _, ServiceExt as _, service_fn};
+
+const SOON: Duration = Duration::from_secs(10);
+
+async fn locks() -> Redlock {
+    Redlock::connect(Cluster::new(3).nodes()).await.unwrap()
+}
+
+fn head(headers: &[(&str, &str)]) -> http::request::Parts {
+    let mut request = Request::post("/orders");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(()).unwrap().into_parts().0
+}
+
+async fn key_of<K: KeyExtractor>(key: K, headers: &[(&str, &str)]) -> Option<String> {
+    let layer = RedlockLayer::new(locks().await, key).namespace("n");
+    layer.key_of(&head(headers)).await.unwrap()
+}
+
+#[tokio::test]
+async fn f54_a_header_is_named_by_text_or_by_its_type_and_in_any_case() {
+    const USER: HeaderName = HeaderName::from_static("x-user-id");
+    let ann = &[("x-user-id", "ann")];
+    let expected = Some("n:x-user-id=ann".to_owned());
+    assert_eq!(key_of(key::header("x-user-id"), ann).await, expected);
+    assert_eq!(key_of(key::header("X-User-Id"), ann).await, expected);
+    assert_eq!(key_of(key::header(USER), ann).await, expected);
+    assert_eq!(key_of(key::header(&USER), ann).await, expected);
+}
+
+#[tokio::test]
+async fn f54_a_name_that_no_header_can_have_locks_nobody_and_lets_nobody_pass() {
+    let app = Router::new()
+        .route("/orders", post(async || StatusCode::CREATED))
+        .layer(RedlockLayer::new(locks().await, key::header("x user id")));
+    let request = Request::post("/orders").body(Body::empty()).unwrap();
+    let answer = app.oneshot(request).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+}
+
+#[tokio::test]
+async fn f54_the_first_key_that_a_request_has() {
+    let by = || key::header("x-user-id").or(key::cookie("session"));
+    let user = key_of(by(), &[("x-user-id", "ann"), ("cookie", "session=s")]).await;
+    assert_eq!(user.unwrap(), "n:x-user-id=ann");
+    let session = key_of(by(), &[("cookie", "session=s")]).await;
+    assert_eq!(session.unwrap(), "n:session=s");
+    // an empty header is none
+    let session = key_of(by(), &[("x-user-id", ""), ("cookie", "session=s")]).await;
+    assert_eq!(session.unwrap(), "n:session=s");
+    assert_eq!(key_of(by(), &[]).await, None);
+}
+
+#[tokio::test]
+async fn f54_extractors_behind_a_pointer_have_one_type() {
+    let choices: [BoxKeyExtractor; 3] = [
+        key::header("x-user-id").boxed(),
+        key::cookie("session").boxed(),
+        key::from_fn(|parts| parts.uri.path().to_owned()).boxed(),
+    ];
+    let headers = &[("x-user-id", "ann"), ("cookie", "session=s")];
+    let mut keys = Vec::new();
+    for choice in choices {
+        keys.push(key_of(choice, headers).await.unwrap());
+    }
+    assert_eq!(
+        keys,
+        ["n:x-user-id=ann", "n:session=s", "n:key=%2Forders"].map(|key| key.replace("%2F", "/"))
+    );
+}
+
+#[tokio::test]
+async fn f54_numbers_are_keys() {
+    #[derive(Clone)]
+    struct User {
+        id: u64,
+    }
+    let layer =
+        RedlockLayer::new(locks().await, key::extension(|user: &User| user.id)).namespace("n");
+    let mut head = head(&[]);
+    assert_eq!(layer.key_of(&head).await.unwrap(), None);
+    head.extensions.insert(User { id: 7 });
+    assert_eq!(layer.key_of(&head).await.unwrap().unwrap(), "n:key=7");
+    let optional = key::extension(|user: &User| Some(user.id).filter(|id| *id > 7));
+    let layer = RedlockLayer::new(locks().await, optional);
+    assert_eq!(layer.key_of(&head).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn f54_f47_a_typed_path_parameter_has_one_lock_whatever_its_spelling() {
+    let entered = Arc::new(Semaphore::new(0));
+    let handler = {
+        let entered = Arc::clone(&entered);
+        move || async move {
+            entered.add_permits(1);
+            std::future::pending::<()>().await;
+        }
+    };
+    let by_order = key::from_extractor(|Path(order): Path<u64>| order);
+    let app = Router::new()
+        .route("/orders/{id}", post(handler))
+        .layer(RedlockLayer::new(locks().await, by_order).refuse());
+    let submit = |id: &str| {
+        let request = Request::post(format!("/orders/{id}"))
+            .body(Body::empty())
+            .unwrap();
+        app.clone().oneshot(request)
+    };
+    let first = tokio::spawn(submit("7"));
+    eventually(SOON, async || entered.available_permits() == 1).await;
+    for spelling in ["07", "+7", "007"] {
+        let answer = within(SOON, submit(spelling)).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::CONFLICT, "{spelling}");
+    }
+    let answer = within(SOON, submit("seven")).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
+    first.abort();
+}
+
+#[tokio::test]
+async fn f54_a_service_that_is_not_http_sees_its_token() {
+    let redlock = locks().await;
+    let service = LockLayer::new(redlock, |key: &String| Some(key.clone())).layer(service_fn(
+        async |_: String| Ok::<_, Infallible>(redlock::current().map(|held| held.token())),
+    ));
+    let first = service.clone().oneshot("a".to_owned()).await.unwrap();
+    let second = service.oneshot("a".to_owned()).await.unwrap();
+    assert!(first.is_some() && first < second, "{first:?} {second:?}");
+    assert!(redlock::current().is_none());
+}
+
+#[tokio::test]
+async fn f56_methods_of_one_route_are_serialized_and_other_routes_share_by_a_name() {
+    let redlock = locks().await;
+    let entered = Arc::new(Semaphore::new(0));
+    let handler = {
+        let entered = Arc::clone(&entered);
+        move || async move {
+            entered.add_permits(1);
+            std::future::pending::<()>().await;
+        }
+    };
+    let by_cart = RedlockLayer::new(redlock.clone(), key::path("id"))
+        .namespace("cart")
+        .refuse();
+    let app = Router::new()
+        .route("/cart/{id}", patch(handler.clone()).delete(handler.clone()))
+        .route("/cart/{id}/checkout", post(handler))
+        .layer(by_cart);
+    let send = |method: &str, path: &str| {
+        let request = Request::builder().method(method).uri(path);
+        app.clone().oneshot(request.body(Body::empty()).unwrap())
+    };
+    let first = tokio::spawn(send("PATCH", "/cart/7"));
+    eventually(SOON, async || entered.available_permits() == 1).await;
+    for (method, path) in [("DELETE", "/cart/7"), ("POST", "/cart/7/checkout")] {
+        let answer = within(SOON, send(method, path)).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::CONFLICT, "{method} {path}");
+    }
+    // The documented key is the one that operators need.
+    assert!(redlock.holder("cart:id=7").await.unwrap().is_some());
+    redlock.force_release("cart:id=7").await.unwrap();
+    assert!(redlock.holder("cart:id=7").await.unwrap().is_none());
+    first.abort();
+}
+
+#[tokio::test]
+async fn f56_the_key_of_a_request_can_be_asked_for() {
+    let redlock = locks().await;
+    let layer = RedlockLayer::new(redlock.clone(), key::path("id"));
+    let (keys, asked) = (
+        layer.clone(),
+        Arc::new(std::sync::Mutex::new(String::new())),
+    );
+    let ask = {
+        let asked = Arc::clone(&asked);
+        move |request: AxumRequest, next: Next| {
+            let (keys, asked) = (keys.clone(), Arc::clone(&asked));
+            async move {
+                let (head, body) = request.into_parts();
+                let key = keys.key_of(&head).await.unwrap().unwrap();
+                *asked.lock().unwrap() = key;
+                next.run(AxumRequest::from_parts(head, body)).await
+            }
+        }
+    };
+    let handler = {
+        let (redlock, asked) = (redlock.clone(), Arc::clone(&asked));
+        move || async move {
+            let key = asked.lock().unwrap().clone();
+            redlock
+                .holder(key)
+                .await
+                .unwrap()
+                .map_or("nobody", |_| "held")
+        }
+    };
+    let app = Router::new()
+        .route("/cart/{id}", post(handler))
+        .route_layer(layer)
+        .route_layer(from_fn(ask));
+    let request = Request::post("/cart/7").body(Body::empty()).unwrap();
+    let answer = app.oneshot(request).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    let body = axum::body::to_bytes(answer.into_body(), 100).await.unwrap();
+    assert_eq!(body, "held");
+}
+
+/// Runs what is inside in a task of its own, as some middlewares do.
+async fn spawning(request: AxumRequest, next: Next) -> Response {
+    tokio::spawn(next.run(request)).await.into_response_or_500()
+}
+
+trait Or500 {
+    fn into_response_or_500(self) -> Response;
+}
+
+impl<E> Or500 for Result<Response, E> {
+    fn into_response_or_500(self) -> Response {
+        self.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
+    }
+}
+
+#[tokio::test]
+async fn f53_an_optional_held_lock_behind_a_spawning_middleware() {
+    let handler = async |lock: Option<HeldLock>| if lock.is_some() { "locked" } else { "free" };
+    let app = Router::new()
+        .route("/orders", get(handler).post(handler))
+        .layer(from_fn(spawning))
+        .layer(RedlockLayer::new(locks().await, key::header("x-user-id")));
+    for (method, user, expected) in [
+        ("GET", "ann", "free"),
+        ("POST", "", "free"),
+        ("POST", "ann", "locked"),
+    ] {
+        let request = Request::builder()
+            .method(method)
+            .uri("/orders")
+            .header("x-user-id", user);
+        let answer = app.clone().oneshot(request.body(Body::empty()).unwrap());
+        let answer = within(SOON, answer).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{method} {user}");
+        let body = axum::body::to_bytes(answer.into_body(), 100).await.unwrap();
+        assert_eq!(body, expected, "{method} {user}");
+    }
+}
+
+#[tokio::test]
+async fn f53_the_debug_of_a_layer_shows_no_key_that_is_waited_for() {
+    let redlock = locks().await;
+    let _held = redlock.lock("n:x-user-id=secret-ann").await.unwrap();
+    let layer = RedlockLayer::new(redlock, key::header("x-user-id")).namespace("n");
+    let app = Router::new()
+        .route("/orders", post(async || "ordered"))
+        .layer(layer.clone());
+    let request = Request::post("/orders").header("x-user-id", "secret-ann");
+    let waits = tokio::spawn(app.oneshot(request.body(Body::empty()).unwrap()));
+    eventually(SOON, async || format!("{layer:?}").contains("waiting: 1")).await;
+    assert!(!format!("{layer:?}").contains("secret-ann"), "{layer:?}");
+    waits.abort();
+}
+
+#[tokio::test]
+async fn f53_one_large_answer_does_not_empty_the_memory_store() {
+    let store = MemoryStore::with_capacity(10_000);
+    let redlock = locks().await;
+    let token = redlock.lock("a").await.unwrap().token();
+    let ttl = Duration::from_secs(600);
+    for (key, bytes) in [("small", 100), ("large", 20_000)] {
+        store.begin(key, token, ttl).await.unwrap();
+        store.finish(key, token, vec![0; bytes], ttl).await.unwrap();
+    }
+    let kept = store.begin("small", token, ttl).await.unwrap();
+    assert!(
+        matches!(kept, redlock_tower::replay::Begun::Recorded(_)),
+        "{kept:?}"
+    );
+}
