@@ -1,14 +1,17 @@
 //! The arguments of the attribute, read by hand so that each mistake gets its own words.
 
+use std::collections::BTreeSet;
+
 use proc_macro2::{TokenStream, TokenTree};
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
 use syn::{Expr, Ident, LitStr, Path, Token};
 
+use crate::captures::names_in;
 use crate::errors::Errors;
 use crate::key::Key;
 use crate::names;
-use crate::value::{Time, flag, value, word};
+use crate::value::{Time, equals, flag, value, word};
 
 /// Everything between the parentheses of `#[redlock(...)]`.
 #[derive(Default)]
@@ -31,6 +34,8 @@ pub(crate) struct Args {
     pub(crate) on_error: Option<Expr>,
     pub(crate) fire: Option<Expr>,
     pub(crate) krate: Option<Path>,
+    /// All of it as it was written, for the names in it.
+    tokens: TokenStream,
     /// The options as they were written, for what only their combination gets wrong.
     pub(crate) given: Vec<Ident>,
     /// Options that a mistake stands for: nothing is said to be missing in addition.
@@ -48,7 +53,10 @@ pub(crate) enum OnLost {
 impl Args {
     /// Reads all that can be read; the error holds every mistake found on the way.
     pub(crate) fn parse(tokens: TokenStream) -> (Self, Result<(), syn::Error>) {
-        let mut args = Self::default();
+        let mut args = Self {
+            tokens: tokens.clone(),
+            ..Self::default()
+        };
         let mut errors = Errors::default();
         let parsed = (|input: ParseStream<'_>| {
             while !input.is_empty() {
@@ -71,6 +79,13 @@ impl Args {
         args.require(&mut errors);
         errors.extend(args.contradictions());
         (args, errors.finish())
+    }
+
+    /// All names that the options use.
+    pub(crate) fn names(&self) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        names_in(self.tokens.clone(), &mut names);
+        names
     }
 
     /// One `name`, `name = value` or `key(...)`.
@@ -99,7 +114,7 @@ impl Args {
         }
         self.given.push(name.clone());
         match text.as_str() {
-            "key" => self.key = Some(Key::parse(input)?),
+            "key" => self.key = Some(Key::parse(&name, input)?),
             "ttl" => self.ttl = Some(Time::parse(&name, input)?),
             "wait" => self.wait = Some(Time::parse(&name, input)?),
             "at_least" => self.at_least = Some(Time::parse(&name, input)?),
@@ -137,21 +152,38 @@ impl Args {
                 };
             }
             "guard" => {
-                input.parse::<Token![=]>()?;
-                self.guard = Some(input.parse().map_err(|error| {
-                    syn::Error::new(
-                        error.span(),
-                        "`guard` takes the name that the held lock has in the body: `guard = lock`",
-                    )
-                })?);
+                let needs =
+                    "`guard` takes the name that the held lock has in the body: `guard = lock`";
+                equals(&name, input, needs)?;
+                self.guard = Some(
+                    input
+                        .parse()
+                        .map_err(|error| syn::Error::new(error.span(), needs))?,
+                );
             }
             _ => {
-                input.parse::<Token![=]>()?;
-                self.krate = Some(input.call(Path::parse_mod_style)?);
+                equals(
+                    &name,
+                    input,
+                    "`crate` takes the path to redlock: `crate = my_crate::redlock`",
+                )?;
+                self.krate = Some(path(input)?);
             }
         }
         Ok(())
     }
+}
+
+/// A path, without quotes.
+fn path(input: ParseStream<'_>) -> syn::Result<Path> {
+    if let Ok(text) = input.fork().parse::<LitStr>() {
+        let message = format!(
+            "a path is written without quotes: `crate = {}`",
+            text.value()
+        );
+        return Err(syn::Error::new(text.span(), message));
+    }
+    input.call(Path::parse_mod_style)
 }
 
 /// After a mistake, reading goes on with the next option.

@@ -2,7 +2,7 @@
 
 use proc_macro2::Span;
 
-use crate::attr::Args;
+use crate::attr::{Args, OnLost};
 use crate::errors::Errors;
 
 impl Args {
@@ -62,11 +62,26 @@ impl Args {
             );
             clash(option, "reentrant", &message);
         }
+        clash(
+            "max_hold",
+            "reentrant",
+            "`max_hold` and `reentrant` contradict each other: a joined lock belongs to the caller, and does not end in \
+             here; bound the caller's, or the body with `tokio::time::timeout`",
+        );
         if self.extend == Some(false) {
             clash(
                 "max_hold",
                 "max_hold",
                 "`max_hold` bounds the extension; with `extend = false` the lock ends with its `ttl`",
+            );
+        }
+        if self.on_lost == OnLost::Signal && self.guard.is_none() {
+            clash(
+                "on_lost",
+                "on_lost",
+                "with `on_lost = signal` the body goes on without the lock and has to look itself: name the lock with \
+                 `guard = lock`, and look at `lock.is_lost()` or `lock.lost()`; or write `guard = _lock` if it is to run \
+                 to its end in any case",
             );
         }
         errors.finish()

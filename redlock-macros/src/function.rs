@@ -1,14 +1,18 @@
 //! The function that the attribute stands on, in each of the forms that an async one comes in.
 
+use std::collections::BTreeSet;
+
 use proc_macro2::TokenStream;
 use quote::{ToTokens, TokenStreamExt as _, quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
-use syn::visit::Visit;
+use syn::visit::{self, Visit};
+use syn::visit_mut::{self, VisitMut};
 use syn::{
-    AttrStyle, Attribute, Block, Expr, ExprAsync, ExprCall, Ident, Pat, ReturnType, Signature,
-    Stmt, Type, Visibility, token,
+    AttrStyle, Attribute, Block, Expr, ExprAsync, ExprCall, GenericArgument, Ident, Local, Pat,
+    PatIdent, PathArguments, PathSegment, ReturnType, Signature, Stmt, Type, Visibility, token,
 };
 
+use crate::captures::{self, names_in};
 use crate::tokens::here;
 
 /// A function whose body is kept as tokens: an editor sees it even while it does not parse.
@@ -22,15 +26,41 @@ pub(crate) struct Function {
 
 /// Where the user's statements are, and what stands around them.
 pub(crate) struct Core {
-    /// What runs before them, outside of the lock: the bindings that `#[async_trait]` makes.
-    pub(crate) before: TokenStream,
     /// The user's own statements, in braces.
     pub(crate) statements: TokenStream,
     /// What they result in; `_` where it is not told.
     pub(crate) output: Type,
     /// What `self` is called here.
     pub(crate) receiver: Option<Ident>,
+    /// The patterns of the bindings that `#[async_trait]` makes before them, outside of the lock.
+    pub(crate) bindings: Vec<Pat>,
     around: Around,
+}
+
+/// What a function is made of, as far as it matters for who owns the arguments.
+pub(crate) enum Form {
+    /// `async fn`
+    AsyncFn,
+    /// A method in `#[async_trait]`
+    AsyncTrait,
+    /// A function that returns its future, which owns what it names if it is `async move`.
+    Future { owns: bool },
+}
+
+impl Core {
+    pub(crate) fn form(&self) -> Form {
+        match &self.around {
+            Around::AsyncFn => Form::AsyncFn,
+            Around::Future {
+                wrapped: Wrapped::Not,
+                block,
+                ..
+            } => Form::Future {
+                owns: block.capture.is_some(),
+            },
+            Around::Future { .. } => Form::AsyncTrait,
+        }
+    }
 }
 
 enum Around {
@@ -40,8 +70,17 @@ enum Around {
     Future {
         leading: Vec<Stmt>,
         make: Option<Box<Expr>>,
+        wrapped: Wrapped,
         block: ExprAsync,
     },
+}
+
+/// Whether the user's statements stand in what `#[async_trait]` made of them, and where that stands in the future.
+enum Wrapped {
+    Not,
+    Here,
+    /// Another attribute has wrapped it, as `#[instrument]` does.
+    Deeper,
 }
 
 impl Parse for Function {
@@ -73,22 +112,34 @@ impl Function {
     pub(crate) fn core(&self) -> syn::Result<Core> {
         if self.sig.asyncness.is_some() {
             return Ok(Core {
-                before: TokenStream::new(),
                 statements: braced(&self.brace, &self.body),
                 output: match &self.sig.output {
                     ReturnType::Default => syn::parse_quote!(()),
                     ReturnType::Type(_, ty) => (**ty).clone(),
                 },
                 receiver: None,
+                bindings: Vec::new(),
                 around: Around::AsyncFn,
             });
         }
-        self.future().ok_or_else(|| {
-            syn::Error::new(
-                self.sig.fn_token.span,
-                "`#[redlock]` needs an `async fn`: a lock is waited for without blocking the thread",
-            )
-        })
+        self.future()
+            .ok_or_else(|| syn::Error::new(self.sig.fn_token.span, self.not_async()))
+    }
+
+    /// Why no async body was found, and what to write.
+    fn not_async(&self) -> &'static str {
+        let mut names = BTreeSet::new();
+        names_in(self.body.clone(), &mut names);
+        let has = |name: &str| names.contains(name);
+        if has("block_on") {
+            return "the attribute above has made this function synchronous, as `#[tokio::main]` and `#[tokio::test]` do; \
+                    write `#[redlock(...)]` above it";
+        }
+        if has("async") || has("Box") {
+            return "`#[redlock]` finds no async block at the end of this function; write `async fn`, or end with one \
+                    block that holds it all: `Box::pin(async move { if ... { ... } else { ... } })`";
+        }
+        "`#[redlock]` needs an `async fn`: a lock is waited for without blocking the thread"
     }
 
     /// A function that ends in an async block.
@@ -111,41 +162,62 @@ impl Function {
             _ => return None,
         };
         let output = output_of_future(&self.sig.output);
-        let (before, inner, receiver) = match async_trait_form(&block.block.stmts) {
-            Some((before, inner)) => (tokens(before), inner, renamed_receiver(before)),
-            None => (TokenStream::new(), &block.block, None),
+        let deeper = find_async_trait_form(&block.block);
+        let (wrapped, (before, inner)) = if let Some(form) = async_trait_form(&block.block.stmts) {
+            (Wrapped::Here, form)
+        } else if let Some(form) = deeper
+            .as_ref()
+            .and_then(|block| async_trait_form(&block.stmts))
+        {
+            (Wrapped::Deeper, form)
+        } else {
+            (Wrapped::Not, (&[][..], &block.block))
         };
         let statements = braced(&inner.brace_token, &tokens(&inner.stmts));
         Some(Core {
-            before,
             statements,
             output,
-            receiver,
+            receiver: renamed_receiver(before),
+            bindings: patterns(before),
             around: Around::Future {
                 leading,
                 make,
+                wrapped,
                 block,
             },
         })
     }
 
+    /// Gives names to arguments that have none, so that the body can own them.
+    pub(crate) fn name_wildcards(&mut self) {
+        if self.sig.asyncness.is_some() {
+            captures::name_wildcards(&mut self.sig, &self.attrs);
+        }
+    }
+
     /// The same function with another body.
     pub(crate) fn with_body(&self, core: &Core, body: &TokenStream) -> TokenStream {
-        let before = &core.before;
         match &core.around {
             Around::AsyncFn => self.emit(body),
             Around::Future {
                 leading,
                 make,
+                wrapped,
                 block,
             } => {
                 let ExprAsync {
                     attrs,
                     async_token,
                     capture,
+                    block,
                     ..
                 } = block;
-                let future = quote!(#(#attrs)* #async_token #capture { #before #body });
+                let block = match wrapped {
+                    Wrapped::Not => quote!({ #body }),
+                    Wrapped::Here => within(block.clone(), body).into_token_stream(),
+                    Wrapped::Deeper => within_deeper(block.clone(), body).into_token_stream(),
+                };
+                let future = quote!(#(#attrs)* #async_token #capture #block);
                 let future = match make {
                     Some(make) => quote!(#make(#future)),
                     None => future,
@@ -186,6 +258,81 @@ fn ends_in_box_pin(func: &Expr) -> bool {
         .rev()
         .map(|segment| &segment.ident);
     names.next().is_some_and(|name| name == "pin") && names.next().is_some_and(|name| name == "Box")
+}
+
+/// The block with what `#[async_trait]` left, where an attribute that was expanded in between has wrapped it, as
+/// `#[instrument]` does. Only one with names of its own making.
+fn find_async_trait_form(block: &Block) -> Option<Block> {
+    struct Find(Option<Block>);
+    impl<'ast> Visit<'ast> for Find {
+        fn visit_block(&mut self, block: &'ast Block) {
+            if self.0.is_none() && is_made(block) {
+                self.0 = Some(block.clone());
+            }
+            if self.0.is_none() {
+                visit::visit_block(self, block);
+            }
+        }
+    }
+    let mut find = Find(None);
+    visit::visit_block(&mut find, block);
+    find.0
+}
+
+/// What `#[async_trait]` left, with other statements in place of the user's.
+fn within(mut block: Block, statements: &TokenStream) -> Block {
+    let body = block.stmts.iter_mut().rev().find_map(|stmt| match stmt {
+        Stmt::Local(local) => local.init.as_mut(),
+        _ => None,
+    });
+    if let Some(body) = body {
+        *body.expr = Expr::Verbatim(quote!({ #statements }));
+    }
+    block
+}
+
+/// The same where it stands deeper in the block.
+fn within_deeper(mut block: Block, statements: &TokenStream) -> Block {
+    struct Replace<'a>(Option<&'a TokenStream>);
+    impl VisitMut for Replace<'_> {
+        fn visit_block_mut(&mut self, block: &mut Block) {
+            if let Some(statements) = self.0.take_if(|_| is_made(block)) {
+                *block = within(block.clone(), statements);
+            } else if self.0.is_some() {
+                visit_mut::visit_block_mut(self, block);
+            }
+        }
+    }
+    visit_mut::visit_block_mut(&mut Replace(Some(statements)), &mut block);
+    block
+}
+
+fn is_made(block: &Block) -> bool {
+    async_trait_form(&block.stmts).is_some_and(|(before, _)| {
+        let made =
+            |pat: &PatIdent| pat.ident == "__self" || pat.ident.to_string().starts_with("__arg");
+        let returns =
+            matches!(block.stmts.last(), Some(Stmt::Expr(value, None)) if is_name(value, "__ret"));
+        returns
+            || before
+                .iter()
+                .any(|stmt| matches!(stmt, Stmt::Local(local) if any_name(local, made)))
+    })
+}
+
+/// Whether a binding, or one in the block that it is made of, is such a name.
+fn any_name(local: &Local, made: impl Fn(&PatIdent) -> bool) -> bool {
+    let inner = match local.init.as_ref().map(|init| &*init.expr) {
+        Some(Expr::Block(block)) => match block.block.stmts.first() {
+            Some(Stmt::Local(inner)) => Some(&inner.pat),
+            _ => None,
+        },
+        _ => None,
+    };
+    [Some(&local.pat), inner]
+        .into_iter()
+        .flatten()
+        .any(|pat| matches!(pat, Pat::Ident(pat) if made(pat)))
 }
 
 /// What `#[async_trait]` leaves: bindings, then `let __ret: T = { the user's body }; __ret`, or
@@ -258,10 +405,31 @@ fn renamed_receiver(before: &[Stmt]) -> Option<Ident> {
     })
 }
 
-/// The `T` of `Future<Output = T>`, wherever it stands in the return type.
+fn patterns(before: &[Stmt]) -> Vec<Pat> {
+    let pattern = |stmt: &Stmt| match stmt {
+        Stmt::Local(local) => Some(local.pat.clone()),
+        _ => None,
+    };
+    before.iter().filter_map(pattern).collect()
+}
+
+/// The `T` of `Future<Output = T>` or `BoxFuture<'_, T>`, wherever it stands in the return type.
 fn output_of_future(output: &ReturnType) -> Type {
     struct Find(Option<Type>);
     impl<'ast> Visit<'ast> for Find {
+        fn visit_path_segment(&mut self, segment: &'ast PathSegment) {
+            if segment.ident == "BoxFuture" || segment.ident == "LocalBoxFuture" {
+                if let PathArguments::AngleBracketed(arguments) = &segment.arguments
+                    && let Some(GenericArgument::Type(output)) = arguments.args.last()
+                    && self.0.is_none()
+                {
+                    self.0 = Some(output.clone());
+                }
+                return;
+            }
+            visit::visit_path_segment(self, segment);
+        }
+
         fn visit_assoc_type(&mut self, assoc: &'ast syn::AssocType) {
             if assoc.ident == "Output" && self.0.is_none() {
                 self.0 = Some(assoc.ty.clone());

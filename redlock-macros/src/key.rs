@@ -8,8 +8,9 @@ use syn::spanned::Spanned as _;
 use syn::{Expr, ExprLit, Ident, Lit, LitStr, Token};
 
 use crate::params::Params;
-use crate::peel;
 use crate::template::{Argument, Template};
+use crate::tokens::here;
+use crate::value::value;
 
 /// What was given as `key = ...` or `key(...)`.
 pub(crate) enum Key {
@@ -21,10 +22,9 @@ pub(crate) enum Key {
 
 impl Key {
     /// After `key`: `= "template"`, `= expression` or `("template", expressions...)`.
-    pub(crate) fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+    pub(crate) fn parse(name: &Ident, input: ParseStream<'_>) -> syn::Result<Self> {
         if !input.peek(syn::token::Paren) {
-            input.parse::<Token![=]>()?;
-            return match peel(input.parse()?) {
+            return match value(name, input)? {
                 Expr::Lit(ExprLit {
                     lit: Lit::Str(text),
                     ..
@@ -62,11 +62,13 @@ impl Key {
         }
     }
 
-    /// An expression that implements `Display`.
-    pub(crate) fn tokens(&self, krate: &TokenStream) -> TokenStream {
+    /// The statements that put the key together in the variable `key`.
+    pub(crate) fn statements(&self, key: &Ident, krate: &TokenStream) -> TokenStream {
         match self {
-            Self::Verbatim(expr) => quote_spanned!(expr.span()=> &#expr),
-            Self::Template(template) => template.tokens(krate),
+            Self::Verbatim(expr) => {
+                quote_spanned!(here(expr.span())=> #key.verbatim(&(#expr));)
+            }
+            Self::Template(template) => template.statements(key, krate),
         }
     }
 }
@@ -79,27 +81,46 @@ mod tests {
     use super::*;
 
     fn shown(key: TokenStream) -> Result<String, String> {
-        let parser = |input: ParseStream<'_>| Key::parse(input);
+        let name = Ident::new("key", proc_macro2::Span::call_site());
+        let parser = |input: ParseStream<'_>| Key::parse(&name, input);
         syn::parse::Parser::parse2(parser, key)
-            .map(|key| key.tokens(&quote!(::redlock)).to_string().replace(' ', ""))
+            .map(|parsed| {
+                let key = Ident::new("key", proc_macro2::Span::call_site());
+                let statements = parsed.statements(&key, &quote!(::redlock));
+                statements.to_string().replace(' ', "")
+            })
             .map_err(|error| error.to_string())
     }
 
     #[test]
-    fn templates_become_encoded_parts() {
-        assert_eq!(shown(quote!(= "nightly")).unwrap(), r#""nightly""#);
-        assert_eq!(shown(quote!(= "{{tag}}:x")).unwrap(), r#""{tag}:x""#);
+    fn templates_become_statements() {
         assert_eq!(
-            shown(quote!(= "a{{{user.id}}}:{pair.0:>04}")).unwrap(),
-            r#"::core::format_args!("a{{{}}}:{}",::redlock::key::part(&user.id),::redlock::key::part(::core::format_args!("{:>04}",pair.0)))"#
+            shown(quote!(= "nightly")).unwrap(),
+            r#"key.text("nightly");"#
         );
         assert_eq!(
-            shown(quote!(("o:{}:{b}:{0}:{c}", f(), b = g()))).unwrap(),
-            r#"::core::format_args!("o:{}:{}:{}:{}",::redlock::key::part(&f()),::redlock::key::part(&g()),::redlock::key::part(&f()),::redlock::key::part(&c))"#
+            shown(quote!(= "{{tag}}:x")).unwrap(),
+            r#"key.text("{tag}:x");"#
+        );
+        assert_eq!(
+            shown(quote!(= "a{{{user.id}}}:{pair.0:>04}")).unwrap(),
+            r#"key.text("a{");key.part(&user.id);key.text("}:");key.part(::core::format_args!("{:>04}",pair.0));"#
         );
         assert_eq!(
             shown(quote!(= keys::of(&user))).unwrap(),
-            "&keys::of(&user)"
+            "key.verbatim(&(keys::of(&user)));"
+        );
+    }
+
+    #[test]
+    fn each_expression_is_evaluated_once_and_in_order() {
+        assert_eq!(
+            shown(quote!(("o:{}:{b}:{0:x}:{c}", f() as u8, b = g()))).unwrap(),
+            "letpart0=match&(f()asu8){value=>(::redlock::__private::Part::new(value),\
+             ::redlock::__private::Part::new(::core::format_args!(\"{:x}\",value)),)};\
+             letpart1=match&(g()){value=>(::redlock::__private::Part::new(value),)};\
+             key.text(\"o:\");key.rendered(&part0.0);key.text(\":\");key.rendered(&part1.0);key.text(\":\");\
+             key.rendered(&part0.1);key.text(\":\");key.part(&c);"
         );
     }
 

@@ -1,6 +1,8 @@
 //! The `#[redlock]` attribute; use it through the `redlock` crate.
 
 mod attr;
+mod body;
+mod captures;
 mod check;
 mod duration;
 mod errors;
@@ -9,6 +11,8 @@ mod function;
 mod key;
 mod names;
 mod params;
+mod request;
+mod returns;
 mod suggest;
 mod template;
 mod tokens;

@@ -3,15 +3,18 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt as _;
-use syn::parse::ParseStream;
+use syn::parse::{ParseStream, Parser as _};
 use syn::spanned::Spanned as _;
-use syn::{Expr, Ident, Index, LitStr, Member, Token};
+use syn::visit_mut::VisitMut;
+use syn::{Expr, ExprPath, Ident, Index, LitStr, Member, Token};
 
 use crate::params::Params;
+use crate::tokens::{here, local, local_at};
 
 pub(crate) struct Template {
     span: Span,
     pieces: Vec<Piece>,
+    arguments: Vec<Argument>,
 }
 
 enum Piece {
@@ -22,8 +25,10 @@ enum Piece {
 enum Value {
     /// An argument of the function, or a field within it.
     Path(Vec<Member>),
-    /// An expression that `key(...)` was given.
-    Expr(Expr),
+    /// A constant elsewhere, as `Self::AREA`.
+    Constant(Box<ExprPath>),
+    /// The expression of this number that `key(...)` was given.
+    Argument(usize),
 }
 
 /// `user.id()` or `id = user.id()` in `key("...", ...)`.
@@ -80,7 +85,11 @@ impl Template {
             ));
         }
         possible(&pieces).map_err(error)?;
-        Ok(Self { span, pieces })
+        Ok(Self {
+            span,
+            pieces,
+            arguments,
+        })
     }
 
     pub(crate) fn check(&self, function: &Ident, params: &Params) -> syn::Result<()> {
@@ -97,24 +106,68 @@ impl Template {
         Ok(())
     }
 
-    pub(crate) fn tokens(&self, krate: &TokenStream) -> TokenStream {
-        let mut format = String::new();
-        let mut parts = Vec::new();
+    /// The statements that put the key together in the variable `key`. Each expression is evaluated once, in the order
+    /// of the source, and rendered before the next one may await.
+    pub(crate) fn statements(&self, key: &Ident, krate: &TokenStream) -> TokenStream {
+        let mut statements = TokenStream::new();
+        for (number, argument) in self.arguments.iter().enumerate() {
+            let renderings = self.specs(number).map(|spec| {
+                let value = local_at("value", argument.value.span());
+                let value = formatted(&value.to_token_stream(), spec, self.span);
+                quote!(#krate::__private::Part::new(#value))
+            });
+            let (parts, expr) = (local(&format!("part{number}")), &argument.value);
+            let value = local_at("value", expr.span());
+            statements.extend(quote_spanned! {here(expr.span())=>
+                let #parts = match &(#expr) { #value => (#(#renderings,)*) };
+            });
+        }
+        let mut rendered = vec![0; self.arguments.len()];
         for piece in &self.pieces {
-            match piece {
-                Piece::Text(text) => format.push_str(&text.replace('{', "{{").replace('}', "}}")),
-                Piece::Value { value, spec } => {
-                    format.push_str("{}");
-                    parts.push(part(value, spec, self.span, krate));
+            statements.extend(match piece {
+                Piece::Text(text) => {
+                    let text = LitStr::new(text, self.span);
+                    quote!(#key.text(#text);)
                 }
-            }
+                Piece::Value {
+                    value: value @ (Value::Path(_) | Value::Constant(_)),
+                    spec,
+                } => {
+                    let span = self.span;
+                    let path = match value {
+                        Value::Path(path) => quote_spanned!(span=> #(#path).*),
+                        Value::Constant(path) => path.to_token_stream(),
+                        Value::Argument(_) => continue,
+                    };
+                    let value = match &**spec {
+                        "" => quote_spanned!(span=> &#path),
+                        spec => formatted(&path, spec, span),
+                    };
+                    quote_spanned!(span=> #key.part(#value);)
+                }
+                Piece::Value {
+                    value: Value::Argument(number),
+                    ..
+                } => {
+                    let parts = local(&format!("part{number}"));
+                    let rendering = Index::from(rendered[*number]);
+                    rendered[*number] += 1;
+                    quote!(#key.rendered(&#parts.#rendering);)
+                }
+            });
         }
-        if parts.is_empty() {
-            let text: String = self.pieces.iter().map(Piece::text).collect();
-            return LitStr::new(&text, self.span).into_token_stream();
-        }
-        let format = LitStr::new(&format, self.span);
-        quote!(::core::format_args!(#format, #(#parts),*))
+        statements
+    }
+
+    /// The formats in which expression `number` stands in the key, in their order.
+    fn specs(&self, number: usize) -> impl Iterator<Item = &str> {
+        self.pieces.iter().filter_map(move |piece| match piece {
+            Piece::Value {
+                value: Value::Argument(of),
+                spec,
+            } if *of == number => Some(&**spec),
+            _ => None,
+        })
     }
 }
 
@@ -150,17 +203,13 @@ fn possible(pieces: &[Piece]) -> Result<(), String> {
     Ok(())
 }
 
-/// One interpolation, encoded so that it cannot reach into its neighbours.
-fn part(value: &Value, spec: &str, span: Span, krate: &TokenStream) -> TokenStream {
-    let value = match value {
-        Value::Path(path) => quote_spanned!(span=> #(#path).*),
-        Value::Expr(expr) => expr.to_token_stream(),
-    };
+/// A value in its format.
+fn formatted(value: &TokenStream, spec: &str, span: Span) -> TokenStream {
     if spec.is_empty() {
-        return quote_spanned!(span=> #krate::key::part(&#value));
+        return value.clone();
     }
     let format = LitStr::new(&format!("{{:{spec}}}"), span);
-    quote_spanned!(span=> #krate::key::part(::core::format_args!(#format, #value)))
+    quote_spanned!(span=> ::core::format_args!(#format, #value))
 }
 
 enum Chunk {
@@ -184,6 +233,13 @@ fn tokenize(text: &str) -> Result<Vec<Chunk>, String> {
                 loop {
                     match chars.next() {
                         Some('}') => break,
+                        Some('{') if hole.contains(':') => {
+                            let inner: String = chars.take_while(|c| *c != '}').collect();
+                            return Err(format!(
+                                "a width or precision is a number or an argument behind which stands `$`: \
+                                 `{{{hole}{inner}$}}`"
+                            ));
+                        }
                         Some('{') | None => {
                             return Err(format!(
                                 "`{{{hole}` is not closed; write `}}`, or `{{{{` for a brace"
@@ -195,7 +251,7 @@ fn tokenize(text: &str) -> Result<Vec<Chunk>, String> {
                 if !plain.is_empty() {
                     chunks.push(Chunk::Text(std::mem::take(&mut plain)));
                 }
-                let (name, spec) = hole.split_once(':').unwrap_or((&hole, ""));
+                let (name, spec) = split_spec(&hole);
                 chunks.push(Chunk::Hole {
                     name: name.trim().into(),
                     spec: spec.into(),
@@ -209,6 +265,23 @@ fn tokenize(text: &str) -> Result<Vec<Chunk>, String> {
         chunks.push(Chunk::Text(plain));
     }
     Ok(chunks)
+}
+
+/// The name and the format: `n:>4`, also where the name is a path, `config::AREA:>4`.
+fn split_spec(hole: &str) -> (&str, &str) {
+    let mut from = 0;
+    while let Some(colon) = hole[from..].find(':').map(|at| from + at) {
+        let tail = &hole[colon + 1..];
+        // A colon may also be what a format fills with, as in `n::>4`.
+        let is_path = tail
+            .strip_prefix(':')
+            .is_some_and(|tail| tail.starts_with(|c: char| c.is_alphabetic() || c == '_'));
+        if !is_path {
+            return (&hole[..colon], tail);
+        }
+        from = colon + 2;
+    }
+    (hole, "")
 }
 
 /// What a hole stands for: the next expression, a numbered or named one, or an argument's field.
@@ -235,14 +308,12 @@ fn resolve(
     } else if let Ok(index) = name.parse::<usize>() {
         index
     } else {
-        if let Some(argument) = arguments
-            .iter_mut()
-            .find(|a| a.name.as_ref().is_some_and(|given| given == name))
-        {
-            argument.used = true;
-            return Ok(Value::Expr(argument.value.clone()));
+        let named = |argument: &Argument| argument.name.as_ref().is_some_and(|given| given == name);
+        if let Some(index) = arguments.iter().position(named) {
+            arguments[index].used = true;
+            return Ok(Value::Argument(index));
         }
-        return path(name, span).map(Value::Path);
+        return path(name, span);
     };
     match arguments
         .get_mut(index)
@@ -250,7 +321,7 @@ fn resolve(
     {
         Some(argument) => {
             argument.used = true;
-            Ok(Value::Expr(argument.value.clone()))
+            Ok(Value::Argument(index))
         }
         None => Err(syn::Error::new(
             span,
@@ -262,31 +333,46 @@ fn resolve(
     }
 }
 
-/// `user.id` or `pair.0`; anything more is an expression.
-fn path(text: &str, span: Span) -> syn::Result<Vec<Member>> {
-    let not_a_path = || {
-        syn::Error::new(
-            span,
-            format!(
+/// `user.id`, `pair.0` or `config::AREA`; anything more is an expression.
+fn path(text: &str, span: Span) -> syn::Result<Value> {
+    let error = |message: String| Err(syn::Error::new(span, message));
+    if text.contains("::")
+        && let Ok(mut constant) = syn::parse_str::<ExprPath>(text)
+    {
+        Relocate(span).visit_expr_path_mut(&mut constant);
+        return Ok(Value::Constant(Box::new(constant)));
+    }
+    let mut members = Vec::new();
+    for (position, segment) in text.split('.').enumerate() {
+        if position > 0
+            && let Ok(index) = segment.parse::<u32>()
+        {
+            members.push(Member::Unnamed(Index { index, span }));
+        } else if position == 0 && segment == "self" {
+            members.push(Member::Named(Ident::new("self", span)));
+        } else if let Ok(mut ident) = syn::parse_str::<Ident>(segment) {
+            ident.set_span(span);
+            members.push(Member::Named(ident));
+        } else if Ident::parse_any.parse_str(segment).is_ok() {
+            return error(format!(
+                "`{segment}` is a keyword; a name like it is written `r#{segment}`, and an expression behind the \
+                 template: `key(\"...{{}}...\", ...)`"
+            ));
+        } else {
+            return error(format!(
                 "`{{{text}}}` is neither an argument nor a field of one; \
                  write the expression behind the template: `key(\"...{{}}...\", {text})`"
-            ),
-        )
-    };
-    text.split('.')
-        .enumerate()
-        .map(|(position, segment)| {
-            if position > 0
-                && let Ok(index) = segment.parse::<u32>()
-            {
-                return Ok(Member::Unnamed(Index { index, span }));
-            }
-            if position == 0 && segment == "self" {
-                return Ok(Member::Named(Ident::new("self", span)));
-            }
-            let mut ident: Ident = syn::parse_str(segment).map_err(|_| not_a_path())?;
-            ident.set_span(span);
-            Ok(Member::Named(ident))
-        })
-        .collect()
+            ));
+        }
+    }
+    Ok(Value::Path(members))
+}
+
+/// Puts all names of a path to one place.
+struct Relocate(Span);
+
+impl VisitMut for Relocate {
+    fn visit_ident_mut(&mut self, ident: &mut Ident) {
+        ident.set_span(self.0);
+    }
 }

@@ -44,6 +44,16 @@ pub(crate) fn rename_self(tokens: TokenStream, receiver: &Ident) -> TokenStream 
         .collect()
 }
 
+/// A local variable of the expansion: no name of the user's can meet it.
+pub(crate) fn local(name: &str) -> Ident {
+    Ident::new(name, Span::mixed_site())
+}
+
+/// The same, where errors about it point to.
+pub(crate) fn local_at(name: &str, span: Span) -> Ident {
+    Ident::new(name, Span::mixed_site().located_at(span))
+}
+
 /// Where the user wrote something, as our own token: errors point there, lints do not speak of it.
 pub(crate) fn here(span: Span) -> Span {
     Span::call_site().located_at(span)

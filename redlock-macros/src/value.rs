@@ -32,10 +32,22 @@ impl Time {
                 lit: Lit::Int(number),
                 ..
             } => {
-                let digits = number.base10_digits();
-                let message =
-                    format!("{digits} of which unit? Write \"{digits}s\" or \"{digits}ms\"");
+                let message = if number.suffix().is_empty() {
+                    let digits = number.base10_digits();
+                    format!("{digits} of which unit? Write \"{digits}s\" or \"{digits}ms\"")
+                } else {
+                    unquoted(&number.to_string())
+                };
                 return Err(syn::Error::new(number.span(), message));
+            }
+            ExprLit {
+                lit: Lit::Float(number),
+                ..
+            } => {
+                return Err(syn::Error::new(
+                    number.span(),
+                    unquoted(&number.to_string()),
+                ));
             }
             other => {
                 return Err(syn::Error::new_spanned(
@@ -69,6 +81,14 @@ impl ToTokens for Time {
     }
 }
 
+/// `5m` without its quotes.
+fn unquoted(text: &str) -> String {
+    match duration::parse(text) {
+        Ok(_) => format!("a time is written in quotes: \"{text}\""),
+        Err(message) => format!("a time is written in quotes, and {message}"),
+    }
+}
+
 fn zero(name: &str) -> String {
     match name {
         "ttl" => "a `ttl` of zero is over before it begins; write for example \"10s\"".into(),
@@ -81,20 +101,29 @@ fn zero(name: &str) -> String {
 
 /// `= expression`
 pub(crate) fn value(name: &Ident, input: ParseStream<'_>) -> syn::Result<Expr> {
-    if !input.peek(Token![=]) {
-        return Err(syn::Error::new(
-            name.span(),
-            format!("`{name}` needs a value: `{name} = ...`"),
-        ));
-    }
-    input.parse::<Token![=]>()?;
-    if input.is_empty() || input.peek(Token![,]) {
-        return Err(syn::Error::new(
-            name.span(),
-            format!("`{name}` needs a value after the `=`"),
-        ));
-    }
+    equals(
+        name,
+        input,
+        &format!("`{name}` needs a value: `{name} = ...`"),
+    )?;
     input.parse().map(peel)
+}
+
+/// The `=` between an option and its value. `needs` says what is missing where there is nothing.
+pub(crate) fn equals(name: &Ident, input: ParseStream<'_>, needs: &str) -> syn::Result<()> {
+    if input.peek(Token![=]) && !input.peek(Token![==]) {
+        input.parse::<Token![=]>()?;
+        if input.is_empty() || input.peek(Token![,]) {
+            let message = format!("`{name}` needs a value after the `=`");
+            return Err(syn::Error::new(name.span(), message));
+        }
+        return Ok(());
+    }
+    if input.is_empty() || input.peek(Token![,]) {
+        return Err(syn::Error::new(name.span(), needs));
+    }
+    // `name: value`, `name == value`, `name(value)`, `name value`
+    Err(input.error(format!("expected `=`: an option is written `{name} = ...`")))
 }
 
 /// Nothing, `= true` or `= false`

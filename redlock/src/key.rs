@@ -145,21 +145,33 @@ fn shortened(name: &str) -> String {
 /// Makes `value` safe to stand between colons in a key: `%`, `:`, `{` and `}` are percent-encoded, so that
 /// `("a:b", "c")` and `("a", "b:c")` become different keys and nothing opens a hash tag.
 ///
+/// Where the `Display` of `value` returns an error, the part is a text that no key can contain, so that the request for
+/// the lock is an error as well: half a part would be another lock.
+///
 /// ```
 /// use redlock::key::part;
 /// assert_eq!(format!("{}:{}", part("a:b"), part("c")), "a%3Ab:c");
 /// assert_eq!(part(42), "42");
 /// ```
 pub fn part(value: impl fmt::Display) -> String {
-    let mut encoded = Encoded(String::new());
-    // Writing to a string fails only where the value's own `Display` does; what it wrote until then is kept.
-    let _ = write!(encoded, "{value}");
-    encoded.0
+    let mut text = String::new();
+    match encode(value, &mut text) {
+        Ok(()) => text,
+        Err(fmt::Error) => NOT_DISPLAYED.to_owned(),
+    }
 }
 
-struct Encoded(String);
+/// Stands in a key whose part could not be displayed. Its braces are no hash tag: no request accepts it.
+const NOT_DISPLAYED: &str = "}the Display of this part failed{";
 
-impl fmt::Write for Encoded {
+/// Appends `value` to `text`, encoded as by [`part`]. After an error, what was written until then is left in `text`.
+pub(crate) fn encode(value: impl fmt::Display, text: &mut String) -> fmt::Result {
+    write!(Encoded(text), "{value}")
+}
+
+struct Encoded<'a>(&'a mut String);
+
+impl fmt::Write for Encoded<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for piece in text.split_inclusive(['%', ':', '{', '}']) {
             let mut plain = piece.chars();

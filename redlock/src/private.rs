@@ -12,9 +12,20 @@ mod fire;
 mod handle;
 #[path = "private/hold.rs"]
 mod hold;
+#[path = "private/key.rs"]
+mod key;
+#[cfg(feature = "http")]
+#[path = "private/reply.rs"]
+mod reply;
 
 pub use call::Call;
-pub use ending::{AnySuccess, Dedupe, Ending, ResultSuccess};
-pub use failure::{ErrorFromLock, FromLockError, Skipped, Unreturned, skip, skip_busy};
-pub use fire::{ByName, ByTime, Fire, FireByName, FireByTime};
+pub use ending::{
+    AnySuccess, Dedupe, Ending, PlainReply, Reply, ResultOfAny, ResultOfReply, Returned, success,
+    success_with,
+};
+pub use failure::{ErrorFromLock, FromLockError, Skipped, Unreturned, on_error, skip, skip_busy};
+pub use fire::{
+    Fire, Firing, FiringSince, FiringSinceRef, FiringText, FiringTime, FiringTimeRef, Name,
+};
 pub use handle::Handle;
+pub use key::{Key, Part};

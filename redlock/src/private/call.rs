@@ -1,6 +1,6 @@
 //! One call of an annotated function: its options, and what they make of a lock request.
 
-use std::fmt::Display;
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -8,8 +8,10 @@ use std::time::Duration;
 use tracing::Instrument as _;
 
 use super::ending::{Dedupe, Ending};
+use super::fire::Name;
 use super::handle::Handle;
 use super::hold::{Hold, OnLost};
+use super::key::Key;
 use crate::{Error, Held, LockRequest, Redlock, Result, get_default, key};
 
 /// For how long a firing is remembered, unless `at_least` says otherwise: the clocks of the replicas,
@@ -20,19 +22,20 @@ const FIRING: Duration = Duration::from_secs(600);
 /// the latest, so that two thirds are left: more than the 5 s by which clocks may differ.
 const FIRING_TTL: Duration = Duration::from_secs(10);
 
-/// The options of one call, in the order in which the attribute was given them.
+/// The options of one call.
 #[derive(Debug)]
 #[must_use]
 pub struct Call<E = ()> {
     function: &'static str,
-    key: String,
+    key: Result<String>,
     ttl: Duration,
     lock: Option<Redlock>,
     wait: Option<Duration>,
     at_least: Option<Duration>,
     max_hold: Option<Duration>,
-    extend: bool,
+    keep_alive: bool,
     reentrant: bool,
+    fires: bool,
     needed: bool,
     fail_open: bool,
     on_lost: OnLost,
@@ -41,17 +44,18 @@ pub struct Call<E = ()> {
 
 impl Call {
     /// A call of `function`, under the lock `key`.
-    pub fn new(function: &'static str, key: impl Display, ttl: Duration) -> Self {
+    pub fn new(function: &'static str, key: Key, ttl: Duration) -> Self {
         Self {
             function,
-            key: key.to_string(),
+            key: key.finish(),
             ttl,
             lock: None,
             wait: None,
             at_least: None,
             max_hold: None,
-            extend: true,
+            keep_alive: true,
             reentrant: false,
+            fires: false,
             needed: true,
             fail_open: false,
             on_lost: OnLost::Cancel,
@@ -69,8 +73,9 @@ impl Call {
             wait: self.wait,
             at_least: self.at_least,
             max_hold: self.max_hold,
-            extend: self.extend,
+            keep_alive: self.keep_alive,
             reentrant: self.reentrant,
+            fires: self.fires,
             needed: self.needed,
             fail_open: self.fail_open,
             on_lost: self.on_lost,
@@ -81,71 +86,70 @@ impl Call {
 
 impl<E> Call<E> {
     /// Locks with `lock`, not with the process default.
-    pub fn on(mut self, lock: &(impl Handle + ?Sized)) -> Self {
+    pub fn on(&mut self, lock: &(impl Handle + ?Sized)) {
         self.lock = Some(lock.redlock().clone());
-        self
     }
 
     /// One firing of a schedule: the key is its own, nobody waits for it, and it stays busy after
     /// the body has ended, in whatever way it did.
-    pub fn fire(mut self, name: impl Display) -> Self {
-        self.key = format!("{}:{}", self.key, key::part(name));
-        self.ttl = self.ttl.max(FIRING_TTL);
+    pub fn fire(&mut self, name: Name) {
+        if let Ok(key) = &mut self.key {
+            match name.into_text() {
+                Ok(name) => *key = format!("{key}:{}", key::part(name)),
+                Err(fmt::Error) => {
+                    let why = "the `Display` of what `fire` was given returned an error";
+                    self.key = Err(Error::invalid_key(key, why));
+                }
+            }
+        }
+        self.fires = true;
         self.at_least = self.at_least.or(Some(FIRING));
-        self.refuse()
+        self.no_wait();
     }
 
     /// One look: a held lock is an error at once.
-    pub fn refuse(self) -> Self {
-        self.wait(Duration::ZERO)
+    pub fn no_wait(&mut self) {
+        self.wait(Duration::ZERO);
     }
 
     /// Waits for a held lock that long at most.
-    pub fn wait(mut self, at_most: Duration) -> Self {
+    pub fn wait(&mut self, at_most: Duration) {
         self.wait = Some(at_most);
-        self
     }
 
     /// The key stays busy for that long, even if the body is faster.
-    pub fn at_least(mut self, length: Duration) -> Self {
+    pub fn at_least(&mut self, length: Duration) {
         self.at_least = Some(length);
-        self
     }
 
-    /// The lock is let go, and lost, after that long.
-    pub fn max_hold(mut self, length: Duration) -> Self {
+    /// The lock is released, and lost, after that long.
+    pub fn max_hold(&mut self, length: Duration) {
         self.max_hold = Some(length);
-        self
     }
 
     /// The lock ends with its ttl.
-    pub fn no_extension(mut self) -> Self {
-        self.extend = false;
-        self
+    pub fn no_renewal(&mut self) {
+        self.keep_alive = false;
     }
 
     /// A body whose lock is lost runs on, and may look at its guard.
-    pub fn signal_lost(mut self) -> Self {
+    pub fn signal_lost(&mut self) {
         self.on_lost = OnLost::Signal;
-        self
     }
 
     /// Joins the lock of the caller, where it holds the same key in this task.
-    pub fn reentrant(mut self) -> Self {
+    pub fn reentrant(&mut self) {
         self.reentrant = true;
-        self
     }
 
     /// Where this is false, the body runs without a lock. For [`run_open`](Self::run_open).
-    pub fn only_if(mut self, condition: bool) -> Self {
+    pub fn only_if(&mut self, condition: bool) {
         self.needed = condition;
-        self
     }
 
     /// The body runs without a lock where no quorum answers. For [`run_open`](Self::run_open).
-    pub fn fail_open(mut self) -> Self {
+    pub fn fail_open(&mut self) {
         self.fail_open = true;
-        self
     }
 
     /// Runs the body under the lock.
@@ -201,7 +205,10 @@ impl<E> Call<E> {
 
     async fn acquire(self) -> Result<Hold<E>> {
         let function = self.function;
-        let span = tracing::debug_span!("lock", function, key = %self.key);
+        let span = match &self.key {
+            Ok(key) => tracing::debug_span!("lock", function, %key),
+            Err(_) => tracing::debug_span!("lock", function),
+        };
         let acquired = async move {
             let request = self.request()?;
             let guard = request.await?;
@@ -225,10 +232,15 @@ impl<E> Call<E> {
             Some(lock) => lock.clone(),
             None => get_default()?,
         };
+        let ttl = if self.fires {
+            self.ttl.max(FIRING_TTL)
+        } else {
+            self.ttl
+        };
         let mut request = lock
-            .lock(self.key.as_str())
-            .ttl(self.ttl)
-            .keep_alive(self.extend)
+            .lock(self.key.clone()?)
+            .ttl(ttl)
+            .keep_alive(self.keep_alive)
             .reentrant(self.reentrant);
         if let Some(wait) = self.wait {
             request = request.wait(wait);

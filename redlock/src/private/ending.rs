@@ -1,4 +1,4 @@
-//! How a lock ends after its body: let go, or kept busy after a success.
+//! How a lock ends after its body: released, or kept busy after a success.
 
 use std::time::Duration;
 
@@ -27,26 +27,74 @@ impl<T, P: Fn(&T) -> bool> Ending<T> for Dedupe<P> {
     }
 }
 
-/// `Ok` is a success. Found before [`AnySuccess`], since it needs one reference less.
-pub trait ResultSuccess {
+/// `success` as it is. The body's output is the type of its argument, which need not be named so.
+pub fn success<F: Future, P: Fn(&F::Output) -> bool>(_body: &F, success: P) -> P {
+    success
+}
+
+/// The same for a body that is shown its lock.
+pub fn success_with<H, F: Future, P: Fn(&F::Output) -> bool>(
+    _body: &impl FnOnce(H) -> F,
+    success: P,
+) -> P {
+    success
+}
+
+/// What a body returned. Whether it is a success is found by method resolution, which tries the `impl` with the most
+/// references first: so the value is looked into as far as its type, known where the function is, allows.
+#[derive(Debug)]
+pub struct Returned<'a, T: ?Sized>(pub &'a T);
+
+/// A `Result` that holds an HTTP answer.
+pub trait ResultOfReply {
     /// Whether the body succeeded.
     fn __redlock_success(&self) -> bool;
 }
 
-impl<T, E> ResultSuccess for Result<T, E> {
+impl<T: Reply, E> ResultOfReply for &&&Returned<'_, Result<T, E>> {
     fn __redlock_success(&self) -> bool {
-        self.is_ok()
+        self.0.as_ref().is_ok_and(Reply::is_success)
     }
 }
 
-/// What is no `Result` cannot fail.
+/// Any other `Result`.
+pub trait ResultOfAny {
+    /// Whether the body succeeded.
+    fn __redlock_success(&self) -> bool;
+}
+
+impl<T, E> ResultOfAny for &&Returned<'_, Result<T, E>> {
+    fn __redlock_success(&self) -> bool {
+        self.0.is_ok()
+    }
+}
+
+/// An HTTP answer.
+pub trait PlainReply {
+    /// Whether the body succeeded.
+    fn __redlock_success(&self) -> bool;
+}
+
+impl<T: Reply> PlainReply for &Returned<'_, T> {
+    fn __redlock_success(&self) -> bool {
+        self.0.is_success()
+    }
+}
+
+/// What is neither cannot fail.
 pub trait AnySuccess {
     /// Whether the body succeeded: always.
     fn __redlock_success(&self) -> bool;
 }
 
-impl<T> AnySuccess for &T {
+impl<T: ?Sized> AnySuccess for Returned<'_, T> {
     fn __redlock_success(&self) -> bool {
         true
     }
+}
+
+/// What has an HTTP status, or begins or ends with one. The feature `http` implements it.
+pub trait Reply {
+    /// Whether the status is one of success (2xx) or redirection (3xx).
+    fn is_success(&self) -> bool;
 }

@@ -39,6 +39,11 @@ impl<E: From<Error>> ErrorFromLock for E {
     }
 }
 
+/// `on_error` as it is: its argument and its result have their types here, wherever it is used.
+pub fn on_error<R, F: FnOnce(Error) -> R>(make: F) -> F {
+    make
+}
+
 /// A return type with a value for *left out, since another one runs it*.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no value for a call that `on_busy = skip` leaves out",

@@ -1,116 +1,151 @@
 //! The name of one firing of a schedule: the same on each replica, whatever its clock says.
+//!
+//! An instant is named by its seconds since 1970, in whatever type and time zone it comes; anything else by what it
+//! displays. Which of the two applies is found by method resolution, which tries the `impl` with the most references
+//! first: no trait can tell `Into<SystemTime>` from `Display`, and the instants of chrono and time are both.
 
+use std::fmt::{self, Display, Write as _};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// What names a firing: the wall-clock instant it was scheduled for, or a number or text of its own.
+/// What `fire` was given, borrowed.
+#[derive(Debug)]
+pub struct Firing<'a, T: ?Sized>(pub &'a T);
+
+/// The value converts into a `SystemTime`.
+pub trait FiringTime {
+    /// The name of the firing.
+    fn __redlock_firing(&self) -> Name;
+}
+
+impl<T: Clone + Into<SystemTime>> FiringTime for &&&&Firing<'_, T> {
+    fn __redlock_firing(&self) -> Name {
+        instant(self.0.clone().into())
+    }
+}
+
+/// The value is a reference to what converts into a `SystemTime`.
+pub trait FiringTimeRef {
+    /// The name of the firing.
+    fn __redlock_firing(&self) -> Name;
+}
+
+impl<T: Clone + Into<SystemTime>> FiringTimeRef for &&&Firing<'_, &T> {
+    fn __redlock_firing(&self) -> Name {
+        instant((*self.0).clone().into())
+    }
+}
+
+/// The value is a `Duration` since 1970.
+pub trait FiringSince {
+    /// The name of the firing.
+    fn __redlock_firing(&self) -> Name;
+}
+
+impl FiringSince for &&Firing<'_, Duration> {
+    fn __redlock_firing(&self) -> Name {
+        Name::new(Seconds(*self.0))
+    }
+}
+
+/// The value is a reference to a `Duration` since 1970.
+pub trait FiringSinceRef {
+    /// The name of the firing.
+    fn __redlock_firing(&self) -> Name;
+}
+
+impl FiringSinceRef for &Firing<'_, &Duration> {
+    fn __redlock_firing(&self) -> Name {
+        Name::new(Seconds(**self.0))
+    }
+}
+
+/// Everything else.
+pub trait FiringText<T: ?Sized> {
+    /// The name of the firing.
+    fn __redlock_firing(&self) -> Name
+    where
+        T: Fire;
+}
+
+impl<T: ?Sized> FiringText<T> for Firing<'_, T> {
+    fn __redlock_firing(&self) -> Name
+    where
+        T: Fire,
+    {
+        self.0.fire()
+    }
+}
+
+/// What names a firing.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not name a firing that all replicas agree on",
     label = "not a scheduled instant",
-    note = "`fire` takes the instant the schedule says: a `SystemTime` or what converts into one (of chrono, time, jiff), a `Duration` since 1970, or a number or text that names the firing",
+    note = "`fire` takes the instant that the schedule says: a `SystemTime` or what converts into one (of chrono, time, jiff), a `Duration` since 1970, or anything that implements `Display`, such as a number or text that names the firing",
     note = "a monotonic `Instant` means something in its own process only"
 )]
 pub trait Fire {
     /// The name, as it stands in the key.
-    fn fire(&self) -> String;
+    fn fire(&self) -> Name;
 }
 
-impl Fire for SystemTime {
-    /// Seconds since 1970, before it with a minus.
-    fn fire(&self) -> String {
-        match self.duration_since(UNIX_EPOCH) {
-            Ok(since) => since.fire(),
-            Err(before) => format!("-{}", before.duration().fire()),
-        }
+#[diagnostic::do_not_recommend]
+impl<T: Display + ?Sized> Fire for T {
+    fn fire(&self) -> Name {
+        Name::new(self)
     }
 }
 
-impl Fire for Duration {
-    /// Seconds, with a fraction only where there is one.
-    fn fire(&self) -> String {
-        match self.subsec_nanos() {
-            0 => self.as_secs().to_string(),
-            nanos => format!("{}.{nanos:09}", self.as_secs())
-                .trim_end_matches('0')
-                .to_owned(),
-        }
+/// The name of a firing, or that its `Display` failed.
+#[derive(Debug)]
+pub struct Name(Result<String, fmt::Error>);
+
+impl Name {
+    fn new(value: impl Display) -> Self {
+        let mut text = String::new();
+        Self(write!(text, "{value}").map(|()| text))
+    }
+
+    pub(super) fn into_text(self) -> Result<String, fmt::Error> {
+        self.0
     }
 }
 
-macro_rules! displayed {
-    ($($name:ty),*) => {$(
-        impl Fire for $name {
-            fn fire(&self) -> String {
-                self.to_string()
+/// Seconds since 1970, before it with a minus.
+fn instant(at: SystemTime) -> Name {
+    match at.duration_since(UNIX_EPOCH) {
+        Ok(since) => Name::new(Seconds(since)),
+        Err(before) => Name::new(format_args!("-{}", Seconds(before.duration()))),
+    }
+}
+
+/// Seconds, with a fraction only where there is one.
+struct Seconds(Duration);
+
+impl Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        match self.0.subsec_nanos() {
+            0 => write!(f, "{seconds}"),
+            nanos => {
+                let fraction = format!("{nanos:09}");
+                write!(f, "{seconds}.{}", fraction.trim_end_matches('0'))
             }
         }
-    )*};
-}
-
-displayed!(
-    u16, u32, u64, u128, usize, i16, i32, i64, i128, isize, str, String
-);
-
-impl<T: Fire + ?Sized> Fire for &T {
-    fn fire(&self) -> String {
-        (**self).fire()
-    }
-}
-
-/// Anything that converts into a `SystemTime`. Found before [`FireByName`], since it needs one
-/// reference less: the two cannot be one trait, as a `u64` might convert one day.
-pub trait FireByTime {
-    /// How the value is named.
-    fn __redlock_fire(&self) -> ByTime {
-        ByTime
-    }
-}
-
-impl<T: Into<SystemTime>> FireByTime for T {}
-
-/// Everything else: what is no [`Fire`] is refused with its explanation.
-pub trait FireByName {
-    /// How the value is named.
-    fn __redlock_fire(&self) -> ByName {
-        ByName
-    }
-}
-
-impl<T> FireByName for &T {}
-
-/// Names by the converted instant.
-#[derive(Debug)]
-pub struct ByTime;
-
-impl ByTime {
-    /// The name of this firing.
-    pub fn name(self, value: impl Into<SystemTime>) -> String {
-        value.into().fire()
-    }
-}
-
-/// Names by the value itself.
-#[derive(Debug)]
-pub struct ByName;
-
-impl ByName {
-    /// The name of this firing.
-    pub fn name<T: Fire>(self, value: T) -> String {
-        value.fire()
     }
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that unwraps fails at its line")]
 mod tests {
     use super::*;
 
     #[test]
     fn instants_are_named_by_their_seconds() {
+        let named = |at| instant(at).into_text().unwrap();
         let at = |millis| UNIX_EPOCH + Duration::from_millis(millis);
-        assert_eq!(at(1_795_314_000_000).fire(), "1795314000");
-        assert_eq!(at(1_795_314_000_250).fire(), "1795314000.25");
-        assert_eq!(at(10_000).fire(), "10");
-        assert_eq!((UNIX_EPOCH - Duration::from_secs(20)).fire(), "-20");
-        assert_eq!(7_u64.fire(), "7");
-        assert_eq!("night".fire(), "night");
+        assert_eq!(named(at(1_795_314_000_000)), "1795314000");
+        assert_eq!(named(at(1_795_314_000_250)), "1795314000.25");
+        assert_eq!(named(at(10_000)), "10");
+        assert_eq!(named(UNIX_EPOCH - Duration::from_secs(20)), "-20");
     }
 }

@@ -1,0 +1,103 @@
+//! The second half of the expansion: the user's statements as a future that owns what they own, run under the lock.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::{Ident, Type};
+
+use crate::attr::Args;
+use crate::captures::Owned;
+use crate::function::{Core, Function};
+use crate::returns::output_span;
+use crate::tokens::{here, local, local_at, without_impl};
+
+/// `let body = async move { ... }; call.run(body).await`
+pub(crate) fn statements(
+    args: &Args,
+    function: &Function,
+    core: &Core,
+    krate: &TokenStream,
+) -> TokenStream {
+    let (call, body) = (local("call"), local("body"));
+    let block = block(args, function, core);
+    let open = args.fail_open || args.condition.is_some();
+    // The type is written out, since the closure is checked before anything says what it is called with.
+    let (run, value) = match (&args.guard, open) {
+        (None, false) => (quote!(run), block),
+        (Some(guard), false) => (quote!(run_with), quote!(move |#guard: #krate::Held| #block)),
+        (guard, true) => {
+            let held = quote!(::core::option::Option<#krate::Held>);
+            let guard = match guard {
+                Some(guard) => quote!(#guard),
+                None => quote!(_),
+            };
+            (quote!(run_open), quote!(move |#guard: #held| #block))
+        }
+    };
+    let dedupe = args.dedupe_for.as_ref().map(|_| {
+        let window = local("window");
+        let success = success(core, krate);
+        let of = match (&args.guard, open) {
+            (None, false) => quote!(success),
+            _ => quote!(success_with),
+        };
+        quote! {
+            let #call = #call.dedupe_for(#window, #krate::__private::#of(&#body, #success));
+        }
+    });
+    quote! {
+        let #body = #value;
+        #dedupe
+        #call.#run(#body).await
+    }
+}
+
+/// `async move { the user's body }`
+fn block(args: &Args, function: &Function, core: &Core) -> TokenStream {
+    let statements = &core.statements;
+    let output = without_impl(&core.output);
+    let span = output_span(function, core);
+    let value = local_at("value", span);
+    let captured = Owned::of(args, function, core);
+    let (owned, used) = (owned(&captured.names), used(&captured.used));
+    // Never taken; it tells the type of the block before its first `?` or `return`, and so a wrong
+    // one is reported where the user wrote it.
+    let edge = quote_spanned! {here(span)=>
+        if let ::core::option::Option::Some(#value) = ::core::option::Option::None::<#output> {
+            return #value;
+            #owned
+        }
+    };
+    quote!(async move { #edge #used #statements })
+}
+
+/// Names what the body is to own, where no lint takes it for a use: so that arguments which the body does not name are
+/// dropped with it, under the lock and in their order, as in any function.
+fn owned(names: &[Ident]) -> Option<TokenStream> {
+    (!names.is_empty()).then(|| {
+        quote! {
+            #[allow(unreachable_code)]
+            {
+                let _ = (#(&#names,)*);
+            }
+        }
+    })
+}
+
+fn used(names: &[Ident]) -> Option<TokenStream> {
+    (!names.is_empty()).then(|| quote!(let _ = (#(&#names,)*);))
+}
+
+/// Whether a value of the body is a success: `Ok`, an HTTP status below 400, or anything that is neither.
+fn success(core: &Core, krate: &TokenStream) -> TokenStream {
+    let output = without_impl(&core.output);
+    let value = local("value");
+    let typed = match output {
+        Type::Infer(_) => quote!(#value),
+        output => quote!(#value: &#output),
+    };
+    quote! {|#typed| {
+        #[allow(unused_imports)]
+        use #krate::__private::{AnySuccess as _, PlainReply as _, ResultOfAny as _, ResultOfReply as _};
+        (&&&&#krate::__private::Returned(#value)).__redlock_success()
+    }}
+}

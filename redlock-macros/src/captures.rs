@@ -1,0 +1,205 @@
+//! What the body owns although it does not name it: the arguments, which are dropped at its end, under the lock.
+
+use std::collections::BTreeSet;
+
+use proc_macro2::{TokenStream, TokenTree};
+use quote::ToTokens as _;
+use syn::visit::Visit;
+use syn::visit_mut::{self, VisitMut};
+use syn::{
+    Attribute, FnArg, Ident, Pat, PatIdent, PatReference, PatWild, ReceiverKind, Signature, Type,
+};
+
+use crate::attr::Args;
+use crate::function::{Core, Form, Function};
+use crate::returns::is_inline;
+use crate::tokens::local;
+
+/// What the body is made to own.
+pub(crate) struct Owned {
+    /// The last argument first: in this order they are dropped.
+    pub(crate) names: Vec<Ident>,
+    /// Those that count as used in the body, so that no lint finds them owned in vain: the options use them, or they are
+    /// parts of an argument, for which the compiler would give two warnings for one.
+    pub(crate) used: Vec<Ident>,
+}
+
+impl Owned {
+    pub(crate) fn of(args: &Args, function: &Function, core: &Core) -> Self {
+        let (names, options) = (names(args, function, core), args.names());
+        let whole = whole(&function.sig);
+        let is_used = |name: &&Ident| {
+            let name = name.to_string();
+            options.contains(&name) || !whole.contains(&name)
+        };
+        Self {
+            used: names.iter().filter(is_used).cloned().collect(),
+            names,
+        }
+    }
+}
+
+/// The arguments that are not taken apart.
+fn whole(signature: &Signature) -> BTreeSet<String> {
+    let name = |input: &FnArg| match input {
+        FnArg::Receiver(_) => Some("self".to_owned()),
+        FnArg::Typed(typed) => match &*typed.pat {
+            Pat::Ident(pat) => Some(pat.ident.to_string()),
+            _ => None,
+        },
+    };
+    signature.inputs.iter().filter_map(name).collect()
+}
+
+fn names(args: &Args, function: &Function, core: &Core) -> Vec<Ident> {
+    let mut names = match core.form() {
+        Form::AsyncFn => arguments(&function.sig),
+        Form::AsyncTrait => bound(&core.bindings),
+        // The user's block owns what it names, and nothing else: what the options name on top of that is theirs.
+        Form::Future { owns: true } => {
+            let named = args.names();
+            let mut names = arguments(&function.sig);
+            names.retain(|name| named.contains(&name.to_string()));
+            names
+        }
+        Form::Future { owns: false } => Vec::new(),
+    };
+    // What a closure uses after the body has ended cannot be the body's.
+    if let Some(make) = args.on_error.as_ref().filter(|make| is_inline(make)) {
+        let mut used = BTreeSet::new();
+        names_in(make.to_token_stream(), &mut used);
+        let renamed = |name: &Ident| core.receiver.as_ref() == Some(name) && used.contains("self");
+        names.retain(|name| !used.contains(&name.to_string()) && !renamed(name));
+    }
+    names.reverse();
+    names
+}
+
+/// The names that are bound by value. To drop a reference does nothing.
+fn arguments(signature: &Signature) -> Vec<Ident> {
+    let mut names = Bound::default();
+    for input in &signature.inputs {
+        match input {
+            FnArg::Receiver(receiver) if is_owned(&receiver.kind) => {
+                names.0.push(receiver.self_token.into());
+            }
+            FnArg::Typed(typed) if !matches!(&*typed.ty, Type::Reference(_)) => {
+                names.visit_pat(&typed.pat);
+            }
+            _ => {}
+        }
+    }
+    names.0
+}
+
+fn is_owned(receiver: &ReceiverKind) -> bool {
+    match receiver {
+        ReceiverKind::Value => true,
+        ReceiverKind::Typed(_, ty) => !matches!(&**ty, Type::Reference(_)),
+        _ => false,
+    }
+}
+
+fn bound(patterns: &[Pat]) -> Vec<Ident> {
+    let mut names = Bound::default();
+    for pattern in patterns {
+        names.visit_pat(pattern);
+    }
+    names.0
+}
+
+#[derive(Default)]
+struct Bound(Vec<Ident>);
+
+impl<'ast> Visit<'ast> for Bound {
+    fn visit_pat_ident(&mut self, pat: &'ast PatIdent) {
+        // Without `mut` or `ref`, a name that could be one is a constant.
+        self.0.push(pat.ident.clone());
+        syn::visit::visit_pat_ident(self, pat);
+    }
+}
+
+/// All names in an expression, also those in the holes of its format strings.
+pub(crate) fn names_in(tokens: TokenStream, names: &mut BTreeSet<String>) {
+    for token in tokens {
+        match token {
+            TokenTree::Ident(ident) => {
+                names.insert(ident.to_string());
+            }
+            TokenTree::Group(group) => names_in(group.stream(), names),
+            TokenTree::Literal(literal) => {
+                let text = literal.to_string();
+                for hole in text.split('{').skip(1) {
+                    let end = hole.find(|c: char| !c.is_alphanumeric() && c != '_');
+                    names.insert(hole[..end.unwrap_or(hole.len())].to_owned());
+                }
+            }
+            TokenTree::Punct(_) => {}
+        }
+    }
+}
+
+/// Gives each `_` among the arguments a name, so that the body can own the value: it is dropped at the end of the
+/// function, as any argument. Not where another attribute is still to read the arguments.
+pub(crate) fn name_wildcards(signature: &mut Signature, attrs: &[Attribute]) {
+    struct Name(usize);
+    impl VisitMut for Name {
+        fn visit_pat_mut(&mut self, pat: &mut Pat) {
+            if let Pat::Wild(PatWild { attrs, .. }) = pat
+                && attrs.is_empty()
+            {
+                self.0 += 1;
+                *pat = Pat::Ident(PatIdent {
+                    attrs: Vec::new(),
+                    by_ref: None,
+                    mutability: None,
+                    ident: local(&format!("_unnamed{}", self.0)),
+                    subpat: None,
+                });
+                return;
+            }
+            visit_mut::visit_pat_mut(self, pat);
+        }
+
+        // Nothing can be moved out from behind a reference.
+        fn visit_pat_reference_mut(&mut self, _: &mut PatReference) {}
+    }
+    if !attrs.iter().all(is_inert) {
+        return;
+    }
+    let mut name = Name(0);
+    for input in &mut signature.inputs {
+        if let FnArg::Typed(typed) = input
+            && !matches!(&*typed.ty, Type::Reference(_))
+        {
+            name.visit_pat_mut(&mut typed.pat);
+        }
+    }
+}
+
+/// Attributes of the compiler, and ours.
+fn is_inert(attr: &Attribute) -> bool {
+    const INERT: [&str; 16] = [
+        "allow",
+        "cfg",
+        "cfg_attr",
+        "clippy",
+        "cold",
+        "deny",
+        "deprecated",
+        "diagnostic",
+        "doc",
+        "expect",
+        "forbid",
+        "inline",
+        "must_use",
+        "rustfmt",
+        "track_caller",
+        "warn",
+    ];
+    let path = attr.path();
+    let first = path.segments.first().map(|segment| &segment.ident);
+    let last = path.segments.last().map(|segment| &segment.ident);
+    first.is_some_and(|name| INERT.iter().any(|inert| name == inert))
+        || last.is_some_and(|name| name == "redlock")
+}

@@ -1,0 +1,68 @@
+//! The key of a call, put together from its template. It is whole, or an error.
+
+use std::fmt::{Display, Write as _};
+
+use crate::{Error, Result, key::encode};
+
+/// A key under construction.
+#[derive(Debug, Default)]
+pub struct Key {
+    text: String,
+    failed: bool,
+}
+
+impl Key {
+    /// An empty key.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Appends text of the template.
+    pub fn text(&mut self, text: &str) {
+        self.text.push_str(text);
+    }
+
+    /// Appends a value, encoded so that it cannot reach into its neighbours.
+    pub fn part(&mut self, value: impl Display) {
+        self.failed |= encode(value, &mut self.text).is_err();
+    }
+
+    /// Appends a value that was rendered before.
+    pub fn rendered(&mut self, part: &Part) {
+        self.text.push_str(&part.text);
+        self.failed |= part.failed;
+    }
+
+    /// Appends whatever the value displays, as it is.
+    pub fn verbatim(&mut self, value: impl Display) {
+        self.failed |= write!(self.text, "{value}").is_err();
+    }
+
+    /// The key, if each of its values could be displayed: half a key would be another lock.
+    pub(super) fn finish(self) -> Result<String> {
+        if self.failed {
+            return Err(Error::invalid_key(
+                &self.text,
+                "the `Display` of a value in the key returned an error, and half a key would be another lock",
+            ));
+        }
+        Ok(self.text)
+    }
+}
+
+/// A part of a key, rendered while its value was at hand.
+#[derive(Debug)]
+pub struct Part {
+    text: String,
+    failed: bool,
+}
+
+impl Part {
+    /// Renders and encodes `value`.
+    pub fn new(value: impl Display) -> Self {
+        let mut text = String::new();
+        let failed = encode(value, &mut text).is_err();
+        Self { text, failed }
+    }
+}
