@@ -18,8 +18,8 @@ use crate::{
 
 /// A held lock. Dropped: released in the background, without blocking and without waiting.
 ///
-/// The background release is sent at once and repeated, until the ttl is over, to nodes that cannot be reached. It
-/// needs a runtime that goes on; where the last one has ended, the key goes with its ttl.
+/// The background release is sent at once. A node that cannot be reached gets it when it is heard again, however late.
+/// It needs a runtime that goes on; where the last one has ended, the key goes with its ttl.
 #[must_use = "a guard that is dropped releases its lock at once"]
 pub struct Guard {
     hold: Arc<Hold>,
@@ -109,7 +109,7 @@ impl Guard {
     /// # Errors
     /// [`is_lost`](Error::is_lost) when the lock had been lost before: another may have held it meanwhile.
     /// [`is_no_quorum`](Error::is_no_quorum) when too few nodes confirmed: the release is repeated in the background
-    /// until the ttl is over.
+    /// until every node has carried it out.
     ///
     /// # Cancel safety
     /// The release is sent when this is first polled, and goes on when the future is dropped; a future that was never

@@ -7,7 +7,7 @@ use std::{
     sync::{
         Arc, Mutex, Weak,
         atomic::{
-            AtomicBool, AtomicU8, AtomicU64,
+            AtomicU8, AtomicU64,
             Ordering::{AcqRel, Acquire, SeqCst},
         },
     },
@@ -26,7 +26,7 @@ use crate::{
     protocol::{
         token::FencingToken,
         validity,
-        votes::{AtomicNodeSet, Decision, NodeSet},
+        votes::{AtomicNodeSet, Decision, NodeSet, Tally},
     },
     round::{
         Heir, Round,
@@ -145,11 +145,12 @@ pub(crate) struct Lease {
     granted_at: Instant,
     /// In microseconds of the client's clock; only ever raised.
     valid_until: AtomicU64,
-    /// Nodes that may hold the key, as long as it was not extended.
+    /// Nodes that may hold the key by the acquire.
     touched: AtomicNodeSet,
+    /// And by extensions: those that could be asked.
+    extended: AtomicNodeSet,
     rounds: u32,
     state: AtomicU8,
-    extended: AtomicBool,
     chain: Chain,
     turns: Mutex<Turns>,
 }
@@ -183,9 +184,9 @@ impl Lease {
             granted_at: core.now(),
             valid_until: AtomicU64::new(0),
             touched: AtomicNodeSet::new(NodeSet::all(core.nodes.len())),
+            extended: AtomicNodeSet::new(NodeSet::default()),
             rounds: grant.rounds,
             state: AtomicU8::new(OPEN),
-            extended: AtomicBool::new(false),
             chain,
             turns: Mutex::default(),
         });
@@ -285,8 +286,6 @@ impl Lease {
         }
         let nodes = &self.core.nodes;
         let started = self.core.now();
-        // From here on every node may come to hold the key, so a release has to go to all.
-        self.extended.store(true, SeqCst);
         let round = extend::start(
             nodes,
             &self.driver,
@@ -295,6 +294,8 @@ impl Lease {
             self.token(),
             self.terms.ttl,
         );
+        // A release has to go to these nodes too, but not to one that is known to be down: it would be kept for it.
+        self.extended.add(round.with_tally(Tally::touched));
         if self.state.load(SeqCst) != OPEN {
             // Released while the extension was being sent: once more, behind it.
             self.send_release(None);
@@ -441,17 +442,11 @@ impl Lease {
             other = nodes.any_driver()?;
             &other
         };
-        let touched = if self.extended.load(SeqCst) {
-            NodeSet::all(nodes.len())
-        } else {
-            self.touched.load()
-        };
         let give_back = Release {
             key: Arc::clone(&self.key),
             owner: self.owner,
             token: self.token(),
-            touched,
-            give_up: self.core.now().after(self.terms.ttl),
+            touched: self.touched.load().union(self.extended.load()),
         };
         let tracker = &self.core.tracker;
         Some(match window {

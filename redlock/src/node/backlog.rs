@@ -1,25 +1,28 @@
-//! What waits for a node: bounded, and what must not be lost is kept until it is pointless.
+//! What waits for a node. New work is bounded; releases are kept until the node has carried them out.
 
 use std::{collections::VecDeque, time::Duration};
 
-use super::{Fault, FaultKind, Op};
-use crate::clock::{Clock, Instant};
+use super::{Fault, FaultKind, Op, What};
+use crate::clock::Instant;
 
-/// The most operations that may wait for a node; one more is refused.
+/// The most operations that may wait for a node; one more is refused. Releases and extensions are not counted: what ends
+/// or renews a lock is never refused, and there can be no more of it than locks that were granted.
 const MOST: usize = 8_192;
-/// The most releases that are owed to a node that cannot be reached.
-const MOST_OWED: usize = 8_192;
+/// With so many deferred releases, a node is asked for no further locks.
+const MOST_DEFERRED: usize = 8_192;
 
 /// The operations of one node that have not been sent.
 #[derive(Debug, Default)]
 pub(super) struct Backlog {
     waiting: VecDeque<Op>,
-    /// Releases for later.
-    owed: VecDeque<Op>,
-    overflown: u64,
+    /// How many of those are new work.
+    new_work: usize,
+    /// Releases for when the node is back.
+    deferred: VecDeque<Op>,
     /// Why nothing can be sent, where nothing can, and until when that is known well enough to turn operations away.
     blocked: Option<(Fault, Instant)>,
-    closed: bool,
+    /// Nobody uses the lane any more: until when deferred releases are still delivered.
+    closed: Option<Instant>,
 }
 
 impl std::fmt::Debug for Op {
@@ -31,77 +34,77 @@ impl std::fmt::Debug for Op {
     }
 }
 
+/// Whether `op` is refused when too much waits.
+fn is_new_work(op: &Op) -> bool {
+    let what = &op.ballot.call().what;
+    !what.must_arrive() && !matches!(what, What::Extend { .. })
+}
+
 impl Backlog {
-    /// Queues `op`, and says whether it is the first; or gives it back with the reason. Where that was found out too long
-    /// ago, `op` waits for what the next attempt to connect finds.
-    pub(super) fn push(&mut self, op: Op, clock: Clock) -> Result<bool, (Op, Fault)> {
+    /// Queues `op`, and says whether it is the first; or gives it back with the reason. A release that is given back
+    /// is deferred. Where the reason was found out too long ago, `op` waits for what the next attempt to connect finds.
+    pub(super) fn push(&mut self, op: Op, now: impl Fn() -> Instant) -> Result<bool, (Op, Fault)> {
         if self
             .blocked
             .as_ref()
-            .is_some_and(|(_, until)| clock.now() >= *until)
+            .is_some_and(|(_, until)| now() >= *until)
         {
             self.blocked = None;
         }
         if let Some((fault, _)) = &self.blocked {
             let fault = fault.clone();
-            let fault = if op.ballot.call().what.give_up().is_some() {
-                self.owe(op.clone(), clock.now());
+            let fault = if op.must_arrive() {
+                self.defer(op.clone(), now());
                 Fault::unknown(fault.kind, fault.text)
             } else {
                 Fault::untouched(fault.kind, fault.text)
             };
             return Err((op, fault));
         }
-        if self.waiting.len() >= MOST {
-            let fault = Fault::untouched(
-                FaultKind::Backlog,
-                format!("{MOST} operations wait for this node already"),
-            );
-            return Err((op, fault));
+        if is_new_work(&op) {
+            if let Some(fault) = self.is_full(&op) {
+                return Err((op, fault));
+            }
+            self.new_work += 1;
         }
         self.waiting.push_back(op);
         Ok(self.waiting.len() == 1)
     }
 
-    /// Keeps a release for when the node is back; anything else needs no later.
-    pub(super) fn owe(&mut self, op: Op, now: Instant) {
-        let Some(give_up) = op.ballot.call().what.give_up() else {
-            return;
+    /// Why there is no room for new work, where there is none.
+    fn is_full(&self, op: &Op) -> Option<Fault> {
+        let text = if self.new_work >= MOST {
+            format!("{MOST} operations wait for this node already")
+        } else if self.deferred.len() >= MOST_DEFERRED
+            && matches!(op.ballot.call().what, What::Acquire { .. })
+        {
+            format!("{MOST_DEFERRED} releases wait for this node already")
+        } else {
+            return None;
         };
-        if give_up <= now {
-            return;
-        }
-        if self.owed.len() >= MOST_OWED {
-            self.forget_expired(now);
-        }
-        if self.owed.len() >= MOST_OWED {
-            self.overflown += 1;
-            if self.overflown.is_power_of_two() {
-                tracing::warn!(
-                    count = self.overflown,
-                    "releases owed to an unreachable node were dropped: their keys expire with their ttl"
-                );
-            }
-            return;
-        }
-        self.owed.push_back(Op {
-            node: op.node,
-            ballot: op.ballot.debt().unwrap_or(op.ballot),
-        });
+        Some(Fault::untouched(FaultKind::Backlog, text))
     }
 
-    /// What is owed, for another to deliver.
+    /// Keeps a release for when the node is back; anything else needs no later.
+    pub(super) fn defer(&mut self, op: Op, now: Instant) {
+        if op.must_arrive() {
+            self.deferred.push_back(op.deferred(now));
+        }
+    }
+
+    /// The deferred releases, for another to deliver.
     #[cfg(feature = "cluster")]
-    pub(super) fn hand_over(&mut self) -> VecDeque<Op> {
-        std::mem::take(&mut self.owed)
+    pub(super) fn take_deferred(&mut self) -> VecDeque<Op> {
+        std::mem::take(&mut self.deferred)
     }
 
-    /// Nothing can be sent, and nobody who asks within `known_for` waits for it. Returns who waits now, to be told.
+    /// Nothing can be sent, and nobody who asks within `known_for` waits for it. Returns who waits now, to be answered.
     pub(super) fn block(&mut self, fault: &Fault, now: Instant, known_for: Duration) -> Vec<Op> {
         self.blocked = Some((fault.clone(), now.after(known_for)));
+        self.new_work = 0;
         let waiting: Vec<Op> = self.waiting.drain(..).collect();
         for op in &waiting {
-            self.owe(op.clone(), now);
+            self.defer(op.clone(), now);
         }
         waiting
     }
@@ -115,12 +118,11 @@ impl Backlog {
         self.blocked.is_none() && !self.waiting.is_empty()
     }
 
-    /// The node is back: what is owed goes first.
+    /// The node is back: deferred releases go first.
     pub(super) fn unblock(&mut self, now: Instant) {
         self.blocked = None;
-        self.forget_expired(now);
-        while let Some(op) = self.owed.pop_back() {
-            self.waiting.push_front(op);
+        while let Some(op) = self.deferred.pop_back() {
+            self.waiting.push_front(op.deferred(now));
         }
     }
 
@@ -129,26 +131,24 @@ impl Backlog {
         let count = self.waiting.len().min(most);
         if count >= least {
             into.extend(self.waiting.drain(..count));
+            self.new_work -= into.iter().filter(|op| is_new_work(op)).count();
         }
     }
 
-    pub(super) fn close(&mut self) {
-        self.closed = true;
+    /// Nobody uses the lane any more. Deferred releases are delivered for `more`.
+    pub(super) fn close(&mut self, now: Instant, more: Duration) {
+        self.closed = Some(now.after(more));
     }
 
-    /// Closed, and nothing left that could still be sent.
-    pub(super) fn is_done(&mut self, now: Instant) -> bool {
-        self.forget_expired(now);
-        self.closed && self.waiting.is_empty() && self.owed.is_empty()
+    /// Closed, and nothing left that is to be sent.
+    pub(super) fn is_done(&self, now: Instant) -> bool {
+        self.closed.is_some_and(|until| {
+            self.waiting.is_empty() && (self.deferred.is_empty() || now >= until)
+        })
     }
 
-    fn forget_expired(&mut self, now: Instant) {
-        self.owed.retain(|op| {
-            op.ballot
-                .call()
-                .what
-                .give_up()
-                .is_some_and(|until| until > now)
-        });
+    /// How many releases have not been delivered.
+    pub(super) fn deferred(&self) -> usize {
+        self.deferred.len()
     }
 }

@@ -64,6 +64,8 @@ struct Shared {
     nodes: Weak<Nodes>,
     clock: Clock,
     timeout: Duration,
+    /// How long deferred releases are still delivered once the client is gone.
+    linger: Duration,
     retention: Duration,
     strict: Option<Strict>,
     inbox: Arc<str>,
@@ -112,6 +114,7 @@ impl Lane {
             nodes: Arc::downgrade(nodes),
             clock: nodes.clock,
             timeout: nodes.timeout,
+            linger: nodes.max_ttl,
             retention: nodes.retention,
             strict: nodes.strict.clone(),
             inbox: Arc::clone(inbox),
@@ -132,10 +135,10 @@ impl Lane {
         self.0.submit(op);
     }
 
-    /// The releases that the node is owed, for its successor.
+    /// The node's deferred releases, for its successor.
     #[cfg(feature = "cluster")]
-    pub(super) fn hand_over(&self) -> impl Iterator<Item = Op> + use<> {
-        lock(&self.0.backlog).hand_over().into_iter()
+    pub(super) fn take_deferred(&self) -> impl Iterator<Item = Op> + use<> {
+        lock(&self.0.backlog).take_deferred().into_iter()
     }
 
     pub(super) fn hears(&self) -> bool {
@@ -145,14 +148,14 @@ impl Lane {
 
 impl Drop for Lane {
     fn drop(&mut self) {
-        lock(&self.0.backlog).close();
+        lock(&self.0.backlog).close(self.0.clock.now(), self.0.linger);
         self.0.wake.wake();
     }
 }
 
 impl Shared {
     fn submit(&self, op: Op) {
-        let pushed = lock(&self.backlog).push(op, self.clock);
+        let pushed = lock(&self.backlog).push(op, || self.clock.now());
         match pushed {
             // Whoever came before has woken the task.
             Ok(false) => {}
@@ -200,10 +203,25 @@ impl Shared {
         let _ = timeout(pause, asked_for).await;
     }
 
+    /// Whether the lane was closed and has nothing left to do.
+    fn is_done(&self) -> bool {
+        let backlog = lock(&self.backlog);
+        let done = backlog.is_done(self.clock.now());
+        let undelivered = backlog.deferred();
+        drop(backlog);
+        if done && undelivered > 0 {
+            tracing::warn!(
+                node = %self.state.name(), undelivered,
+                "the client is gone and its node was not heard again: releases were dropped"
+            );
+        }
+        done
+    }
+
     /// `op` was on its way when the connection went.
     fn lost(&self, op: &Op, fault: &Fault) {
         let fault = Fault::unknown(fault.kind, fault.text.clone());
-        lock(&self.backlog).owe(op.clone(), self.clock.now());
+        lock(&self.backlog).defer(op.clone(), self.clock.now());
         op.answer(Reply::Failed(fault));
     }
 }
@@ -214,7 +232,6 @@ struct Ending(Arc<Shared>);
 impl Drop for Ending {
     fn drop(&mut self) {
         let gone = runtime_ended();
-        lock(&self.0.backlog).close();
         // Not in the head of the loop, which would keep the lock: the last handle to the nodes may go with an operation,
         // and with it this lane, which locks too.
         let turned_away = lock(&self.0.backlog).block(&gone, self.0.clock.now(), Duration::MAX);
@@ -271,7 +288,7 @@ async fn run(ending: Ending) {
             _ => PAUSE_MOST,
         };
         shared.block(&fault, known_for);
-        if lock(&shared.backlog).is_done(shared.clock.now()) {
+        if shared.is_done() {
             return;
         }
         shared.rest(jittered(pause)).await;
@@ -421,8 +438,7 @@ impl<'a> Serving<'a> {
                     Poll::Pending => return Poll::Pending,
                 }
             }
-            let now = self.shared.clock.now();
-            if lock(&self.shared.backlog).is_done(now) {
+            if self.shared.is_done() {
                 return Poll::Ready(None);
             }
             std::task::ready!(self.poll_idle(cx, idle.as_mut()));

@@ -63,15 +63,15 @@ pub(crate) enum What {
     Release {
         owner: Owner,
         tombstone: Option<u64>,
-        give_up: Instant,
     },
-    /// As a release, but the key stays busy for `window`: under `next`, which says that this is a cool-down.
+    /// As a release, but the key stays busy for `window`, which ends at `until`: under `next`, which says that this is a
+    /// cool-down.
     Settle {
         owner: Owner,
         next: Owner,
         window: Duration,
+        until: Instant,
         tombstone: Option<u64>,
-        give_up: Instant,
     },
     /// Put an inbox among the waiters.
     Enlist { inbox: Inbox },
@@ -88,12 +88,37 @@ pub(crate) enum What {
 }
 
 impl What {
-    /// Deliver later rather than never: until when.
-    pub(crate) fn give_up(&self) -> Option<Instant> {
-        match self {
-            Self::Release { give_up, .. } | Self::Settle { give_up, .. } => Some(*give_up),
-            _ => None,
-        }
+    /// Sent until it is carried out, however late: what an acquire or an extension wrote, or may write yet when a node
+    /// that was silent works through its buffers, must not stay.
+    pub(crate) fn must_arrive(&self) -> bool {
+        matches!(self, Self::Release { .. } | Self::Settle { .. })
+    }
+
+    /// What is to be sent instead of a release that is `now` still undelivered, if it is something else: a cool-down is
+    /// shorter by then, or over.
+    pub(crate) fn later(&self, now: Instant) -> Option<Self> {
+        let Self::Settle {
+            owner,
+            next,
+            until,
+            tombstone,
+            ..
+        } = *self
+        else {
+            return None;
+        };
+        let window = until.saturating_since(now);
+        Some(if window.is_zero() {
+            Self::Release { owner, tombstone }
+        } else {
+            Self::Settle {
+                owner,
+                next,
+                window,
+                until,
+                tombstone,
+            }
+        })
     }
 }
 
@@ -208,8 +233,9 @@ pub(crate) trait Ballot: Send + Sync {
     /// Whether anybody still wants this sent.
     fn wanted(&self) -> bool;
     fn vote(&self, node: usize, reply: Reply);
-    /// The same call for when it is only owed, since nobody waits for the vote any more: thousands may be.
-    fn debt(&self) -> Option<Arc<dyn Ballot>> {
+    /// The call as it is to be sent later, with nobody waiting for the vote: as small as can be, since there may be
+    /// thousands. `None` where it is that already.
+    fn deferred(&self, _now: Instant) -> Option<Arc<dyn Ballot>> {
         None
     }
     /// Which server of a cluster votes for it, before its vote.
@@ -229,6 +255,19 @@ pub(crate) struct Op {
 }
 
 impl Op {
+    /// As [`What::must_arrive`].
+    pub(crate) fn must_arrive(&self) -> bool {
+        self.ballot.call().what.must_arrive()
+    }
+
+    /// The same for later, as [`Ballot::deferred`].
+    pub(crate) fn deferred(self, now: Instant) -> Self {
+        match self.ballot.deferred(now) {
+            Some(ballot) => Self { ballot, ..self },
+            None => self,
+        }
+    }
+
     pub(crate) fn answer(&self, reply: Reply) {
         self.ballot.vote(self.node, reply);
     }

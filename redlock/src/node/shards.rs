@@ -20,7 +20,7 @@ use super::{
     lanes::Lanes,
     redis::{Slots, Target, moved, slot_of},
 };
-use crate::sync::lock;
+use crate::{clock::Instant, sync::lock};
 
 /// How often a call follows the word of a server that its slot has gone to another.
 const HOPS: u32 = 3;
@@ -203,7 +203,7 @@ impl Shared {
         // A successor knows what was replicated to it: releases that its predecessor is owed concern it too.
         let owed: Vec<Op> = gone
             .iter()
-            .flat_map(|shard| shard.lane.hand_over())
+            .flat_map(|shard| shard.lane.take_deferred())
             .collect();
         drop(gone);
         for op in owed.into_iter().chain(early) {
@@ -312,6 +312,19 @@ impl Ballot for Routed {
 
     fn wanted(&self) -> bool {
         self.op.ballot.wanted()
+    }
+
+    fn deferred(&self, now: Instant) -> Option<Arc<dyn Ballot>> {
+        let op = Op {
+            ballot: self.op.ballot.deferred(now)?,
+            node: self.op.node,
+        };
+        Some(Arc::new(Self {
+            op,
+            shards: Weak::clone(&self.shards),
+            server: Arc::clone(&self.server),
+            hops: self.hops,
+        }))
     }
 
     fn vote(&self, _: usize, reply: Reply) {

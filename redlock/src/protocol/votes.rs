@@ -3,7 +3,7 @@
 use std::{
     sync::atomic::{
         AtomicU64,
-        Ordering::{Acquire, Release},
+        Ordering::{Release, SeqCst},
     },
     time::Duration,
 };
@@ -67,11 +67,16 @@ impl AtomicNodeSet {
     }
 
     pub(crate) fn load(&self) -> NodeSet {
-        NodeSet(self.0.load(Acquire))
+        NodeSet(self.0.load(SeqCst))
     }
 
     pub(crate) fn store(&self, nodes: NodeSet) {
         self.0.store(nodes.0, Release);
+    }
+
+    /// Adds `nodes`, in one order with all other operations that are sequentially consistent.
+    pub(crate) fn add(&self, nodes: NodeSet) {
+        self.0.fetch_or(nodes.0, SeqCst);
     }
 }
 

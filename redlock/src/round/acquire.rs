@@ -119,7 +119,6 @@ pub(crate) async fn attempt(
         key: Arc::clone(&ask.key),
         owner,
         last: None,
-        give_up: begun,
         earlier: NodeSet::default(),
         round: None,
         asked: NodeSet::default(),
@@ -140,7 +139,7 @@ pub(crate) async fn attempt(
         };
         let order = ask.contended.then(|| order(nodes, &ask.key));
         let first = order.as_ref().and_then(|order| order.first().copied());
-        let round = undo.next_round(ask, token, started, first);
+        let round = undo.next_round(ask, token, first);
         // A further round has the time for an answer, however late the one before was decided.
         let least = if number == 1 {
             Duration::ZERO
@@ -285,7 +284,6 @@ struct Undo<'a> {
     owner: Owner,
     /// The last token asked for.
     last: Option<u64>,
-    give_up: Instant,
     earlier: NodeSet,
     round: Option<Arc<Round>>,
     /// The nodes that the call of this round went to.
@@ -299,13 +297,7 @@ impl Undo<'_> {
         round.with_tally(Tally::touched).and(self.asked)
     }
 
-    fn next_round(
-        &mut self,
-        ask: &Ask,
-        token: Option<u64>,
-        started: Instant,
-        first: Option<usize>,
-    ) -> Arc<Round> {
+    fn next_round(&mut self, ask: &Ask, token: Option<u64>, first: Option<usize>) -> Arc<Round> {
         let mut settled = NodeSet::default();
         if let Some(round) = self.round.take() {
             round.give_up();
@@ -315,7 +307,6 @@ impl Undo<'_> {
             self.earlier = self.earlier.union(self.touched(&round));
         }
         self.last = token.map(|first| last_token(first, ask.block));
-        self.give_up = started.after(ask.ttl);
         let call = Call {
             key: Arc::clone(&self.key),
             what: What::Acquire {
@@ -361,7 +352,6 @@ impl Drop for Undo<'_> {
                 owner: self.owner,
                 token: self.last,
                 touched,
-                give_up: self.give_up,
             },
         );
     }

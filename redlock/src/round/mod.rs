@@ -16,9 +16,9 @@ use std::{
     time::Duration,
 };
 
-use self::release::Debt;
+use self::release::deferred;
 use crate::{
-    clock::Clock,
+    clock::{Clock, Instant},
     error::NodeError,
     node::{Ballot, Call, Driver, FaultKind, NodeState, Nodes, Op, Reply, What},
     pending::Pending,
@@ -247,12 +247,15 @@ impl Ballot for Round {
         !self.given_up.load(Relaxed)
     }
 
-    fn debt(&self) -> Option<Arc<dyn Ballot>> {
-        self.call.what.give_up()?;
-        Some(Arc::new(Debt {
-            call: self.call.clone(),
-            _pending: self.pending.as_ref().map(Pending::another),
-        }))
+    fn deferred(&self, now: Instant) -> Option<Arc<dyn Ballot>> {
+        let what = &self.call.what;
+        what.must_arrive().then(|| {
+            let call = Call {
+                key: Arc::clone(&self.call.key),
+                what: what.later(now).unwrap_or_else(|| what.clone()),
+            };
+            deferred(call, self.pending.as_ref().map(Pending::another))
+        })
     }
 
     #[cfg(feature = "cluster")]

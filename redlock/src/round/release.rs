@@ -1,4 +1,4 @@
-//! Releasing and settling: sent behind everything that was sent before, and owed to nodes that cannot be reached.
+//! Releasing and settling: sent behind everything that was sent before, and deferred where a node cannot be reached.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,19 +20,21 @@ pub(crate) struct Release {
     pub(crate) token: Option<u64>,
     /// Nodes that may hold it, or may come to.
     pub(crate) touched: NodeSet,
-    /// When the key has expired anyway.
-    pub(crate) give_up: Instant,
 }
 
-/// A release that a node is owed: its round is over, or goes on without that node.
+/// A deferred release, for one node: its round is over, or goes on without that node.
 #[derive(Debug)]
-pub(super) struct Debt {
-    pub(super) call: Call,
-    /// A client is closed when it has been paid, or never can be.
-    pub(super) _pending: Option<Pending>,
+struct Deferred {
+    call: Call,
+    /// What a client waits for when it is closed.
+    pending: Option<Pending>,
 }
 
-impl Ballot for Debt {
+pub(super) fn deferred(call: Call, pending: Option<Pending>) -> Arc<dyn Ballot> {
+    Arc::new(Deferred { call, pending })
+}
+
+impl Ballot for Deferred {
     fn call(&self) -> &Call {
         &self.call
     }
@@ -42,6 +44,14 @@ impl Ballot for Debt {
     }
 
     fn vote(&self, _: usize, _: Reply) {}
+
+    fn deferred(&self, now: Instant) -> Option<Arc<dyn Ballot>> {
+        let call = Call {
+            key: Arc::clone(&self.call.key),
+            what: self.call.what.later(now)?,
+        };
+        Some(deferred(call, self.pending.as_ref().map(Pending::another)))
+    }
 }
 
 /// Sends a release, at once and without waiting. It is done when a quorum is known to be free.
@@ -56,12 +66,10 @@ pub(crate) fn release(
         owner,
         token,
         touched,
-        give_up,
     } = release;
     let what = What::Release {
         owner,
         tombstone: tombstone(token),
-        give_up,
     };
     Round::start(
         driver,
@@ -87,26 +95,29 @@ pub(crate) fn settle(
         key,
         owner,
         token,
-        give_up,
-        ..
+        touched,
     } = release;
     let what = What::Settle {
         owner,
         next: owner.after(),
         window,
+        until: nodes.now().after(window),
         tombstone: tombstone(token),
-        give_up,
     };
-    let all = NodeSet::all(nodes.len());
-    Round::start(
+    let round = Round::start(
         driver,
         nodes,
         Call { key, what },
         Question::Confirm,
-        all,
+        touched,
         NodeSet::default(),
         Some(tracker.begin()),
-    )
+    );
+    // Where the owner holds nothing, there is nothing to keep busy.
+    for node in NodeSet::all(nodes.len()).minus(touched).iter() {
+        round.vote(node, Reply::Gone);
+    }
+    round
 }
 
 /// Above what the holder could still send, below what the next holder proposes.

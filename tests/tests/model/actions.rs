@@ -50,6 +50,21 @@ pub(crate) enum Action {
     Unsettled {
         client: usize,
     },
+    /// A node answers a release or a settle with an error, and does nothing.
+    Refuse {
+        node: usize,
+        attempt: usize,
+    },
+    /// The window of a settle that has not arrived is over: it goes on as a release.
+    SettleAsRelease {
+        node: usize,
+        attempt: usize,
+    },
+    /// A release that has been under way for longer than the ttl is given up. Not in the design.
+    GiveUp {
+        node: usize,
+        attempt: usize,
+    },
     /// A tick of real time.
     Tick,
     /// The clock of a node runs fast: its key expires before the ttl is over, within the drift.
@@ -204,6 +219,9 @@ impl Protocol {
             (0..config.extensions).for_each(|extension| push(Request::Extend(extension)));
             push(Request::Settle);
             push(Request::Release);
+            if config.late {
+                self.late_actions(state, at, attempt, actions);
+            }
         }
         if node.owner != 0 && node.timer <= config.drift {
             actions.push(Action::ExpireEarly { node: at });
@@ -223,8 +241,32 @@ impl Protocol {
         }
     }
 
+    /// What can become of a release that is not carried out when it arrives, or arrives late.
+    fn late_actions(&self, state: &State, node: usize, attempt: usize, actions: &mut Vec<Action>) {
+        let config = &self.config;
+        let under_way = state.nodes[node].flight[attempt];
+        if under_way & (flight::RELEASE | flight::SETTLE) != 0 {
+            actions.push(Action::Refuse { node, attempt });
+        }
+        if under_way & flight::SETTLE != 0 && client::is_over(config, state, attempt) {
+            actions.push(Action::SettleAsRelease { node, attempt });
+        }
+        if config.is(Mutant::ReleaseGivenUp)
+            && under_way & flight::RELEASE != 0
+            && state.attempts[attempt].under_way > config.ttl
+        {
+            actions.push(Action::GiveUp { node, attempt });
+        }
+    }
+
     fn tick(&self, state: &mut State) {
         let config = &self.config;
+        for attempt in 0..config.clients * config.attempts {
+            if config.late && client::is_over(config, state, attempt) {
+                let under_way = &mut state.attempts[attempt].under_way;
+                *under_way = (*under_way + 1).min(config.ttl + 1);
+            }
+        }
         if config.skew.is_some() {
             state.now += 1;
         }
@@ -357,6 +399,20 @@ impl Model for Protocol {
             Action::Turn { client } => client::turn(config, &mut state, client, &self.seen),
             Action::Settle { client, window } => client::settle(config, &mut state, client, window),
             Action::Unsettled { client } => client::end_attempt(config, &mut state, client),
+            Action::Refuse { node, attempt } => {
+                self.seen.saw(Event::Refused);
+                if config.is(Mutant::ErrorIsDelivery) {
+                    state.nodes[node].flight[attempt] &= !(flight::RELEASE | flight::SETTLE);
+                }
+            }
+            Action::SettleAsRelease { node, attempt } => {
+                self.seen.saw(Event::SettledAsRelease);
+                let under_way = &mut state.nodes[node].flight[attempt];
+                *under_way = *under_way & !flight::SETTLE | flight::RELEASE;
+            }
+            Action::GiveUp { node, attempt } => {
+                state.nodes[node].flight[attempt] &= !flight::RELEASE;
+            }
             Action::Tick => {
                 self.tick(&mut state);
                 (0..config.clients)

@@ -116,6 +116,25 @@ pub(crate) const SETTLE_AGAIN: Config = Config {
     ..Config::acquire("settle and again", 3, 2, 2)
 };
 
+/// A node that was silent, and carries out what its buffers kept, after the release has been under way for longer than
+/// the ttl; and one that answers releases with errors.
+pub(crate) const LATE: Config = Config {
+    rounds: 1,
+    tokens: 2,
+    ttl: 1,
+    late: true,
+    ..Config::acquire("late releases", 3, 2, 1)
+};
+
+/// The same for a settle, which goes on as a release when its window is over, and for what an extension left.
+pub(crate) const LATE_SETTLE: Config = Config {
+    name: "late settles",
+    extend: &[1],
+    extensions: 1,
+    settle: &[1],
+    ..LATE
+};
+
 const RESTART: Config = Config {
     rounds: 1,
     tokens: 2,

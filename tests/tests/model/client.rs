@@ -10,6 +10,13 @@ pub(crate) fn attempt_of(config: &Config, state: &State, client: usize) -> usize
     client * config.attempts + usize::from(state.clients[client].over)
 }
 
+/// Whether the client has let go of this attempt.
+pub(crate) fn is_over(config: &Config, state: &State, attempt: usize) -> bool {
+    let client = config.client_of(attempt);
+    let now = attempt_of(config, state, client);
+    attempt < now || attempt == now && state.clients[client].phase == Phase::Idle
+}
+
 /// What a round of this ttl is worth now.
 pub(crate) fn validity(config: &Config, client: &Client, ttl: u8) -> u8 {
     let elapsed = if config.is(Mutant::CountedFromReply) {

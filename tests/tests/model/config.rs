@@ -58,6 +58,8 @@ pub(crate) struct Config {
     pub(crate) further_blocks: bool,
     /// HEALED counts as a vote of its round (a variant, not the design).
     pub(crate) healed_votes: bool,
+    /// How long a release has been under way is a part of the state, and a node may answer it with an error.
+    pub(crate) late: bool,
     /// Whether these are checked; a forgotten fence has no order with tokens that follow no clock.
     pub(crate) check_order: bool,
     pub(crate) check_orphans: bool,
@@ -94,6 +96,7 @@ impl Config {
             span: 0,
             further_blocks: false,
             healed_votes: false,
+            late: false,
             check_order: true,
             check_orphans: true,
             mutant: None,

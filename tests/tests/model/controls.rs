@@ -52,6 +52,18 @@ fn last_refusal_taken_as_definite() {
 }
 
 #[test]
+fn release_given_up_when_the_ttl_is_over() {
+    caught(ReleaseGivenUp, ORPHANS, LATE);
+    caught(ReleaseGivenUp, ORPHANS, LATE_SETTLE);
+}
+
+#[test]
+fn release_answered_by_an_error_not_sent_again() {
+    caught(ErrorIsDelivery, ORPHANS, LATE);
+    caught(ErrorIsDelivery, ORPHANS, LATE_SETTLE);
+}
+
+#[test]
 fn fence_never_compared() {
     caught(NoStale, ORDER, FIVE_NODES_RETRY);
 }

@@ -24,6 +24,12 @@ pub(crate) enum Event {
     ForgotHolder,
     /// A round won with the vote of a process that is gone.
     GrantedByGoneProcess,
+    /// A node carried out an acquire after its attempt had been over for longer than the ttl.
+    ArrivedAfterTheTtl,
+    /// A node answered a release or a settle with an error.
+    Refused,
+    /// A settle that had not arrived went on as a release.
+    SettledAsRelease,
     /// A local turn on the first block, and on a further one.
     Turn,
     TurnOnFurtherBlock,

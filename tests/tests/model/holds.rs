@@ -147,6 +147,19 @@ fn settle_again_deep() {
 }
 
 #[test]
+fn late_releases() {
+    holds(LATE, &[ArrivedAfterTheTtl, Refused, GrantedAgain]);
+}
+
+#[test]
+fn late_settles() {
+    holds(
+        LATE_SETTLE,
+        &[ArrivedAfterTheTtl, Refused, Settled, SettledAsRelease],
+    );
+}
+
+#[test]
 fn restart_strict() {
     holds(
         RESTART_STRICT,

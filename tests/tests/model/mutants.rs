@@ -17,6 +17,8 @@ impl Mutant {
                 | Self::QuarantinedVotes
                 | Self::QuarantinedSettles
                 | Self::MarkerWithoutRunId
+                | Self::ReleaseGivenUp
+                | Self::ErrorIsDelivery
         )
     }
 }
@@ -38,6 +40,10 @@ pub(crate) enum Mutant {
     ReleaseOnlyGranted,
     /// A refusal in the last round exempts a node from the release, whatever an earlier round left there.
     LastRefusalIsDefinite,
+    /// A release is given up when the ttl is over, whatever the node may still have to carry out.
+    ReleaseGivenUp,
+    /// A release that a node answers with an error is not sent again.
+    ErrorIsDelivery,
     /// The fence is never compared.
     NoStale,
     /// An extension sets the key, whoever owns it.

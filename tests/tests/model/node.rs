@@ -59,6 +59,9 @@ pub(crate) fn deliver(
     let vote = match request {
         Request::Acquire(round) => {
             let vote = acquire(config, node, owner, said.tokens[usize::from(round)]);
+            if vote == Vote::Yes && said.under_way > config.ttl {
+                seen.saw(Event::ArrivedAfterTheTtl);
+            }
             if vote == Vote::Yes && current {
                 node.flight[attempt] |= flight::OPEN;
             }

@@ -3,9 +3,9 @@
 use stateright::Property;
 
 use crate::actions::Protocol;
-use crate::client::attempt_of;
+use crate::client::is_over;
 use crate::config::Config;
-use crate::state::{Phase, State, Support, flight};
+use crate::state::{State, Support, flight};
 
 pub(crate) const EXCLUSION: &str = "mutual exclusion";
 pub(crate) const ORDER: &str = "token order";
@@ -68,11 +68,7 @@ fn orphans(config: &Config, state: &State) -> bool {
         return true;
     }
     (0..config.clients * config.attempts).all(|attempt| {
-        let client = config.client_of(attempt);
-        let over = attempt < attempt_of(config, state, client)
-            || attempt == attempt_of(config, state, client)
-                && state.clients[client].phase == Phase::Idle;
-        !over
+        !is_over(config, state, attempt)
             || state.nodes[..config.nodes].iter().all(|node| {
                 node.owner != config.owner(attempt)
                     || node.flight[attempt] & (flight::RELEASE | flight::SETTLE) != 0

@@ -112,6 +112,8 @@ pub(crate) struct Attempt {
     /// The highest end ever asked for: the tombstone is one more.
     pub(crate) asked: u8,
     pub(crate) settle: u8,
+    /// For how many ticks its release has been under way; only where [`Config::late`](crate::config::Config) asks for it.
+    pub(crate) under_way: u8,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -189,7 +191,10 @@ impl Attempt {
         for (ttl, confirmed, block) in self.extends {
             packed.put(ttl, 4).put(confirmed, 5).put(block, 5);
         }
-        packed.put(self.asked, 5).put(self.settle, 4);
+        packed
+            .put(self.asked, 5)
+            .put(self.settle, 4)
+            .put(self.under_way, 4);
         packed.0 as u64
     }
 }

@@ -42,11 +42,25 @@ pub(super) struct State {
     pub(super) store: Store,
     pub(super) process: Process,
     pub(super) up: bool,
-    pub(super) hung: bool,
+    /// Since when it answers nothing, while it does not.
+    pub(super) hung: Option<Instant>,
     /// What arrived while the node hung: its sockets' buffers.
     pub(super) held: Vec<Parcel>,
-    /// Releases that arrived while the node was down.
-    pub(super) owed: Vec<(Node, Client, Op)>,
+    /// Releases that clients keep until the node is back.
+    pub(super) deferred: Vec<(Node, Client, Op)>,
+}
+
+impl State {
+    /// Keeps a release as its client does for a server that it cannot reach, or that has been silent for a node time-out.
+    fn defer(&mut self, parcel: &Parcel) {
+        if parcel.op.must_arrive() {
+            self.deferred.push((
+                parcel.node.clone(),
+                parcel.client.clone(),
+                parcel.op.clone().deferred(parcel.client.clock.now()),
+            ));
+        }
+    }
 }
 
 /// One life of the node's process.
@@ -86,9 +100,9 @@ impl Node {
                     store: Store::default(),
                     process: Process::start(1, random),
                     up: true,
-                    hung: false,
+                    hung: None,
                     held: Vec::new(),
-                    owed: Vec::new(),
+                    deferred: Vec::new(),
                 }),
             }),
             path: Arc::new(Path::new(gate)),
@@ -136,12 +150,7 @@ impl Node {
         let node = parcel.node.clone();
         let mut state = lock(&node.inner.state);
         if !state.up {
-            // A release is owed until it is pointless, as a lane owes it to a server.
-            let lasting = parcel.op.ballot.call().what.give_up().is_some();
-            if lasting && state.owed.len() < MOST {
-                let owed = (node.clone(), parcel.client.clone(), parcel.op.clone());
-                state.owed.push(owed);
-            }
+            state.defer(&parcel);
             drop(state);
             return parcel.refuse();
         }
@@ -149,11 +158,18 @@ impl Node {
             drop(state);
             return parcel.lose("the server closed the connection");
         }
-        if state.hung {
-            if state.held.len() < MOST {
+        if let Some(since) = state.hung {
+            let must_arrive = parcel.op.must_arrive();
+            let silence = Clock::Tokio.now().saturating_since(since);
+            let sent = !must_arrive || silence < parcel.client.timeout;
+            if sent && state.held.len() < MOST {
                 return state.held.push(parcel);
             }
+            state.defer(&parcel);
             drop(state);
+            if must_arrive {
+                return parcel.unsent();
+            }
             return parcel.lose("the server takes in no more");
         }
         let answer = Answer {

@@ -59,6 +59,14 @@ impl Parcel {
         path.tell(self.number, |parcel| News::broken(parcel, fault));
     }
 
+    /// The node has been silent for a node time-out, so its client did not send this.
+    pub(super) fn unsent(self) {
+        let within = self.client.timeout.as_millis();
+        let fault = Fault::unknown(FaultKind::TimedOut, format!("no answer within {within} ms"));
+        let path = self.node.path();
+        path.tell(self.number, |parcel| News::Of(parcel, Told::Refusal(fault)));
+    }
+
     /// The node is down.
     pub(super) fn refuse(self) {
         let fault = Fault::untouched(FaultKind::Unreachable, "stopped");
@@ -199,10 +207,10 @@ impl Parcel {
         } = self;
         client.state.went_down(&fault);
         op.answer(Reply::Failed(fault));
-        // What must arrive is sent again, over a new connection, until it is pointless.
-        let until = op.ballot.call().what.give_up();
-        if until.is_some_and(|until| until > client.clock.now()) {
-            send(&node, &client, op);
+        // What must arrive is sent again, over a new connection.
+        if op.must_arrive() {
+            let now = client.clock.now();
+            send(&node, &client, op.deferred(now));
         }
     }
 }

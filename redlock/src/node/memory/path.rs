@@ -68,10 +68,11 @@ impl Path {
         self.connection.load(Relaxed)
     }
 
-    /// Sends a request: gives it its number and says what becomes of it. `Err` where too many wait already.
+    /// Sends a request: gives it its number and says what becomes of it. `Err` where too many wait already; releases are
+    /// never too many.
     pub(super) fn send(&self, parcel: &mut Parcel) -> Result<Way, Fault> {
         let mut network = lock(&self.network);
-        if network.unanswered.len() >= MOST {
+        if network.unanswered.len() >= MOST && !parcel.op.must_arrive() {
             return Err(Fault::untouched(
                 FaultKind::Backlog,
                 format!("{MOST} operations wait for this node already"),

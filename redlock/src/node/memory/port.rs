@@ -30,6 +30,8 @@ pub(super) struct Client {
     pub(super) clock: Clock,
     pub(super) retention: Duration,
     pub(super) strict: Option<Strict>,
+    /// How long a node may take for an operation.
+    pub(super) timeout: Duration,
     /// How long it waits for an answer before it gives up the connection.
     pub(super) patience: Duration,
     /// The last connection over which the node told who it is.
@@ -47,6 +49,7 @@ impl Port {
                 clock: nodes.clock,
                 retention: nodes.retention,
                 strict: nodes.strict.clone(),
+                timeout: nodes.timeout,
                 patience: nodes.timeout.saturating_mul(GIVE_UP),
                 greeted: Arc::default(),
             },

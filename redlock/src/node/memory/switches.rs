@@ -3,7 +3,7 @@
 use std::{mem, time::Duration};
 
 use super::{Node, node::Process, parcel, port::Client};
-use crate::{node::Op, sync::lock};
+use crate::{clock::Clock, node::Op, sync::lock};
 
 impl Node {
     /// How the node is called in errors and reports.
@@ -19,45 +19,48 @@ impl Node {
 
     /// Goes on after [`stop`](Self::stop), with its data: a network that was cut, not a restart.
     pub fn start(&self) {
-        let owed = {
+        let deferred = {
             let mut state = lock(&self.inner.state);
             state.up = true;
-            mem::take(&mut state.owed)
+            mem::take(&mut state.deferred)
         };
-        deliver(owed);
+        deliver(deferred);
     }
 
-    /// Answers nothing from now on; what arrives meanwhile is carried out on [`resume`](Self::resume).
+    /// Answers nothing from now on; what arrives meanwhile is carried out on [`resume`](Self::resume). After a node
+    /// time-out clients send nothing more, and keep their releases until then.
     pub fn hang(&self) {
-        lock(&self.inner.state).hung = true;
+        let mut state = lock(&self.inner.state);
+        state.hung.get_or_insert(Clock::Tokio.now());
     }
 
     /// Goes on after [`hang`](Self::hang), with what arrived meanwhile, in its order.
     pub fn resume(&self) {
-        let held = {
+        let (held, deferred) = {
             let mut state = lock(&self.inner.state);
-            state.hung = false;
-            mem::take(&mut state.held)
+            state.hung = None;
+            (mem::take(&mut state.held), mem::take(&mut state.deferred))
         };
         for parcel in held {
             Self::arrive(parcel);
         }
+        deliver(deferred);
     }
 
     /// Forgets all keys and starts a new process, as a server without persistence does.
     pub fn restart_empty(&self) {
-        let (held, owed) = {
+        let (held, deferred) = {
             let mut state = lock(&self.inner.state);
             state.store.forget();
             state.process = Process::start(state.process.number + 1, &self.inner.random);
             state.up = true;
-            state.hung = false;
-            (mem::take(&mut state.held), mem::take(&mut state.owed))
+            state.hung = None;
+            (mem::take(&mut state.held), mem::take(&mut state.deferred))
         };
         for parcel in held {
             parcel.lose("the server closed the connection");
         }
-        deliver(owed);
+        deliver(deferred);
     }
 
     /// Forgets all keys without a new process, as `FLUSHALL` does.
@@ -156,12 +159,10 @@ impl Node {
     }
 }
 
-/// Delivers what was owed while the node was down, as far as it is still of use.
-fn deliver(owed: Vec<(Node, Client, Op)>) {
-    for (node, client, op) in owed {
-        let until = op.ballot.call().what.give_up();
-        if until.is_some_and(|until| until > client.clock.now()) {
-            parcel::send(&node, &client, op);
-        }
+/// Sends the releases that were deferred while the node was down or silent.
+fn deliver(deferred: Vec<(Node, Client, Op)>) {
+    for (node, client, op) in deferred {
+        let now = client.clock.now();
+        parcel::send(&node, &client, op.deferred(now));
     }
 }

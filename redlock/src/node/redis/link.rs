@@ -140,7 +140,6 @@ impl Link {
             what: What::Release {
                 owner,
                 tombstone: None,
-                give_up: crate::clock::Instant::BEGINNING,
             },
         };
         // With its source, since nobody would hear that the server does not know it.

@@ -73,7 +73,7 @@ fn count(reply: &Reply, clock: &TokenClock, now: Instant) {
 fn calls() -> Vec<Call> {
     let owner = Owner::of([7; Owner::LEN / 2]);
     let next = owner.after();
-    let (ttl, give_up) = (Duration::from_secs(1), Instant::from_micros(0));
+    let (ttl, until) = (Duration::from_secs(1), Instant::from_micros(0));
     let mut whats = vec![What::Force, What::Look, What::Ping, What::Trust];
     for token in [None, Some(7)] {
         whats.push(What::Acquire {
@@ -87,14 +87,13 @@ fn calls() -> Vec<Call> {
         whats.push(What::Release {
             owner,
             tombstone: token,
-            give_up,
         });
         whats.push(What::Settle {
             owner,
             next,
             window: ttl,
+            until,
             tombstone: token,
-            give_up,
         });
     }
     let Ok(key) = Key::new("", "key").map(Arc::new) else {

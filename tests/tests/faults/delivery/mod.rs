@@ -1,0 +1,42 @@
+//! Releases arrive, whatever happens to the node, the connection, the runtime or the load.
+
+mod late;
+
+use std::time::Duration;
+
+use redlock::Redlock;
+use tests::{Cluster, Node, eventually};
+
+/// A ttl that does not end within a test: what is gone before was released, not forgotten.
+const LONG: Duration = Duration::from_secs(60);
+/// A bound for what takes a few round trips, on a busy machine.
+const SOON: Duration = Duration::from_secs(20);
+/// A bound for everything else.
+const BOUND: Duration = Duration::from_secs(120);
+
+/// A client whose scripts the nodes know.
+async fn connect(cluster: &Cluster) -> Redlock {
+    let redlock = Redlock::connect(cluster.urls()).await;
+    let redlock = redlock.expect("a quorum of nodes");
+    let guard = redlock.lock("warm-up").ttl(LONG).await.expect("free");
+    guard.extend().await.expect("held");
+    guard.release().await.expect("released");
+    for node in cluster.nodes() {
+        eventually(SOON, async || !node.exists("warm-up").await).await;
+    }
+    redlock
+}
+
+/// The locks named `k:…` that stand on a node.
+async fn locks(node: &Node) -> Vec<String> {
+    node.ask(redis::cmd("KEYS").arg("k:*")).await
+}
+
+/// How many of them stand on all nodes together.
+async fn locks_on(cluster: &Cluster) -> usize {
+    let mut count = 0;
+    for node in cluster.live() {
+        count += locks(node).await.len();
+    }
+    count
+}
