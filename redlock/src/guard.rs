@@ -191,7 +191,8 @@ impl Guard {
 /// Waits until a majority confirmed.
 async fn confirmed(lease: &Lease, round: &Arc<Round>) -> Result<()> {
     let core = lease.core();
-    match round.decided(core.node_timeout(lease.terms().ttl)).await {
+    let within = core.node_timeout(lease.terms().ttl);
+    match round.confirmed(within).await {
         Decision::Won => Ok(()),
         _ => {
             let (able, errors) = round.faults(&core.nodes.states);

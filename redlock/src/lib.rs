@@ -3,6 +3,7 @@
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
+mod admission;
 mod all;
 mod builder;
 mod client;

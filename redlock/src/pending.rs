@@ -24,6 +24,10 @@ impl Tracker {
         Pending(Arc::clone(self))
     }
 
+    pub(crate) fn count(&self) -> usize {
+        self.count.load(SeqCst)
+    }
+
     /// Resolves when nothing is on its way. Cancel safe.
     pub(crate) async fn drained(&self) {
         loop {

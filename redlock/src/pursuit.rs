@@ -3,12 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
+    admission::Admitted,
     clock::Instant,
     core::Core,
-    error::{Error, Result},
+    error::{Error, NodeError, Result},
     key::Key,
     lease::{Chain, Hold, HoldTerms, Lease, Terms},
-    node::{Driver, Rung},
+    node::{Driver, FaultKind, NodeState, Rung},
     protocol::{
         backoff::{self, Refusal},
         token::FencingToken,
@@ -135,11 +136,19 @@ impl Pursuit<'_> {
             Duration::ZERO => node_timeout,
             _ => self.left().max(node_timeout / 5).min(node_timeout),
         };
-        let asked_since = core.now();
+        let mut asked_since = None;
         let mut refused = None;
         let mut series = Series::default();
+        let mut admitted = None;
         loop {
             core.open(Some(self.name))?;
+            if admitted.is_none() {
+                admitted = Some(match self.admit(&mut within).await {
+                    Ok(place) => place,
+                    Err(overloaded) => return Err(self.failed(refused.unwrap_or(overloaded))),
+                });
+            }
+            let asked_since = *asked_since.get_or_insert_with(|| core.now());
             let driver = core.driver()?;
             // Reserved where somebody waits for turns without a round trip.
             ask.block = if turn.waiting() > 0 {
@@ -151,7 +160,7 @@ impl Pursuit<'_> {
                 acquire::attempt(&core.nodes, &driver, &core.tracker, &mut ask, within).await;
             let failure = match attempt {
                 Ok(grant) => {
-                    self.caught(&grant);
+                    self.caught(&grant, node_timeout);
                     if let Some(enlisted) = enlisted {
                         enlisted.granted();
                     }
@@ -164,7 +173,10 @@ impl Pursuit<'_> {
                 Err(Failure::NoQuorum { .. }) if within < node_timeout && refused.is_some() => {
                     refused.take().unwrap_or(Failure::NoToken)
                 }
-                Err(failure) => failure,
+                Err(failure) => {
+                    self.unanswered(&failure, within);
+                    failure
+                }
             };
             let (refusal, number) = series.next(&failure);
             if self.wait.is_zero() && refusal == Refusal::Split && number <= SPLITS {
@@ -225,6 +237,7 @@ impl Pursuit<'_> {
                 // Struck off by nodes that told this waiter, or that said yes.
                 enlisted.tell();
             }
+            admitted = None;
             // Told for nothing: what this attempt wrote and took back tells others, and theirs this one again.
             missed = match rung {
                 Some(rung) if rung.struck() => missed + 1,
@@ -312,8 +325,57 @@ impl Pursuit<'_> {
         self.wait.saturating_sub(waited)
     }
 
-    fn caught(&self, grant: &Grant) {
-        let waited = self.core().now().saturating_since(self.since);
+    /// A place among the attempts in flight. `within` shrinks with the time that is left after it.
+    async fn admit(&self, within: &mut Duration) -> Result<Admitted<'_>, Failure> {
+        let admission = &self.service.admission;
+        if let Some(place) = admission.try_admit() {
+            return Ok(place);
+        }
+        let core = self.core();
+        let node_timeout = core.node_timeout(self.terms.ttl);
+        let begun = core.now();
+        let time = match self.wait {
+            Duration::ZERO => node_timeout,
+            _ => self.left().max(node_timeout / 5),
+        };
+        let place = admission.admit(time).await;
+        if !self.wait.is_zero() {
+            *within = self.left().max(node_timeout / 5).min(*within);
+        }
+        place.ok_or_else(|| {
+            let text = format!(
+                "{} attempts of this client are in flight, and none of them ended for this one within {} ms",
+                admission.limit(),
+                core.now().saturating_since(begun).as_millis()
+            );
+            let overloaded = |node: &Arc<NodeState>| {
+                NodeError::new(node.name(), FaultKind::Backlog, text.clone())
+            };
+            Failure::NoQuorum {
+                able: 0,
+                errors: core.nodes.states.iter().map(overloaded).collect(),
+            }
+        })
+    }
+
+    /// Attempts that nodes leave without an answer say that too many are in flight.
+    fn unanswered(&self, failure: &Failure, within: Duration) {
+        if let Failure::NoQuorum { errors, .. } = failure
+            && errors
+                .iter()
+                .any(|error| error.kind() == FaultKind::TimedOut)
+        {
+            let now = self.core().now();
+            self.service.admission.unanswered(now.before(within), now);
+        }
+    }
+
+    fn caught(&self, grant: &Grant, node_timeout: Duration) {
+        let now = self.core().now();
+        let took = now.saturating_since(grant.started);
+        let admission = &self.service.admission;
+        admission.granted(grant.started, took, node_timeout);
+        let waited = now.saturating_since(self.since);
         tracing::trace!(key = %self.key, rounds = grant.rounds, ?waited, "lock acquired");
     }
 

@@ -2,13 +2,15 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::{core::Core, keeper::Keepers, queue::Queue};
+use crate::{admission::Admission, core::Core, keeper::Keepers, queue::Queue};
 
 /// What all handles and requests of a client share.
 pub(crate) struct Service {
     pub(crate) core: Arc<Core>,
     pub(crate) queue: Arc<Queue>,
     pub(crate) keepers: Keepers,
+    /// The attempts in flight.
+    pub(crate) admission: Admission,
 }
 
 impl Service {
@@ -17,6 +19,7 @@ impl Service {
             core: Arc::new(core),
             queue: Arc::default(),
             keepers: Keepers::default(),
+            admission: Admission::default(),
         }
     }
 }

@@ -603,6 +603,7 @@ impl<'a> Serving<'a> {
                     let call = op.ballot.call();
                     self.doubt = self.doubt.min(doubt(call, limit, round_trip));
                     self.link.write(call, Step::First);
+                    op.ballot.sent(op.node);
                     self.sent.push(Asked {
                         op,
                         step: Step::First,

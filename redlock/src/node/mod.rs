@@ -233,6 +233,8 @@ pub(crate) trait Ballot: Send + Sync {
     /// Whether anybody still wants this sent.
     fn wanted(&self) -> bool;
     fn vote(&self, node: usize, reply: Reply);
+    /// It is on its way to the node: what it waits for from now on is the node's answer.
+    fn sent(&self, _node: usize) {}
     /// The call as it is to be sent later, with nobody waiting for the vote: as small as can be, since there may be
     /// thousands. `None` where it is that already.
     fn deferred(&self, _now: Instant) -> Option<Arc<dyn Ballot>> {

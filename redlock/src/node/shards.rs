@@ -54,7 +54,7 @@ struct Map {
     slots: Slots,
     /// One for each server of `slots`, in their order.
     shards: Vec<Shard>,
-    /// What came before the first map.
+    /// What came before the first map, and releases that no server can be sent now.
     early: Vec<Op>,
     /// Why there is no map, where there should be one.
     missing: Option<Fault>,
@@ -120,9 +120,13 @@ impl Shared {
         let concerns = {
             let mut map = lock(&self.map);
             let concerns = map.concerns(op.ballot.call());
-            if matches!(concerns, Concerns::Unknown) && map.early.len() < MOST_EARLY {
-                map.early.push(op);
-                return;
+            match &concerns {
+                Concerns::Unknown if map.early.len() < MOST_EARLY || op.must_arrive() => {
+                    map.early.push(op);
+                    return;
+                }
+                Concerns::Nobody(_) => map.defer(&op, self.nodes.upgrade()),
+                _ => {}
             }
             concerns
         };
@@ -220,7 +224,11 @@ impl Shared {
                 return;
             }
             map.missing = Some(fault.clone());
-            std::mem::take(&mut map.early)
+            let early = std::mem::take(&mut map.early);
+            for op in &early {
+                map.defer(op, self.nodes.upgrade());
+            }
+            early
         };
         if let Some(nodes) = self.nodes.upgrade() {
             nodes.states[self.index].went_down(fault);
@@ -241,6 +249,15 @@ impl Shared {
 }
 
 impl Map {
+    /// Keeps a release for the next map.
+    fn defer(&mut self, op: &Op, nodes: Option<Arc<Nodes>>) {
+        if op.must_arrive()
+            && let Some(nodes) = nodes
+        {
+            self.early.push(op.clone().deferred(nodes.now()));
+        }
+    }
+
     fn concerns(&self, call: &Call) -> Concerns {
         if self.slots.is_empty() {
             return self
@@ -312,6 +329,10 @@ impl Ballot for Routed {
 
     fn wanted(&self) -> bool {
         self.op.ballot.wanted()
+    }
+
+    fn sent(&self, node: usize) {
+        self.op.ballot.sent(node);
     }
 
     fn deferred(&self, now: Instant) -> Option<Arc<dyn Ballot>> {

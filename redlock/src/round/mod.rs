@@ -22,7 +22,7 @@ use crate::{
     error::NodeError,
     node::{Ballot, Call, Driver, FaultKind, NodeState, Nodes, Op, Reply, What},
     pending::Pending,
-    protocol::votes::{Decision, NodeSet, Question, Tally},
+    protocol::votes::{AtomicNodeSet, Decision, NodeSet, Question, Tally},
     sync::lock,
 };
 
@@ -32,6 +32,8 @@ pub(crate) struct Round {
     states: Arc<[Arc<NodeState>]>,
     clock: Clock,
     given_up: AtomicBool,
+    /// The nodes that a release is on its way to.
+    sent: AtomicNodeSet,
     votes: Mutex<Votes>,
     /// Held by what must be delivered before a client is closed.
     pending: Option<Pending>,
@@ -92,6 +94,7 @@ impl Round {
             states,
             clock,
             given_up: AtomicBool::new(false),
+            sent: AtomicNodeSet::new(NodeSet::default()),
             votes: Mutex::new(Votes {
                 tally,
                 voters: Vec::new(),
@@ -124,6 +127,23 @@ impl Round {
                 votes.overdue = true;
                 self.retract_doubtful(&mut votes);
                 votes.tally.decision_at_deadline()
+            }
+        }
+    }
+
+    /// Waits for the decision on a release, at most this long from when it was sent: what waits behind others in this
+    /// process is no node's delay, and neither is a runtime that stalls. Cancel safe.
+    pub(crate) async fn confirmed(&self, within: Duration) -> Decision {
+        loop {
+            let begun = self.clock.now();
+            let silent: NodeSet = self.with_tally(|tally| tally.silent().collect());
+            let all_sent = silent.minus(self.sent.load()).len() == 0;
+            if let Some(decision) = self.decided_early(within).await {
+                return decision;
+            }
+            let stalled = self.clock.now().saturating_since(begun) > within * 5 / 4;
+            if all_sent && !stalled {
+                return self.decided(Duration::ZERO).await;
             }
         }
     }
@@ -269,6 +289,12 @@ impl Ballot for Round {
 
     fn asked_again(&self, node: usize) {
         lock(&self.votes).tally.asked_again(node);
+    }
+
+    fn sent(&self, node: usize) {
+        if self.pending.is_some() {
+            self.sent.add(NodeSet::only(node));
+        }
     }
 
     fn vote(&self, node: usize, reply: Reply) {

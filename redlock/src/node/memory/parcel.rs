@@ -34,6 +34,7 @@ pub(super) fn send(node: &Node, client: &Client, op: Op) {
         op,
         patience: Instant::now() + client.patience,
     };
+    parcel.op.ballot.sent(parcel.op.node);
     match node.path().send(&mut parcel) {
         Ok(way) => parcel.goes(way, Node::arrive),
         Err(fault) => parcel.op.answer(Reply::Failed(fault)),

@@ -1,6 +1,7 @@
 //! Releases arrive, whatever happens to the node, the connection, the runtime or the load.
 
 mod late;
+mod load;
 
 use std::time::Duration;
 
