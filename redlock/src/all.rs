@@ -17,6 +17,7 @@ pub struct LockAllRequest {
     keys: Vec<String>,
     ttl: Option<Duration>,
     wait: Option<Duration>,
+    max_hold: Option<Duration>,
 }
 
 impl LockAllRequest {
@@ -29,6 +30,7 @@ impl LockAllRequest {
             keys,
             ttl: None,
             wait: None,
+            max_hold: None,
         }
     }
 
@@ -44,6 +46,12 @@ impl LockAllRequest {
         self
     }
 
+    /// Lets go of each lock this long after it was granted, as [`LockRequest::max_hold`](crate::LockRequest::max_hold).
+    pub fn max_hold(mut self, most: Duration) -> Self {
+        self.max_hold = Some(most);
+        self
+    }
+
     async fn acquire(self) -> Result<Guards> {
         if self.keys.is_empty() {
             return Err(Error::invalid_key(
@@ -54,28 +62,42 @@ impl LockAllRequest {
         let wait = self.wait.unwrap_or(self.service.core.defaults.wait);
         let clock = &self.service.core.nodes.clock;
         let begun = clock.now();
+        loop {
+            let left = || wait.saturating_sub(clock.now().saturating_since(begun));
+            let guards = self.take_all(left).await?;
+            match guards.guards.iter().find(|guard| guard.is_lost()) {
+                None => return Ok(guards),
+                Some(lost) if left().is_zero() => {
+                    return Err(Error::lost(
+                        lost.key(),
+                        "it was lost while others of the same request were waited for",
+                    ));
+                }
+                // Released, and asked for again, since there is time left.
+                Some(_) => {}
+            }
+        }
+    }
+
+    async fn take_all(&self, left: impl Fn() -> Duration) -> Result<Guards> {
         let mut guards = Guards {
             guards: Vec::with_capacity(self.keys.len()),
         };
-        for key in self.keys {
-            let left = wait.saturating_sub(clock.now().saturating_since(begun));
+        for key in &self.keys {
             // The first ones are kept alive while the rest is waited for.
-            let mut request = LockRequest::new(&self.service, key)
-                .wait(left)
+            let mut request = LockRequest::new(&self.service, key.clone())
+                .wait(left())
                 .keep_alive(true);
             if let Some(ttl) = self.ttl {
                 request = request.ttl(ttl);
             }
+            if let Some(most) = self.max_hold {
+                request = request.max_hold(most);
+            }
             // An error drops the guards so far, which releases them.
             guards.guards.push(request.await?);
         }
-        match guards.guards.iter().find(|guard| guard.is_lost()) {
-            Some(lost) => Err(Error::lost(
-                lost.key(),
-                "it was lost while others of the same request were waited for",
-            )),
-            None => Ok(guards),
-        }
+        Ok(guards)
     }
 }
 

@@ -266,8 +266,17 @@ impl Held {
 
     /// Marks `body` as running under this lock: a `reentrant` request for the same key inside of it joins the lock,
     /// any other answers [`is_already_held`](Error::is_already_held) instead of waiting for itself.
+    ///
+    /// Where the lock is lost while it could still be kept, as at the end of its `max_hold`, the nodes keep it until the
+    /// scope is dropped, and at the longest for the rest of the ttl: so the next holder does not run beside a body that
+    /// has not stopped yet.
     pub fn scope<F: Future>(&self, body: F) -> Scope<F> {
-        Scope::new(Arc::clone(&self.hold), body)
+        self.scope_named(std::any::type_name::<F>(), body)
+    }
+
+    /// As [`scope`](Self::scope), with a name for the body in warnings.
+    pub(crate) fn scope_named<F: Future>(&self, name: &'static str, body: F) -> Scope<F> {
+        Scope::new(Arc::clone(&self.hold), name, body)
     }
 }
 

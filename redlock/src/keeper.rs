@@ -1,4 +1,4 @@
-//! The keeper: one task for each runtime that keeps all leases of a client alive.
+//! The keeper: one task for each runtime that keeps all leases of a client alive, and ends turns that last too long.
 
 use std::{
     cmp::Reverse,
@@ -15,6 +15,8 @@ use tokio::{
 };
 
 use crate::{
+    clock,
+    error::Result,
     lease::Lease,
     mutant::{self, Mutant},
     node::memory::Gate,
@@ -43,43 +45,64 @@ struct Keeper {
 
 #[derive(Debug)]
 struct Due {
-    heap: BinaryHeap<Reverse<Visit>>,
-    sweep_at: usize,
-    /// Whether a task looks after the heap.
+    /// When to extend which lease.
+    renewals: Visits,
+    /// When to look whether something is over that may not last for longer.
+    looks: Visits<clock::Instant>,
+    /// Whether a task looks after the heaps.
     attended: bool,
+}
+
+#[derive(Debug)]
+struct Visits<T = ()> {
+    heap: BinaryHeap<Reverse<Visit<T>>>,
+    sweep_at: usize,
 }
 
 /// When to see after a lease. One for every lock that is kept alive, so it is kept small.
 #[derive(Debug)]
-struct Visit {
+struct Visit<T = ()> {
     /// In nanoseconds since the keeper began.
     at: u64,
     lease: Weak<Lease>,
+    noted: T,
 }
 
-impl PartialEq for Visit {
+impl<T> PartialEq for Visit<T> {
     fn eq(&self, other: &Self) -> bool {
         self.at == other.at
     }
 }
 
-impl Eq for Visit {}
+impl<T> Eq for Visit<T> {}
 
-impl PartialOrd for Visit {
+impl<T> PartialOrd for Visit<T> {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Visit {
+impl<T> Ord for Visit<T> {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         self.at.cmp(&other.at)
     }
 }
 
 impl Keepers {
-    /// Keeps `lease` alive from now on, on the runtime that this is called in.
+    /// Keeps `lease` alive from now on, and ends its turns in time, on the runtime that this is called in.
     pub(crate) fn keep(&self, lease: &Arc<Lease>) {
+        self.with(lease, |keeper| {
+            keeper.renew(lease, lease.terms().ttl / PART);
+            keeper.watch(lease);
+        });
+    }
+
+    /// Ends the turn of `lease` in time, on the runtime that this is called in.
+    pub(crate) fn watch(&self, lease: &Arc<Lease>) {
+        self.with(lease, |keeper| keeper.watch(lease));
+    }
+
+    fn with(&self, lease: &Lease, add: impl FnOnce(&Keeper)) {
         let Ok(runtime) = Handle::try_current() else {
             return;
         };
@@ -96,7 +119,7 @@ impl Keepers {
                 }
             }
         };
-        keeper.visit(lease, lease.visit_in(lease.terms().ttl / PART));
+        add(&keeper);
         keeper.attend(&runtime, lease.core().nodes.gate.clone());
     }
 }
@@ -106,8 +129,8 @@ impl Keeper {
         Self {
             begun: Instant::now(),
             due: Mutex::new(Due {
-                heap: BinaryHeap::new(),
-                sweep_at: SWEEP,
+                renewals: Visits::new(),
+                looks: Visits::new(),
                 attended: false,
             }),
             sooner: Notify::new(),
@@ -119,20 +142,39 @@ impl Keeper {
         nanos(self.begun.elapsed())
     }
 
-    fn visit(&self, lease: &Arc<Lease>, after: Duration) {
+    fn renew(&self, lease: &Arc<Lease>, after: Duration) {
         let visit = Visit {
             at: self.now().saturating_add(nanos(after)),
             lease: Arc::downgrade(lease),
+            noted: (),
         };
-        let first = {
-            let mut due = lock(&self.due);
-            let first = due
-                .heap
-                .peek()
-                .is_none_or(|Reverse(next)| visit.at < next.at);
-            due.push(visit);
-            first
+        let mut due = lock(&self.due);
+        let first = due.next(true).is_none_or(|next| visit.at < next);
+        due.renewals.push(visit);
+        drop(due);
+        if first {
+            self.sooner.notify_one();
+        }
+    }
+
+    /// Looks again when something of the lease is over that may not last for longer, unless somebody does so anyway.
+    fn watch(&self, lease: &Arc<Lease>) {
+        let Some(after) = lease.look_in() else {
+            return;
         };
+        let noted = lease.core().now().after(after);
+        if !lease.will_be_looked_at(noted) {
+            return;
+        }
+        let visit = Visit {
+            at: self.now().saturating_add(nanos(after)),
+            lease: Arc::downgrade(lease),
+            noted,
+        };
+        let mut due = lock(&self.due);
+        let first = due.next(true).is_none_or(|next| visit.at < next);
+        due.looks.push(visit);
+        drop(due);
         if first {
             self.sooner.notify_one();
         }
@@ -154,6 +196,7 @@ impl Keeper {
     async fn run(&self) {
         let mut extending = FuturesUnordered::new();
         loop {
+            self.look();
             for lease in self.ready(ABREAST - extending.len()) {
                 extending.push(async move {
                     if mutant::on(Mutant::RenewalPanics) {
@@ -163,30 +206,50 @@ impl Keeper {
                     (lease, extended)
                 });
             }
+            let room = extending.len() < ABREAST;
             let next = {
                 let mut due = lock(&self.due);
-                if due.heap.is_empty() && extending.is_empty() {
+                if due.is_empty() && extending.is_empty() {
                     due.attended = false;
                     return;
                 }
-                due.heap
-                    .peek()
-                    .map(|Reverse(visit)| self.begun + Duration::from_nanos(visit.at))
+                due.next(room)
+                    .map(|at| self.begun + Duration::from_nanos(at))
             };
-            let room = extending.len() < ABREAST;
             tokio::select! {
                 // In this order, so that a simulated history repeats itself.
                 biased;
-                Some((lease, extended)) = extending.next() => match extended {
-                    Ok(()) => self.visit(&lease, lease.visit_in(lease.terms().ttl / PART)),
-                    Err(error) if error.is_lost() => {}
-                    Err(error) => {
-                        tracing::debug!(%error, "extension failed, tried again");
-                        self.visit(&lease, lease.visit_in(lease.terms().ttl / RETRY_PART));
-                    }
-                },
-                () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() && room => {}
-                () = self.sooner.notified(), if room => {}
+                Some((lease, extended)) = extending.next() => self.extended(&lease, extended),
+                () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
+                () = self.sooner.notified() => {}
+            }
+        }
+    }
+
+    fn extended(&self, lease: &Arc<Lease>, extended: Result<()>) {
+        match extended {
+            Ok(()) => self.renew(lease, lease.terms().ttl / PART),
+            // The key may be kept for a body that has not stopped yet.
+            Err(error) if error.is_lost() => self.watch(lease),
+            Err(error) => {
+                tracing::debug!(%error, "extension failed, tried again");
+                self.renew(lease, lease.terms().ttl / RETRY_PART);
+            }
+        }
+    }
+
+    /// Ends what is over.
+    fn look(&self) {
+        let now = self.now();
+        loop {
+            // Not in the head of the loop, which would keep the guard.
+            let look = lock(&self.due).looks.pop(now);
+            let Some(look) = look else { return };
+            if let Some(lease) = look.lease.upgrade()
+                && lease.is_looked_at(look.noted)
+            {
+                lease.look_after();
+                self.watch(&lease);
             }
         }
     }
@@ -197,32 +260,59 @@ impl Keeper {
         let mut leases = Vec::new();
         let mut due = lock(&self.due);
         while leases.len() < most
-            && due
-                .heap
-                .peek()
-                .is_some_and(|Reverse(visit)| visit.at <= now)
+            && let Some(visit) = due.renewals.pop(now)
         {
-            if let Some(Reverse(visit)) = due.heap.pop()
-                && let Some(lease) = visit.lease.upgrade()
-            {
-                leases.push(lease);
-            }
+            leases.extend(visit.lease.upgrade());
         }
         drop(due);
-        leases.retain(Lease::look_after);
+        leases.retain(|lease| {
+            let open = lease.look_after();
+            if !open {
+                self.watch(lease);
+            }
+            open
+        });
         leases
     }
 }
 
 impl Due {
+    fn is_empty(&self) -> bool {
+        self.renewals.heap.is_empty() && self.looks.heap.is_empty()
+    }
+
+    /// When the next visit is due; only a look where no `renewals` can be begun.
+    fn next(&self, renewals: bool) -> Option<u64> {
+        let renewal = self.renewals.next().filter(|_| renewals);
+        self.looks.next().into_iter().chain(renewal).min()
+    }
+}
+
+impl<T> Visits<T> {
+    fn new() -> Self {
+        Self {
+            heap: BinaryHeap::new(),
+            sweep_at: SWEEP,
+        }
+    }
+
+    fn next(&self) -> Option<u64> {
+        self.heap.peek().map(|Reverse(visit)| visit.at)
+    }
+
     /// A lock that is released leaves its visit behind: a busy client has far more of these than locks that it holds.
-    fn push(&mut self, visit: Visit) {
+    fn push(&mut self, visit: Visit<T>) {
         if self.heap.len() >= self.sweep_at {
             self.heap
                 .retain(|Reverse(visit)| visit.lease.strong_count() > 0);
             self.sweep_at = (self.heap.len() * 2).max(SWEEP);
         }
         self.heap.push(Reverse(visit));
+    }
+
+    fn pop(&mut self, now: u64) -> Option<Visit<T>> {
+        self.next().filter(|at| *at <= now)?;
+        self.heap.pop().map(|Reverse(visit)| visit)
     }
 }
 
@@ -248,8 +338,9 @@ mod tests {
         let keeper = Keeper::new();
         for at in 0..10 * SWEEP as u64 {
             let lease = Weak::new();
-            lock(&keeper.due).push(Visit { at, lease });
+            let noted = ();
+            lock(&keeper.due).renewals.push(Visit { at, lease, noted });
         }
-        assert!(lock(&keeper.due).heap.len() <= SWEEP);
+        assert!(lock(&keeper.due).renewals.heap.len() <= SWEEP);
     }
 }

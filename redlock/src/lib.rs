@@ -11,6 +11,7 @@ mod clock;
 mod core;
 mod defaults;
 mod error;
+mod events;
 mod guard;
 mod health;
 mod keeper;

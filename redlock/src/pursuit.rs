@@ -52,12 +52,17 @@ impl Pursuit<'_> {
     /// been granted is released behind it.
     pub(crate) async fn catch(&self) -> Result<Arc<Hold>> {
         let mut waiting = None;
-        // Twice only where the lease was lost between being granted and being taken.
+        // Again only where a turn came too late: nothing was left of it when this task ran.
         loop {
             let turn = match self.next_in_line(&mut waiting).await? {
                 Next::Turn(turn) => turn,
                 Next::Hold(unclaimed) => match unclaimed.claim() {
-                    Some(hold) => return Ok(hold),
+                    Some(hold) => {
+                        if self.hold_terms.max_hold.is_some() {
+                            self.service.keepers.watch(hold.lease());
+                        }
+                        return Ok(hold);
+                    }
                     None => continue,
                 },
                 Next::CoolingDown(left) => return Err(Error::cooling_down(self.name, left)),
@@ -68,6 +73,8 @@ impl Pursuit<'_> {
             turn.granted(&lease);
             if self.terms.keep_alive {
                 self.service.keepers.keep(&lease);
+            } else if self.hold_terms.max_hold.is_some() {
+                self.service.keepers.watch(&lease);
             }
             match hold {
                 Some(hold) => return Ok(hold),

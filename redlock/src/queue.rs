@@ -143,12 +143,14 @@ impl Queue {
         match first_look {
             Ok(turn) => Ok(turn),
             Err(holder) => match holder.upgrade() {
-                // A lease that ran out holds nothing; asking ends its turn.
-                Some(lease) if !lease.is_open() => {
-                    lease.lapse();
-                    self.vacant(key).map_err(|_| None)
-                }
-                Some(lease) => Err(Some(lease.remaining())),
+                Some(lease) => match lease.kept_for() {
+                    Some(left) => Err(Some(left)),
+                    // A lease that ran out holds nothing; asking ends its turn.
+                    None => {
+                        lease.lapse();
+                        self.vacant(key).map_err(|_| None)
+                    }
+                },
                 None => Err(None),
             },
         }
@@ -286,7 +288,7 @@ impl Place {
                     .map_err(|_| holder.map(|lease| lease.remaining()));
             }
             // A lease may run out while its guard is still about: that ends its turn, if somebody looks.
-            let look_again = match holder.map(|lease| lease.open_for().ok_or(lease)) {
+            let look_again = match holder.map(|lease| lease.kept_for().ok_or(lease)) {
                 Some(Ok(left)) => left.saturating_add(Duration::from_millis(1)),
                 Some(Err(over)) => {
                     over.lapse();

@@ -9,7 +9,12 @@ use std::{
 use pin_project::pin_project;
 use tokio::task::futures::TaskLocalFuture;
 
-use crate::{core::Core, guard::Held, key::Key, lease::Hold};
+use crate::{
+    core::Core,
+    guard::Held,
+    key::Key,
+    lease::{Body, Hold},
+};
 
 tokio::task_local! {
     static HELD: Option<Arc<Frame>>;
@@ -63,17 +68,23 @@ pub fn current() -> Option<Held> {
 }
 
 /// A future that runs under a held lock. Made by [`Held::scope`](crate::Held::scope).
+///
+/// Dropped, it drops the body first; a lock that was lost meanwhile is released behind that.
 #[pin_project]
 #[must_use = "futures do nothing unless awaited"]
 pub struct Scope<F> {
     #[pin]
     body: TaskLocalFuture<Option<Arc<Frame>>, F>,
+    /// Behind the body, so that it is dropped after it.
+    _running: Body,
 }
 
 impl<F: Future> Scope<F> {
-    pub(crate) fn new(hold: Arc<Hold>, body: F) -> Self {
+    /// `name`: what the body is called in warnings.
+    pub(crate) fn new(hold: Arc<Hold>, name: &'static str, body: F) -> Self {
         let outer = HELD.try_with(Clone::clone).ok().flatten();
         Self {
+            _running: Body::new(Arc::clone(&hold), name),
             body: HELD.scope(Some(Arc::new(Frame { hold, outer })), body),
         }
     }

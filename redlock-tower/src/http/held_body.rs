@@ -8,20 +8,35 @@ use crate::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project::pin_project;
-use redlock::Lost;
+use redlock::{Lost, Scope};
 use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
 };
 
+/// Stands for the body, whose name warnings have: it runs as long as this lives.
+struct StreamedBody;
+
+impl Future for StreamedBody {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
+}
+
 type Polled = Option<Result<Frame<Bytes>, BoxError>>;
 
-/// Dropped before its end, it releases the lock in the background, and the request counts as a failure.
+/// Dropped before its end, it releases the lock in the background, and the request counts as a failure. The body goes
+/// before the lock.
 #[pin_project]
 pub(super) struct HeldBody<B> {
+    /// None once it was cut off.
     #[pin]
-    body: B,
+    body: Option<B>,
+    /// The body runs under the lock: a lock that is lost is released behind it.
+    running: Option<Box<Scope<StreamedBody>>>,
     lease: Option<Lease>,
     lost: Option<Lost>,
     /// The end of the lock, and the last frame, which waits for it: the client must not see the end before.
@@ -47,7 +62,8 @@ impl<B> HeldBody<B> {
             OnLost::Signal => None,
         };
         Self {
-            body,
+            body: Some(body),
+            running: Some(Box::new(lease.held().scope(StreamedBody))),
             lease: Some(lease),
             lost,
             closing: None,
@@ -80,20 +96,28 @@ where
                 && Pin::new(lost).poll(cx).is_ready()
             {
                 *this.lost = None;
-                if this.lease.take().is_some_and(|lease| !lease.is_taken()) {
+                if let Some(lease) = this.lease.take()
+                    && !lease.is_taken()
+                {
+                    this.body.set(None);
+                    *this.running = None;
                     *this.cut_off = true;
                     return Poll::Ready(Some(Err(LockLost.into())));
                 }
             }
+            let Some(mut body) = this.body.as_mut().as_pin_mut() else {
+                return Poll::Ready(None);
+            };
             let polled =
-                ready!(this.body.as_mut().poll_frame(cx)).map(|frame| frame.map_err(Into::into));
-            if !ends(&polled, &*this.body, *this.untold) {
+                ready!(body.as_mut().poll_frame(cx)).map(|frame| frame.map_err(Into::into));
+            if !ends(&polled, &*body, *this.untold) {
                 return Poll::Ready(polled);
             }
             let Some(lease) = this.lease.take() else {
                 return Poll::Ready(polled);
             };
             *this.lost = None;
+            *this.running = None;
             let failed = *this.failed
                 || matches!(polled, Some(Err(_)))
                 || (*this.untold && told_failure(&polled));
@@ -107,11 +131,13 @@ where
 
     fn is_end_stream(&self) -> bool {
         self.cut_off
-            || (self.closing.is_none() && self.lease.is_none() && self.body.is_end_stream())
+            || (self.closing.is_none()
+                && self.lease.is_none()
+                && self.body.as_ref().is_none_or(B::is_end_stream))
     }
 
     fn size_hint(&self) -> SizeHint {
-        let mut hint = self.body.size_hint();
+        let mut hint = self.body.as_ref().map(B::size_hint).unwrap_or_default();
         if let Some((_, Some(Ok(frame)))) = &self.closing {
             let waiting = frame.data_ref().map_or(0, |data| data.len() as u64);
             if let Some(upper) = hint.upper() {

@@ -5,14 +5,14 @@ use pin_project::pin_project;
 use redlock::{Lost, Scope};
 use std::{
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
-/// Runs `F` while the lock is held.
+/// Runs `F` while the lock is held. The body is dropped before the lock is released, however this ends.
 #[pin_project]
 pub(crate) struct Run<F> {
     #[pin]
-    body: Scope<F>,
+    body: Option<Scope<F>>,
     lost: Option<Lost>,
     lease: Option<Lease>,
 }
@@ -21,7 +21,7 @@ pub(crate) struct Run<F> {
 pub(crate) enum Ran<T> {
     /// With its output; the lock is still the layer's, unless it was taken along.
     Finished(T, Lease),
-    /// The lock was lost first, and the body is to be dropped.
+    /// The lock was lost first, and the body was dropped.
     Lost,
 }
 
@@ -32,7 +32,7 @@ impl<F: Future> Run<F> {
             OnLost::Signal => None,
         };
         Self {
-            body: lease.held().scope(body),
+            body: Some(lease.held().scope(body)),
             lost,
             lease: Some(lease),
         }
@@ -43,7 +43,7 @@ impl<F: Future> Future for Run<F> {
     type Output = Ran<F::Output>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
+        let mut this = self.project();
         // before the body: what a body does after the loss is never a success
         if let Some(lost) = this.lost
             && Pin::new(lost).poll(cx).is_ready()
@@ -51,16 +51,19 @@ impl<F: Future> Future for Run<F> {
             *this.lost = None;
             // a job that took the guard along decides for itself
             if this.lease.as_ref().is_some_and(|lease| !lease.is_taken()) {
+                this.body.set(None);
                 *this.lease = None;
                 return Poll::Ready(Ran::Lost);
             }
         }
-        match this.body.poll(cx) {
-            Poll::Ready(output) => match this.lease.take() {
-                Some(lease) => Poll::Ready(Ran::Finished(output, lease)),
-                None => Poll::Ready(Ran::Lost),
-            },
-            Poll::Pending => Poll::Pending,
-        }
+        let Some(body) = this.body.as_mut().as_pin_mut() else {
+            return Poll::Pending; // polled after the end
+        };
+        let output = ready!(body.poll(cx));
+        this.body.set(None);
+        Poll::Ready(match this.lease.take() {
+            Some(lease) => Ran::Finished(output, lease),
+            None => Ran::Lost,
+        })
     }
 }

@@ -2,10 +2,10 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{
-            AtomicU8,
-            Ordering::{Acquire, SeqCst},
+            AtomicU8, AtomicU64,
+            Ordering::{Acquire, Relaxed, SeqCst},
         },
     },
     time::Duration,
@@ -13,7 +13,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{HoldTerms, LOST, Lease, Loss, OPEN, RELEASED};
+use super::{HoldTerms, LOST, Lease, Loss, OPEN, RELEASED, body::Bodies};
 use crate::{
     clock::Instant,
     error::Error,
@@ -25,13 +25,16 @@ use crate::{
 /// One turn.
 #[derive(Debug)]
 pub(crate) struct Hold {
-    lease: Arc<Lease>,
+    pub(super) lease: Arc<Lease>,
     token: FencingToken,
     /// When it has lasted for as long as it may.
     ends: Instant,
     /// When it has lasted for as long as it should.
     least: Instant,
     state: AtomicU8,
+    /// When it was lost, in microseconds of the client's clock.
+    lost_at: AtomicU64,
+    pub(super) bodies: Mutex<Bodies>,
     ended: Notify,
 }
 
@@ -45,6 +48,8 @@ impl Hold {
             ends: terms.max_hold.map_or(Instant::END, after),
             least: at_least.map_or(Instant::BEGINNING, after),
             state: AtomicU8::new(OPEN),
+            lost_at: AtomicU64::new(0),
+            bodies: Mutex::default(),
             ended: Notify::new(),
         })
     }
@@ -64,6 +69,16 @@ impl Hold {
         }
         let most = self.ends.saturating_since(self.lease.core.now());
         self.lease.remaining().min(most)
+    }
+
+    /// How long the turn may last yet, where that is limited and it has not ended.
+    pub(super) fn ends_in(&self) -> Option<Duration> {
+        let limited = self.ends != Instant::END && self.is(OPEN);
+        limited.then(|| self.ends.saturating_since(self.lease.core.now()))
+    }
+
+    pub(super) fn is(&self, state: u8) -> bool {
+        self.state.load(SeqCst) == state
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -135,9 +150,18 @@ impl Hold {
 
     /// The lease is lost, and the turn with it.
     pub(super) fn lost(&self) {
+        // It may be noticed only later.
+        let lost_at = self.lease.core.now().min(self.ends);
+        let lost_at = lost_at.min(self.lease.valid_until());
+        self.lost_at.store(lost_at.micros(), Relaxed);
         if self.close(LOST) {
             self.ended.notify_waiters();
         }
+    }
+
+    pub(super) fn since_lost(&self) -> Duration {
+        let lost_at = Instant::from_micros(self.lost_at.load(Relaxed));
+        self.lease.core.now().saturating_since(lost_at)
     }
 
     pub(super) fn rest_of_at_least(&self) -> Option<Duration> {
@@ -149,7 +173,7 @@ impl Hold {
     }
 
     /// A turn whose time is over is lost, and its lease with it: whoever holds it may still be at work.
-    fn lapse(&self) {
+    pub(super) fn lapse(&self) {
         if self.state.load(Acquire) != OPEN {
             return;
         }
@@ -180,8 +204,9 @@ impl Unclaimed {
         Self(Some(hold))
     }
 
+    /// The turn, unless it came too late: then nothing may be left of the lease, and another may have the lock.
     pub(crate) fn claim(mut self) -> Option<Arc<Hold>> {
-        self.0.take()
+        self.0.take().filter(|hold| hold.is_open())
     }
 }
 

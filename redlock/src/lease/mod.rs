@@ -1,5 +1,6 @@
 //! A lease: one grant, from the winning round to its end. A hold is one turn in it.
 
+mod body;
 mod hold;
 
 use std::{
@@ -14,12 +15,14 @@ use std::{
     time::Duration,
 };
 
+pub(crate) use body::Body;
 pub(crate) use hold::{Hold, Over, Unclaimed};
 
 use crate::{
     clock::Instant,
     core::Core,
     error::{Error, Result},
+    events,
     key::Key,
     mutant::{self, Mutant},
     node::{Driver, Owner},
@@ -152,12 +155,16 @@ pub(crate) struct Lease {
     rounds: u32,
     state: AtomicU8,
     chain: Chain,
+    /// When to look next whether a turn has lasted for as long as it may, in microseconds of the client's clock.
+    look_at: AtomicU64,
     turns: Mutex<Turns>,
 }
 
 #[derive(Debug, Default)]
 struct Turns {
     current: Weak<Hold>,
+    /// The turn that was lost with the lease, whose key is still to be released: behind its bodies.
+    parting: Option<Arc<Hold>>,
     /// Turns so far.
     taken: u32,
     succession: Option<Arc<dyn Succession>>,
@@ -188,6 +195,7 @@ impl Lease {
             rounds: grant.rounds,
             state: AtomicU8::new(OPEN),
             chain,
+            look_at: AtomicU64::new(u64::MAX),
             turns: Mutex::default(),
         });
         lease.raise_validity(grant.started);
@@ -258,10 +266,16 @@ impl Lease {
         self.state.load(Acquire) == OPEN && self.core.now() < self.valid_until()
     }
 
-    /// For how much longer the lease holds, if it does.
-    pub(crate) fn open_for(&self) -> Option<Duration> {
+    /// For how much longer the lease keeps others from the key, if it does: as long as it holds, and once it is lost as
+    /// long as its body has not stopped.
+    pub(crate) fn kept_for(&self) -> Option<Duration> {
         let left = self.remaining();
-        (self.state.load(Acquire) == OPEN && !left.is_zero()).then_some(left)
+        let kept = self.state.load(Acquire) == OPEN || self.is_parting();
+        (kept && !left.is_zero()).then_some(left)
+    }
+
+    fn is_parting(&self) -> bool {
+        lock(&self.turns).parting.is_some()
     }
 
     pub(crate) fn remaining(&self) -> Duration {
@@ -297,8 +311,11 @@ impl Lease {
         // A release has to go to these nodes too, but not to one that is known to be down: it would be kept for it.
         self.extended.add(round.with_tally(Tally::touched));
         if self.state.load(SeqCst) != OPEN {
-            // Released while the extension was being sent: once more, behind it.
-            self.send_release(None);
+            // Released while the extension was being sent: once more, behind it. What is still to be released is
+            // anyway.
+            if !self.is_parting() {
+                self.send_release(None);
+            }
             return Err(self.lost_error());
         }
         let within = self.core.node_timeout(self.terms.ttl).min(self.remaining());
@@ -334,17 +351,37 @@ impl Lease {
         }
     }
 
-    /// When to see after the lease again, at the latest after `at_most`: sooner where its turn is to end.
-    pub(crate) fn visit_in(&self, at_most: Duration) -> Duration {
-        let hold = lock(&self.turns).current.upgrade();
-        hold.map_or(at_most, |hold| hold.remaining().min(at_most))
+    /// In which time to look whether something is over: a turn that may not last for longer, or the time for which a lost
+    /// lease keeps the key for its body.
+    pub(crate) fn look_in(&self) -> Option<Duration> {
+        let hold = {
+            let turns = lock(&self.turns);
+            if turns.parting.is_some() {
+                return Some(self.remaining());
+            }
+            turns.current.upgrade()
+        };
+        hold.and_then(|hold| hold.ends_in())
+    }
+
+    /// Notes that somebody is about to look at `at`, unless somebody looks sooner anyway.
+    pub(crate) fn will_be_looked_at(&self, at: Instant) -> bool {
+        at.micros() < self.look_at.fetch_min(at.micros(), SeqCst)
+    }
+
+    /// Whether the look that was noted for `at` is the next one. From then on none is.
+    pub(crate) fn is_looked_at(&self, at: Instant) -> bool {
+        let next = self
+            .look_at
+            .compare_exchange(at.micros(), u64::MAX, SeqCst, SeqCst);
+        next.is_ok()
     }
 
     /// Ends what is over. Says whether there is something left to keep alive.
     pub(crate) fn look_after(self: &Arc<Self>) -> bool {
         let hold = lock(&self.turns).current.upgrade();
         if let Some(hold) = hold {
-            hold.is_open();
+            hold.lapse();
         }
         self.lapse();
         self.is_open()
@@ -352,24 +389,51 @@ impl Lease {
 
     /// A lease whose validity is over is lost, whatever Redis would answer.
     pub(crate) fn lapse(self: &Arc<Self>) {
-        if self.state.load(Acquire) == OPEN && self.core.now() >= self.valid_until() {
+        let state = self.state.load(Acquire);
+        if state == RELEASED || self.core.now() < self.valid_until() {
+            return;
+        }
+        if state == OPEN {
             self.lose(Loss::Expired);
+        } else {
+            self.part();
         }
     }
 
     /// Ends the lease as lost, and the turn that is on with it, unless it has ended. Final.
+    ///
+    /// The key is released behind the bodies that run, and at the latest when the validity is over.
     fn lose(self: &Arc<Self>, loss: Loss) {
         if !self.close(loss as u8) {
             return;
         }
         tracing::warn!(why = loss.why(), "lock lost");
         tracing::debug!(key = %self.key, token = self.last_token, "lock lost");
-        let hold = lock(&self.turns).current.upgrade();
-        let rest = hold.as_ref().and_then(|hold| hold.rest_of_at_least());
-        self.send_release(rest);
-        if let Some(hold) = hold {
-            hold.lost();
+        let hold = {
+            let mut turns = lock(&self.turns);
+            turns.parting = turns.current.upgrade();
+            turns.parting.clone()
+        };
+        let Some(hold) = hold else {
+            self.send_release(None);
+            return self.make_way(None, None);
+        };
+        hold.lost();
+        let runs = lock(&hold.bodies).running().is_some();
+        if !runs || self.remaining().is_zero() {
+            self.part();
         }
+    }
+
+    /// Releases a lost lease, once.
+    fn part(self: &Arc<Self>) {
+        let Some(hold) = lock(&self.turns).parting.take() else {
+            return;
+        };
+        if let Some(body) = lock(&hold.bodies).running() {
+            events::body_runs_unlocked(&self.key, body, hold.since_lost());
+        }
+        self.send_release(hold.rest_of_at_least());
         // Whether others hold the key, or it cools down, the nodes know.
         self.make_way(None, None);
     }

@@ -58,8 +58,8 @@ impl<E> Hold<E> {
     {
         let held = self.guard.held();
         let value = match self.on_lost {
-            OnLost::Cancel => until_lost(&held, body).await,
-            OnLost::Signal => Some(held.scope(body).await),
+            OnLost::Cancel => until_lost(self.function, &held, body).await,
+            OnLost::Signal => Some(held.scope_named(self.function, body).await),
         };
         let Some(value) = value else {
             // A lock that is lost stays so: to run anything under it is the error that says it.
@@ -101,11 +101,11 @@ impl<E> Hold<E> {
 }
 
 /// The value of the body, or `None` as soon as the lock is lost. The body is gone when this returns.
-async fn until_lost<F: Future>(held: &Held, body: F) -> Option<F::Output> {
+async fn until_lost<F: Future>(function: &'static str, held: &Held, body: F) -> Option<F::Output> {
     tokio::select! {
         biased;
         // Lost comes first: after a stall the body gets no further step without its lock.
         () = held.lost() => None,
-        value = held.scope(body) => Some(value),
+        value = held.scope_named(function, body) => Some(value),
     }
 }

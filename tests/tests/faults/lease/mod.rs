@@ -1,3 +1,64 @@
 //! Leases, hand-over, renewal and the end of a hold.
 
+mod body_first;
+mod handed_over;
+mod max_hold;
 mod owners;
+
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+        mpsc,
+    },
+    thread,
+    time::Duration,
+};
+
+use redlock::Redlock;
+use tests::Cluster;
+
+/// Longer than anything here takes.
+const BOUND: Duration = Duration::from_secs(20);
+
+async fn client(cluster: &Cluster) -> Redlock {
+    Redlock::connect(cluster.urls()).await.expect("a quorum")
+}
+
+/// Lets every task of this thread's runtime run.
+async fn settle_down() {
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Runs a future on a thread and a runtime of its own, which nothing here can stall.
+fn elsewhere<T, F>(work: impl FnOnce() -> F + Send + 'static) -> mpsc::Receiver<T>
+where
+    T: Send + 'static,
+    F: Future<Output = T>,
+{
+    let (send, receive) = mpsc::channel();
+    thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let _ = send.send(runtime.block_on(work()));
+    });
+    receive
+}
+
+/// What a body owns: it takes its time to go, and notes that it is gone.
+struct Owned {
+    takes: Duration,
+    gone: Arc<AtomicBool>,
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        thread::sleep(self.takes);
+        self.gone.store(true, SeqCst);
+    }
+}

@@ -2,14 +2,13 @@
 
 use std::{collections::HashSet, process::Stdio, time::Duration};
 
+use super::BOUND;
 use redlock::{Redlock, memory};
 use tests::{Cluster, eventually, within};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     process::Command,
 };
-
-const BOUND: Duration = Duration::from_secs(20);
 
 #[tokio::test]
 async fn f16_two_children_of_a_fork_exclude_each_other() {

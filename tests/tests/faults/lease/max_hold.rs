@@ -1,0 +1,83 @@
+//! `max_hold` ends every hold, though nobody looks at it.
+
+use std::{future::IntoFuture as _, time::Duration};
+
+use tests::{Cluster, eventually, within};
+
+use super::{BOUND, client, settle_down};
+
+const MOST: Duration = Duration::from_millis(300);
+/// So long that nothing ends by it.
+const TTL: Duration = Duration::from_secs(50);
+
+#[tokio::test]
+async fn f18_a_guard_without_renewal_is_let_go() {
+    let cluster = Cluster::start(3).await;
+    let redlock = client(&cluster).await;
+    let request = redlock.lock("held").ttl(TTL).keep_alive(false);
+    let guard = request.max_hold(MOST).await.unwrap();
+    eventually(BOUND, async || cluster.locked_on("held").await.is_empty()).await;
+    assert!(guard.is_lost());
+    assert!(guard.release().await.unwrap_err().is_lost());
+}
+
+#[tokio::test]
+async fn f18_a_turn_that_was_handed_over_is_let_go() {
+    let cluster = Cluster::start(3).await;
+    let redlock = client(&cluster).await;
+    for keep_alive in [true, false] {
+        let ask = || {
+            let request = redlock.lock("held").ttl(TTL).keep_alive(keep_alive);
+            request.max_hold(MOST).wait(BOUND).into_future()
+        };
+        // A lease is handed over in its first moments only, which a busy machine may miss.
+        let mut handed_over = None;
+        for _ in 0..200 {
+            let first = ask().await.unwrap();
+            let waiters = [(); 2].map(|()| tokio::spawn(ask()));
+            settle_down().await;
+            first.release().await.unwrap();
+            let [second, third] = waiters;
+            let second = within(BOUND, second).await.unwrap().unwrap();
+            let owner = second.owner().to_owned();
+            drop(second);
+            let third = within(BOUND, third).await.unwrap().unwrap();
+            if third.owner() == owner {
+                handed_over = Some(third);
+                break;
+            }
+        }
+        let second = handed_over.expect("a turn that is handed over");
+        eventually(BOUND, async || cluster.locked_on("held").await.is_empty()).await;
+        assert!(second.is_lost());
+    }
+}
+
+#[tokio::test]
+async fn f18_a_later_turn_may_last_for_less() {
+    let cluster = Cluster::start(3).await;
+    let redlock = client(&cluster).await;
+    let ask = |most| {
+        let request = redlock.lock("held").ttl(TTL);
+        request.max_hold(most).wait(BOUND).into_future()
+    };
+    let first = ask(TTL).await.unwrap();
+    let second = tokio::spawn(ask(MOST));
+    settle_down().await;
+    first.release().await.unwrap();
+    let second = within(BOUND, second).await.unwrap().unwrap();
+    eventually(BOUND, async || second.is_lost()).await;
+    eventually(BOUND, async || cluster.locked_on("held").await.is_empty()).await;
+}
+
+#[tokio::test]
+async fn f18_several_locks_are_let_go() {
+    let cluster = Cluster::start(3).await;
+    let redlock = client(&cluster).await;
+    let request = redlock.lock_all(["a", "b"]).ttl(TTL).max_hold(MOST);
+    let guards = request.await.unwrap();
+    for key in ["a", "b"] {
+        eventually(BOUND, async || cluster.locked_on(key).await.is_empty()).await;
+    }
+    assert!(guards.is_lost());
+}
