@@ -30,6 +30,12 @@ pub(crate) enum Action {
         attempt: usize,
         request: Request,
     },
+    /// An extension reaches a node without memory: it raises the expiry, and the fence where that takes none.
+    DeliverFull {
+        node: usize,
+        attempt: usize,
+        request: Request,
+    },
     /// The client lets go: gives up, is refused, has lost the lock, or is done.
     Release {
         client: usize,
@@ -204,6 +210,13 @@ impl Protocol {
                     attempt,
                     request,
                 });
+                if config.may_be_full && matches!(request, Request::Extend(_)) {
+                    actions.push(Action::DeliverFull {
+                        node: at,
+                        attempt,
+                        request,
+                    });
+                }
                 if current
                     && request.is_open(&state.clients[index])
                     && client::lacks_one(config, state, index)
@@ -383,6 +396,18 @@ impl Model for Protocol {
                 request,
             } => {
                 node::deliver(config, &mut state, node, attempt, request, true, &self.seen);
+                client::decide(config, &mut state, config.client_of(attempt), &self.seen);
+            }
+            Action::DeliverFull {
+                node,
+                attempt,
+                request,
+            } => {
+                let full = Config {
+                    full: true,
+                    ..*config
+                };
+                node::deliver(&full, &mut state, node, attempt, request, true, &self.seen);
                 client::decide(config, &mut state, config.client_of(attempt), &self.seen);
             }
             Action::DeliverUnheard {

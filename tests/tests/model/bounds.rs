@@ -243,6 +243,14 @@ pub(crate) const BLOCKS: Config = Config {
     ..Config::acquire("token blocks", 3, 2, 1)
 };
 
+/// The same on nodes that may be out of memory: the expiry is raised before the fence, which may stay as it is.
+pub(crate) const BLOCKS_FULL: Config = Config {
+    name: "token blocks on full nodes",
+    tokens: 3,
+    may_be_full: true,
+    ..BLOCKS
+};
+
 /// Two further blocks, of which the first may never be confirmed.
 pub(crate) const FURTHER_BLOCKS: Config = Config {
     name: "further token blocks",

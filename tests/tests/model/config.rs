@@ -56,6 +56,10 @@ pub(crate) struct Config {
     pub(crate) span: u8,
     /// Extensions ask for a further block.
     pub(crate) further_blocks: bool,
+    /// An extension may find a node without memory, ..
+    pub(crate) may_be_full: bool,
+    /// .. as this one does.
+    pub(crate) full: bool,
     /// HEALED counts as a vote of its round (a variant, not the design).
     pub(crate) healed_votes: bool,
     /// How long a release has been under way is a part of the state, and a node may answer it with an error.
@@ -95,6 +99,8 @@ impl Config {
             guard_time: 0,
             span: 0,
             further_blocks: false,
+            may_be_full: false,
+            full: false,
             healed_votes: false,
             late: false,
             check_order: true,

@@ -156,6 +156,11 @@ fn tombstone_at_the_start_of_the_block() {
 }
 
 #[test]
+fn a_full_node_that_votes_without_raising_the_fence() {
+    caught(FullVotes, ORDER, BLOCKS_FULL);
+}
+
+#[test]
 fn block_used_before_it_is_confirmed() {
     caught(BlockUnconfirmed, ORDER, BLOCKS);
 }

@@ -16,6 +16,8 @@ pub(crate) enum Event {
     Extended,
     /// A node wrote the key again for its holder.
     Healed,
+    /// A node without memory raised the expiry of a lock, and not its fence.
+    FenceNotRaised,
     /// A settle had its majority.
     Settled,
     /// A settle that arrived again found its own window.

@@ -219,6 +219,22 @@ fn token_blocks() {
 }
 
 #[test]
+fn token_blocks_on_full_nodes() {
+    let met = [TurnOnFurtherBlock, FenceNotRaised, Healed, GrantedAgain];
+    holds(BLOCKS_FULL, &met);
+}
+
+#[test]
+fn extend_on_full_nodes() {
+    let config = Config {
+        name: "extend on full nodes",
+        may_be_full: true,
+        ..EXTEND
+    };
+    holds(config, &[Extended, Healed, GrantedAgain]);
+}
+
+#[test]
 fn further_token_blocks() {
     holds(
         FURTHER_BLOCKS,

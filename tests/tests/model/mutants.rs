@@ -76,6 +76,8 @@ pub(crate) enum Mutant {
     StoresStart,
     /// The tombstone is the start of the block + 1.
     TombstoneStart,
+    /// A node without memory says yes to an extension though it could not raise the fence.
+    FullVotes,
     /// A further block is used before it is confirmed.
     BlockUnconfirmed,
 }

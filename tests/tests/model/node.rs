@@ -154,8 +154,21 @@ fn extend(
         } else {
             node.timer.max(ttl)
         };
+        if config.full && node.fence < fence {
+            // The expiry is raised, the fence cannot be: held here for longer, and no vote for the tokens.
+            seen.saw(Event::FenceNotRaised);
+            return if config.is(Mutant::FullVotes) {
+                Vote::Yes
+            } else {
+                Vote::No
+            };
+        }
         node.fence = node.fence.max(fence);
         return Vote::Yes;
+    }
+    // To be written again takes memory.
+    if config.full {
+        return Vote::No;
     }
     if node.owner == 0 && (node.fence <= confirmed || config.is(Mutant::ResetMissing)) {
         seen.saw(Event::Healed);

@@ -28,6 +28,8 @@ pub(super) struct Store {
     bells: Vec<Bell>,
     ahead: Duration,
     sweep_at: usize,
+    /// Nothing that takes memory is carried out, as beyond `maxmemory`.
+    full: bool,
 }
 
 #[derive(Debug)]
@@ -44,6 +46,7 @@ impl Default for Store {
             bells: Vec::new(),
             ahead: Duration::ZERO,
             sweep_at: SWEEP,
+            full: false,
         }
     }
 }
@@ -55,6 +58,10 @@ impl Store {
 
     pub(super) fn shift(&mut self, forward: Duration) {
         self.ahead += forward;
+    }
+
+    pub(super) fn fill(&mut self, full: bool) {
+        self.full = full;
     }
 
     /// Forgets all keys; the clock goes on.
@@ -299,8 +306,12 @@ impl Store {
             match self.fence(key) {
                 Err(fault) => return Reply::Failed(fault),
                 Ok(Some(fence)) if fence >= token => return Reply::Stale { fence },
+                Ok(_) if self.full => return out_of_memory(),
                 Ok(_) => self.set(key.fence(), last.to_string(), Some(retention)),
             }
+        }
+        if self.full {
+            return out_of_memory();
         }
         self.set(key.lock(), text(owner).to_owned(), Some(ttl));
         Reply::Yes
@@ -328,6 +339,7 @@ impl Store {
                 {
                     return Reply::Gone;
                 }
+                Ok(_) if self.full && !held => return out_of_memory(),
                 Ok(fence) => {
                     let fence = fence.map_or(token, |fence| fence.max(token));
                     self.set(key.fence(), fence.to_string(), Some(retention));
@@ -379,6 +391,13 @@ impl Store {
 pub(super) enum Outcome {
     Vote(Reply),
     Saw(Sight),
+}
+
+fn out_of_memory() -> Reply {
+    Reply::Failed(Fault::untouched(
+        FaultKind::OutOfMemory,
+        "OOM the node takes no new keys: its memory is full",
+    ))
 }
 
 fn text(owner: &Owner) -> &str {

@@ -68,6 +68,12 @@ impl Node {
         lock(&self.inner.state).store.forget();
     }
 
+    /// Takes no new locks from now on, until switched off, as a server beyond its `maxmemory`. Locks that are held are
+    /// extended, released and kept busy all the same.
+    pub fn fill(&self, on: bool) {
+        lock(&self.inner.state).store.fill(on);
+    }
+
     /// Moves the node's clock forward, so that keys expire early.
     pub fn shift_clock(&self, forward: Duration) {
         lock(&self.inner.state).store.shift(forward);

@@ -1,3 +1,4 @@
 //! Waiting: wake-ups, cool-downs, and what it costs.
 
 mod cool_down;
+mod full_servers;

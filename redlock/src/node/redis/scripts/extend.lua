@@ -19,24 +19,32 @@ local fence = KEYS[2] and redis.call('MGET', KEYS[2])[1]
 local gone = abstains or redis.status_reply('GONE')
 if owner and owner ~= ARGV[1] then return gone end
 if not owner and not KEYS[2] then return gone end
-
-if KEYS[2] then
-  if not fence then
-    if not redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4], 'NX') then return {'WRONGTYPE', KEYS[2]} end
-  elseif not string.match(fence, '^%d+$') or #fence > 16 then
-    return {'BADFENCE', string.sub(fence, 1, 32)}
-  elseif tonumber(fence) > tonumber(ARGV[3]) then
-    -- A tombstone or a later holder. Held all the same where the owner still matches.
-    if not owner then return gone end
-    redis.call('PEXPIRE', KEYS[2], ARGV[4])
-  else
-    redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
-  end
-end
+if fence and (not string.match(fence, '^%d+$') or #fence > 16) then return {'BADFENCE', string.sub(fence, 1, 32)} end
 
 if owner then
+  -- The expiry first: it takes no memory. The fence stands in most cases, and then it takes none either. Where it has
+  -- to be raised and cannot be, this is no vote.
   if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+  if KEYS[2] then
+    if fence and tonumber(fence) >= tonumber(ARGV[3]) then
+      redis.call('PEXPIRE', KEYS[2], ARGV[4])
+    else
+      local done = put(KEYS[2], ARGV[3], ARGV[4], not fence and 'NX' or nil)
+      if not done then return {'WRONGTYPE', KEYS[2]} end
+      if done.err then return done end
+    end
+  end
   return abstains or redis.status_reply('OK')
+end
+
+-- Written again, and the fence first: a lock without its fence would let the next token fall back.
+if not fence then
+  if not redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4], 'NX') then return {'WRONGTYPE', KEYS[2]} end
+elseif tonumber(fence) > tonumber(ARGV[3]) then
+  -- A tombstone or a later holder.
+  return gone
+else
+  redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
 end
 if not redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2], 'NX') then return {'WRONGTYPE', KEYS[1]} end
 return abstains or redis.status_reply('HEALED')

@@ -10,6 +10,6 @@ if not was[1] and redis.call('EXISTS', KEYS[1]) == 1 then return {'WRONGTYPE', K
 redis.call('DEL', KEYS[1])
 local fence = was[2]
 if fence and string.match(fence, '^%d+$') and #fence <= 16 then
-  redis.pcall('SET', KEYS[2], string.format('%.0f', tonumber(fence) + 1), 'PX', ARGV[1])
+  put(KEYS[2], string.format('%.0f', tonumber(fence) + 1), ARGV[1])
 end
 return redis.status_reply('OK')

@@ -7,16 +7,16 @@
 -- OK    the owner holds nothing here
 -- WOKE  the same, and somebody who waits was told
 --
--- The deletion comes first: it works when memory is full, and a SET after it then does too.
+-- The deletion comes first: it takes no memory.
 local was = redis.call('MGET', KEYS[1], KEYS[3] or KEYS[1])
 local held = was[1] == ARGV[1]
 if held then redis.call('DEL', KEYS[1]) end
 if KEYS[3] then
   local fence = was[2]
   if not fence then
-    redis.pcall('SET', KEYS[3], ARGV[3], 'PX', ARGV[4], 'NX')
+    put(KEYS[3], ARGV[3], ARGV[4], 'NX')
   elseif string.match(fence, '^%d+$') and tonumber(fence) < tonumber(ARGV[3]) then
-    redis.pcall('SET', KEYS[3], ARGV[3], 'PX', ARGV[4])
+    put(KEYS[3], ARGV[3], ARGV[4])
   end
 end
 if held and wake(KEYS[2], ARGV[2], ARGV[1], KEYS[1]) > 0 then return redis.status_reply('WOKE') end

@@ -14,13 +14,16 @@ local was = redis.call('MGET', KEYS[1], KEYS[3] or KEYS[1])
 local held = was[1] == ARGV[1]
 -- Sent again because the answer was lost. What is left is the rest of the window, which began before.
 local settled = was[1] == ARGV[2]
-if held then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
+if held then
+  local done = put(KEYS[1], ARGV[2], ARGV[3])
+  if done.err then return done end
+end
 if KEYS[3] then
   local fence = was[2]
   if not fence then
-    redis.pcall('SET', KEYS[3], ARGV[5], 'PX', ARGV[6], 'NX')
+    put(KEYS[3], ARGV[5], ARGV[6], 'NX')
   elseif string.match(fence, '^%d+$') and tonumber(fence) < tonumber(ARGV[5]) then
-    redis.pcall('SET', KEYS[3], ARGV[5], 'PX', ARGV[6])
+    put(KEYS[3], ARGV[5], ARGV[6])
   end
 end
 if held then
