@@ -132,7 +132,6 @@ mod tests {
             (quote!(= "a:{user.id()}"), "behind the template"),
             (quote!(= "a:{user"), "not closed"),
             (quote!(= "a:}"), "without its `{`"),
-            (quote!(= "a:fence"), "cannot end"),
             (quote!(= "{{a}}:{{b}}"), "one hash tag"),
             (quote!(= "a:{{}}"), "one hash tag"),
             (quote!(= "}}{{"), "one hash tag"),

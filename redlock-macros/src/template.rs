@@ -182,15 +182,6 @@ impl Piece {
 
 /// What the client would refuse at run time, as far as it can be told now.
 fn possible(pieces: &[Piece]) -> Result<(), String> {
-    let last = pieces.last().map_or("", Piece::text);
-    if let Some(suffix) = [":fence", ":waiters"]
-        .into_iter()
-        .find(|suffix| last.ends_with(suffix))
-    {
-        return Err(format!(
-            "a key cannot end in `{suffix}`: redlock keeps its own data there"
-        ));
-    }
     // Those within a part are encoded.
     let texts = || pieces.iter().map(Piece::text);
     let braces: String = texts()

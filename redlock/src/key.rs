@@ -11,14 +11,20 @@ use crate::{error::Error, node::is_reserved};
 /// The longest key, in bytes, its namespace included. A layer or an attribute hashes what is longer.
 pub const MAX_LEN: usize = 1024;
 
-const FENCE: &str = ":fence";
-const WAITERS: &str = ":waiters";
+/// What the keys that belong to a lock end in. The empty braces are in no key that anybody can ask for, so that these keys
+/// are nobody's locks; what stands before them names the lock, and tells `a` from `{a}`.
+const FENCE: &str = "{}:fence";
+const WAITERS: &str = "{}:waiters";
 
 /// The Redis keys of one lock, all on one hash slot.
+///
+/// | lock | fence | waiters |
+/// |---|---|---|
+/// | `a:1` | `{a:1}{}:fence` | `{a:1}{}:waiters` |
+/// | `{a}:1` | `{a}:1{}{}:fence` | `{a}:1{}{}:waiters` |
 #[derive(PartialEq, Eq)]
 pub(crate) struct Key {
-    /// `{lock}:fence{lock}:waiters`, the braces only where the name has no hash tag of its own: one allocation, as
-    /// there is a key for every lock that is held.
+    /// The fence and the waiters, each with the lock in it: one allocation, as there is a key for every lock that is held.
     names: Box<str>,
     /// Bytes of the lock's name.
     len: u16,
@@ -43,14 +49,6 @@ impl Key {
         };
         let mut names = String::with_capacity(2 * (len + 2) + FENCE.len() + WAITERS.len());
         names.extend([namespace, name]);
-        if let Some(suffix) = [FENCE, WAITERS].into_iter().find(|s| names.ends_with(s)) {
-            return Err(Error::invalid_key(
-                name,
-                format!(
-                    "keys ending in `{suffix}` belong to locks themselves: choose another ending"
-                ),
-            ));
-        }
         if is_reserved(&names) {
             return Err(Error::invalid_key(
                 name,
@@ -58,7 +56,7 @@ impl Key {
             ));
         }
         let (open, close) = match tag(&names) {
-            Tag::Own => ("", ""),
+            Tag::Own => ("", "{}"),
             Tag::None => ("{", "}"),
             Tag::Broken => {
                 return Err(Error::invalid_key(
@@ -80,9 +78,9 @@ impl Key {
 
     /// Where the lock's name begins and ends in `names`, and where the fence's ends.
     fn ends(&self) -> (usize, usize, usize) {
-        let brace = usize::from(!self.tagged);
-        let end = brace + usize::from(self.len);
-        (brace, end, end + brace + FENCE.len())
+        let (open, close) = if self.tagged { (0, 2) } else { (1, 1) };
+        let end = open + usize::from(self.len);
+        (open, end, end + close + FENCE.len())
     }
 
     /// The key that is set while the lock is held, namespace included.
@@ -199,8 +197,8 @@ mod tests {
     #[test]
     fn a_plain_key_lends_its_name_as_the_hash_tag() {
         let key = Key::new("", "order:7").expect("a key");
-        assert_eq!((key.lock(), key.fence()), ("order:7", "{order:7}:fence"));
-        assert_eq!(key.waiters(), "{order:7}:waiters");
+        assert_eq!((key.lock(), key.fence()), ("order:7", "{order:7}{}:fence"));
+        assert_eq!(key.waiters(), "{order:7}{}:waiters");
     }
 
     #[test]
@@ -208,9 +206,9 @@ mod tests {
         let key = Key::new("app:", "{user}:7").expect("a key");
         assert_eq!(
             (key.lock(), key.fence()),
-            ("app:{user}:7", "app:{user}:7:fence")
+            ("app:{user}:7", "app:{user}:7{}{}:fence")
         );
-        assert_eq!(key.waiters(), "app:{user}:7:waiters");
+        assert_eq!(key.waiters(), "app:{user}:7{}{}:waiters");
     }
 
     #[test]
@@ -222,8 +220,38 @@ mod tests {
     }
 
     #[test]
+    fn no_two_keys_share_anything_and_none_is_anothers_own() {
+        let pieces = [
+            "a", "{a}", "b", ":", "fence", ":fence", ":waiters", "{b}", "{}", "",
+        ];
+        let mut names = std::collections::BTreeSet::new();
+        for first in pieces {
+            for second in pieces {
+                for third in pieces {
+                    names.insert(format!("{first}{second}{third}"));
+                }
+            }
+        }
+        let keys = names.iter().filter_map(|name| Key::new("", name).ok());
+        let keys: Vec<Key> = keys.collect();
+        assert!(keys.len() > 100, "{}", keys.len());
+        let mut seen = std::collections::HashSet::new();
+        for name in keys
+            .iter()
+            .flat_map(|key| [key.lock(), key.fence(), key.waiters()])
+        {
+            assert!(seen.insert(name), "{name}");
+        }
+        for key in &keys {
+            for own in [key.fence(), key.waiters()] {
+                assert!(Key::new("", own).is_err(), "{own}");
+            }
+        }
+    }
+
+    #[test]
     fn what_cannot_be_a_key_is_refused() {
-        for name in ["", "a{", "a}", "{}", "}{", "{a}{b}", "a:fence", "a:waiters"] {
+        for name in ["", "a{", "a}", "{}", "}{", "{a}{b}", "{a}{}", "a{}"] {
             assert!(Key::new("", name).is_err(), "{name}");
         }
         assert!(Key::new("", &"x".repeat(MAX_LEN + 1)).is_err());

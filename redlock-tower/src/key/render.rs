@@ -29,7 +29,6 @@ pub(crate) struct Render {
 
 impl Render {
     /// The key in Redis. Injective: each part is `name=value`, with `:` and `=` of a name, and `:` of a value, encoded.
-    /// It never ends in a suffix of the lock's own keys, since a part always has a `=` and a hash has only digits.
     pub(crate) fn key(&self, extensions: &Extensions, uri: &Uri, key: Key) -> String {
         let parts = match key.0 {
             Form::Exact(key) => return key,

@@ -41,7 +41,7 @@ async fn stays_shut_for_a_held_lock_and_for_a_mistake() {
     let error = page(&world.locks).await.unwrap_err();
     assert!(error.is_timed_out(), "{error}");
     assert!(
-        misnamed(&world.locks, "page:fence")
+        misnamed(&world.locks, "page{")
             .await
             .unwrap_err()
             .is_invalid()

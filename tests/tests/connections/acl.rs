@@ -47,7 +47,7 @@ pub(crate) async fn are_enough(cluster: &Cluster) {
     contention(&[one.clone(), other.clone()], "contended").await;
     let healed = one.lock("healed").ttl(LONG).await.expect("free");
     let mut forget = redis::cmd("DEL");
-    forget.arg("lock:healed").arg("{lock:healed}:fence");
+    forget.arg("lock:healed").arg("{lock:healed}{}:fence");
     let _: u64 = cluster.node(0).ask(&forget).await;
     healed.extend().await.expect("two of three");
     assert!(one.health().await.iter().all(|node| node.latency.is_some()));
@@ -201,7 +201,7 @@ async fn missing_keys_are_named() {
             .no_wait()
             .await
             .expect_err("a key out of reach");
-        let words = ["key", "lock:k", "{lock:k}:fence"];
+        let words = ["key", "lock:k", "{lock:k}{}:fence"];
         assert_blames(&error, &name, FaultKind::Permission, &words);
     }
 }

@@ -165,7 +165,7 @@ async fn a_settle_that_arrives_again_finds_its_own_window() {
         eval.arg(script)
             .arg(2)
             .arg(KEY)
-            .arg(format!("{{{KEY}}}:fence"));
+            .arg(format!("{{{KEY}}}{{}}:fence"));
         eval.arg(owner).arg(next).arg(window).arg(7).arg(60_000);
         node.ask(&eval).await
     };

@@ -1,1 +1,169 @@
 //! Keys: different names share nothing, and no value is special.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use redlock::{Redlock, memory, redlock};
+use tests::Cluster;
+
+const LONG: Duration = Duration::from_secs(50);
+
+/// Names that are near to each other, and to the keys that a lock has besides its own.
+const NAMES: [&str; 12] = [
+    "a",
+    "{a}",
+    "a:fence",
+    "{a}:fence",
+    "{a}:fence:fence",
+    "a:waiters",
+    "{a}:waiters",
+    "{a:fence}",
+    "a:fence:fence",
+    "fence",
+    ":fence",
+    "product:waiters",
+];
+
+/// All are held at the same time, and each leaves keys of its own.
+async fn assert_apart(redlock: &Redlock, other: &Redlock) -> usize {
+    let mut guards = Vec::new();
+    for name in NAMES {
+        let guard = redlock.lock(name).ttl(LONG).no_wait().await;
+        guards.push(guard.unwrap_or_else(|error| panic!("{name}: {error}")));
+    }
+    for (name, guard) in NAMES.iter().zip(&guards) {
+        let holder = other.holder(*name).await.expect("up").expect("held");
+        assert_eq!(holder.owner, guard.owner(), "{name}");
+        assert_eq!(holder.token, guard.token(), "{name}");
+        assert!(other.try_lock(*name).await.expect("up").is_none(), "{name}");
+    }
+    for guard in guards {
+        guard.extend().await.expect("held");
+        guard.release().await.expect("released");
+    }
+    NAMES.len()
+}
+
+#[tokio::test]
+async fn f23_no_name_is_special_and_f38_different_names_share_nothing() {
+    let cluster = Cluster::start(3).await;
+    let one = Redlock::connect(cluster.urls()).await.expect("all up");
+    let other = Redlock::connect(cluster.urls()).await.expect("all up");
+    let names = assert_apart(&one, &other).await;
+    // What is left are the fences, one for each name.
+    tests::eventually(LONG, async || cluster.node(0).keys().await.len() == names).await;
+    let fences: BTreeSet<String> = cluster.node(0).keys().await.into_iter().collect();
+    assert!(
+        NAMES.iter().all(|name| !fences.contains(*name)),
+        "{fences:?}"
+    );
+}
+
+#[tokio::test]
+async fn f23_nor_at_nodes_in_memory() {
+    let nodes = memory::Cluster::new(3);
+    let one = Redlock::connect(nodes.nodes()).await.expect("all up");
+    let other = Redlock::connect(nodes.nodes()).await.expect("all up");
+    assert_apart(&one, &other).await;
+}
+
+/// Whatever key a server has after all that a lock does, nobody can lock it by its name.
+#[tokio::test]
+async fn f23_no_key_beside_the_lock_can_be_asked_for() {
+    let cluster = Cluster::start(3).await;
+    let one = Redlock::connect(cluster.urls()).await.expect("all up");
+    let other = Redlock::connect(cluster.urls()).await.expect("all up");
+    for name in ["order:42", "{order}:42", "order{42}", "{order:42}"] {
+        let guard = one.lock(name).ttl(LONG).await.expect("free");
+        let waiting = {
+            let other = other.clone();
+            tokio::spawn(async move { other.lock(name).wait(LONG).await })
+        };
+        tests::eventually(LONG, async || cluster.node(0).keys().await.len() >= 3).await;
+        for key in cluster.node(0).keys().await {
+            let asked = one.lock(key.as_str()).no_wait().await;
+            let error = asked.expect_err("the lock itself, or no key");
+            assert!(error.is_invalid() || key == name, "{key}: {error}");
+        }
+        guard.release().await.expect("released");
+        let turn = waiting.await.expect("no panic").expect("a turn");
+        turn.release().await.expect("released");
+        let () = cluster.node(0).ask(&redis::cmd("FLUSHALL")).await;
+    }
+}
+
+/// F38: a release of one wakes the waiter of its own lock and leaves that of the other in its place.
+#[tokio::test]
+async fn f38_a_release_of_one_name_wakes_nobody_of_another() {
+    let cluster = Cluster::start(3).await;
+    let one = Redlock::connect(cluster.urls()).await.expect("all up");
+    let other = Redlock::connect(cluster.urls()).await.expect("all up");
+    let plain = one.lock("a").ttl(LONG).await.expect("free");
+    let tagged = one.lock("{a}").ttl(LONG).await.expect("free");
+    let [first, second] = ["a", "{a}"].map(|name| {
+        let other = other.clone();
+        tokio::spawn(async move { other.lock(name).ttl(LONG).wait(LONG).await })
+    });
+    // Each has its own waitlist.
+    let lists = async || {
+        let keys = cluster.node(0).keys().await;
+        keys.iter().filter(|key| key.ends_with(":waiters")).count()
+    };
+    tests::eventually(LONG, async || lists().await == 2).await;
+    plain.release().await.expect("released");
+    let turn = first.await.expect("no panic").expect("a turn");
+    assert_eq!(lists().await, 1, "the other one still waits in its place");
+    tagged.release().await.expect("released");
+    second
+        .await
+        .expect("no panic")
+        .expect("a turn")
+        .release()
+        .await
+        .expect("up");
+    turn.release().await.expect("released");
+}
+
+/// Tokens are counted for each name by itself: a fence far ahead of one holds up no other.
+#[tokio::test]
+async fn f38_a_fence_is_the_fence_of_one_name() {
+    let cluster = Cluster::start(1).await;
+    let redlock = Redlock::connect(cluster.urls()).await.expect("up");
+    let guard = redlock.lock("a").await.expect("free");
+    let token = guard.token();
+    guard.release().await.expect("released");
+    let fence = cluster.node(0).keys().await.pop().expect("the fence");
+    let mut far = redis::cmd("SET");
+    far.arg(&fence).arg(token.get() + 3_600_000_000);
+    let () = cluster.node(0).ask(&far).await;
+    let near = redlock.lock("{a}").await.expect("free").token();
+    assert!(near.get() < token.get() + 3_600_000_000, "{near}");
+}
+
+#[redlock(key = "{{product}}:{slug}", ttl = "10s", lock = locks)]
+async fn tagged(locks: &Redlock, slug: &str) -> redlock::Result<String> {
+    Ok(slug.to_owned())
+}
+
+#[redlock(key = "product:{slug}", ttl = "10s", lock = locks)]
+async fn plain(locks: &Redlock, slug: &str) -> redlock::Result<String> {
+    Ok(slug.to_owned())
+}
+
+#[redlock(key = "product:fence", ttl = "10s", lock = locks)]
+async fn named(locks: &Redlock) -> redlock::Result<u8> {
+    Ok(7)
+}
+
+#[tokio::test]
+async fn f23_any_value_of_a_part_is_fine() {
+    let nodes = memory::Cluster::new(3);
+    let locks = Redlock::connect(nodes.nodes()).await.expect("all up");
+    for slug in [
+        "fence", "waiters", "{}", "{a}", "", ":fence", "{}:fence", "a}{b",
+    ] {
+        for value in [tagged(&locks, slug).await, plain(&locks, slug).await] {
+            assert_eq!(value.expect(slug), slug);
+        }
+    }
+    assert_eq!(named(&locks).await.expect("a fine key"), 7);
+}

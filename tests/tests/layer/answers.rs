@@ -101,7 +101,7 @@ async fn an_exact_key_that_is_none_is_the_servers_mistake() {
     let app = shop
         .route()
         .layer(RedlockLayer::new(redlock, |_: &http::request::Parts| {
-            Some(Key::exact("a:fence"))
+            Some(Key::exact("fence{"))
         }));
     let answer = send(&app, order("ann")).await;
     assert_eq!((answer.status, shop.entered()), (500, 0));

@@ -19,7 +19,7 @@ pub(crate) const BOUND: Duration = Duration::from_secs(60);
 pub(crate) const KEY: &str = "invoice:42";
 
 /// Where the tokens of [`KEY`] are kept on a node.
-pub(crate) const FENCE: &str = "{invoice:42}:fence";
+pub(crate) const FENCE: &str = "{invoice:42}{}:fence";
 
 /// A client of its own, as in another process.
 pub(crate) async fn connect(cluster: &Cluster) -> Redlock {

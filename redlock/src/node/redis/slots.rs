@@ -240,8 +240,9 @@ mod tests {
         // From the specification.
         assert_eq!(crc16(b"123456789"), 0x31C3);
         assert_eq!(slot_of("foo"), 12_182);
-        assert_eq!(slot_of("{foo}:fence"), 12_182);
+        assert_eq!(slot_of("{foo}{}:fence"), 12_182);
         assert_eq!(slot_of("lock:{foo}:1"), 12_182);
+        assert_eq!(slot_of("lock:{foo}:1{}{}:fence"), 12_182);
         assert_eq!(slot_of("{}foo"), crc16(b"{}foo") % SLOTS);
     }
 

@@ -126,7 +126,7 @@ async fn f20_those_who_waited_already_are_refused_when_the_window_opens() {
     // Those of the other clients wait to be notified.
     tests::eventually(SOON, async || {
         let mut list = redis::cmd("ZCARD");
-        list.arg(format!("{{{KEY}}}:waiters"));
+        list.arg(format!("{{{KEY}}}{{}}:waiters"));
         cluster.node(0).ask::<u64>(&list).await >= 2
     })
     .await;

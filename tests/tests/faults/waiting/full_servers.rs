@@ -75,7 +75,7 @@ async fn assert_works_when_full(cluster: &Cluster, redlock: &Redlock) {
         if fencing {
             // A tombstone all the same: what comes late is stale.
             for node in cluster.nodes() {
-                let stands = node.get("{given}:fence").await.expect("a fence");
+                let stands = node.get("{given}{}:fence").await.expect("a fence");
                 assert_ne!(stands, fence, "no tombstone on node {}", node.index());
             }
         }
@@ -148,7 +148,7 @@ async fn f5_a_full_server_does_not_restore_what_it_forgot() {
     let redlock = Redlock::connect(cluster.urls()).await.expect("all up");
     let guard = locked(&redlock, KEY, true, LONG).await;
     let mut forget = redis::cmd("DEL");
-    forget.arg(KEY).arg(format!("{{{KEY}}}:fence"));
+    forget.arg(KEY).arg(format!("{{{KEY}}}{{}}:fence"));
     let _: u64 = cluster.node(0).ask(&forget).await;
     maxmemory(&cluster, "1").await;
     guard.extend().await.expect("the other two");
@@ -170,7 +170,7 @@ async fn f5_a_missing_fence_is_written_on_full_servers_too() {
     let cluster = Cluster::start(3).await;
     let redlock = Redlock::connect(cluster.urls()).await.expect("all up");
     let guard = locked(&redlock, KEY, true, LONG).await;
-    let fence = format!("{{{KEY}}}:fence");
+    let fence = format!("{{{KEY}}}{{}}:fence");
     for node in cluster.nodes() {
         let _: u64 = node.ask(redis::cmd("DEL").arg(&fence)).await;
     }

@@ -17,9 +17,4 @@ async fn unopened(user: u8) -> Result<()> {
     Ok(())
 }
 
-#[redlock(key = "order:fence", ttl = "10s")]
-async fn reserved() -> Result<()> {
-    Ok(())
-}
-
 fn main() {}
