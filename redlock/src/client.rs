@@ -126,7 +126,7 @@ impl Redlock {
         health::ask(self.core()).await
     }
 
-    /// Whether anybody holds the lock of `key` on a majority of the nodes.
+    /// Whether anybody holds the lock of `key` on a majority of the nodes, or it is in its cool-down there.
     ///
     /// The answer may be out of date when it arrives: it is for looking, not for deciding.
     ///
@@ -145,15 +145,15 @@ impl Redlock {
         look::holder(self.core(), &key.into()).await
     }
 
-    /// Takes the lock of `key` from whoever holds it.
+    /// Takes the lock of `key` from whoever holds it, and notifies those who wait for it. Ends a cool-down too.
     ///
-    /// **For operators.** The holder goes on until it notices, at its next extension or at the end of its validity:
-    /// until then two may run. Only a store that checks fencing tokens is safe from that.
+    /// **For operators.** A holder that uses this client is told at once. One elsewhere goes on until it notices, at its next
+    /// extension or at the end of its validity: until then two may run. Only a store that checks fencing tokens is safe from that.
     ///
     /// # Errors
     /// As [`is_locked`](Self::is_locked).
     pub async fn force_release(&self, key: impl Into<String>) -> Result<()> {
-        look::force(self.core(), &key.into()).await
+        look::force(&self.service, &key.into()).await
     }
 
     /// Vouches that no node has forgotten a lock, so that all vote at once: at a first deployment, under

@@ -5,9 +5,10 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use crate::{
     core::Core,
     error::{Error, Result},
-    node::What,
+    node::{Owner, What},
     protocol::token::FencingToken,
     round::survey::{self, Answer, Answers},
+    service::Service,
 };
 
 /// Who holds a lock, as a majority of the nodes sees it.
@@ -21,6 +22,14 @@ pub struct Holder {
     pub remaining: Duration,
     /// The highest token that the nodes told: the holder's, where it holds one.
     pub token: FencingToken,
+}
+
+impl Holder {
+    /// Whether nobody holds the lock, but its key is in a [cool-down](crate::Guard::settle) for what is left of a window.
+    #[must_use]
+    pub fn is_cool_down(&self) -> bool {
+        Owner::is_cool_down(self.owner.as_bytes())
+    }
 }
 
 pub(crate) async fn holder(core: &Arc<Core>, name: &str) -> Result<Option<Holder>> {
@@ -62,8 +71,15 @@ fn leases<'a>(answers: impl Iterator<Item = &'a Answer>) -> HashMap<Vec<u8>, Vec
     leases
 }
 
-pub(crate) async fn force(core: &Arc<Core>, name: &str) -> Result<()> {
-    answered(core, name, What::Force, |_| false).await?;
+pub(crate) async fn force(service: &Service, name: &str) -> Result<()> {
+    let core = &service.core;
+    let by = Owner::fresh().ok_or_else(|| Error::no_randomness(name))?;
+    // A holder in this process need not find out by itself. One that comes later is not meant.
+    let holder = service.queue.holder(&core.key(name)?);
+    answered(core, name, What::Force { by }, |_| false).await?;
+    if let Some(lease) = holder {
+        lease.taken_away();
+    }
     tracing::warn!("a lock was taken from its holder by force");
     Ok(())
 }

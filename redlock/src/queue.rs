@@ -166,7 +166,7 @@ impl Queue {
         }
     }
 
-    fn holder(&self, key: &Arc<Key>) -> Option<Arc<Lease>> {
+    pub(crate) fn holder(&self, key: &Arc<Key>) -> Option<Arc<Lease>> {
         lock(&self.lines)
             .get(key)
             .and_then(|line| line.holder.upgrade())

@@ -51,6 +51,7 @@ enum Loss {
     Gone = LOST,
     Expired,
     HeldTooLong,
+    TakenAway,
 }
 
 impl Loss {
@@ -61,6 +62,7 @@ impl Loss {
             }
             Self::Expired => "its validity is over: it was not extended in time",
             Self::HeldTooLong => "its maximum hold time is over",
+            Self::TakenAway => "an operator took it away by force",
         }
     }
 }
@@ -284,7 +286,12 @@ impl Lease {
 
     pub(crate) fn lost_error(&self) -> Error {
         let state = self.state.load(Acquire);
-        let losses = [Loss::Gone, Loss::Expired, Loss::HeldTooLong];
+        let losses = [
+            Loss::Gone,
+            Loss::Expired,
+            Loss::HeldTooLong,
+            Loss::TakenAway,
+        ];
         let loss = losses.into_iter().find(|loss| *loss as u8 == state);
         Error::lost(
             self.key.lock(),
@@ -398,6 +405,11 @@ impl Lease {
         } else {
             self.part();
         }
+    }
+
+    /// The nodes were told to forget the key.
+    pub(crate) fn taken_away(self: &Arc<Self>) {
+        self.lose(Loss::TakenAway);
     }
 
     /// Ends the lease as lost, and the turn that is on with it, unless it has ended. Final.

@@ -77,8 +77,8 @@ pub(crate) enum What {
     Enlist { inbox: Inbox },
     /// Strike an inbox off the waiters, and pass on what it was told, unless that is empty.
     Leave { inbox: Arc<str>, by: String },
-    /// Delete the key, whoever holds it, and bar what the holder may still send.
-    Force,
+    /// Delete the key, whoever holds it, and bar what the holder may still send. Those who wait are told in this name.
+    Force { by: Owner },
     /// Who holds the key, and for how long.
     Look,
     /// Is the node there, and does it vote?

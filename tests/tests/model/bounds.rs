@@ -247,6 +247,8 @@ pub(crate) const BLOCKS: Config = Config {
 pub(crate) const BLOCKS_FULL: Config = Config {
     name: "token blocks on full nodes",
     tokens: 3,
+    ttl: 1,
+    extend: &[1],
     may_be_full: true,
     ..BLOCKS
 };

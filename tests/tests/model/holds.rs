@@ -228,6 +228,10 @@ fn token_blocks_on_full_nodes() {
 fn extend_on_full_nodes() {
     let config = Config {
         name: "extend on full nodes",
+        ttl: 2,
+        drift: 0,
+        extend: &[1, 2],
+        extensions: 1,
         may_be_full: true,
         ..EXTEND
     };

@@ -232,8 +232,10 @@ impl Store {
                     Reply::Gone
                 }
             }
-            What::Force => {
-                self.delete(key.lock());
+            What::Force { by } => {
+                if self.delete(key.lock()) {
+                    self.bells = self.waiters.wake(key.lock(), text(by), now);
+                }
                 if let Ok(Some(fence)) = self.fence(key) {
                     self.set(key.fence(), (fence + 1).to_string(), Some(retention));
                 }

@@ -198,7 +198,7 @@ fn with_rights(fault: Fault, call: &Call) -> Fault {
             What::Release { .. } => "del, mget and set",
             What::Enlist { .. } => "zadd and pexpire",
             What::Leave { .. } => "publish, zrange and zrem",
-            What::Force => "del, exists, mget and set",
+            What::Force { .. } => "del, exists, mget and set",
             What::Look => "mget and pttl",
             What::Ping | What::Trust => "del, get, pttl and set",
         };

@@ -35,7 +35,7 @@ scripts! {
     leave = "scripts/wake.lua" "scripts/leave.lua";
     settle = "scripts/put.lua" "scripts/settle.lua";
     settle_strict = "scripts/strict.lua" "scripts/put.lua" "scripts/settle.lua";
-    force = "scripts/put.lua" "scripts/force.lua";
+    force = "scripts/wake.lua" "scripts/put.lua" "scripts/force.lua";
     look = "scripts/look.lua";
     mark = "scripts/strict.lua" "scripts/mark.lua";
     trust = "scripts/trust.lua";
@@ -192,11 +192,13 @@ fn write(call: &Call, step: Step, manner: &Manner, command: &mut Command<'_>) {
                 .arg(&manner.channel)
                 .args([by.as_str(), name]);
         }
-        What::Force => {
+        What::Force { by } => {
             command
                 .script(force(), by_source)
-                .keys(&[name, key.fence()], None)
-                .number(retention);
+                .keys(&[name, key.fence(), key.waiters()], None)
+                .number(retention)
+                .arg(&manner.channel)
+                .arg(by.as_bytes());
         }
         What::Look => {
             command

@@ -74,7 +74,12 @@ fn calls() -> Vec<Call> {
     let owner = Owner::of([7; Owner::LEN / 2]);
     let next = owner.after();
     let (ttl, until) = (Duration::from_secs(1), Instant::from_micros(0));
-    let mut whats = vec![What::Force, What::Look, What::Ping, What::Trust];
+    let mut whats = vec![
+        What::Force { by: owner },
+        What::Look,
+        What::Ping,
+        What::Trust,
+    ];
     for token in [None, Some(7)] {
         whats.push(What::Acquire {
             owner,

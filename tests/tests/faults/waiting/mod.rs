@@ -2,3 +2,4 @@
 
 mod cool_down;
 mod full_servers;
+mod taken_away;

@@ -1,15 +1,16 @@
--- Takes a lock from whoever holds it, and bars what the holder may still send.
+-- Takes a lock from whoever holds it, bars what the holder may still send, and tells those who wait.
 --
--- KEYS  1 lock  2 fence
--- ARGV  1 retention of the fence in ms
+-- KEYS  1 lock  2 fence  3 waiters
+-- ARGV  1 retention of the fence in ms  2 channel prefix  3 in whose name to tell
 --
 -- OK                nobody holds it here
 -- {WRONGTYPE, key}  the key holds a hash, a list or the like, and was left alone
 local was = redis.call('MGET', KEYS[1], KEYS[2])
 if not was[1] and redis.call('EXISTS', KEYS[1]) == 1 then return {'WRONGTYPE', KEYS[1]} end
-redis.call('DEL', KEYS[1])
+local held = redis.call('DEL', KEYS[1]) == 1
 local fence = was[2]
 if fence and string.match(fence, '^%d+$') and #fence <= 16 then
   put(KEYS[2], string.format('%.0f', tonumber(fence) + 1), ARGV[1])
 end
+if held then wake(KEYS[3], ARGV[2], ARGV[3], KEYS[1]) end
 return redis.status_reply('OK')
