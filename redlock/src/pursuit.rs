@@ -11,7 +11,7 @@ use crate::{
     lease::{Chain, Hold, HoldTerms, Lease, Terms},
     node::{Driver, FaultKind, NodeState, Rung},
     protocol::{
-        backoff::{self, Refusal},
+        backoff::{self, Ear, Refusal},
         token::FencingToken,
     },
     queue::{Joined, Next, Past, Turn},
@@ -29,6 +29,8 @@ use crate::{
 const SPLITS: u32 = 12;
 /// The pause before such an attempt, in which the keys of those who gave up go; none before the first.
 const SPLIT_PAUSE: Duration = Duration::from_millis(1);
+/// Within this time those look again who wait for a notification that a lost connection may have brought.
+const INTERRUPTED: Duration = Duration::from_millis(500);
 
 /// Somebody who wants a lock.
 #[derive(Debug)]
@@ -252,20 +254,30 @@ impl Pursuit<'_> {
             };
             if missed > 0 {
                 let jitter = core.nodes.random.draw();
-                let pause = backoff::delay(Refusal::Split, missed - 1, jitter, false);
+                let pause = backoff::delay(Refusal::Split, missed - 1, jitter, Ear::Deaf);
                 tokio::time::sleep(pause.min(left)).await;
             }
             let left = self.left();
             let jitter = core.nodes.random.draw();
-            let pause = backoff::delay(refusal, number - 1, jitter, enlisted.is_some());
+            let ear = match (&enlisted, &failure) {
+                (None, _) => Ear::Deaf,
+                (Some(_), Failure::Refused { notified: true, .. }) => Ear::Promised,
+                (Some(_), _) => Ear::Open,
+            };
+            let pause = backoff::delay(refusal, number - 1, jitter, ear);
             rung = self.sleep(pause.min(left), enlisted.as_ref()).await;
+            if rung == Some(Rung::Interrupted) {
+                // Not all of those who wait at the same moment.
+                let pause = INTERRUPTED.mul_f64(core.nodes.random.draw());
+                tokio::time::sleep(pause.min(self.left())).await;
+            }
             let left = self.left();
             if left.is_zero() {
                 return Err(self.failed(failure));
             }
             within = left.min(node_timeout);
             ask.contended = match rung {
-                Some(rung) => rung != Rung::First,
+                Some(rung) => !matches!(rung, Rung::First | Rung::Interrupted),
                 // Every other attempt asks all nodes at once: a leftover on the first node must not stand for the rest.
                 None => was_refused && !ask.contended,
             };

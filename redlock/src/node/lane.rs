@@ -183,7 +183,11 @@ impl Shared {
     /// The node cannot be asked: whoever waits is told, and what must not be lost is kept. Who asks within `known_for`
     /// is told the same.
     fn block(&self, fault: &Fault, known_for: Duration) {
-        self.hears.store(false, Relaxed);
+        if self.hears.swap(false, Relaxed)
+            && let Some(nodes) = self.nodes.upgrade()
+        {
+            nodes.wakes.interrupted();
+        }
         self.state.went_down(fault);
         let turned_away = lock(&self.backlog).block(fault, self.clock.now(), known_for);
         for op in turned_away {

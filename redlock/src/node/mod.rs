@@ -139,6 +139,8 @@ impl Owner {
     pub(crate) const LEN: usize = 32;
     /// Where the value of a cool-down begins. To clients that do not know it, the key is held by somebody.
     const COOL_DOWN: &[u8] = b"cool-down:";
+    /// Where the value of a holder ends that notifies waiters of its release, as other libraries do not.
+    const NOTIFIES: &[u8] = b"2ed1";
 
     /// A new one. `None` where the operating system has no random numbers to give.
     pub(crate) fn fresh() -> Option<Self> {
@@ -152,7 +154,13 @@ impl Owner {
             pair[0] = DIGITS[usize::from(byte >> 4)];
             pair[1] = DIGITS[usize::from(byte & 15)];
         }
+        hex[Self::LEN - Self::NOTIFIES.len()..].copy_from_slice(Self::NOTIFIES);
         Self(hex)
+    }
+
+    /// Whether the release of a key with this value is told to those who wait.
+    pub(crate) fn notifies(value: &[u8]) -> bool {
+        value.len() == Self::LEN && value.ends_with(Self::NOTIFIES)
     }
 
     /// The value of the cool-down that this holder leaves behind. It follows from the holder's and is as unique: nobody
@@ -197,6 +205,8 @@ pub(crate) enum Reply {
         fence: u64,
         by: u64,
         cools: bool,
+        /// Whoever holds it will notify the inbox that came with the question.
+        notifies: bool,
     },
     /// The token is not above the fence; nothing was written.
     Stale { fence: u64 },

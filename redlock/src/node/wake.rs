@@ -47,6 +47,8 @@ struct Heard {
     second: bool,
     /// What else is told of this release comes too late.
     seen: bool,
+    /// A connection was lost.
+    interrupted: bool,
 }
 
 /// What a waiter was told of a release.
@@ -58,12 +60,14 @@ pub(crate) enum Rung {
     Doubtful,
     /// To see whether the first in line took it.
     Second,
+    /// Notifications may have been missed: a connection that brings them was lost.
+    Interrupted,
 }
 
 impl Rung {
     /// Whether nodes have struck the waiter off: it stands in line again when it asks, or tells them.
     pub(crate) fn struck(self) -> bool {
-        self != Self::Second
+        matches!(self, Self::First | Self::Doubtful)
     }
 }
 
@@ -102,6 +106,14 @@ impl Wakes {
         true
     }
 
+    /// A connection was lost that brings notifications: all who wait look for themselves.
+    pub(crate) fn interrupted(&self) {
+        for wake in lock(&self.waiting).values() {
+            lock(&wake.heard).interrupted = true;
+            wake.rung.notify_one();
+        }
+    }
+
     /// The locks whose release woke another process.
     pub(crate) fn told(&self) -> &Told {
         &self.told
@@ -133,7 +145,11 @@ impl Waiting {
     /// Resolves when this waiter was told of a release: at once by a majority of the nodes, else some time after the
     /// first. Cancel safe.
     pub(crate) async fn rung(&self) -> Rung {
-        self.heard(|heard| heard.is_called() || heard.second).await;
+        self.heard(|heard| heard.is_called() || heard.second || heard.interrupted)
+            .await;
+        if std::mem::take(&mut lock(&self.wake.heard).interrupted) {
+            return Rung::Interrupted;
+        }
         let quorum = self.wake.quorum;
         let majority = self.heard(|heard| heard.is_called() && heard.nodes.len() >= quorum);
         let majority = tokio::time::timeout(GATHER, majority).await.is_ok();

@@ -8,8 +8,11 @@ const LAST_MILLISECOND: Duration = Duration::from_millis(1);
 const FIRST: Duration = Duration::from_millis(2);
 /// The longest delay while nothing says when the key will be free: what a lost release may cost.
 const POLL: Duration = Duration::from_millis(40);
-/// The longest delay while wake-ups are heard: what a lost one may cost.
+/// The longest delay while notifications are heard, and the holder may be one that sends none.
 const LISTEN: Duration = Duration::from_secs(1);
+/// The longest delay where the holder sends one: what a lost one may cost, if the lease lasts that long. Where connections
+/// are lost, waiters look at once.
+const NOTIFIED: Duration = Duration::from_secs(30);
 /// The longest delay while no quorum answers.
 const OUTAGE: Duration = Duration::from_millis(500);
 
@@ -24,11 +27,24 @@ pub(crate) enum Refusal {
     Outage,
 }
 
+/// What may end a sleep early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ear {
+    /// Nothing.
+    Deaf,
+    /// A notification, if the holder sends one.
+    Open,
+    /// A notification: the holder sends one, and a majority of the nodes knows whom to tell.
+    Promised,
+}
+
 /// The sleep after the `attempt`-th refusal in a row (from 0), `jitter` being uniform in `0.0..1.0`.
-///
-/// `listens`: a wake-up may end the sleep early.
-pub(crate) fn delay(refusal: Refusal, attempt: u32, jitter: f64, listens: bool) -> Duration {
-    let longest = if listens { LISTEN } else { POLL };
+pub(crate) fn delay(refusal: Refusal, attempt: u32, jitter: f64, ear: Ear) -> Duration {
+    let longest = match ear {
+        Ear::Deaf => POLL,
+        Ear::Open => LISTEN,
+        Ear::Promised => NOTIFIED,
+    };
     match refusal {
         Refusal::FreeIn(free) => {
             let spread = FIRST.mul_f64(jitter);
@@ -60,12 +76,12 @@ mod tests {
 
     #[test]
     fn never_sleeps_for_exactly_what_is_left() {
-        assert!(delay(Refusal::FreeIn(5 * MS), 0, 0.0, false) > 5 * MS);
+        assert!(delay(Refusal::FreeIn(5 * MS), 0, 0.0, Ear::Deaf) > 5 * MS);
     }
 
     #[test]
     fn a_long_lease_is_looked_at_now_and_then() {
-        assert!(delay(Refusal::FreeIn(10_000 * MS), 0, 0.9, false) <= 50 * MS);
+        assert!(delay(Refusal::FreeIn(10_000 * MS), 0, 0.9, Ear::Deaf) <= 50 * MS);
     }
 
     #[test]
@@ -77,7 +93,9 @@ mod tests {
 
     #[test]
     fn delays_of_an_outage_are_bounded_and_grow() {
-        assert!(delay(Refusal::Outage, 0, 1.0, false) < delay(Refusal::Outage, 3, 1.0, false));
-        assert!(delay(Refusal::Outage, 200, 1.0, false) <= OUTAGE);
+        assert!(
+            delay(Refusal::Outage, 0, 1.0, Ear::Deaf) < delay(Refusal::Outage, 3, 1.0, Ear::Deaf)
+        );
+        assert!(delay(Refusal::Outage, 200, 1.0, Ear::Deaf) <= OUTAGE);
     }
 }

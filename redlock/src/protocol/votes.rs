@@ -140,6 +140,8 @@ pub(crate) struct Tally {
     left: Vec<Duration>,
     /// What is left of the cool-down, by node that told.
     cooling: Vec<Duration>,
+    /// How many nodes will tell when the holder lets go.
+    notifying: usize,
     /// On how many nodes each other holder was seen.
     rivals: Vec<(u64, usize)>,
     faults: Vec<(usize, Fault)>,
@@ -162,6 +164,7 @@ impl Tally {
             fence: 0,
             left: Vec::new(),
             cooling: Vec::new(),
+            notifying: 0,
             rivals: Vec::new(),
             faults: Vec::new(),
             woke: false,
@@ -185,8 +188,12 @@ impl Tally {
                 fence,
                 by,
                 cools,
+                notifies,
             } => {
                 self.no.insert(node);
+                if notifies {
+                    self.notifying += 1;
+                }
                 if cools {
                     self.cooling.push(left);
                 }
@@ -285,6 +292,11 @@ impl Tally {
     /// What the holder of a majority has left, for `retry_after`.
     pub(crate) fn holder_left(&self) -> Option<Duration> {
         self.left.iter().max().copied()
+    }
+
+    /// Whether a majority will tell when the holder lets go.
+    pub(crate) fn will_tell(&self) -> bool {
+        self.notifying >= quorum(self.nodes) && !self.is_split()
     }
 
     /// Whether any node told of a cool-down.

@@ -79,6 +79,8 @@ pub(crate) enum Failure {
         left: Option<Duration>,
         /// No other holder was seen on a majority.
         split: bool,
+        /// The holder notifies those who wait, and a majority of the nodes knows the inbox.
+        notified: bool,
     },
     /// Nobody holds the key, but it stays busy for what is left of a window.
     CoolingDown { left: Duration },
@@ -233,6 +235,7 @@ pub(crate) async fn attempt(
                         left: tally.holder_left(),
                         // Who has the node that all ask first goes on until it has the rest.
                         split: tally.is_split() && !refused,
+                        notified: tally.will_tell(),
                     },
                 }));
             }

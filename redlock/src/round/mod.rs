@@ -363,6 +363,7 @@ mod tests {
             fence: 0,
             by: 1,
             cools: false,
+            notifies: false,
         }
     }
 

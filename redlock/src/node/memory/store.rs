@@ -117,6 +117,11 @@ impl Store {
         Some(expires.saturating_since(self.now()))
     }
 
+    /// The connections over this path are gone.
+    pub(super) fn interrupt(&self, path: &Arc<Path>) {
+        self.waiters.interrupt(path);
+    }
+
     /// Whom the last call woke.
     pub(super) fn bells(&mut self) -> Vec<Bell> {
         mem::take(&mut self.bells)
@@ -177,8 +182,10 @@ impl Store {
             } => {
                 let reply = self.acquire(key, owner, *ttl, token.zip(*last), retention);
                 match (&reply, inbox) {
-                    (Reply::Held { .. }, Some(inbox)) => {
-                        self.waiters.enlist(key.lock(), inbox, client, path, now);
+                    (Reply::Held { left, .. }, Some(inbox)) if !self.full => {
+                        let until = now.after(left.saturating_add(Waiters::KEPT));
+                        self.waiters
+                            .enlist(key.lock(), inbox, client, path, until, now);
                     }
                     (Reply::Yes, Some(inbox)) => self.waiters.strike(key.lock(), &inbox.name),
                     _ => {}
@@ -186,7 +193,9 @@ impl Store {
                 reply
             }
             What::Enlist { inbox } => {
-                self.waiters.enlist(key.lock(), inbox, client, path, now);
+                let until = now.after(Waiters::KEPT);
+                self.waiters
+                    .enlist(key.lock(), inbox, client, path, until, now);
                 Reply::Yes
             }
             What::Leave { inbox, by } => {
@@ -297,6 +306,7 @@ impl Store {
                     fence: self.fence(key).ok().flatten().unwrap_or(0),
                     by: fingerprint(holder.as_bytes()),
                     cools: Owner::is_cool_down(holder.as_bytes()),
+                    notifies: !self.full && Owner::notifies(holder.as_bytes()),
                 },
                 None => Reply::Failed(Fault::untouched(
                     FaultKind::NoExpiry,

@@ -14,7 +14,9 @@ impl Node {
 
     /// Refuses everything from now on, as a stopped server does. Its data stay.
     pub fn stop(&self) {
-        lock(&self.inner.state).up = false;
+        let mut state = lock(&self.inner.state);
+        state.up = false;
+        state.store.interrupt(&self.path);
     }
 
     /// Goes on after [`stop`](Self::stop), with its data: a network that was cut, not a restart.
@@ -124,6 +126,7 @@ impl Node {
     /// ```
     pub fn reconnect(&self) {
         self.path.reconnect();
+        lock(&self.inner.state).store.interrupt(&self.path);
     }
 
     /// Delivers what was held back since [`hold_back`](Self::hold_back), after whatever came meanwhile, and holds back

@@ -16,8 +16,6 @@ use crate::{
     node::{Inbox, Op, wake},
 };
 
-/// How long a line is kept after somebody joined it: who waits asks again long before.
-const FORGET: Duration = Duration::from_secs(10);
 /// Lines that are over are swept out when this many stand there, and again at twice of what was left.
 const SWEEP: usize = 256;
 
@@ -67,12 +65,16 @@ impl Default for Waiters {
 }
 
 impl Waiters {
+    /// How long a line is kept after somebody joined it and the lease they wait for: who waits asks again long before.
+    pub(super) const KEPT: Duration = Duration::from_secs(10);
+
     pub(super) fn enlist(
         &mut self,
         key: &str,
         inbox: &Inbox,
         client: &Client,
         path: &Arc<Path>,
+        until: Instant,
         now: Instant,
     ) {
         self.strike(key, &inbox.name);
@@ -83,7 +85,7 @@ impl Waiters {
         if line.forget_at < now {
             line.waiting.clear();
         }
-        line.forget_at = now.after(FORGET);
+        line.forget_at = line.forget_at.max(until);
         let place = line
             .waiting
             .partition_point(|other| (other.since, &other.ear.inbox) < (inbox.since, &inbox.name));
@@ -153,6 +155,20 @@ impl Waiters {
                 by: by.into(),
             })
             .collect()
+    }
+}
+
+impl Waiters {
+    /// The connections over this path are gone, and what was told over them may be lost: clients know.
+    pub(super) fn interrupt(&self, path: &Arc<Path>) {
+        let waiting = self.lines.values().flat_map(|line| &line.waiting);
+        for ear in waiting.map(|waiter| &waiter.ear) {
+            if Arc::ptr_eq(&ear.path, path)
+                && let Some(nodes) = ear.client.nodes.upgrade()
+            {
+                nodes.wakes.interrupted();
+            }
+        }
     }
 }
 
@@ -235,10 +251,22 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_wake_up_that_is_lost_costs_a_second_at_most() {
+    async fn a_wake_up_that_is_lost_costs_the_rest_of_the_lease_at_most() {
         let lose = |far: &Cluster| far.nodes().iter().for_each(|node| node.lose_replies(true));
         let after = woken_after(lose).await;
         assert!(after > Duration::from_millis(2), "{after:?}");
-        assert!(after < Duration::from_millis(1_300), "{after:?}");
+        assert!(after < Duration::from_millis(10_300), "{after:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wake_up_that_went_with_its_connection_costs_little() {
+        let cut = |far: &Cluster| {
+            for node in far.nodes() {
+                node.lose_replies(true);
+                node.reconnect();
+            }
+        };
+        let after = woken_after(cut).await;
+        assert!(after < Duration::from_millis(700), "{after:?}");
     }
 }

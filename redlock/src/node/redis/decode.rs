@@ -91,6 +91,7 @@ fn left(value: &Value) -> Answer {
                 fence: 0,
                 by: 0,
                 cools: Owner::is_cool_down(text(value).as_bytes()),
+                notifies: false,
             }),
             _ => failed(unexpected(value)),
         },
@@ -104,7 +105,7 @@ fn structured(parts: &[Value], whole: &Value) -> Answer {
     let rest = parts.get(1..).unwrap_or_default();
     let said = || rest.first().map(text).unwrap_or_default();
     match (word.as_str(), rest) {
-        ("HELD", [Value::Int(left), fence, owner]) => {
+        ("HELD", [Value::Int(left), fence, owner, unlisted @ ..]) => {
             let owner = text(owner);
             Answer::Vote(Reply::Held {
                 left: millis(*left),
@@ -112,6 +113,7 @@ fn structured(parts: &[Value], whole: &Value) -> Answer {
                 fence: token(fence).unwrap_or(0),
                 by: fingerprint(owner.as_bytes()),
                 cools: Owner::is_cool_down(owner.as_bytes()),
+                notifies: unlisted.is_empty() && Owner::notifies(owner.as_bytes()),
             })
         }
         ("STALE", [fence]) => match token(fence) {

@@ -1,5 +1,6 @@
 //! Waiting: wake-ups, cool-downs, and what it costs.
 
 mod cool_down;
+mod cost;
 mod full_servers;
 mod taken_away;

@@ -6,7 +6,8 @@
 --
 -- OK                   taken, and the fence is the last token: those from the first on are reserved
 -- {QUARANTINED, left}  taken, but it is no vote; {MAXTTL, marker}: neither
--- {HELD, left, fence, owner}  another holds it for `left` ms; the owner is empty where the value is too long for one
+-- {HELD, left, fence, owner}  another holds it for `left` ms; the owner is empty where the value is too long for one. With a
+--                      fifth part where the inbox could not be put on the list
 -- {STALE, fence}       the token is not above the fence; nothing was written
 -- {NOEXPIRY}           the key has no expiry: not a lock
 -- {BADFENCE, fence}    the fence is not a number that a token can be
@@ -22,13 +23,15 @@ local owner, fence = was[1], was[2]
 if owner and owner ~= ARGV[1] then
   local left = redis.call('PTTL', KEYS[1])
   if left == -1 then return {'NOEXPIRY'} end
+  -- Anything may stand there: no reply grows with it.
+  local held = {'HELD', left, fence and #fence <= 16 and fence or '0', #owner <= 64 and owner or ''}
   if ARGV[6] ~= '' then
     -- In the order of their coming, the same on every node; forgotten some time after the lease that they wait for.
-    redis.pcall('ZADD', KEYS[3], ARGV[7], ARGV[6])
+    local listed = redis.pcall('ZADD', KEYS[3], ARGV[7], ARGV[6])
+    if type(listed) ~= 'number' then held[5] = 0 end
     redis.pcall('PEXPIRE', KEYS[3], left + 10000)
   end
-  -- Anything may stand there: no reply grows with it.
-  return {'HELD', left, fence and #fence <= 16 and fence or '0', #owner <= 64 and owner or ''}
+  return held
 end
 
 -- MGET reads another type as missing, so what was missing is written with NX only. The fence comes first: a lock

@@ -5,7 +5,7 @@
 --
 -- OK
 --
--- Who waits asks again long before it is forgotten.
+-- Who waits asks again long before it is forgotten. Others may have put the end further off.
 redis.pcall('ZADD', KEYS[1], ARGV[2], ARGV[1])
-redis.pcall('PEXPIRE', KEYS[1], 10000)
+if redis.call('PTTL', KEYS[1]) < 10000 then redis.pcall('PEXPIRE', KEYS[1], 10000) end
 return redis.status_reply('OK')
