@@ -79,6 +79,7 @@ pub(crate) async fn first_contact(core: &Arc<Core>) -> Result<()> {
                     FaultKind::SameServer,
                     FaultKind::ReadOnly,
                     FaultKind::OtherMaxTtl,
+                    FaultKind::NoRunId,
                 ];
                 if misconfigured.contains(&fault.kind) {
                     let name = node.name();

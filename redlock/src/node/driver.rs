@@ -15,7 +15,13 @@ use tokio::{
 
 #[cfg(feature = "cluster")]
 use super::shards::Shards;
-use super::{NodeState, Op, Place, Strict, Wakes, lane::Lane, lanes::Lanes, memory, state};
+use super::{
+    NodeState, Op, Place, Strict, Wakes,
+    lane::Lane,
+    lanes::Lanes,
+    memory,
+    state::{self, Forgot},
+};
 use crate::{
     clock::{Clock, Instant},
     mutant::{self, Mutant},
@@ -94,6 +100,13 @@ impl Nodes {
             },
             self.guard_time(),
         );
+    }
+
+    /// A node, or a server of one, may have forgotten locks just now.
+    pub(crate) fn forget(&self, state: &NodeState, why: Forgot) {
+        if !mutant::on(Mutant::NoGuard) {
+            state.forget(why, self.now(), self.guard, self.guard_time());
+        }
     }
 
     /// The connections of the runtime that this is called in, made where there are none yet.

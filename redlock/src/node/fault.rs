@@ -38,6 +38,8 @@ pub enum FaultKind {
     Quarantined,
     /// Other clients of the node have another `max_ttl`, under the strict restart guard.
     OtherMaxTtl,
+    /// The server tells no `run_id`, which the strict restart guard needs.
+    NoRunId,
     /// The same server stands in the list under another address.
     SameServer,
     /// The node does not know a script that it was just given.

@@ -5,8 +5,11 @@ use std::time::{Duration, Instant};
 /// The identity and state of a node's process.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Info {
-    /// Drawn afresh by every process of the server.
+    /// Drawn afresh by every process of the server; empty where the server does not say.
     pub(crate) run_id: String,
+    /// What the process last took over from another when it was promoted: another value means that its data may have
+    /// been replaced since. Empty where it never was a replica.
+    pub(crate) history: String,
     pub(crate) version: String,
     pub(crate) uptime: Duration,
     /// The address of its master, where it is a replica.
@@ -35,6 +38,7 @@ impl Info {
         let version = |name| field(server, name);
         Self {
             run_id: field(server, "run_id").unwrap_or_default(),
+            history: history(|name| field(replication, name)),
             version: version("valkey_version")
                 .or_else(|| version("redis_version"))
                 .unwrap_or_default(),
@@ -47,6 +51,19 @@ impl Info {
             told: None,
         }
     }
+}
+
+/// The second replication id and where it ended: a promotion leaves there what the server was before.
+///
+/// The first id says less: it also changes when a master has had no replica for `repl-backlog-ttl`, which loses nothing
+/// and clears the second one.
+fn history(field: impl Fn(&str) -> Option<String>) -> String {
+    let id = field("master_replid2").unwrap_or_default();
+    if id.bytes().all(|digit| digit == b'0') {
+        return String::new();
+    }
+    let end = field("second_repl_offset").unwrap_or_default();
+    format!("{id}:{end}")
 }
 
 #[cfg(test)]
@@ -62,5 +79,19 @@ mod tests {
         assert_eq!(info.run_id, "abc");
         assert_eq!(info.uptime, Duration::from_secs(12));
         assert_eq!(info.replica_of.as_deref(), Some("10.0.0.1:6379"));
+    }
+
+    #[test]
+    fn a_promotion_leaves_a_trace_and_a_freed_backlog_leaves_none() {
+        let history = |second: &str, end: &str| {
+            let said = format!(
+                "role:master\r\nmaster_replid:ab\r\nmaster_replid2:{second}\r\nsecond_repl_offset:{end}\r\n"
+            );
+            Info::from_text("", &said).history
+        };
+        assert_eq!(history("00000000", "-1"), "");
+        assert_eq!(history("cd", "15"), "cd:15");
+        assert_ne!(history("cd", "15"), history("ab", "15"));
+        assert_eq!(Info::from_text("", "role:master\r\n").history, "");
     }
 }

@@ -23,6 +23,7 @@ use super::{
     backlog::Backlog,
     redis::{Answer, Inbox, Incoming, Link, Step, Target, Value},
     sent::{Asked, Sent, runtime_ended},
+    state::Forgot,
     wake,
 };
 use crate::{clock::Clock, sync::lock};
@@ -177,6 +178,13 @@ impl Shared {
                 ballot,
                 node: self.index,
             });
+        }
+    }
+
+    /// The node may have forgotten locks.
+    fn forgot(&self, why: Forgot) {
+        if let Some(nodes) = self.nodes.upgrade() {
+            nodes.forget(&self.state, why);
         }
     }
 
@@ -634,6 +642,7 @@ impl<'a> Serving<'a> {
             match next? {
                 Incoming::Answer(said) => self.deliver(&said, now, barred.as_ref())?,
                 Incoming::Free { key, by } => self.shared.free(&key, by),
+                Incoming::Emptied => self.shared.forgot(Forgot::Emptied),
             }
             match self.link.poll_incoming(cx) {
                 Poll::Ready(incoming) => next = incoming,
@@ -682,6 +691,9 @@ impl<'a> Serving<'a> {
             Reply::Failed(fault) if fault.kind == FaultKind::ReadOnly => Some(fault.clone()),
             _ => None,
         };
+        if matches!(&reply, Reply::Failed(fault) if fault.kind == FaultKind::Loading) {
+            self.shared.forgot(Forgot::Loads);
+        }
         op.answer(match barred {
             Some(fault) => Reply::Failed(Fault::unknown(fault.kind, fault.text.clone())),
             None => self.shared.state.weigh(reply, now),

@@ -216,6 +216,8 @@ pub(crate) enum Reply {
     Healed,
     /// Done, but it does not count for this long: the node may have forgotten locks.
     Abstains { left: Duration },
+    /// Extension: the key is missing on a node that may have forgotten locks, and whose word does not count for this long.
+    Forgot { left: Duration },
     /// No vote, and why.
     Failed(Fault),
 }

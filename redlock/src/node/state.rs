@@ -16,6 +16,10 @@ use crate::{
     sync::lock,
 };
 
+/// Servers tell their uptime in whole seconds, and a reply takes its time: by so many microseconds the start of one
+/// process may seem to move.
+const UPTIME_ROUNDING: i64 = 1_500_000;
+
 /// One node, as the client knows it.
 #[derive(Debug)]
 pub(crate) struct NodeState {
@@ -30,13 +34,15 @@ pub(crate) struct NodeState {
 #[derive(Debug, Default)]
 struct Known {
     run_id: String,
+    /// What its data came from, as [`Info::history`] has it.
+    history: String,
     version: String,
     /// When the process started, in microseconds of the client's clock; before that clock's beginning, perhaps.
     started: i64,
     /// The earliest start of any process that this node was: an oldest node that restarts makes no other one look old.
     earliest: Option<i64>,
-    /// It changed its run id under this client, so its age is no excuse.
-    restarted: bool,
+    /// It forgot under this client, so its age is no excuse.
+    forgot: bool,
     eviction: Option<String>,
     /// Why it may never vote: a replica, or the same server as another.
     barred: Option<Fault>,
@@ -70,7 +76,7 @@ impl NodeState {
             let known = parts.iter().find(|part| part.name == *name);
             known.cloned().unwrap_or_else(|| {
                 let part = Self::new(name);
-                lock(&part.known).restarted = !first;
+                lock(&part.known).forgot = !first;
                 Arc::new(part)
             })
         });
@@ -153,10 +159,61 @@ impl NodeState {
     /// What a reply of this node is worth: a yes of a node that may have forgotten is none.
     pub(crate) fn weigh(&self, reply: Reply, now: Instant) -> Reply {
         match (&reply, self.quarantined(now)) {
-            // Neither is its "gone" a vote: a holder would be told that it lost what a majority still guards for it.
-            (Reply::Yes | Reply::Healed | Reply::Gone, Some(left)) => Reply::Abstains { left },
+            (Reply::Yes, Some(left)) => Reply::Abstains { left },
+            // Nor is its "gone" a vote: a holder would be told that it lost what a majority still guards for it.
+            (Reply::Healed | Reply::Gone, Some(left)) => Reply::Forgot { left },
             _ => reply,
         }
+    }
+
+    /// The node may have forgotten locks just now: its votes do not count for the guard time.
+    pub(crate) fn forget(
+        &self,
+        why: Forgot,
+        now: Instant,
+        guard: RestartGuard,
+        guard_time: Duration,
+    ) {
+        lock(&self.known).forgot = true;
+        if guard != RestartGuard::Observed {
+            return;
+        }
+        let until = now.after(guard_time).micros();
+        let was = self.no_vote_until.fetch_max(until, Relaxed);
+        if was
+            < now
+                .micros()
+                .saturating_add(u64::try_from(guard_time.as_micros()).unwrap_or(u64::MAX) / 2)
+        {
+            tracing::warn!(
+                node = %self.name, seconds = guard_time.as_secs(),
+                "{why}: its votes do not count for the guard time"
+            );
+        }
+    }
+}
+
+/// How a node came to forget locks under a client that watches it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Forgot {
+    /// Another process answers at its address.
+    Restarted,
+    /// The same process has been a replica, or was promoted again.
+    WasReplica,
+    /// Its data were emptied: by `FLUSHALL` or `FLUSHDB`, by a synchronisation from a master, or to load them anew.
+    Emptied,
+    /// It is loading its data.
+    Loads,
+}
+
+impl std::fmt::Display for Forgot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Restarted => "node restarted and may have forgotten locks",
+            Self::WasReplica => "node was a replica of another server and may have lost locks",
+            Self::Emptied => "node has lost its data, and locks with them",
+            Self::Loads => "node is loading its data and may have forgotten locks",
+        })
     }
 }
 
@@ -175,64 +232,112 @@ pub(crate) fn admit(
     if !std::ptr::eq(node, state) {
         node.speaks_through(info);
     }
+    let barred = barred(states, index, info, guard);
+    let (is_new, forgot) = {
+        let mut known = lock(&state.known);
+        let is_new = known.run_id != info.run_id || known.earliest.is_none();
+        let forgot = known.forgot_by(info, now);
+        known.take(info, now);
+        known.bar(barred, &state.name);
+        (is_new, forgot)
+    };
+    if let Some(why) = forgot {
+        state.forget(why, now, guard, guard_time);
+    }
+    // A node that only connects again says nothing new of its age.
+    if (is_new || forgot.is_some()) && guard == RestartGuard::Observed {
+        if info.run_id.is_empty() && is_new {
+            tracing::warn!(
+                node = %state.name,
+                "node tells no run_id: its restarts are noticed by its uptime alone, which misses one that takes less than a second"
+            );
+        }
+        judge_ages(states, now, guard_time);
+    }
+}
+
+/// Why a node may never vote.
+fn barred(
+    states: &[impl AsRef<NodeState>],
+    index: usize,
+    info: &Info,
+    guard: RestartGuard,
+) -> Option<Fault> {
+    if let Some(master) = &info.replica_of {
+        return Some(Fault::untouched(
+            FaultKind::ReadOnly,
+            format!("is a replica of {master}: list independent masters only"),
+        ));
+    }
+    if info.run_id.is_empty() {
+        return (guard == RestartGuard::Strict).then(|| {
+            Fault::untouched(
+                FaultKind::NoRunId,
+                "tells no run_id in INFO, so the strict restart guard cannot tell its processes apart: \
+                 use a server that does, or choose RestartGuard::Observed or Off",
+            )
+        });
+    }
     let others = states
         .iter()
         .enumerate()
         .filter(|(other, _)| *other != index);
     let twin = others
-        .filter(|_| !info.run_id.is_empty())
-        .find_map(|(_, other)| other.as_ref().runs(&info.run_id));
-    let stranger = {
-        let mut known = lock(&state.known);
-        let stranger = known.run_id != info.run_id;
-        known.restarted |= !known.run_id.is_empty() && stranger;
-        if known.restarted && stranger && guard == RestartGuard::Observed {
-            let until = now.after(guard_time);
-            state.no_vote_until.store(until.micros(), Relaxed);
-            tracing::warn!(
-                node = %state.name, seconds = guard_time.as_secs(),
-                "node restarted and may have forgotten locks: its votes do not count for the guard time"
-            );
+        .into_iter()
+        .find_map(|(_, other)| other.as_ref().runs(&info.run_id))?;
+    Some(Fault::untouched(
+        FaultKind::SameServer,
+        format!("is the same server as {twin}: list each server once"),
+    ))
+}
+
+impl Known {
+    /// Whether the node forgot between what was known of it and what it says now.
+    fn forgot_by(&self, info: &Info, now: Instant) -> Option<Forgot> {
+        self.earliest?;
+        let was_replica =
+            (self.barred.as_ref()).is_some_and(|fault| fault.kind == FaultKind::ReadOnly);
+        // Where it tells no run id, only its uptime can tell.
+        let began_anew = started(info, now) > self.started + UPTIME_ROUNDING;
+        if self.run_id != info.run_id || info.run_id.is_empty() && began_anew {
+            return Some(Forgot::Restarted);
         }
-        known.run_id.clone_from(&info.run_id);
-        known.version.clone_from(&info.version);
-        known.eviction.clone_from(&info.eviction);
-        known.started = signed(now.micros())
-            .saturating_sub(i64::try_from(info.uptime.as_micros()).unwrap_or(i64::MAX));
-        known.earliest = Some(
-            known
-                .earliest
-                .map_or(known.started, |at| at.min(known.started)),
-        );
-        let barred = match (&info.replica_of, twin) {
-            (Some(master), _) => Some(Fault::untouched(
-                FaultKind::ReadOnly,
-                format!("is a replica of {master}: list independent masters only"),
-            )),
-            (None, Some(twin)) => Some(Fault::untouched(
-                FaultKind::SameServer,
-                format!("is the same server as {twin}: list each server once"),
-            )),
-            (None, None) => None,
-        };
+        let promoted = self.history != info.history && !info.history.is_empty();
+        (was_replica || promoted || info.replica_of.is_some()).then_some(Forgot::WasReplica)
+    }
+
+    fn take(&mut self, info: &Info, now: Instant) {
+        self.run_id.clone_from(&info.run_id);
+        self.history.clone_from(&info.history);
+        self.version.clone_from(&info.version);
+        self.eviction.clone_from(&info.eviction);
+        self.started = started(info, now);
+        let earliest = self
+            .earliest
+            .map_or(self.started, |at| at.min(self.started));
+        self.earliest = Some(earliest);
+    }
+
+    fn bar(&mut self, barred: Option<Fault>, name: &str) {
         if let Some(fault) = &barred
-            && known
+            && self
                 .barred
                 .as_ref()
                 .is_none_or(|was| was.text != fault.text)
         {
-            tracing::error!(node = %state.name, cause = %fault, "node has no vote");
+            tracing::error!(node = %name, cause = %fault, "node has no vote");
         }
-        if barred.is_none() && known.down.take().is_some() {
-            tracing::info!(node = %state.name, version = %info.version, "node up");
+        if barred.is_none() && self.down.take().is_some() {
+            tracing::info!(node = %name, version = %self.version, "node up");
         }
-        known.barred = barred;
-        stranger
-    };
-    // A node that only connects again says nothing new of its age.
-    if stranger && guard == RestartGuard::Observed {
-        judge_ages(states, now, guard_time);
+        self.barred = barred;
     }
+}
+
+/// When the process started, in microseconds of the client's clock.
+fn started(info: &Info, now: Instant) -> i64 {
+    let uptime = i64::try_from(info.uptime.as_micros()).unwrap_or(i64::MAX);
+    signed(now.micros()).saturating_sub(uptime)
 }
 
 /// A node that this client meets for the first time, and that started well after the oldest one, may have had a life
@@ -249,7 +354,7 @@ fn judge_ages(states: &[impl AsRef<NodeState>], now: Instant, guard_time: Durati
     });
     for_each(states, |state| {
         let known = lock(&state.known);
-        if known.restarted || known.earliest.is_none() {
+        if known.forgot || known.earliest.is_none() {
             return;
         }
         let age = since(known.started);

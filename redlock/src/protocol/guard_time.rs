@@ -9,11 +9,20 @@ use crate::mutant::{self, Mutant};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RestartGuard {
-    /// A node whose restart this client saw, or that is younger than the others, has no vote until every lock that it
+    /// A node that forgot under this client, or that is younger than the others, has no vote until every lock that it
     /// may have forgotten has expired: `max_ttl + 1 % + clock skew`. Costs nothing.
     ///
+    /// A node forgot if another process answers at its address (by its run id, or by its uptime where it tells none); if
+    /// the same process was a replica of another server, or was promoted; if it is loading its data; and if its data
+    /// were emptied: by `FLUSHALL`, by a synchronisation from a master or by `DEBUG RELOAD`. Of the last the server tells
+    /// over each connection (`CLIENT TRACKING`), before it answers anything else.
+    ///
     /// Not covered:
-    /// - A restart of all nodes at once, `FLUSHALL`, a promotion that this client did not see.
+    /// - What a node forgot before this client met it, other than by a restart; a restart of all nodes at once; single
+    ///   keys that were deleted or evicted; `SWAPDB`.
+    /// - What happened while this client had no connection to the node and left no other trace than missing keys.
+    /// - A server, or a user, without `CLIENT TRACKING`: what empties its data is noticed on the next connection, where
+    ///   it leaves a trace there.
     /// - A client that meets the nodes for the first time and reaches only such as restarted within 5 s of each other: it
     ///   takes that for their first start and counts their votes at once, though a node that it cannot reach knows
     ///   better.

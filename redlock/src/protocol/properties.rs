@@ -31,7 +31,8 @@ fn reply() -> impl Strategy<Value = Reply> {
         2 => (0..1_000_u64).prop_map(|fence| Reply::Stale { fence }),
         1 => Just(Reply::Gone),
         1 => Just(Reply::Healed),
-        1 => left.prop_map(|left| Reply::Abstains { left }),
+        1 => left.clone().prop_map(|left| Reply::Abstains { left }),
+        1 => left.prop_map(|left| Reply::Forgot { left }),
         1 => Just(Reply::Failed(Fault::unknown(FaultKind::TimedOut, "silent"))),
         1 => Just(Reply::Failed(Fault::untouched(FaultKind::Unreachable, "refused"))),
     ]
@@ -121,8 +122,10 @@ proptest! {
     fn a_lock_is_gone_only_if_a_majority_does_not_hold_it((nodes, replies) in round()) {
         let not_held = |reply: &Reply| matches!(reply, Reply::Gone | Reply::Healed | Reply::Held { .. });
         let no = first_replies(&replies).iter().filter(|(_, reply)| not_held(reply)).count();
+        let forgot = |reply: &Reply| matches!(reply, Reply::Forgot { .. });
+        let forgot = first_replies(&replies).iter().filter(|(_, reply)| forgot(reply)).count();
         let gone = counted(nodes, Question::Extend, &replies).decision() == Some(Decision::Gone);
-        prop_assert!(!gone || no >= quorum(nodes));
+        prop_assert!(!gone || no.max(forgot) >= quorum(nodes));
     }
 
     #[test]

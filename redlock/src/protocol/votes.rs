@@ -130,6 +130,8 @@ pub(crate) struct Tally {
     stale: NodeSet,
     no: NodeSet,
     failed: NodeSet,
+    /// Of those that failed: nodes that have forgotten what is to be extended.
+    forgot: NodeSet,
     /// Nodes that are known not to hold what this round asked them to write.
     untouched: NodeSet,
     /// Nodes that were asked twice: what they answer to the second says nothing of the first.
@@ -159,6 +161,7 @@ impl Tally {
             stale: NodeSet::default(),
             no: NodeSet::default(),
             failed: NodeSet::default(),
+            forgot: NodeSet::default(),
             untouched: NodeSet::default(),
             twice: NodeSet::default(),
             fence: 0,
@@ -213,7 +216,10 @@ impl Tally {
             // Healed is written again on a node that had forgotten it: held there, but missing in this round. A majority that
             // forgot has let go, whoever writes it again.
             Reply::Gone | Reply::Healed => self.no.insert(node),
-            Reply::Abstains { left } => {
+            Reply::Abstains { left } | Reply::Forgot { left } => {
+                if matches!(reply, Reply::Forgot { .. }) {
+                    self.forgot.insert(node);
+                }
                 self.failed.insert(node);
                 self.faults.push((node, Fault::quarantined(left)));
             }
@@ -329,6 +335,10 @@ impl Tally {
         let pending = self.nodes - self.voted.len();
         if self.yes.len() >= quorum {
             return Some(Decision::Won);
+        }
+        // None of them votes before the validity is over, so nobody else can win meanwhile and nothing can be extended.
+        if self.question == Question::Extend && self.forgot.len() >= quorum {
+            return Some(Decision::Gone);
         }
         // A higher token wins where this one is stale: at once, whoever is still silent.
         let with_a_higher_token = self.yes.len() + self.stale.len();

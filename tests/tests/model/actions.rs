@@ -307,30 +307,23 @@ impl Protocol {
         let node = &mut state.nodes[at];
         match kind {
             Restart::Whole => {}
-            Restart::Empty => (node.owner, node.timer, node.fence) = (0, 0, 0),
+            Restart::Empty | Restart::Emptied => {
+                (node.owner, node.timer, node.fence) = (0, 0, 0);
+            }
             Restart::Snapshot => (node.owner, node.timer, node.fence) = node.snapshot,
         }
         node.snapshot = (0, 0, 0);
         node.guard = match kind {
             _ if config.is(Mutant::NoGuard) => 0,
             Restart::Snapshot if config.is(Mutant::MarkerWithoutRunId) => 0,
+            Restart::Emptied if config.is(Mutant::RunIdOnly) => 0,
             _ if config.is(Mutant::GuardShort) => config.guard_time - 1,
             _ => config.guard_time,
         };
-        // The connections are gone, and what was under way on them; a release is sent again.
-        for (attempt, flying) in node.flight[..config.clients * config.attempts]
-            .iter_mut()
-            .enumerate()
-        {
-            let index = config.client_of(attempt);
-            let current = state.clients[index].phase != Phase::Idle
-                && attempt == index * config.attempts + usize::from(state.clients[index].over);
-            let unanswered = current && *flying & flight::ACQUIRES != 0;
-            *flying &= flight::RELEASE | flight::SETTLE | flight::OPEN;
-            if unanswered {
-                *flying |= flight::OPEN;
-            }
+        if kind != Restart::Emptied {
+            Self::cut(config, state, at);
         }
+        let node = &mut state.nodes[at];
         if kind == Restart::Whole {
             return;
         }
@@ -343,6 +336,24 @@ impl Protocol {
                 if state.clients[index].validity > 0 {
                     self.seen.saw(Event::ForgotHolder);
                 }
+            }
+        }
+    }
+
+    /// The connections are gone, and what was under way on them; a release is sent again.
+    fn cut(config: &Config, state: &mut State, at: usize) {
+        let node = &mut state.nodes[at];
+        for (attempt, flying) in node.flight[..config.clients * config.attempts]
+            .iter_mut()
+            .enumerate()
+        {
+            let index = config.client_of(attempt);
+            let current = state.clients[index].phase != Phase::Idle
+                && attempt == index * config.attempts + usize::from(state.clients[index].over);
+            let unanswered = current && *flying & flight::ACQUIRES != 0;
+            *flying &= flight::RELEASE | flight::SETTLE | flight::OPEN;
+            if unanswered {
+                *flying |= flight::OPEN;
             }
         }
     }

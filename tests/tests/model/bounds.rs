@@ -161,6 +161,24 @@ pub(crate) const RESTART_OBSERVED: Config = Config {
     ..RESTART
 };
 
+/// The same process loses its data, and the client is told before the next answer.
+pub(crate) const EMPTIED_OBSERVED: Config = Config {
+    name: "emptied under a living process, guard Observed",
+    guard: Guard::Observed,
+    restarts: 1,
+    restart_kinds: &[Restart::Emptied],
+    // An acquire that is under way when the fence is forgotten may still arrive after its release.
+    check_orphans: false,
+    ..RESTART
+};
+
+/// The same; the node finds its marker missing.
+pub(crate) const EMPTIED_STRICT: Config = Config {
+    name: "emptied under a living process, guard Strict",
+    guard: Guard::Strict,
+    ..EMPTIED_OBSERVED
+};
+
 /// An old snapshot: keys and fences of long ago come back. (So may the key of an attempt that is over, until its
 /// ttl ends: nothing can help that.)
 pub(crate) const RESTART_SNAPSHOT: Config = Config {

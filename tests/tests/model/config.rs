@@ -11,6 +11,9 @@ pub(crate) enum Restart {
     Empty,
     /// The node comes back as it was when it last wrote a snapshot.
     Snapshot,
+    /// The same process loses its data: `FLUSHALL`, or it was the replica of another server for a while. Connections
+    /// stay, and what is under way on them arrives.
+    Emptied,
 }
 
 /// How a node that restarted is kept from voting.

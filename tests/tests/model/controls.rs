@@ -141,6 +141,12 @@ fn marker_without_the_run_id() {
 }
 
 #[test]
+fn only_a_new_run_id_has_forgotten() {
+    caught(RunIdOnly, EXCLUSION, EMPTIED_OBSERVED);
+    caught(RunIdOnly, GUARD, EMPTIED_STRICT);
+}
+
+#[test]
 fn stale_compared_with_the_end() {
     caught(StaleComparesEnd, ORDER, BLOCKS);
 }

@@ -176,6 +176,12 @@ fn restart_observed() {
 }
 
 #[test]
+fn emptied_under_a_living_process() {
+    holds(EMPTIED_OBSERVED, &[ForgotHolder]);
+    holds(EMPTIED_STRICT, &[ForgotHolder]);
+}
+
+#[test]
 fn restart_from_a_snapshot() {
     holds(
         RESTART_SNAPSHOT,

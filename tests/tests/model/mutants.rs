@@ -19,6 +19,7 @@ impl Mutant {
                 | Self::MarkerWithoutRunId
                 | Self::ReleaseGivenUp
                 | Self::ErrorIsDelivery
+                | Self::RunIdOnly
         )
     }
 }
@@ -70,6 +71,8 @@ pub(crate) enum Mutant {
     QuarantinedSettles,
     /// The marker lacks the run id: a snapshot brings it back, and the node votes at once.
     MarkerWithoutRunId,
+    /// A node has forgotten only where its run id says so: the same process that lost its data votes at once.
+    RunIdOnly,
     /// STALE compares with the end of the block.
     StaleComparesEnd,
     /// The node stores the start of the block.

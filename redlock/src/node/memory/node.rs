@@ -68,6 +68,8 @@ impl State {
 pub(super) struct Process {
     pub(super) number: u64,
     pub(super) run_id: String,
+    /// How often its data were emptied.
+    pub(super) emptied: u64,
     pub(super) started: Instant,
 }
 
@@ -76,6 +78,7 @@ impl Process {
         Self {
             number,
             run_id: format!("{:032x}", random.draw::<u128>()),
+            emptied: 0,
             started: Clock::Tokio.now(),
         }
     }

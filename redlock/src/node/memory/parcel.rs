@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use super::{Node, node::Process, path::Way, port::Client, store::Outcome, waiters::Bell};
-use crate::node::{Fault, FaultKind, Info, Op, Reply};
+use crate::node::{Fault, FaultKind, Info, Op, Reply, state::Forgot};
 
 /// A request, with who waits for its answer.
 #[derive(Clone, Debug)]
@@ -170,6 +170,14 @@ impl Parcel {
             ));
         }
         let now = client.clock.now();
+        // A server says so over each connection, before the first answer to what it carried out after that.
+        let emptied = client.emptied.fetch_max(process.emptied, Relaxed);
+        if !stranger
+            && emptied < process.emptied
+            && let Some(nodes) = client.nodes.upgrade()
+        {
+            nodes.forget(&client.state, Forgot::Emptied);
+        }
         let connection = node.path().connection();
         if (client.greeted.swap(connection, Relaxed) != connection || stranger)
             && let Some(nodes) = client.nodes.upgrade()

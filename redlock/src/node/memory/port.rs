@@ -36,6 +36,8 @@ pub(super) struct Client {
     pub(super) patience: Duration,
     /// The last connection over which the node told who it is.
     pub(super) greeted: Arc<AtomicU64>,
+    /// How often the process that it knows had emptied its data.
+    pub(super) emptied: Arc<AtomicU64>,
 }
 
 impl Port {
@@ -52,6 +54,7 @@ impl Port {
                 timeout: nodes.timeout,
                 patience: nodes.timeout.saturating_mul(GIVE_UP),
                 greeted: Arc::default(),
+                emptied: Arc::default(),
             },
         }
     }

@@ -65,9 +65,11 @@ impl Node {
         deliver(deferred);
     }
 
-    /// Forgets all keys without a new process, as `FLUSHALL` does.
+    /// Forgets all keys without a new process, as `FLUSHALL` does, and so does a server that was a replica for a while.
     pub fn flush(&self) {
-        lock(&self.inner.state).store.forget();
+        let mut state = lock(&self.inner.state);
+        state.store.forget();
+        state.process.emptied += 1;
     }
 
     /// Takes no new locks from now on, until switched off, as a server beyond its `maxmemory`. Locks that are held are

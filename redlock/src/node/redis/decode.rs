@@ -322,6 +322,11 @@ pub(super) fn free(message: &[Value]) -> Option<(String, String)> {
     Some((string(key)?, string(by)?))
 }
 
+/// Whether an invalidation concerns all keys: the server's data were emptied.
+pub(super) fn is_emptied(message: &[Value]) -> bool {
+    matches!(message, [Value::Nil])
+}
+
 /// The value of a `CONFIG GET` with one name.
 pub(super) fn setting(value: &Value) -> Option<String> {
     match value {

@@ -34,6 +34,8 @@ pub(in crate::node) enum Incoming {
     Answer(Value),
     /// Unasked: `by` released `key`.
     Free { key: String, by: String },
+    /// Unasked: the server's data were emptied. It comes before the answer to whatever was carried out after that.
+    Emptied,
 }
 
 /// Where a server tells what is free.
@@ -88,6 +90,10 @@ impl Link {
         let mut wire = Wire::open(server, &target.certificates).await?;
         login::write(server, wire.out());
         ask_who_is_there(wire.out());
+        resp::command(wire.out(), |tracking| {
+            // Follows no key, so it costs nothing; but the server says when it empties its data.
+            tracking.args(["CLIENT", "TRACKING", "ON", "OPTIN"]);
+        });
         resp::command(wire.out(), |subscribe| {
             let channel = format!("{}{}", inbox.channel, inbox.name);
             subscribe.arg("SUBSCRIBE").arg(channel);
@@ -100,6 +106,8 @@ impl Link {
         let mut info = who_is_there(&mut wire).await?;
         let round_trip = asked.elapsed();
         info.told = Some((asked + round_trip / 2, round_trip));
+        // A server without it, or a user without the right: what the node forgets is noticed on connecting only.
+        wire.next().await?;
         // Subscribing is answered only where it fails, and the last one does not fail: it was asked before. A user may
         // lack the right to listen: then waiters look for themselves.
         let hears = !matches!(wire.next().await?, Value::ServerError(_));
@@ -168,6 +176,9 @@ impl Link {
                         && let Some((key, by)) = decode::free(&data)
                     {
                         return Poll::Ready(Ok(Incoming::Free { key, by }));
+                    }
+                    if kind == redis::PushKind::Invalidate && decode::is_emptied(&data) {
+                        return Poll::Ready(Ok(Incoming::Emptied));
                     }
                 }
                 answer => return Poll::Ready(Ok(Incoming::Answer(answer))),

@@ -1,1 +1,0 @@
-//! Nodes that have forgotten locks, and clients with different lists of nodes.

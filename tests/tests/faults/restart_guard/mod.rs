@@ -1,0 +1,96 @@
+//! Nodes that have forgotten locks, and clients with different lists of nodes.
+
+mod no_run_id;
+mod same_process;
+
+use std::time::Duration;
+
+use redlock::{Builder, Guard, NodeState, Redlock, RestartGuard};
+use tests::{Cluster, Node, eventually, proxy::Proxy};
+
+const KEY: &str = "invoice:42";
+/// A ttl that does not end within a test.
+const LONG: Duration = Duration::from_secs(30);
+const BOUND: Duration = Duration::from_secs(60);
+
+fn all(cluster: &Cluster) -> Builder {
+    Redlock::builder()
+        .nodes(cluster.urls())
+        .node_timeout(Duration::from_secs(2))
+}
+
+/// Three nodes; one client holds the lock on the first two, another one knows all three.
+struct Watched {
+    cluster: Cluster,
+    held: Guard,
+    other: Redlock,
+    _proxies: Vec<Proxy>,
+}
+
+impl Watched {
+    async fn start(cluster: Cluster, guard: RestartGuard) -> Self {
+        let proxies = Proxy::before_all(&cluster).await;
+        proxies[2].refuse(true);
+        let one = Redlock::builder()
+            .nodes(proxies.iter().map(Proxy::url))
+            .node_timeout(Duration::from_secs(2))
+            .restart_guard(guard)
+            .connect()
+            .await
+            .expect("two of three");
+        let other = all(&cluster)
+            .restart_guard(guard)
+            .connect()
+            .await
+            .expect("three nodes");
+        let held = one.lock(KEY).ttl(LONG).await.expect("free");
+        assert_eq!(cluster.locked_on(KEY).await, [0, 1]);
+        Self {
+            cluster,
+            held,
+            other,
+            _proxies: proxies,
+        }
+    }
+
+    /// The node that holds the lock and is about to forget it.
+    fn node(&self) -> &Node {
+        self.cluster.node(1)
+    }
+
+    /// It has forgotten the lock, and the other client does not get it.
+    async fn nobody_else_gets_it(&self) {
+        for _ in 0..10 {
+            let second = self.other.try_lock(KEY).await;
+            assert!(
+                !matches!(second, Ok(Some(_))),
+                "{second:?} beside {:?}",
+                self.held
+            );
+        }
+        assert!(!self.held.is_lost());
+        // At once, but for a connection that has to be made anew.
+        eventually(BOUND, async || {
+            matches!(
+                self.other.health().await[1].state,
+                NodeState::Quarantined { .. }
+            )
+        })
+        .await;
+    }
+}
+
+async fn run(node: &Node, words: &[&str]) {
+    let () = node.ask(redis::cmd(words[0]).arg(&words[1..])).await;
+}
+
+/// `node` becomes a replica of `master` and has its data.
+async fn follow(node: &Node, master: &Node) {
+    let port = master.port().to_string();
+    run(node, &["REPLICAOF", "127.0.0.1", &port]).await;
+    eventually(BOUND, async || {
+        let info: String = node.ask(redis::cmd("INFO").arg("replication")).await;
+        info.contains("master_link_status:up") && info.contains("master_sync_in_progress:0")
+    })
+    .await;
+}
