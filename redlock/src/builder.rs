@@ -14,7 +14,7 @@ use crate::{
     health,
     key::Key,
     limits::{MOST, check_ttl},
-    node::{Access, NodeAddress, NodeState, Nodes, Place, Strict},
+    node::{Access, Lists, NodeAddress, NodeState, Nodes, Place, Strict},
     protocol::{
         guard_time::{self, RestartGuard},
         token::TokenClock,
@@ -233,7 +233,7 @@ impl Builder {
         } else {
             Clock::Machine
         };
-        let states = places
+        let states: Arc<[Arc<NodeState>]> = places
             .iter()
             .map(|place| Arc::new(NodeState::new(place.name())))
             .collect();
@@ -265,6 +265,11 @@ impl Builder {
             skew: self.clock_skew,
             timeout: self.node_timeout,
             retention,
+            lists: Arc::new(Lists::new(
+                &self.namespace,
+                &states,
+                guard_time::guard_time(self.max_ttl, self.clock_skew),
+            )),
             states,
             places,
             wakes: Arc::default(),

@@ -80,6 +80,7 @@ pub(crate) async fn first_contact(core: &Arc<Core>) -> Result<()> {
                     FaultKind::ReadOnly,
                     FaultKind::OtherMaxTtl,
                     FaultKind::NoRunId,
+                    FaultKind::OtherNodes,
                 ];
                 if misconfigured.contains(&fault.kind) {
                     let name = node.name();
@@ -87,6 +88,11 @@ pub(crate) async fn first_contact(core: &Arc<Core>) -> Result<()> {
                 }
             }
         }
+    }
+    let lists = &core.nodes.lists;
+    lists.settle(core.nodes.timeout, || core.now()).await;
+    if let Some(refusal) = lists.refusal() {
+        return Err(Error::invalid_nodes(refusal.text));
     }
     let errors = answers.errors(&core.nodes);
     let (up, quorum) = (core.nodes.len() - errors.len(), core.nodes.quorum());

@@ -16,7 +16,7 @@ use tokio::{
 #[cfg(feature = "cluster")]
 use super::shards::Shards;
 use super::{
-    NodeState, Op, Place, Strict, Wakes,
+    Lists, NodeState, Op, Place, Strict, Wakes,
     lane::Lane,
     lanes::Lanes,
     memory,
@@ -39,6 +39,7 @@ use crate::{
 pub(crate) struct Nodes {
     pub(crate) places: Vec<Place>,
     pub(crate) states: Arc<[Arc<NodeState>]>,
+    pub(crate) lists: Arc<Lists>,
     pub(crate) clock: Clock,
     pub(crate) random: Random,
     /// What may stop the tasks of this client: its nodes in memory.
@@ -106,6 +107,22 @@ impl Nodes {
     pub(crate) fn forget(&self, state: &NodeState, why: Forgot) {
         if !mutant::on(Mutant::NoGuard) {
             state.forget(why, self.now(), self.guard, self.guard_time());
+        }
+    }
+
+    /// There is more to announce: connections that are idle do so now.
+    pub(crate) fn announce(&self) {
+        let drivers: Vec<_> = lock(&self.drivers)
+            .iter()
+            .map(|(_, driver)| Arc::clone(driver))
+            .collect();
+        for way in drivers.iter().flat_map(|driver| &driver.ways) {
+            match way {
+                Way::Lane(lane) => lane.wake(),
+                Way::Memory(_) => {}
+                #[cfg(feature = "cluster")]
+                Way::Shards(shards) => shards.wake(),
+            }
         }
     }
 

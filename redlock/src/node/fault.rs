@@ -38,6 +38,9 @@ pub enum FaultKind {
     Quarantined,
     /// Other clients of the node have another `max_ttl`, under the strict restart guard.
     OtherMaxTtl,
+    /// The node serves clients with other nodes, and a majority of theirs need not meet a majority of ours; or it has not
+    /// accepted our list of nodes yet.
+    OtherNodes,
     /// The server tells no `run_id`, which the strict restart guard needs.
     NoRunId,
     /// The same server stands in the list under another address.

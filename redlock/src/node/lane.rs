@@ -21,8 +21,9 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 use super::{
     Call, Fault, FaultKind, NodeState, Nodes, Op, Reply, Strict, What,
     backlog::Backlog,
+    lists::{ANNOUNCED, Announcement, Introduction, Lists},
     redis::{Answer, Inbox, Incoming, Link, Step, Target, Value},
-    sent::{Asked, Sent, runtime_ended},
+    sent::{Asked, Own, Sent, runtime_ended},
     state::Forgot,
     wake,
 };
@@ -63,6 +64,7 @@ struct Shared {
     target: Target,
     state: Arc<NodeState>,
     nodes: Weak<Nodes>,
+    lists: Arc<Lists>,
     clock: Clock,
     timeout: Duration,
     /// How long deferred releases are still delivered once the client is gone.
@@ -113,6 +115,7 @@ impl Lane {
             target: target.clone(),
             state: Arc::clone(state),
             nodes: Arc::downgrade(nodes),
+            lists: Arc::clone(&nodes.lists),
             clock: nodes.clock,
             timeout: nodes.timeout,
             linger: nodes.max_ttl,
@@ -134,6 +137,11 @@ impl Lane {
 
     pub(super) fn submit(&self, op: Op) {
         self.0.submit(op);
+    }
+
+    /// There is more to say than what was submitted.
+    pub(super) fn wake(&self) {
+        self.0.wake.wake();
     }
 
     /// The node's deferred releases, for its successor.
@@ -181,6 +189,33 @@ impl Shared {
         }
     }
 
+    /// What is to be announced to the node now.
+    fn announcement(&self) -> Announcement {
+        self.lists
+            .announcement(self.index, self.clock.now(), rand::random())
+    }
+
+    /// The node answered an announcement. `doubted`: it said before that its data were emptied, perhaps another
+    /// database's.
+    fn introduced(&self, said: &Announcement, answer: Result<Introduction, Fault>, doubted: bool) {
+        let (now, version) = (self.clock.now(), self.lists.version());
+        let forgot = match answer {
+            Ok(introduction) => self.lists.introduced(self.index, said, introduction, now),
+            Err(fault) => {
+                self.lists.not_introduced(self.index, said, &fault, now);
+                doubted
+            }
+        };
+        if forgot {
+            self.forgot(Forgot::Emptied);
+        }
+        if self.lists.version() != version
+            && let Some(nodes) = self.nodes.upgrade()
+        {
+            nodes.announce();
+        }
+    }
+
     /// The node may have forgotten locks.
     fn forgot(&self, why: Forgot) {
         if let Some(nodes) = self.nodes.upgrade() {
@@ -197,6 +232,7 @@ impl Shared {
             nodes.wakes.interrupted();
         }
         self.state.went_down(fault);
+        self.lists.look_again(self.clock.now());
         let turned_away = lock(&self.backlog).block(fault, self.clock.now(), known_for);
         for op in turned_away {
             op.answer(Reply::Failed(fault.clone()));
@@ -315,16 +351,20 @@ async fn connect(shared: &Shared) -> Result<Link, Fault> {
         name: &shared.inbox,
     };
     let (retention, strict) = (shared.retention, shared.strict.as_ref());
-    let opening = Link::open(&shared.target, retention, strict, inbox);
+    let said = shared.announcement();
+    let record = &shared.lists.record;
+    let opening = Link::open(&shared.target, retention, strict, inbox, (record, &said));
     let link = timeout(shared.timeout, opening).await.map_err(|_| {
         Fault::untouched(
             FaultKind::TimedOut,
             format!("no connection within {} ms", shared.timeout.as_millis()),
         )
     })??;
+    shared.introduced(&said, link.introduction.clone(), false);
     if let Some(nodes) = shared.nodes.upgrade() {
         nodes.admit(shared.index, &shared.state, &link.info);
     }
+    shared.lists.look_again(shared.clock.now());
     // A replica may be promoted, an address may lead elsewhere: who it is is asked again and again.
     shared.state.barred().map_or(Ok(link), Err)
 }
@@ -369,6 +409,10 @@ async fn serve(shared: &Shared, link: Link, unanswered: Sent) -> Option<End> {
         doubt: shared.timeout / 2,
         silence: Silence::None,
         standby: None,
+        announced: 0,
+        announce_at: now + jittered(ANNOUNCED),
+        is_due: false,
+        doubted: false,
     };
     serving.ask_again(unanswered);
     let mut silence = pin!(sleep(shared.timeout));
@@ -401,6 +445,13 @@ struct Serving<'a> {
     silence: Silence,
     /// The connection that is made beside this one while it is silent.
     standby: Option<Pin<Box<dyn Future<Output = Link> + Send + 'a>>>,
+    /// Which version of the list was announced.
+    announced: u64,
+    /// When it is announced anew.
+    announce_at: Instant,
+    is_due: bool,
+    /// The server has emptied its data: ours may be among them.
+    doubted: bool,
 }
 
 /// How long the answer to `call` is waited for without doubt: half of the time that it has.
@@ -454,9 +505,13 @@ impl<'a> Serving<'a> {
                 return Poll::Ready(None);
             }
             std::task::ready!(self.poll_idle(cx, idle.as_mut()));
-            self.link.write_ping();
             self.since = Instant::now();
-            self.sent.push_nobodys();
+            if self.since >= self.announce_at {
+                self.is_due = true;
+                continue;
+            }
+            self.link.write_ping();
+            self.sent.push_own(Own::Word);
         }
     }
 
@@ -520,7 +575,10 @@ impl<'a> Serving<'a> {
 
     /// Ready when the server has said nothing for long.
     fn poll_idle(&self, cx: &mut Context<'_>, mut idle: Pin<&mut Sleep>) -> Poll<()> {
-        let end = self.heard + IDLE;
+        let end = self.announce_at.min(self.heard + IDLE);
+        if idle.deadline() > end {
+            idle.as_mut().reset(end);
+        }
         loop {
             std::task::ready!(idle.as_mut().poll(cx));
             if Instant::now() >= end {
@@ -549,6 +607,7 @@ impl<'a> Serving<'a> {
         self.heard = now;
         // Whatever came, what is behind it has not been waited for yet.
         self.since = now;
+        self.is_due |= now >= self.announce_at;
         self.standby = None;
         if std::mem::replace(&mut self.silence, Silence::None) == Silence::Suspect {
             self.shared.state.came_back();
@@ -581,6 +640,18 @@ impl<'a> Serving<'a> {
         in_flight
     }
 
+    /// Writes an announcement. The answer comes before that of whatever is written behind it.
+    fn announce(&mut self) {
+        let said = self.shared.announcement();
+        self.announced = said.version;
+        self.announce_at = Instant::now() + jittered(ANNOUNCED);
+        self.is_due = false;
+        self.doubt = self.doubt.min(self.shared.timeout / 2);
+        self.link
+            .write_introduction(&self.shared.lists.record, &said);
+        self.sent.push_own(Own::Introduction(Box::new(said)));
+    }
+
     /// Writes what waits, as far as there is room on the way.
     fn fill(&mut self) {
         let (limit, round_trip) = (self.shared.timeout, self.link.round_trip());
@@ -590,12 +661,16 @@ impl<'a> Serving<'a> {
         if self.sent.is_empty() {
             self.since = Instant::now();
             self.doubt = limit;
+            self.is_due |= self.since >= self.announce_at;
+        }
+        if self.is_due || self.announced != self.shared.lists.version() {
+            self.announce();
         }
         for asked in self.again.drain() {
             let call = asked.op.ballot.call();
             self.doubt = self.doubt.min(doubt(call, limit, round_trip));
             if asked.again && asked.step == Step::First && self.link.write_take_back(call) {
-                self.sent.push_nobodys();
+                self.sent.push_own(Own::Word);
             }
             self.link.write(call, asked.step);
             self.sent.push(asked);
@@ -642,7 +717,10 @@ impl<'a> Serving<'a> {
             match next? {
                 Incoming::Answer(said) => self.deliver(&said, now, barred.as_ref())?,
                 Incoming::Free { key, by } => self.shared.free(&key, by),
-                Incoming::Emptied => self.shared.forgot(Forgot::Emptied),
+                Incoming::Emptied => {
+                    self.shared.lists.doubt(self.shared.index);
+                    (self.doubted, self.is_due) = (true, true);
+                }
             }
             match self.link.poll_incoming(cx) {
                 Poll::Ready(incoming) => next = incoming,
@@ -666,8 +744,15 @@ impl<'a> Serving<'a> {
                 "the server answered more than it was asked",
             ));
         };
-        let Some(Asked { op, step, again }) = asked else {
-            return Ok(());
+        let Asked { op, step, again } = match asked {
+            Ok(asked) => asked,
+            Err(Own::Word) => return Ok(()),
+            Err(Own::Introduction(asked)) => {
+                let doubted = std::mem::take(&mut self.doubted);
+                self.shared
+                    .introduced(&asked, Link::introduced(said), doubted);
+                return Ok(());
+            }
         };
         let reply = match Link::understand(op.ballot.call(), step, said) {
             Answer::Next(step) => {
@@ -696,7 +781,11 @@ impl<'a> Serving<'a> {
         }
         op.answer(match barred {
             Some(fault) => Reply::Failed(Fault::unknown(fault.kind, fault.text.clone())),
-            None => self.shared.state.weigh(reply, now),
+            None => {
+                let reply = self.shared.state.weigh(reply, now);
+                let what = &op.ballot.call().what;
+                self.shared.lists.weigh(self.shared.index, what, reply, now)
+            }
         });
         leave.map_or(Ok(()), Err)
     }

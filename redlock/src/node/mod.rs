@@ -7,6 +7,7 @@ mod fault;
 mod info;
 mod lane;
 mod lanes;
+mod lists;
 pub mod memory;
 mod redis;
 mod sent;
@@ -25,6 +26,7 @@ pub(crate) use driver::{Driver, Nodes};
 pub(crate) use fault::Fault;
 pub use fault::FaultKind;
 pub(crate) use info::Info;
+pub(crate) use lists::Lists;
 pub(crate) use redis::Access;
 #[cfg(feature = "__fuzzing")]
 pub use redis::read;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Fault, FaultKind, Op, Reply, redis::Step};
+use super::{Fault, FaultKind, Op, Reply, lists::Announcement, redis::Step};
 
 /// An operation that waits for its answer.
 pub(super) struct Asked {
@@ -12,9 +12,16 @@ pub(super) struct Asked {
     pub(super) again: bool,
 }
 
+/// What a connection asks for itself.
+pub(super) enum Own {
+    /// Any answer will do.
+    Word,
+    Introduction(Box<Announcement>),
+}
+
 /// Dropped: who waits is told that the runtime has ended.
 #[derive(Default)]
-pub(super) struct Sent(VecDeque<Option<Asked>>);
+pub(super) struct Sent(VecDeque<Result<Asked, Own>>);
 
 impl Sent {
     pub(super) fn is_empty(&self) -> bool {
@@ -26,16 +33,16 @@ impl Sent {
     }
 
     pub(super) fn push(&mut self, asked: Asked) {
-        self.0.push_back(Some(asked));
+        self.0.push_back(Ok(asked));
     }
 
-    /// A command of the connection's own: nobody waits for its answer.
-    pub(super) fn push_nobodys(&mut self) {
-        self.0.push_back(None);
+    /// A command of the connection's own: nobody else waits for its answer.
+    pub(super) fn push_own(&mut self, own: Own) {
+        self.0.push_back(Err(own));
     }
 
-    /// Whose answer comes next; nobody's where the connection asked.
-    pub(super) fn pop(&mut self) -> Option<Option<Asked>> {
+    /// Whose answer comes next.
+    pub(super) fn pop(&mut self) -> Option<Result<Asked, Own>> {
         self.0.pop_front()
     }
 

@@ -93,6 +93,13 @@ impl Shards {
         self.0.submit(op, HOPS);
     }
 
+    /// There is more to say than what was submitted.
+    pub(super) fn wake(&self) {
+        for shard in &lock(&self.0.map).shards {
+            shard.lane.wake();
+        }
+    }
+
     /// Whether every server tells the inbox what is free.
     pub(super) fn hears(&self) -> bool {
         let map = lock(&self.0.map);

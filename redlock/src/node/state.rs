@@ -115,6 +115,11 @@ impl NodeState {
         &self.name
     }
 
+    /// Whether the node ever said who it is.
+    pub(crate) fn was_met(&self) -> bool {
+        lock(&self.known).earliest.is_some()
+    }
+
     pub(crate) fn run_id_is_not(&self, run_id: &str) -> bool {
         lock(&self.known).run_id != run_id
     }
@@ -198,6 +203,8 @@ impl NodeState {
 pub(crate) enum Forgot {
     /// Another process answers at its address.
     Restarted,
+    /// A server of a cluster that was not among its masters before.
+    TookOver,
     /// The same process has been a replica, or was promoted again.
     WasReplica,
     /// Its data were emptied: by `FLUSHALL` or `FLUSHDB`, by a synchronisation from a master, or to load them anew.
@@ -210,6 +217,7 @@ impl std::fmt::Display for Forgot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Restarted => "node restarted and may have forgotten locks",
+            Self::TookOver => "server took over from another one and may have lost locks",
             Self::WasReplica => "node was a replica of another server and may have lost locks",
             Self::Emptied => "node has lost its data, and locks with them",
             Self::Loads => "node is loading its data and may have forgotten locks",
@@ -294,7 +302,9 @@ fn barred(
 impl Known {
     /// Whether the node forgot between what was known of it and what it says now.
     fn forgot_by(&self, info: &Info, now: Instant) -> Option<Forgot> {
-        self.earliest?;
+        if self.earliest.is_none() {
+            return self.forgot.then_some(Forgot::TookOver);
+        }
         let was_replica =
             (self.barred.as_ref()).is_some_and(|fault| fault.kind == FaultKind::ReadOnly);
         // Where it tells no run id, only its uptime can tell.

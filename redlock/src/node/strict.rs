@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Fault, FaultKind};
+use super::{Fault, FaultKind, lists};
 
 /// What the marker is called, under the namespace.
 const MARKER: &str = "{redlock}:marker";
@@ -47,5 +47,5 @@ impl Strict {
 
 /// Whether `key` is one that the guard itself uses.
 pub(crate) fn is_reserved(key: &str) -> bool {
-    key.ends_with(MARKER) || key.ends_with(QUARANTINE)
+    key.ends_with(MARKER) || key.ends_with(QUARANTINE) || lists::is_record(key)
 }

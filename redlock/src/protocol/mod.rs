@@ -2,6 +2,7 @@
 
 pub(crate) mod backoff;
 pub(crate) mod guard_time;
+pub(crate) mod lists;
 #[cfg(test)]
 mod properties;
 pub(crate) mod token;

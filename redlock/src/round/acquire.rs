@@ -8,7 +8,7 @@ use crate::{
     error::NodeError,
     key::Key,
     mutant::{self, Mutant},
-    node::{Call, Driver, Inbox, Nodes, Owner, Reply, What},
+    node::{Call, Driver, Inbox, Nodes, Owner, Place, Reply, What},
     pending::Tracker,
     protocol::{
         validity,
@@ -106,8 +106,9 @@ pub(crate) async fn attempt(
 ) -> Result<Grant, Failure> {
     let begun = nodes.now();
     let all = NodeSet::all(nodes.len());
-    if ask.fencing && !nodes.tokens.is_told() {
-        hear_the_time(nodes, driver, &ask.key, within).await;
+    if ask.fencing && !nodes.tokens.is_told() || !nodes.lists.is_settled() {
+        let left = || within.saturating_sub(nodes.now().saturating_since(begun));
+        be_introduced(nodes, driver, &ask.key, ask.fencing, left).await?;
     }
     let owner = if mutant::on(Mutant::OwnerReused) {
         Owner::of((Arc::as_ptr(nodes).addr() as u128).to_ne_bytes())
@@ -248,34 +249,66 @@ pub(crate) async fn attempt(
     }
 }
 
-/// A client that has met no node yet asks a majority first, whatever it asks: they tell their time on connecting, and a
-/// token is proposed by theirs. A question about the key itself goes the way that the acquire will go.
-async fn hear_the_time(nodes: &Arc<Nodes>, driver: &Driver, key: &Arc<Key>, within: Duration) {
-    let enough = |answers: &[&survey::Answer]| {
-        let reached = answers
-            .iter()
-            .filter(|answer| !matches!(answer.reply, Reply::Failed(_)));
-        nodes.tokens.is_told() && reached.count() >= nodes.quorum()
+/// A client that has met no majority yet asks one first, whatever it asks: nodes tell their time on connecting, and a token
+/// is proposed by theirs; and they accept the list of nodes, or refuse it. A question about the key itself goes the way that
+/// the acquire will go.
+async fn be_introduced(
+    nodes: &Arc<Nodes>,
+    driver: &Driver,
+    key: &Arc<Key>,
+    fencing: bool,
+    left: impl Fn() -> Duration,
+) -> Result<(), Failure> {
+    let lists = &nodes.lists;
+    let is_told = || !fencing || nodes.tokens.is_told();
+    // Nodes in memory know of the list before their answers are read.
+    let in_memory = nodes.places.iter().all(Place::is_memory);
+    let is_met = in_memory || lists.known() >= nodes.quorum();
+    if lists.refusal().is_none() && !(is_met && is_told()) {
+        let enough = |answers: &[&survey::Answer]| {
+            let reached = answers
+                .iter()
+                .filter(|answer| !matches!(answer.reply, Reply::Failed(_)));
+            is_told() && reached.count() >= nodes.quorum()
+        };
+        // Who cannot be reached, and why, the round itself will tell.
+        let _ = survey::ask(nodes, driver, Arc::clone(key), What::Look, left(), enough).await;
+    }
+    if !in_memory && lists.known() >= nodes.quorum() {
+        lists.settle(left() / 2, || nodes.now()).await;
+    }
+    let Some(refusal) = lists.refusal() else {
+        return Ok(());
     };
-    // Who cannot be reached, and why, the round itself will tell.
-    let _ = survey::ask(nodes, driver, Arc::clone(key), What::Look, within, enough).await;
+    let errors = nodes
+        .states
+        .iter()
+        .map(|node| NodeError::new(node.name(), refusal.kind, refusal.text.clone()));
+    Err(Failure::NoQuorum {
+        able: 0,
+        errors: errors.collect(),
+    })
 }
 
 /// The order in which all clients ask the nodes that are up for this key, one by one until one votes.
+///
+/// It goes by the nodes' own identities, so it is the same for clients that list the nodes in another order or by other
+/// names, and it starts with another node for each key.
 fn order(nodes: &Nodes, key: &Key) -> Vec<usize> {
-    // The same on every client, unlike the standard library's hashers.
-    let hash = key
-        .lock()
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+    let ids = nodes.lists.ids();
+    let weight = |node: usize| {
+        let id = ids[node].as_deref().unwrap_or(nodes.states[node].name());
+        // The same on every client, unlike the standard library's hashers.
+        let bytes = id.bytes().chain([0]).chain(key.lock().bytes());
+        bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-    let count = nodes.len();
-    let start = usize::try_from(hash % count as u64).unwrap_or(0);
-    (0..count)
-        .map(|step| (start + step) % count)
+        })
+    };
+    let mut order: Vec<usize> = (0..nodes.len())
         .filter(|&node| nodes.states[node].is_up())
-        .collect()
+        .collect();
+    order.sort_by_cached_key(|&node| weight(node));
+    order
 }
 
 /// Releases what an attempt may have written, unless it won.

@@ -1,6 +1,7 @@
 //! The models: each a small part of the protocol, within bounds that can be explored to the end.
 
 use crate::config::{Config, Guard, Restart};
+use crate::lists::{Lists, Rule};
 use crate::observed::{Newcomer, Observed};
 
 /// Any token at any time, retries after STALE, requests that arrive again and again, early expiry.
@@ -313,4 +314,22 @@ pub(crate) const NEWCOMERS_STRICTER: Observed = Observed {
     partial: true,
     early_restarts: true,
     ..NEWCOMERS
+};
+
+/// `[a, b, c]` and `[a, b, d]`, side by side.
+pub(crate) const ONE_EXCHANGED: Lists = Lists {
+    name: "lists with one node exchanged",
+    lists: [0b0_0111, 0b0_1011],
+    rule: Rule::Announced,
+    ttl: 1,
+    counted: 1,
+    lifetime: 2,
+    partial: false,
+};
+
+/// `[a, b]` and `[a, b, c]`: the nodes need not refuse either.
+pub(crate) const ONE_MORE: Lists = Lists {
+    name: "lists with one node more",
+    lists: [0b0_0011, 0b0_0111],
+    ..ONE_EXCHANGED
 };

@@ -3,6 +3,7 @@
 use crate::actions::Protocol;
 use crate::bounds::*;
 use crate::config::Config;
+use crate::lists::{self, Lists, Rule};
 use crate::mutants::Mutant::{self, *};
 use crate::observed::{self, Newcomer, Observed};
 use crate::properties::{EXCLUSION, GUARD, ORDER, ORPHANS};
@@ -205,5 +206,41 @@ fn newcomer_that_forgets_the_oldest() {
         &model,
         observed::EXCLUSION,
         "the oldest start not remembered",
+    );
+}
+
+#[test]
+fn lists_that_nodes_do_not_know() {
+    let model = Lists {
+        rule: Rule::None,
+        ..ONE_EXCHANGED
+    };
+    run::violates(&model, lists::EXCLUSION, "nodes that know of no lists");
+}
+
+#[test]
+fn list_that_counts_for_ever() {
+    let model = Lists {
+        rule: Rule::CountsForEver,
+        ..ONE_EXCHANGED
+    };
+    run::violates(
+        &model,
+        lists::EXCLUSION,
+        "a list that counts once it was accepted",
+    );
+}
+
+#[test]
+fn list_that_is_forgotten_before_its_locks() {
+    let model = Lists {
+        ttl: 2,
+        lifetime: ONE_EXCHANGED.counted,
+        ..ONE_EXCHANGED
+    };
+    run::violates(
+        &model,
+        lists::EXCLUSION,
+        "a list that nodes forget while its locks are held",
     );
 }

@@ -314,3 +314,13 @@ fn newcomers_deep() {
         }
     }
 }
+
+#[test]
+fn lists_with_one_node_exchanged() {
+    run::holds(&ONE_EXCHANGED);
+}
+
+#[test]
+fn lists_with_one_node_more() {
+    run::holds(&ONE_MORE);
+}

@@ -4,6 +4,7 @@
 use crate::actions::Protocol;
 use crate::bounds::*;
 use crate::config::Config;
+use crate::lists::{self, Lists};
 use crate::observed::{self, Observed};
 use crate::properties::EXCLUSION;
 use crate::run;
@@ -61,5 +62,19 @@ fn window_longer_than_the_guard_time() {
         &model,
         EXCLUSION,
         "a settled window longer than the guard time, and a restart",
+    );
+}
+
+/// Each client reaches another one of the nodes that both list, from its first contact on.
+#[test]
+fn lists_that_never_meet() {
+    let model = Lists {
+        partial: true,
+        ..ONE_EXCHANGED
+    };
+    run::violates(
+        &model,
+        lists::EXCLUSION,
+        "clients that are cut off from each other's nodes",
     );
 }

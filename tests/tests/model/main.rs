@@ -9,6 +9,7 @@ mod controls;
 mod coverage;
 mod holds;
 mod limits;
+mod lists;
 mod mutants;
 mod node;
 mod observed;

@@ -27,6 +27,7 @@ mod node;
 mod parcel;
 mod path;
 mod port;
+mod record;
 mod store;
 mod switches;
 mod waiters;

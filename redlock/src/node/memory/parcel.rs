@@ -7,7 +7,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{Node, node::Process, path::Way, port::Client, store::Outcome, waiters::Bell};
+use super::{Node, node::Process, path::Way, port::Client, record, store::Outcome, waiters::Bell};
 use crate::node::{Fault, FaultKind, Info, Op, Reply, state::Forgot};
 
 /// A request, with who waits for its answer.
@@ -195,6 +195,9 @@ impl Parcel {
             );
         }
         client.state.came_back();
+        if let Some(nodes) = client.nodes.upgrade() {
+            record::announce(&nodes);
+        }
         if matches!(outcome, Outcome::Vote(Reply::Woke))
             && let Some(nodes) = client.nodes.upgrade()
         {
@@ -206,7 +209,17 @@ impl Parcel {
         op.answer(match (client.state.barred(), outcome) {
             (Some(fault), _) => Reply::Failed(Fault::unknown(fault.kind, fault.text)),
             (None, Outcome::Saw(_)) => Reply::Yes,
-            (None, Outcome::Vote(reply)) => client.state.weigh(reply, now),
+            (None, Outcome::Vote(reply)) => {
+                let reply = client.state.weigh(reply, now);
+                match client.nodes.upgrade() {
+                    Some(nodes) => {
+                        nodes
+                            .lists
+                            .weigh(client.index, &op.ballot.call().what, reply, now)
+                    }
+                    None => reply,
+                }
+            }
         });
     }
 

@@ -7,13 +7,17 @@ use std::{collections::HashMap, mem, sync::Arc, time::Duration};
 use super::{
     path::Path,
     port::Client,
+    record::Record,
     waiters::{Bell, Waiters},
 };
 use crate::{
     clock::{Clock, Instant},
     key::Key,
     mutant::{self, Mutant},
-    node::{Call, Fault, FaultKind, Owner, Reply, Sight, Strict, What, fingerprint},
+    node::{
+        Call, Fault, FaultKind, Owner, Reply, Sight, Strict, What, fingerprint,
+        lists::{Announcement, Introduction},
+    },
     protocol::token::FencingToken,
 };
 
@@ -24,6 +28,7 @@ const SWEEP: usize = 1_024;
 pub(super) struct Store {
     entries: HashMap<Box<str>, Entry>,
     waiters: Waiters,
+    records: HashMap<String, Record>,
     /// To be rung once the store is not locked.
     bells: Vec<Bell>,
     ahead: Duration,
@@ -43,6 +48,7 @@ impl Default for Store {
         Self {
             entries: HashMap::new(),
             waiters: Waiters::default(),
+            records: HashMap::new(),
             bells: Vec::new(),
             ahead: Duration::ZERO,
             sweep_at: SWEEP,
@@ -130,6 +136,15 @@ impl Store {
     #[cfg(test)]
     pub(super) fn is_waited_for_by_nobody(&self) -> bool {
         self.waiters.is_empty()
+    }
+
+    /// As the script of the same name.
+    pub(super) fn introduce(&mut self, record: &str, said: &Announcement) -> Introduction {
+        let now = self.now();
+        let record = self.records.entry(record.to_owned());
+        record
+            .or_insert_with(|| Record::new(said))
+            .introduce(said, now)
     }
 
     /// Carries out `call`, for a client that hears over `path`.

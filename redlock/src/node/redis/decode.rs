@@ -5,7 +5,10 @@ use std::time::Duration;
 use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
 
 use crate::{
-    node::{Call, Fault, FaultKind, Owner, Reply, Sight, Strict, What, fingerprint},
+    node::{
+        Call, Fault, FaultKind, Owner, Reply, Sight, Strict, What, fingerprint,
+        lists::{Introduction, Other},
+    },
     protocol::token::FencingToken,
 };
 
@@ -320,6 +323,29 @@ pub(super) fn free(message: &[Value]) -> Option<(String, String)> {
     let (by, key) = payload.split_at_checked(Owner::LEN)?;
     let string = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
     Some((string(key)?, string(by)?))
+}
+
+/// What a server answered to an announcement.
+pub(super) fn introduction(said: &Value) -> Result<Introduction, Fault> {
+    let parts = match said {
+        Value::ServerError(error) => return Err(fault(&RedisError::from(error.clone()))),
+        Value::Array(parts) => parts.as_slice(),
+        _ => &[],
+    };
+    let [word, id, life, refused] = parts else {
+        return Err(unexpected(said));
+    };
+    if text(word) != "NODE" {
+        return Err(unexpected(said));
+    }
+    Ok(Introduction {
+        id: text(id),
+        life: text(life),
+        refused: text(refused).split_once(' ').map(|(ids, names)| Other {
+            ids: ids.split(',').map(str::to_owned).collect(),
+            names: names.to_owned(),
+        }),
+    })
 }
 
 /// Whether an invalidation concerns all keys: the server's data were emptied.

@@ -8,7 +8,7 @@ use super::{
     Step,
     resp::{self, Command},
 };
-use crate::node::{Call, Strict, What};
+use crate::node::{Call, Strict, What, lists::Announcement};
 
 macro_rules! scripts {
     ($($name:ident = $($file:literal)+;)*) => {
@@ -39,6 +39,7 @@ scripts! {
     look = "scripts/look.lua";
     mark = "scripts/strict.lua" "scripts/mark.lua";
     trust = "scripts/trust.lua";
+    introduce = "scripts/introduce.lua";
 }
 
 /// What all commands on one connection have in common.
@@ -76,6 +77,26 @@ impl Manner {
             }),
         }
     }
+}
+
+/// Writes an announcement, always with the script's source: whatever is written behind it is answered behind it.
+pub(super) fn introduction(record: &str, said: &Announcement, out: &mut Vec<u8>) {
+    resp::command(out, |command| {
+        command
+            .script(introduce(), true)
+            .keys(&[record], None)
+            .args([said.fresh.as_str(), &said.known])
+            .number(said.size as u64)
+            .arg(said.others.join(","))
+            .number(u64::from(said.counts_this))
+            .arg(&said.names)
+            .number(if said.lifetime.is_zero() {
+                0
+            } else {
+                millis(said.lifetime)
+            })
+            .number(u64::from(said.renames));
+    });
 }
 
 /// Writes the one command that carries `call`, at this step of it.

@@ -17,7 +17,10 @@ use super::{
 };
 #[cfg(any(feature = "cluster", feature = "sentinel"))]
 use crate::node::FaultKind;
-use crate::node::{Call, Fault, Info, Strict, What};
+use crate::node::{
+    Call, Fault, Info, Strict, What,
+    lists::{Announcement, Introduction},
+};
 
 /// One connection to a node, with what the node said of itself when it was made.
 pub(in crate::node) struct Link {
@@ -26,6 +29,8 @@ pub(in crate::node) struct Link {
     pub(in crate::node) info: Info,
     /// Whether the server tells the inbox what is free.
     pub(in crate::node) hears: bool,
+    /// What it said to the announcement.
+    pub(in crate::node) introduction: Result<Introduction, Fault>,
 }
 
 /// What comes over a connection.
@@ -53,16 +58,17 @@ impl Link {
         retention: Duration,
         strict: Option<&Strict>,
         inbox: Inbox<'_>,
+        said: (&str, &Announcement),
     ) -> Result<Self, Fault> {
         match &target.reach {
             Reach::Server(server) => {
-                Self::to_server(server, target, retention, strict, inbox).await
+                Self::to_server(server, target, retention, strict, inbox, said).await
             }
             #[cfg(feature = "sentinel")]
             Reach::Sentinel(sentinels) => {
                 // Asked on every connection anew: it changes by failover.
                 let master = sentinels.master(target).await?;
-                let link = Self::to_server(&master, target, retention, strict, inbox).await?;
+                let link = Self::to_server(&master, target, retention, strict, inbox, said).await?;
                 match &link.info.replica_of {
                     // Between a failover and the sentinels' knowing it: the next connection will find the new master.
                     Some(other) => Err(Fault::untouched(
@@ -86,6 +92,7 @@ impl Link {
         retention: Duration,
         strict: Option<&Strict>,
         inbox: Inbox<'_>,
+        (record, said): (&str, &Announcement),
     ) -> Result<Self, Fault> {
         let mut wire = Wire::open(server, &target.certificates).await?;
         login::write(server, wire.out());
@@ -94,6 +101,7 @@ impl Link {
             // Follows no key, so it costs nothing; but the server says when it empties its data.
             tracking.args(["CLIENT", "TRACKING", "ON", "OPTIN"]);
         });
+        encode::introduction(record, said, wire.out());
         resp::command(wire.out(), |subscribe| {
             let channel = format!("{}{}", inbox.channel, inbox.name);
             subscribe.arg("SUBSCRIBE").arg(channel);
@@ -106,8 +114,9 @@ impl Link {
         let mut info = who_is_there(&mut wire).await?;
         let round_trip = asked.elapsed();
         info.told = Some((asked + round_trip / 2, round_trip));
-        // A server without it, or a user without the right: what the node forgets is noticed on connecting only.
+        // A server without it, or a user without the right: what the node forgets is noticed with the next announcement.
         wire.next().await?;
+        let introduction = decode::introduction(&wire.next().await?);
         // Subscribing is answered only where it fails, and the last one does not fail: it was asked before. A user may
         // lack the right to listen: then waiters look for themselves.
         let hears = !matches!(wire.next().await?, Value::ServerError(_));
@@ -119,12 +128,23 @@ impl Link {
             manner: Manner::new(retention, inbox.channel, strict, &info.run_id),
             info,
             hears,
+            introduction,
         })
     }
 
     /// Writes the command of `call`, to be sent by the next flush.
     pub(in crate::node) fn write(&mut self, call: &Call, step: Step) {
         encode::command(call, step, &self.manner, self.wire.out());
+    }
+
+    /// Writes an announcement, to be sent by the next flush.
+    pub(in crate::node) fn write_introduction(&mut self, record: &str, said: &Announcement) {
+        encode::introduction(record, said, self.wire.out());
+    }
+
+    /// What the answer to an announcement means.
+    pub(in crate::node) fn introduced(said: &Value) -> Result<Introduction, Fault> {
+        decode::introduction(said)
     }
 
     /// Writes a PING, to be sent by the next flush: whether the connection is alive.

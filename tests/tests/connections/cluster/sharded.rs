@@ -129,7 +129,7 @@ impl Sharded {
         let looks = self.servers.live().map(async |node| {
             let keys = node.keys().await;
             keys.iter()
-                .any(|key| !key.ends_with(":fence"))
+                .any(|key| !key.ends_with(":fence") && !key.ends_with("{redlock}:nodes"))
                 .then_some(node.index())
         });
         join_all(looks).await.into_iter().flatten().collect()

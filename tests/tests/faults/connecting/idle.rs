@@ -257,7 +257,7 @@ async fn f1_a_dead_connection_is_replaced_before_it_is_needed() {
     let pings = async || {
         let mut pings = 0;
         for node in world.cluster.nodes() {
-            pings += node.calls(&["ping"]).await;
+            pings += node.calls(&["ping", "eval"]).await;
         }
         pings
     };

@@ -1,6 +1,8 @@
 //! Nodes that have forgotten locks, and clients with different lists of nodes.
 
+mod lists;
 mod no_run_id;
+mod restarts;
 mod same_process;
 
 use std::time::Duration;

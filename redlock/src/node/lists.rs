@@ -1,0 +1,431 @@
+//! The list of nodes, as this client announces it to them and as they accept it.
+//!
+//! Two clients with different lists could each win a majority that shares no node with the other's. So every node keeps a
+//! record of the lists that clients have announced lately, by the identities of the nodes, and refuses one that could part
+//! from another (`scripts/introduce.lua`).
+//!
+//! A node's votes count while two things hold:
+//! - It has accepted this client's list within [`COUNTED`]. It keeps the list for longer, by the guard time: until the last
+//!   lock that was granted by the list is over.
+//! - Every node that is up has accepted a list with this node in it. So a node that is met later counts once the others
+//!   know of it.
+//!
+//! Where any node refuses the list, nothing is locked, and the list is no longer announced but only held out: it stands again
+//! once nobody refuses it.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex,
+        atomic::{
+            AtomicBool, AtomicU64,
+            Ordering::{Acquire, Relaxed, Release},
+        },
+    },
+    time::Duration,
+};
+
+use tokio::sync::Notify;
+
+use super::{Fault, FaultKind, NodeState, Reply, What};
+use crate::{clock::Instant, protocol::votes::NodeSet, sync::lock};
+
+/// For how long an accepted list counts.
+pub(crate) const COUNTED: Duration = Duration::from_secs(15);
+/// How often it is announced anew.
+pub(crate) const ANNOUNCED: Duration = Duration::from_secs(5);
+/// What the record is called, under the namespace.
+const RECORD: &str = "{redlock}:nodes";
+
+/// Whether `key` is the record.
+pub(super) fn is_record(key: &str) -> bool {
+    key.ends_with(RECORD)
+}
+
+/// The list of one client.
+pub(crate) struct Lists {
+    /// The key of the record.
+    pub(super) record: String,
+    /// For how long a node keeps an announced list.
+    pub(super) lifetime: Duration,
+    states: Arc<[Arc<NodeState>]>,
+    names: String,
+    /// Until when the votes of each node count, in microseconds of the client's clock.
+    counts_until: Box<[AtomicU64]>,
+    /// Rises whenever there is more to announce.
+    version: AtomicU64,
+    /// All that is up has accepted the list: nothing to wait for.
+    settled: AtomicBool,
+    entries: Mutex<Vec<Entry>>,
+    news: Notify,
+}
+
+/// What is known of one node.
+#[derive(Clone, Debug, Default)]
+struct Entry {
+    id: Option<String>,
+    /// Changes when the node loses its data.
+    life: String,
+    /// The nodes in the list that it accepted last.
+    accepted: Option<NodeSet>,
+    /// For how long that counts.
+    until: Option<Instant>,
+    /// The list that ours was refused for.
+    refused: Option<String>,
+    /// It is, or may be, another node than before: where a list with it is refused, it is left out for a while.
+    exchanged: bool,
+    left_out_until: Option<Instant>,
+    /// It has the identity of another node of the list, as a copy of its data has.
+    copied: bool,
+}
+
+/// What is said to a node.
+#[derive(Clone, Debug)]
+pub(super) struct Announcement {
+    /// The id by which the node is known, or nothing.
+    pub(super) known: String,
+    /// A fresh id, should the node need one.
+    pub(super) fresh: String,
+    /// The id in the record is another node's.
+    pub(super) renames: bool,
+    pub(super) size: usize,
+    /// The identities of the others that count.
+    pub(super) others: Vec<String>,
+    pub(super) counts_this: bool,
+    pub(super) names: String,
+    /// Zero: only held out.
+    pub(super) lifetime: Duration,
+    included: NodeSet,
+    asked: Instant,
+    pub(super) version: u64,
+}
+
+/// What the node said to that.
+#[derive(Clone, Debug)]
+pub(super) struct Introduction {
+    pub(super) id: String,
+    pub(super) life: String,
+    pub(super) refused: Option<Other>,
+}
+
+/// A list that ours could part from.
+#[derive(Clone, Debug)]
+pub(super) struct Other {
+    pub(super) ids: Vec<String>,
+    pub(super) names: String,
+}
+
+impl Lists {
+    pub(crate) fn new(
+        namespace: &str,
+        states: &Arc<[Arc<NodeState>]>,
+        guard_time: Duration,
+    ) -> Self {
+        let names = states
+            .iter()
+            .map(|state| state.name().replace(['\n', '\r'], " "));
+        Self {
+            record: format!("{namespace}{RECORD}"),
+            lifetime: COUNTED.saturating_add(guard_time),
+            states: Arc::clone(states),
+            names: names.collect::<Vec<_>>().join(", "),
+            counts_until: states.iter().map(|_| AtomicU64::new(0)).collect(),
+            version: AtomicU64::new(1),
+            settled: AtomicBool::new(false),
+            entries: Mutex::new(vec![Entry::default(); states.len()]),
+            news: Notify::new(),
+        }
+    }
+
+    /// Whether the votes of a node count now.
+    pub(super) fn counts(&self, node: usize, now: Instant) -> bool {
+        self.counts_until[node].load(Relaxed) > now.micros()
+    }
+
+    /// Why they do not.
+    pub(super) fn uncounted(&self) -> Fault {
+        self.refusal().unwrap_or_else(|| {
+            Fault::unknown(
+                FaultKind::OtherNodes,
+                "does not count yet: not all nodes have accepted a list with it",
+            )
+        })
+    }
+
+    /// What a reply is worth: a yes that does not count is none.
+    pub(super) fn weigh(&self, node: usize, what: &What, reply: Reply, now: Instant) -> Reply {
+        let votes = matches!(
+            what,
+            What::Acquire { .. } | What::Extend { .. } | What::Settle { .. }
+        );
+        match reply {
+            Reply::Yes if votes && !self.counts(node, now) => Reply::Failed(self.uncounted()),
+            reply => reply,
+        }
+    }
+
+    /// Whether there is anything new to say to a node, or it is time to say it again.
+    pub(super) fn is_stale(&self, node: usize, now: Instant) -> bool {
+        let entries = lock(&self.entries);
+        let entry = &entries[node];
+        let fresh = entry
+            .until
+            .is_some_and(|until| until > now.after(COUNTED - ANNOUNCED));
+        !fresh || entry.accepted != Some(included(&entries, now))
+    }
+
+    /// How many nodes are known.
+    pub(crate) fn known(&self) -> usize {
+        let entries = lock(&self.entries);
+        entries
+            .iter()
+            .filter(|entry| entry.accepted.is_some())
+            .count()
+    }
+
+    /// Rises whenever there is more to announce.
+    pub(super) fn version(&self) -> u64 {
+        self.version.load(Acquire)
+    }
+
+    /// The identities of the nodes, as far as they are known.
+    pub(crate) fn ids(&self) -> Vec<Option<String>> {
+        lock(&self.entries)
+            .iter()
+            .map(|entry| entry.id.clone())
+            .collect()
+    }
+
+    /// What is to be said to a node now.
+    pub(super) fn announcement(&self, node: usize, now: Instant, fresh: u128) -> Announcement {
+        let version = self.version();
+        let entries = lock(&self.entries);
+        let counts_this = !entries[node].is_left_out(now);
+        let mut included = included(&entries, now);
+        let others = included.iter().filter(|at| *at != node);
+        let others = others.filter_map(|at| entries[at].id.clone()).collect();
+        if counts_this {
+            included.insert(node);
+        }
+        Announcement {
+            known: entries[node].id.clone().unwrap_or_default(),
+            fresh: format!("{fresh:032x}"),
+            renames: entries[node].copied,
+            size: entries.len(),
+            others,
+            counts_this,
+            names: self.names.clone(),
+            lifetime: match entries.iter().any(|entry| entry.refused.is_some()) {
+                true => Duration::ZERO,
+                false => self.lifetime,
+            },
+            included,
+            asked: now,
+            version,
+        }
+    }
+
+    /// A node answered an announcement. Says whether it has lost its data since it was asked before.
+    pub(super) fn introduced(
+        &self,
+        node: usize,
+        asked: &Announcement,
+        said: Introduction,
+        now: Instant,
+    ) -> bool {
+        let mut entries = lock(&self.entries);
+        let is_another =
+            |(at, other): (usize, &Entry)| at != node && other.id.as_ref() == Some(&said.id);
+        let copied = entries.iter().enumerate().any(is_another);
+        let entry = &mut entries[node];
+        let before = (entry.id.clone(), entry.refused.is_some());
+        let forgot = !entry.life.is_empty() && entry.life != said.life;
+        entry.exchanged |= entry.id.as_ref().is_some_and(|id| *id != said.id);
+        entry.copied = copied;
+        entry.life = said.life;
+        if !copied {
+            entry.id = Some(said.id);
+        }
+        match said.refused {
+            Some(theirs) if self.leave_out(&mut entries, asked.included, &theirs, now) => {}
+            Some(theirs) => {
+                entries[node].refused = Some(theirs.names);
+                if !before.1 {
+                    tracing::error!(
+                        node = self.states[node].name(), cause = ?self.refused(&entries).map(|fault| fault.text),
+                        "nothing is locked"
+                    );
+                }
+            }
+            None => {
+                let entry = &mut entries[node];
+                entry.refused = None;
+                // What was only held out is announced before it counts.
+                let announced = !asked.lifetime.is_zero();
+                entry.accepted = announced.then_some(asked.included);
+                entry.until = announced.then(|| asked.asked.after(COUNTED));
+            }
+        }
+        if before != (entries[node].id.clone(), entries[node].refused.is_some()) || copied {
+            self.version.fetch_add(1, Release);
+        }
+        self.judge(&entries, now);
+        forgot
+    }
+
+    /// A node cannot keep the record: nothing is known of other lists there.
+    pub(super) fn not_introduced(
+        &self,
+        node: usize,
+        asked: &Announcement,
+        fault: &Fault,
+        now: Instant,
+    ) {
+        let mut entries = lock(&self.entries);
+        let all = NodeSet::all(entries.len());
+        let entry = &mut entries[node];
+        // A server of a cluster that has another's record says so, and is none the worse for it.
+        if entry.accepted.is_none() && !fault.text.starts_with("MOVED") {
+            tracing::warn!(
+                node = self.states[node].name(), cause = %fault,
+                "node keeps no record of the lists of nodes that clients use: clients with other nodes go unnoticed there"
+            );
+        }
+        entry.accepted.get_or_insert(all);
+        entry.until = Some(asked.asked.after(COUNTED));
+        self.judge(&entries, now);
+    }
+
+    /// The data of a node may be gone: its votes do not count until it was asked.
+    pub(super) fn doubt(&self, node: usize) {
+        self.counts_until[node].store(0, Relaxed);
+    }
+
+    /// A node came or went: nobody waits for the acceptance of one that is down.
+    pub(super) fn look_again(&self, now: Instant) {
+        self.judge(&lock(&self.entries), now);
+    }
+
+    /// Our list was refused for another one. Where that is only since nodes lost their identities with their data, those are
+    /// left out until the other list has expired: they have no votes, and the rest is part of both lists.
+    fn leave_out(
+        &self,
+        entries: &mut [Entry],
+        included: NodeSet,
+        theirs: &Other,
+        now: Instant,
+    ) -> bool {
+        let is_strange =
+            |entry: &Entry| !entry.id.as_ref().is_some_and(|id| theirs.ids.contains(id));
+        let strange: Vec<usize> = included
+            .iter()
+            .filter(|node| is_strange(&entries[*node]))
+            .collect();
+        let same_names = sorted(&theirs.names) == sorted(&self.names);
+        let excused = |node: &usize| {
+            same_names || entries[*node].exchanged || self.states[*node].quarantined(now).is_some()
+        };
+        if strange.is_empty() || !strange.iter().all(excused) {
+            return false;
+        }
+        for node in strange {
+            let left = self.states[node].quarantined(now).unwrap_or_default();
+            entries[node].left_out_until = Some(now.after(left.max(ANNOUNCED)));
+            tracing::warn!(
+                node = self.states[node].name(),
+                "node has another identity than before: its votes do not count until all clients know of it"
+            );
+        }
+        self.version.fetch_add(1, Release);
+        true
+    }
+
+    /// Whose votes count.
+    fn judge(&self, entries: &[Entry], now: Instant) {
+        let included = included(entries, now);
+        let up = || {
+            let nodes = entries.iter().zip(self.states.iter());
+            nodes
+                .filter(|(_, state)| state.is_up())
+                .map(|(entry, _)| entry)
+        };
+        let refused = entries.iter().any(|entry| entry.refused.is_some());
+        let accepted =
+            |node: usize| up().all(|entry| entry.accepted.is_some_and(|list| list.contains(node)));
+        for (node, entry) in entries.iter().enumerate() {
+            let member = included.contains(node) || entry.id.is_none() && !entry.copied;
+            let until = entry.until.filter(|_| !refused && member && accepted(node));
+            self.counts_until[node].store(until.map_or(0, Instant::micros), Relaxed);
+        }
+        let settled = !refused && included.iter().all(accepted);
+        self.settled.store(settled, Release);
+        self.news.notify_waiters();
+    }
+
+    /// Whether there is nothing to wait for before a lock is asked for.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.settled.load(Acquire)
+    }
+
+    /// Waits until the nodes that are up have accepted or refused the list, at most this long.
+    pub(crate) async fn settle(&self, within: Duration, now: impl Fn() -> Instant) {
+        /// A node that goes down meanwhile is no longer waited for.
+        const LOOK: Duration = Duration::from_millis(20);
+        let begun = now();
+        while !self.is_settled()
+            && self.refusal().is_none()
+            && now().saturating_since(begun) < within
+        {
+            let _ = tokio::time::timeout(LOOK, self.news.notified()).await;
+            self.look_again(now());
+        }
+    }
+
+    /// Why nothing may be locked, where a node serves clients with other nodes.
+    pub(crate) fn refusal(&self) -> Option<Fault> {
+        self.refused(&lock(&self.entries))
+    }
+
+    fn refused(&self, entries: &[Entry]) -> Option<Fault> {
+        let theirs = entries.iter().find_map(|entry| entry.refused.as_ref())?;
+        Some(Fault::untouched(
+            FaultKind::OtherNodes,
+            format!(
+                "other clients use the nodes [{theirs}], this one [{}], and a majority of one need not meet a majority of \
+                 the other: give all clients the same nodes, and change the list by one node at a time",
+                self.names
+            ),
+        ))
+    }
+}
+
+impl Entry {
+    fn is_left_out(&self, now: Instant) -> bool {
+        self.left_out_until.is_some_and(|until| until > now)
+    }
+}
+
+/// The nodes that a list names now.
+fn included(entries: &[Entry], now: Instant) -> NodeSet {
+    let mut nodes = NodeSet::default();
+    for (node, entry) in entries.iter().enumerate() {
+        if entry.id.is_some() && !entry.copied && !entry.is_left_out(now) {
+            nodes.insert(node);
+        }
+    }
+    nodes
+}
+
+fn sorted(names: &str) -> Vec<&str> {
+    let mut names: Vec<&str> = names.split(", ").collect();
+    names.sort_unstable();
+    names
+}
+
+impl fmt::Debug for Lists {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lists")
+            .field("names", &self.names)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,128 @@
+//! The record that a node in memory keeps of itself and of its clients' lists of nodes, as `introduce.lua` does.
+//!
+//! Clients talk to it past the simulated network, whenever they read an answer: what a server is told a round trip before its
+//! votes count, a node in memory knows already.
+
+use crate::{
+    clock::Instant,
+    node::{
+        Nodes, Place,
+        lists::{Announcement, Introduction, Other},
+        state::Forgot,
+    },
+    protocol::lists::NodeList,
+    sync::lock,
+};
+
+use super::Node;
+
+/// The most lists that stand side by side.
+const MOST: usize = 16;
+
+/// One record.
+#[derive(Debug)]
+pub(super) struct Record {
+    id: String,
+    life: String,
+    lists: Vec<Standing>,
+}
+
+/// A list that was announced.
+#[derive(Debug)]
+struct Standing {
+    until: Instant,
+    list: NodeList,
+    names: String,
+}
+
+impl Record {
+    pub(super) fn new(said: &Announcement) -> Self {
+        let id = if said.known.is_empty() {
+            &said.fresh
+        } else {
+            &said.known
+        };
+        Self {
+            id: id.clone(),
+            life: said.fresh.clone(),
+            lists: Vec::new(),
+        }
+    }
+
+    pub(super) fn introduce(&mut self, said: &Announcement, now: Instant) -> Introduction {
+        let mut mine = NodeList {
+            size: said.size,
+            met: said.others.clone(),
+        };
+        if said.counts_this {
+            mine.met.push(self.id.clone());
+        }
+        self.lists.retain(|standing| standing.until > now);
+        let mut others = self.lists.iter();
+        let refused = others.find(|standing| mine.may_part_from(&standing.list));
+        let refused = refused.map(|standing| Other {
+            ids: standing.list.met.clone(),
+            names: standing.names.clone(),
+        });
+        let refused = refused.or_else(|| {
+            (self.lists.len() >= MOST).then(|| Other {
+                ids: Vec::new(),
+                names: "of 16 other lists".to_owned(),
+            })
+        });
+        if refused.is_none() && !said.lifetime.is_zero() {
+            self.lists
+                .retain(|standing| !standing.list.is_part_of(&mine));
+            self.lists.push(Standing {
+                until: now.after(said.lifetime),
+                list: mine,
+                names: said.names.clone(),
+            });
+        }
+        Introduction {
+            id: self.id.clone(),
+            life: self.life.clone(),
+            refused,
+        }
+    }
+}
+
+impl Node {
+    /// What the node says to an announcement; nothing while it is down or hangs.
+    fn introduce(&self, record: &str, said: &Announcement) -> Option<Introduction> {
+        let mut state = lock(&self.inner.state);
+        (state.up && state.hung.is_none()).then(|| state.store.introduce(record, said))
+    }
+}
+
+/// Announces the client's list to all of its nodes in memory, where there is anything new to say.
+pub(super) fn announce(nodes: &Nodes) {
+    /// Each pass may meet a node, of which the others are told in the next one.
+    const PASSES: usize = 3;
+    let lists = &nodes.lists;
+    let version = lists.version();
+    for _ in 0..PASSES {
+        let now = nodes.now();
+        let mut any = false;
+        for (index, place) in nodes.places.iter().enumerate() {
+            let state = &nodes.states[index];
+            let Place::Memory(node) = place else { continue };
+            if !state.was_met() || !lists.is_stale(index, now) {
+                continue;
+            }
+            let said = lists.announcement(index, now, nodes.random.draw());
+            if let Some(introduction) = node.introduce(&lists.record, &said) {
+                any = true;
+                if lists.introduced(index, &said, introduction, now) {
+                    nodes.forget(state, Forgot::Emptied);
+                }
+            }
+        }
+        if !any {
+            break;
+        }
+    }
+    if lists.version() != version {
+        nodes.announce();
+    }
+}

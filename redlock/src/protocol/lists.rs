@@ -1,0 +1,94 @@
+//! Whether clients with different lists of nodes may lock side by side.
+
+use super::votes::quorum;
+
+/// A list of nodes, by what its client has met of it: a node that was never met cannot vote.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct NodeList {
+    /// How many nodes were configured: the quorum counts them all.
+    pub(crate) size: usize,
+    /// The identities of those that were met and count.
+    pub(crate) met: Vec<String>,
+}
+
+impl NodeList {
+    /// Whether some majority of this list shares no node with some majority of the other: then both could be granted.
+    pub(crate) fn may_part_from(&self, other: &Self) -> bool {
+        let shared = self
+            .met
+            .iter()
+            .filter(|node| other.met.contains(node))
+            .count();
+        let majority = |list: &Self| list.met.len() >= quorum(list.size);
+        // What a majority needs of the shared nodes, when it takes all others first.
+        let needs = |list: &Self| quorum(list.size).saturating_sub(list.met.len() - shared);
+        majority(self) && majority(other) && needs(self) + needs(other) <= shared
+    }
+
+    /// The same list, announced when fewer of its nodes had been met.
+    pub(crate) fn is_part_of(&self, other: &Self) -> bool {
+        self.size == other.size && self.met.iter().all(|node| other.met.contains(node))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn list(size: usize, met: &str) -> NodeList {
+        let met = met.chars().map(String::from).collect();
+        NodeList { size, met }
+    }
+
+    #[test]
+    fn one_node_more_or_one_less_is_safe_and_one_exchanged_is_not() {
+        let three = list(3, "abc");
+        assert!(!three.may_part_from(&list(4, "abcd")));
+        assert!(!list(4, "abcd").may_part_from(&list(3, "abd")));
+        assert!(!three.may_part_from(&list(2, "ab")));
+        assert!(three.may_part_from(&list(3, "abd")));
+        assert!(three.may_part_from(&list(5, "abcde")));
+        assert!(three.may_part_from(&list(1, "a")));
+    }
+
+    #[test]
+    fn a_node_that_was_never_met_parts_nobody() {
+        assert!(!list(3, "abc").may_part_from(&list(3, "ab")));
+        assert!(!list(3, "abc").may_part_from(&list(3, "d")));
+    }
+
+    /// All subsets of a list that are majorities.
+    fn majorities(list: &NodeList) -> Vec<Vec<String>> {
+        (0_u32..1 << list.met.len())
+            .filter(|set| set.count_ones() as usize >= quorum(list.size))
+            .map(|set| {
+                let chosen = list.met.iter().enumerate();
+                chosen
+                    .filter(|(at, _)| set & (1 << at) != 0)
+                    .map(|(_, node)| node.clone())
+                    .collect()
+            })
+            .collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn lists_part_if_two_majorities_do(one in "[a-g]{1,5}", other in "[a-g]{1,5}", more in 0..2_usize) {
+            let unique = |text: &str, more| {
+                let mut met: Vec<char> = text.chars().collect();
+                met.sort_unstable();
+                met.dedup();
+                list(met.len() + more, &met.into_iter().collect::<String>())
+            };
+            let (one, other) = (unique(&one, 0), unique(&other, more));
+            let apart = majorities(&one).iter().any(|left| {
+                majorities(&other).iter().any(|right| left.iter().all(|node| !right.contains(node)))
+            });
+            prop_assert_eq!(one.may_part_from(&other), apart);
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! Clients whose lists of nodes differ.
+
+use redlock::{ErrorKind, FaultKind};
+use tests::within;
+
+use super::*;
+
+/// A guard time of some seconds.
+const SHORT: Duration = Duration::from_secs(1);
+
+fn of(cluster: &Cluster, nodes: &[usize]) -> Builder {
+    Redlock::builder()
+        .nodes(nodes.iter().map(|&node| cluster.node(node).url()))
+        .node_timeout(Duration::from_secs(2))
+        .ttl(SHORT)
+        .max_ttl(SHORT)
+        .clock_skew(SHORT)
+}
+
+/// A client with these nodes, as soon as the nodes let it.
+async fn as_soon_as_possible(cluster: &Cluster, nodes: &[usize]) -> Redlock {
+    within(BOUND, async {
+        loop {
+            match of(cluster, nodes).connect().await {
+                Ok(redlock) => return redlock,
+                Err(error) => assert_eq!(error.kind(), ErrorKind::InvalidNodes, "{error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn f64_a_list_that_could_part_is_refused_and_both_are_named() {
+    let cluster = Cluster::start(5).await;
+    let old = of(&cluster, &[0, 1, 2])
+        .connect()
+        .await
+        .expect("three nodes");
+    for other in [&[0, 1, 3][..], &[0, 1, 2, 3, 4], &[0], &[2, 3, 4]] {
+        let error = of(&cluster, other).connect().await.expect_err("two lists");
+        assert_eq!(error.kind(), ErrorKind::InvalidNodes, "{error}");
+        let text = error.to_string();
+        for &node in other.iter().chain(&[0, 1, 2]) {
+            assert!(
+                text.contains(&cluster.node(node).address().to_string()),
+                "{text}"
+            );
+        }
+    }
+    let guard = old.try_lock(KEY).await.expect("three nodes").expect("free");
+    guard.release().await.expect("released");
+}
+
+/// One that connects lazily is told when it locks, and touches nothing.
+#[tokio::test]
+async fn f64_a_lazy_client_is_told_when_it_locks() {
+    let cluster = Cluster::start(4).await;
+    let _old = of(&cluster, &[0, 1, 2])
+        .connect()
+        .await
+        .expect("three nodes");
+    for fencing in [true, false] {
+        let new = of(&cluster, &[0, 1, 3])
+            .fencing(fencing)
+            .connect_lazy()
+            .expect("a list");
+        for _ in 0..3 {
+            let error = new.try_lock(KEY).await.expect_err("two lists");
+            assert!(error.is_no_quorum(), "{error}");
+            let kinds = error.node_errors().iter().map(redlock::NodeError::kind);
+            assert!(
+                kinds.into_iter().any(|kind| kind == FaultKind::OtherNodes),
+                "{error:?}"
+            );
+            assert!(cluster.locked_on(KEY).await.is_empty());
+        }
+    }
+}
+
+/// The rolling deploy of the row: every client has another nearest node.
+#[tokio::test]
+async fn f64_a_rolling_deploy_has_no_two_holders() {
+    let cluster = Cluster::start(4).await;
+    let old = of(&cluster, &[0, 1, 2])
+        .connect()
+        .await
+        .expect("three nodes");
+    let new = of(&cluster, &[3, 1, 0]).connect_lazy().expect("a list");
+    for round in 0..100 {
+        let key = format!("{KEY}:{round}");
+        let (one, other) = tokio::join!(old.try_lock(&key), new.try_lock(&key));
+        assert!(!matches!(other, Ok(Some(_))), "{other:?}");
+        let held = one.expect("three nodes").expect("nobody else");
+        held.release().await.expect("released");
+    }
+}
+
+#[tokio::test]
+async fn f64_one_node_more_and_then_one_less_under_load() {
+    let cluster = Cluster::start(4).await;
+    let holders = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let work = async |redlock: Redlock, holders: std::sync::Arc<std::sync::atomic::AtomicUsize>| {
+        use std::sync::atomic::Ordering::SeqCst;
+        loop {
+            if let Ok(guard) = redlock.lock(KEY).wait(SHORT).await {
+                assert_eq!(holders.fetch_add(1, SeqCst), 0, "two holders");
+                tokio::task::yield_now().await;
+                holders.fetch_sub(1, SeqCst);
+                let _ = guard.release().await;
+            }
+        }
+    };
+    let mut before = Vec::new();
+    for step in [&[0, 1, 2][..], &[0, 1, 2, 3], &[0, 1, 3]] {
+        let redlock = as_soon_as_possible(&cluster, step).await;
+        let working = tokio::spawn(work(redlock, std::sync::Arc::clone(&holders)));
+        before.push(working);
+        // Two lists side by side, then the older one goes.
+        tokio::time::sleep(SHORT).await;
+        if before.len() > 1 {
+            let old = before.remove(0);
+            assert!(!old.is_finished(), "two holders");
+            old.abort();
+        }
+    }
+    assert!(
+        before.iter().all(|working| !working.is_finished()),
+        "two holders"
+    );
+}
+
+/// The same nodes by other names and in another order are the same list.
+#[tokio::test]
+async fn f64_names_and_order_do_not_matter() {
+    let cluster = Cluster::start(3).await;
+    let proxies = Proxy::before_all(&cluster).await;
+    let one = of(&cluster, &[0, 1, 2])
+        .connect()
+        .await
+        .expect("three nodes");
+    let two = Redlock::builder()
+        .nodes(proxies.iter().rev().map(Proxy::url))
+        .max_ttl(SHORT)
+        .ttl(SHORT)
+        .connect()
+        .await
+        .expect("the same nodes");
+    let held = one.try_lock(KEY).await.expect("three nodes").expect("free");
+    assert!(two.try_lock(KEY).await.expect("three nodes").is_none());
+    drop(held);
+    // Without a common namespace they share no locks, so their lists need not agree.
+    of(&cluster, &[0])
+        .namespace("other:")
+        .connect()
+        .await
+        .expect("a node");
+}
+
+/// A node that starts empty again has lost its identity too, and is still the same node of the same list.
+#[tokio::test]
+async fn f64_an_empty_restart_is_no_other_list() {
+    let cluster = Cluster::start(3).await;
+    let first = of(&cluster, &[0, 1, 2])
+        .connect()
+        .await
+        .expect("three nodes");
+    cluster.node(2).restart_empty().await;
+    // Both who knew the node and who did not go on.
+    let second = of(&cluster, &[0, 1, 2])
+        .connect()
+        .await
+        .expect("two of three at least");
+    drop(first);
+    cluster.node(1).restart_empty().await;
+    second
+        .lock(KEY)
+        .wait(BOUND)
+        .await
+        .expect("after the guard time")
+        .release()
+        .await
+        .expect("released");
+    let third = of(&cluster, &[0, 1, 2])
+        .connect()
+        .await
+        .expect("two of three at least");
+    third
+        .lock(KEY)
+        .wait(BOUND)
+        .await
+        .expect("after the guard time")
+        .release()
+        .await
+        .expect("released");
+}
+
+#[tokio::test]
+async fn f64_nodes_in_memory_know_the_list_too() {
+    let nodes = redlock::memory::Cluster::new(4);
+    let of = |list: &[usize]| Redlock::builder().nodes(list.iter().map(|&node| nodes.node(node)));
+    let old = of(&[0, 1, 2]).connect().await.expect("three nodes");
+    let error = of(&[0, 1, 3]).connect().await.expect_err("two lists");
+    assert_eq!(error.kind(), ErrorKind::InvalidNodes, "{error}");
+    of(&[0, 1, 2, 3]).connect().await.expect("one more");
+    let held = old.try_lock(KEY).await.expect("three nodes").expect("free");
+    held.release().await.expect("released");
+}
+
+/// Clients that list the nodes in another order ask the same node first, so one of them always wins.
+#[tokio::test]
+async fn f69_the_order_of_the_list_does_not_matter() {
+    let cluster = Cluster::start(3).await;
+    let mut proxies = Proxy::before_all(&cluster).await;
+    for proxy in &proxies {
+        proxy.set_both(tests::proxy::Flow::delay(Duration::from_millis(10)));
+    }
+    let connect = async |proxies: &[Proxy]| {
+        let nodes = proxies.iter().map(Proxy::url);
+        let builder = Redlock::builder()
+            .nodes(nodes)
+            .node_timeout(Duration::from_secs(2));
+        builder.connect().await.expect("three nodes")
+    };
+    let one = connect(&proxies).await;
+    proxies.rotate_left(1);
+    let two = connect(&proxies).await;
+    proxies.swap(0, 1);
+    let three = connect(&proxies).await;
+    for round in 0..20 {
+        let key = format!("{KEY}:{round}");
+        let (one, two, three) =
+            tokio::join!(one.try_lock(&key), two.try_lock(&key), three.try_lock(&key));
+        let winners = [one, two, three]
+            .into_iter()
+            .filter(|tried| matches!(tried, Ok(Some(_))));
+        assert_eq!(winners.count(), 1, "round {round}");
+    }
+}
+
+/// Another database of the same server is emptied: ours is not.
+#[tokio::test]
+async fn f2_another_database_that_is_emptied_costs_nothing() {
+    let cluster = Cluster::start(3).await;
+    let redlock = all(&cluster).connect().await.expect("three nodes");
+    for node in cluster.nodes() {
+        let port = node.port();
+        let client = redis::Client::open(format!("redis://127.0.0.1:{port}/3")).expect("a URL");
+        let mut other = client
+            .get_multiplexed_async_connection()
+            .await
+            .expect("a node");
+        let () = redis::cmd("FLUSHDB")
+            .query_async(&mut other)
+            .await
+            .expect("flushed");
+    }
+    eventually(BOUND, async || {
+        redlock
+            .health()
+            .await
+            .iter()
+            .all(|node| node.state == NodeState::Up)
+    })
+    .await;
+    let guard = redlock
+        .try_lock(KEY)
+        .await
+        .expect("three nodes")
+        .expect("free");
+    guard.release().await.expect("released");
+}
