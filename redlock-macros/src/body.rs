@@ -8,7 +8,7 @@ use crate::attr::Args;
 use crate::captures::Owned;
 use crate::function::{Core, Function};
 use crate::returns::output_span;
-use crate::tokens::{here, local, local_at, without_impl};
+use crate::tokens::{here, local, local_at, rename_self, without_impl};
 
 /// `let body = async move { ... }; call.run(body).await`
 pub(crate) fn statements(
@@ -35,7 +35,11 @@ pub(crate) fn statements(
     };
     let dedupe = args.dedupe_for.as_ref().map(|_| {
         let window = local("window");
-        let success = success(core, krate);
+        let success = match (&args.success, &core.receiver) {
+            (None, _) => success(core, krate),
+            (Some(given), None) => quote!(#given),
+            (Some(given), Some(receiver)) => rename_self(quote!(#given), receiver),
+        };
         let of = match (&args.guard, open) {
             (None, false) => quote!(success),
             _ => quote!(success_with),

@@ -75,6 +75,13 @@ impl Args {
                 "`max_hold` bounds the extension; with `extend = false` the lock ends with its `ttl`",
             );
         }
+        if self.dedupe_for.is_none() {
+            clash(
+                "success",
+                "success",
+                "`success` says for which values `dedupe_for` keeps the key busy, and there is none",
+            );
+        }
         if self.on_lost == OnLost::Signal && self.guard.is_none() {
             clash(
                 "on_lost",

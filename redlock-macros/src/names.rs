@@ -4,7 +4,7 @@ use syn::Ident;
 
 use crate::suggest;
 
-pub(crate) const OPTIONS: [&str; 18] = [
+pub(crate) const OPTIONS: [&str; 19] = [
     "key",
     "ttl",
     "lock",
@@ -12,6 +12,7 @@ pub(crate) const OPTIONS: [&str; 18] = [
     "refuse",
     "at_least",
     "dedupe_for",
+    "success",
     "extend",
     "max_hold",
     "on_lost",

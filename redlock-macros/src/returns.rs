@@ -49,7 +49,8 @@ pub(crate) fn finish(
             .unwrap_or_else(|#error| #krate::__private::FromLockError::from_lock_error(#error))
         },
         (true, None) => {
-            quote_spanned!(span=> .unwrap_or_else(|#error| #krate::__private::skip(#error)))
+            let name = function.sig.ident.to_string();
+            quote_spanned!(span=> .unwrap_or_else(|#error| #krate::__private::skip(#name, #error)))
         }
         (false, Some(make)) => quote!(.unwrap_or_else(#make)),
         (true, Some(make)) => {

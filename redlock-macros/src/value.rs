@@ -59,6 +59,9 @@ impl Time {
         if length.is_zero() && name != "wait" {
             return Err(syn::Error::new_spanned(&literal, zero(&name.to_string())));
         }
+        if let Some(message) = beyond(&name.to_string(), length) {
+            return Err(syn::Error::new_spanned(&literal, message));
+        }
         Ok(Self::Literal(length))
     }
 }
@@ -87,6 +90,19 @@ fn unquoted(text: &str) -> String {
         Ok(_) => format!("a time is written in quotes: \"{text}\""),
         Err(message) => format!("a time is written in quotes, and {message}"),
     }
+}
+
+/// What no client accepts, whatever its settings.
+fn beyond(name: &str, length: Duration) -> Option<String> {
+    const LEAST: Duration = Duration::from_millis(10);
+    const MOST: Duration = Duration::from_secs(365 * 24 * 3600);
+    if name == "ttl" && !length.is_zero() && length < LEAST {
+        return Some(format!(
+            "a `ttl` of {length:?} is over before the nodes have answered; 10 ms is the least"
+        ));
+    }
+    let keeps = matches!(name, "ttl" | "at_least" | "dedupe_for");
+    (keeps && length > MOST).then(|| format!("`{name}` has at most 365 days"))
 }
 
 fn zero(name: &str) -> String {

@@ -88,6 +88,11 @@ impl Redlock {
         LockRequest::new(&self.service, key.into())
     }
 
+    /// The longest ttl of a request.
+    pub(crate) fn max_ttl(&self) -> std::time::Duration {
+        self.service.core.nodes.max_ttl
+    }
+
     /// One look, no waiting: `None` when another holds the lock, or the key is in its cool-down.
     ///
     /// # Errors

@@ -345,6 +345,11 @@ impl Error {
         self.0.key.as_deref()
     }
 
+    /// What happened and what to do, without the key and the nodes: for events that keys are kept out of.
+    pub(crate) fn reason(&self) -> &str {
+        &self.0.text
+    }
+
     /// Each node that had no vote, with its cause.
     #[must_use]
     pub fn node_errors(&self) -> &[NodeError] {

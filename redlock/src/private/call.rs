@@ -232,8 +232,9 @@ impl<E> Call<E> {
             Some(lock) => lock.clone(),
             None => get_default()?,
         };
+        // Never longer than the client allows: that would be no firing at all.
         let ttl = if self.fires {
-            self.ttl.max(FIRING_TTL)
+            self.ttl.max(FIRING_TTL.min(lock.max_ttl()))
         } else {
             self.ttl
         };
@@ -241,7 +242,8 @@ impl<E> Call<E> {
             .lock(self.key.clone()?)
             .ttl(ttl)
             .keep_alive(self.keep_alive)
-            .reentrant(self.reentrant);
+            .reentrant(self.reentrant)
+            .fail_fast(self.fail_open);
         if let Some(wait) = self.wait {
             request = request.wait(wait);
         }

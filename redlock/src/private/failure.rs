@@ -84,19 +84,19 @@ impl<T, E> Skipped for Result<Option<T>, E> {
     note = "to return something else while the lock is held elsewhere, write `refuse` and `on_error = |error| ...`"
 )]
 pub trait Unreturned: Skipped {
-    /// The value for this failure.
-    fn unreturned(error: Error) -> Self;
+    /// The value for this failure of `function`.
+    fn unreturned(function: &'static str, error: Error) -> Self;
 }
 
 impl Unreturned for () {
-    fn unreturned(error: Error) -> Self {
-        warn(&error);
+    fn unreturned(function: &'static str, error: Error) -> Self {
+        report(function, &error);
     }
 }
 
 impl<T> Unreturned for Option<T> {
-    fn unreturned(error: Error) -> Self {
-        warn(&error);
+    fn unreturned(function: &'static str, error: Error) -> Self {
+        report(function, &error);
         None
     }
 }
@@ -105,14 +105,14 @@ impl<T, E: ErrorFromLock> Unreturned for Result<T, E>
 where
     Self: Skipped,
 {
-    fn unreturned(error: Error) -> Self {
+    fn unreturned(_: &'static str, error: Error) -> Self {
         Err(E::error_from_lock(error))
     }
 }
 
 /// `on_busy = skip`: only a lock that is held elsewhere is no failure.
-pub fn skip<R: Unreturned>(error: Error) -> R {
-    skip_busy(error).unwrap_or_else(R::unreturned)
+pub fn skip<R: Unreturned>(function: &'static str, error: Error) -> R {
+    skip_busy(error).unwrap_or_else(|error| R::unreturned(function, error))
 }
 
 /// `on_busy = skip` beside `on_error`, which gets the rest.
@@ -128,11 +128,24 @@ pub fn skip_busy<R: Skipped>(error: Error) -> Result<R, Error> {
     }
 }
 
-fn warn(error: &Error) {
-    // The error names the key, which is for debugging only.
-    let kind = error.kind();
-    tracing::warn!(
-        ?kind,
-        "left out: the lock was not to be had, and nothing can be returned"
-    );
+/// Nothing can be returned, so the reason is told by an event: loudly where no call will ever succeed.
+fn report(function: &'static str, error: &Error) {
+    let (kind, reason) = (error.kind(), error.reason());
+    if error.is_invalid() || error.is_not_configured() || error.is_already_held() {
+        tracing::error!(
+            function,
+            ?kind,
+            reason,
+            "did not run, and will not until this is mended"
+        );
+    } else {
+        tracing::warn!(
+            function,
+            ?kind,
+            reason,
+            "left out: the lock was not to be had, and nothing can be returned"
+        );
+    }
+    // With the key and the nodes, which are for debugging only.
+    tracing::debug!(function, %error, "did not run");
 }

@@ -2,5 +2,7 @@
 
 mod drops;
 mod expressions;
+mod firings;
 mod orders;
+mod outcomes;
 mod world;
