@@ -60,7 +60,7 @@ impl HeldLock {
     /// Takes the lock along, out of the layer's hands: the answer goes out while a background job still holds it, and
     /// it is released when the guard is released or dropped. `None` if it was taken along already, or the request is over.
     ///
-    /// The layer's window, replay and `on_lost` end here; [`Guard::run`] cancels the job when the lock is lost, and
+    /// The layer's window and `on_lost` end here, and a recorded answer lives for its ttl after the guard is gone; [`Guard::run`] cancels the job when the lock is lost, and
     /// [`Guard::settle`] keeps the key busy afterwards.
     ///
     /// ```
@@ -77,6 +77,12 @@ impl HeldLock {
     #[must_use = "dropped, the guard releases the lock at once"]
     pub fn into_guard(self) -> Option<Guard> {
         self.slot.take()
+    }
+
+    /// Whether the handler took the guard along.
+    #[cfg(feature = "replay")]
+    pub(crate) fn is_taken(&self) -> bool {
+        self.slot.is_empty()
     }
 
     #[cfg(feature = "replay")]

@@ -1,6 +1,10 @@
 //! The body of a response: the service's own, the same with a lock on it, or an answer in its place.
 
-use super::{BoxError, held_body::HeldBody, inside::sealed::Shared};
+use super::{
+    BoxError,
+    held_body::{BodyEnd, HeldBody},
+    inside::sealed::Shared,
+};
 use crate::lock::Lease;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -36,11 +40,9 @@ impl<B> ResponseBody<B> {
         lease: Lease,
         policy: Arc<Shared>,
         failed: bool,
-        untold: bool,
+        end: BodyEnd,
     ) -> Self {
-        Self(Kind::Held(HeldBody::new(
-            body, lease, policy, failed, untold,
-        )))
+        Self(Kind::Held(HeldBody::new(body, lease, policy, failed, end)))
     }
 
     pub(super) fn whole(bytes: Bytes) -> Self {

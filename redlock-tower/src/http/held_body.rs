@@ -45,8 +45,16 @@ pub(super) struct HeldBody<B> {
     failed: bool,
     /// Ended with an error of ours; what the body still has is not to be taken for the rest.
     cut_off: bool,
+    end: BodyEnd,
+}
+
+/// How the end of a body is recognized.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BodyEnd {
+    /// How many bytes are still to come, where the head says it.
+    pub(super) length: Option<u64>,
     /// Whether the trailers tell success or failure.
-    untold: bool,
+    pub(super) untold: bool,
 }
 
 impl<B> HeldBody<B> {
@@ -55,7 +63,7 @@ impl<B> HeldBody<B> {
         lease: Lease,
         policy: Arc<Shared>,
         failed: bool,
-        untold: bool,
+        end: BodyEnd,
     ) -> Self {
         let lost = match policy.0.lock.on_lost {
             OnLost::Cancel => Some(lease.held().lost()),
@@ -70,7 +78,7 @@ impl<B> HeldBody<B> {
             policy,
             failed,
             cut_off: false,
-            untold,
+            end,
         }
     }
 }
@@ -110,7 +118,8 @@ where
             };
             let polled =
                 ready!(body.as_mut().poll_frame(cx)).map(|frame| frame.map_err(Into::into));
-            if !ends(&polled, &*body, *this.untold) {
+            this.end.count(&polled);
+            if !this.end.is_reached(&polled, &*body) {
                 return Poll::Ready(polled);
             }
             let Some(lease) = this.lease.take() else {
@@ -120,7 +129,7 @@ where
             *this.running = None;
             let failed = *this.failed
                 || matches!(polled, Some(Err(_)))
-                || (*this.untold && told_failure(&polled));
+                || (this.end.untold && told_failure(&polled));
             let ending = this.policy.0.ending(&lease, failed);
             match Close::new(lease, ending) {
                 Some(close) => *this.closing = Some((close, polled)),
@@ -149,14 +158,24 @@ where
     }
 }
 
-/// Whether this is the last that a client waits for. A server stops asking once the announced length is reached.
-fn ends<B: Body>(polled: &Polled, body: &B, untold: bool) -> bool {
-    match polled {
-        None | Some(Err(_)) => true,
-        Some(Ok(frame)) => {
-            frame.is_trailers()
-                || body.is_end_stream()
-                || (!untold && body.size_hint().exact() == Some(0))
+impl BodyEnd {
+    fn count(&mut self, polled: &Polled) {
+        if let (Some(length), Some(Ok(frame))) = (&mut self.length, polled) {
+            let len = frame.data_ref().map_or(0, Bytes::len);
+            *length = length.saturating_sub(len as u64);
+        }
+    }
+
+    /// Whether this is the last that a client waits for. A server stops asking once the announced length is reached.
+    fn is_reached<B: Body>(&self, polled: &Polled, body: &B) -> bool {
+        match polled {
+            None | Some(Err(_)) => true,
+            Some(Ok(frame)) => {
+                frame.is_trailers()
+                    || body.is_end_stream()
+                    || (!self.untold
+                        && (self.length == Some(0) || body.size_hint().exact() == Some(0)))
+            }
         }
     }
 }

@@ -1,12 +1,12 @@
 //! The way of a request under the lock: the handler, then the end of the lock, then the answer.
 
-use super::{BoxError, HoldUntil, ResponseBody, inside::sealed::Shared};
+use super::{BoxError, HoldUntil, ResponseBody, held_body::BodyEnd, inside::sealed::Shared};
 use crate::{
     lock::{Close, Lease, Ran, Run},
-    reject::{Rejection, is_grpc, status_failed},
+    reject::{is_grpc, status_failed},
 };
 use bytes::Bytes;
-use http::{Response, response::Parts};
+use http::{Response, StatusCode, header::CONTENT_LENGTH, response::Parts};
 use http_body::Body;
 use pin_project::pin_project;
 use std::{
@@ -102,8 +102,10 @@ fn after<B: Body, E>(
         Err(error) => (true, Err(error)),
         Ok(response) => {
             let (parts, body) = response.into_parts();
-            let failed = policy.0.is_failure(&parts);
-            let ended = body.is_end_stream();
+            // a record keeps duplicates away by itself
+            let no_window = policy.0.is_failure(&parts) || is_recorded(&parts);
+            let length = length(&parts);
+            let ended = body.is_end_stream() || length == Some(0);
             // success or failure of a gRPC call is told by its trailers
             let untold = policy.0.lock.dedupe_for.is_some()
                 && policy.0.failure.is_none()
@@ -111,13 +113,12 @@ fn after<B: Body, E>(
                 && status_failed(&parts.headers).is_none();
             if !ended && !lease.is_taken() && (untold || policy.0.hold_until == HoldUntil::BodyEnd)
             {
-                let body = ResponseBody::held(body, lease, Arc::clone(policy), failed, untold);
+                let end = BodyEnd { length, untold };
+                let body = ResponseBody::held(body, lease, Arc::clone(policy), no_window, end);
                 return After::Answer(Ok(Response::from_parts(parts, body)));
             }
-            // an inner layer's rejection is no success, and a record keeps duplicates away by itself
-            let no_window = parts.extensions.get::<Rejection>().is_some() || is_recorded(&parts);
             (
-                failed || no_window || (ended && untold),
+                no_window || (ended && untold),
                 Ok(Response::from_parts(parts, body)),
             )
         }
@@ -127,6 +128,18 @@ fn after<B: Body, E>(
         Some(close) => After::Close(close, response),
         None => After::Answer(plain(response)),
     }
+}
+
+/// How long the body is, as its head says: a server reads no further.
+fn length(response: &Parts) -> Option<u64> {
+    if matches!(
+        response.status,
+        StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+    ) {
+        return Some(0);
+    }
+    let length = response.headers.get(CONTENT_LENGTH)?;
+    length.to_str().ok()?.trim().parse().ok()
 }
 
 #[cfg(feature = "replay")]

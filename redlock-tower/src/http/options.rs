@@ -46,9 +46,12 @@ impl<K, I> RedlockLayer<K, I> {
         self
     }
 
-    /// Which responses are failures, after which the key is free at once. Unless said, 5xx, and of gRPC the statuses
-    /// that say the server failed or ask to try again, read from the trailers where they come last; a closure sees the
-    /// head of the response only. An error of the service, a panic, a cancelled or timed-out handler always are.
+    /// Which responses are failures, after which the key is free at once, and which a replay does not keep. Default: all
+    /// but 2xx and 3xx, and of gRPC all statuses but OK, read from the trailers where they come last.
+    ///
+    /// A closure sees the head of the response only. Whatever it says, these are failures: an error of the service, a
+    /// panic, a cancelled or timed-out handler, a rejection of a layer further in, and 408, 425 and 429, which ask to try
+    /// again. To open windows after refusals of the handler as well, say `|head| head.status.is_server_error()`.
     #[must_use]
     pub fn failure_if(
         mut self,

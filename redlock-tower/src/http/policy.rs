@@ -7,7 +7,7 @@ use crate::{
     reject::{self, BusyStatus, Reason, Rejection},
 };
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response, response::Parts};
+use http::{HeaderMap, Method, Response, StatusCode, response::Parts};
 use http_body_util::combinators::UnsyncBoxBody;
 use std::{fmt, sync::Arc};
 
@@ -105,12 +105,16 @@ impl Policy {
         self.grpc || reject::is_grpc(request)
     }
 
-    /// Whether this response frees the key at once; a gRPC status that is still to come in trailers is no failure yet.
+    /// Whether this response frees the key at once and is not kept; a gRPC status that is still to come in trailers is no failure yet.
     pub(crate) fn is_failure(&self, response: &Parts) -> bool {
+        // an inner layer answered in place of the handler, or the handler asks to try again
+        if response.extensions.get::<Rejection>().is_some() || asks_for_another_try(response) {
+            return true;
+        }
         match &self.failure {
             Some(failure) => failure(response),
             None => {
-                response.status.is_server_error()
+                !(response.status.is_success() || response.status.is_redirection())
                     || (reject::is_grpc(&response.headers)
                         && reject::status_failed(&response.headers) == Some(true))
             }
@@ -144,6 +148,14 @@ impl Policy {
     pub(super) fn lost<B>(&self, grpc: bool) -> Response<ResponseBody<B>> {
         self.reject(Rejection::new(Reason::Lost), grpc)
     }
+}
+
+/// Statuses that say "not now": taken for a success, they would say so for as long as a window or a record lasts.
+fn asks_for_another_try(response: &Parts) -> bool {
+    matches!(
+        response.status,
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS
+    )
 }
 
 impl fmt::Debug for Policy {

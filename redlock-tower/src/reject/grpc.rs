@@ -55,20 +55,10 @@ pub(super) fn answer(rejection: &Rejection) -> Response<Bytes> {
     response
 }
 
-/// Whether the status in these headers or trailers is a failure of the server's, or one that asks to try again;
-/// `None` where there is no status in them.
+/// Whether the status in these headers or trailers is anything but OK; `None` where there is none in them.
 pub(crate) fn status_failed(headers: &HeaderMap) -> Option<bool> {
-    let status = headers
-        .get(STATUS)?
-        .to_str()
-        .ok()
-        .and_then(|status| status.parse::<u8>().ok());
-    Some(match status {
-        // CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, ABORTED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE,
-        // DATA_LOSS
-        Some(1 | 2 | 4 | 8 | 10 | 12 | 13 | 14 | 15) | None => true,
-        Some(code) => code > 16,
-    })
+    let status = headers.get(STATUS)?;
+    Some(status.as_bytes().trim_ascii() != b"0")
 }
 
 #[cfg(test)]
@@ -108,7 +98,7 @@ mod tests {
         };
         assert_eq!(
             (failed("0"), failed("3"), failed("13"), failed("x")),
-            (Some(false), Some(false), Some(true), Some(true))
+            (Some(false), Some(true), Some(true), Some(true))
         );
         assert_eq!(status_failed(&HeaderMap::new()), None);
     }

@@ -33,7 +33,7 @@ pub enum Reason {
     Misconfigured,
     /// The `Idempotency-Key` was used before, with another request.
     KeyReused,
-    /// The first answer under this `Idempotency-Key` was too large to keep.
+    /// The first answer under this `Idempotency-Key` was not kept: it was too large, or a stream.
     NotReplayable,
     /// The body is larger than the layer reads to compare it with an earlier one.
     BodyTooLarge,
@@ -82,9 +82,7 @@ impl Reason {
             Self::AlreadyHeld | Self::Misconfigured => "The server is not configured correctly",
             Self::Stopping => "The server is stopping",
             Self::KeyReused => "The Idempotency-Key was used for another request",
-            Self::NotReplayable => {
-                "The request was processed, and its answer was too large to keep"
-            }
+            Self::NotReplayable => "The request was processed, and its answer was not kept",
             Self::BodyTooLarge => "The request body is too large",
             Self::BodyUnreadable => "The request body could not be read",
             Self::StoreUnavailable => "The store of earlier answers cannot be reached",

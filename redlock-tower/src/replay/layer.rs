@@ -5,18 +5,8 @@ use crate::{
     http::{Inside, RedlockLayer, sealed},
     key::{KeyExtractor, Scoped},
 };
-use http::{HeaderName, header};
+use http::{HeaderName, request::Parts};
 use std::{fmt, sync::Arc, time::Duration};
-
-/// What of a response is kept, unless said: what describes the body and the resource, and no cookies.
-const HEADERS: [HeaderName; 6] = [
-    header::CONTENT_TYPE,
-    header::CONTENT_LANGUAGE,
-    header::CONTENT_LOCATION,
-    header::ETAG,
-    header::LAST_MODIFIED,
-    header::LOCATION,
-];
 
 /// The replay inside of a [`RedlockLayer`]: see [`RedlockLayer::replay`].
 #[derive(Clone)]
@@ -39,7 +29,9 @@ impl<K: KeyExtractor> RedlockLayer<K> {
         self.with_inside(Replay(Options {
             store,
             ttl,
-            headers: Arc::new(HEADERS),
+            cookies: false,
+            except: Arc::new([]),
+            fingerprint: None,
             max_request: 1024 * 1024,
             max_response: 64 * 1024,
         }))
@@ -48,11 +40,43 @@ impl<K: KeyExtractor> RedlockLayer<K> {
 
 /// # Replay
 impl<K, St> RedlockLayer<K, Replay<St>> {
-    /// The headers of a response that are kept, in place of `content-type`, `content-language`, `content-location`,
-    /// `etag`, `last-modified` and `location`.
+    /// Keeps `set-cookie` as well. Default: cookies are left out, since a record outlives many a session.
     #[must_use]
-    pub fn replay_headers(mut self, headers: impl IntoIterator<Item = HeaderName>) -> Self {
-        self.inside_mut().0.headers = headers.into_iter().collect();
+    pub fn replay_cookies(mut self) -> Self {
+        self.inside_mut().0.cookies = true;
+        self
+    }
+
+    /// Leaves these headers out of what is kept, say an id of the request. Default: all are kept but `set-cookie`, `date`,
+    /// and those of one connection: `connection` and what it lists, `keep-alive`, `proxy-authenticate`,
+    /// `proxy-authorization`, `proxy-connection`, `te`, `trailer`, `transfer-encoding`, `upgrade`.
+    #[must_use]
+    pub fn replay_except(mut self, headers: impl IntoIterator<Item = HeaderName>) -> Self {
+        self.inside_mut().0.except = headers.into_iter().collect();
+        self
+    }
+
+    /// What a request and its repetition have in common; another request under the same key is answered with 422.
+    ///
+    /// Default: method, path, query and the bytes of the body, without the boundaries of a multipart body. Choose less
+    /// where clients write a repeated request differently, say a time of sending or the order of JSON fields:
+    ///
+    /// ```
+    /// use redlock_tower::{RedlockLayer, key, replay::MemoryStore};
+    /// use std::time::Duration;
+    ///
+    /// # fn layer(redlock: redlock::Redlock) {
+    /// let _ = RedlockLayer::new(redlock, key::identity(key::header("x-user-id")))
+    ///     .replay(MemoryStore::new(), Duration::from_secs(24 * 60 * 60))
+    ///     .replay_fingerprint(|head, _body| head.uri.path().as_bytes().to_vec());
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn replay_fingerprint(
+        mut self,
+        fingerprint: impl Fn(&Parts, &[u8]) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Self {
+        self.inside_mut().0.fingerprint = Some(Arc::new(fingerprint));
         self
     }
 
@@ -63,8 +87,9 @@ impl<K, St> RedlockLayer<K, Replay<St>> {
         self
     }
 
-    /// The largest body of a response that is kept, in bytes (64 KiB). A larger one goes out; its request, repeated, is
-    /// not run again, and answered with 409.
+    /// The largest body of a response that is kept, in bytes (64 KiB). A larger one goes out, as does one that has not
+    /// ended within a second and one of `text/event-stream`; their requests, repeated, are not run again, and answered
+    /// with 409.
     #[must_use]
     pub fn replay_max_response(mut self, bytes: usize) -> Self {
         self.inside_mut().0.max_response = bytes;

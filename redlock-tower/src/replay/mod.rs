@@ -5,12 +5,14 @@
 //!
 //! | the key was | with |
 //! |---|---|
-//! | not seen before | the handler's response, which is kept: status, chosen headers, body |
+//! | not seen before | the handler's response, which is kept: status, headers, body, trailers |
 //! | used by the same request, answered | that response, with `idempotency-replayed: true` |
 //! | used by the same request, still running | 409 with `Retry-After`; or it waits, where the layer has a `wait` |
 //! | used with another method, path, query or body | 422 |
 //!
-//! Failures (see [`RedlockLayer::failure_if`]) and 408, 425 and 429 are not kept: the next try runs. What is kept stands
+//! Only successes are kept: 2xx and 3xx by default (see [`RedlockLayer::failure_if`]), and what carries [`Keep`]. After
+//! any other answer the next try runs, under the same key and with another body if it was the body that was wrong: an
+//! extractor's 400 or 422 says that the handler never took the request. A 101 is never kept. What is kept stands
 //! under the layer's key, without its route, *and* the `Idempotency-Key`. The layer's key has to say who asks
 //! ([`key::identity`](crate::key::identity)), so that nobody gets another one's response.
 //!
@@ -43,6 +45,8 @@
 //! [draft-ietf-httpapi-idempotency-key-header]: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
 
 mod body;
+mod fingerprint;
+mod keep;
 mod layer;
 mod memory;
 mod record;
@@ -57,7 +61,7 @@ pub use self::{
     layer::Replay,
     memory::MemoryStore,
     redis::RedisStore,
-    service::{ReplayFuture, ReplayService},
+    service::{Keep, ReplayFuture, ReplayService},
     store::{Begun, ReplayStore, StoreError},
 };
 

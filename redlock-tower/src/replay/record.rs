@@ -1,82 +1,72 @@
 //! A first answer as bytes: what a store keeps.
 //!
-//! Layout, integers big-endian: version (1), fingerprint of the request (32), kind (1: 0 whole, 1 too large), and of a
-//! whole one status (2), number of headers (2), each with length and bytes of name and value (2 + n, 2 + n), and the body.
+//! Layout, integers big-endian: version (1), fingerprint of the request (32), kind (1: 0 whole, 1 not kept), and of a
+//! whole one status (2), headers, trailers, and the body. Headers and trailers are their number (4), and each the lengths
+//! and bytes of its name and value (4 + n, 4 + n); no trailers are written as the number `u32::MAX`.
 
+use super::fingerprint::Fingerprint;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, request::Parts};
-use sha2::{Digest as _, Sha256};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-const VERSION: u8 = 1;
-
-/// What tells a repeated request from another one under the same key.
-pub(super) type Fingerprint = [u8; 32];
+const VERSION: u8 = 2;
+const NO_TRAILERS: u32 = u32::MAX;
 
 /// A first answer.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one at a time, and most are whole"
+)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
-    Whole {
-        status: StatusCode,
-        headers: HeaderMap,
-        body: Bytes,
-    },
-    /// It was given, and was too large to keep.
-    TooLarge,
+    Whole(Whole),
+    /// It was given, and was too large or too long in coming to keep.
+    NotKept,
 }
 
-/// Of method, path, query and body.
-pub(super) fn fingerprint(head: &Parts, body: &[u8]) -> Fingerprint {
-    let mut hash = Sha256::new();
-    let mut add = |part: &[u8]| {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
-    };
-    add(head.method.as_str().as_bytes());
-    add(head
-        .uri
-        .path_and_query()
-        .map_or("", |path| path.as_str())
-        .as_bytes());
-    add(body);
-    hash.finalize().into()
+/// All of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Whole {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    pub(super) trailers: Option<HeaderMap>,
 }
 
 pub(super) fn encode(fingerprint: &Fingerprint, answer: &Answer) -> Vec<u8> {
     let mut out = vec![VERSION];
     out.extend_from_slice(fingerprint);
     match answer {
-        Answer::TooLarge => out.push(1),
-        Answer::Whole {
-            status,
-            headers,
-            body,
-        } => {
+        Answer::NotKept => out.push(1),
+        Answer::Whole(whole) => {
             out.push(0);
-            out.extend_from_slice(&status.as_u16().to_be_bytes());
-            // a value of over 64 KiB is left out: no client would have taken it
-            let fits = |(name, value): &(&HeaderName, &HeaderValue)| {
-                name.as_str().len() <= usize::from(u16::MAX) && value.len() <= usize::from(u16::MAX)
-            };
-            let headers: Vec<_> = headers
-                .iter()
-                .filter(fits)
-                .take(usize::from(u16::MAX))
-                .collect();
-            put_len(&mut out, headers.len());
-            for (name, value) in headers {
-                put_len(&mut out, name.as_str().len());
-                out.extend_from_slice(name.as_str().as_bytes());
-                put_len(&mut out, value.len());
-                out.extend_from_slice(value.as_bytes());
+            out.extend_from_slice(&whole.status.as_u16().to_be_bytes());
+            put_fields(&mut out, &whole.headers);
+            match &whole.trailers {
+                Some(trailers) => put_fields(&mut out, trailers),
+                None => out.extend_from_slice(&NO_TRAILERS.to_be_bytes()),
             }
-            out.extend_from_slice(body);
+            out.extend_from_slice(&whole.body);
         }
     }
     out
 }
 
+fn put_fields(out: &mut Vec<u8>, fields: &HeaderMap) {
+    put_len(out, fields.len());
+    for (name, value) in fields {
+        put_bytes(out, name.as_str().as_bytes());
+        put_bytes(out, value.as_bytes());
+    }
+}
+
+fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    put_len(out, bytes.len());
+    out.extend_from_slice(bytes);
+}
+
+/// Fields of 4 GiB do not come through any server.
 fn put_len(out: &mut Vec<u8>, len: usize) {
-    out.extend_from_slice(&u16::try_from(len).unwrap_or(u16::MAX).to_be_bytes());
+    out.extend_from_slice(&u32::try_from(len).unwrap_or(u32::MAX).to_be_bytes());
 }
 
 /// `None` where it is not a record of this version.
@@ -88,27 +78,36 @@ pub(super) fn decode(record: Vec<u8>) -> Option<(Fingerprint, Answer)> {
     let fingerprint = take::<32>(&mut rest)?;
     match take::<1>(&mut rest)? {
         [0] => {}
-        [1] => return Some((fingerprint, Answer::TooLarge)),
+        [1] => return Some((fingerprint, Answer::NotKept)),
         _ => return None,
     }
-    let status = StatusCode::from_u16(take_len(&mut rest)?).ok()?;
-    let mut headers = HeaderMap::new();
-    for _ in 0..take_len(&mut rest)? {
-        let name = take_bytes(&mut rest)?;
-        let value = take_bytes(&mut rest)?;
-        headers.append(
-            HeaderName::from_bytes(&name).ok()?,
-            HeaderValue::from_bytes(&value).ok()?,
-        );
+    let status = StatusCode::from_u16(take(&mut rest).map(u16::from_be_bytes)?).ok()?;
+    let headers = take_len(&mut rest)?;
+    let headers = take_fields(&mut rest, headers)?;
+    let trailers = match take_len(&mut rest)? {
+        NO_TRAILERS => None,
+        trailers => Some(take_fields(&mut rest, trailers)?),
+    };
+    let whole = Whole {
+        status,
+        headers,
+        body: rest,
+        trailers,
+    };
+    Some((fingerprint, Answer::Whole(whole)))
+}
+
+fn take_fields(rest: &mut Bytes, number: u32) -> Option<HeaderMap> {
+    let mut fields = HeaderMap::new();
+    for _ in 0..number {
+        let name = take_bytes(rest)?;
+        let value = take_bytes(rest)?;
+        let name = HeaderName::from_bytes(&name).ok()?;
+        fields
+            .try_append(name, HeaderValue::from_bytes(&value).ok()?)
+            .ok()?;
     }
-    Some((
-        fingerprint,
-        Answer::Whole {
-            status,
-            headers,
-            body: rest,
-        },
-    ))
+    Some(fields)
 }
 
 fn take<const N: usize>(rest: &mut Bytes) -> Option<[u8; N]> {
@@ -117,12 +116,12 @@ fn take<const N: usize>(rest: &mut Bytes) -> Option<[u8; N]> {
     Some(bytes)
 }
 
-fn take_len(rest: &mut Bytes) -> Option<u16> {
-    take::<2>(rest).map(u16::from_be_bytes)
+fn take_len(rest: &mut Bytes) -> Option<u32> {
+    take(rest).map(u32::from_be_bytes)
 }
 
 fn take_bytes(rest: &mut Bytes) -> Option<Bytes> {
-    let len = usize::from(take_len(rest)?);
+    let len = usize::try_from(take_len(rest)?).ok()?;
     (len <= rest.len()).then(|| rest.split_to(len))
 }
 
@@ -130,67 +129,41 @@ fn take_bytes(rest: &mut Bytes) -> Option<Bytes> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use http::Request;
+
+    fn whole(body: &'static [u8], trailers: Option<HeaderMap>) -> Answer {
+        let location = HeaderName::from_static("location");
+        let any = HeaderName::from_static("x-any");
+        Answer::Whole(Whole {
+            status: StatusCode::CREATED,
+            headers: HeaderMap::from_iter([
+                (location, HeaderValue::from_static("/orders/1")),
+                (any, HeaderValue::from_bytes(b"\xff").unwrap()),
+            ]),
+            body: Bytes::from_static(body),
+            trailers,
+        })
+    }
 
     #[test]
     fn what_is_written_is_read() {
-        let headers = HeaderMap::from_iter([
-            (
-                HeaderName::from_static("location"),
-                HeaderValue::from_static("/orders/1"),
-            ),
-            (
-                HeaderName::from_static("x-any"),
-                HeaderValue::from_bytes(b"\xff").unwrap(),
-            ),
-        ]);
-        for body in [Bytes::new(), Bytes::from_static(b"{}")] {
-            let answer = Answer::Whole {
-                status: StatusCode::CREATED,
-                headers: headers.clone(),
-                body,
-            };
+        let checksum = HeaderName::from_static("x-checksum");
+        let trailers = HeaderMap::from_iter([(checksum, HeaderValue::from_static("1"))]);
+        for answer in [
+            whole(b"", None),
+            whole(b"{}", None),
+            whole(b"{}", Some(HeaderMap::new())),
+            whole(b"{}", Some(trailers)),
+            Answer::NotKept,
+        ] {
             assert_eq!(decode(encode(&[7; 32], &answer)), Some(([7; 32], answer)));
         }
-        assert_eq!(
-            decode(encode(&[7; 32], &Answer::TooLarge)),
-            Some(([7; 32], Answer::TooLarge))
-        );
     }
 
     #[test]
     fn half_a_record_is_none() {
-        let answer = Answer::Whole {
-            status: StatusCode::OK,
-            headers: HeaderMap::from_iter([(http::header::ETAG, HeaderValue::from_static("x"))]),
-            body: Bytes::new(),
-        };
-        let record = encode(&[7; 32], &answer);
+        let record = encode(&[7; 32], &whole(b"", None));
         for len in 0..record.len() {
             assert_eq!(decode(record[..len].to_vec()), None, "{len} bytes");
-        }
-    }
-
-    #[test]
-    fn a_request_is_told_by_method_path_query_and_body() {
-        let of = |method: &str, path: &str, body: &[u8]| {
-            let head = Request::builder()
-                .method(method)
-                .uri(path)
-                .body(())
-                .unwrap()
-                .into_parts()
-                .0;
-            fingerprint(&head, body)
-        };
-        let first = of("POST", "/a?b=1", b"x");
-        assert_eq!(first, of("POST", "/a?b=1", b"x"));
-        for other in [
-            of("PUT", "/a?b=1", b"x"),
-            of("POST", "/a?b=2", b"x"),
-            of("POST", "/a?b=1", b"y"),
-        ] {
-            assert_ne!(first, other);
         }
     }
 }

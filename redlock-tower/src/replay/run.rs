@@ -1,31 +1,37 @@
 //! The way of a request with an `Idempotency-Key`, under its lock: look, run, keep.
 
 use super::{
-    Begun, ReplayBody, ReplayStore,
+    Begun, Keep, ReplayBody, ReplayStore,
     body::Tail,
-    record::{self, Answer, Fingerprint},
+    fingerprint::{Chosen, chosen, fingerprint},
+    keep::Keeper,
+    record::{self, Answer, Whole},
     service::Recorded,
 };
 use crate::{
     HeldLock,
-    http::{BoxError, sealed::Shared},
-    reject::{Reason, Rejection, status_failed},
+    http::{BoxError, HoldUntil, sealed::Shared},
+    reject::{Reason, Rejection},
 };
-use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, response};
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Request, Response, response};
 use http_body::Body;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use std::{fmt, sync::Arc, time::Duration};
+use std::{error::Error, fmt, sync::Arc, time::Duration};
 use tower_service::Service;
 
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
-/// What the layer was told.
+/// The options of the replay.
 #[derive(Clone)]
 pub(super) struct Options<St> {
     pub(super) store: St,
     pub(super) ttl: Duration,
-    pub(super) headers: Arc<[HeaderName]>,
+    /// Whether cookies are kept.
+    pub(super) cookies: bool,
+    /// Headers that are not kept beside those that never are.
+    pub(super) except: Arc<[HeaderName]>,
+    pub(super) fingerprint: Option<Arc<Chosen>>,
     pub(super) max_request: usize,
     pub(super) max_response: usize,
 }
@@ -34,7 +40,8 @@ impl<St> fmt::Debug for Options<St> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")
             .field("ttl", &self.ttl)
-            .field("headers", &self.headers)
+            .field("cookies", &self.cookies)
+            .field("except", &self.except)
             .field("max_request", &self.max_request)
             .field("max_response", &self.max_response)
             .finish_non_exhaustive()
@@ -61,34 +68,28 @@ where
     ReqBody: Body<Error: Into<BoxError>> + From<Bytes>,
     ResBody: Body<Data = Bytes, Error: Into<BoxError>>,
 {
-    let Run {
-        mut service,
-        request,
-        lock,
-        record,
-        options,
-        policy,
-    } = run;
-    let grpc = policy.0.rejects_as_grpc(request.headers());
+    let (mut service, policy) = (run.service, run.policy);
+    let grpc = policy.0.rejects_as_grpc(run.request.headers());
     let reject = |reason| {
-        Ok(policy
-            .0
-            .reject(Rejection::new(reason), grpc)
-            .map(ReplayBody::rejection))
+        let rejected = policy.0.reject(Rejection::new(reason), grpc);
+        Ok(rejected.map(ReplayBody::rejection))
     };
 
-    let (parts, body) = request.into_parts();
-    let body = match Limited::new(body, options.max_request).collect().await {
+    let (parts, body) = run.request.into_parts();
+    let body = match Limited::new(body, run.options.max_request).collect().await {
         Ok(body) => body.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => return reject(Reason::BodyTooLarge),
+        Err(error) if is_limit(&*error) => return reject(Reason::BodyTooLarge),
         Err(_) => return reject(Reason::BodyUnreadable),
     };
-    let fingerprint = record::fingerprint(&parts, &body);
+    let fingerprint = match &run.options.fingerprint {
+        Some(of) => chosen(&**of, &parts, &body),
+        None => fingerprint(&parts, &body),
+    };
     let keeper = Keeper {
-        key: record,
+        key: run.record,
         fingerprint,
-        lock,
-        options,
+        lock: run.lock,
+        options: run.options,
     };
 
     let keeper = match keeper.begin().await {
@@ -96,16 +97,9 @@ where
         Ok(Begun::Stale) => return reject(Reason::Lost),
         Ok(Begun::Recorded(record)) => match record::decode(record) {
             Some((first, _)) if first != fingerprint => return reject(Reason::KeyReused),
-            Some((
-                _,
-                Answer::Whole {
-                    status,
-                    headers,
-                    body,
-                },
-            )) => return Ok(replay(status, headers, body)),
-            // none is a record of a version to come: the request was served, and must not be again
-            Some((_, Answer::TooLarge)) | None => return reject(Reason::NotReplayable),
+            Some((_, Answer::Whole(whole))) => return Ok(replay(whole)),
+            // none is a record of another version: the request was served, and must not be again
+            Some((_, Answer::NotKept)) | None => return reject(Reason::NotReplayable),
         },
         Err(error) if policy.0.lock.fail_open => {
             tracing::warn!(%error, "a request runs without its first answer being kept");
@@ -117,138 +111,43 @@ where
         }
     };
 
-    let response = service
-        .call(Request::from_parts(parts, ReqBody::from(body)))
-        .await?;
-    let (head, body) = response.into_parts();
-    match keeper {
-        Some(keeper) if !policy.0.is_failure(&head) && !asks_for_another_try(head.status) => {
-            Ok(keeper.keep(head, body).await)
-        }
-        _ => Ok(Response::from_parts(head, ReplayBody::plain(body))),
+    let request = Request::from_parts(parts, ReqBody::from(body));
+    let Some(keeper) = keeper else {
+        return Ok(service.call(request).await?.map(ReplayBody::plain));
+    };
+    let (head, body) = keeper.noted(service.call(request)).await?.into_parts();
+    // a connection that was taken over is no answer
+    let asked_for = head.extensions.get::<Keep>().is_some() || !policy.0.is_failure(&head);
+    if asked_for && !head.status.is_informational() {
+        let until_body_end = policy.0.hold_until == HoldUntil::BodyEnd;
+        Ok(keeper.keep(head, body, until_body_end).await)
+    } else {
+        Ok(Response::from_parts(head, ReplayBody::plain(body)))
     }
 }
 
-/// Statuses that say "not now": kept, they would say so for as long as the record lasts.
-fn asks_for_another_try(status: StatusCode) -> bool {
-    matches!(
-        status,
-        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS
-    )
+/// Whether a body is larger than this layer or one further out reads.
+fn is_limit(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.is::<LengthLimitError>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
-fn replay<B>(status: StatusCode, headers: HeaderMap, body: Bytes) -> Response<ReplayBody<B>> {
-    let mut response = Response::new(ReplayBody::new(body, Tail::Nothing));
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
-    response
-        .headers_mut()
+fn replay<B>(whole: Whole) -> Response<ReplayBody<B>> {
+    let tail = match whole.trailers {
+        Some(trailers) => Tail::Trailers(Some(trailers)),
+        None => Tail::Nothing,
+    };
+    let mut head: response::Parts = Response::new(()).into_parts().0;
+    head.status = whole.status;
+    head.headers = whole.headers;
+    head.headers
         .insert(REPLAYED, HeaderValue::from_static("true"));
-    response.extensions_mut().insert(Recorded);
-    response
-}
-
-/// Reads a response and keeps it.
-struct Keeper<St> {
-    key: String,
-    fingerprint: Fingerprint,
-    lock: HeldLock,
-    options: Arc<Options<St>>,
-}
-
-impl<St: ReplayStore> Keeper<St> {
-    async fn begin(&self) -> Result<Begun, super::StoreError> {
-        self.options
-            .store
-            .begin(&self.key, self.lock.token(), self.options.ttl)
-            .await
-    }
-
-    async fn keep<B>(self, mut head: response::Parts, body: B) -> Response<ReplayBody<B>>
-    where
-        B: Body<Data = Bytes, Error: Into<BoxError>>,
-    {
-        let (start, tail) = read_ahead(body, self.options.max_response).await;
-        let answer = match &tail {
-            // half a response is a failure, and so are some of gRPC's statuses
-            Tail::Failed(_) => return Response::from_parts(head, ReplayBody::new(start, tail)),
-            Tail::Trailers(Some(trailers)) if status_failed(trailers) == Some(true) => {
-                return Response::from_parts(head, ReplayBody::new(start, tail));
-            }
-            Tail::Nothing => Answer::Whole {
-                status: head.status,
-                headers: self.chosen(&head.headers),
-                body: start.clone(),
-            },
-            _ => Answer::TooLarge,
-        };
-        if self.write(&answer).await {
-            head.extensions.insert(Recorded);
-        }
-        Response::from_parts(head, ReplayBody::new(start, tail))
-    }
-
-    fn chosen(&self, headers: &HeaderMap) -> HeaderMap {
-        let mut chosen = HeaderMap::new();
-        for name in &*self.options.headers {
-            for value in headers.get_all(name) {
-                chosen.append(name.clone(), value.clone());
-            }
-        }
-        chosen
-    }
-
-    async fn write(&self, answer: &Answer) -> bool {
-        if self.lock.is_lost() {
-            return false;
-        }
-        let record = record::encode(&self.fingerprint, answer);
-        match self
-            .options
-            .store
-            .finish(&self.key, self.lock.token(), record, self.options.ttl)
-            .await
-        {
-            Ok(true) => true,
-            Ok(false) => {
-                tracing::warn!(
-                    "a first answer is not kept: a later holder of the lock has been at the store"
-                );
-                false
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a first answer is not kept: repeated, its request runs again");
-                false
-            }
-        }
-    }
-}
-
-/// At most `most` bytes, and what follows them.
-async fn read_ahead<B>(body: B, most: usize) -> (Bytes, Tail<B>)
-where
-    B: Body<Data = Bytes, Error: Into<BoxError>>,
-{
-    if body.size_hint().lower() > most as u64 {
-        return (Bytes::new(), Tail::Rest(body));
-    }
-    let mut body = Box::pin(body);
-    let mut start = BytesMut::new();
-    loop {
-        let tail = match body.frame().await {
-            None => Tail::Nothing,
-            Some(Err(error)) => Tail::Failed(Some(error.into())),
-            Some(Ok(frame)) => match frame.into_data() {
-                Ok(data) => {
-                    start.extend_from_slice(&data);
-                    if start.len() <= most {
-                        continue;
-                    }
-                    Tail::Boxed(body)
-                }
-                Err(frame) => Tail::Trailers(frame.into_trailers().ok()),
-            },
-        };
-        return (start.freeze(), tail);
-    }
+    head.extensions.insert(Recorded);
+    Response::from_parts(head, ReplayBody::new(whole.body, tail))
 }

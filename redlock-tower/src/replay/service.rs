@@ -11,7 +11,7 @@ use crate::{
     reject::Rejection,
 };
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body::Body;
 use pin_project::pin_project;
 use sha2::{Digest as _, Sha256};
@@ -28,6 +28,22 @@ use tower_service::Service;
 /// The mark on a response that is kept, or was: the record is in place of a window.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Recorded;
+
+/// In the extensions of a response: the answer is kept whatever its status, as the handler took the request.
+///
+/// For a refusal that is final, which a repetition must not try again.
+///
+/// ```
+/// use axum::{Extension, http::StatusCode, response::IntoResponse};
+/// use redlock_tower::replay::Keep;
+///
+/// async fn pay() -> impl IntoResponse {
+///     (StatusCode::PAYMENT_REQUIRED, Extension(Keep), "the card was declined")
+/// }
+/// # let _ = pay;
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Keep;
 
 /// In whose name a request is recorded: the way from the layer's key to the name of the record.
 #[derive(Clone)]
@@ -93,9 +109,10 @@ where
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         // taken out, so that it is never another layer's further in
         let scope = request.extensions_mut().remove::<RecordScope>();
+        let scope = scope.filter(|_| request.method() != Method::CONNECT);
         let lock = request.extensions().get::<HeldLock>();
         let state = match (scope.zip(lock), key::idempotency(request.headers())) {
-            // without a lock nothing guards the store
+            // without a lock nothing guards the store, and a tunnel has no answer to keep
             (None, _) | (_, Ok(None)) => State::Pass(self.inner.call(request)),
             (_, Err(error)) => {
                 let policy = &self.policy.0;

@@ -1,8 +1,12 @@
 //! The first answer again: to whom, when, and what of it.
 
+mod answer;
 mod disconnect;
+mod lifetime;
 mod namespace;
+mod request;
 mod scope;
+mod success;
 
 use axum::body::{Body, Bytes};
 use http::{HeaderMap, Request, Response};

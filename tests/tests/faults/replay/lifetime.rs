@@ -1,0 +1,140 @@
+//! How long a record lives.
+
+use super::{SOON, by_user, locks, read, replayed, submit};
+use axum::{Router, extract::State, routing::post};
+use http::StatusCode;
+use redlock::FencingToken;
+use redlock_tower::{
+    HeldLock, RedlockLayer,
+    replay::{Begun, MemoryStore, RedisStore, ReplayStore, StoreError},
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+use tests::eventually;
+use tokio::{sync::Semaphore, time::sleep};
+use tower::ServiceExt as _;
+
+type Runs = Arc<AtomicUsize>;
+
+/// A handler that takes ten times as long as its record is to live.
+fn slow(runs: &Runs, takes: Duration) -> Router {
+    let handler = move |State(runs): State<Runs>| async move {
+        sleep(takes).await;
+        format!("run {}", runs.fetch_add(1, SeqCst) + 1)
+    };
+    Router::new()
+        .route("/", post(handler))
+        .with_state(Arc::clone(runs))
+}
+
+async fn answered_again(app: &Router) -> bool {
+    let answer = app.clone().oneshot(submit("/", "1", "")).await.unwrap();
+    replayed(&read(answer).await)
+}
+
+#[tokio::test]
+async fn f48_a_handler_slower_than_its_records_ttl_is_recorded() {
+    let cluster = tests::Cluster::start(1).await;
+    let (memory, redis) = (MemoryStore::new(), RedisStore::new(&cluster.node(0).url()));
+    let redis = redis.unwrap();
+    let ttl = Duration::from_secs(2);
+    let layer = RedlockLayer::new(locks().await, by_user());
+    let runs = [Runs::default(), Runs::default()];
+    let apps = [
+        slow(&runs[0], 2 * ttl).layer(layer.clone().replay(memory, ttl)),
+        slow(&runs[1], 2 * ttl).layer(layer.namespace("redis").replay(redis, ttl)),
+    ];
+    for (app, runs) in apps.iter().zip(&runs) {
+        assert!(!answered_again(app).await);
+        assert!(answered_again(app).await);
+        assert_eq!(runs.load(SeqCst), 1);
+    }
+}
+
+/// A store that counts the notes of running handlers, and forgets what is over.
+#[derive(Clone, Default)]
+struct Counting(MemoryStore, Runs);
+
+impl ReplayStore for Counting {
+    async fn begin(
+        &self,
+        key: &str,
+        token: FencingToken,
+        ttl: Duration,
+    ) -> Result<Begun, StoreError> {
+        self.1.fetch_add(1, SeqCst);
+        self.0.begin(key, token, ttl).await
+    }
+
+    async fn finish(
+        &self,
+        key: &str,
+        token: FencingToken,
+        record: Vec<u8>,
+        ttl: Duration,
+    ) -> Result<bool, StoreError> {
+        self.0.finish(key, token, record, ttl).await
+    }
+}
+
+/// However long it takes: the note of a running handler is renewed. Ten minutes pass at once, on a clock of the test's own.
+#[tokio::test(start_paused = true)]
+async fn f48_however_slow() {
+    let (runs, store) = (Runs::default(), Counting::default());
+    let layer = RedlockLayer::new(locks().await, by_user());
+    let layer = layer.replay(store.clone(), Duration::from_secs(1));
+    let app = slow(&runs, Duration::from_secs(600)).layer(layer);
+    assert!(!answered_again(&app).await);
+    assert!(answered_again(&app).await);
+    let begun = store.1.load(SeqCst);
+    assert!((20..200).contains(&begun), "{begun} notes");
+    assert_eq!(runs.load(SeqCst), 1);
+}
+
+/// A handler that took the lock along answers at once, and its record lives for as long as the job.
+#[tokio::test]
+async fn f48_a_job_under_the_lock_keeps_its_record() {
+    let (runs, door) = (Runs::default(), Arc::new(Semaphore::new(0)));
+    let handler = {
+        let (runs, door) = (Arc::clone(&runs), Arc::clone(&door));
+        move |lock: HeldLock| async move {
+            runs.fetch_add(1, SeqCst);
+            let guard = lock.into_guard().unwrap();
+            tokio::spawn(async move {
+                door.acquire().await.unwrap().forget();
+                guard.release().await.unwrap();
+            });
+            StatusCode::ACCEPTED
+        }
+    };
+    let ttl = Duration::from_secs(1);
+    let layer = RedlockLayer::new(locks().await, by_user()).replay(MemoryStore::new(), ttl);
+    let app = Router::new().route("/", post(handler)).layer(layer);
+    assert!(!answered_again(&app).await);
+    sleep(3 * ttl).await;
+    let busy = app.clone().oneshot(submit("/", "1", "")).await.unwrap();
+    assert_eq!(busy.status(), 409);
+    door.add_permits(1);
+    eventually(SOON, async || answered_again(&app).await).await;
+    assert_eq!(runs.load(SeqCst), 1);
+}
+
+/// And no longer: a record that is over is over.
+#[tokio::test]
+async fn f48_a_record_ends() {
+    let runs = Runs::default();
+    let layer = RedlockLayer::new(locks().await, by_user());
+    let layer = layer.replay(MemoryStore::new(), Duration::from_millis(100));
+    let app = slow(&runs, Duration::ZERO).layer(layer);
+    assert!(!answered_again(&app).await);
+    eventually(SOON, async || {
+        answered_again(&app).await;
+        runs.load(SeqCst) > 1
+    })
+    .await;
+}

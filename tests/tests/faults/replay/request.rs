@@ -1,0 +1,115 @@
+//! What is the same request, and what cannot be read of one.
+
+use super::{DAY, by_user, locks, read, replayed, submit};
+use axum::{
+    Router,
+    body::Body,
+    routing::{post, put},
+};
+use bytes::Bytes;
+use futures_util::stream;
+use http::Request;
+use redlock_tower::{KeyExtractor as _, RedlockLayer, key, replay::MemoryStore};
+use tower::ServiceExt as _;
+use tower_http::limit::RequestBodyLimitLayer;
+
+fn routes() -> Router {
+    let handler = async || "done";
+    Router::new()
+        .route("/orders/{id}", post(handler).put(handler))
+        .route("/refunds", post(handler))
+        .route("/either", put(handler).patch(handler))
+}
+
+async fn send(app: &Router, request: Request<Body>) -> (u16, bool) {
+    let answer = read(app.clone().oneshot(request).await.unwrap()).await;
+    (answer.status, replayed(&answer))
+}
+
+/// An `Idempotency-Key` is its client's, on all routes: used for anything else, it is a mistake.
+#[tokio::test]
+async fn f52_another_method_path_query_or_body_is_422() {
+    let layer = RedlockLayer::new(locks().await, by_user()).replay(MemoryStore::new(), DAY);
+    let per_submit = by_user().and(key::idempotency_key());
+    let also = RedlockLayer::new(locks().await, per_submit).replay(MemoryStore::new(), DAY);
+    for app in [routes().layer(layer), routes().layer(also)] {
+        let first = || submit("/orders/7", "1", "5 EUR");
+        assert_eq!(send(&app, first()).await, (200, false));
+        let mut by_put = first();
+        *by_put.method_mut() = http::Method::PUT;
+        for other in [
+            by_put,
+            submit("/orders/8", "1", "5 EUR"),
+            submit("/orders/7?dry=1", "1", "5 EUR"),
+            submit("/refunds", "1", "5 EUR"),
+            submit("/orders/7", "1", "6 EUR"),
+        ] {
+            let shown = format!("{other:?}");
+            assert_eq!(send(&app, other).await, (422, false), "{shown}");
+        }
+        assert_eq!(send(&app, first()).await, (200, true));
+        assert_eq!(send(&app, submit("/refunds", "2", "")).await, (200, false));
+    }
+}
+
+fn form(boundary: &str, amount: &str) -> Request<Body> {
+    let body = format!(
+        "--{boundary}\r\nContent-Disposition: form-data; name=\"amount\"\r\n\r\n{amount}\r\n--{boundary}--\r\n"
+    );
+    let mut request = submit("/refunds", "1", body);
+    let kind = format!("multipart/form-data; boundary={boundary}");
+    let kind = kind.parse().unwrap();
+    request.headers_mut().insert("content-type", kind);
+    request
+}
+
+/// A browser and most clients draw a boundary for each try.
+#[tokio::test]
+async fn f52_a_repeated_form_has_another_boundary() {
+    let layer = RedlockLayer::new(locks().await, by_user()).replay(MemoryStore::new(), DAY);
+    let app = routes().layer(layer);
+    assert_eq!(send(&app, form("first", "5")).await, (200, false));
+    assert_eq!(send(&app, form("another-one", "5")).await, (200, true));
+    assert_eq!(send(&app, form("first", "6")).await, (422, false));
+}
+
+#[tokio::test]
+async fn f52_the_fingerprint_is_a_choice() {
+    let layer = RedlockLayer::new(locks().await, by_user())
+        .replay(MemoryStore::new(), DAY)
+        .replay_fingerprint(|head, body| {
+            let amount = body.split(|byte| *byte == b' ').next().unwrap_or_default();
+            [head.uri.path().as_bytes(), amount].concat()
+        });
+    let app = routes().layer(layer);
+    let with = |body: &'static str| submit("/refunds?try=1", "1", body);
+    assert_eq!(send(&app, with("5 EUR sent at 10:00")).await, (200, false));
+    assert_eq!(send(&app, with("5 EUR sent at 10:01")).await, (200, true));
+    assert_eq!(send(&app, with("6 EUR sent at 10:00")).await, (422, false));
+}
+
+/// A limit outside of the layer is found out while the body is read, if the client does not announce its length.
+#[tokio::test]
+async fn f52_a_body_over_a_limit_outside_is_413() {
+    let layer = RedlockLayer::new(locks().await, by_user()).replay(MemoryStore::new(), DAY);
+    let app = routes().layer(layer);
+    let chunks = || {
+        let chunks = (0..5).map(|_| Ok::<_, std::io::Error>(Bytes::from(vec![b'x'; 1000])));
+        submit("/refunds", "1", Body::from_stream(stream::iter(chunks)))
+    };
+    let limited = app.clone().layer(RequestBodyLimitLayer::new(2000));
+    assert_eq!(send(&limited, chunks()).await, (413, false));
+    // read by hand, as other limits do
+    let boxed = app.clone().layer(axum::middleware::map_request(
+        async |request: axum::extract::Request| {
+            request.map(|body| Body::new(http_body_util::Limited::new(body, 2000)))
+        },
+    ));
+    assert_eq!(send(&boxed, chunks()).await, (413, false));
+    // nothing was run under the key
+    assert_eq!(send(&app, chunks()).await, (200, false));
+    // the client that broke off is told to try again
+    let broken = stream::iter([Ok(Bytes::new()), Err(std::io::Error::other("gone"))]);
+    let broken = submit("/refunds", "2", Body::from_stream(broken));
+    assert_eq!(send(&app, broken).await, (400, false));
+}
