@@ -250,10 +250,8 @@ impl Builder {
         let retention = self
             .fence_retention
             .unwrap_or(self.max_ttl + self.clock_skew + Duration::from_secs(600));
-        let strict = (self.restart_guard == RestartGuard::Strict).then(|| {
-            let guard_time = guard_time::guard_time(self.max_ttl, self.clock_skew);
-            Strict::new(&self.namespace, self.max_ttl, guard_time)
-        });
+        let strict = (self.restart_guard == RestartGuard::Strict)
+            .then(|| Strict::new(&self.namespace, self.max_ttl, self.clock_skew));
         let nodes = Nodes {
             strict,
             clock,
@@ -273,6 +271,8 @@ impl Builder {
             states,
             places,
             wakes: Arc::default(),
+            #[cfg(feature = "cluster")]
+            namespace: self.namespace.clone(),
             channel: format!("{}redlock:inbox:", self.namespace),
             drivers: Mutex::default(),
         };

@@ -1,12 +1,13 @@
 //! How the nodes are: at the first contact, and whenever somebody asks.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
 use crate::{
+    clock::Instant,
     core::Core,
     error::{Error, Result},
     key::Key,
-    node::{FaultKind, NodeState as Node, Reply, What},
+    node::{FaultKind, NodeState as Node, Part, Reply, What},
     round::survey::{self, Answer, Answers},
 };
 
@@ -22,6 +23,20 @@ pub struct NodeHealth {
     pub latency: Option<Duration>,
     /// The server's version; empty if it never told.
     pub version: String,
+    /// The masters of a Redis Cluster; empty for other nodes.
+    pub servers: Vec<ServerHealth>,
+}
+
+/// How one master of a Redis Cluster is.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ServerHealth {
+    /// The server's address.
+    pub server: String,
+    /// The hash slots that it has: the first and the last of each range.
+    pub slots: Vec<RangeInclusive<u16>>,
+    /// Whether it votes.
+    pub state: NodeState,
 }
 
 /// Whether a node votes.
@@ -34,6 +49,12 @@ pub enum NodeState {
     Quarantined {
         /// What is left of the guard time.
         left: Duration,
+    },
+    /// Some servers of a Redis Cluster have no vote, for the keys of their slots; the others have. Which they are stands
+    /// in [`NodeHealth::servers`].
+    Partial {
+        /// The servers without a vote with their slots, and why.
+        cause: String,
     },
     /// It has no vote.
     Down {
@@ -49,22 +70,62 @@ pub(crate) async fn ask(core: &Arc<Core>) -> Vec<NodeHealth> {
     };
     let nodes = core.nodes.states.iter().zip(answers);
     nodes
-        .map(|(node, answer)| NodeHealth {
-            node: node.name().to_owned(),
-            version: node.version(),
-            latency: answer.as_ref().ok().map(|answer| answer.latency),
-            state: match answer {
-                Ok(Answer {
-                    reply: Reply::Abstains { left },
-                    ..
-                }) => NodeState::Quarantined { left },
-                Ok(_) => NodeState::Up,
-                Err(fault) => NodeState::Down {
-                    cause: fault.to_string(),
+        .map(|(node, answer)| {
+            let servers = servers(node, core.nodes.now());
+            NodeHealth {
+                node: node.name().to_owned(),
+                version: node.version(),
+                latency: answer.as_ref().ok().map(|answer| answer.latency),
+                state: match answer {
+                    Err(fault) => NodeState::Down {
+                        cause: fault.to_string(),
+                    },
+                    Ok(answer) => match (answer.reply, without_vote(&servers)) {
+                        (_, Some(cause)) => NodeState::Partial { cause },
+                        (Reply::Abstains { left }, None) => NodeState::Quarantined { left },
+                        (_, None) => NodeState::Up,
+                    },
                 },
-            },
+                servers,
+            }
         })
         .collect()
+}
+
+fn servers(node: &Node, now: Instant) -> Vec<ServerHealth> {
+    let health = |part: Part| ServerHealth {
+        server: part.server,
+        slots: part
+            .slots
+            .into_iter()
+            .map(|(first, last)| first..=last)
+            .collect(),
+        state: match (part.fault, part.left) {
+            (Some(fault), _) => NodeState::Down {
+                cause: fault.to_string(),
+            },
+            (None, Some(left)) => NodeState::Quarantined { left },
+            (None, None) => NodeState::Up,
+        },
+    };
+    node.look_at_parts(now).into_iter().map(health).collect()
+}
+
+/// The servers of a cluster that are down, with their slots.
+fn without_vote(servers: &[ServerHealth]) -> Option<String> {
+    let down = servers.iter().filter_map(|server| match &server.state {
+        NodeState::Down { cause } => {
+            let slots = server
+                .slots
+                .iter()
+                .map(|slots| format!("{}-{}", slots.start(), slots.end()));
+            let slots = slots.collect::<Vec<_>>().join(", ");
+            Some(format!("{} (slots {slots}): {cause}", server.server))
+        }
+        _ => None,
+    });
+    let down: Vec<String> = down.collect();
+    (!down.is_empty()).then(|| down.join("; "))
 }
 
 /// Waits for each node's first answer, tells how it is, and fails where no quorum is to be had.
@@ -72,7 +133,15 @@ pub(crate) async fn first_contact(core: &Arc<Core>) -> Result<()> {
     let answers = ping(core).await?;
     for (node, answer) in core.nodes.states.iter().zip(&answers.0) {
         match answer {
-            Ok(answer) => describe(node, answer),
+            Ok(answer) => {
+                describe(node, answer);
+                if let Some(cause) = without_vote(&servers(node, core.nodes.now())) {
+                    tracing::warn!(
+                        node = node.name(), %cause,
+                        "servers of the cluster unavailable: the keys of their slots lack its vote"
+                    );
+                }
+            }
             Err(fault) => {
                 tracing::warn!(node = node.name(), cause = %fault, "node unavailable");
                 let misconfigured = [

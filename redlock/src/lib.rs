@@ -46,7 +46,7 @@ pub use crate::{
     defaults::{get_default, set_default},
     error::{Error, ErrorKind, FaultKind, NodeError, Result},
     guard::{Guard, Held, Lost},
-    health::{NodeHealth, NodeState},
+    health::{NodeHealth, NodeState, ServerHealth},
     look::Holder,
     node::{NodeAddress, memory},
     protocol::{guard_time::RestartGuard, token::FencingToken},

@@ -317,7 +317,7 @@ impl Pursuit<'_> {
     /// A place in the line of processes, where the inbox is heard on a majority.
     fn enlist(&self, driver: &Arc<Driver>) -> Option<Enlisted> {
         let nodes = &self.core().nodes;
-        (self.terms.fencing && driver.hears() >= nodes.quorum())
+        (self.terms.fencing && driver.hears(self.key) >= nodes.quorum())
             .then(|| Enlisted::new(nodes, driver, self.key))
     }
 

@@ -17,8 +17,12 @@
 pub mod cluster;
 mod eventually;
 mod logs;
+mod managed;
 pub mod proxy;
+pub mod sharded;
 
 pub use cluster::{Cluster, Node};
 pub use eventually::{eventually, within};
 pub use logs::Logs;
+pub use managed::Managed;
+pub use sharded::Sharded;

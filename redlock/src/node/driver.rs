@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, Instant},
+    key::Key,
     mutant::{self, Mutant},
     protocol::{
         guard_time::{self, RestartGuard},
@@ -56,6 +57,9 @@ pub(crate) struct Nodes {
     pub(crate) retention: Duration,
     /// Who waits here to be woken.
     pub(crate) wakes: Arc<Wakes>,
+    /// What stands before all keys.
+    #[cfg(feature = "cluster")]
+    pub(crate) namespace: String,
     /// What stands before the inboxes of processes, as channels.
     pub(crate) channel: String,
     pub(crate) drivers: Mutex<Vec<(Id, Arc<Driver>)>>,
@@ -167,7 +171,7 @@ pub(crate) struct Driver {
 #[derive(Debug)]
 enum Way {
     Lane(Lane),
-    Memory(memory::Port),
+    Memory(Box<memory::Port>),
     #[cfg(feature = "cluster")]
     Shards(Shards),
 }
@@ -201,7 +205,7 @@ impl Driver {
                     lives.push(life);
                     Way::Lane(lane)
                 }
-                Place::Memory(node) => Way::Memory(memory::Port::new(nodes, index, node)),
+                Place::Memory(node) => Way::Memory(Box::new(memory::Port::new(nodes, index, node))),
             })
             .collect();
         if !lives.is_empty() {
@@ -217,13 +221,14 @@ impl Driver {
         &self.inbox
     }
 
-    /// On how many nodes the inbox is listened to.
-    pub(crate) fn hears(&self) -> usize {
+    /// On how many nodes the inbox is listened to, for what is told of `key`.
+    #[cfg_attr(not(feature = "cluster"), expect(unused_variables))]
+    pub(crate) fn hears(&self, key: &Key) -> usize {
         let hears = |way: &&Way| match way {
             Way::Lane(lane) => lane.hears(),
             Way::Memory(_) => true,
             #[cfg(feature = "cluster")]
-            Way::Shards(shards) => shards.hears(),
+            Way::Shards(shards) => shards.hears(key),
         };
         self.ways.iter().filter(hears).count()
     }

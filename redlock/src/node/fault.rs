@@ -80,6 +80,18 @@ impl Fault {
         )
     }
 
+    /// The call was carried out, but its slot has no vote for this long.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn moved(slot: u16, left: Duration) -> Self {
+        Self::unknown(
+            FaultKind::Quarantined,
+            format!(
+                "slot {slot} moved to it lately, and it may not know the locks there: no vote for another {} s",
+                left.as_secs() + 1
+            ),
+        )
+    }
+
     /// The call was not carried out and never will be.
     pub(crate) fn untouched(kind: FaultKind, text: impl Into<Cow<'static, str>>) -> Self {
         Self {

@@ -517,6 +517,9 @@ impl<'a> Serving<'a> {
 
     /// Sends what waits and delivers what has come, until there is nothing more of either.
     fn poll_link(&mut self, cx: &mut Context<'_>) -> Result<(), Fault> {
+        if let Poll::Ready(fault) = self.link.poll_replaced(cx) {
+            return Err(fault);
+        }
         loop {
             self.fill();
             if let Poll::Ready(Err(fault)) = self.link.poll_flush(cx) {
@@ -626,8 +629,8 @@ impl<'a> Serving<'a> {
             }
             op.ballot.asked_again(op.node);
             self.again.push(Asked {
+                step: first_step(&op),
                 op,
-                step: Step::First,
                 again: true,
             });
         }
@@ -672,8 +675,7 @@ impl<'a> Serving<'a> {
             if asked.again && asked.step == Step::First && self.link.write_take_back(call) {
                 self.sent.push_own(Own::Word);
             }
-            self.link.write(call, asked.step);
-            self.sent.push(asked);
+            write(&mut self.link, &mut self.sent, asked);
         }
         // Until there is nothing left or no room: of those that wait, nobody may want any.
         loop {
@@ -689,13 +691,13 @@ impl<'a> Serving<'a> {
                 if op.ballot.wanted() {
                     let call = op.ballot.call();
                     self.doubt = self.doubt.min(doubt(call, limit, round_trip));
-                    self.link.write(call, Step::First);
                     op.ballot.sent(op.node);
-                    self.sent.push(Asked {
+                    let asked = Asked {
+                        step: first_step(&op),
                         op,
-                        step: Step::First,
                         again: false,
-                    });
+                    };
+                    write(&mut self.link, &mut self.sent, asked);
                 } else {
                     op.answer(Reply::Failed(Fault::untouched(
                         FaultKind::TimedOut,
@@ -712,6 +714,8 @@ impl<'a> Serving<'a> {
             return Ok(false);
         };
         let (now, barred) = (self.shared.clock.now(), self.shared.state.barred());
+        let unconfirmed = || self.shared.strict.as_ref().and(self.link.unconfirmed(now));
+        let barred = barred.or_else(unconfirmed);
         let mut next = first;
         loop {
             match next? {
@@ -789,4 +793,21 @@ impl<'a> Serving<'a> {
         });
         leave.map_or(Ok(()), Err)
     }
+}
+
+fn first_step(op: &Op) -> Step {
+    match op.ballot.is_importing() {
+        true => Step::Importing,
+        false => Step::First,
+    }
+}
+
+/// Writes the command of an operation behind those that were sent.
+fn write(link: &mut Link, sent: &mut Sent, asked: Asked) {
+    if asked.step.is_importing() {
+        link.write_asking();
+        sent.push_own(Own::Word);
+    }
+    link.write(asked.op.ballot.call(), asked.step);
+    sent.push(asked);
 }

@@ -9,6 +9,8 @@ mod lane;
 mod lanes;
 mod lists;
 pub mod memory;
+#[cfg(feature = "cluster")]
+mod moves;
 mod redis;
 mod sent;
 #[cfg(feature = "cluster")]
@@ -30,7 +32,7 @@ pub(crate) use lists::Lists;
 pub(crate) use redis::Access;
 #[cfg(feature = "__fuzzing")]
 pub use redis::read;
-pub(crate) use state::NodeState;
+pub(crate) use state::{NodeState, Part};
 pub(crate) use strict::{Strict, is_reserved};
 pub(crate) use wake::{Rung, Waiting, Wakes};
 
@@ -90,6 +92,14 @@ pub(crate) enum What {
 }
 
 impl What {
+    /// Whether a yes is worth nothing if the node may have forgotten locks.
+    pub(crate) fn needs_trust(&self) -> bool {
+        matches!(
+            self,
+            Self::Acquire { .. } | Self::Extend { .. } | Self::Settle { .. }
+        )
+    }
+
     /// Sent until it is carried out, however late: what an acquire or an extension wrote, or may write yet when a node
     /// that was silent works through its buffers, must not stay.
     pub(crate) fn must_arrive(&self) -> bool {
@@ -253,6 +263,10 @@ pub(crate) trait Ballot: Send + Sync {
     /// thousands. `None` where it is that already.
     fn deferred(&self, _now: Instant) -> Option<Arc<dyn Ballot>> {
         None
+    }
+    /// Whether it goes to the server of a cluster that the key's slot is on its way to.
+    fn is_importing(&self) -> bool {
+        false
     }
     /// Which server of a cluster votes for it, before its vote.
     #[cfg(feature = "cluster")]

@@ -11,6 +11,7 @@ use std::{
 use super::{Fault, FaultKind, Info, Reply};
 use crate::{
     clock::Instant,
+    key::Key,
     mutant::{self, Mutant},
     protocol::guard_time::{self, RestartGuard},
     sync::lock,
@@ -29,6 +30,9 @@ pub(crate) struct NodeState {
     known: Mutex<Known>,
     /// The servers of a cluster; other nodes have none.
     parts: Mutex<Vec<Arc<NodeState>>>,
+    /// Who serves the slots of a cluster.
+    #[cfg(feature = "cluster")]
+    pub(super) moves: super::moves::Moves,
 }
 
 #[derive(Debug, Default)]
@@ -48,6 +52,19 @@ struct Known {
     barred: Option<Fault>,
     /// Why it cannot be reached, where it cannot.
     down: Option<Fault>,
+    /// As a server of a cluster: the first and the last slot of each range that it has.
+    slots: Vec<(u16, u16)>,
+}
+
+/// How a server of a cluster is.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) server: String,
+    pub(crate) slots: Vec<(u16, u16)>,
+    /// Why it has no vote.
+    pub(crate) fault: Option<Fault>,
+    /// For how long its votes, or those for some of its slots, do not count.
+    pub(crate) left: Option<Duration>,
 }
 
 impl NodeState {
@@ -63,25 +80,65 @@ impl NodeState {
                 ..Known::default()
             }),
             parts: Mutex::default(),
+            #[cfg(feature = "cluster")]
+            moves: super::moves::Moves::default(),
         }
     }
 
-    /// The states of the servers of a cluster, by name. One that was not among them before has taken over from another
-    /// and may have forgotten locks.
+    /// The states of the servers of a cluster, by name.
     #[cfg(feature = "cluster")]
-    pub(crate) fn parts(&self, names: &[String]) -> Vec<Arc<Self>> {
+    pub(crate) fn parts(&self, servers: &[(&str, Vec<(u16, u16)>)]) -> Vec<Arc<Self>> {
         let mut parts = lock(&self.parts);
-        let first = parts.is_empty();
-        let named = names.iter().map(|name| {
-            let known = parts.iter().find(|part| part.name == *name);
-            known.cloned().unwrap_or_else(|| {
-                let part = Self::new(name);
-                lock(&part.known).forgot = !first;
-                Arc::new(part)
-            })
+        let named = servers.iter().map(|(name, slots)| {
+            let known = parts.iter().find(|part| part.name == *name).cloned();
+            let part = known.unwrap_or_else(|| Arc::new(Self::new(name)));
+            lock(&part.known).slots.clone_from(slots);
+            part
         });
-        *parts = named.collect();
-        parts.clone()
+        let named: Vec<Arc<Self>> = named.collect();
+        // Those without slots that are in use: slots are on their way to them.
+        let in_use = |part: &Arc<Self>| Arc::strong_count(part) > 1;
+        let others = parts.iter().filter(|part| {
+            let is_named = named.iter().any(|other| Arc::ptr_eq(part, other));
+            if !is_named {
+                lock(&part.known).slots.clear();
+            }
+            !is_named && in_use(part)
+        });
+        *parts = named.iter().chain(others).cloned().collect();
+        named
+    }
+
+    /// The state of a further server of a cluster, which has no slots yet.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn another_part(&self, server: &str) -> Arc<Self> {
+        let mut parts = lock(&self.parts);
+        let known = parts.iter().find(|part| part.name == server).cloned();
+        known.unwrap_or_else(|| {
+            let part = Arc::new(Self::new(server));
+            parts.push(Arc::clone(&part));
+            part
+        })
+    }
+
+    /// How the servers of a cluster are; other nodes have none.
+    pub(crate) fn look_at_parts(&self, now: Instant) -> Vec<Part> {
+        let mut parts = lock(&self.parts).clone();
+        parts.retain(|part| !lock(&part.known).slots.is_empty());
+        let look = |part: &Arc<Self>| {
+            let known = lock(&part.known);
+            let moved = known
+                .slots
+                .iter()
+                .filter_map(|slots| self.moved_within(*slots, now));
+            Part {
+                server: part.name.clone(),
+                left: moved.chain(part.quarantined(now)).max(),
+                fault: known.barred.clone().or_else(|| known.down.clone()),
+                slots: known.slots.clone(),
+            }
+        };
+        parts.iter().map(look).collect()
     }
 
     /// What the process with this run id is called, where it is this node's.
@@ -159,6 +216,29 @@ impl NodeState {
     pub(crate) fn quarantined(&self, now: Instant) -> Option<Duration> {
         let left = Instant::from_micros(self.no_vote_until.load(Relaxed)).saturating_since(now);
         (!left.is_zero() && !mutant::on(Mutant::QuarantinedCounted)).then_some(left)
+    }
+
+    /// For how long the key has no vote since its slot moved, where the node is a cluster.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn moved(&self, key: &Key, now: Instant) -> Option<Duration> {
+        self.moves.longest(now)?;
+        self.moves.left(super::redis::slot_of(key.lock()), now)
+    }
+
+    #[cfg(not(feature = "cluster"))]
+    pub(crate) fn moved(&self, _: &Key, _: Instant) -> Option<Duration> {
+        None
+    }
+
+    /// For how long any of these slots has no vote, from the first to the last.
+    #[cfg(feature = "cluster")]
+    fn moved_within(&self, slots: (u16, u16), now: Instant) -> Option<Duration> {
+        self.moves.longest_within(slots, now)
+    }
+
+    #[cfg(not(feature = "cluster"))]
+    fn moved_within(&self, _: (u16, u16), _: Instant) -> Option<Duration> {
+        None
     }
 
     /// What a reply of this node is worth: a yes of a node that may have forgotten is none.

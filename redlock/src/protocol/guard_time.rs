@@ -19,7 +19,8 @@ pub enum RestartGuard {
     ///
     /// Not covered:
     /// - What a node forgot before this client met it, other than by a restart; a restart of all nodes at once; single
-    ///   keys that were deleted or evicted; `SWAPDB`.
+    ///   keys that were deleted or evicted; `SWAPDB`. (Of slots of a Redis Cluster that moved it learns all the same: see
+    ///   the crate's documentation.)
     /// - What happened while this client had no connection to the node and left no other trace than missing keys.
     /// - A server, or a user, without `CLIENT TRACKING`: what empties its data is noticed on the next connection, where
     ///   it leaves a trace there.
@@ -30,8 +31,8 @@ pub enum RestartGuard {
     ///   of the first start, whatever it was granted in between.
     #[default]
     Observed,
-    /// A marker on each node names the process that it was. A node whose marker is missing or names another process has
-    /// no vote for the guard time, towards every client and whatever its uptime. Covers what `Observed` does not, for
+    /// A marker on each node names the process that it was, and the election by which sentinels made it the master. A node
+    /// whose marker is missing, or names another process or an earlier election, has no vote for the guard time, towards every client and whatever its uptime. Covers what `Observed` does not, for
     /// some percent of the servers' time.
     ///
     /// A first deployment waits once for the guard time, or an operator vouches by
@@ -53,6 +54,21 @@ pub(crate) fn guard_time(max_ttl: Duration, skew: Duration) -> Duration {
         .saturating_add(max_ttl / 100)
         .saturating_add(skew)
         .saturating_add(Duration::from_micros(FencingToken::BLOCK))
+}
+
+/// The least time for which votes count after it was confirmed who serves: some round trips on a busy machine.
+const LEAST_CONFIRMED: Duration = Duration::from_secs(2);
+
+/// For how long votes count after a majority of the sentinels, or of the masters of a cluster, confirmed who serves: a
+/// server that was replaced may not know it yet.
+pub(crate) fn confirmed_for(skew: Duration) -> Duration {
+    skew.max(LEAST_CONFIRMED)
+}
+
+/// For how long a server has no vote that took over from another: until every lock has expired that its predecessor
+/// granted, also to clients that had not heard of it.
+pub(crate) fn after_a_move(max_ttl: Duration, skew: Duration) -> Duration {
+    guard_time(max_ttl, confirmed_for(skew))
 }
 
 /// For how long a node that this client meets for the first time has no vote.

@@ -20,7 +20,7 @@ use self::release::deferred;
 use crate::{
     clock::{Clock, Instant},
     error::NodeError,
-    node::{Ballot, Call, Driver, FaultKind, NodeState, Nodes, Op, Reply, What},
+    node::{Ballot, Call, Driver, FaultKind, NodeState, Nodes, Op, Reply},
     pending::Pending,
     protocol::votes::{AtomicNodeSet, Decision, NodeSet, Question, Tally},
     sync::lock,
@@ -168,16 +168,13 @@ impl Round {
     /// A node that has voted may turn out to have no vote: when one that is older is met after it.
     fn retract_doubtful(&self, votes: &mut Votes) {
         let Votes { tally, voters, .. } = votes;
-        let counts = matches!(
-            self.call.what,
-            What::Acquire { .. } | What::Extend { .. } | What::Settle { .. }
-        );
-        if counts && tally.decision() == Some(Decision::Won) {
+        if self.call.what.needs_trust() && tally.decision() == Some(Decision::Won) {
             let now = self.clock.now();
             for node in tally.agreed().iter() {
                 let voter = voters.iter().find(|(of, _)| *of == node);
                 let voter = voter.map_or(&self.states[node], |(_, server)| server);
-                if let Some(left) = voter.quarantined(now) {
+                let moved = self.states[node].moved(&self.call.key, now);
+                if let Some(left) = voter.quarantined(now).or(moved) {
                     tally.retract(node, left);
                 }
             }
@@ -334,7 +331,7 @@ impl std::fmt::Debug for Round {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::key::Key;
+    use crate::{key::Key, node::What};
 
     #[derive(Default)]
     struct Touched(Mutex<NodeSet>);

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use redlock::{Builder, ErrorKind, FaultKind, NodeState, Redlock, RestartGuard};
-use tests::{Cluster, Node, eventually};
+use tests::{Cluster, Managed, eventually};
 use tokio::time::Instant;
 
 use crate::authority::Authority;
@@ -15,83 +15,8 @@ const SKEW: Duration = Duration::from_millis(500);
 /// `max_ttl` and 1 % and the skew.
 const GUARD_TIME: Duration = Duration::from_millis(2520);
 
-/// A master, its replica, and three sentinels who watch over them.
-struct Managed {
-    servers: Cluster,
-    sentinels: Cluster,
-}
-
-impl Managed {
-    async fn start(password: Option<&str>) -> Self {
-        let mut servers = Cluster::builder(2).arg(["--repl-diskless-sync-delay", "0"]);
-        if let Some(password) = password {
-            servers = servers.password(password).arg(["--masterauth", password]);
-        }
-        let servers = servers.start().await;
-        let port = servers.node(0).port();
-        let () = servers
-            .node(1)
-            .ask(redis::cmd("REPLICAOF").arg("127.0.0.1").arg(port))
-            .await;
-        eventually(BOUND, async || {
-            let info: String = servers
-                .node(1)
-                .ask(redis::cmd("INFO").arg("replication"))
-                .await;
-            info.contains("master_link_status:up")
-        })
-        .await;
-        let mut config = format!(
-            "sentinel monitor shop 127.0.0.1 {port} 2\n\
-             sentinel down-after-milliseconds shop 500\n\
-             sentinel failover-timeout shop 5000\n"
-        );
-        if let Some(password) = password {
-            config += &format!("sentinel auth-pass shop {password}\n");
-        }
-        let sentinels = Cluster::builder(3)
-            .config(&config)
-            .arg(["--sentinel"])
-            .start()
-            .await;
-        let managed = Self { servers, sentinels };
-        for sentinel in managed.sentinels.nodes() {
-            eventually(BOUND, async || {
-                let about: std::collections::HashMap<String, String> = sentinel
-                    .ask(redis::cmd("SENTINEL").arg("MASTER").arg("shop"))
-                    .await;
-                about["num-other-sentinels"] == "2" && about["num-slaves"] == "1"
-            })
-            .await;
-        }
-        managed
-    }
-
-    fn url(&self) -> String {
-        self.url_with("")
-    }
-
-    fn url_with(&self, login: &str) -> String {
-        let hosts: Vec<String> = self
-            .sentinels
-            .nodes()
-            .iter()
-            .map(|node| node.address().to_string())
-            .collect();
-        format!("redis+sentinel://{login}{}/shop", hosts.join(","))
-    }
-
-    fn client(&self, guard: RestartGuard) -> Builder {
-        settings(guard).node(self.url())
-    }
-
-    fn master(&self) -> &Node {
-        self.servers.node(0)
-    }
-
-    fn replica(&self) -> &Node {
-        self.servers.node(1)
-    }
+fn client(managed: &Managed, guard: RestartGuard) -> Builder {
+    settings(guard).node(managed.url())
 }
 
 fn settings(guard: RestartGuard) -> Builder {
@@ -110,14 +35,12 @@ async fn state(redlock: &Redlock) -> NodeState {
 #[tokio::test]
 async fn the_master_as_the_only_node() {
     let managed = Managed::start(None).await;
-    let one = managed
-        .client(RestartGuard::Off)
+    let one = client(&managed, RestartGuard::Off)
         .max_ttl(BOUND)
         .connect()
         .await
         .expect("a master");
-    let other = managed
-        .client(RestartGuard::Off)
+    let other = client(&managed, RestartGuard::Off)
         .max_ttl(BOUND)
         .connect()
         .await
@@ -131,13 +54,11 @@ async fn the_master_as_the_only_node() {
 #[tokio::test]
 async fn strict_a_failover_moves_the_lock_service_and_quarantines_the_new_master() {
     let managed = Managed::start(None).await;
-    let one = managed
-        .client(RestartGuard::Strict)
+    let one = client(&managed, RestartGuard::Strict)
         .connect()
         .await
         .expect("a master");
-    let other = managed
-        .client(RestartGuard::Strict)
+    let other = client(&managed, RestartGuard::Strict)
         .connect()
         .await
         .expect("a master");
@@ -156,8 +77,7 @@ async fn strict_a_failover_moves_the_lock_service_and_quarantines_the_new_master
     .await;
     let promoted = Instant::now();
     // Towards a client that comes later as well.
-    let late = managed
-        .client(RestartGuard::Strict)
+    let late = client(&managed, RestartGuard::Strict)
         .connect()
         .await
         .expect("a new master");
@@ -187,8 +107,7 @@ async fn strict_a_failover_moves_the_lock_service_and_quarantines_the_new_master
 #[tokio::test]
 async fn off_a_failover_moves_the_lock_service_at_once() {
     let managed = Managed::start(None).await;
-    let redlock = managed
-        .client(RestartGuard::Off)
+    let redlock = client(&managed, RestartGuard::Off)
         .connect()
         .await
         .expect("a master");
@@ -209,8 +128,7 @@ async fn off_a_failover_moves_the_lock_service_at_once() {
 #[tokio::test]
 async fn a_master_that_comes_back_as_a_replica_is_not_asked() {
     let managed = Managed::start(None).await;
-    let redlock = managed
-        .client(RestartGuard::Off)
+    let redlock = client(&managed, RestartGuard::Off)
         .connect()
         .await
         .expect("a master");
@@ -237,8 +155,7 @@ async fn a_master_that_comes_back_as_a_replica_is_not_asked() {
         info.is_ok_and(|info| info.contains("role:slave"))
     })
     .await;
-    let late = managed
-        .client(RestartGuard::Off)
+    let late = client(&managed, RestartGuard::Off)
         .connect()
         .await
         .expect("the new master");
@@ -271,8 +188,7 @@ async fn observed_is_refused_with_the_remedy() {
 async fn one_sentinel_hangs_and_is_not_waited_for() {
     let managed = Managed::start(None).await;
     managed.sentinels.node(0).pause();
-    let redlock = managed
-        .client(RestartGuard::Off)
+    let redlock = client(&managed, RestartGuard::Off)
         .connect()
         .await
         .expect("two of three sentinels");
@@ -284,8 +200,7 @@ async fn without_a_majority_of_the_sentinels_nobody_is_believed() {
     let managed = Managed::start(None).await;
     managed.sentinels.node(0).kill();
     managed.sentinels.node(1).kill();
-    let error = managed
-        .client(RestartGuard::Off)
+    let error = client(&managed, RestartGuard::Off)
         .connect()
         .await
         .expect_err("one of three sentinels");
@@ -357,7 +272,7 @@ async fn a_database() {
 async fn as_one_of_three_nodes() {
     let managed = Managed::start(None).await;
     let plain = Cluster::start(2).await;
-    let builder = managed.client(RestartGuard::Strict).nodes(plain.urls());
+    let builder = client(&managed, RestartGuard::Strict).nodes(plain.urls());
     let (one, other) = (builder.clone().connect().await, builder.connect().await);
     let (one, other) = (one.expect("three nodes"), other.expect("three nodes"));
     one.trust_nodes().await.expect("vouched for");
@@ -383,8 +298,7 @@ async fn as_one_of_three_nodes() {
 async fn listed_beside_itself() {
     let managed = Managed::start(None).await;
     let address = managed.master().address().to_string();
-    let error = managed
-        .client(RestartGuard::Off)
+    let error = client(&managed, RestartGuard::Off)
         .node(format!("redis://{address}"))
         .connect()
         .await

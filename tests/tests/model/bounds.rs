@@ -2,6 +2,7 @@
 
 use crate::config::{Config, Guard, Restart};
 use crate::lists::{Lists, Rule};
+use crate::moved::{FirstSight, MoveRule, Moved};
 use crate::observed::{Newcomer, Observed};
 
 /// Any token at any time, retries after STALE, requests that arrive again and again, early expiry.
@@ -332,4 +333,25 @@ pub(crate) const ONE_MORE: Lists = Lists {
     name: "lists with one node more",
     lists: [0b0_0011, 0b0_0111],
     ..ONE_EXCHANGED
+};
+
+/// The slot of a cluster moves, there and back. The guard time covers a lease and how long a vote counts after the map was
+/// confirmed.
+pub(crate) const SLOT_MOVES: Moved = Moved {
+    name: "a slot that moves",
+    clients: 2,
+    rule: MoveRule::Moves,
+    first_sight: FirstSight::Record { epoch: true },
+    confirmed: Some(1),
+    ttl: 2,
+    guard_time: 3,
+    moves: 2,
+};
+
+/// Sentinels replace the master, there and back.
+pub(crate) const MASTER_REPLACED: Moved = Moved {
+    name: "a master that is replaced",
+    rule: MoveRule::MarkedEpoch,
+    first_sight: FirstSight::Trusts,
+    ..SLOT_MOVES
 };

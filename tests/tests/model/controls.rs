@@ -4,6 +4,7 @@ use crate::actions::Protocol;
 use crate::bounds::*;
 use crate::config::Config;
 use crate::lists::{self, Lists, Rule};
+use crate::moved::{self, FirstSight, MoveRule, Moved};
 use crate::mutants::Mutant::{self, *};
 use crate::observed::{self, Newcomer, Observed};
 use crate::properties::{EXCLUSION, GUARD, ORDER, ORPHANS};
@@ -243,4 +244,69 @@ fn list_that_is_forgotten_before_its_locks() {
         lists::EXCLUSION,
         "a list that nodes forget while its locks are held",
     );
+}
+
+fn move_caught(model: Moved, why: &str) {
+    run::violates(&model, moved::EXCLUSION, why);
+}
+
+#[test]
+fn f35_a_slot_that_goes_to_a_server_known_before() {
+    let model = Moved {
+        rule: MoveRule::NewServers,
+        ..SLOT_MOVES
+    };
+    move_caught(model, "no vote only for servers that are new to the client");
+}
+
+#[test]
+fn f35_a_newcomer_that_trusts_whom_it_finds() {
+    let model = Moved {
+        first_sight: FirstSight::Trusts,
+        ..SLOT_MOVES
+    };
+    move_caught(model, "a first look that is not compared with the record");
+}
+
+#[test]
+fn f35_a_record_without_the_epoch() {
+    let model = Moved {
+        first_sight: FirstSight::Record { epoch: false },
+        ..SLOT_MOVES
+    };
+    move_caught(model, "a record that names the server only");
+}
+
+#[test]
+fn f37_a_marker_without_the_epoch() {
+    let model = Moved {
+        rule: MoveRule::MarkedProcess,
+        ..MASTER_REPLACED
+    };
+    move_caught(model, "a marker that names the process only");
+}
+
+#[test]
+fn f37_a_server_that_is_believed_for_ever() {
+    for model in [SLOT_MOVES, MASTER_REPLACED] {
+        let model = Moved {
+            confirmed: None,
+            ..model
+        };
+        move_caught(
+            model,
+            "votes that count however long ago the client asked who serves",
+        );
+    }
+}
+
+#[test]
+fn f37_a_guard_time_of_a_lease_only() {
+    for model in [SLOT_MOVES, MASTER_REPLACED] {
+        let model = Moved {
+            guard_time: model.ttl,
+            ..model
+        };
+        move_caught(model, "guard one tick short");
+    }
 }

@@ -324,3 +324,13 @@ fn lists_with_one_node_exchanged() {
 fn lists_with_one_node_more() {
     run::holds(&ONE_MORE);
 }
+
+#[test]
+fn f35_a_slot_that_moves() {
+    run::holds(&SLOT_MOVES);
+}
+
+#[test]
+fn f37_a_master_that_is_replaced() {
+    run::holds(&MASTER_REPLACED);
+}

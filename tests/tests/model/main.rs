@@ -10,6 +10,7 @@ mod coverage;
 mod holds;
 mod limits;
 mod lists;
+mod moved;
 mod mutants;
 mod node;
 mod observed;

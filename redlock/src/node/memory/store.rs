@@ -279,7 +279,7 @@ impl Store {
     /// What the strict guard's marker says of this process, left where it is missing: whether a yes is no vote, and
     /// for how long.
     fn abstains(&mut self, strict: &Strict, run_id: &str) -> Option<Reply> {
-        let marker = strict.marker(run_id);
+        let marker = strict.marker(run_id, None);
         match self.get(&strict.marker_key) {
             Some(was) if was == marker => {}
             Some(was) if was.split(' ').next() == Some(run_id) => {
@@ -300,7 +300,7 @@ impl Store {
 
     /// An operator vouches for this process.
     fn trust(&mut self, strict: &Strict, run_id: &str) {
-        self.set(&strict.marker_key, strict.marker(run_id), None);
+        self.set(&strict.marker_key, strict.marker(run_id, None), None);
         self.delete(&strict.quarantine_key);
     }
 

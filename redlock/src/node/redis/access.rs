@@ -54,6 +54,10 @@ impl fmt::Debug for Login {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Access {
     pub(crate) login: Login,
+    #[cfg_attr(
+        not(feature = "sentinel"),
+        expect(dead_code, reason = "there are no sentinels to log in to")
+    )]
     pub(crate) sentinel_login: Login,
     pub(crate) certificates: Certificates,
 }

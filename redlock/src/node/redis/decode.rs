@@ -23,6 +23,10 @@ pub(in crate::node) enum Step {
     AskLeft,
     /// The same, with the source of the script.
     AskLeftBySource,
+    /// As the first, of the server that the key's slot is on its way to.
+    Importing,
+    /// As [`AskLeft`](Self::AskLeft), of that server.
+    ImportingAskLeft,
 }
 
 impl Step {
@@ -31,8 +35,20 @@ impl Step {
         match self {
             Self::First => Some(Self::BySource),
             Self::AskLeft => Some(Self::AskLeftBySource),
-            Self::BySource | Self::AskLeftBySource => None,
+            _ => None,
         }
+    }
+
+    /// Whether the server has to be told that the slot is on its way to it.
+    pub(in crate::node) fn is_importing(self) -> bool {
+        matches!(self, Self::Importing | Self::ImportingAskLeft)
+    }
+
+    pub(super) fn asks_left(self) -> bool {
+        matches!(
+            self,
+            Self::AskLeft | Self::AskLeftBySource | Self::ImportingAskLeft
+        )
     }
 }
 
@@ -64,11 +80,14 @@ fn understood(what: &What, step: Step, value: &Value) -> Answer {
         }
         return failed(fault(&error));
     }
-    if matches!(step, Step::AskLeft | Step::AskLeftBySource) {
+    if step.asks_left() {
         return left(value);
     }
     match (what, value) {
-        (What::Acquire { token: None, .. }, Value::Nil) => Answer::Next(Step::AskLeft),
+        (What::Acquire { token: None, .. }, Value::Nil) => Answer::Next(match step {
+            Step::Importing => Step::ImportingAskLeft,
+            _ => Step::AskLeft,
+        }),
         (What::Look, Value::Array(parts)) => look(parts),
         (What::Look, other) => failed(unexpected(other)),
         (_, Value::Okay) => Answer::Vote(Reply::Yes),
@@ -127,6 +146,7 @@ fn structured(parts: &[Value], whole: &Value) -> Answer {
             left: millis(*left),
         }),
         ("MAXTTL", _) => failed(Strict::other_max_ttl(&said())),
+        ("EPOCH", _) => failed(Strict::outdated()),
         ("NOEXPIRY", _) => failed(no_expiry()),
         ("BADFENCE", _) => failed(Fault::untouched(
             FaultKind::BadFence,
@@ -351,6 +371,22 @@ pub(super) fn introduction(said: &Value) -> Result<Introduction, Fault> {
 /// Whether an invalidation concerns all keys: the server's data were emptied.
 pub(super) fn is_emptied(message: &[Value]) -> bool {
     matches!(message, [Value::Nil])
+}
+
+/// A field of a reply of names and values.
+#[cfg(feature = "sentinel")]
+pub(super) fn field(value: &Value, name: &str) -> Option<String> {
+    match value {
+        Value::Map(pairs) => {
+            let pair = pairs.iter().find(|(field, _)| text(field) == name);
+            pair.map(|(_, value)| text(value))
+        }
+        Value::Array(parts) => {
+            let pair = parts.chunks_exact(2).find(|pair| text(&pair[0]) == name);
+            pair.map(|pair| text(&pair[1]))
+        }
+        _ => None,
+    }
 }
 
 /// The value of a `CONFIG GET` with one name.

@@ -6,7 +6,7 @@ use redis::Script;
 
 use super::{
     Step,
-    resp::{self, Command},
+    resp::{self, Command, Form},
 };
 use crate::node::{Call, Strict, What, lists::Announcement};
 
@@ -66,13 +66,17 @@ impl Manner {
         channel: &str,
         strict: Option<&Strict>,
         run_id: &str,
+        epoch: Option<u64>,
     ) -> Self {
         Self {
             channel: channel.to_owned(),
             retention: millis(retention),
             marking: strict.map(|strict| Marking {
-                marker: strict.marker(run_id),
-                guard: millis(strict.guard_time),
+                marker: strict.marker(run_id, epoch),
+                guard: millis(match epoch {
+                    Some(_) => strict.guard_time_after_a_move,
+                    None => strict.guard_time,
+                }),
                 strict: strict.clone(),
             }),
         }
@@ -82,8 +86,9 @@ impl Manner {
 /// Writes an announcement, always with the script's source: whatever is written behind it is answered behind it.
 pub(super) fn introduction(record: &str, said: &Announcement, out: &mut Vec<u8>) {
     resp::command(out, |command| {
+        command.form = Form::Source;
         command
-            .script(introduce(), true)
+            .script(introduce())
             .keys(&[record], None)
             .args([said.fresh.as_str(), &said.known])
             .number(said.size as u64)
@@ -107,9 +112,13 @@ pub(super) fn command(call: &Call, step: Step, manner: &Manner, out: &mut Vec<u8
 fn write(call: &Call, step: Step, manner: &Manner, command: &mut Command<'_>) {
     let key = &call.key;
     let name = key.lock();
-    let by_source = matches!(step, Step::BySource | Step::AskLeftBySource);
-    if matches!(step, Step::AskLeft | Step::AskLeftBySource) {
-        command.script(left(), by_source).keys(&[name], None);
+    command.form = match step {
+        Step::First | Step::AskLeft => Form::Hash,
+        Step::BySource | Step::AskLeftBySource => Form::Source,
+        Step::Importing | Step::ImportingAskLeft => Form::Importing,
+    };
+    if step.asks_left() {
+        command.script(left()).keys(&[name], None);
         return;
     }
     let retention = manner.retention;
@@ -139,7 +148,7 @@ fn write(call: &Call, step: Step, manner: &Manner, command: &mut Command<'_>) {
                 .as_ref()
                 .map_or(("", 0), |inbox| (&*inbox.name, inbox.since));
             command
-                .script(script, by_source)
+                .script(script)
                 .keys(&[name, key.fence(), key.waiters()], marking)
                 .arg(owner.as_bytes())
                 .number(millis(*ttl))
@@ -157,7 +166,7 @@ fn write(call: &Call, step: Step, manner: &Manner, command: &mut Command<'_>) {
                 None => extend(),
             };
             command
-                .script(script, by_source)
+                .script(script)
                 .keys(fenced(&[name, key.fence()], token.is_some()), marking)
                 .arg(owner.as_bytes())
                 .number(millis(*ttl))
@@ -169,7 +178,7 @@ fn write(call: &Call, step: Step, manner: &Manner, command: &mut Command<'_>) {
         } => {
             let keys = [name, key.waiters(), key.fence()];
             command
-                .script(release(), by_source)
+                .script(release())
                 .keys(fenced(&keys, tombstone.is_some()), None)
                 .arg(owner.as_bytes())
                 .arg(&manner.channel)
@@ -189,7 +198,7 @@ fn write(call: &Call, step: Step, manner: &Manner, command: &mut Command<'_>) {
             };
             let keys = [name, key.waiters(), key.fence()];
             command
-                .script(script, by_source)
+                .script(script)
                 .keys(fenced(&keys, tombstone.is_some()), marking)
                 .arg(owner.as_bytes())
                 .arg(next.as_bytes())
@@ -200,14 +209,14 @@ fn write(call: &Call, step: Step, manner: &Manner, command: &mut Command<'_>) {
         }
         What::Enlist { inbox } => {
             command
-                .script(enlist(), by_source)
+                .script(enlist())
                 .keys(&[key.waiters()], None)
                 .arg(&*inbox.name)
                 .number(inbox.since);
         }
         What::Leave { inbox, by } => {
             command
-                .script(leave(), by_source)
+                .script(leave())
                 .keys(&[key.waiters()], None)
                 .arg(&**inbox)
                 .arg(&manner.channel)
@@ -215,23 +224,18 @@ fn write(call: &Call, step: Step, manner: &Manner, command: &mut Command<'_>) {
         }
         What::Force { by } => {
             command
-                .script(force(), by_source)
+                .script(force())
                 .keys(&[name, key.fence(), key.waiters()], None)
                 .number(retention)
                 .arg(&manner.channel)
                 .arg(by.as_bytes());
         }
         What::Look => {
-            command
-                .script(look(), by_source)
-                .keys(&[name, key.fence()], None);
+            command.script(look()).keys(&[name, key.fence()], None);
         }
         What::Ping => match marking {
             Some(_) => {
-                command
-                    .script(mark(), by_source)
-                    .keys(&[], marking)
-                    .marked(marking);
+                command.script(mark()).keys(&[], marking).marked(marking);
             }
             None => {
                 command.arg("PING");
@@ -240,7 +244,7 @@ fn write(call: &Call, step: Step, manner: &Manner, command: &mut Command<'_>) {
         What::Trust => match marking {
             Some(marking) => {
                 command
-                    .script(trust(), by_source)
+                    .script(trust())
                     .keys(&[], Some(marking))
                     .arg(&marking.marker);
             }
@@ -269,17 +273,25 @@ fn millis(duration: Duration) -> u64 {
 
 /// A script with its keys and arguments.
 impl Command<'_> {
-    fn script(&mut self, script: &(String, &str), by_source: bool) -> &mut Self {
-        if by_source {
-            self.args(["EVAL", script.1])
-        } else {
-            self.args(["EVALSHA", &script.0])
+    fn script(&mut self, script: &(String, &str)) -> &mut Self {
+        match self.form {
+            Form::Hash => self.args(["EVALSHA", &script.0]),
+            Form::Source => self.args(["EVAL", script.1]),
+            Form::Importing => {
+                let source = [include_str!("scripts/importing.lua"), script.1].concat();
+                self.args(["EVAL", &source])
+            }
         }
     }
 
     fn keys(&mut self, keys: &[&str], marking: Option<&Marking>) -> &mut Self {
-        self.number(keys.len() as u64 + 2 * u64::from(marking.is_some()));
-        self.args(keys);
+        let count = keys.len() as u64 + 2 * u64::from(marking.is_some());
+        match keys {
+            [first, rest @ ..] if self.form == Form::Importing => {
+                self.number(1).arg(first).number(count - 1).args(rest)
+            }
+            _ => self.number(count).args(keys),
+        };
         if let Some(Marking { strict, .. }) = marking {
             self.args([&strict.marker_key, &strict.quarantine_key]);
         }

@@ -8,6 +8,8 @@ use std::{
 
 use redis::{ConnectionInfo, RedisError, Value};
 
+#[cfg(feature = "sentinel")]
+use super::sentinel;
 use super::{
     decode::{self, Answer, Step},
     encode::{self, Manner},
@@ -17,10 +19,17 @@ use super::{
 };
 #[cfg(any(feature = "cluster", feature = "sentinel"))]
 use crate::node::FaultKind;
-use crate::node::{
-    Call, Fault, Info, Strict, What,
-    lists::{Announcement, Introduction},
+use crate::{
+    clock,
+    node::{
+        Call, Fault, Info, Strict, What,
+        lists::{Announcement, Introduction},
+    },
 };
+
+/// How often the sentinels are asked without a guard: a quarter of this.
+#[cfg(feature = "sentinel")]
+const UNGUARDED: Duration = Duration::from_secs(4);
 
 /// One connection to a node, with what the node said of itself when it was made.
 pub(in crate::node) struct Link {
@@ -31,6 +40,9 @@ pub(in crate::node) struct Link {
     pub(in crate::node) hears: bool,
     /// What it said to the announcement.
     pub(in crate::node) introduction: Result<Introduction, Fault>,
+    /// Who may name another server in the place of this one.
+    #[cfg(feature = "sentinel")]
+    watch: Option<sentinel::Watch>,
 }
 
 /// What comes over a connection.
@@ -62,13 +74,24 @@ impl Link {
     ) -> Result<Self, Fault> {
         match &target.reach {
             Reach::Server(server) => {
-                Self::to_server(server, target, retention, strict, inbox, said).await
+                Self::to_server(server, target, retention, strict, inbox, said, None).await
             }
             #[cfg(feature = "sentinel")]
             Reach::Sentinel(sentinels) => {
                 // Asked on every connection anew: it changes by failover.
-                let master = sentinels.master(target).await?;
-                let link = Self::to_server(&master, target, retention, strict, inbox, said).await?;
+                let confirmed_for = strict.map_or(UNGUARDED, |strict| strict.confirmed_for);
+                let (master, epoch, watch) =
+                    sentinel::find(sentinels, target, confirmed_for).await?;
+                if strict.is_some() && epoch.is_none() {
+                    return Err(Fault::untouched(
+                        FaultKind::Permission,
+                        "the sentinels do not tell the configuration epoch that the strict restart guard needs: \
+                         let the user send them SENTINEL MASTER, or choose RestartGuard::Off",
+                    ));
+                }
+                let mut link =
+                    Self::to_server(&master, target, retention, strict, inbox, said, epoch).await?;
+                link.watch = Some(watch);
                 match &link.info.replica_of {
                     // Between a failover and the sentinels' knowing it: the next connection will find the new master.
                     Some(other) => Err(Fault::untouched(
@@ -93,6 +116,7 @@ impl Link {
         strict: Option<&Strict>,
         inbox: Inbox<'_>,
         (record, said): (&str, &Announcement),
+        epoch: Option<u64>,
     ) -> Result<Self, Fault> {
         let mut wire = Wire::open(server, &target.certificates).await?;
         login::write(server, wire.out());
@@ -125,10 +149,12 @@ impl Link {
         }
         Ok(Self {
             wire,
-            manner: Manner::new(retention, inbox.channel, strict, &info.run_id),
+            manner: Manner::new(retention, inbox.channel, strict, &info.run_id, epoch),
             info,
             hears,
             introduction,
+            #[cfg(feature = "sentinel")]
+            watch: None,
         })
     }
 
@@ -151,6 +177,13 @@ impl Link {
     pub(in crate::node) fn write_ping(&mut self) {
         resp::command(self.wire.out(), |ping| {
             ping.arg("PING");
+        });
+    }
+
+    /// Before a command that is [importing](Step::is_importing): for the server that its slot is on its way to.
+    pub(in crate::node) fn write_asking(&mut self) {
+        resp::command(self.wire.out(), |asking| {
+            asking.arg("ASKING");
         });
     }
 
@@ -178,6 +211,26 @@ impl Link {
     /// How long the server took to answer when it was connected.
     pub(in crate::node) fn round_trip(&self) -> Duration {
         self.info.told.map_or(Duration::ZERO, |(_, trip)| trip)
+    }
+
+    /// Ready with the reason when another server has taken the place of this one.
+    pub(in crate::node) fn poll_replaced(&mut self, cx: &mut Context<'_>) -> Poll<Fault> {
+        #[cfg(feature = "sentinel")]
+        if let Some(watch) = &mut self.watch {
+            return watch.poll_replaced(cx);
+        }
+        let _ = cx;
+        Poll::Pending
+    }
+
+    /// Why the server's votes do not count, where it may have been replaced.
+    pub(in crate::node) fn unconfirmed(&self, now: clock::Instant) -> Option<Fault> {
+        #[cfg(feature = "sentinel")]
+        if let Some(watch) = &self.watch {
+            return watch.unconfirmed(now);
+        }
+        let _ = now;
+        None
     }
 
     /// Sends what was written. Ready when all of it is on its way.

@@ -6,6 +6,8 @@ mod decode;
 mod encode;
 mod link;
 mod login;
+#[cfg(feature = "cluster")]
+mod map;
 #[cfg(any(test, feature = "__fuzzing"))]
 mod replies;
 mod resp;
@@ -23,9 +25,11 @@ pub(super) use redis::Value;
 pub(crate) use access::Access;
 pub(super) use decode::{Answer, Step};
 pub(super) use link::{Inbox, Incoming, Link};
+#[cfg(feature = "cluster")]
+pub(super) use map::{Surveyed, Surveyor};
 #[cfg(feature = "__fuzzing")]
 pub use replies::read;
 #[cfg(feature = "cluster")]
-pub(super) use slots::{Slots, moved, slot_of};
+pub(super) use slots::{Redirection, Slots, redirection, slot_of};
 pub(crate) use target::Target;
 pub(crate) use url::Wrong;

@@ -118,7 +118,7 @@ mod tests {
     use super::read;
 
     /// Words that scripts and servers say, and numbers at their edges.
-    const WORDS: [&str; 30] = [
+    const WORDS: [&str; 31] = [
         "OK",
         "PONG",
         "WOKE",
@@ -128,6 +128,7 @@ mod tests {
         "STALE",
         "QUARANTINED",
         "MAXTTL",
+        "EPOCH",
         "NOEXPIRY",
         "BADFENCE",
         "WRONGTYPE",

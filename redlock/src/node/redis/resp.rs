@@ -32,6 +32,18 @@ pub(super) struct Command<'a> {
     out: &'a mut Vec<u8>,
     start: usize,
     count: usize,
+    /// How a script is sent.
+    pub(super) form: Form,
+}
+
+/// How a script is sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Form {
+    #[default]
+    Hash,
+    Source,
+    /// With its source, to the server that its slot is on its way to.
+    Importing,
 }
 
 /// The bytes kept for the count, which has two digits at most: `*NN\r\n`.
@@ -45,6 +57,7 @@ pub(super) fn command(out: &mut Vec<u8>, write: impl FnOnce(&mut Command<'_>)) {
         out,
         start,
         count: 0,
+        form: Form::default(),
     };
     write(&mut command);
     command.end();

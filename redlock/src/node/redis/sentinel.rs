@@ -1,4 +1,15 @@
 //! The master that sentinels name.
+//!
+//! A master that was cut off and replaced does not know it, and answers as before. So the sentinels are asked again and
+//! again while a connection to a master is in use: it is left when they name another one, and its votes count only for some
+//! time after a majority of them confirmed it. They tell, too, by which election it became the master, which its marker
+//! names under the strict restart guard.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use redis::{ConnectionInfo, IntoConnectionInfo as _, RedisConnectionInfo, RedisError, Value};
@@ -8,7 +19,13 @@ use super::{
     target::{Target, at, name},
     wire::Wire,
 };
-use crate::node::{Fault, FaultKind};
+use crate::{
+    clock::{Clock, Instant},
+    node::{Fault, FaultKind},
+};
+
+/// How many looks at the sentinels may fail until a master is not confirmed any more.
+const LOOKS: u32 = 4;
 
 /// The login before the hosts is the master's.
 const PASSWORD: &str =
@@ -24,26 +41,48 @@ pub(super) struct Sentinels {
     pub(super) tls: bool,
 }
 
+/// What sentinels say of the master.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Named {
+    place: (String, u16),
+    /// By which election it became the master: the highest that was told of it.
+    pub(super) epoch: Option<u64>,
+}
+
+/// Connections to the sentinels that are kept, in their order.
+#[derive(Default)]
+struct Wires(Vec<Option<Wire>>);
+
 impl Sentinels {
     /// Where the master is. All sentinels are asked at once, and a majority of them is believed: one that was cut off
     /// during a failover still names the master of before.
-    pub(super) async fn master(&self, target: &Target) -> Result<ConnectionInfo, Fault> {
-        let ask = |sentinel| async move { (sentinel, self.ask(sentinel, target).await) };
-        let mut answers: FuturesUnordered<_> = self.sentinels.iter().map(ask).collect();
-        let mut named: Vec<(String, u16)> = Vec::new();
+    async fn master(&self, target: &Target, wires: &mut Wires) -> Result<Named, Fault> {
+        wires.0.resize_with(self.sentinels.len(), || None);
+        let ask = |(index, sentinel): (usize, _)| {
+            let kept = wires.0[index].take();
+            async move { (index, self.ask(sentinel, target, kept).await) }
+        };
+        let sentinels = self.sentinels.iter().enumerate();
+        let mut answers: FuturesUnordered<_> = sentinels.map(ask).collect();
+        let mut named: Vec<Named> = Vec::new();
         let mut faults = Vec::new();
         let mut kind = None;
-        while let Some((sentinel, answer)) = answers.next().await {
+        while let Some((index, answer)) = answers.next().await {
             let fault = match answer {
-                Ok(Some(place)) => {
-                    named.push(place.clone());
-                    let votes = named.iter().filter(|other| **other == place).count();
+                Ok((wire, Some(new))) => {
+                    wires.0[index] = Some(wire);
+                    let same = |other: &&Named| other.place == new.place;
+                    let place = new.place.clone();
+                    let votes = 1 + named.iter().filter(same).count();
+                    let epochs = named.iter().filter(same).map(|other| other.epoch);
+                    let epoch = epochs.fold(new.epoch, Option::max);
                     if votes > self.sentinels.len() / 2 {
-                        return self.login_at(place).map_err(|error| decode::fault(&error));
+                        return Ok(Named { place, epoch });
                     }
+                    named.push(new);
                     continue;
                 }
-                Ok(None) => format!("knows no master `{}`", self.master),
+                Ok((_, None)) => format!("knows no master `{}`", self.master),
                 Err(fault) => {
                     kind.get_or_insert(fault.kind);
                     match fault.kind {
@@ -52,9 +91,16 @@ impl Sentinels {
                     }
                 }
             };
-            faults.push(format!("{}: {fault}", name(sentinel.addr(), 0)));
+            faults.push(format!(
+                "{}: {fault}",
+                name(self.sentinels[index].addr(), 0)
+            ));
         }
-        for (host, port) in named {
+        for Named {
+            place: (host, port),
+            ..
+        } in named
+        {
             faults.push(format!("one names {host}:{port}"));
         }
         Err(Fault::untouched(
@@ -66,32 +112,160 @@ impl Sentinels {
         ))
     }
 
+    /// Asks over the connection that was kept, if it still works, else over a new one.
     async fn ask(
         &self,
         sentinel: &ConnectionInfo,
         target: &Target,
-    ) -> Result<Option<(String, u16)>, Fault> {
+        kept: Option<Wire>,
+    ) -> Result<(Wire, Option<Named>), Fault> {
+        if let Some(mut wire) = kept {
+            self.write(&mut wire);
+            if let Ok(named) = read(&mut wire).await {
+                return Ok((wire, named));
+            }
+        }
         let mut wire = Wire::open(sentinel, &target.certificates).await?;
         login::write(sentinel, wire.out());
-        resp::command(wire.out(), |ask| {
-            ask.args(["SENTINEL", "GET-MASTER-ADDR-BY-NAME", &self.master]);
-        });
+        self.write(&mut wire);
         login::read(sentinel, &mut wire).await?;
-        match wire.next().await? {
-            Value::ServerError(error) => Err(decode::fault(&RedisError::from(error))),
-            Value::Array(place) => Ok(match place.as_slice() {
-                [host, port] => {
-                    let port = decode::text(port).parse().ok();
-                    port.map(|port| (decode::text(host), port))
-                }
-                _ => None,
-            }),
-            _ => Ok(None),
+        let named = read(&mut wire).await?;
+        Ok((wire, named))
+    }
+
+    fn write(&self, wire: &mut Wire) {
+        for question in ["GET-MASTER-ADDR-BY-NAME", "MASTER"] {
+            resp::command(wire.out(), |ask| {
+                ask.args(["SENTINEL", question, &self.master]);
+            });
         }
     }
 
     fn login_at(&self, (host, port): (String, u16)) -> Result<ConnectionInfo, RedisError> {
         let info = at(&host, port, self.tls).into_connection_info()?;
         Ok(info.set_redis_settings((*self.login).clone()))
+    }
+}
+
+/// Reads the answers to [`Sentinels::write`].
+async fn read(wire: &mut Wire) -> Result<Option<Named>, Fault> {
+    let (place, about) = (wire.next().await?, wire.next().await?);
+    let place = match place {
+        Value::ServerError(error) => return Err(decode::fault(&RedisError::from(error))),
+        Value::Array(place) => match place.as_slice() {
+            [host, port] => {
+                let port = decode::text(port).parse().ok();
+                port.map(|port| (decode::text(host), port))
+            }
+            _ => None,
+        },
+        _ => None,
+    };
+    let epoch = decode::field(&about, "config-epoch").and_then(|epoch| epoch.parse().ok());
+    Ok(place.map(|place| Named { place, epoch }))
+}
+
+/// Keeps an eye on the sentinels for as long as a connection to the master that they named is in use.
+pub(super) struct Watch {
+    looks: Pin<Box<dyn Future<Output = Look> + Send>>,
+    every: Duration,
+    /// When the sentinels were asked that named it last.
+    confirmed: Instant,
+    confirmed_for: Duration,
+}
+
+/// One look at the sentinels, and how to take the next one.
+struct Look {
+    master: Master,
+    asked: Instant,
+    found: Result<Named, Fault>,
+}
+
+/// The master as it was named, and those who named it.
+struct Master {
+    sentinels: Sentinels,
+    target: Target,
+    wires: Wires,
+    named: Named,
+}
+
+/// Asks the sentinels for the master: its address, by which election, and what keeps an eye on that. Votes count for
+/// `confirmed_for` after each confirmation.
+pub(super) async fn find(
+    sentinels: &Sentinels,
+    target: &Target,
+    confirmed_for: Duration,
+) -> Result<(ConnectionInfo, Option<u64>, Watch), Fault> {
+    let (mut wires, asked) = (Wires::default(), Clock::Machine.now());
+    let named = sentinels.master(target, &mut wires).await?;
+    let login = sentinels
+        .login_at(named.place.clone())
+        .map_err(|error| decode::fault(&error))?;
+    let epoch = named.epoch;
+    let master = Master {
+        sentinels: sentinels.clone(),
+        target: target.clone(),
+        wires,
+        named,
+    };
+    let every = confirmed_for / LOOKS;
+    let watch = Watch {
+        looks: Box::pin(master.look(every)),
+        every,
+        confirmed: asked,
+        confirmed_for,
+    };
+    Ok((login, epoch, watch))
+}
+
+impl Master {
+    /// Looks again after a while.
+    async fn look(mut self, after: Duration) -> Look {
+        tokio::time::sleep(after).await;
+        let asked = Clock::Machine.now();
+        // A sentinel that hangs may take its time; the look after it goes to all of them again.
+        let answer = self.sentinels.master(&self.target, &mut self.wires);
+        let found = tokio::time::timeout(after * 2, answer).await;
+        let found = found.unwrap_or_else(|_| {
+            let text = "no majority of the sentinels answered";
+            Err(Fault::untouched(FaultKind::TimedOut, text))
+        });
+        Look {
+            master: self,
+            asked,
+            found,
+        }
+    }
+}
+
+impl Watch {
+    /// Ready when the sentinels name another master, or this one by another election.
+    pub(super) fn poll_replaced(&mut self, cx: &mut Context<'_>) -> Poll<Fault> {
+        loop {
+            let Look {
+                master,
+                asked,
+                found,
+            } = std::task::ready!(self.looks.as_mut().poll(cx));
+            if let Ok(named) = found {
+                if named.place != master.named.place || named.epoch > master.named.epoch {
+                    let (host, port) = &named.place;
+                    let text = format!("the sentinels name another master now: {host}:{port}");
+                    return Poll::Ready(Fault::unknown(FaultKind::Unreachable, text));
+                }
+                self.confirmed = asked;
+            }
+            self.looks = Box::pin(master.look(self.every));
+        }
+    }
+
+    /// Why the master's votes do not count, where they do not.
+    pub(super) fn unconfirmed(&self, now: Instant) -> Option<Fault> {
+        (now.saturating_since(self.confirmed) > self.confirmed_for).then(|| {
+            Fault::unknown(
+                FaultKind::Unreachable,
+                "no majority of the sentinels confirmed lately that it is still the master",
+            )
+        })
     }
 }

@@ -1,28 +1,23 @@
 //! Which servers of a Redis Cluster have which hash slots.
 
-use std::time::Duration;
+use redis::Value;
 
-use futures_util::{StreamExt as _, stream::FuturesUnordered};
-use redis::{ConnectionInfo, RedisError, Value};
-use tokio::time::timeout;
-
-use super::{
-    decode, login, resp,
-    target::{Target, name},
-    wire::Wire,
+use super::decode;
+use crate::node::{
+    Fault,
+    moves::{Range, SLOTS, Server},
+    strict::RECORD,
 };
-use crate::node::{Fault, FaultKind};
-
-const SLOTS: u16 = 16_384;
-/// How long after one server's answer the others' are waited for.
-const TOGETHER: Duration = Duration::from_millis(20);
 
 /// The masters of a cluster, and the slots of each.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::node) struct Slots {
+    /// Where the masters are, as `host:port`.
     servers: Vec<String>,
-    /// The first and the last slot of a range, and the place of its server; what stands first goes first.
-    ranges: Vec<(u16, u16, usize)>,
+    /// And who they are; one for each of `servers`.
+    masters: Vec<Server>,
+    /// What stands first goes first.
+    ranges: Vec<Range>,
 }
 
 /// The slot of a key: its hash, or that of its tag.
@@ -33,6 +28,11 @@ pub(in crate::node) fn slot_of(key: &str) -> u16 {
         .map(|(tag, _)| tag)
         .filter(|tag| !tag.is_empty());
     crc16(tag.unwrap_or(key).as_bytes()) % SLOTS
+}
+
+/// A key in which masters keep a record of the slots. It ends as a fence does, since it is kept like one.
+fn record(namespace: &str, number: u16) -> String {
+    format!("{namespace}{RECORD}{number}}}:fence")
 }
 
 /// CRC-16/XMODEM, as the specification of Redis Cluster asks for.
@@ -49,59 +49,41 @@ fn crc16(bytes: &[u8]) -> u16 {
     })
 }
 
-/// Where the server of `fault` says that a slot has gone.
-pub(in crate::node) fn moved(fault: &Fault) -> Option<(u16, String)> {
-    let mut words = fault.text.strip_prefix("MOVED ")?.split(' ');
+/// Where a server sends a call that it does not carry out itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::node) enum Redirection {
+    /// The slot has gone to this server.
+    Moved(u16, String),
+    /// The slot is on its way to this server, and the key is there already if it is anywhere.
+    Ask(String),
+    /// The slot is on its way, and so are some of the keys.
+    TryAgain,
+}
+
+/// What the fault of the server at `by` says of where to go.
+pub(in crate::node) fn redirection(fault: &Fault, by: &str) -> Option<Redirection> {
+    let mut words = fault.text.split(' ');
+    let word = words.next()?;
+    if word == "TRYAGAIN" {
+        return Some(Redirection::TryAgain);
+    }
     let slot = words.next()?.parse().ok()?;
     let (host, port) = words.next()?.rsplit_once(':')?;
-    // Without a host it is the one that answered, which the next look at the map will find out.
-    (!host.is_empty()).then(|| (slot, server(host, port)))
+    // Without a host, or with an unknown one, it is that of the server which answered.
+    let host = match host {
+        "" | "?" => host_of(by),
+        host => host,
+    };
+    match word {
+        "MOVED" => Some(Redirection::Moved(slot, server(host, port))),
+        "ASK" => Some(Redirection::Ask(server(host, port))),
+        _ => None,
+    }
 }
 
 impl Slots {
-    /// Asks the seeds of `target` and the servers known so far, all at once. Of those who answer together, the one that
-    /// knows of the latest change is believed: one that was cut off still tells of what was.
-    pub(in crate::node) async fn ask(target: &Target, known: &[String]) -> Result<Self, Fault> {
-        let seeds = target.seeds().iter().cloned();
-        let known = known.iter().filter_map(|server| target.login_at(server));
-        let mut answers: FuturesUnordered<_> =
-            seeds.chain(known).map(|info| ask(info, target)).collect();
-        let mut best: Option<((u64, usize), Self)> = None;
-        let mut faults: Vec<(FaultKind, String)> = Vec::new();
-        loop {
-            let answer = if best.is_none() {
-                answers.next().await
-            } else {
-                timeout(TOGETHER, answers.next()).await.unwrap_or(None)
-            };
-            let Some((asked, answer)) = answer else { break };
-            let fault = match answer {
-                Ok((slots, about)) => match Self::read(&slots, host_of(&asked)) {
-                    Some(slots) => {
-                        let knows = (epoch(&decode::text(&about)), slots.covered());
-                        if best.as_ref().is_none_or(|(most, _)| knows > *most) {
-                            best = Some((knows, slots));
-                        }
-                        continue;
-                    }
-                    None => refusal(slots),
-                },
-                Err(fault) => fault,
-            };
-            let text = format!("{asked}: {fault}");
-            if faults.iter().all(|(_, other)| *other != text) {
-                faults.push((fault.kind, text));
-            }
-        }
-        best.map(|(_, slots)| slots).ok_or_else(|| {
-            let kind = faults.first().map_or(FaultKind::Other, |(kind, _)| *kind);
-            let texts: Vec<String> = faults.into_iter().map(|(_, text)| text).collect();
-            Fault::untouched(kind, texts.join("; "))
-        })
-    }
-
     /// Reads a reply of `CLUSTER SLOTS`; `asked` is the host that gave it.
-    fn read(reply: &Value, asked: &str) -> Option<Self> {
+    pub(super) fn read(reply: &Value, asked: &str) -> Option<Self> {
         let Value::Array(ranges) = reply else {
             return None;
         };
@@ -117,7 +99,7 @@ impl Slots {
             else {
                 continue;
             };
-            let [host, Value::Int(port), ..] = master.as_slice() else {
+            let [host, Value::Int(port), more @ ..] = master.as_slice() else {
                 continue;
             };
             let (Ok(first), Ok(last)) = (u16::try_from(*first), u16::try_from(*last)) else {
@@ -128,18 +110,49 @@ impl Slots {
                 same if same.is_empty() => asked.to_owned(),
                 host => host,
             };
-            let place = slots.place(server(&host, &port.to_string()));
+            let id = more.first().map(decode::text).filter(|id| !id.is_empty());
+            let place = slots.place(server(&host, &port.to_string()), id);
             slots.ranges.push((first, last, place));
         }
+        // Servers tell the same map in the order that they like.
+        slots.ranges.sort_unstable();
         (!slots.ranges.is_empty()).then_some(slots)
     }
 
-    fn place(&mut self, server: String) -> usize {
+    fn place(&mut self, server: String, id: Option<String>) -> usize {
         let known = self.servers.iter().position(|other| *other == server);
         known.unwrap_or_else(|| {
+            self.masters.push(Server {
+                id: id.map_or_else(|| server.as_str().into(), Into::into),
+                epoch: 0,
+            });
             self.servers.push(server);
             self.servers.len() - 1
         })
+    }
+
+    /// The server of this id was elected by that epoch.
+    pub(super) fn elected(&mut self, id: &str, epoch: u64) {
+        for master in &mut self.masters {
+            if &*master.id == id {
+                master.epoch = epoch;
+            }
+        }
+    }
+
+    /// Who the masters are, in the order of [`servers`](Self::servers).
+    pub(in crate::node) fn masters(&self) -> &[Server] {
+        &self.masters
+    }
+
+    /// The key of the record that the master at `place` keeps for clients to come: one of its own slots.
+    pub(super) fn record_of(&self, place: usize, namespace: &str) -> Option<String> {
+        let mut keys = (0..SLOTS).map(|number| record(namespace, number));
+        keys.find(|key| self.server_of(slot_of(key)) == Some(place))
+    }
+
+    pub(in crate::node) fn ranges(&self) -> &[Range] {
+        &self.ranges
     }
 
     /// The masters, as `host:port`.
@@ -147,12 +160,23 @@ impl Slots {
         &self.servers
     }
 
+    /// The masters with the ranges of each.
+    pub(in crate::node) fn by_server(&self) -> Vec<(&str, Vec<(u16, u16)>)> {
+        let servers = self.servers.iter().enumerate();
+        let with_ranges = servers.map(|(place, server)| {
+            let ranges = self.ranges.iter().filter(|range| range.2 == place);
+            let ranges = ranges.map(|(first, last, _)| (*first, *last));
+            (server.as_str(), ranges.collect())
+        });
+        with_ranges.collect()
+    }
+
     pub(in crate::node) fn is_empty(&self) -> bool {
         self.ranges.is_empty()
     }
 
     /// How many slots have a server.
-    fn covered(&self) -> usize {
+    pub(super) fn covered(&self) -> usize {
         let ranges = self.ranges.iter();
         ranges
             .map(|(first, last, _)| usize::from(last.saturating_sub(*first)) + 1)
@@ -168,50 +192,11 @@ impl Slots {
 
     /// One slot has gone to `server`.
     pub(in crate::node) fn give(&mut self, slot: u16, server: String) {
-        let place = self.place(server);
+        let place = self.place(server, None);
         self.ranges
             .retain(|range| (range.0, range.1) != (slot, slot));
         self.ranges.insert(0, (slot, slot, place));
     }
-}
-
-/// The replies to `CLUSTER SLOTS` and `CLUSTER INFO`, and who gave them.
-async fn ask(info: ConnectionInfo, target: &Target) -> (String, Result<(Value, Value), Fault>) {
-    let answers = async {
-        let mut wire = Wire::open(&info, &target.certificates).await?;
-        login::write(&info, wire.out());
-        for question in ["SLOTS", "INFO"] {
-            resp::command(wire.out(), |ask| {
-                ask.args(["CLUSTER", question]);
-            });
-        }
-        login::read(&info, &mut wire).await?;
-        Ok((wire.next().await?, wire.next().await?))
-    };
-    (name(info.addr(), 0), answers.await)
-}
-
-/// Why there is no map in a reply of `CLUSTER SLOTS`.
-fn refusal(reply: Value) -> Fault {
-    match reply {
-        Value::ServerError(error) => {
-            let fault = decode::fault(&RedisError::from(error));
-            Fault::untouched(fault.kind, format!("CLUSTER SLOTS: {fault}"))
-        }
-        _ => Fault::untouched(
-            FaultKind::Other,
-            "the cluster is not set up: no server has slots",
-        ),
-    }
-}
-
-/// How often the cluster has changed, as `CLUSTER INFO` tells; 0 where it may not be asked.
-fn epoch(about: &str) -> u64 {
-    about
-        .lines()
-        .find_map(|line| line.strip_prefix("cluster_current_epoch:"))
-        .and_then(|epoch| epoch.trim().parse().ok())
-        .unwrap_or(0)
 }
 
 fn server(host: &str, port: &str) -> String {
@@ -222,13 +207,14 @@ fn server(host: &str, port: &str) -> String {
     }
 }
 
-fn host_of(server: &str) -> &str {
+pub(super) fn host_of(server: &str) -> &str {
     server.rsplit_once(':').map_or(server, |(host, _)| host)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::node::FaultKind;
 
     fn range(first: i64, last: i64, host: &str, port: i64) -> Value {
         let server = Value::Array(vec![Value::BulkString(host.into()), Value::Int(port)]);
@@ -272,16 +258,21 @@ mod tests {
 
     #[test]
     fn reads_a_redirection() {
-        let says = |text: &'static str| moved(&Fault::untouched(FaultKind::Other, text));
-        assert_eq!(
-            says("MOVED 3999 127.0.0.1:6381"),
-            Some((3999, "127.0.0.1:6381".to_owned()))
-        );
-        assert_eq!(
-            says("MOVED 3999 ::1:6381"),
-            Some((3999, "[::1]:6381".to_owned()))
-        );
-        assert_eq!(says("MOVED 3999 :6381"), None);
+        let says = |text: &'static str| {
+            redirection(&Fault::untouched(FaultKind::Other, text), "10.0.0.7:6379")
+        };
+        let moved = |server: &str| Some(Redirection::Moved(3999, server.to_owned()));
+        assert_eq!(says("MOVED 3999 127.0.0.1:6381"), moved("127.0.0.1:6381"));
+        assert_eq!(says("MOVED 3999 ::1:6381"), moved("[::1]:6381"));
+        assert_eq!(says("MOVED 3999 :6381"), moved("10.0.0.7:6381"));
+        assert_eq!(says("MOVED 3999 ?:6381"), moved("10.0.0.7:6381"));
         assert_eq!(says("MOVED"), None);
+        let ask = |server: &str| Some(Redirection::Ask(server.to_owned()));
+        assert_eq!(says("ASK 3999 :6381"), ask("10.0.0.7:6381"));
+        assert_eq!(
+            says("TRYAGAIN Multiple keys request during rehashing of slot"),
+            Some(Redirection::TryAgain)
+        );
+        assert_eq!(says("CLUSTERDOWN Hash slot not served"), None);
     }
 }

@@ -7,7 +7,7 @@ use redlock::{FaultKind, NodeState, Redlock, RestartGuard};
 use tests::{Cluster, eventually, within};
 use tokio::time::Instant;
 
-use super::sharded::{GUARD_TIME, OF_SHARD, Sharded, connect, take_turn};
+use super::sharded::{GUARD_TIME, OF_SHARD, Sharded, connect, connected, take_turn};
 use crate::support::{BOUND, LONG, SOON, assert_blames, blamed, contention, cycle, patient};
 
 #[tokio::test]
@@ -99,7 +99,7 @@ async fn a_shard_that_is_gone_takes_its_own_keys_along_only() {
     let Some(sharded) = Sharded::start(0).await else {
         return;
     };
-    let redlock = sharded.connect(RestartGuard::Observed).await;
+    let redlock = connected(&sharded, RestartGuard::Observed).await;
     let held = redlock
         .lock(OF_SHARD[0])
         .keep_alive(true)

@@ -6,7 +6,9 @@ use redlock::{FaultKind, NodeState, RestartGuard};
 use tests::eventually;
 use tokio::time::Instant;
 
-use super::sharded::{GUARD_TIME, OF_SHARD, SLOTS, Sharded, connect, id, take_turn, tell};
+use super::sharded::{
+    GUARD_TIME, OF_SHARD, SLOTS, Sharded, client, connected, id, take_turn, tell,
+};
 use crate::support::{BOUND, KEY, LONG, SOON, blamed};
 
 /// A replica takes over: what it may have missed is waited for.
@@ -15,8 +17,8 @@ async fn observed_a_failover_quarantines_the_new_master() {
     let Some(sharded) = Sharded::start(1).await else {
         return;
     };
-    let redlock = sharded.connect(RestartGuard::Observed).await;
-    let other = sharded.connect(RestartGuard::Observed).await;
+    let redlock = connected(&sharded, RestartGuard::Observed).await;
+    let other = connected(&sharded, RestartGuard::Observed).await;
     let elsewhere = redlock
         .lock(OF_SHARD[0])
         .keep_alive(true)
@@ -61,7 +63,7 @@ async fn a_release_that_a_dead_master_is_owed_goes_to_its_successor() {
     let Some(sharded) = Sharded::start(1).await else {
         return;
     };
-    let builder = sharded.client(RestartGuard::Off).max_ttl(LONG);
+    let builder = client(&sharded, RestartGuard::Off).max_ttl(LONG);
     let redlock = builder.connect().await.expect("a cluster");
     let held = redlock.lock(OF_SHARD[1]).ttl(LONG).await.expect("free");
     let has_it = async || {
@@ -84,7 +86,7 @@ async fn observed_the_quarantine_of_a_new_master_lasts_the_guard_time() {
     let Some(sharded) = Sharded::start(1).await else {
         return;
     };
-    let redlock = sharded.connect(RestartGuard::Observed).await;
+    let redlock = connected(&sharded, RestartGuard::Observed).await;
     sharded.shard(1).kill();
     eventually(BOUND, async || {
         matches!(
@@ -118,7 +120,7 @@ async fn off_a_failover_is_followed_at_once() {
     let Some(sharded) = Sharded::start(1).await else {
         return;
     };
-    let redlock = sharded.connect(RestartGuard::Off).await;
+    let redlock = connected(&sharded, RestartGuard::Off).await;
     sharded.shard(1).kill();
     take_turn(redlock.lock(OF_SHARD[1]).wait(BOUND)).await;
     assert_eq!(redlock.health().await[0].state, NodeState::Up);
@@ -129,7 +131,7 @@ async fn a_slot_that_moves_is_followed_within_the_call() {
     let Some(sharded) = Sharded::start(0).await else {
         return;
     };
-    let redlock = connect(&sharded).await;
+    let redlock = connected(&sharded, RestartGuard::Off).await;
     let _known = redlock.lock(OF_SHARD[1]).await.expect("free");
     let slot: u64 = sharded
         .shard(0)

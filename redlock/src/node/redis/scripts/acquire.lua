@@ -5,7 +5,7 @@
 --       6 inbox of who waits, or empty  7 since when, in us  [8 marker  9 guard time in ms]
 --
 -- OK                   taken, and the fence is the last token: those from the first on are reserved
--- {QUARANTINED, left}  taken, but it is no vote; {MAXTTL, marker}: neither
+-- {QUARANTINED, left}  taken, but it is no vote; {MAXTTL, marker}, {EPOCH, marker}: neither
 -- {HELD, left, fence, owner}  another holds it for `left` ms; the owner is empty where the value is too long for one. With a
 --                      fifth part where the inbox could not be put on the list
 -- {STALE, fence}       the token is not above the fence; nothing was written
@@ -15,7 +15,7 @@
 --
 -- Tokens stay strings: as a Lua number, one of 16 digits would come back as 1.79e+15.
 local abstains = KEYS[4] and no_vote(KEYS[4], KEYS[5], ARGV[8], ARGV[9])
-if abstains and abstains[1] == 'MAXTTL' then return abstains end
+if abstains and abstains[1] ~= 'QUARANTINED' then return abstains end
 
 local was = redis.call('MGET', KEYS[1], KEYS[2])
 local owner, fence = was[1], was[2]

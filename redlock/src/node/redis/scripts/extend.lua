@@ -4,13 +4,13 @@
 -- ARGV  1 owner  2 ttl in ms  [3 token  4 retention of the fence in ms  [5 marker  6 guard time in ms]]
 --
 -- OK                   held, for the ttl at least
--- {QUARANTINED, left}  carried out, but it is no vote; {MAXTTL, marker}: neither
+-- {QUARANTINED, left}  carried out, but it is no vote; {MAXTTL, marker}, {EPOCH, marker}: neither
 -- HEALED               the key was missing, no release or later holder passed, and it stands again
 -- GONE                 missing or another's
 -- {BADFENCE, fence}    the fence is not a number that a token can be
 -- {WRONGTYPE, key}     the key holds a hash, a list or the like
 local abstains = KEYS[3] and no_vote(KEYS[3], KEYS[4], ARGV[5], ARGV[6])
-if abstains and abstains[1] == 'MAXTTL' then return abstains end
+if abstains and abstains[1] ~= 'QUARANTINED' then return abstains end
 
 local owner = redis.call('MGET', KEYS[1])[1]
 local fence = KEYS[2] and redis.call('MGET', KEYS[2])[1]

@@ -6,7 +6,7 @@
 --       [7 marker  8 guard time in ms]]
 --
 -- OK                   busy for the window, by this or by an earlier delivery of the same
--- {QUARANTINED, left}  carried out, but it is no vote; {MAXTTL, marker}: the same
+-- {QUARANTINED, left}  carried out, but it is no vote; {MAXTTL, marker}, {EPOCH, marker}: the same
 -- GONE                 the owner held nothing here
 local abstains = KEYS[4] and no_vote(KEYS[4], KEYS[5], ARGV[7], ARGV[8])
 

@@ -1,15 +1,22 @@
 -- Whether this server's yes is a vote, under the strict restart guard. Stands before the scripts that need it.
 --
--- The marker names the process that the server was when the guard last looked: its run id and the clients' max_ttl.
--- A server whose marker is missing, or names another process, may have forgotten locks: it is quarantined until
--- every lock that it may have forgotten has expired. No credit is given for uptime.
+-- The marker names the process that the server was when the guard last looked: its run id, the clients' max_ttl, and
+-- the epoch of its election where sentinels elect it. A server whose marker is missing, or names another process or an
+-- earlier election, may not know all locks: it is quarantined until every lock that it may not know has expired. No
+-- credit is given for uptime.
 --
--- Returns nothing when it votes, else {QUARANTINED, ms left} or {MAXTTL, marker}.
+-- Returns nothing when it votes, else {QUARANTINED, ms left}, {MAXTTL, marker}, or {EPOCH, marker} to a client that has
+-- not heard of the last election.
 local function no_vote(marker_key, quarantine_key, marker, guard)
   local was = redis.call('GET', marker_key)
   if was ~= marker then
-    local process = string.match(marker, '^(%S+) ')
-    if was and string.match(was, '^(%S+) ') == process then return {'MAXTTL', string.sub(was, 1, 64)} end
+    local parts = '^(%S+) (%d+) ?(%d*)$'
+    local process, ttl, epoch = string.match(marker, parts)
+    local was_process, was_ttl, was_epoch = string.match(was or '', parts)
+    if was_process == process then
+      if was_ttl ~= ttl then return {'MAXTTL', string.sub(was, 1, 64)} end
+      if (tonumber(was_epoch) or -1) > (tonumber(epoch) or -1) then return {'EPOCH', string.sub(was, 1, 64)} end
+    end
     redis.call('SET', quarantine_key, process, 'PX', guard)
     redis.call('SET', marker_key, marker)
   end

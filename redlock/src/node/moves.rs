@@ -1,0 +1,383 @@
+//! Who serves the slots of a cluster, and which slots have no vote since they moved.
+//!
+//! A server that takes over a slot may not know its locks: a replica misses what was not copied, and an operator may give
+//! slots to any server. Nor can a client tell whether a slot that was moved on purpose brought its keys along. So a slot
+//! that has another server than before has no vote for the guard time, and the server's other slots keep theirs.
+//!
+//! A server that was replaced may not know that yet. So the vote is that of the server that the map names, and the map
+//! is asked for again and again: see `shards`.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use crate::{clock::Instant, sync::lock};
+
+/// How many slots a cluster has.
+pub(crate) const SLOTS: u16 = 16_384;
+/// The place of nobody.
+const NOBODY: u16 = u16::MAX;
+
+/// A server that slots may belong to, by its last election.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Server {
+    pub(crate) id: Arc<str>,
+    /// Its configuration epoch; 0 where it is not known.
+    pub(crate) epoch: u64,
+}
+
+/// The first and the last slot of a range, and the place of its server.
+pub(crate) type Range = (u16, u16, usize);
+
+/// For how long slots that moved have no vote.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MoveGuard {
+    pub(crate) time: Duration,
+    /// After so long without a map, a server may have been replaced, and its successor trusted, and have come back.
+    pub(crate) absence: Duration,
+}
+
+/// What a client knows of the slots of one cluster.
+#[derive(Debug, Default)]
+pub(crate) struct Moves {
+    known: Mutex<Known>,
+    /// Until when some slot has no vote, in microseconds of the client's clock: mostly long over.
+    latest: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// What other clients recorded, before the first map.
+    records: Vec<Owners>,
+    /// Whose each slot is, or was last.
+    owners: Owners,
+    /// The same, of the time before the last moves whose guard time is not over.
+    trusted: Owners,
+    /// Until when each slot has no vote; empty when none has moved lately.
+    no_vote_until: Vec<Instant>,
+    /// When a map was seen last.
+    seen: Option<Instant>,
+}
+
+impl Moves {
+    /// Whether there was no map yet.
+    pub(crate) fn is_new(&self) -> bool {
+        lock(&self.known).seen.is_none()
+    }
+
+    /// What clients before this one recorded: slots that were others' at the first sight of the map have moved since.
+    pub(crate) fn remember(&self, records: &[String]) {
+        lock(&self.known).records = records
+            .iter()
+            .filter_map(|text| Owners::read(text))
+            .collect();
+    }
+
+    /// Takes note of a map. Returns the slots that moved.
+    pub(crate) fn adopt(
+        &self,
+        ranges: &[Range],
+        servers: &[Server],
+        now: Instant,
+        guard: MoveGuard,
+    ) -> Vec<(u16, u16)> {
+        let moved = lock(&self.known).adopt(ranges, servers, now, guard);
+        if !moved.is_empty() {
+            self.latest.store(now.after(guard.time).micros(), Relaxed);
+        }
+        moved
+    }
+
+    /// What clients to come should know: whose the slots are that have a vote, and were those that have none.
+    pub(crate) fn record(&self, now: Instant) -> String {
+        lock(&self.known).record(now)
+    }
+
+    /// For how long `slot` has no vote; zero where another server than `id` has it.
+    pub(crate) fn no_vote(&self, slot: u16, id: &str, now: Instant) -> Option<Duration> {
+        let known = lock(&self.known);
+        known.seen?;
+        let left = known.left((slot, slot), now);
+        match known.owners.of(slot) {
+            Some(server) if &*server.id == id => left,
+            _ => Some(left.unwrap_or_default()),
+        }
+    }
+
+    /// For how long `slot` has no vote, whoever serves it.
+    pub(crate) fn left(&self, slot: u16, now: Instant) -> Option<Duration> {
+        self.longest_within((slot, slot), now)
+    }
+
+    /// For how long any slot has no vote.
+    pub(crate) fn longest(&self, now: Instant) -> Option<Duration> {
+        self.longest_within((0, SLOTS - 1), now)
+    }
+
+    /// For how long any of these slots has no vote, from the first to the last.
+    pub(crate) fn longest_within(&self, slots: (u16, u16), now: Instant) -> Option<Duration> {
+        if self.latest.load(Relaxed) <= now.micros() {
+            return None;
+        }
+        lock(&self.known).left(slots, now)
+    }
+}
+
+impl Known {
+    fn left(&self, slots: (u16, u16), now: Instant) -> Option<Duration> {
+        let slots = usize::from(slots.0)..=usize::from(slots.1);
+        let until = self.no_vote_until.get(slots)?.iter().max()?;
+        Some(until.saturating_since(now)).filter(|left| !left.is_zero())
+    }
+
+    fn adopt(
+        &mut self,
+        ranges: &[Range],
+        servers: &[Server],
+        now: Instant,
+        guard: MoveGuard,
+    ) -> Vec<(u16, u16)> {
+        if self.no_vote_until.iter().all(|until| *until <= now) {
+            self.no_vote_until = Vec::new();
+        }
+        let new = self.seen.is_none();
+        let absent = self
+            .seen
+            .is_some_and(|seen| now.saturating_since(seen) >= guard.absence);
+        self.seen = Some(now);
+        let records = std::mem::take(&mut self.records);
+        let mut owners = Owners::default();
+        let mut moved: Vec<(u16, u16)> = Vec::new();
+        for (slot, server) in by_slot(ranges, servers) {
+            let same = if new {
+                let agrees = |record: &Owners| record.of(slot) == Some(server);
+                records.iter().all(agrees)
+            } else {
+                let was = self.owners.of(slot);
+                was.is_some_and(|was| was.id == server.id && (was.epoch == server.epoch || !absent))
+            };
+            owners.give(slot, server);
+            match moved.last_mut() {
+                _ if same => {}
+                Some((_, last)) if last.checked_add(1) == Some(slot) => *last = slot,
+                _ => moved.push((slot, slot)),
+            }
+        }
+        // Nobody has it for now: who had it last is remembered.
+        for slot in 0..SLOTS {
+            if owners.of(slot).is_none()
+                && let Some(was) = self.owners.of(slot)
+            {
+                owners.give(slot, was);
+            }
+        }
+        self.owners = owners;
+        if let Some(record) = records.into_iter().next() {
+            self.trusted = record;
+        }
+        if !moved.is_empty() {
+            self.no_vote_until
+                .resize(usize::from(SLOTS), Instant::BEGINNING);
+        }
+        for (first, last) in &moved {
+            let slots = usize::from(*first)..=usize::from(*last);
+            self.no_vote_until[slots].fill(now.after(guard.time));
+        }
+        moved
+    }
+
+    fn record(&mut self, now: Instant) -> String {
+        let mut trusted = Owners::default();
+        for slot in 0..SLOTS {
+            let owner = match self.left((slot, slot), now) {
+                Some(_) => self.trusted.of(slot),
+                None => self.owners.of(slot),
+            };
+            if let Some(owner) = owner {
+                trusted.give(slot, owner);
+            }
+        }
+        self.trusted = trusted;
+        self.trusted.text()
+    }
+}
+
+/// The slots that have a server, in their order.
+fn by_slot<'a>(ranges: &[Range], servers: &'a [Server]) -> impl Iterator<Item = (u16, &'a Server)> {
+    let mut of = vec![NOBODY; usize::from(SLOTS)];
+    for (first, last, place) in ranges {
+        let last = (*last).min(SLOTS - 1);
+        if let Some(slots) = of.get_mut(usize::from(*first)..=usize::from(last)) {
+            slots.fill(u16::try_from(*place).unwrap_or(NOBODY));
+        }
+    }
+    (0..SLOTS)
+        .filter_map(move |slot| Some((slot, servers.get(usize::from(of[usize::from(slot)]))?)))
+}
+
+/// Whose the slots are.
+#[derive(Debug, Default)]
+struct Owners {
+    /// The place of each slot's server; empty where nobody has any.
+    of: Vec<u16>,
+    servers: Vec<Server>,
+}
+
+impl Owners {
+    fn of(&self, slot: u16) -> Option<&Server> {
+        let place = self.of.get(usize::from(slot))?;
+        self.servers.get(usize::from(*place))
+    }
+
+    fn give(&mut self, slot: u16, server: &Server) {
+        if self.of.is_empty() {
+            self.of = vec![NOBODY; usize::from(SLOTS)];
+        }
+        // Neighbours are mostly of the same server.
+        let place = self.servers.iter().rposition(|other| other == server);
+        let place = place.unwrap_or_else(|| {
+            self.servers.push(server.clone());
+            self.servers.len() - 1
+        });
+        if let Some(of) = self.of.get_mut(usize::from(slot)) {
+            *of = u16::try_from(place).unwrap_or(NOBODY);
+        }
+    }
+
+    /// `0-5460:id@epoch 5461-5461:id@epoch`
+    fn text(&self) -> String {
+        let mut ranges: Vec<(u16, u16, &Server)> = Vec::new();
+        for slot in 0..SLOTS {
+            let Some(server) = self.of(slot) else {
+                continue;
+            };
+            match ranges.last_mut() {
+                Some((_, last, same)) if *last + 1 == slot && *same == server => *last = slot,
+                _ => ranges.push((slot, slot, server)),
+            }
+        }
+        let texts = ranges
+            .iter()
+            .map(|(first, last, server)| format!("{first}-{last}:{}@{}", server.id, server.epoch));
+        texts.collect::<Vec<_>>().join(" ")
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let mut owners = Self::default();
+        for range in text.split(' ') {
+            let (slots, server) = range.split_once(':')?;
+            let (first, last) = slots.split_once('-')?;
+            let (id, epoch) = server.rsplit_once('@')?;
+            let server = Server {
+                id: id.into(),
+                epoch: epoch.parse().ok()?,
+            };
+            for slot in first.parse().ok()?..=last.parse::<u16>().ok()?.min(SLOTS - 1) {
+                owners.give(slot, &server);
+            }
+        }
+        Some(owners)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GUARD: MoveGuard = MoveGuard {
+        time: Duration::from_secs(10),
+        absence: Duration::from_secs(5),
+    };
+
+    fn server(id: &str, epoch: u64) -> Server {
+        Server {
+            id: id.into(),
+            epoch,
+        }
+    }
+
+    fn at(secs: u64) -> Instant {
+        Instant::BEGINNING.after(Duration::from_secs(secs))
+    }
+
+    #[test]
+    fn what_moves_has_no_vote_and_nothing_else() {
+        let moves = Moves::default();
+        let servers = [server("a", 1), server("b", 2)];
+        let all = [(0, 99, 0), (100, SLOTS - 1, 1)];
+        assert_eq!(moves.adopt(&all, &servers, at(1), GUARD), []);
+        assert_eq!(moves.no_vote(7, "a", at(1)), None);
+        assert_eq!(moves.no_vote(7, "b", at(1)), Some(Duration::ZERO));
+        let later = [(0, 49, 0), (50, SLOTS - 1, 1)];
+        assert_eq!(moves.adopt(&later, &servers, at(2), GUARD), [(50, 99)]);
+        assert_eq!(moves.no_vote(49, "a", at(2)), None);
+        assert_eq!(moves.no_vote(50, "b", at(3)), Some(Duration::from_secs(9)));
+        assert_eq!(moves.no_vote(100, "b", at(3)), None);
+        assert_eq!(moves.longest(at(3)), Some(Duration::from_secs(9)));
+        assert_eq!(moves.longest(at(12)), None);
+    }
+
+    #[test]
+    fn a_slot_that_nobody_has_for_a_while_is_still_the_last_servers() {
+        let moves = Moves::default();
+        let servers = [server("a", 1), server("b", 2)];
+        let all = [(0, 99, 0), (100, SLOTS - 1, 1)];
+        moves.adopt(&all, &servers, at(1), GUARD);
+        assert_eq!(moves.adopt(&all[1..], &servers[..], at(2), GUARD), []);
+        assert_eq!(moves.adopt(&all, &servers, at(3), GUARD), []);
+        assert_eq!(
+            moves.adopt(&[(100, SLOTS - 1, 0)], &servers[1..], at(4), GUARD),
+            []
+        );
+        assert_eq!(
+            moves.adopt(&[(0, SLOTS - 1, 0)], &servers[1..], at(5), GUARD),
+            [(0, 99)]
+        );
+    }
+
+    #[test]
+    fn there_and_back_while_nobody_looked() {
+        let moves = Moves::default();
+        let all = [(0, SLOTS - 1, 0)];
+        moves.adopt(&all, &[server("a", 1)], at(1), GUARD);
+        assert_eq!(moves.adopt(&all, &[server("a", 3)], at(2), GUARD), []);
+        assert_eq!(
+            moves.adopt(&all, &[server("a", 5)], at(7), GUARD),
+            [(0, SLOTS - 1)]
+        );
+        assert_eq!(moves.adopt(&all, &[server("a", 5)], at(30), GUARD), []);
+    }
+
+    #[test]
+    fn a_first_sight_is_compared_with_what_others_recorded() {
+        let servers = [server("a", 1), server("b:7", 2)];
+        let all = [(0, 99, 0), (100, SLOTS - 1, 1)];
+        let before = Moves::default();
+        before.adopt(&all, &servers, at(1), GUARD);
+        let record = before.record(at(1));
+        assert_eq!(record, "0-99:a@1 100-16383:b:7@2");
+
+        let later = [(0, 49, 0), (50, SLOTS - 1, 1)];
+        let newcomer = Moves::default();
+        newcomer.remember(std::slice::from_ref(&record));
+        assert_eq!(newcomer.adopt(&later, &servers, at(2), GUARD), [(50, 99)]);
+        // What has no vote is not vouched for, until its guard time is over.
+        assert_eq!(newcomer.record(at(3)), record);
+        assert_eq!(newcomer.record(at(12)), "0-49:a@1 50-16383:b:7@2");
+
+        let elected = [server("a", 1), server("b:7", 3)];
+        let newcomer = Moves::default();
+        newcomer.remember(&[record, "nonsense".to_owned()]);
+        assert_eq!(
+            newcomer.adopt(&all, &elected, at(2), GUARD),
+            [(100, SLOTS - 1)]
+        );
+        let first = Moves::default();
+        first.remember(&[]);
+        assert_eq!(first.adopt(&all, &servers, at(2), GUARD), []);
+    }
+}

@@ -1,0 +1,341 @@
+//! The map of a cluster's slots, as its servers tell it.
+//!
+//! A server that was cut off tells an old map, and may be the nearest one. So all are asked, over connections that are
+//! kept, and the map of the highest epoch is believed. It is confirmed once a majority of the masters in it were heard:
+//! those who elect have met those who look.
+
+use std::{collections::HashMap, time::Duration};
+
+use futures_util::{StreamExt as _, stream::FuturesUnordered};
+use redis::{ConnectionInfo, RedisError, Value};
+use tokio::time::{Instant, timeout_at};
+
+use super::{
+    decode, login, resp,
+    slots::{self, Slots},
+    target::{Target, name},
+    wire::Wire,
+};
+use crate::node::{Fault, FaultKind};
+
+/// How long the rest of the servers are waited for once the map is confirmed.
+const TOGETHER: Duration = Duration::from_millis(20);
+/// How long masters that have just answered are waited for again.
+const RECORDS: Duration = Duration::from_millis(100);
+
+/// Asks the servers of a cluster who has which slots.
+pub(in crate::node) struct Surveyor {
+    target: Target,
+    /// Connections that are kept, by the address of the server.
+    wires: HashMap<String, Wire>,
+    /// The masters of the last map.
+    known: Vec<String>,
+    /// The last map that was confirmed: a server that was cut off may have forgotten the others.
+    confirmed: Slots,
+}
+
+/// A map, and whether a majority of its masters was heard.
+#[derive(Debug)]
+pub(in crate::node) struct Surveyed {
+    pub(in crate::node) slots: Slots,
+    pub(in crate::node) epoch: u64,
+    pub(in crate::node) confirmed: bool,
+}
+
+/// What one server told.
+#[derive(Debug)]
+struct Told {
+    /// Where it was asked.
+    at: String,
+    /// Its id, where it may be asked.
+    by: Option<String>,
+    slots: Slots,
+    /// How often the cluster has changed; 0 where it may not be asked.
+    epoch: u64,
+}
+
+/// What was heard in one look.
+#[derive(Default)]
+struct Heard {
+    told: Vec<Told>,
+    faults: Vec<(FaultKind, String)>,
+    confirmed: bool,
+}
+
+/// What one server answered: its connection, to be kept, with the replies.
+type Answer = (String, Result<(Wire, [Value; 3]), Fault>);
+
+impl Surveyor {
+    pub(in crate::node) fn new(target: &Target) -> Self {
+        Self {
+            target: target.clone(),
+            wires: HashMap::new(),
+            known: Vec::new(),
+            confirmed: Slots::default(),
+        }
+    }
+
+    /// The map that is believed, as soon as it is confirmed; or the best one after `within`.
+    pub(in crate::node) async fn look(&mut self, within: Duration) -> Result<Surveyed, Fault> {
+        let Heard {
+            told,
+            faults,
+            confirmed,
+        } = self.hear(within).await;
+        if told.is_empty() && faults.is_empty() {
+            let text = format!("no server told its slots within {} ms", within.as_millis());
+            return Err(Fault::untouched(FaultKind::TimedOut, text));
+        }
+        let Some(best) = best(&told) else {
+            return Err(together(faults));
+        };
+        let (slots, epoch) = (best.slots.clone(), best.epoch);
+        self.known = slots.servers().to_vec();
+        if confirmed {
+            self.confirmed = slots.clone();
+        }
+        let (known, seeds) = (&self.known, self.target.seeds());
+        self.wires.retain(|at, _| {
+            known.contains(at) || seeds.iter().any(|seed| name(seed.addr(), 0) == *at)
+        });
+        Ok(Surveyed {
+            slots,
+            epoch,
+            confirmed,
+        })
+    }
+
+    /// Asks those who were named by the user and those who are named by maps, until a map is confirmed.
+    async fn hear(&mut self, within: Duration) -> Heard {
+        let deadline = Instant::now() + within;
+        let target = self.target.clone();
+        let mut asked: Vec<String> = Vec::new();
+        let mut answers = FuturesUnordered::new();
+        let mut ask = |info: ConnectionInfo, wires: &mut HashMap<String, Wire>| {
+            let at = name(info.addr(), 0);
+            (!asked.contains(&at)).then(|| {
+                asked.push(at.clone());
+                let kept = wires.remove(&at);
+                replies(at, info, kept, &target)
+            })
+        };
+        let known = self.known.iter();
+        let known = known.filter_map(|server| target.login_at(server));
+        for info in target.seeds().iter().cloned().chain(known) {
+            answers.extend(ask(info, &mut self.wires));
+        }
+        let mut heard = Heard::default();
+        let mut until = deadline;
+        while let Ok(Some(answer)) = timeout_at(until, answers.next()).await {
+            match self.keep(answer) {
+                Ok(told) => {
+                    for server in told.slots.servers() {
+                        let info = target.login_at(server);
+                        answers.extend(info.and_then(|info| ask(info, &mut self.wires)));
+                    }
+                    heard.told.push(told);
+                    heard.confirmed = self.is_confirmed(&heard.told);
+                }
+                Err(fault) => heard.faults.push(fault),
+            }
+            // The others may be on their way: their connections are kept, and whoever knows of a later map is among the
+            // majority of those that the user named.
+            let answered = heard.told.len() + heard.faults.len();
+            until = match answered > target.seeds().len() / 2 {
+                _ if !heard.confirmed => deadline,
+                true => deadline.min(Instant::now() + TOGETHER),
+                false => deadline.min(Instant::now() + within / 4),
+            };
+        }
+        heard
+    }
+
+    /// What clients before this one recorded on the masters, as far as these answer.
+    pub(in crate::node) async fn recall(&mut self, slots: &Slots, namespace: &str) -> Vec<String> {
+        let ask = |command: &mut resp::Command<'_>, key: &str| {
+            command.args(["GET", key]);
+        };
+        let replies = self.each_master(slots, namespace, ask).await;
+        let texts = replies.iter().map(decode::text);
+        texts.filter(|text| !text.is_empty()).collect()
+    }
+
+    /// Records `text` on the masters, for as long as a fence is remembered.
+    pub(in crate::node) async fn record(
+        &mut self,
+        slots: &Slots,
+        namespace: &str,
+        text: &str,
+        retention: Duration,
+    ) {
+        let retention = u64::try_from(retention.as_millis()).unwrap_or(u64::MAX);
+        let ask = |command: &mut resp::Command<'_>, key: &str| {
+            command.args(["SET", key, text, "PX"]).number(retention);
+        };
+        self.each_master(slots, namespace, ask).await;
+    }
+
+    /// Sends a command about its record to each master that answered the last look, all at once.
+    async fn each_master(
+        &mut self,
+        slots: &Slots,
+        namespace: &str,
+        write: impl Fn(&mut resp::Command<'_>, &str),
+    ) -> Vec<Value> {
+        let mut answers = FuturesUnordered::new();
+        for (place, server) in slots.servers().iter().enumerate() {
+            let (Some(mut wire), Some(key)) =
+                (self.wires.remove(server), slots.record_of(place, namespace))
+            else {
+                continue;
+            };
+            resp::command(wire.out(), |command| write(command, &key));
+            answers.push(async move { (server, wire.next().await.map(|reply| (wire, reply))) });
+        }
+        let deadline = Instant::now() + RECORDS;
+        let mut replies = Vec::new();
+        while let Ok(Some((server, answer))) = timeout_at(deadline, answers.next()).await {
+            if let Ok((wire, reply)) = answer {
+                self.wires.insert(server.clone(), wire);
+                replies.push(reply);
+            }
+        }
+        replies
+    }
+
+    /// Whether a majority of the masters of the best map were heard, and of those before it.
+    fn is_confirmed(&self, told: &[Told]) -> bool {
+        let is_majority = |slots: &Slots| {
+            let masters = slots.masters().iter().zip(slots.servers());
+            let heard = masters.filter(|(master, server)| {
+                told.iter().any(|told| match &told.by {
+                    Some(id) => *master.id == **id,
+                    None => told.at == **server,
+                })
+            });
+            slots.is_empty() || heard.count() > slots.servers().len() / 2
+        };
+        best(told).is_some_and(|best| is_majority(&best.slots)) && is_majority(&self.confirmed)
+    }
+
+    /// Keeps the connection, and reads what came over it.
+    fn keep(&mut self, (by, answer): Answer) -> Result<Told, (FaultKind, String)> {
+        let told = answer.and_then(|(wire, replies)| {
+            self.wires.insert(by.clone(), wire);
+            Told::read(&by, replies)
+        });
+        told.map_err(|fault| (fault.kind, format!("{by}: {fault}")))
+    }
+}
+
+/// The map of the highest epoch; among equals the one that most tell, and the one that covers most.
+fn best(told: &[Told]) -> Option<&Told> {
+    told.iter().max_by_key(|one| {
+        let same = told.iter().filter(|other| other.slots == one.slots).count();
+        (one.epoch, same, one.slots.covered())
+    })
+}
+
+fn together(faults: Vec<(FaultKind, String)>) -> Fault {
+    let kind = faults.first().map_or(FaultKind::Other, |(kind, _)| *kind);
+    let mut texts: Vec<String> = faults.into_iter().map(|(_, text)| text).collect();
+    texts.sort();
+    texts.dedup();
+    Fault::untouched(kind, texts.join("; "))
+}
+
+impl Told {
+    /// Reads what the server at the address `by` told. One that says itself that it was cut off is not believed.
+    fn read(by: &str, [slots, about, nodes]: [Value; 3]) -> Result<Self, Fault> {
+        let about = decode::text(&about);
+        let Some(mut slots) = Slots::read(&slots, slots::host_of(by)) else {
+            return Err(refusal(slots));
+        };
+        if field(&about, "cluster_state").is_some_and(|state| state != "ok") {
+            return Err(Fault::untouched(
+                FaultKind::Other,
+                "cluster_state is fail: the server has lost contact to the cluster, or the cluster has lost slots",
+            ));
+        }
+        let nodes = decode::text(&nodes);
+        let mut myself = None;
+        for (id, flags, epoch) in nodes.lines().filter_map(node) {
+            slots.elected(id, epoch);
+            if flags.split(',').any(|flag| flag == "myself") {
+                myself = Some(id.to_owned());
+            }
+        }
+        Ok(Self {
+            at: by.to_owned(),
+            by: myself,
+            slots,
+            epoch: field(&about, "cluster_current_epoch")
+                .and_then(|epoch| epoch.parse().ok())
+                .unwrap_or(0),
+        })
+    }
+}
+
+/// A line of `CLUSTER NODES`: id, flags, configuration epoch.
+fn node(line: &str) -> Option<(&str, &str, u64)> {
+    let mut words = line.split(' ');
+    let (id, flags) = (words.next()?, words.nth(1)?);
+    Some((id, flags, words.nth(3)?.parse().ok()?))
+}
+
+/// A field of `CLUSTER INFO`.
+fn field<'a>(about: &'a str, name: &str) -> Option<&'a str> {
+    let mut fields = about.lines().filter_map(|line| line.split_once(':'));
+    let (_, value) = fields.find(|(field, _)| *field == name)?;
+    Some(value.trim())
+}
+
+/// The replies to `CLUSTER SLOTS`, `INFO` and `NODES`, over a connection that was kept if it still works.
+async fn replies(
+    at: String,
+    info: ConnectionInfo,
+    kept: Option<Wire>,
+    target: &Target,
+) -> (String, Result<(Wire, [Value; 3]), Fault>) {
+    if let Some(mut wire) = kept {
+        write(&mut wire);
+        if let Ok(replies) = read(&mut wire).await {
+            return (at, Ok((wire, replies)));
+        }
+    }
+    let answer = async {
+        let mut wire = Wire::open(&info, &target.certificates).await?;
+        login::write(&info, wire.out());
+        write(&mut wire);
+        login::read(&info, &mut wire).await?;
+        let replies = read(&mut wire).await?;
+        Ok((wire, replies))
+    };
+    (at, answer.await)
+}
+
+fn write(wire: &mut Wire) {
+    for question in ["SLOTS", "INFO", "NODES"] {
+        resp::command(wire.out(), |ask| {
+            ask.args(["CLUSTER", question]);
+        });
+    }
+}
+
+async fn read(wire: &mut Wire) -> Result<[Value; 3], Fault> {
+    Ok([wire.next().await?, wire.next().await?, wire.next().await?])
+}
+
+/// Why there is no map in a reply of `CLUSTER SLOTS`.
+fn refusal(reply: Value) -> Fault {
+    match reply {
+        Value::ServerError(error) => {
+            let fault = decode::fault(&RedisError::from(error));
+            Fault::untouched(fault.kind, format!("CLUSTER SLOTS: {fault}"))
+        }
+        _ => Fault::untouched(
+            FaultKind::Other,
+            "the cluster is not set up: no server has slots",
+        ),
+    }
+}

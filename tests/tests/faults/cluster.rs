@@ -1,1 +1,0 @@
-//! A Redis Cluster and a Sentinel-managed master as one node.

@@ -1,0 +1,98 @@
+//! Masters that sentinels replace, and that come back as they were.
+
+use redlock::{NodeState, Redlock, RestartGuard};
+use tests::{Managed, Node, eventually};
+
+use super::support::{BOUND, settings};
+
+async fn strict(managed: &Managed) -> Redlock {
+    let builder = settings(RestartGuard::Strict).node(managed.url());
+    builder.connect().await.expect("a master")
+}
+
+async fn named(managed: &Managed) -> u16 {
+    let ask = redis::cmd("SENTINEL")
+        .arg("GET-MASTER-ADDR-BY-NAME")
+        .arg("shop")
+        .to_owned();
+    let (_, port): (String, u16) = managed.sentinels.node(0).ask(&ask).await;
+    port
+}
+
+/// Sentinels cut the connections of a server when they make it a replica.
+async fn is_replica(server: &Node) -> bool {
+    let client = redis::Client::open(server.url()).unwrap();
+    let Ok(mut connection) = client.get_multiplexed_async_connection().await else {
+        return false;
+    };
+    let ask = redis::cmd("INFO").arg("replication").to_owned();
+    let info: redis::RedisResult<String> = ask.query_async(&mut connection).await;
+    info.is_ok_and(|info| info.contains("master_link_status:up"))
+}
+
+/// The first master hangs, is replaced, and goes on with its process and its marker, while a client that has not heard
+/// of it has its connection still.
+#[tokio::test]
+async fn f37_a_master_that_was_superseded_does_not_vote_over_an_old_connection() {
+    let managed = Managed::start(None).await;
+    let (one, other) = (strict(&managed).await, strict(&managed).await);
+    one.trust_nodes().await.unwrap();
+    one.lock("k").await.unwrap().release().await.unwrap();
+    other.lock("k").await.unwrap().release().await.unwrap();
+    managed.master().pause();
+    eventually(BOUND, async || {
+        named(&managed).await == managed.replica().port()
+    })
+    .await;
+    let builder = settings(RestartGuard::Strict).node(managed.url());
+    let late = builder.connect_lazy().unwrap();
+    let held = late.lock("k").wait(BOUND).await.unwrap();
+    managed.master().resume();
+    // Asked at once, before the sentinels have made it a replica.
+    for redlock in [&one, &other] {
+        let granted = matches!(redlock.try_lock("k").await, Ok(Some(_)));
+        assert!(!granted || held.is_lost(), "two holders");
+    }
+}
+
+/// The sentinels name it again, by an election after the one that replaced it: its marker is the old one.
+#[tokio::test]
+async fn f37_a_master_that_comes_back_by_another_election_is_quarantined() {
+    let managed = Managed::start(None).await;
+    let one = strict(&managed).await;
+    one.trust_nodes().await.unwrap();
+    one.lock("k").await.unwrap().release().await.unwrap();
+    let marker = "{redlock}:marker";
+    let before = managed.master().get(marker).await.expect("marked");
+    let lapse = redis::cmd("SENTINEL")
+        .arg("FAILOVER")
+        .arg("shop")
+        .to_owned();
+    for (next, old) in [(1, 0), (0, 1)] {
+        let port = managed.servers.node(next).port();
+        eventually(BOUND, async || {
+            let client = redis::Client::open(managed.sentinels.node(0).url()).unwrap();
+            let mut sentinel = client.get_multiplexed_async_connection().await.unwrap();
+            let _: redis::RedisResult<()> = lapse.query_async(&mut sentinel).await;
+            named(&managed).await == port
+        })
+        .await;
+        eventually(BOUND, async || is_replica(managed.servers.node(old)).await).await;
+    }
+    // As it was, the locks of the other one's time missing.
+    let () = managed
+        .master()
+        .ask(redis::cmd("SET").arg(marker).arg(before))
+        .await;
+    let () = managed
+        .master()
+        .ask(redis::cmd("DEL").arg("{redlock}:quarantine"))
+        .await;
+    let late = strict(&managed).await;
+    let health = late.health().await;
+    assert!(
+        matches!(health[0].state, NodeState::Quarantined { .. }),
+        "{health:?}"
+    );
+    late.try_lock("k").await.expect_err("no vote");
+}

@@ -1,0 +1,8 @@
+//! A Redis Cluster and a Sentinel-managed master as one node: servers that take over, are cut off, and come back.
+
+mod maps;
+mod masters;
+mod redirections;
+mod shards;
+mod slots;
+mod support;

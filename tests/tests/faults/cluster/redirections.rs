@@ -1,0 +1,221 @@
+//! Calls that a server sends elsewhere: they are followed within the call.
+
+use std::time::Duration;
+
+use redlock::{Redlock, RestartGuard};
+use tests::sharded::{OF_SHARD, Sharded, id, tell};
+use tests::{Cluster, Node, eventually, within};
+
+use super::support::{BOUND, client, give, settings, slot_of};
+
+/// The slot of the second shard's key is on its way from there to `to`.
+async fn set_out(sharded: &Sharded, key: &str, to: &Node) {
+    let slot = slot_of(sharded, key).await.to_string();
+    let (from, here) = (id(sharded.shard(1)).await, id(to).await);
+    tell(to, &["SETSLOT", &slot, "IMPORTING", &from]).await;
+    tell(sharded.shard(1), &["SETSLOT", &slot, "MIGRATING", &here]).await;
+}
+
+/// Carries keys along, as `redis-cli --cluster reshard` does.
+async fn carry(sharded: &Sharded, keys: &[String], to: &Node) {
+    for key in keys {
+        let mut migrate = redis::cmd("MIGRATE");
+        migrate
+            .arg("127.0.0.1")
+            .arg(to.port())
+            .arg(key)
+            .arg(0)
+            .arg(5_000);
+        let said: String = sharded.shard(1).ask(&migrate).await;
+        assert!(["OK", "NOKEY"].contains(&said.as_str()), "{said}");
+    }
+}
+
+/// All operations on a key.
+async fn every_operation(one: &Redlock, other: &Redlock, key: &str) {
+    let held = one.try_lock(key).await.unwrap().expect("free");
+    assert!(other.try_lock(key).await.unwrap().is_none(), "two holders");
+    held.extend().await.unwrap();
+    assert_eq!(
+        other.holder(key).await.unwrap().expect("held").owner,
+        held.owner()
+    );
+    let token = held.token();
+    held.release().await.unwrap();
+    let held = other.try_lock(key).await.unwrap().expect("free");
+    assert!(held.token() > token);
+    held.settle(Duration::from_secs(2)).await.unwrap();
+    assert!(one.is_locked(key).await.unwrap(), "a cool-down");
+    one.force_release(key).await.unwrap();
+    // A waiter is told.
+    let held = one.lock(key).await.unwrap();
+    let waiter = tokio::spawn({
+        let request = other.lock(key).wait(BOUND);
+        async move { request.await.unwrap().release().await.unwrap() }
+    });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    held.release().await.unwrap();
+    within(BOUND, waiter).await.unwrap();
+}
+
+#[tokio::test]
+async fn f72_moved_without_a_host() {
+    let Some(sharded) = Sharded::start(0).await else {
+        return;
+    };
+    for server in sharded.servers.nodes() {
+        let mut set = redis::cmd("CONFIG");
+        set.arg("SET")
+            .arg("cluster-preferred-endpoint-type")
+            .arg("unknown-endpoint");
+        let () = server.ask(&set).await;
+    }
+    let redlock = client(&sharded, RestartGuard::Off).await;
+    // As many keys of the second shard as there are operations, since a client that was sent elsewhere remembers it.
+    let mut keys = Vec::new();
+    for number in 0.. {
+        let key = format!("k{number}");
+        if (5461..=10922).contains(&slot_of(&sharded, &key).await) {
+            keys.push(key);
+        }
+        if keys.len() == 5 {
+            break;
+        }
+    }
+    let held = redlock.lock(&keys[0]).await.unwrap();
+    let () = sharded.shard(1).ask(&redis::cmd("FLUSHALL")).await;
+    for key in &keys {
+        give(&sharded, key, 2, &[2, 1, 0]).await;
+    }
+    held.release().await.expect("carried out there");
+    assert!(redlock.holder(keys[1].as_str()).await.unwrap().is_none());
+    redlock.force_release(keys[2].as_str()).await.unwrap();
+    let held = redlock
+        .try_lock(keys[3].as_str())
+        .await
+        .unwrap()
+        .expect("free, there");
+    held.extend().await.unwrap();
+    held.settle(Duration::from_millis(100)).await.unwrap();
+    redlock
+        .lock_all([&keys[4], OF_SHARD[0]])
+        .await
+        .unwrap()
+        .release()
+        .await
+        .unwrap();
+}
+
+/// The key is nowhere yet: its server sends whoever asks to the one that will have it.
+#[tokio::test]
+async fn f72_keys_of_a_slot_on_its_way() {
+    let Some(sharded) = Sharded::start(0).await else {
+        return;
+    };
+    let (one, other) = (
+        client(&sharded, RestartGuard::Observed).await,
+        client(&sharded, RestartGuard::Observed).await,
+    );
+    let key = OF_SHARD[1];
+    set_out(&sharded, key, sharded.shard(2)).await;
+    every_operation(&one, &other, key).await;
+    assert!(
+        sharded
+            .shard(2)
+            .keys()
+            .await
+            .iter()
+            .any(|name| name.contains(key))
+    );
+    assert!(!sharded.shard(1).keys().await.contains(&key.to_owned()));
+    // Without tokens, which takes other commands.
+    let url = sharded.url_by("", &[0, 1, 2]);
+    let builder = settings(RestartGuard::Observed).fencing(false).node(url);
+    let plain = builder.connect().await.unwrap();
+    let held = plain.try_lock(key).await.unwrap().expect("free");
+    assert!(plain.try_lock(key).await.unwrap().is_none(), "two holders");
+    held.extend().await.unwrap();
+    held.release().await.unwrap();
+    assert!(!plain.is_locked(key).await.unwrap());
+}
+
+/// What is held when the slot sets out is extended and released there, by way of the moments in between.
+#[tokio::test]
+async fn f72_a_lock_whose_keys_are_carried_along() {
+    let Some(sharded) = Sharded::start(0).await else {
+        return;
+    };
+    let redlock = client(&sharded, RestartGuard::Observed).await;
+    let key = OF_SHARD[1];
+    let held = redlock.lock(key).await.unwrap();
+    set_out(&sharded, key, sharded.shard(0)).await;
+    let mut keys = sharded.shard(1).keys().await;
+    keys.retain(|name| name.contains(key));
+    // The lock first, its fence after a while: meanwhile the server says TRYAGAIN.
+    keys.sort_by_key(|name| name != key);
+    carry(&sharded, &keys[..1], sharded.shard(0)).await;
+    let extended = async { held.extend().await };
+    let rest = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        carry(&sharded, &keys[1..], sharded.shard(0)).await;
+    };
+    let (extended, ()) = tokio::join!(extended, rest);
+    extended.unwrap();
+    assert!(
+        redlock.try_lock(key).await.unwrap().is_none(),
+        "two holders"
+    );
+    held.release().await.unwrap();
+    eventually(BOUND, async || {
+        !sharded.shard(0).keys().await.contains(&key.to_owned())
+    })
+    .await;
+}
+
+/// To a server that has no slots yet, so that no map names it.
+#[tokio::test]
+async fn f72_a_slot_on_its_way_to_a_new_server() {
+    let Some(sharded) = Sharded::start(0).await else {
+        return;
+    };
+    let (one, other) = (
+        client(&sharded, RestartGuard::Observed).await,
+        client(&sharded, RestartGuard::Observed).await,
+    );
+    let new = Cluster::builder(1)
+        .port_for("--cluster-port")
+        .arg(["--cluster-enabled", "yes"])
+        .start()
+        .await;
+    let new = new.node(0);
+    let (port, bus) = (
+        new.port().to_string(),
+        new.port_for("--cluster-port").to_string(),
+    );
+    tell(sharded.shard(0), &["MEET", "127.0.0.1", &port, &bus]).await;
+    for server in [sharded.shard(1), new] {
+        eventually(BOUND, async || {
+            let nodes: String = server.ask(redis::cmd("CLUSTER").arg("NODES")).await;
+            nodes.lines().count() == 4 && !nodes.contains("handshake")
+        })
+        .await;
+    }
+    eventually(BOUND, async || {
+        tests::sharded::about(new)
+            .await
+            .contains("cluster_state:ok")
+    })
+    .await;
+    let key = OF_SHARD[1];
+    set_out(&sharded, key, new).await;
+    // It started after the others.
+    one.lock(key)
+        .wait(BOUND)
+        .await
+        .unwrap()
+        .release()
+        .await
+        .unwrap();
+    every_operation(&one, &other, key).await;
+    assert!(new.keys().await.iter().any(|name| name.contains(key)));
+}

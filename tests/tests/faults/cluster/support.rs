@@ -1,0 +1,40 @@
+//! Clients whose locks are short, and how slots are moved.
+
+use std::time::Duration;
+
+use redlock::{Builder, Redlock, RestartGuard};
+use tests::sharded::{Sharded, id, tell};
+
+/// A bound for all that a busy machine may delay.
+pub(super) const BOUND: Duration = Duration::from_secs(60);
+pub(super) const MAX_TTL: Duration = Duration::from_secs(3);
+
+/// Whatever stands on the nodes is over by `max_ttl` and a little more.
+pub(super) fn settings(guard: RestartGuard) -> Builder {
+    Redlock::builder()
+        .ttl(MAX_TTL)
+        .max_ttl(MAX_TTL)
+        .clock_skew(Duration::from_millis(500))
+        .node_timeout(Duration::from_secs(1))
+        .restart_guard(guard)
+}
+
+pub(super) async fn client(sharded: &Sharded, guard: RestartGuard) -> Redlock {
+    let builder = settings(guard).node(sharded.url_by("", &[0, 1, 2]));
+    builder.connect().await.expect("a cluster")
+}
+
+/// Gives the slot of `key` to the server at `to`, as those at `told` see it: nobody carries its keys along.
+pub(super) async fn give(sharded: &Sharded, key: &str, to: usize, told: &[usize]) {
+    let slot = slot_of(sharded, key).await.to_string();
+    let id = id(sharded.shard(to)).await;
+    for server in told {
+        tell(sharded.shard(*server), &["SETSLOT", &slot, "NODE", &id]).await;
+    }
+}
+
+pub(super) async fn slot_of(sharded: &Sharded, key: &str) -> u16 {
+    let live = sharded.servers.live().next().expect("a server");
+    live.ask(redis::cmd("CLUSTER").arg("KEYSLOT").arg(key))
+        .await
+}
