@@ -298,6 +298,7 @@ impl Lists {
 
     /// The data of a node may be gone: its votes do not count until it was asked.
     pub(super) fn doubt(&self, node: usize) {
+        lock(&self.entries)[node].until = None;
         self.counts_until[node].store(0, Relaxed);
     }
 
@@ -306,8 +307,9 @@ impl Lists {
         self.judge(&lock(&self.entries), now);
     }
 
-    /// Our list was refused for another one. Where that is only since nodes lost their identities with their data, those are
-    /// left out until the other list has expired: they have no votes, and the rest is part of both lists.
+    /// Our list was refused for another one. Nodes that are new to the others for a reason (they lost their identity with their
+    /// data, or are too young to vote) are left out until the other list has expired: the rest may be part of both lists.
+    /// Says whether there are any.
     fn leave_out(
         &self,
         entries: &mut [Entry],
@@ -315,29 +317,30 @@ impl Lists {
         theirs: &Other,
         now: Instant,
     ) -> bool {
-        let is_strange =
-            |entry: &Entry| !entry.id.as_ref().is_some_and(|id| theirs.ids.contains(id));
-        let strange: Vec<usize> = included
-            .iter()
-            .filter(|node| is_strange(&entries[*node]))
-            .collect();
         let same_names = sorted(&theirs.names) == sorted(&self.names);
-        let excused = |node: &usize| {
-            same_names || entries[*node].exchanged || self.states[*node].quarantined(now).is_some()
-        };
-        if strange.is_empty() || !strange.iter().all(excused) {
-            return false;
+        let mut any = false;
+        for node in included.iter() {
+            let entry = &mut entries[node];
+            let is_theirs = entry.id.as_ref().is_some_and(|id| theirs.ids.contains(id));
+            let quarantined = self.states[node].quarantined(now);
+            if is_theirs || !(same_names || entry.exchanged || quarantined.is_some()) {
+                continue;
+            }
+            any = true;
+            let first = entry.left_out_until.is_none();
+            entry.exchanged = true;
+            entry.left_out_until = Some(now.after(quarantined.unwrap_or_default().max(ANNOUNCED)));
+            if first {
+                tracing::warn!(
+                    node = self.states[node].name(), theirs = %theirs.names, ours = %self.names,
+                    "node is not among those that other clients know: its votes do not count until all clients know it"
+                );
+            }
         }
-        for node in strange {
-            let left = self.states[node].quarantined(now).unwrap_or_default();
-            entries[node].left_out_until = Some(now.after(left.max(ANNOUNCED)));
-            tracing::warn!(
-                node = self.states[node].name(),
-                "node has another identity than before: its votes do not count until all clients know of it"
-            );
+        if any {
+            self.version.fetch_add(1, Release);
         }
-        self.version.fetch_add(1, Release);
-        true
+        any
     }
 
     /// Whose votes count.

@@ -39,13 +39,14 @@ impl Node {
         }
     }
 
-    /// All keys, sorted.
+    /// All keys, sorted, but for the record that the node keeps of its clients' lists.
     ///
     /// # Panics
     ///
     /// When the node does not answer.
     pub async fn keys(&self) -> Vec<String> {
         let mut keys: Vec<String> = self.ask(redis::cmd("KEYS").arg("*")).await;
+        keys.retain(|key| !key.ends_with("{redlock}:nodes"));
         keys.sort();
         keys
     }
