@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    panic::resume_unwind,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -14,6 +15,7 @@ use crate::{
     protocol::{token::FencingToken, votes::Decision},
     round::Round,
     scope::Scope,
+    unwind::{Panic, caught},
 };
 
 /// A held lock. Dropped: released in the background, without blocking and without waiting.
@@ -115,7 +117,7 @@ impl Guard {
     /// The release is sent when this is first polled, and goes on when the future is dropped; a future that was never
     /// polled drops the guard, which releases too.
     pub async fn release(self) -> Result<()> {
-        self.end(None).await
+        self.end(None, true).await
     }
 
     /// Ends the hold but keeps the key busy for `window` from now, for everybody: against repetitions.
@@ -129,7 +131,7 @@ impl Guard {
     /// # Cancel safety
     /// As [`release`](Self::release).
     pub async fn settle(self, window: Duration) -> Result<()> {
-        self.end(Some(window)).await
+        self.end(Some(window), true).await
     }
 
     /// Runs `body` under the lock, cancels it when the lock is lost, and releases at its end.
@@ -157,11 +159,16 @@ impl Guard {
             return Err(self.hold.lost_error());
         }
         let lost = self.lost();
-        let value = tokio::select! {
+        let outcome = tokio::select! {
             biased;
             // Looked at first, on every waking: after a stall the body does not go on without the lock.
-            () = lost => return Err(self.hold.lost_error()),
-            value = self.held().scope(body) => value,
+            () = lost => None,
+            outcome = caught(self.held().scope(body)) => Some(outcome),
+        };
+        let value = match outcome {
+            Some(Ok(value)) => value,
+            Some(Err(panic)) => self.end_panicked(panic).await,
+            None => return Err(self.end_lost().await),
         };
         let key = Arc::clone(self.hold.lease().key());
         if let Err(error) = self.release().await {
@@ -171,7 +178,26 @@ impl Guard {
         Ok(value)
     }
 
-    async fn end(self, window: Option<Duration>) -> Result<()> {
+    /// Ends a lock whose body panicked, and goes on with the panic.
+    pub(crate) async fn end_panicked(self, panic: Panic) -> ! {
+        self.end_badly().await;
+        resume_unwind(panic)
+    }
+
+    /// What the lock protects may be half done: the next holder starts with a lease of its own.
+    pub(crate) async fn end_badly(self) {
+        // A failed release is repeated in the background.
+        let _ = self.end(None, false).await;
+    }
+
+    /// Waits until the nodes know that a lost lock has ended, and returns the error that says how it was lost.
+    pub(crate) async fn end_lost(self) -> Error {
+        let lost = self.hold.lost_error();
+        let _ = self.end(None, false).await;
+        lost
+    }
+
+    async fn end(self, window: Option<Duration>, ended_well: bool) -> Result<()> {
         if self.joined {
             return if self.is_lost() {
                 Err(self.hold.lost_error())
@@ -179,11 +205,17 @@ impl Guard {
                 Ok(())
             };
         }
-        let released = self.hold.release(window, true);
-        match released.map_err(|Over| self.hold.lost_error())? {
-            Some(round) => confirmed(self.hold.lease(), &round).await,
+        let lease = self.hold.lease();
+        match self.hold.release(window, ended_well) {
+            Ok(Some(round)) => confirmed(lease, &round).await,
             // The next in line of this process has the lease; the nodes need not know.
-            None => Ok(()),
+            Ok(None) => Ok(()),
+            Err(Over) => {
+                if let Some(round) = lease.parted() {
+                    let _ = confirmed(lease, &round).await;
+                }
+                Err(self.hold.lost_error())
+            }
         }
     }
 }

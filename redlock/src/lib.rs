@@ -31,6 +31,7 @@ mod round;
 mod scope;
 mod service;
 mod sync;
+mod unwind;
 mod waiters;
 
 #[cfg(feature = "__mutants")]

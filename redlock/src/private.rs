@@ -29,3 +29,8 @@ pub use fire::{
 };
 pub use handle::Handle;
 pub use key::{Key, Part};
+
+/// Ends the lock of a body that panicked, for layers that let the panic go on afterwards.
+pub async fn end_panicked(guard: crate::Guard) {
+    guard.end_badly().await;
+}

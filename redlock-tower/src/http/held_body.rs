@@ -2,7 +2,7 @@
 
 use super::{BoxError, LockLost, inside::sealed::Shared};
 use crate::{
-    lock::{Close, Lease, OnLost},
+    lock::{Close, Ending, Lease, OnLost},
     reject::status_failed,
 };
 use bytes::Bytes;
@@ -92,7 +92,7 @@ where
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Polled> {
         let mut this = self.project();
-        if *this.cut_off {
+        if *this.cut_off && this.closing.is_none() {
             return Poll::Ready(None);
         }
         loop {
@@ -110,7 +110,12 @@ where
                     this.body.set(None);
                     *this.running = None;
                     *this.cut_off = true;
-                    return Poll::Ready(Some(Err(LockLost.into())));
+                    let cut: Polled = Some(Err(LockLost.into()));
+                    let Some(close) = Close::new(lease, Ending::Release) else {
+                        return Poll::Ready(cut);
+                    };
+                    *this.closing = Some((close, cut));
+                    continue;
                 }
             }
             let Some(mut body) = this.body.as_mut().as_pin_mut() else {
@@ -139,7 +144,7 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        self.cut_off
+        (self.cut_off && self.closing.is_none())
             || (self.closing.is_none()
                 && self.lease.is_none()
                 && self.body.as_ref().is_none_or(B::is_end_stream))

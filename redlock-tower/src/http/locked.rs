@@ -2,7 +2,7 @@
 
 use super::{BoxError, HoldUntil, ResponseBody, held_body::BodyEnd, inside::sealed::Shared};
 use crate::{
-    lock::{Close, Lease, Ran, Run},
+    lock::{Close, Ending, Lease, Panic, Ran, Run},
     reject::{is_grpc, status_failed},
 };
 use bytes::Bytes;
@@ -10,6 +10,7 @@ use http::{Response, StatusCode, header::CONTENT_LENGTH, response::Parts};
 use http_body::Body;
 use pin_project::pin_project;
 use std::{
+    panic::resume_unwind,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -30,11 +31,28 @@ enum State<F: Future> {
         #[pin]
         run: Run<F>,
     },
+    /// What follows waits for the end of the lock.
     Close {
-        close: Close,
-        output: Option<F::Output>,
+        close: Option<Close>,
+        then: Option<Then<F::Output>>,
     },
     Done,
+}
+
+/// What the client gets when the lock has ended.
+enum Then<O> {
+    Output(O),
+    Lost,
+    Panic(Panic),
+}
+
+impl<F: Future> State<F> {
+    fn closing(close: Option<Close>, then: Then<F::Output>) -> Self {
+        Self::Close {
+            close,
+            then: Some(then),
+        }
+    }
 }
 
 impl<F: Future> Locked<F> {
@@ -58,28 +76,39 @@ where
         let mut this = self.project();
         loop {
             match this.state.as_mut().project() {
-                StateProj::Run { run } => match ready!(run.poll(cx)) {
-                    Ran::Lost => {
-                        // the handler ends here, before its client is told
-                        this.state.set(State::Done);
-                        return Poll::Ready(Ok(this.policy.0.lost(*this.grpc)));
-                    }
-                    Ran::Finished(output, lease) => match after(output, lease, this.policy) {
-                        After::Close(close, output) => this.state.set(State::Close {
-                            close,
-                            output: Some(output),
-                        }),
-                        After::Answer(answer) => {
-                            this.state.set(State::Done);
-                            return Poll::Ready(answer);
+                StateProj::Run { run } => {
+                    let next = match ready!(run.poll(cx)) {
+                        Ran::Finished(output, lease) => match after(output, lease, this.policy) {
+                            After::Close(close, output) => {
+                                State::closing(Some(close), Then::Output(output))
+                            }
+                            After::Answer(answer) => {
+                                this.state.set(State::Done);
+                                return Poll::Ready(answer);
+                            }
+                        },
+                        Ran::Lost(lease) => {
+                            let close = lease.and_then(|lease| Close::new(lease, Ending::Release));
+                            State::closing(close, Then::Lost)
                         }
-                    },
-                },
-                StateProj::Close { close, output } => {
-                    ready!(Pin::new(close).poll(cx));
-                    let output = output.take();
+                        Ran::Panicked(panic, lease) => {
+                            State::closing(Close::new(lease, Ending::Abandon), Then::Panic(panic))
+                        }
+                    };
+                    this.state.set(next);
+                }
+                StateProj::Close { close, then } => {
+                    if let Some(close) = close {
+                        ready!(Pin::new(close).poll(cx));
+                    }
+                    let then = then.take();
                     this.state.set(State::Done);
-                    return output.map_or(Poll::Pending, |output| Poll::Ready(plain(output)));
+                    return match then {
+                        Some(Then::Output(output)) => Poll::Ready(plain(output)),
+                        Some(Then::Lost) => Poll::Ready(Ok(this.policy.0.lost(*this.grpc))),
+                        Some(Then::Panic(panic)) => resume_unwind(panic),
+                        None => Poll::Pending,
+                    };
                 }
                 StateProj::Done => return Poll::Pending,
             }

@@ -14,6 +14,8 @@ use std::{
 pub(crate) enum Ending {
     /// It is free at once.
     Release,
+    /// The same after a panic: what the lock protects may be half done, so it is not handed over to the next in line.
+    Abandon,
     /// It stays busy for that long, for everybody.
     Settle(Duration),
 }
@@ -33,10 +35,14 @@ impl Close {
 async fn close(guard: Guard, ending: Ending) {
     match ending {
         Ending::Release => {
-            if let Err(error) = guard.release().await {
+            // Whoever lost the lock has said so.
+            if let Err(error) = guard.release().await
+                && !error.is_lost()
+            {
                 tracing::warn!(error = %Keyless(&error), "the release of a request's lock is not confirmed");
             }
         }
+        Ending::Abandon => redlock::__private::end_panicked(guard).await,
         Ending::Settle(window) => {
             if let Err(error) = guard.settle(window).await {
                 tracing::warn!(error = %Keyless(&error), "the window after a request is not confirmed: a duplicate may run");

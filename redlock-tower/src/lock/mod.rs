@@ -16,7 +16,7 @@ pub(crate) use self::{
     holds::Holds,
     lease::{Lease, Slot},
     options::LockOptions,
-    run::{Ran, Run},
+    run::{Panic, Ran, Run},
     when_ready::{WhenReady, not_ready},
 };
 pub use self::{

@@ -4,6 +4,8 @@ use super::{Lease, OnLost};
 use pin_project::pin_project;
 use redlock::{Lost, Scope};
 use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -22,8 +24,13 @@ pub(crate) enum Ran<T> {
     /// With its output; the lock is still the layer's, unless it was taken along.
     Finished(T, Lease),
     /// The lock was lost first, and the body was dropped.
-    Lost,
+    Lost(Option<Lease>),
+    /// The body panicked, and was dropped.
+    Panicked(Panic, Lease),
 }
+
+/// What a body panicked with. It goes on when the lock has ended.
+pub(crate) type Panic = Box<dyn Any + Send>;
 
 impl<F: Future> Run<F> {
     pub(crate) fn new(body: F, lease: Lease, on_lost: OnLost) -> Self {
@@ -52,18 +59,21 @@ impl<F: Future> Future for Run<F> {
             // a job that took the guard along decides for itself
             if this.lease.as_ref().is_some_and(|lease| !lease.is_taken()) {
                 this.body.set(None);
-                *this.lease = None;
-                return Poll::Ready(Ran::Lost);
+                return Poll::Ready(Ran::Lost(this.lease.take()));
             }
         }
         let Some(body) = this.body.as_mut().as_pin_mut() else {
             return Poll::Pending; // polled after the end
         };
-        let output = ready!(body.poll(cx));
+        let output = match catch_unwind(AssertUnwindSafe(|| body.poll(cx))) {
+            Ok(poll) => Ok(ready!(poll)),
+            Err(panic) => Err(panic),
+        };
         this.body.set(None);
-        Poll::Ready(match this.lease.take() {
-            Some(lease) => Ran::Finished(output, lease),
-            None => Ran::Lost,
+        Poll::Ready(match (output, this.lease.take()) {
+            (Ok(output), Some(lease)) => Ran::Finished(output, lease),
+            (Err(panic), Some(lease)) => Ran::Panicked(panic, lease),
+            (_, None) => Ran::Lost(None),
         })
     }
 }

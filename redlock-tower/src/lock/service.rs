@@ -1,11 +1,12 @@
 //! The service behind [`LockLayer`](super::LockLayer).
 
-use super::{Close, Ending, Lease, LockOptions, Ran, Run, WhenReady, not_ready};
+use super::{Close, Ending, Lease, LockOptions, Panic, Ran, Run, WhenReady, not_ready};
 use pin_project::pin_project;
 use redlock::Acquire;
 use std::{
     error::Error,
     fmt,
+    panic::resume_unwind,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -103,11 +104,23 @@ enum State<S: Service<Req>, Req> {
         #[pin]
         run: Run<WhenReady<S, Req>>,
     },
+    /// The result waits for the end of the lock.
     Close {
-        close: Close,
-        result: Option<Result<S::Response, LockError<S::Error>>>,
+        close: Option<Close>,
+        result: Option<Result<Outcome<S, Req>, Panic>>,
     },
     Done,
+}
+
+type Outcome<S, Req> = Result<<S as Service<Req>>::Response, LockError<<S as Service<Req>>::Error>>;
+
+impl<S: Service<Req>, Req> State<S, Req> {
+    fn closing(close: Option<Close>, result: Result<Outcome<S, Req>, Panic>) -> Self {
+        Self::Close {
+            close,
+            result: Some(result),
+        }
+    }
 }
 
 impl<S: Service<Req>, Req> Future for LockFuture<S, Req> {
@@ -142,9 +155,12 @@ impl<S: Service<Req>, Req> Future for LockFuture<S, Req> {
                 }
                 StateProj::Open { future } => return future.poll(cx).map_err(LockError::Inner),
                 StateProj::Run { run } => match ready!(run.poll(cx)) {
-                    Ran::Lost => {
-                        this.state.set(State::Done);
-                        return Poll::Ready(Err(LockError::Lost));
+                    Ran::Lost(lease) => {
+                        let close = lease.and_then(|lease| Close::new(lease, Ending::Release));
+                        State::closing(close, Ok(Err(LockError::Lost)))
+                    }
+                    Ran::Panicked(panic, lease) => {
+                        State::closing(Close::new(lease, Ending::Abandon), Err(panic))
                     }
                     Ran::Finished(result, lease) => {
                         let ending = match (this.options.dedupe_for, &result) {
@@ -152,21 +168,20 @@ impl<S: Service<Req>, Req> Future for LockFuture<S, Req> {
                             _ => Ending::Release,
                         };
                         let result = result.map_err(LockError::Inner);
-                        match Close::new(lease, ending) {
-                            Some(close) => State::Close {
-                                close,
-                                result: Some(result),
-                            },
-                            None => {
-                                this.state.set(State::Done);
-                                return Poll::Ready(result);
-                            }
-                        }
+                        State::closing(Close::new(lease, ending), Ok(result))
                     }
                 },
                 StateProj::Close { close, result } => {
-                    ready!(Pin::new(close).poll(cx));
-                    return result.take().map_or(Poll::Pending, Poll::Ready);
+                    if let Some(close) = close {
+                        ready!(Pin::new(close).poll(cx));
+                    }
+                    let result = result.take();
+                    this.state.set(State::Done);
+                    return match result {
+                        Some(Ok(result)) => Poll::Ready(result),
+                        Some(Err(panic)) => resume_unwind(panic),
+                        None => Poll::Pending,
+                    };
                 }
                 // polled after completion
                 StateProj::Done => return Poll::Pending,

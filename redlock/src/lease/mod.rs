@@ -167,6 +167,8 @@ struct Turns {
     current: Weak<Hold>,
     /// The turn that was lost with the lease, whose key is still to be released: behind its bodies.
     parting: Option<Arc<Hold>>,
+    /// The release of a lost lease, once it was sent.
+    parted: Option<Arc<Round>>,
     /// Turns so far.
     taken: u32,
     succession: Option<Arc<dyn Succession>>,
@@ -274,6 +276,11 @@ impl Lease {
         let left = self.remaining();
         let kept = self.state.load(Acquire) == OPEN || self.is_parting();
         (kept && !left.is_zero()).then_some(left)
+    }
+
+    /// The release of a lost lease, where it was sent.
+    pub(crate) fn parted(&self) -> Option<Arc<Round>> {
+        lock(&self.turns).parted.clone()
     }
 
     fn is_parting(&self) -> bool {
@@ -427,7 +434,8 @@ impl Lease {
             turns.parting.clone()
         };
         let Some(hold) = hold else {
-            self.send_release(None);
+            let release = self.send_release(None);
+            lock(&self.turns).parted = release;
             return self.make_way(None, None);
         };
         hold.lost();
@@ -445,7 +453,8 @@ impl Lease {
         if let Some(body) = lock(&hold.bodies).running() {
             events::body_runs_unlocked(&self.key, body, hold.since_lost());
         }
-        self.send_release(hold.rest_of_at_least());
+        let release = self.send_release(hold.rest_of_at_least());
+        lock(&self.turns).parted = release;
         // Whether others hold the key, or it cools down, the nodes know.
         self.make_way(None, None);
     }

@@ -1,13 +1,13 @@
 //! A body under its lock: cancelled or told when the lock is lost, released or kept busy at the end.
 
-use std::convert::Infallible;
-use std::future::{Future, pending};
+use std::future::Future;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::ending::Ending;
-use crate::{Guard, Held, Result};
+use crate::unwind::{Panic, caught};
+use crate::{Guard, Held};
 
 /// What becomes of the body when its lock is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,24 +51,27 @@ impl<E> Hold<E> {
 
     /// Runs the body to its end, or until the lock is lost. Dropped on the way, it drops the body
     /// first and then the guard, which is released in the background.
-    pub(super) async fn run<F>(self, body: F) -> Result<F::Output>
+    pub(super) async fn run<F>(self, body: F) -> crate::Result<F::Output>
     where
         F: Future,
         E: Ending<F::Output>,
     {
         let held = self.guard.held();
-        let value = match self.on_lost {
+        let outcome = match self.on_lost {
             OnLost::Cancel => until_lost(self.function, &held, body).await,
-            OnLost::Signal => Some(held.scope_named(self.function, body).await),
+            OnLost::Signal => Some(caught(held.scope_named(self.function, body)).await),
         };
-        let Some(value) = value else {
-            // A lock that is lost stays so: to run anything under it is the error that says it.
-            let Err(lost) = self.guard.run(pending::<Infallible>()).await;
-            tracing::warn!(
-                function = self.function,
-                "the lock is lost: the body was cancelled"
-            );
-            return Err(lost);
+        let value = match outcome {
+            Some(Ok(value)) => value,
+            Some(Err(panic)) => self.guard.end_panicked(panic).await,
+            None => {
+                let lost = self.guard.end_lost().await;
+                tracing::warn!(
+                    function = self.function,
+                    "the lock is lost: the body was cancelled"
+                );
+                return Err(lost);
+            }
         };
         let window = self.ending.window(&value);
         self.end(window).await;
@@ -100,12 +103,16 @@ impl<E> Hold<E> {
     }
 }
 
-/// The value of the body, or `None` as soon as the lock is lost. The body is gone when this returns.
-async fn until_lost<F: Future>(function: &'static str, held: &Held, body: F) -> Option<F::Output> {
+/// How the body ended, or `None` as soon as the lock is lost. The body is gone when this returns.
+async fn until_lost<F: Future>(
+    function: &'static str,
+    held: &Held,
+    body: F,
+) -> Option<Result<F::Output, Panic>> {
     tokio::select! {
         biased;
         // Lost comes first: after a stall the body gets no further step without its lock.
         () = held.lost() => None,
-        value = held.scope_named(function, body) => Some(value),
+        outcome = caught(held.scope_named(function, body)) => Some(outcome),
     }
 }

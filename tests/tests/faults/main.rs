@@ -7,6 +7,7 @@ mod attribute;
 mod cluster;
 mod connecting;
 mod delivery;
+mod endings;
 mod events;
 mod keys;
 mod layer;

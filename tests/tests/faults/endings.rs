@@ -1,0 +1,175 @@
+//! A lock has ended before its client is answered, also after a panic and a loss: who submits again at once is served.
+
+use std::{convert::Infallible, panic::AssertUnwindSafe, time::Duration};
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    response::IntoResponse as _,
+    routing::post,
+};
+use futures_util::{FutureExt as _, stream};
+use http::{Request, StatusCode};
+use http_body_util::BodyExt as _;
+use redlock::{Redlock, redlock};
+use redlock_tower::{HoldUntil, LockLayer, OnDisconnect, RedlockLayer, key};
+use tests::{
+    Cluster, eventually,
+    proxy::{Direction, Flow, Proxy},
+    within,
+};
+use tower::{Layer as _, ServiceExt as _, service_fn};
+use tower_http::catch_panic::CatchPanicLayer;
+
+const SOON: Duration = Duration::from_secs(20);
+/// What this client sends is under way for that long.
+const LATE: Duration = Duration::from_millis(60);
+const MAX_HOLD: Duration = Duration::from_millis(400);
+
+/// A client whose commands are late, and one whose commands are not.
+async fn clients() -> (Cluster, Vec<Proxy>, Redlock, Redlock) {
+    let cluster = Cluster::start(3).await;
+    let proxies = Proxy::before_all(&cluster).await;
+    let slow = Redlock::connect(proxies.iter().map(Proxy::url))
+        .await
+        .unwrap();
+    let quick = Redlock::connect(cluster.urls()).await.unwrap();
+    for proxy in &proxies {
+        proxy.set(Direction::ToServer, Flow::delay(LATE));
+    }
+    (cluster, proxies, slow, quick)
+}
+
+fn order(body: &'static str) -> Request<Body> {
+    Request::post("/orders")
+        .header("x-user-id", "ann")
+        .body(Body::from(body))
+        .unwrap()
+}
+
+/// How a handler ends that does not end well.
+async fn bad_end(how: String) -> StatusCode {
+    match how.as_str() {
+        "panic" => panic!("on purpose"),
+        "loss" | "hold" => std::future::pending().await,
+        _ => StatusCode::CREATED,
+    }
+}
+
+fn app(redlock: Redlock, max_hold: Duration, on_disconnect: OnDisconnect) -> Router {
+    Router::new()
+        .route("/orders", post(bad_end))
+        .layer(
+            RedlockLayer::new(redlock, key::header("x-user-id"))
+                .namespace("orders")
+                .refuse()
+                .ttl(Duration::from_millis(1_500))
+                .max_hold(max_hold)
+                .on_disconnect(on_disconnect),
+        )
+        .layer(CatchPanicLayer::new())
+}
+
+#[tokio::test]
+async fn f44_after_a_panic_or_the_maximum_hold_a_resubmit_elsewhere_is_served() {
+    let (_cluster, _proxies, slow, quick) = clients().await;
+    for on_disconnect in [OnDisconnect::Cancel, OnDisconnect::Finish] {
+        let here = app(slow.clone(), MAX_HOLD, on_disconnect);
+        let elsewhere = app(quick.clone(), MAX_HOLD, on_disconnect);
+        for (how, status) in [("panic", 500), ("hold", 503), ("panic", 500)] {
+            let first = within(SOON, here.clone().oneshot(order(how)))
+                .await
+                .unwrap();
+            assert_eq!(first.status(), status, "{how} {on_disconnect:?}");
+            let again = within(SOON, elsewhere.clone().oneshot(order("well"))).await;
+            assert_eq!(again.unwrap().status(), 201, "{how} {on_disconnect:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn f44_after_a_loss_too() {
+    let (cluster, _proxies, slow, quick) = clients().await;
+    let here = app(slow, SOON, OnDisconnect::Cancel);
+    let elsewhere = app(quick, SOON, OnDisconnect::Cancel);
+    let first = tokio::spawn(here.oneshot(order("loss")));
+    let key = "orders:x-user-id=ann";
+    eventually(SOON, async || cluster.locked_on(key).await.len() == 3).await;
+    // A majority has lost it. The third node has it until the release arrives.
+    for node in [0, 1] {
+        let mut delete = redis::cmd("DEL");
+        cluster.node(node).ask::<i64>(delete.arg(key)).await;
+    }
+    let first = within(SOON, first).await.unwrap().unwrap();
+    assert_eq!(first.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let again = within(SOON, elsewhere.oneshot(order("well")))
+        .await
+        .unwrap();
+    assert_eq!(again.status(), StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn f44_a_body_that_is_cut_off_ends_when_the_lock_has_ended() {
+    let (_cluster, _proxies, slow, quick) = clients().await;
+    let endless = || {
+        let frames = stream::unfold((), async |()| {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            Some((Ok::<_, Infallible>(Bytes::from_static(b"part")), ()))
+        });
+        Body::from_stream(frames).into_response()
+    };
+    let app = |redlock| {
+        Router::new()
+            .route("/orders", post(async move || endless()))
+            .layer(
+                RedlockLayer::new(redlock, key::header("x-user-id"))
+                    .refuse()
+                    .hold_until(HoldUntil::BodyEnd)
+                    .max_hold(MAX_HOLD),
+            )
+    };
+    let streaming = app(slow).oneshot(order("")).await.unwrap();
+    let cut = within(SOON, streaming.into_body().collect()).await;
+    assert!(cut.is_err());
+    let again = within(SOON, app(quick).oneshot(order(""))).await.unwrap();
+    assert_eq!(again.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn f44_around_services_that_are_not_http_in_run_and_under_the_attribute() {
+    #[redlock(key = "a", ttl = "10s", lock = redlock, max_hold = "400ms")]
+    async fn attribute(redlock: &Redlock, how: &str) -> Result<StatusCode, redlock::Error> {
+        Ok(bad_end(how.to_owned()).await)
+    }
+    let (_cluster, _proxies, slow, quick) = clients().await;
+    let service = LockLayer::new(slow.clone(), |_: &String| Some("a".to_owned()))
+        .max_hold(MAX_HOLD)
+        .layer(service_fn(async |how: String| {
+            Ok::<_, Infallible>(bad_end(how).await)
+        }));
+    for how in ["panic", "hold"] {
+        let outcome = AssertUnwindSafe(service.clone().oneshot(how.to_owned())).catch_unwind();
+        let outcome = within(SOON, outcome).await;
+        assert_eq!(outcome.is_err(), how == "panic");
+        assert!(
+            quick.try_lock("a").await.unwrap().is_some(),
+            "service, {how}"
+        );
+
+        let run = slow
+            .lock("a")
+            .max_hold(MAX_HOLD)
+            .run(async |_| bad_end(how.to_owned()).await);
+        let outcome = within(SOON, AssertUnwindSafe(run).catch_unwind()).await;
+        assert_eq!(outcome.is_err(), how == "panic");
+        assert!(quick.try_lock("a").await.unwrap().is_some(), "run, {how}");
+
+        let called = AssertUnwindSafe(attribute(&slow, how)).catch_unwind();
+        let outcome = within(SOON, called).await;
+        assert_eq!(outcome.is_err(), how == "panic");
+        assert!(
+            quick.try_lock("a").await.unwrap().is_some(),
+            "attribute, {how}"
+        );
+    }
+}
