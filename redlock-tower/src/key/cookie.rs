@@ -10,7 +10,8 @@ use http::{header::COOKIE, request::Parts};
 #[derive(Clone, Copy, Debug)]
 pub struct Cookie(&'static str);
 
-/// The value of a cookie as it is sent. Missing or empty is no key; two different values are answered with 400.
+/// The value of a cookie as the `cookie` crate reads it, and with it most handlers: percent-decoded, without the spaces and
+/// quotes around it, so that no spelling of a session has a lock of its own. Missing or empty is no key; two different values are answered with 400.
 ///
 /// A session cookie is a secret: add `hash_keys()` on the layer, so that it does not stand in Redis.
 #[must_use]
@@ -24,14 +25,12 @@ impl KeyExtractor for Cookie {
 
     fn extract(&self, parts: &Parts) -> Self::Future {
         // over HTTP/2 the pairs may come as headers of their own
-        let pairs = parts
-            .headers
-            .get_all(COOKIE)
-            .iter()
-            .flat_map(|header| header.as_bytes().split(|byte| *byte == b';'));
-        let values = pairs.filter_map(|pair| {
-            let mut halves = pair.trim_ascii().splitn(2, |byte| *byte == b'=');
-            (halves.next() == Some(self.0.as_bytes())).then(|| halves.next().unwrap_or_default())
+        let pairs = parts.headers.get_all(COOKIE).iter();
+        let pairs = pairs.filter_map(|header| header.to_str().ok());
+        let cookies = pairs.flat_map(::cookie::Cookie::split_parse_encoded);
+        let values = cookies.filter_map(|cookie| {
+            let cookie = cookie.ok()?;
+            (cookie.name() == self.0).then(|| cookie.value_trimmed().to_owned())
         });
         single("cookie", self.0, values)
     }

@@ -13,6 +13,9 @@
 //! | a closure over [`Parts`], or [`from_fn`] | what it returns: text, a number, a [`Key`], or an `Option` or `Result` of one |
 //! | [`from_async`] | what an async closure returns |
 //!
+//! A key is compared byte for byte: where the handler parses a value, say a number in the path, [`KeyExtractor::parsed`]
+//! makes its spellings (`7`, `07`) one key. A cookie is read as the `cookie` crate reads it.
+//!
 //! [`identity`] and [`public`] state to whom a recorded answer may be given again (feature `replay`).
 //! Several are combined with [`KeyExtractor::and`], whose parts cannot run into each other, and [`KeyExtractor::or`].
 //! [`KeyExtractor::boxed`] makes them one type. A request that has no key passes
@@ -42,6 +45,7 @@ mod function;
 mod header;
 mod idempotency;
 mod or;
+mod parsed;
 #[cfg(feature = "axum")]
 mod path;
 mod peer;
@@ -62,6 +66,7 @@ pub use self::{
     header::{Header, HeaderNamed, header},
     idempotency::{IdempotencyKey, idempotency_key},
     or::{Or, OrFuture},
+    parsed::{Parsed, ParsedFuture},
     peer::{PeerIp, peer_ip},
     query::{Query, query},
     scope::{Identity, Public, Scope, Scoped, Stated, Unstated, identity, public},
@@ -76,6 +81,7 @@ pub use self::{
 pub(crate) use self::{idempotency::read as idempotency, render::push_hex};
 
 use http::request::Parts;
+use std::{fmt::Display, str::FromStr};
 
 /// Takes the lock's key from the head of a request.
 ///
@@ -121,6 +127,26 @@ pub trait KeyExtractor: Send + Sync + 'static {
         Self: Sized,
     {
         Or::new(self, other)
+    }
+
+    /// The key as a `T` reads and writes it, so that all spellings of one value are one key: `7`, `07` and `+7` as a `u64`,
+    /// upper and lower case of a UUID. A value that is no `T` is answered with 400.
+    ///
+    /// Use it where the handler parses the value as well: there two spellings are one thing.
+    ///
+    /// ```
+    /// use redlock_tower::key::{self, KeyExtractor};
+    ///
+    /// let by_order = key::path("id").parsed::<u64>();
+    /// # fn check(_: impl KeyExtractor) {}
+    /// # check(by_order);
+    /// ```
+    fn parsed<T>(self) -> Parsed<Self, T>
+    where
+        Self: Sized,
+        T: FromStr + Display + 'static,
+    {
+        Parsed::new(self)
     }
 
     /// The same behind a pointer: for a choice at run time, and for types that have to be named.

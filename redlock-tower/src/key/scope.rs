@@ -34,6 +34,16 @@ pub struct Public<K>(K);
 /// # fn check(_: impl KeyExtractor<Scope = key::Stated>) {}
 /// # check(by_user); check(per_submit);
 /// ```
+///
+/// A key without one, such as a path or an `Idempotency-Key` alone, does not compile there:
+///
+#[cfg_attr(feature = "replay", doc = "```compile_fail,E0277")]
+#[cfg_attr(not(feature = "replay"), doc = "```ignore")]
+/// # use redlock_tower::{RedlockLayer, key, replay::MemoryStore};
+/// # fn layer(redlock: redlock::Redlock, day: std::time::Duration) {
+/// let _ = RedlockLayer::new(redlock, key::idempotency_key()).replay(MemoryStore::new(), day);
+/// # }
+/// ```
 #[must_use]
 pub fn identity<K: KeyExtractor>(key: K) -> Identity<K> {
     Identity(key)

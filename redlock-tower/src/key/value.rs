@@ -69,6 +69,25 @@ impl Key {
         Self(Form::Parts(parts))
     }
 
+    /// The key with each value written anew.
+    pub(super) fn rewritten(
+        mut self,
+        rewrite: impl Fn(&str, &[u8]) -> Result<Vec<u8>, KeyError>,
+    ) -> Result<Self, KeyError> {
+        match &mut self.0 {
+            Form::Parts(parts) => {
+                for part in parts {
+                    part.value = rewrite(&part.name, &part.value)?;
+                }
+            }
+            Form::Exact(key) => {
+                let text = rewrite("exact", key.as_bytes())?;
+                *key = String::from_utf8_lossy(&text).into_owned();
+            }
+        }
+        Ok(self)
+    }
+
     pub(super) fn into_parts(self) -> Vec<Part> {
         match self.0 {
             Form::Parts(parts) => parts,

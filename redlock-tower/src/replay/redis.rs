@@ -1,6 +1,10 @@
 //! First answers in a Redis, shared by all instances. All use of the client library is here.
 
 use super::{Begun, ReplayStore, StoreError};
+use futures_util::{
+    FutureExt as _,
+    future::{self, BoxFuture},
+};
 use redis::{
     AsyncConnectionConfig, Client, FromRedisValue, RedisError, Script, ScriptInvocation, Value,
     aio::MultiplexedConnection,
@@ -8,7 +12,7 @@ use redis::{
 use redlock::FencingToken;
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -18,30 +22,33 @@ const TIMEOUT: Duration = Duration::from_millis(500);
 /// A [`ReplayStore`] in one Redis or Valkey (or a proxy to several); it may be one of the lock's nodes.
 ///
 /// What is lost with that server is lost: its requests run again if they are repeated. Persistence and replicas are
-/// that server's affair. Connects when it is first used, and again after a failure.
+/// that server's affair.
+///
+/// It keeps one connection, made when it is first used and again after a failure. The names of its keys begin with the
+/// namespace of the [`Redlock`](redlock::Redlock) and `replay:`. An ACL user of its own needs
+/// `~<namespace>replay:* +evalsha +script|load +hget +hmget +hset +pexpire`, and `+select` for a database other than 0.
 #[derive(Clone)]
 pub struct RedisStore(Arc<Shared>);
 
 struct Shared {
     client: Client,
-    connection: Mutex<Option<MultiplexedConnection>>,
+    /// The one connection, or the one attempt to make it. All who need it wait for the same.
+    connecting: Mutex<Option<Connecting>>,
     begin: Script,
     finish: Script,
 }
 
+type Connecting =
+    future::Shared<BoxFuture<'static, Result<MultiplexedConnection, Arc<RedisError>>>>;
+
 impl RedisStore {
-    /// A store at `url`, as in `redis://127.0.0.1:6379/0`.
+    /// A store at `url`, as in `redis://user:password@127.0.0.1:6379/0`; `rediss://` needs the feature `tls`.
     ///
     /// # Errors
     ///
     /// When the URL cannot be read. A server that is down is found out by the first request.
     pub fn new(url: &str) -> Result<Self, StoreError> {
-        Ok(Self(Arc::new(Shared {
-            client: Client::open(url).map_err(StoreError::new)?,
-            connection: Mutex::new(None),
-            begin: Script::new(include_str!("begin.lua")),
-            finish: Script::new(include_str!("finish.lua")),
-        })))
+        Client::open(url).map(Self::from).map_err(StoreError::new)
     }
 
     /// Runs a script, on a new connection if the one at hand is found broken: both scripts may run twice.
@@ -49,18 +56,39 @@ impl RedisStore {
         &self,
         script: &ScriptInvocation<'_>,
     ) -> Result<T, StoreError> {
-        if let Some(mut connection) = self.0.connected() {
+        let mut again = true;
+        loop {
+            let connecting = self.0.connecting();
+            let mut connection = match connecting.clone().await {
+                Ok(connection) => connection,
+                Err(error) => {
+                    self.0.forget(&connecting);
+                    return Err(StoreError::new(error));
+                }
+            };
             match script.invoke_async(&mut connection).await {
-                Err(error) if broken(&error) => self.0.set(None),
+                Err(error) if broken(&error) => {
+                    self.0.forget(&connecting);
+                    if !again {
+                        return Err(StoreError::new(error));
+                    }
+                    again = false;
+                }
                 result => return result.map_err(StoreError::new),
             }
         }
-        let mut connection = self.0.connect().await.map_err(StoreError::new)?;
-        let result = script.invoke_async(&mut connection).await;
-        if result.is_ok() {
-            self.0.set(Some(connection));
-        }
-        result.map_err(StoreError::new)
+    }
+}
+
+/// For settings that no URL has, such as TLS certificates of one's own.
+impl From<Client> for RedisStore {
+    fn from(client: Client) -> Self {
+        Self(Arc::new(Shared {
+            client,
+            connecting: Mutex::new(None),
+            begin: Script::new(include_str!("begin.lua")),
+            finish: Script::new(include_str!("finish.lua")),
+        }))
     }
 }
 
@@ -70,28 +98,38 @@ fn broken(error: &RedisError) -> bool {
 }
 
 impl Shared {
-    fn connected(&self) -> Option<MultiplexedConnection> {
-        self.connection
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn connecting(&self) -> Connecting {
+        self.slot()
+            .get_or_insert_with(|| connect(self.client.clone()).boxed().shared())
             .clone()
     }
 
-    fn set(&self, connection: Option<MultiplexedConnection>) {
-        *self
-            .connection
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = connection;
+    /// The next one to ask connects anew, unless somebody does already.
+    fn forget(&self, connecting: &Connecting) {
+        let mut slot = self.slot();
+        if slot
+            .as_ref()
+            .is_some_and(|current| current.ptr_eq(connecting))
+        {
+            *slot = None;
+        }
     }
 
-    async fn connect(&self) -> Result<MultiplexedConnection, RedisError> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(TIMEOUT))
-            .set_response_timeout(Some(TIMEOUT));
-        self.client
-            .get_multiplexed_async_connection_with_config(&config)
-            .await
+    fn slot(&self) -> MutexGuard<'_, Option<Connecting>> {
+        self.connecting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+async fn connect(client: Client) -> Result<MultiplexedConnection, Arc<RedisError>> {
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(TIMEOUT))
+        .set_response_timeout(Some(TIMEOUT));
+    client
+        .get_multiplexed_async_connection_with_config(&config)
+        .await
+        .map_err(Arc::new)
 }
 
 impl ReplayStore for RedisStore {

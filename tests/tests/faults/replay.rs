@@ -6,6 +6,8 @@ mod lifetime;
 mod namespace;
 mod request;
 mod scope;
+mod spelling;
+mod store;
 mod success;
 
 use axum::body::{Body, Bytes};

@@ -1,0 +1,121 @@
+//! One identity has one lock, however it is spelled.
+
+use super::locks;
+use axum::{Router, body::Body, routing::post};
+use http::Request;
+use redlock_tower::{
+    KeyExtractor, RedlockLayer,
+    key::{self, Key},
+};
+use tower::ServiceExt as _;
+
+/// The statuses of requests by these, while the key of the first is held.
+async fn against<K: KeyExtractor + Clone>(
+    key: K,
+    held: Request<Body>,
+    others: Vec<Request<Body>>,
+) -> Vec<u16> {
+    let redlock = locks().await;
+    let (parts, _) = held.into_parts();
+    let first: Option<Key> = key.extract(&parts).await.unwrap();
+    let fixed = {
+        let first = first.unwrap();
+        move |_: &http::request::Parts| Some(first.clone())
+    };
+    let (entered, door) = (
+        tokio::sync::Semaphore::new(0),
+        tokio::sync::Semaphore::new(0),
+    );
+    let (entered, door) = (std::sync::Arc::new(entered), std::sync::Arc::new(door));
+    let holding = {
+        let (entered, door) = (entered.clone(), door.clone());
+        Router::new()
+            .route(
+                "/{id}",
+                post(async move || {
+                    entered.add_permits(1);
+                    door.acquire().await.unwrap().forget();
+                }),
+            )
+            .layer(RedlockLayer::new(redlock.clone(), fixed).namespace("same"))
+    };
+    let request = Request::post("/0").body(Body::empty()).unwrap();
+    let holder = tokio::spawn(holding.oneshot(request));
+    entered.acquire().await.unwrap().forget();
+    let layer = RedlockLayer::new(redlock, key).namespace("same").refuse();
+    let app = Router::new().route("/{id}", post(async || "")).layer(layer);
+    let mut statuses = Vec::new();
+    for request in others {
+        statuses.push(
+            app.clone()
+                .oneshot(request)
+                .await
+                .unwrap()
+                .status()
+                .as_u16(),
+        );
+    }
+    door.add_permits(1);
+    holder.await.unwrap().unwrap();
+    statuses
+}
+
+#[tokio::test]
+async fn f47_a_session_cookie_has_one_lock() {
+    let with = |cookie: &str| {
+        let request = Request::post("/7").header("cookie", cookie);
+        request.body(Body::empty()).unwrap()
+    };
+    let spellings = [
+        "sid=abc",
+        "sid= abc",
+        "sid=%61bc",
+        "sid=\"abc\"",
+        "a=b;sid=abc ;c=d",
+        "sid =abc",
+    ];
+    let others = spellings.iter().map(|cookie| with(cookie)).collect();
+    let statuses = against(key::cookie("sid"), with("sid=abc"), others).await;
+    assert_eq!(statuses, [409; 6]);
+    let another = vec![with("sid=abd"), with("SID=abc")];
+    let statuses = against(key::cookie("sid"), with("sid=abc"), another).await;
+    assert_eq!(statuses, [200; 2]);
+}
+
+#[tokio::test]
+async fn f47_a_number_has_one_lock() {
+    let by = |number: &str| {
+        let request = Request::post(format!("/{number}?id={number}")).header("x-id", number);
+        request.body(Body::empty()).unwrap()
+    };
+    let spellings = || Vec::from(["7", "07", "+7", "007"].map(by));
+    let path = app_path(spellings()).await;
+    assert_eq!(path, [409; 4]);
+    let header = against(key::header("x-id").parsed::<u64>(), by("7"), spellings()).await;
+    assert_eq!(header, [409; 4]);
+    let others = vec![by("8"), by("seven"), by("-7")];
+    let header = against(key::header("x-id").parsed::<u64>(), by("7"), others).await;
+    assert_eq!(header, [200, 400, 400]);
+}
+
+/// A path parameter is there only behind the router.
+async fn app_path(requests: Vec<Request<Body>>) -> Vec<u16> {
+    let redlock = locks().await;
+    let held = redlock.lock("same:id=7").await.unwrap();
+    let layer = RedlockLayer::new(redlock, key::path("id").parsed::<u64>());
+    let layer = layer.namespace("same").refuse();
+    let app = Router::new().route("/{id}", post(async || "")).layer(layer);
+    let mut statuses = Vec::new();
+    for request in requests {
+        statuses.push(
+            app.clone()
+                .oneshot(request)
+                .await
+                .unwrap()
+                .status()
+                .as_u16(),
+        );
+    }
+    held.release().await.unwrap();
+    statuses
+}

@@ -1,0 +1,70 @@
+//! The store of records on a Redis server.
+
+use super::{DAY, SOON};
+use redlock_tower::replay::{Begun, RedisStore, ReplayStore as _};
+use tests::within;
+
+async fn admin(cluster: &tests::Cluster) -> redis::aio::MultiplexedConnection {
+    let client = redis::Client::open(cluster.node(0).url()).unwrap();
+    client.get_multiplexed_async_connection().await.unwrap()
+}
+
+/// Two hundred cold requests make one connection, as a user with the documented rights.
+#[tokio::test]
+async fn f50_one_connection_with_the_documented_rights() {
+    let cluster = tests::Cluster::start(1).await;
+    let mut admin = admin(&cluster).await;
+    let rights = "on >secret resetkeys ~shop:replay:* -@all +evalsha +script|load +hget +hmget +hset +pexpire";
+    let mut create = redis::cmd("ACL");
+    create.arg("SETUSER").arg("records");
+    create.arg(rights.split(' ').collect::<Vec<_>>());
+    create.query_async::<()>(&mut admin).await.unwrap();
+    let connections = async |admin: &mut redis::aio::MultiplexedConnection| {
+        let list: String = redis::cmd("CLIENT")
+            .arg("LIST")
+            .query_async(admin)
+            .await
+            .unwrap();
+        list.lines()
+            .filter(|line| line.contains("user=records"))
+            .count()
+    };
+
+    let url = cluster
+        .node(0)
+        .url()
+        .replace("redis://", "redis://records:secret@");
+    let store = RedisStore::new(&url).unwrap();
+    let guard = super::locks().await.lock("k").await.unwrap();
+    let token = guard.token();
+    for _ in 0..2 {
+        let cold = (0..200).map(|i| {
+            let store = store.clone();
+            tokio::spawn(async move { store.begin(&format!("shop:replay:{i}"), token, DAY).await })
+        });
+        for begun in cold.collect::<Vec<_>>() {
+            assert_eq!(within(SOON, begun).await.unwrap().unwrap(), Begun::Fresh);
+        }
+        assert_eq!(connections(&mut admin).await, 1);
+        assert!(
+            store
+                .finish("shop:replay:0", token, b"x".to_vec(), DAY)
+                .await
+                .unwrap()
+        );
+        assert!(
+            store.begin("elsewhere", token, DAY).await.is_err(),
+            "no right to it"
+        );
+        // the second round begins with a connection that ended
+        let _: usize = redis::cmd("CLIENT")
+            .arg(&["KILL", "USER", "records"])
+            .query_async(&mut admin)
+            .await
+            .unwrap();
+        let _: () = redis::cmd("FLUSHALL")
+            .query_async(&mut admin)
+            .await
+            .unwrap();
+    }
+}
