@@ -75,7 +75,7 @@ fn names(args: &Args, function: &Function, core: &Core) -> Vec<Ident> {
     names
 }
 
-/// The names that are bound by value. To drop a reference does nothing.
+/// The names that are bound by value, as far as dropping them does something.
 fn arguments(signature: &Signature) -> Vec<Ident> {
     let mut names = Bound::default();
     for input in &signature.inputs {
@@ -83,13 +83,26 @@ fn arguments(signature: &Signature) -> Vec<Ident> {
             FnArg::Receiver(receiver) if is_owned(&receiver.kind) => {
                 names.0.push(receiver.self_token.into());
             }
-            FnArg::Typed(typed) if !matches!(&*typed.ty, Type::Reference(_)) => {
+            FnArg::Typed(typed) if !is_plain(&typed.ty) => {
                 names.visit_pat(&typed.pat);
             }
             _ => {}
         }
     }
     names.0
+}
+
+/// References and numbers: nothing happens when they are dropped. To own them in vain would be a lint of its own.
+fn is_plain(ty: &Type) -> bool {
+    const PLAIN: [&str; 16] = [
+        "bool", "char", "f32", "f64", "i128", "i16", "i32", "i64", "i8", "isize", "u128", "u16",
+        "u32", "u64", "u8", "usize",
+    ];
+    match ty {
+        Type::Reference(_) => true,
+        Type::Path(ty) => PLAIN.iter().any(|plain| ty.path.is_ident(plain)),
+        _ => false,
+    }
 }
 
 fn is_owned(receiver: &ReceiverKind) -> bool {

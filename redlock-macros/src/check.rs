@@ -21,7 +21,7 @@ impl Args {
             errors.push(syn::Error::new(
                 Span::call_site(),
                 "`ttl` is missing: how long may the lock outlive a crash? For example `ttl = \"10s\"`; \
-                 the lock of a body that runs longer is extended",
+                 the lock of a body that runs longer is renewed",
             ));
         }
     }
@@ -29,7 +29,7 @@ impl Args {
     /// Options that are fine alone, and senseless together.
     pub(crate) fn contradictions(&self) -> syn::Result<()> {
         let on = |name: &str| match name {
-            "refuse" => self.refuse,
+            "no_wait" => self.no_wait,
             "reentrant" => self.reentrant,
             _ => self.given.iter().any(|given| given == name),
         };
@@ -41,9 +41,9 @@ impl Args {
             }
         };
         clash(
-            "refuse",
+            "no_wait",
             "wait",
-            "either `refuse` or `wait`: to refuse is to wait for no time at all",
+            "either `no_wait` or `wait`: `no_wait` is to wait for no time at all",
         );
         clash(
             "wait",
@@ -68,11 +68,11 @@ impl Args {
             "`max_hold` and `reentrant` contradict each other: a joined lock belongs to the caller, and does not end in \
              here; bound the caller's, or the body with `tokio::time::timeout`",
         );
-        if self.extend == Some(false) {
+        if self.keep_alive == Some(false) {
             clash(
                 "max_hold",
                 "max_hold",
-                "`max_hold` bounds the extension; with `extend = false` the lock ends with its `ttl`",
+                "`max_hold` bounds the renewal; with `keep_alive = false` the lock ends with its `ttl`",
             );
         }
         if self.dedupe_for.is_none() {

@@ -1,12 +1,15 @@
 //! The key: a template whose parts cannot collide, or any expression, taken as it is.
 
+use std::collections::BTreeSet;
+
 use proc_macro2::TokenStream;
-use quote::quote_spanned;
+use quote::{ToTokens as _, quote_spanned};
 use syn::parse::ParseStream;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned as _;
 use syn::{Expr, ExprLit, Ident, Lit, LitStr, Token};
 
+use crate::captures::names_in;
 use crate::params::Params;
 use crate::template::{Argument, Template};
 use crate::tokens::here;
@@ -16,6 +19,8 @@ use crate::value::value;
 pub(crate) enum Key {
     /// `key = "order:{user.id}"` or `key("order:{}", user.id())`.
     Template(Template),
+    /// `key = const "nightly"`: this text, for all arguments.
+    Constant(LitStr),
     /// Any other expression.
     Verbatim(Expr),
 }
@@ -23,6 +28,11 @@ pub(crate) enum Key {
 impl Key {
     /// After `key`: `= "template"`, `= expression` or `("template", expressions...)`.
     pub(crate) fn parse(name: &Ident, input: ParseStream<'_>) -> syn::Result<Self> {
+        if input.peek(Token![=]) && input.peek2(Token![const]) && input.peek3(LitStr) {
+            input.parse::<Token![=]>()?;
+            input.parse::<Token![const]>()?;
+            return input.parse().map(Self::Constant);
+        }
         if !input.peek(syn::token::Paren) {
             return match value(name, input)? {
                 Expr::Lit(ExprLit {
@@ -57,20 +67,36 @@ impl Key {
     /// Names in the template that are no argument of the function.
     pub(crate) fn check(&self, function: &Ident, params: &Params) -> syn::Result<()> {
         match self {
-            Self::Verbatim(_) => Ok(()),
+            Self::Constant(_) | Self::Verbatim(_) => Ok(()),
             Self::Template(template) => template.check(function, params),
         }
     }
 
     /// The statements that put the key together in the variable `key`.
-    pub(crate) fn statements(&self, key: &Ident, krate: &TokenStream) -> TokenStream {
+    pub(crate) fn statements(
+        &self,
+        key: &Ident,
+        params: &Params,
+        krate: &TokenStream,
+    ) -> TokenStream {
         match self {
+            Self::Constant(text) => quote_spanned!(here(text.span())=> #key.text(#text);),
             Self::Verbatim(expr) => {
-                quote_spanned!(here(expr.span())=> #key.verbatim(&(#expr));)
+                let constant = constant(expr, key, params);
+                quote_spanned!(here(expr.span())=> #key.verbatim(&(#expr)); #constant)
             }
             Self::Template(template) => template.statements(key, krate),
         }
     }
+}
+
+/// The same text for all arguments, unless it is a template that nobody fills.
+fn constant(expr: &Expr, key: &Ident, params: &Params) -> Option<TokenStream> {
+    let mut names = BTreeSet::new();
+    names_in(expr.to_token_stream(), &mut names);
+    let arguments: Vec<_> = params.names().collect();
+    let constant = !arguments.is_empty() && !arguments.iter().any(|name| names.contains(*name));
+    constant.then(|| quote_spanned!(here(expr.span())=> #key.constant(&[#(#arguments),*]);))
 }
 
 #[cfg(test)]
@@ -86,7 +112,7 @@ mod tests {
         syn::parse::Parser::parse2(parser, key)
             .map(|parsed| {
                 let key = Ident::new("key", proc_macro2::Span::call_site());
-                let statements = parsed.statements(&key, &quote!(::redlock));
+                let statements = parsed.statements(&key, &Params::unknown(), &quote!(::redlock));
                 statements.to_string().replace(' ', "")
             })
             .map_err(|error| error.to_string())

@@ -9,11 +9,11 @@ pub(crate) const OPTIONS: [&str; 19] = [
     "ttl",
     "lock",
     "wait",
-    "refuse",
+    "no_wait",
     "at_least",
     "dedupe_for",
     "success",
-    "extend",
+    "keep_alive",
     "max_hold",
     "on_lost",
     "reentrant",
@@ -27,7 +27,7 @@ pub(crate) const OPTIONS: [&str; 19] = [
 ];
 
 /// What the option is called elsewhere, so that who comes from there finds it.
-const ELSEWHERE: [(&str, &str); 20] = [
+const ELSEWHERE: [(&str, &str); 22] = [
     ("name", "key"),
     ("keys", "key"),
     ("resource", "key"),
@@ -38,12 +38,14 @@ const ELSEWHERE: [(&str, &str); 20] = [
     ("acquire_timeout", "wait"),
     ("wait_time", "wait"),
     ("timeout", "wait"),
-    ("no_wait", "refuse"),
-    ("try_lock", "refuse"),
+    ("refuse", "no_wait"),
+    ("try_lock", "no_wait"),
     ("client", "lock"),
     ("redlock", "lock"),
-    ("renew", "extend"),
-    ("watchdog", "extend"),
+    ("extend", "keep_alive"),
+    ("renew", "keep_alive"),
+    ("watchdog", "keep_alive"),
+    ("settle", "dedupe_for"),
     ("auto_release", "dedupe_for"),
     ("fail_strategy", "on_error"),
     ("skip", "on_busy"),

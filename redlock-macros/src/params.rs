@@ -39,6 +39,24 @@ impl Params {
         }
     }
 
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+
+    /// An argument that `text` names in the way of another template language: `#id`, `$id`, or in double braces.
+    pub(crate) fn named_in(&self, text: &str) -> Option<&str> {
+        self.names().find(|name| {
+            let follows =
+                |at: usize| text[at..].starts_with(|c: char| c.is_alphanumeric() || c == '_');
+            let written = |open: &str| {
+                let form = format!("{open}{name}");
+                text.match_indices(&form)
+                    .any(|(at, form)| !follows(at + form.len()))
+            };
+            written("#") || written("$") || written("{")
+        })
+    }
+
     /// An error that teaches, where `name` is no argument. A constant is let through.
     pub(crate) fn check(&self, name: &Ident, function: &Ident) -> syn::Result<()> {
         let text = name.to_string();

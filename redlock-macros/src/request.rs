@@ -8,6 +8,7 @@ use syn::spanned::Spanned as _;
 
 use crate::attr::{Args, OnLost};
 use crate::function::{Core, Function};
+use crate::params::Params;
 use crate::returns;
 use crate::tokens::{here, local, rename_self};
 
@@ -20,7 +21,8 @@ pub(crate) fn statements(
 ) -> Option<TokenStream> {
     let (key, call) = (local("key"), local("call"));
     let name = function.sig.ident.to_string();
-    let fill = args.key.as_ref()?.statements(&key, krate);
+    let params = Params::of(&function.sig);
+    let fill = args.key.as_ref()?.statements(&key, &params, krate);
     let ttl = args.ttl.as_ref()?;
     let options = options(args, &call, krate);
     let mutable = (!options.is_empty()).then(|| quote!(mut));
@@ -65,7 +67,7 @@ fn options(args: &Args, call: &Ident, krate: &TokenStream) -> TokenStream {
         };});
         option(quote!(#call.fire(#name);));
     }
-    if args.refuse || (args.skip_busy && args.wait.is_none() && args.fire.is_none()) {
+    if args.no_wait || (args.skip_busy && args.wait.is_none() && args.fire.is_none()) {
         option(quote!(#call.no_wait();));
     }
     for (name, time) in [
@@ -78,7 +80,7 @@ fn options(args: &Args, call: &Ident, krate: &TokenStream) -> TokenStream {
             option(quote!(#call.#name(#time);));
         }
     }
-    if args.extend == Some(false) {
+    if args.keep_alive == Some(false) {
         option(quote!(#call.no_renewal();));
     }
     if args.on_lost == OnLost::Signal {

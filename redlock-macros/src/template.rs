@@ -94,6 +94,13 @@ impl Template {
 
     pub(crate) fn check(&self, function: &Ident, params: &Params) -> syn::Result<()> {
         for piece in &self.pieces {
+            if let Some(name) = params.named_in(piece.text()) {
+                let message = format!(
+                    "the key holds `{name}` as plain text, so that all calls have the same; the argument is written \
+                     `{{{name}}}`. If the text is meant, write `key = const \"...\"`"
+                );
+                return Err(syn::Error::new(self.span, message));
+            }
             if let Piece::Value {
                 value: Value::Path(path),
                 ..

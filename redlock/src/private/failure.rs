@@ -48,7 +48,7 @@ pub fn on_error<R, F: FnOnce(Error) -> R>(make: F) -> F {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no value for a call that `on_busy = skip` leaves out",
     label = "`on_busy = skip` returns `()`, `Option<T>`, `Result<(), E>` or `Result<Option<T>, E>`",
-    note = "to return something else while the lock is held elsewhere, write `refuse` and `on_error = |error| ...`"
+    note = "to return something else while the lock is held elsewhere, write `no_wait` and `on_error = |error| ...`"
 )]
 pub trait Skipped: Sized {
     /// The value of a call that was left out.
@@ -81,7 +81,7 @@ impl<T, E> Skipped for Result<Option<T>, E> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no value for a call that `on_busy = skip` leaves out",
     label = "`on_busy = skip` returns `()`, `Option<T>`, `Result<(), E>` or `Result<Option<T>, E>`",
-    note = "to return something else while the lock is held elsewhere, write `refuse` and `on_error = |error| ...`"
+    note = "to return something else while the lock is held elsewhere, write `no_wait` and `on_error = |error| ...`"
 )]
 pub trait Unreturned: Skipped {
     /// The value for this failure of `function`.

@@ -9,6 +9,8 @@ use crate::{Error, Result, key::encode};
 pub struct Key {
     text: String,
     failed: bool,
+    /// The argument that the text names, although nothing fills it.
+    unfilled: Option<&'static str>,
 }
 
 impl Key {
@@ -39,6 +41,17 @@ impl Key {
         self.failed |= write!(self.text, "{value}").is_err();
     }
 
+    /// The key is the same for all arguments of the function, whose names are given: so it is no template of them.
+    pub fn constant(&mut self, arguments: &[&'static str]) {
+        let names = |name: &str| {
+            let holes = self.text.match_indices('{');
+            holes
+                .filter_map(|(at, _)| self.text[at + 1..].strip_prefix(name))
+                .any(|rest| rest.starts_with(['}', '.', ':']))
+        };
+        self.unfilled = arguments.iter().copied().find(|name| names(name));
+    }
+
     /// The key, if each of its values could be displayed: half a key would be another lock.
     pub(super) fn finish(self) -> Result<String> {
         if self.failed {
@@ -46,6 +59,13 @@ impl Key {
                 &self.text,
                 "the `Display` of a value in the key returned an error, and half a key would be another lock",
             ));
+        }
+        if let Some(name) = self.unfilled {
+            let why = format!(
+                "`{{{name}}}` is plain text here, so that all calls have the same key: only a literal in the attribute is \
+                 a template"
+            );
+            return Err(Error::invalid_key(&self.text, why));
         }
         Ok(self.text)
     }

@@ -24,7 +24,7 @@ impl Actor {
         Ok(self.sum)
     }
 
-    #[redlock(key = "shard:{self.shard}", ttl = "10s", lock = self.locks, refuse)]
+    #[redlock(key = "shard:{self.shard}", ttl = "10s", lock = self.locks, no_wait)]
     async fn forever(&mut self) -> Result<Infallible> {
         loop {
             if let Some(number) = self.inbox.recv().await {

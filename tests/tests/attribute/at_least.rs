@@ -9,12 +9,12 @@ use crate::world::World;
 
 const LENGTH: Duration = Duration::from_millis(600);
 
-#[redlock(key = "nightly", ttl = "10s", lock = locks, at_least = "600ms", refuse)]
+#[redlock(key = "nightly", ttl = "10s", lock = locks, at_least = "600ms", no_wait)]
 async fn nightly(locks: &Redlock) -> Result<()> {
     Ok(())
 }
 
-#[redlock(key = "nightly", ttl = "10s", lock = locks, at_least = LENGTH, refuse)]
+#[redlock(key = "nightly", ttl = "10s", lock = locks, at_least = LENGTH, no_wait)]
 async fn slow(locks: &Redlock) -> Result<()> {
     tokio::time::sleep(LENGTH + Duration::from_millis(100)).await;
     Ok(())

@@ -35,7 +35,7 @@ impl IntoResponse for Refused {
     }
 }
 
-#[redlock(key = "order:{user}:{order}", ttl = "10s", lock = app.locks, refuse)]
+#[redlock(key = "order:{user}:{order}", ttl = "10s", lock = app.locks, no_wait)]
 async fn submit(
     State(app): State<App>,
     Path((user, order)): Path<(String, u64)>,
@@ -48,19 +48,19 @@ async fn submit(
 }
 
 #[::axum::debug_handler]
-#[redlock(key = "order:{user}", ttl = "10s", lock = app.locks, refuse, on_error = refused)]
+#[redlock(key = "order:{user}", ttl = "10s", lock = app.locks, no_wait, on_error = refused)]
 async fn above(State(app): State<App>, Path(user): Path<String>) -> Response {
     user.into_response()
 }
 
-#[redlock(key = "order:{user}", ttl = "10s", lock = app.locks, refuse, on_error = |error| Refused(error).into_response())]
+#[redlock(key = "order:{user}", ttl = "10s", lock = app.locks, no_wait, on_error = |error| Refused(error).into_response())]
 #[::axum::debug_handler]
 async fn below(State(app): State<App>, Path(user): Path<String>) -> impl IntoResponse {
     user.into_response()
 }
 
 /// The layer's own answer: status, `Retry-After` and problem body.
-#[redlock(key = "order:{user}", ttl = "10s", lock = app.locks, refuse)]
+#[redlock(key = "order:{user}", ttl = "10s", lock = app.locks, no_wait)]
 async fn as_the_layer(
     State(app): State<App>,
     Path(user): Path<String>,

@@ -4,12 +4,12 @@ use redlock::{Redlock, Result, redlock};
 
 use crate::world::World;
 
-#[redlock(key = "order:{id}", ttl = "10s", lock = locks, refuse, condition = id > 0, guard = held)]
+#[redlock(key = "order:{id}", ttl = "10s", lock = locks, no_wait, condition = id > 0, guard = held)]
 async fn order(locks: &Redlock, id: u32) -> Result<bool> {
     Ok(held.is_some())
 }
 
-#[redlock(key = "order:{id}", ttl = "10s", lock = locks, refuse, condition = paid(id).await)]
+#[redlock(key = "order:{id}", ttl = "10s", lock = locks, no_wait, condition = paid(id).await)]
 async fn asked(locks: &Redlock, id: u32) -> Result<u32> {
     Ok(id)
 }

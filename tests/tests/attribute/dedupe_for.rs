@@ -9,7 +9,7 @@ use crate::world::{AppError, World};
 
 const WINDOW: Duration = Duration::from_millis(800);
 
-#[redlock(key = "submit:{user}", ttl = "10s", lock = locks, refuse, dedupe_for = "800ms")]
+#[redlock(key = "submit:{user}", ttl = "10s", lock = locks, no_wait, dedupe_for = "800ms")]
 async fn submit(locks: &Redlock, user: u8, outcome: Result<u8, AppError>) -> Result<u8, AppError> {
     let _ = user;
     let value = outcome?;
@@ -19,7 +19,7 @@ async fn submit(locks: &Redlock, user: u8, outcome: Result<u8, AppError>) -> Res
 /// The alias hides the `Result`, the compiler sees it.
 type Outcome = Result<(), AppError>;
 
-#[redlock(key = "alias", ttl = "10s", lock = locks, refuse, dedupe_for = WINDOW)]
+#[redlock(key = "alias", ttl = "10s", lock = locks, no_wait, dedupe_for = WINDOW)]
 async fn alias(locks: &Redlock, fails: bool) -> Outcome {
     if fails {
         Err(AppError::Own("failed"))
@@ -33,7 +33,7 @@ async fn plain(locks: &Redlock) -> Option<u8> {
     Some(1)
 }
 
-#[redlock(key = "opaque", ttl = "10s", lock = locks, refuse, dedupe_for = WINDOW)]
+#[redlock(key = "opaque", ttl = "10s", lock = locks, no_wait, dedupe_for = WINDOW)]
 async fn opaque(
     locks: &Redlock,
     fails: bool,
@@ -44,7 +44,7 @@ async fn opaque(
     Ok(0..3)
 }
 
-#[redlock(key = "both", ttl = "10s", lock = locks, refuse, dedupe_for = "100ms", at_least = WINDOW)]
+#[redlock(key = "both", ttl = "10s", lock = locks, no_wait, dedupe_for = "100ms", at_least = WINDOW)]
 async fn with_at_least(locks: &Redlock) -> Result<(), AppError> {
     Ok(())
 }
@@ -103,7 +103,7 @@ async fn the_longer_of_window_and_at_least_counts() {
 
 #[tokio::test]
 async fn a_panic_frees_the_key() {
-    #[redlock(key = "panics", ttl = "10s", lock = locks, refuse, dedupe_for = "1m")]
+    #[redlock(key = "panics", ttl = "10s", lock = locks, no_wait, dedupe_for = "1m")]
     async fn panics(locks: Redlock) -> Result<(), AppError> {
         panic!("on purpose")
     }

@@ -15,7 +15,7 @@ async fn above(locks: &Redlock, id: u8) -> Result<u8> {
 }
 
 #[instrument(skip(locks), err)]
-#[redlock(key = "below:{id}", ttl = "10s", lock = locks, refuse)]
+#[redlock(key = "below:{id}", ttl = "10s", lock = locks, no_wait)]
 async fn below(locks: &Redlock, id: u8) -> Result<u8> {
     tracing::info!("body of below");
     Ok(id)

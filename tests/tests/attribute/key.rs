@@ -124,7 +124,7 @@ async fn a_key_that_the_nodes_cannot_keep_is_an_error() {
     assert!(named(&world.locks, "x{").await.unwrap_err().is_invalid());
 }
 
-#[redlock(key = "pair:{a}:{b}", ttl = "10s", lock = locks, refuse)]
+#[redlock(key = "pair:{a}:{b}", ttl = "10s", lock = locks, no_wait)]
 async fn pair(locks: &Redlock, a: &str, b: &str, both: &Barrier) -> Result<()> {
     let _ = (a, b);
     both.wait().await;

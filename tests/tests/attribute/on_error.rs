@@ -4,18 +4,18 @@ use redlock::{Redlock, redlock};
 
 use crate::world::World;
 
-#[redlock(key = "price", ttl = "10s", lock = locks, refuse, on_error = |error| format!("busy: {}", error.is_busy()))]
+#[redlock(key = "price", ttl = "10s", lock = locks, no_wait, on_error = |error| format!("busy: {}", error.is_busy()))]
 async fn closure(locks: &Redlock) -> String {
     "ran".into()
 }
 
-#[redlock(key = "price", ttl = "10s", lock = locks, refuse, on_error = code)]
+#[redlock(key = "price", ttl = "10s", lock = locks, no_wait, on_error = code)]
 async fn path(locks: &Redlock) -> Result<u8, u16> {
     let parsed: u8 = "7".parse().map_err(|_| 500_u16)?;
     Ok(parsed)
 }
 
-#[redlock(key = "price", ttl = "10s", lock = locks, refuse, on_error = |_| fallback)]
+#[redlock(key = "price", ttl = "10s", lock = locks, no_wait, on_error = |_| fallback)]
 async fn from_an_argument(locks: &Redlock, fallback: u8) -> u8 {
     fallback + 1
 }

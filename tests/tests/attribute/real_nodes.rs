@@ -27,7 +27,7 @@ async fn waits(locks: &Redlock, id: u64) -> Result<()> {
     Ok(())
 }
 
-#[redlock(key = "pair:{left}:{right}", ttl = "10s", lock = locks, refuse)]
+#[redlock(key = "pair:{left}:{right}", ttl = "10s", lock = locks, no_wait)]
 async fn pair(locks: &Redlock, left: &str, right: &str, both: &Barrier) -> Result<()> {
     both.wait().await;
     Ok(())

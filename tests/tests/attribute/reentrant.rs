@@ -84,7 +84,7 @@ async fn another_key_or_another_task_is_not_nested() {
         Ok(spawned.await.unwrap().is_err_and(|error| error.is_busy()))
     }
 
-    #[redlock(key = "account:1", ttl = "10s", lock = locks, refuse, reentrant)]
+    #[redlock(key = "account:1", ttl = "10s", lock = locks, no_wait, reentrant)]
     async fn once(locks: &Redlock) -> Result<()> {
         Ok(())
     }

@@ -6,17 +6,17 @@ use redlock::{Redlock, redlock};
 
 use crate::world::{AppError, World};
 
-#[redlock(key = "r", ttl = "10s", lock = locks, refuse)]
+#[redlock(key = "r", ttl = "10s", lock = locks, no_wait)]
 async fn own(locks: &Redlock) -> Result<u8, AppError> {
     Ok(1)
 }
 
-#[redlock(key = "r", ttl = "10s", lock = locks, refuse)]
+#[redlock(key = "r", ttl = "10s", lock = locks, no_wait)]
 async fn ours(locks: &Redlock) -> redlock::Result<u8> {
     Ok(1)
 }
 
-#[redlock(key = "r", ttl = "10s", lock = locks, refuse)]
+#[redlock(key = "r", ttl = "10s", lock = locks, no_wait)]
 async fn boxed(locks: &Redlock) -> Result<u8, Box<dyn StdError + Send + Sync>> {
     Ok(1)
 }

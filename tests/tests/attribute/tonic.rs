@@ -24,7 +24,7 @@ impl Orders for Service {
         key("order:{}", request.get_ref().id),
         ttl = "10s",
         lock = self.locks,
-        refuse,
+        no_wait,
         on_error = |error| Err(status(&error))
     )]
     async fn submit(&self, request: Request<Order>) -> Result<Response<u64>, Status> {

@@ -3,6 +3,7 @@
 mod drops;
 mod expressions;
 mod firings;
+mod keys;
 mod orders;
 mod outcomes;
 mod world;

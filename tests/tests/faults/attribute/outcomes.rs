@@ -148,12 +148,12 @@ fn busy(_: redlock::Error) -> Response {
     StatusCode::CONFLICT.into_response()
 }
 
-#[redlock(key = "k", ttl = "10s", lock = locks, refuse, dedupe_for = "1m", on_error = |_| (StatusCode::CONFLICT, "busy"))]
+#[redlock(key = "k", ttl = "10s", lock = locks, no_wait, dedupe_for = "1m", on_error = |_| (StatusCode::CONFLICT, "busy"))]
 async fn opaque(locks: &Redlock, outcome: Outcome) -> impl IntoResponse {
     (outcome.status(), "done")
 }
 
-#[redlock(key = "k", ttl = "10s", lock = locks, refuse, dedupe_for = "1m", on_error = busy)]
+#[redlock(key = "k", ttl = "10s", lock = locks, no_wait, dedupe_for = "1m", on_error = busy)]
 async fn response(locks: &Redlock, outcome: Outcome) -> Response {
     if outcome == Outcome::Moved {
         return Redirect::to("/x").into_response();
@@ -161,7 +161,7 @@ async fn response(locks: &Redlock, outcome: Outcome) -> Response {
     (outcome.status(), Json(1)).into_response()
 }
 
-#[redlock(key = "k", ttl = "10s", lock = locks, refuse, dedupe_for = "1m")]
+#[redlock(key = "k", ttl = "10s", lock = locks, no_wait, dedupe_for = "1m")]
 async fn nested_reply(
     locks: &Redlock,
     outcome: Outcome,
@@ -176,7 +176,7 @@ async fn nested_reply(
     Ok((headers, (outcome.status(), HeaderMap::new(), String::new())))
 }
 
-#[redlock(key = "k", ttl = "10s", lock = locks, refuse, dedupe_for = "1m")]
+#[redlock(key = "k", ttl = "10s", lock = locks, no_wait, dedupe_for = "1m")]
 fn boxed(locks: &Redlock, outcome: Outcome) -> BoxFuture<'_, Result<StatusCode, redlock::Error>> {
     Box::pin(async move {
         let _: u8 = "7".parse().unwrap_or_default();
@@ -184,7 +184,7 @@ fn boxed(locks: &Redlock, outcome: Outcome) -> BoxFuture<'_, Result<StatusCode, 
     })
 }
 
-#[redlock(key = "k", ttl = "10s", lock = locks, refuse, dedupe_for = "1m")]
+#[redlock(key = "k", ttl = "10s", lock = locks, no_wait, dedupe_for = "1m")]
 #[expect(clippy::manual_async_fn, reason = "this form is what is tested")]
 fn future(
     locks: &Redlock,
@@ -199,7 +199,7 @@ enum Reply {
     Failed,
 }
 
-#[redlock(key = "k", ttl = "10s", lock = locks, refuse, dedupe_for = "1m",
+#[redlock(key = "k", ttl = "10s", lock = locks, no_wait, dedupe_for = "1m",
           success = |reply| matches!(reply, Reply::Done), on_error = |_| Reply::Failed)]
 async fn own(locks: &Redlock, outcome: Outcome) -> Reply {
     match outcome {
@@ -237,13 +237,13 @@ struct Order {
     id: u64,
 }
 
-#[redlock(key = "order:{order.id}", ttl = "10s", lock = locks, refuse, on_error = { let id = order.id; move |_| Err(format!("order {id}")) })]
+#[redlock(key = "order:{order.id}", ttl = "10s", lock = locks, no_wait, on_error = { let id = order.id; move |_| Err(format!("order {id}")) })]
 async fn by_clone(locks: &Redlock, order: Order) -> Result<u64, String> {
     let Order { id } = order;
     Ok(id)
 }
 
-#[redlock(key = "order:{name}", ttl = "10s", lock = locks, refuse, on_error = |_| Err(format!("{unnamed}: {n}")))]
+#[redlock(key = "order:{name}", ttl = "10s", lock = locks, no_wait, on_error = |_| Err(format!("{unnamed}: {n}")))]
 async fn not_named(
     locks: &Redlock,
     name: String,

@@ -2,12 +2,12 @@
 
 use redlock::{Result, redlock};
 
-#[redlock(key = "x", ttl = "10s", refuse, wait = "2s")]
+#[redlock(key = "x", ttl = "10s", no_wait, wait = "2s")]
 async fn refuses_and_waits() -> Result<()> {
     Ok(())
 }
 
-#[redlock(key = "x", ttl = "10s", extend = false, max_hold = "1m")]
+#[redlock(key = "x", ttl = "10s", keep_alive = false, max_hold = "1m")]
 async fn holds_without_extension() -> Result<()> {
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use redlock::{Result, redlock};
 
-#[redlock(key = "x", ttl = "10s", ttl = "20s", refuse, refuse)]
+#[redlock(key = "x", ttl = "10s", ttl = "20s", no_wait, no_wait)]
 async fn twice() -> Result<()> {
     Ok(())
 }

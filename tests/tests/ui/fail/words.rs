@@ -7,7 +7,7 @@ async fn words() -> Result<()> {
     Ok(())
 }
 
-#[redlock(key = "x", ttl = "10s", refuse = "yes", guard = "lock", on_busy)]
+#[redlock(key = "x", ttl = "10s", no_wait = "yes", guard = "lock", on_busy)]
 async fn kinds() -> Result<()> {
     Ok(())
 }

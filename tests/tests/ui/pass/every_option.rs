@@ -12,18 +12,18 @@ async fn times(locks: &Redlock) -> Result<()> {
     Ok(())
 }
 
-#[redlock(key = "a", ttl = "1m30s", refuse, dedupe_for = TTL * 2, guard = held, on_lost = signal)]
+#[redlock(key = "a", ttl = "1m30s", no_wait, dedupe_for = TTL * 2, guard = held, on_lost = signal)]
 async fn dedupe() -> Result<()> {
     held.lost().await;
     Ok(())
 }
 
-#[redlock(key = "a", ttl = "10s", refuse = true, extend = false, reentrant, on_lost = cancel)]
+#[redlock(key = "a", ttl = "10s", no_wait = true, keep_alive = false, reentrant, on_lost = cancel)]
 async fn flags() -> Result<()> {
     Ok(())
 }
 
-#[redlock(key = "a", ttl = "10s", wait = "0s", extend, reentrant = false, fail_open = false)]
+#[redlock(key = "a", ttl = "10s", wait = "0s", keep_alive, reentrant = false, fail_open = false)]
 async fn spelled_out() -> Result<()> {
     Ok(())
 }

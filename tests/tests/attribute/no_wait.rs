@@ -1,4 +1,4 @@
-//! `refuse`: one look, and a held lock is an error at once.
+//! `no_wait`: one look, and a held lock is an error at once.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use tests::within;
 
 use crate::world::World;
 
-#[redlock(key = "seat", ttl = "10s", lock = locks, refuse)]
+#[redlock(key = "seat", ttl = "10s", lock = locks, no_wait)]
 async fn seat(locks: &Redlock) -> Result<u8> {
     Ok(1)
 }
 
-#[redlock(key = "seat", ttl = "10s", lock = locks, refuse = true)]
+#[redlock(key = "seat", ttl = "10s", lock = locks, no_wait = true)]
 async fn spelled_out(locks: &Redlock) -> Result<u8> {
     Ok(1)
 }

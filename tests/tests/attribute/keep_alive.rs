@@ -16,7 +16,7 @@ async fn kept(locks: &Redlock) -> Result<Held> {
     Ok(held)
 }
 
-#[redlock(key = "short", ttl = "500ms", lock = locks, extend = false)]
+#[redlock(key = "short", ttl = "500ms", lock = locks, keep_alive = false)]
 async fn ends(locks: &Redlock) -> Result<()> {
     sleep(LONG).await;
     unreachable!("the lock ended a second ago");
