@@ -257,15 +257,13 @@ impl Pursuit<'_> {
                 let pause = backoff::delay(Refusal::Split, missed - 1, jitter, Ear::Deaf);
                 tokio::time::sleep(pause.min(left)).await;
             }
-            let left = self.left();
-            let jitter = core.nodes.random.draw();
             let ear = match (&enlisted, &failure) {
                 (None, _) => Ear::Deaf,
                 (Some(_), Failure::Refused { notified: true, .. }) => Ear::Promised,
                 (Some(_), _) => Ear::Open,
             };
-            let pause = backoff::delay(refusal, number - 1, jitter, ear);
-            rung = self.sleep(pause.min(left), enlisted.as_ref()).await;
+            let pause = self.pause(refusal, number - 1, ear);
+            rung = self.sleep(pause, enlisted.as_ref()).await;
             if rung == Some(Rung::Interrupted) {
                 // Not all of those who wait at the same moment.
                 let pause = INTERRUPTED.mul_f64(core.nodes.random.draw());
@@ -319,6 +317,20 @@ impl Pursuit<'_> {
         let nodes = &self.core().nodes;
         (self.terms.fencing && driver.hears(self.key) >= nodes.quorum())
             .then(|| Enlisted::new(nodes, driver, self.key))
+    }
+
+    /// How long to sleep before the next attempt. The last one is made before the wait is over, in case that a notification
+    /// was lost.
+    fn pause(&self, refusal: Refusal, number: u32, ear: Ear) -> Duration {
+        let core = self.core();
+        let pause = backoff::delay(refusal, number, core.nodes.random.draw(), ear);
+        let (left, node_timeout) = (self.left(), core.node_timeout(self.terms.ttl));
+        let until_last = left.saturating_sub(node_timeout);
+        if ear == Ear::Promised && until_last > node_timeout / 5 {
+            pause.min(until_last)
+        } else {
+            pause.min(left)
+        }
     }
 
     /// Sleeps until the time is over, or until told to go on.

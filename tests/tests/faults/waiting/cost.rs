@@ -174,7 +174,7 @@ async fn f74_who_could_not_be_listed_looks_for_itself() {
 /// Thousands of releases at once: everybody is served.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f74_a_burst_of_releases_serves_all_who_wait() {
-    const KEYS: usize = 3_000;
+    const KEYS: usize = 10_000;
     let cluster = Cluster::start(3).await;
     let (holder, waiter) = (connected(&cluster).await, connected(&cluster).await);
     let guards = hold(&holder, KEYS).await;
