@@ -157,16 +157,21 @@ async fn a_settle_is_carried_out_without_a_vote() {
 /// Its answer was lost: what was written stands as it was, and is told.
 #[tokio::test]
 async fn a_settle_that_arrives_again_finds_its_own_window() {
-    let script = include_str!("../../../redlock/src/node/redis/scripts/settle.lua");
+    let script = concat!(
+        include_str!("../../../redlock/src/node/redis/scripts/put.lua"),
+        include_str!("../../../redlock/src/node/redis/scripts/settle.lua"),
+    );
     let cluster = Cluster::start(1).await;
     let node = cluster.node(0);
     let settle = async |owner: &str, next: &str, window: u32| -> String {
         let mut eval = redis::cmd("EVAL");
         eval.arg(script)
-            .arg(2)
+            .arg(3)
             .arg(KEY)
+            .arg(format!("{{{KEY}}}{{}}:waiters"))
             .arg(format!("{{{KEY}}}{{}}:fence"));
-        eval.arg(owner).arg(next).arg(window).arg(7).arg(60_000);
+        eval.arg(owner).arg(next).arg(window).arg("inbox:");
+        eval.arg(7).arg(60_000);
         node.ask(&eval).await
     };
     assert_eq!(settle("owner", "next", 60_000).await, "GONE");
