@@ -85,9 +85,7 @@ impl LockAllRequest {
         };
         for key in &self.keys {
             // The first ones are kept alive while the rest is waited for.
-            let mut request = LockRequest::new(&self.service, key.clone())
-                .wait(left())
-                .keep_alive(true);
+            let mut request = LockRequest::new(&self.service, key.clone()).wait(left());
             if let Some(ttl) = self.ttl {
                 request = request.ttl(ttl);
             }

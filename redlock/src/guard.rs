@@ -12,13 +12,17 @@ use std::{
 use crate::{
     error::{Error, Result},
     lease::{Hold, Lease, Over},
+    limits::check_window,
     protocol::{token::FencingToken, votes::Decision},
     round::Round,
     scope::Scope,
     unwind::{Panic, caught},
 };
 
-/// A held lock. Dropped: released in the background, without blocking and without waiting.
+/// A held lock, renewed until it is released. Dropped: released in the background, without blocking and without waiting.
+///
+/// One that is forgotten in a long-lived value holds its lock for as long as the process lives:
+/// [`max_hold`](crate::LockRequest::max_hold) bounds that.
 ///
 /// The background release is sent at once. A node that cannot be reached gets it when it is heard again, however late.
 /// It needs a runtime that goes on; where the last one has ended, the key goes with its ttl.
@@ -127,10 +131,12 @@ impl Guard {
     ///
     /// # Errors
     /// As [`release`](Self::release); on [`is_no_quorum`](Error::is_no_quorum) the window may be open.
+    /// [`is_invalid`](Error::is_invalid) for a window below 1 ms or above a year: the lock is released then.
     ///
     /// # Cancel safety
     /// As [`release`](Self::release).
     pub async fn settle(self, window: Duration) -> Result<()> {
+        check_window(window)?;
         self.end(Some(window), true).await
     }
 
@@ -149,7 +155,7 @@ impl Guard {
     /// # use redlock::{Redlock, memory::Cluster};
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), redlock::Error> {
     /// # let redlock = Redlock::connect(Cluster::new(3).nodes()).await?;
-    /// let guard = redlock.lock("invoice:42").keep_alive(true).await?;
+    /// let guard = redlock.lock("invoice:42").await?;
     /// let total = guard.run(async { 6 * 7 }).await?;
     /// assert_eq!(total, 42);
     /// # Ok(()) }

@@ -50,7 +50,10 @@ pub use crate::{
     health::{NodeHealth, NodeState, ServerHealth},
     look::Holder,
     node::{NodeAddress, memory},
-    protocol::{guard_time::RestartGuard, token::FencingToken},
+    protocol::{
+        guard_time::RestartGuard,
+        token::{FencingToken, InvalidToken},
+    },
     request::{Acquire, LockRequest},
     scope::{Scope, current},
     waiters::WaiterLimit,

@@ -14,7 +14,7 @@ use crate::{
     error::{Error, Result},
     guard::{Guard, Held},
     lease::{HoldTerms, Terms},
-    limits::{self, check_ttl},
+    limits::{self, LEAST, check_ttl},
     pursuit::Pursuit,
     scope,
     service::Service,
@@ -56,9 +56,10 @@ pub struct LockRequest {
     ttl: Option<Duration>,
     wait: Option<Duration>,
     fencing: Option<bool>,
-    keep_alive: Option<bool>,
+    keep_alive: bool,
     max_hold: Option<Duration>,
     at_least: Duration,
+    window: Option<Duration>,
     reentrant: bool,
     fail_fast: bool,
     max_waiters: Option<WaiterLimit>,
@@ -72,22 +73,28 @@ impl LockRequest {
             ttl: None,
             wait: None,
             fencing: None,
-            keep_alive: None,
+            keep_alive: true,
             max_hold: None,
             at_least: Duration::ZERO,
+            window: None,
             reentrant: false,
             fail_fast: false,
             max_waiters: None,
         }
     }
 
-    /// How long the lock is held without an extension: the time until others go on after a crash.
+    /// The time until others go on after a crash of this process; until then the lock is renewed, see
+    /// [`keep_alive`](Self::keep_alive). Default: that of the client, 10 s.
+    ///
+    /// It has to bridge the longest time for which the runtime does not get to renew, and a round trip: two thirds of it
+    /// do. Use 1 s or more on a runtime that never blocks, and three times the longest stall on one that may.
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = Some(ttl);
         self
     }
 
-    /// How long to wait at most while others hold the lock, or no quorum answers. Zero: [`no_wait`](Self::no_wait).
+    /// How long to wait at most while others hold the lock, or no quorum answers. Default: that of the client, 10 s. Zero:
+    /// [`no_wait`](Self::no_wait). `Duration::MAX` waits without an end.
     pub fn wait(mut self, wait: Duration) -> Self {
         self.wait = Some(wait);
         self
@@ -105,14 +112,21 @@ impl LockRequest {
         self
     }
 
-    /// Whether the lock is extended in the background every third of its ttl until it is released. Off by default for
-    /// a guard, on for [`run`](Self::run).
+    /// Whether the lock is renewed in the background, every third of its ttl, until it is released. Default: on.
+    ///
+    /// A guard that is forgotten in a long-lived value is renewed for as long as the process lives: bound it with
+    /// [`max_hold`](Self::max_hold). Off, the lock is lost when its ttl is over, unless [`extend`](Guard::extend) is called
+    /// in time.
     pub fn keep_alive(mut self, on: bool) -> Self {
-        self.keep_alive = Some(on);
+        self.keep_alive = on;
         self
     }
 
-    /// Lets go, and tells that the lock is lost, after this time: against bodies that never end.
+    /// Lets go, and tells that the lock is lost, this long after the grant: against bodies that never end, and guards that
+    /// are forgotten. Default: no limit.
+    ///
+    /// A body of [`run`](Self::run) is dropped before the key is free. One that does not come to an await keeps the key for
+    /// the rest of the ttl at most, and a warning names it.
     pub fn max_hold(mut self, most: Duration) -> Self {
         self.max_hold = Some(most);
         self
@@ -126,6 +140,13 @@ impl LockRequest {
     /// [`retry_after`](Error::retry_after) and ask again.
     pub fn at_least(mut self, least: Duration) -> Self {
         self.at_least = least;
+        self
+    }
+
+    /// The cool-down that the holder will leave, checked before the lock is asked for: not after the work is done.
+    #[doc(hidden)]
+    pub fn __window(mut self, window: Option<Duration>) -> Self {
+        self.window = window;
         self
     }
 
@@ -152,7 +173,27 @@ impl LockRequest {
     /// Acquires the lock, runs `body` under it, and releases it at the end: kept alive, and cancelled when the lock is
     /// lost.
     ///
-    /// The value of the body is returned whenever the body finished: a release that fails is told by an event.
+    /// The value of the body is returned whenever the body finished: a release that fails is an event.
+    ///
+    /// A body is cancelled at its awaits, and what it started goes on: a task that it spawned, a closure of
+    /// `spawn_blocking`. Blocking work takes a clone of `held` along and looks at it between its steps, and the body waits
+    /// for it:
+    ///
+    /// ```
+    /// # use redlock::{Redlock, memory::Cluster};
+    /// # fn write_page(page: u32) {}
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), redlock::Error> {
+    /// # let redlock = Redlock::connect(Cluster::new(3).nodes()).await?;
+    /// let written = redlock.lock("export").run(async |held| {
+    ///     let held = held.clone();
+    ///     let work = tokio::task::spawn_blocking(move || {
+    ///         // Stops by itself when the lock is lost; a store that checks `held.token()` refuses what comes late.
+    ///         (0..100).take_while(|_| !held.is_lost()).map(write_page).count()
+    ///     });
+    ///     work.await
+    /// }).await?;
+    /// # assert_eq!(written.unwrap(), 100); Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As awaiting the request; [`is_lost`](Error::is_lost) when the lock was lost before the body finished, which was
@@ -169,11 +210,10 @@ impl LockRequest {
     /// let token = redlock.lock("invoice:42").run(async |held| held.token()).await?;
     /// # let _ = token; Ok(()) }
     /// ```
-    pub async fn run<F, T>(mut self, body: F) -> Result<T>
+    pub async fn run<F, T>(self, body: F) -> Result<T>
     where
         F: AsyncFnOnce(Held) -> T,
     {
-        self.keep_alive.get_or_insert(true);
         let guard = self.await?;
         let held = guard.held();
         guard.run(body(held)).await
@@ -211,7 +251,7 @@ impl LockRequest {
         Ok(Terms {
             ttl,
             fencing: self.fencing.unwrap_or(core.defaults.fencing),
-            keep_alive: self.keep_alive.unwrap_or(false),
+            keep_alive: self.keep_alive,
         })
     }
 
@@ -222,12 +262,15 @@ impl LockRequest {
                     .to_owned(),
             ));
         }
-        if self.at_least > limits::MOST {
-            return Err(Error::invalid_ttl(format!(
-                "at_least of {:?} cannot be used: it must lie below {} days",
-                self.at_least,
-                limits::MOST.as_secs() / 86_400
-            )));
+        if let Some(most) = self.max_hold {
+            limits::check("a max_hold", most, LEAST, "leave it out for no limit")?;
+        }
+        if !self.at_least.is_zero() {
+            let remedy = "remember for longer in a database what was done";
+            limits::check("an at_least", self.at_least, LEAST, remedy)?;
+        }
+        if let Some(window) = self.window {
+            limits::check_window(window)?;
         }
         Ok(HoldTerms {
             max_hold: self.max_hold,

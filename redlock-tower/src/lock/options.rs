@@ -66,7 +66,7 @@ impl LockOptions {
         let mut request = self
             .redlock
             .lock(key)
-            .keep_alive(true)
+            .__window(self.dedupe_for)
             .reentrant(self.reentrant)
             .fail_fast(self.fail_open)
             .max_waiters(&self.max_waiters);

@@ -33,6 +33,7 @@ pub struct Call<E = ()> {
     wait: Option<Duration>,
     at_least: Option<Duration>,
     max_hold: Option<Duration>,
+    window: Option<Duration>,
     keep_alive: bool,
     reentrant: bool,
     fires: bool,
@@ -53,6 +54,7 @@ impl Call {
             wait: None,
             at_least: None,
             max_hold: None,
+            window: None,
             keep_alive: true,
             reentrant: false,
             fires: false,
@@ -73,6 +75,7 @@ impl Call {
             wait: self.wait,
             at_least: self.at_least,
             max_hold: self.max_hold,
+            window: Some(window),
             keep_alive: self.keep_alive,
             reentrant: self.reentrant,
             fires: self.fires,
@@ -242,6 +245,7 @@ impl<E> Call<E> {
             .lock(self.key.clone()?)
             .ttl(ttl)
             .keep_alive(self.keep_alive)
+            .__window(self.window)
             .reentrant(self.reentrant)
             .fail_fast(self.fail_open);
         if let Some(wait) = self.wait {

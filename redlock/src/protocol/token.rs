@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    str::FromStr,
     sync::{
         Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
@@ -20,7 +21,23 @@ use crate::{clock::Instant, sync::lock};
 /// Tokens of one key strictly increase, as long as no more than a minority of the nodes forgets what it stored; they
 /// are microseconds of a calibrated clock, so they have gaps, fit into 53 bits (a JSON number) and are comparable only
 /// within a key. A lock taken with `fencing(false)` has token 0, which such a store refuses.
+///
+/// A store keeps it as an `i64` or a text, and gives it back by `TryFrom` or `FromStr`; with the feature `serde` it is a
+/// number.
+///
+/// ```
+/// use redlock::FencingToken;
+///
+/// let stored: i64 = 1_764_144_000_000_000;
+/// let token = FencingToken::try_from(stored)?;
+/// assert_eq!(i64::from(token), stored);
+/// assert_eq!(token.to_string().parse(), Ok(token));
+/// assert!(FencingToken::try_from(-1).is_err());
+/// # Ok::<(), redlock::InvalidToken>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(into = "u64", try_from = "u64"))]
 pub struct FencingToken(u64);
 
 impl FencingToken {
@@ -53,6 +70,57 @@ impl From<FencingToken> for u64 {
         token.0
     }
 }
+
+impl From<FencingToken> for i64 {
+    fn from(token: FencingToken) -> Self {
+        // It has 53 bits.
+        signed(token.0)
+    }
+}
+
+impl TryFrom<u64> for FencingToken {
+    type Error = InvalidToken;
+
+    fn try_from(number: u64) -> Result<Self, InvalidToken> {
+        if number < 1 << 53 {
+            Ok(Self(number))
+        } else {
+            Err(InvalidToken(()))
+        }
+    }
+}
+
+impl TryFrom<i64> for FencingToken {
+    type Error = InvalidToken;
+
+    fn try_from(number: i64) -> Result<Self, InvalidToken> {
+        u64::try_from(number)
+            .map_err(|_| InvalidToken(()))?
+            .try_into()
+    }
+}
+
+impl FromStr for FencingToken {
+    type Err = InvalidToken;
+
+    fn from_str(text: &str) -> Result<Self, InvalidToken> {
+        text.parse::<u64>()
+            .map_err(|_| InvalidToken(()))?
+            .try_into()
+    }
+}
+
+/// What cannot be a [`FencingToken`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidToken(());
+
+impl fmt::Display for InvalidToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no fencing token: one is a number from 0 to 2^53 - 1")
+    }
+}
+
+impl std::error::Error for InvalidToken {}
 
 /// Proposes tokens: the client's monotonic time plus an offset that the nodes' clocks calibrate, plus a lead learnt
 /// from the fences that other clients left, so that one round trip is enough although no two clocks agree.

@@ -1,9 +1,12 @@
 //! Leases, hand-over, renewal and the end of a hold.
 
 mod body_first;
+mod durations;
 mod handed_over;
 mod max_hold;
 mod owners;
+mod renewal;
+mod tokens;
 
 use std::{
     future::Future,

@@ -24,6 +24,7 @@ async fn r1_a_release_after_the_expiry_leaves_the_next_holder_alone() {
     let late = a
         .lock(KEY)
         .ttl(Duration::from_millis(300))
+        .keep_alive(false)
         .await
         .expect("free");
     let guard = b.lock(KEY).ttl(LONG).wait(SOON).await.expect("expired");
@@ -51,11 +52,13 @@ async fn r1_neither_a_drop_nor_a_late_extension_harms_the_next_holder() {
     let dropped = a
         .lock(KEY)
         .ttl(Duration::from_millis(200))
+        .keep_alive(false)
         .await
         .expect("free");
     let middle = b
         .lock(KEY)
         .ttl(Duration::from_millis(200))
+        .keep_alive(false)
         .wait(SOON)
         .await
         .expect("expired");
