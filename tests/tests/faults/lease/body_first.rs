@@ -109,7 +109,9 @@ async fn f14_the_layer() {
     let mut keys = Vec::new();
     eventually(BOUND, async || {
         keys = cluster.node(0).keys().await;
-        keys.retain(|key| !key.contains("fence") && !key.contains("waiters"));
+        keys.retain(|key| {
+            key.contains("ada") && !key.contains("fence") && !key.contains("waiters")
+        });
         !keys.is_empty()
     })
     .await;
