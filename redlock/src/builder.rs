@@ -336,10 +336,12 @@ impl Builder {
                 NodeSet::MAX
             )));
         }
+        let mut access = self.access.clone();
+        access.limit = self.node_timeout;
         let mut seen = HashMap::new();
         let mut places = Vec::with_capacity(self.nodes.len());
         for (index, address) in self.nodes.iter().enumerate() {
-            let place = address.place(&self.access).map_err(|wrong| {
+            let place = address.place(&access).map_err(|wrong| {
                 let of = self.nodes.len();
                 Error::invalid_nodes(format!("node {} of {of} {wrong}", index + 1))
             })?;

@@ -64,7 +64,9 @@ pub enum NodeState {
 }
 
 pub(crate) async fn ask(core: &Arc<Core>) -> Vec<NodeHealth> {
-    let answers = match ping(core).await {
+    // A little more than the node time-out, within which the lanes say themselves why they cannot ask.
+    let within = core.nodes.timeout + core.nodes.timeout / 10;
+    let answers = match ping(core, within).await {
         Ok(answers) => answers.0,
         Err(_) => return Vec::new(),
     };
@@ -130,7 +132,7 @@ fn without_vote(servers: &[ServerHealth]) -> Option<String> {
 
 /// Waits for each node's first answer, tells how it is, and fails where no quorum is to be had.
 pub(crate) async fn first_contact(core: &Arc<Core>) -> Result<()> {
-    let answers = ping(core).await?;
+    let answers = ping(core, core.nodes.contact_within()).await?;
     for (node, answer) in core.nodes.states.iter().zip(&answers.0) {
         match answer {
             Ok(answer) => {
@@ -192,12 +194,10 @@ fn describe(node: &Node, answer: &Answer) {
     }
 }
 
-/// Asks every node, and waits for all at most the node time-out.
-async fn ping(core: &Arc<Core>) -> Result<Answers> {
+/// Asks every node, and waits for all of them for this long at most.
+async fn ping(core: &Arc<Core>, within: Duration) -> Result<Answers> {
     let (driver, nodes) = (core.driver()?, &core.nodes);
     // The question has no key; any will do.
     let key = Arc::new(Key::new("", "ping")?);
-    // A little more than the node time-out, within which the lanes say themselves why they cannot connect.
-    let within = nodes.timeout + nodes.timeout / 10;
     Ok(survey::ask(nodes, &driver, key, What::Ping, within, |_| false).await)
 }

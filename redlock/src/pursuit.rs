@@ -140,6 +140,13 @@ impl Pursuit<'_> {
             rung = self.sleep(time.min(self.left()), enlisted.as_ref()).await;
             ask.contended = rung != Some(Rung::First);
         }
+        let contact_within = match self.wait {
+            Duration::ZERO => core.nodes.contact_within(),
+            _ => self.left(),
+        };
+        core.open(Some(self.name))?;
+        let driver = core.driver()?;
+        driver.first_contact(&core.nodes, contact_within).await;
         // A short wait still has the time to ask once.
         let mut within = match self.wait {
             Duration::ZERO => node_timeout,

@@ -17,6 +17,7 @@ use tokio::{
 use super::shards::Shards;
 use super::{
     Lists, NodeState, Op, Place, Strict, Wakes,
+    contact::Contact,
     lane::Lane,
     lanes::Lanes,
     memory,
@@ -72,6 +73,12 @@ impl Nodes {
 
     pub(crate) fn quorum(&self) -> usize {
         quorum(self.places.len())
+    }
+
+    /// How long the first contact may take: each step of connecting has a node time-out.
+    pub(crate) fn contact_within(&self) -> Duration {
+        const STEPS: u32 = 12;
+        self.timeout.saturating_mul(STEPS)
     }
 
     pub(crate) fn now(&self) -> Instant {
@@ -162,6 +169,7 @@ impl Nodes {
 #[derive(Debug)]
 pub(crate) struct Driver {
     ways: Vec<Way>,
+    contact: Arc<Contact>,
     /// Where the nodes tell this process, over these lanes, that a lock is free.
     inbox: Arc<str>,
     /// Closed when the runtime ended.
@@ -189,6 +197,7 @@ fn inbox(random: &Random) -> Arc<str> {
 impl Driver {
     fn start(nodes: &Arc<Nodes>, runtime: &Handle) -> Self {
         let inbox = inbox(&nodes.random);
+        let contact = Arc::new(Contact::new());
         let mut lives = Vec::new();
         let ways = nodes
             .places
@@ -196,16 +205,19 @@ impl Driver {
             .enumerate()
             .map(|(index, place)| match place {
                 #[cfg(feature = "cluster")]
-                Place::Redis(target) if target.is_cluster() => {
-                    Way::Shards(Shards::start(nodes, index, target, &inbox, runtime))
-                }
+                Place::Redis(target) if target.is_cluster() => Way::Shards(Shards::start(
+                    nodes, index, target, &inbox, &contact, runtime,
+                )),
                 Place::Redis(target) => {
                     let state = &nodes.states[index];
-                    let (lane, life) = Lane::start(nodes, index, state, target, &inbox);
+                    let (lane, life) = Lane::start(nodes, index, state, target, &inbox, &contact);
                     lives.push(life);
                     Way::Lane(lane)
                 }
-                Place::Memory(node) => Way::Memory(Box::new(memory::Port::new(nodes, index, node))),
+                Place::Memory(node) => {
+                    contact.attempted(index, true);
+                    Way::Memory(Box::new(memory::Port::new(nodes, index, node)))
+                }
             })
             .collect();
         if !lives.is_empty() {
@@ -214,7 +226,19 @@ impl Driver {
         // The other end lives in a task, which ends with its runtime or with this driver.
         let (alive, ended) = oneshot::channel();
         runtime.spawn(ended);
-        Self { ways, inbox, alive }
+        Self {
+            ways,
+            contact,
+            inbox,
+            alive,
+        }
+    }
+
+    /// Waits for the first contact with the nodes, which takes longer than a command: until a majority is connected or
+    /// cannot be, for `within` at most. Cancel safe.
+    pub(crate) async fn first_contact(&self, nodes: &Nodes, within: Duration) {
+        let made = self.contact.made(nodes.len(), nodes.quorum());
+        let _ = tokio::time::timeout(within, made).await;
     }
 
     pub(crate) fn inbox(&self) -> &Arc<str> {

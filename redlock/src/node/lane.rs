@@ -21,6 +21,7 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 use super::{
     Call, Fault, FaultKind, NodeState, Nodes, Op, Reply, Strict, What,
     backlog::Backlog,
+    contact::Contact,
     lists::{ANNOUNCED, Announcement, Introduction, Lists},
     redis::{Answer, Inbox, Incoming, Link, Step, Target, Value},
     sent::{Asked, Own, Sent, runtime_ended},
@@ -72,6 +73,7 @@ struct Shared {
     retention: Duration,
     strict: Option<Strict>,
     inbox: Arc<str>,
+    contact: Arc<Contact>,
     channel: String,
     /// Whether the server tells the inbox what is free.
     hears: AtomicBool,
@@ -109,6 +111,7 @@ impl Lane {
         state: &Arc<NodeState>,
         target: &Target,
         inbox: &Arc<str>,
+        contact: &Arc<Contact>,
     ) -> (Self, Life) {
         let shared = Arc::new(Shared {
             index,
@@ -122,6 +125,7 @@ impl Lane {
             retention: nodes.retention,
             strict: nodes.strict.clone(),
             inbox: Arc::clone(inbox),
+            contact: Arc::clone(contact),
             channel: nodes.channel.clone(),
             hears: AtomicBool::new(false),
             backlog: Mutex::new(Backlog::default()),
@@ -298,7 +302,9 @@ async fn run(ending: Ending) {
     let mut unanswered = Sent::default();
     loop {
         let started = Instant::now();
-        let fault = match connect(shared).await {
+        let connected = connect(shared).await;
+        shared.contact.attempted(shared.index, connected.is_ok());
+        let fault = match connected {
             Ok(link) => {
                 lock(&shared.backlog).unblock(shared.clock.now());
                 pause = PAUSE;
@@ -352,14 +358,8 @@ async fn connect(shared: &Shared) -> Result<Link, Fault> {
     };
     let (retention, strict) = (shared.retention, shared.strict.as_ref());
     let said = shared.announcement();
-    let record = &shared.lists.record;
-    let opening = Link::open(&shared.target, retention, strict, inbox, (record, &said));
-    let link = timeout(shared.timeout, opening).await.map_err(|_| {
-        Fault::untouched(
-            FaultKind::TimedOut,
-            format!("no connection within {} ms", shared.timeout.as_millis()),
-        )
-    })??;
+    let announced = (&*shared.lists.record, &said);
+    let link = Link::open(&shared.target, retention, strict, inbox, announced).await?;
     shared.introduced(&said, link.introduction.clone(), false);
     if let Some(nodes) = shared.nodes.upgrade() {
         nodes.admit(shared.index, &shared.state, &link.info);
@@ -808,6 +808,8 @@ fn write(link: &mut Link, sent: &mut Sent, asked: Asked) {
         link.write_asking();
         sent.push_own(Own::Word);
     }
-    link.write(asked.op.ballot.call(), asked.step);
-    sent.push(asked);
+    let call = asked.op.ballot.call();
+    let step = link.known_step(call, asked.step);
+    link.write(call, step);
+    sent.push(Asked { step, ..asked });
 }

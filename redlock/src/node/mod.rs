@@ -2,6 +2,7 @@
 
 mod address;
 mod backlog;
+mod contact;
 mod driver;
 mod fault;
 mod info;

@@ -22,6 +22,7 @@ use tokio::{
 
 use super::{
     Ballot, Call, Fault, FaultKind, NodeState, Nodes, Op, Reply, Sight, What,
+    contact::Contact,
     lane::Lane,
     lanes::Lanes,
     moves::MoveGuard,
@@ -39,6 +40,8 @@ const HOPS: u32 = 3;
 /// The pause before a call whose keys are on their way is sent again; it doubles up to [`REST_MOST`].
 const REST: Duration = Duration::from_millis(5);
 const REST_MOST: Duration = Duration::from_millis(100);
+/// A server that has not been connected to yet answers after so many steps, each of which has a node time-out.
+const STEPS: u32 = 4;
 /// The most servers without slots of their own to which slots are on their way.
 const MOST_IMPORTERS: usize = 16;
 /// The most calls that wait for the first map; one more is refused.
@@ -60,6 +63,7 @@ struct Shared {
     nodes: Weak<Nodes>,
     timeout: Duration,
     inbox: Arc<str>,
+    contact: Arc<Contact>,
     runtime: Handle,
     clock: Clock,
     /// For how long votes count after the map was confirmed, and slots have no vote after they moved; `None` where every
@@ -102,6 +106,7 @@ impl Shards {
         index: usize,
         target: &Target,
         inbox: &Arc<str>,
+        contact: &Arc<Contact>,
         runtime: &Handle,
     ) -> Self {
         let confirmed_for = guard_time::confirmed_for(nodes.skew);
@@ -120,6 +125,7 @@ impl Shards {
             nodes: Arc::downgrade(nodes),
             timeout: nodes.timeout,
             inbox: Arc::clone(inbox),
+            contact: Arc::clone(contact),
             runtime: runtime.clone(),
             map: Mutex::default(),
             doubted: Notify::new(),
@@ -289,7 +295,14 @@ impl Shared {
     /// A way to a server.
     fn shard(&self, nodes: &Arc<Nodes>, state: Arc<NodeState>, id: Arc<str>) -> Option<Shard> {
         let target = self.target.server(state.name())?;
-        let (lane, life) = Lane::start(nodes, self.index, &state, &target, &self.inbox);
+        let (lane, life) = Lane::start(
+            nodes,
+            self.index,
+            &state,
+            &target,
+            &self.inbox,
+            &self.contact,
+        );
         self.runtime.spawn(Lanes::new(vec![life]));
         Some(Shard {
             server: state.name().into(),
@@ -423,6 +436,7 @@ impl Shared {
 
     /// No server could be asked for the map.
     fn no_map(&self, fault: &Fault) {
+        self.contact.attempted(self.index, false);
         let early = {
             let mut map = lock(&self.map);
             if !map.slots.is_empty() {
@@ -530,7 +544,7 @@ async fn watch(shards: Weak<Shared>, mut surveyor: Surveyor, every: Duration) {
             return;
         };
         let asked = shared.clock.now();
-        match surveyor.look(shared.timeout).await {
+        match surveyor.look(shared.timeout * STEPS).await {
             Ok(surveyed) => {
                 shared.recall(&surveyed.slots, &mut surveyor).await;
                 shared.surveyed(&surveyed, asked);

@@ -104,11 +104,15 @@ pub(crate) async fn attempt(
     ask: &mut Ask,
     within: Duration,
 ) -> Result<Grant, Failure> {
-    let begun = nodes.now();
+    let mut begun = nodes.now();
     let all = NodeSet::all(nodes.len());
     if ask.fencing && !nodes.tokens.is_told() || !nodes.lists.is_settled() {
         let left = || within.saturating_sub(nodes.now().saturating_since(begun));
         be_introduced(nodes, driver, &ask.key, ask.fencing, left).await?;
+        // The first contact does not count against one look; a wait is a bound for everything.
+        if ask.halves {
+            begun = nodes.now();
+        }
     }
     let owner = if mutant::on(Mutant::OwnerReused) {
         Owner::of((Arc::as_ptr(nodes).addr() as u128).to_ne_bytes())

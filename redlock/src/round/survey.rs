@@ -54,6 +54,7 @@ pub(crate) async fn ask(
     within: Duration,
     enough: impl Fn(&[&Answer]) -> bool,
 ) -> Answers {
+    driver.first_contact(nodes, nodes.contact_within()).await;
     let survey = Arc::new(Survey {
         call: Call { key, what },
         nodes: Arc::clone(nodes),

@@ -1,6 +1,6 @@
 //! What a client is let in by: logins, and certificates.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use super::certificates::Certificates;
 
@@ -60,4 +60,6 @@ pub(crate) struct Access {
     )]
     pub(crate) sentinel_login: Login,
     pub(crate) certificates: Certificates,
+    /// The time that each step of connecting has.
+    pub(crate) limit: Duration,
 }

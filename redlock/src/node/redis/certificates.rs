@@ -2,7 +2,7 @@
 
 use std::fmt;
 #[cfg(feature = "tls")]
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 #[cfg(feature = "tls")]
 use rustls::{
@@ -15,6 +15,8 @@ use tokio::net::TcpStream;
 #[cfg(feature = "tls")]
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
+#[cfg(feature = "tls")]
+use super::dial;
 #[cfg(feature = "tls")]
 use crate::{
     error::Error,
@@ -71,6 +73,7 @@ impl Certificates {
         &self,
         host: &str,
         stream: TcpStream,
+        limit: Duration,
     ) -> Result<TlsStream<TcpStream>, Fault> {
         let refused = |why: String| Fault::untouched(FaultKind::Unreachable, why);
         let certificates = self.clone();
@@ -83,7 +86,18 @@ impl Certificates {
         let name = ServerName::try_from(host.to_owned())
             .map_err(|error| refused(format!("TLS: `{host}`: {error}")))?;
         let handshake = TlsConnector::from(Arc::new(config)).connect(name, stream);
-        handshake.await.map_err(|error| refused(not_agreed(&error)))
+        // Of two round trips before version 1.3.
+        let limit = limit * 2;
+        let late = || {
+            format!(
+                "TLS: no handshake {}; if it does not speak TLS there, write redis:// instead of rediss://",
+                dial::raise(limit)
+            )
+        };
+        dial::step(limit, late, async {
+            handshake.await.map_err(|error| refused(not_agreed(&error)))
+        })
+        .await
     }
 
     fn config(&self) -> Result<ClientConfig, rustls::Error> {

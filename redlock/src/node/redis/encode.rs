@@ -104,6 +104,22 @@ pub(super) fn introduction(record: &str, said: &Announcement, out: &mut Vec<u8>)
     });
 }
 
+/// Tells calls of different scripts apart, by numbers below 31.
+pub(super) fn kind(what: &What) -> u32 {
+    match what {
+        What::Acquire { .. } => 0,
+        What::Extend { .. } => 1,
+        What::Release { .. } => 2,
+        What::Settle { .. } => 3,
+        What::Enlist { .. } => 4,
+        What::Leave { .. } => 5,
+        What::Force { .. } => 6,
+        What::Look => 7,
+        What::Ping => 8,
+        What::Trust => 9,
+    }
+}
+
 /// Writes the one command that carries `call`, at this step of it.
 pub(super) fn command(call: &Call, step: Step, manner: &Manner, out: &mut Vec<u8>) {
     resp::command(out, |command| write(call, step, manner, command));

@@ -35,6 +35,8 @@ const UNGUARDED: Duration = Duration::from_secs(4);
 pub(in crate::node) struct Link {
     wire: Wire,
     manner: Manner,
+    /// The kinds of calls whose scripts went over this connection: the server knows them.
+    known: u32,
     pub(in crate::node) info: Info,
     /// Whether the server tells the inbox what is free.
     pub(in crate::node) hears: bool,
@@ -64,7 +66,7 @@ pub(in crate::node) struct Inbox<'a> {
 }
 
 impl Link {
-    /// Connects, logs in, asks who is there and listens to the inbox, in one round trip. Takes as long as it takes.
+    /// Connects, logs in, asks who is there and listens to the inbox, all of that in one round trip.
     pub(in crate::node) async fn open(
         target: &Target,
         retention: Duration,
@@ -118,7 +120,7 @@ impl Link {
         (record, said): (&str, &Announcement),
         epoch: Option<u64>,
     ) -> Result<Self, Fault> {
-        let mut wire = Wire::open(server, &target.certificates).await?;
+        let mut wire = Wire::open(server, &target.dialer).await?;
         login::write(server, wire.out());
         ask_who_is_there(wire.out());
         resp::command(wire.out(), |tracking| {
@@ -134,28 +136,46 @@ impl Link {
             last.arg("TIME");
         });
         let asked = Instant::now();
-        login::read(server, &mut wire).await?;
-        let mut info = who_is_there(&mut wire).await?;
-        let round_trip = asked.elapsed();
-        info.told = Some((asked + round_trip / 2, round_trip));
-        // A server without it, or a user without the right: what the node forgets is noticed with the next announcement.
-        wire.next().await?;
-        let introduction = decode::introduction(&wire.next().await?);
-        // Subscribing is answered only where it fails, and the last one does not fail: it was asked before. A user may
-        // lack the right to listen: then waiters look for themselves.
-        let hears = !matches!(wire.next().await?, Value::ServerError(_));
-        if !hears {
+        let greeting = target.dialer.greeted(async {
+            login::read(server, &mut wire).await?;
+            let mut info = who_is_there(&mut wire).await?;
+            let round_trip = asked.elapsed();
+            info.told = Some((asked + round_trip / 2, round_trip));
+            // A server without it, or a user without the right: what the node forgets is noticed with the next announcement.
             wire.next().await?;
-        }
+            let introduction = decode::introduction(&wire.next().await?);
+            // Subscribing is answered only where it fails, and the last one does not fail: it was asked before. A user may
+            // lack the right to listen: then waiters look for themselves.
+            let hears = !matches!(wire.next().await?, Value::ServerError(_));
+            if !hears {
+                wire.next().await?;
+            }
+            Ok((info, introduction, hears))
+        });
+        let (info, introduction, hears) = greeting.await?;
         Ok(Self {
             wire,
             manner: Manner::new(retention, inbox.channel, strict, &info.run_id, epoch),
+            known: 0,
             info,
             hears,
             introduction,
             #[cfg(feature = "sentinel")]
             watch: None,
         })
+    }
+
+    /// The step by which `call` is asked where it has come to `step`. The first time on a connection a script goes with
+    /// its source, so that nobody pays a round trip to hear that the server does not know it.
+    pub(in crate::node) fn known_step(&mut self, call: &Call, step: Step) -> Step {
+        let (bit, by_source) = match step {
+            Step::First => (encode::kind(&call.what), Step::BySource),
+            Step::AskLeft => (31, Step::AskLeftBySource),
+            other => return other,
+        };
+        let known = self.known & 1 << bit != 0;
+        self.known |= 1 << bit;
+        if known { step } else { by_source }
     }
 
     /// Writes the command of `call`, to be sent by the next flush.

@@ -299,16 +299,19 @@ async fn replies(
 ) -> (String, Result<(Wire, [Value; 3]), Fault>) {
     if let Some(mut wire) = kept {
         write(&mut wire);
-        if let Ok(replies) = read(&mut wire).await {
+        if let Ok(replies) = target.dialer.greeted(read(&mut wire)).await {
             return (at, Ok((wire, replies)));
         }
     }
     let answer = async {
-        let mut wire = Wire::open(&info, &target.certificates).await?;
+        let mut wire = Wire::open(&info, &target.dialer).await?;
         login::write(&info, wire.out());
         write(&mut wire);
-        login::read(&info, &mut wire).await?;
-        let replies = read(&mut wire).await?;
+        let replies = target.dialer.greeted(async {
+            login::read(&info, &mut wire).await?;
+            read(&mut wire).await
+        });
+        let replies = replies.await?;
         Ok((wire, replies))
     };
     (at, answer.await)

@@ -3,6 +3,7 @@
 mod access;
 mod certificates;
 mod decode;
+mod dial;
 mod encode;
 mod link;
 mod login;

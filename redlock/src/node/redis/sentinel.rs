@@ -121,15 +121,18 @@ impl Sentinels {
     ) -> Result<(Wire, Option<Named>), Fault> {
         if let Some(mut wire) = kept {
             self.write(&mut wire);
-            if let Ok(named) = read(&mut wire).await {
+            if let Ok(named) = target.dialer.greeted(read(&mut wire)).await {
                 return Ok((wire, named));
             }
         }
-        let mut wire = Wire::open(sentinel, &target.certificates).await?;
+        let mut wire = Wire::open(sentinel, &target.dialer).await?;
         login::write(sentinel, wire.out());
         self.write(&mut wire);
-        login::read(sentinel, &mut wire).await?;
-        let named = read(&mut wire).await?;
+        let answer = target.dialer.greeted(async {
+            login::read(sentinel, &mut wire).await?;
+            read(&mut wire).await
+        });
+        let named = answer.await?;
         Ok((wire, named))
     }
 

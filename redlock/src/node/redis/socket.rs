@@ -9,7 +9,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::certificates::Certificates;
+use super::{certificates::Certificates, dial};
 use crate::node::{Fault, FaultKind};
 
 /// After this long without traffic, and then this often, the system sees whether the other end is there. Shorter than
@@ -28,61 +28,81 @@ pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Socket for S {}
 
-/// Connects to `address`. Takes as long as it takes: the time-out is the caller's.
-pub(super) async fn connect(
-    address: &ConnectionAddr,
-    certificates: &Certificates,
-) -> Result<Box<dyn Socket>, Fault> {
-    match address {
-        ConnectionAddr::Tcp(host, port) => Ok(Box::new(tcp(host, *port).await?)),
-        #[cfg(feature = "tls")]
-        ConnectionAddr::TcpTls {
-            host,
-            port,
-            insecure: false,
-            ..
-        } => {
-            let stream = tcp(host, *port).await?;
-            Ok(Box::new(certificates.secure(host, stream).await?))
-        }
-        #[cfg(unix)]
-        ConnectionAddr::Unix(path) => {
-            let stream = tokio::net::UnixStream::connect(path).await;
-            Ok(Box::new(stream.map_err(|error| unreachable(&error))?))
-        }
-        _ => {
-            #[cfg(not(feature = "tls"))]
-            let _ = certificates;
-            Err(Fault::untouched(
+/// How servers are reached.
+#[derive(Clone, Debug)]
+pub(super) struct Dialer {
+    pub(super) certificates: Certificates,
+    /// The time that each step of connecting has.
+    pub(super) limit: Duration,
+}
+
+impl Dialer {
+    /// Connects to `address`.
+    pub(super) async fn connect(&self, address: &ConnectionAddr) -> Result<Box<dyn Socket>, Fault> {
+        match address {
+            ConnectionAddr::Tcp(host, port) => Ok(Box::new(self.tcp(host, *port).await?)),
+            #[cfg(feature = "tls")]
+            ConnectionAddr::TcpTls {
+                host,
+                port,
+                insecure: false,
+                ..
+            } => {
+                let stream = self.tcp(host, *port).await?;
+                let secured = self.certificates.secure(host, stream, self.limit).await?;
+                Ok(Box::new(secured))
+            }
+            #[cfg(unix)]
+            ConnectionAddr::Unix(path) => {
+                let late = || format!("no connection {}", dial::raise(self.limit));
+                let connected = dial::step(self.limit, late, async {
+                    let stream = tokio::net::UnixStream::connect(path).await;
+                    stream.map_err(|error| unreachable(&error))
+                });
+                Ok(Box::new(connected.await?))
+            }
+            _ => Err(Fault::untouched(
                 FaultKind::Other,
                 format!("there is no way to `{address}` here"),
-            ))
+            )),
         }
+    }
+
+    async fn tcp(&self, host: &str, port: u16) -> Result<TcpStream, Fault> {
+        let stream = dial::tcp(host, port, self.limit).await?;
+        // What is sent is small, whole, and waited for.
+        stream
+            .set_nodelay(true)
+            .map_err(|error| unreachable(&error))?;
+        let keep_alive = TcpKeepalive::new().with_time(KEEP_ALIVE);
+        #[cfg(any(
+            target_os = "linux",
+            target_os = "android",
+            target_vendor = "apple",
+            windows
+        ))]
+        let keep_alive = keep_alive.with_interval(KEEP_ALIVE_AGAIN);
+        // A system that will not has one safeguard less: quiet connections are tried with a PING too.
+        let _ = SockRef::from(&stream).set_tcp_keepalive(&keep_alive);
+        Ok(stream)
+    }
+
+    /// Waits for what a server answers to the first commands on a connection.
+    pub(super) async fn greeted<T>(
+        &self,
+        greeting: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, Fault> {
+        let late = || {
+            format!(
+                "no answer to the first commands {}",
+                dial::raise(self.limit)
+            )
+        };
+        dial::step(self.limit, late, greeting).await
     }
 }
 
-async fn tcp(host: &str, port: u16) -> Result<TcpStream, Fault> {
-    let stream = TcpStream::connect((host, port))
-        .await
-        .map_err(|error| unreachable(&error))?;
-    // What is sent is small, whole, and waited for.
-    stream
-        .set_nodelay(true)
-        .map_err(|error| unreachable(&error))?;
-    let keep_alive = TcpKeepalive::new().with_time(KEEP_ALIVE);
-    #[cfg(any(
-        target_os = "linux",
-        target_os = "android",
-        target_vendor = "apple",
-        windows
-    ))]
-    let keep_alive = keep_alive.with_interval(KEEP_ALIVE_AGAIN);
-    // A system that will not has one safeguard less: quiet connections are tried with a PING too.
-    let _ = SockRef::from(&stream).set_tcp_keepalive(&keep_alive);
-    Ok(stream)
-}
-
-fn unreachable(error: &io::Error) -> Fault {
+pub(super) fn unreachable(error: &io::Error) -> Fault {
     Fault::untouched(FaultKind::Unreachable, text(error))
 }
 

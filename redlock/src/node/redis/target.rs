@@ -8,7 +8,7 @@ use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionI
 use super::sentinel::Sentinels;
 use super::{
     access::{Access, Login},
-    certificates::Certificates,
+    socket::Dialer,
     url::{Kind, Url, Wrong},
 };
 
@@ -16,7 +16,7 @@ use super::{
 #[derive(Clone)]
 pub(crate) struct Target {
     pub(super) reach: Reach,
-    pub(super) certificates: Certificates,
+    pub(super) dialer: Dialer,
     name: String,
 }
 
@@ -52,7 +52,10 @@ impl Target {
         };
         Ok(Self {
             reach,
-            certificates: access.certificates.clone(),
+            dialer: Dialer {
+                certificates: access.certificates.clone(),
+                limit: access.limit,
+            },
             name,
         })
     }

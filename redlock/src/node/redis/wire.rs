@@ -13,9 +13,8 @@ use redis::{ConnectionInfo, Value};
 use tokio::io::{AsyncReadExt as _, AsyncWrite as _};
 
 use super::{
-    certificates::Certificates,
     resp::{self, Length, Skip},
-    socket::{self, Socket},
+    socket::{self, Dialer, Socket},
 };
 use crate::node::{Fault, FaultKind};
 
@@ -37,13 +36,9 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    /// Connects. Takes as long as it takes: the time-out is the caller's.
-    pub(super) async fn open(
-        info: &ConnectionInfo,
-        certificates: &Certificates,
-    ) -> Result<Self, Fault> {
+    pub(super) async fn open(info: &ConnectionInfo, dialer: &Dialer) -> Result<Self, Fault> {
         Ok(Self {
-            socket: socket::connect(info.addr(), certificates).await?,
+            socket: dialer.connect(info.addr()).await?,
             unsent: Vec::with_capacity(READ),
             sent: 0,
             flushed: true,

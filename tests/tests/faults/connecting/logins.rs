@@ -133,7 +133,7 @@ async fn f11_too_many_clients() {
 
 #[tokio::test]
 async fn f11_servers_that_know_less() {
-    for (command, says) in [("HELLO", "HELLO"), ("EVALSHA", "EVALSHA"), ("INFO", "INFO")] {
+    for (command, says) in [("HELLO", "HELLO"), ("EVAL", "EVAL"), ("INFO", "INFO")] {
         let server = Cluster::builder(1).arg(["--rename-command", command, ""]);
         let cluster = server.start().await;
         for login in ["", ":s3cret@"] {
@@ -268,4 +268,33 @@ async fn f71_sentinels_by_another_way_than_the_master() {
         .root_certificate(authority.pem.as_str()),
     )
     .await;
+}
+#[tokio::test]
+async fn f71_the_wrong_scheme_says_tls() {
+    let authority = Authority::new("ours");
+    let (servers, _dir) = authority.certify(Cluster::builder(1), "no");
+    if servers.lacks().await.is_some() {
+        return;
+    }
+    let cluster = servers.start().await;
+    let node = cluster.node(0);
+    let (plain, tls) = (node.port(), node.port_for("--tls-port"));
+    for (address, remedy) in [
+        (format!("rediss://127.0.0.1:{plain}"), "redis://"),
+        (format!("rediss+cluster://127.0.0.1:{plain}"), "redis"),
+        (format!("redis://127.0.0.1:{tls}"), "rediss://"),
+        (format!("redis://:s3cret@127.0.0.1:{tls}"), "rediss://"),
+        (format!("redis+cluster://127.0.0.1:{tls}"), "rediss"),
+        (format!("redis+sentinel://127.0.0.1:{tls}/shop"), "rediss"),
+    ] {
+        let error = patient(address.as_str())
+            .node_timeout(Duration::from_millis(500))
+            .root_certificate(authority.pem.as_str())
+            .connect()
+            .await
+            .expect_err("the other protocol");
+        let cause = error.node_errors()[0].cause();
+        assert!(cause.contains("TLS"), "{address}: {error}");
+        assert!(cause.contains(remedy), "{address}: {error}");
+    }
 }

@@ -2,6 +2,7 @@
 
 #[path = "../../connections/authority.rs"]
 mod authority;
+mod far;
 mod foreign;
 mod idle;
 mod logins;
