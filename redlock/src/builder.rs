@@ -30,7 +30,7 @@ use crate::{
 /// |---|---|---|
 /// | [`ttl`](Self::ttl) | 10 s | kept alive every ttl/3: the time to recover from a crash, not the length of the work |
 /// | [`wait`](Self::wait) | 10 s | `try_lock` and `no_wait` do not wait |
-/// | [`node_timeout`](Self::node_timeout) | 250 ms | at most a quarter of the ttl; for each operation and for connecting |
+/// | [`node_timeout`](Self::node_timeout) | 250 ms | at most a quarter of the ttl; for each operation and for each step of connecting |
 /// | [`max_ttl`](Self::max_ttl) | 60 s | the same for all clients of the nodes |
 /// | [`clock_skew`](Self::clock_skew) | 5 s | how far the clocks of clients and nodes may lie apart |
 /// | [`fencing`](Self::fencing) | on | |
@@ -100,7 +100,8 @@ impl Builder {
         self
     }
 
-    /// How long a node may take for an operation, and for connecting.
+    /// How long a node may take for an operation, and for each step of connecting (TCP, TLS, login). It has to be longer than a
+    /// round trip to the farthest node.
     pub fn node_timeout(mut self, timeout: Duration) -> Self {
         self.node_timeout = timeout;
         self
