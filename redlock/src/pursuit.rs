@@ -100,10 +100,13 @@ impl Pursuit<'_> {
             Joined::Turn(turn) => Ok(Next::Turn(turn)),
             Joined::Waits(place) => {
                 let full = self.begin_to_wait(waiting).err();
-                // An outage concerns those beyond the limit as well: for one attempt's time it may show.
+                // An outage concerns those beyond the limit as well: it shows when the attempt that is on has
+                // had its node time-out.
                 let time = match full {
                     Some(full) if !self.fail_fast => return Err(full),
-                    Some(_) => self.left().min(self.core().node_timeout(self.terms.ttl)),
+                    Some(_) => self
+                        .left()
+                        .min(self.core().node_timeout(self.terms.ttl) * 2),
                     None => self.left(),
                 };
                 place.wait(time).await.map_err(|left| {

@@ -20,7 +20,7 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), String> {
     let locks = Locks::from_env().await?;
     let layer = RedlockLayer::new(locks.redlock, key::header("x-user-id"))
-        .refuse()
+        .no_wait()
         .ttl(Duration::from_secs(10));
     let app = Router::new().route("/payments", post(pay)).layer(layer);
 

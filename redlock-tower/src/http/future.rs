@@ -5,7 +5,7 @@ use crate::{
     held::{HeldLock, Passed},
     key::{Key, KeyError, KeyExtractor},
     lock::{Lease, Run, WhenReady},
-    reject::{Reason, Rejection},
+    reject::{Asker, Reason, Rejection},
 };
 use bytes::Bytes;
 use http::{Request, Response};
@@ -32,7 +32,7 @@ where
     #[pin]
     state: State<S, K, ReqBody, ResBody>,
     policy: Arc<Shared>,
-    grpc: bool,
+    asker: Asker,
 }
 
 #[pin_project(project = StateProj)]
@@ -89,7 +89,7 @@ where
         Self {
             state: State::Pass { future, why },
             policy,
-            grpc: false,
+            asker: Asker::default(),
         }
     }
 
@@ -98,14 +98,14 @@ where
         pending: Pending<S, ReqBody>,
         policy: Arc<Shared>,
     ) -> Self {
-        let grpc = policy.0.rejects_as_grpc(pending.request.headers());
+        let asker = policy.0.asker(&pending.request);
         Self {
             state: State::Extract {
                 key,
                 pending: Some(pending),
             },
             policy,
-            grpc,
+            asker,
         }
     }
 }
@@ -165,7 +165,7 @@ where
         acquired: redlock::Result<Guard>,
         mut pending: Pending<S, ReqBody>,
         policy: &Arc<Shared>,
-        grpc: bool,
+        asker: &Asker,
     ) -> Self {
         let lease = match acquired {
             Ok(guard) => Lease::new(guard),
@@ -183,7 +183,7 @@ where
             lease,
             policy.0.lock.on_lost,
         );
-        let locked = Locked::new(run, Arc::clone(policy), grpc);
+        let locked = Locked::new(run, Arc::clone(policy), asker.clone());
         match policy.0.on_disconnect() {
             super::OnDisconnect::Cancel => Self::Run { locked },
             super::OnDisconnect::Finish => Self::Detached {
@@ -230,7 +230,7 @@ where
                     let Some(pending) = pending.take() else {
                         return Poll::Pending;
                     };
-                    State::with_lock(acquired, pending, this.policy, *this.grpc)
+                    State::with_lock(acquired, pending, this.policy, this.asker)
                 }
                 StateProj::Run { locked } => return locked.poll(cx),
                 StateProj::Detached { task } => match ready!(Pin::new(task).poll(cx)) {
@@ -245,7 +245,7 @@ where
                     let Some(rejection) = rejection.take() else {
                         return Poll::Pending;
                     };
-                    return Poll::Ready(Ok(this.policy.0.reject(rejection, *this.grpc)));
+                    return Poll::Ready(Ok(this.policy.0.reject(rejection, this.asker)));
                 }
             };
             this.state.set(next);

@@ -25,7 +25,7 @@ use tower_layer::Layer;
 /// let redlock = Redlock::connect(Cluster::new(3).nodes()).await?;
 /// let app: Router = Router::new()
 ///     .route("/orders", post(async || "ordered"))
-///     .layer(RedlockLayer::new(redlock, key::header("x-user-id")).refuse().ttl(Duration::from_secs(10)));
+///     .layer(RedlockLayer::new(redlock, key::header("x-user-id")).no_wait().ttl(Duration::from_secs(10)));
 /// # Ok(())
 /// # }
 /// ```

@@ -3,7 +3,7 @@
 use super::{BoxError, HoldUntil, ResponseBody, held_body::BodyEnd, inside::sealed::Shared};
 use crate::{
     lock::{Close, Ending, Lease, Panic, Ran, Run},
-    reject::{is_grpc, status_failed},
+    reject::{Asker, is_grpc, status_failed},
 };
 use bytes::Bytes;
 use http::{Response, StatusCode, header::CONTENT_LENGTH, response::Parts};
@@ -22,7 +22,7 @@ pub(super) struct Locked<F: Future> {
     #[pin]
     state: State<F>,
     policy: Arc<Shared>,
-    grpc: bool,
+    asker: Asker,
 }
 
 #[pin_project(project = StateProj)]
@@ -56,11 +56,11 @@ impl<F: Future> State<F> {
 }
 
 impl<F: Future> Locked<F> {
-    pub(super) fn new(run: Run<F>, policy: Arc<Shared>, grpc: bool) -> Self {
+    pub(super) fn new(run: Run<F>, policy: Arc<Shared>, asker: Asker) -> Self {
         Self {
             state: State::Run { run },
             policy,
-            grpc,
+            asker,
         }
     }
 }
@@ -105,7 +105,7 @@ where
                     this.state.set(State::Done);
                     return match then {
                         Some(Then::Output(output)) => Poll::Ready(plain(output)),
-                        Some(Then::Lost) => Poll::Ready(Ok(this.policy.0.lost(*this.grpc))),
+                        Some(Then::Lost) => Poll::Ready(Ok(this.policy.0.lost(this.asker))),
                         Some(Then::Panic(panic)) => resume_unwind(panic),
                         None => Poll::Pending,
                     };

@@ -7,7 +7,7 @@ use crate::{
     reject::{BusyStatus, Rejection},
 };
 use bytes::Bytes;
-use http::{Method, Response};
+use http::{Method, Response, request::Parts};
 use http_body::Body;
 use http_body_util::BodyExt as _;
 use redlock::WaiterLimit;
@@ -34,7 +34,7 @@ impl<K, I> RedlockLayer<K, I> {
 
     /// A request whose key is held is refused at once.
     #[must_use]
-    pub fn refuse(self) -> Self {
+    pub fn no_wait(self) -> Self {
         self.wait(Duration::ZERO)
     }
 
@@ -171,16 +171,23 @@ impl<K, I> RedlockLayer<K, I> {
         self
     }
 
-    /// Makes the answer in place of the layer's own. The [`Rejection`] is put into its extensions.
+    /// Makes the answer in place of the layer's own, for the request with this head: HTML for a browser, say, and JSON for
+    /// others. The [`Rejection`] is put into its extensions. The head of each request that may be rejected is copied.
     ///
     /// ```
     /// use axum::response::{Html, IntoResponse};
+    /// use http::request::Parts;
     /// use redlock::Redlock;
     /// use redlock_tower::{RedlockLayer, Rejection, key};
     ///
     /// fn layer(redlock: Redlock) -> RedlockLayer<key::Header> {
-    ///     RedlockLayer::new(redlock, key::header("x-user-id")).on_reject(|rejection: &Rejection| {
-    ///         (rejection.status(), Html(format!("<h1>{}</h1>", rejection.title()))).into_response()
+    ///     RedlockLayer::new(redlock, key::header("x-user-id")).on_reject(|rejection: &Rejection, head: &Parts| {
+    ///         let wants = head.headers.get("accept").and_then(|wants| wants.to_str().ok()).unwrap_or_default();
+    ///         if wants.contains("text/html") {
+    ///             (rejection.status(), Html(format!("<h1>{}</h1>", rejection.title()))).into_response()
+    ///         } else {
+    ///             rejection.clone().into_response()
+    ///         }
     ///     })
     /// }
     /// # let _ = layer;
@@ -188,11 +195,11 @@ impl<K, I> RedlockLayer<K, I> {
     #[must_use]
     pub fn on_reject<F, B>(mut self, on_reject: F) -> Self
     where
-        F: Fn(&Rejection) -> Response<B> + Send + Sync + 'static,
+        F: Fn(&Rejection, &Parts) -> Response<B> + Send + Sync + 'static,
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
-        self.policy.on_reject = Some(Arc::new(move |rejection| {
-            on_reject(rejection).map(|body| body.map_err(Into::into).boxed_unsync())
+        self.policy.on_reject = Some(Arc::new(move |rejection, head| {
+            on_reject(rejection, head).map(|body| body.map_err(Into::into).boxed_unsync())
         }));
         self
     }

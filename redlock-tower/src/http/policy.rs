@@ -4,10 +4,10 @@ use super::{BoxError, ResponseBody};
 use crate::{
     key::Render,
     lock::{Ending, Lease, LockOptions},
-    reject::{self, BusyStatus, Reason, Rejection},
+    reject::{self, Asker, BusyStatus, Reason, Rejection},
 };
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response, StatusCode, response::Parts};
+use http::{Method, Request, Response, StatusCode, request, response::Parts};
 use http_body_util::combinators::UnsyncBoxBody;
 use std::{fmt, sync::Arc};
 
@@ -41,7 +41,7 @@ pub enum OnDisconnect {
 
 pub(super) type IsFailure = dyn Fn(&Parts) -> bool + Send + Sync;
 pub(super) type OnReject =
-    dyn Fn(&Rejection) -> Response<UnsyncBoxBody<Bytes, BoxError>> + Send + Sync;
+    dyn Fn(&Rejection, &request::Parts) -> Response<UnsyncBoxBody<Bytes, BoxError>> + Send + Sync;
 
 /// All options of a layer for HTTP.
 #[derive(Clone)]
@@ -100,9 +100,12 @@ impl Policy {
         })
     }
 
-    /// Whether a request is rejected in the form of gRPC.
-    pub(crate) fn rejects_as_grpc(&self, request: &HeaderMap) -> bool {
-        self.grpc || reject::is_grpc(request)
+    /// What has to be kept of a request to reject it.
+    pub(crate) fn asker<B>(&self, request: &Request<B>) -> Asker {
+        Asker {
+            grpc: self.grpc || reject::is_grpc(request.headers()),
+            head: self.on_reject.as_ref().map(|_| Asker::head_of(request)),
+        }
     }
 
     /// Whether this response frees the key at once and is not kept; a gRPC status that is still to come in trailers is no failure yet.
@@ -131,11 +134,15 @@ impl Policy {
     }
 
     /// The answer in place of the handler's.
-    pub(crate) fn reject<B>(&self, rejection: Rejection, grpc: bool) -> Response<ResponseBody<B>> {
+    pub(crate) fn reject<B>(
+        &self,
+        rejection: Rejection,
+        asker: &Asker,
+    ) -> Response<ResponseBody<B>> {
         rejection.log();
-        let mut response = match &self.on_reject {
-            Some(on_reject) => on_reject(&rejection).map(ResponseBody::custom),
-            None => reject::answer(&rejection, grpc).map(ResponseBody::whole),
+        let mut response = match (&self.on_reject, &asker.head) {
+            (Some(on_reject), Some(head)) => on_reject(&rejection, head).map(ResponseBody::custom),
+            _ => reject::answer(&rejection, asker.grpc).map(ResponseBody::whole),
         };
         response.extensions_mut().insert(rejection);
         response
@@ -145,8 +152,8 @@ impl Policy {
         Rejection::refused(error, self.busy, self.lock.holds.longest())
     }
 
-    pub(super) fn lost<B>(&self, grpc: bool) -> Response<ResponseBody<B>> {
-        self.reject(Rejection::new(Reason::Lost), grpc)
+    pub(super) fn lost<B>(&self, asker: &Asker) -> Response<ResponseBody<B>> {
+        self.reject(Rejection::new(Reason::Lost), asker)
     }
 }
 

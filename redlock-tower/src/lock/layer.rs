@@ -61,7 +61,7 @@ impl<F> LockLayer<F> {
 
     /// A request whose key is held fails at once.
     #[must_use]
-    pub fn refuse(self) -> Self {
+    pub fn no_wait(self) -> Self {
         self.wait(Duration::ZERO)
     }
 

@@ -51,6 +51,7 @@ mod layer;
 mod memory;
 mod record;
 mod redis;
+mod request;
 mod run;
 mod service;
 mod store;
@@ -61,6 +62,7 @@ pub use self::{
     layer::Replay,
     memory::MemoryStore,
     redis::RedisStore,
+    request::RequestBody,
     service::{Keep, ReplayFuture, ReplayService},
     store::{Begun, ReplayStore, StoreError},
 };

@@ -1,7 +1,7 @@
 //! The way of a request with an `Idempotency-Key`, under its lock: look, run, keep.
 
 use super::{
-    Begun, Keep, ReplayBody, ReplayStore,
+    Begun, Keep, ReplayBody, ReplayStore, RequestBody,
     body::Tail,
     fingerprint::{Chosen, chosen, fingerprint},
     keep::Keeper,
@@ -63,27 +63,28 @@ pub(super) async fn run<S, St, ReqBody, ResBody>(
     run: Run<S, St, ReqBody>,
 ) -> Result<Response<ReplayBody<ResBody>>, S::Error>
 where
-    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    S: Service<Request<RequestBody<ReqBody>>, Response = Response<ResBody>>,
     St: ReplayStore,
-    ReqBody: Body<Error: Into<BoxError>> + From<Bytes>,
+    ReqBody: Body<Error: Into<BoxError>>,
     ResBody: Body<Data = Bytes, Error: Into<BoxError>>,
 {
     let (mut service, policy) = (run.service, run.policy);
-    let grpc = policy.0.rejects_as_grpc(run.request.headers());
+    let asker = policy.0.asker(&run.request);
     let reject = |reason| {
-        let rejected = policy.0.reject(Rejection::new(reason), grpc);
+        let rejected = policy.0.reject(Rejection::new(reason), &asker);
         Ok(rejected.map(ReplayBody::rejection))
     };
 
     let (parts, body) = run.request.into_parts();
     let body = match Limited::new(body, run.options.max_request).collect().await {
-        Ok(body) => body.to_bytes(),
+        Ok(body) => body,
         Err(error) if is_limit(&*error) => return reject(Reason::BodyTooLarge),
         Err(_) => return reject(Reason::BodyUnreadable),
     };
+    let (body, bytes) = RequestBody::read(body);
     let fingerprint = match &run.options.fingerprint {
-        Some(of) => chosen(&**of, &parts, &body),
-        None => fingerprint(&parts, &body),
+        Some(of) => chosen(&**of, &parts, &bytes),
+        None => fingerprint(&parts, &bytes),
     };
     let keeper = Keeper {
         key: run.record,
@@ -111,7 +112,7 @@ where
         }
     };
 
-    let request = Request::from_parts(parts, ReqBody::from(body));
+    let request = Request::from_parts(parts, body);
     let Some(keeper) = keeper else {
         return Ok(service.call(request).await?.map(ReplayBody::plain));
     };

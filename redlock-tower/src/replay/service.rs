@@ -1,7 +1,7 @@
 //! The service under the lock: requests with an `Idempotency-Key` take the way of [`run`], all others pass.
 
 use super::{
-    ReplayBody, ReplayStore,
+    ReplayBody, ReplayStore, RequestBody,
     run::{Options, Run, run},
 };
 use crate::{
@@ -91,11 +91,14 @@ impl<S, St> ReplayService<S, St> {
 
 impl<S, St, ReqBody, ResBody> Service<Request<ReqBody>> for ReplayService<S, St>
 where
-    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone + Send + 'static,
+    S: Service<Request<RequestBody<ReqBody>>, Response = Response<ResBody>>
+        + Clone
+        + Send
+        + 'static,
     S::Future: Send,
     S::Error: Send,
     St: ReplayStore,
-    ReqBody: Body<Data: Send, Error: Into<BoxError>> + From<Bytes> + Send + 'static,
+    ReqBody: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
     ResBody: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     type Response = Response<ReplayBody<ResBody>>;
@@ -113,11 +116,13 @@ where
         let lock = request.extensions().get::<HeldLock>();
         let state = match (scope.zip(lock), key::idempotency(request.headers())) {
             // without a lock nothing guards the store, and a tunnel has no answer to keep
-            (None, _) | (_, Ok(None)) => State::Pass(self.inner.call(request)),
+            (None, _) | (_, Ok(None)) => {
+                State::Pass(self.inner.call(request.map(RequestBody::passing)))
+            }
             (_, Err(error)) => {
                 let policy = &self.policy.0;
-                let grpc = policy.rejects_as_grpc(request.headers());
-                let response = policy.reject(Rejection::no_key(&error), grpc);
+                let asker = policy.asker(&request);
+                let response = policy.reject(Rejection::no_key(&error), &asker);
                 State::Run(Box::pin(ready(Ok(response.map(ReplayBody::rejection)))))
             }
             (Some((scope, lock)), Ok(Some(idempotency_key))) => {
@@ -161,7 +166,7 @@ impl<S: fmt::Debug, St> fmt::Debug for ReplayService<S, St> {
 
 /// The future of [`ReplayService`].
 #[pin_project]
-pub struct ReplayFuture<S: Service<Request<ReqBody>>, ReqBody, ResBody> {
+pub struct ReplayFuture<S: Service<Request<RequestBody<ReqBody>>>, ReqBody, ResBody> {
     #[pin]
     state: State<S, ReqBody, ResBody>,
 }
@@ -169,7 +174,7 @@ pub struct ReplayFuture<S: Service<Request<ReqBody>>, ReqBody, ResBody> {
 type Output<ResBody, E> = Result<Response<ReplayBody<ResBody>>, E>;
 
 #[pin_project(project = StateProj)]
-enum State<S: Service<Request<ReqBody>>, ReqBody, ResBody> {
+enum State<S: Service<Request<RequestBody<ReqBody>>>, ReqBody, ResBody> {
     Pass(#[pin] S::Future),
     /// Boxed, since a store's futures have no names; only requests with an `Idempotency-Key` come here
     Run(Pin<Box<dyn Future<Output = Output<ResBody, S::Error>> + Send>>),
@@ -177,7 +182,7 @@ enum State<S: Service<Request<ReqBody>>, ReqBody, ResBody> {
 
 impl<S, ReqBody, ResBody> Future for ReplayFuture<S, ReqBody, ResBody>
 where
-    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    S: Service<Request<RequestBody<ReqBody>>, Response = Response<ResBody>>,
 {
     type Output = Output<ResBody, S::Error>;
 
@@ -191,7 +196,7 @@ where
     }
 }
 
-impl<S: Service<Request<ReqBody>>, ReqBody, ResBody> fmt::Debug
+impl<S: Service<Request<RequestBody<ReqBody>>>, ReqBody, ResBody> fmt::Debug
     for ReplayFuture<S, ReqBody, ResBody>
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

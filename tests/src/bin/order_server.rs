@@ -36,7 +36,7 @@ fn service(redlock: Redlock) -> Router {
     let per_submit = key::header("x-user-id").and(key::idempotency_key());
     let layer = RedlockLayer::new(redlock, per_submit)
         .required()
-        .refuse()
+        .no_wait()
         .dedupe_for(WINDOW);
     Router::new()
         .route("/orders", post(handler).layer(layer).get(report))

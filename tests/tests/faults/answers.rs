@@ -55,7 +55,7 @@ fn orders() -> (Router, Arc<Semaphore>) {
 /// `Retry-After` of a double submit: before the layer has seen how long its requests take, and after.
 async fn advice(redlock: Redlock) -> [Option<u64>; 2] {
     let (app, door) = orders();
-    let app = app.layer(RedlockLayer::new(redlock, key::header("x-user-id")).refuse());
+    let app = app.layer(RedlockLayer::new(redlock, key::header("x-user-id")).no_wait());
     let mut advice = [None; 2];
     for advice in &mut advice {
         // The second one comes while the first still asks for the lock, or right after.

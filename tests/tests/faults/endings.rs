@@ -62,7 +62,7 @@ fn app(redlock: Redlock, max_hold: Duration, on_disconnect: OnDisconnect) -> Rou
         .layer(
             RedlockLayer::new(redlock, key::header("x-user-id"))
                 .namespace("orders")
-                .refuse()
+                .no_wait()
                 .ttl(Duration::from_millis(1_500))
                 .max_hold(max_hold)
                 .on_disconnect(on_disconnect),
@@ -123,7 +123,7 @@ async fn f44_a_body_that_is_cut_off_ends_when_the_lock_has_ended() {
             .route("/orders", post(async move || endless()))
             .layer(
                 RedlockLayer::new(redlock, key::header("x-user-id"))
-                    .refuse()
+                    .no_wait()
                     .hold_until(HoldUntil::BodyEnd)
                     .max_hold(MAX_HOLD),
             )

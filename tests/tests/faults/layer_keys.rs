@@ -122,7 +122,7 @@ async fn f54_f47_a_typed_path_parameter_has_one_lock_whatever_its_spelling() {
     let by_order = key::from_extractor(|Path(order): Path<u64>| order);
     let app = Router::new()
         .route("/orders/{id}", post(handler))
-        .layer(RedlockLayer::new(locks().await, by_order).refuse());
+        .layer(RedlockLayer::new(locks().await, by_order).no_wait());
     let submit = |id: &str| {
         let request = Request::post(format!("/orders/{id}"))
             .body(Body::empty())
@@ -165,7 +165,7 @@ async fn f56_methods_of_one_route_are_serialized_and_other_routes_share_by_a_nam
     };
     let by_cart = RedlockLayer::new(redlock.clone(), key::path("id"))
         .namespace("cart")
-        .refuse();
+        .no_wait();
     let app = Router::new()
         .route("/cart/{id}", patch(handler.clone()).delete(handler.clone()))
         .route("/cart/{id}/checkout", post(handler))

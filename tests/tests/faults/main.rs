@@ -11,6 +11,7 @@ mod endings;
 mod events;
 mod keys;
 mod layer;
+mod layer_fit;
 mod layer_keys;
 mod lease;
 mod placement;

@@ -20,7 +20,7 @@ async fn the_status_for_a_busy_key_is_a_choice() {
         let shop = Shop::closed();
         let app = shop.route().layer(
             RedlockLayer::new(redlock, key::header("x-user-id"))
-                .refuse()
+                .no_wait()
                 .busy_status(status),
         );
         let first = start(&app, order("ann"));
@@ -39,7 +39,7 @@ async fn retry_after_is_what_is_left_of_the_lease() {
     let (_cluster, redlock) = locks().await;
     let shop = Shop::closed();
     let layer = RedlockLayer::new(redlock, key::header("x-user-id"))
-        .refuse()
+        .no_wait()
         .ttl(Duration::from_millis(3500));
     let app = shop.route().layer(layer);
     let first = start(&app, order("ann"));
@@ -56,8 +56,8 @@ async fn an_answer_of_ones_own_still_carries_the_reason() {
     let (_cluster, redlock) = locks().await;
     let shop = Shop::closed();
     let layer = RedlockLayer::new(redlock, key::header("x-user-id"))
-        .refuse()
-        .on_reject(|rejection: &Rejection| {
+        .no_wait()
+        .on_reject(|rejection: &Rejection, _: &http::request::Parts| {
             (
                 rejection.status(),
                 Html(format!(
@@ -88,7 +88,7 @@ async fn a_handlers_own_409_is_told_from_the_layers() {
     let (_cluster, redlock) = locks().await;
     let app = Router::new()
         .route("/orders", post(async || http::StatusCode::CONFLICT))
-        .layer(RedlockLayer::new(redlock, key::header("x-user-id")).refuse());
+        .layer(RedlockLayer::new(redlock, key::header("x-user-id")).no_wait());
     let answer = send(&app, order("ann")).await;
     assert_eq!(answer.status, 409);
     assert!(answer.extensions.get::<Rejection>().is_none());

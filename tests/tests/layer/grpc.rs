@@ -191,7 +191,7 @@ async fn a_refused_call_has_a_status_a_reason_and_a_pushback() {
     let (cluster, redlock) = locks().await;
     let shop = Shop::closed();
     let layer = RedlockLayer::new(redlock, key::header("x-user-id"))
-        .refuse()
+        .no_wait()
         .ttl(Duration::from_secs(8));
     let client = client(serve(layer.required(), &shop).await).await;
 
@@ -231,7 +231,7 @@ async fn failure_is_read_from_the_trailers() {
     let (cluster, redlock) = locks().await;
     let shop = Shop::wide_open();
     let layer = RedlockLayer::new(redlock, key::header("x-user-id"))
-        .refuse()
+        .no_wait()
         .dedupe_for(Duration::from_secs(30));
     let client = client(serve(layer, &shop).await).await;
 
@@ -276,7 +276,7 @@ async fn methods_of_one_service_are_apart() {
     let shop = Shop::closed();
     let client = client(
         serve(
-            RedlockLayer::new(redlock, key::header("x-user-id")).refuse(),
+            RedlockLayer::new(redlock, key::header("x-user-id")).no_wait(),
             &shop,
         )
         .await,

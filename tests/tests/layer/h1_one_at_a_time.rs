@@ -16,10 +16,10 @@ async fn h1_the_second_is_refused_and_other_users_are_not_held_up() {
     let shop = Shop::closed();
     let here = shop
         .route()
-        .layer(RedlockLayer::new(redlock, key::header("x-user-id")).refuse());
+        .layer(RedlockLayer::new(redlock, key::header("x-user-id")).no_wait());
     let there = shop
         .route()
-        .layer(RedlockLayer::new(connect(&cluster).await, key::header("x-user-id")).refuse());
+        .layer(RedlockLayer::new(connect(&cluster).await, key::header("x-user-id")).no_wait());
 
     let first = start(&here, order("ann"));
     shop.wait_entered(1).await;
@@ -67,7 +67,7 @@ async fn h1_requests_without_a_key_share_none() {
     let shop = Shop::closed();
     let app = shop
         .route()
-        .layer(RedlockLayer::new(redlock, key::header("x-user-id")).refuse());
+        .layer(RedlockLayer::new(redlock, key::header("x-user-id")).no_wait());
 
     let nobody = [
         start(&app, request("POST", "/orders", &[], "")),
@@ -111,7 +111,7 @@ async fn instance(
         proxies[node].set(Direction::ToServer, Flow::delay(Duration::from_millis(20)));
     }
     let layer = RedlockLayer::new(redlock, key::header("x-user-id"))
-        .refuse()
+        .no_wait()
         .dedupe_for(Duration::from_secs(30));
     (shop.route().layer(layer), proxies)
 }

@@ -19,7 +19,7 @@ async fn h2_a_disconnect_cancels_the_handler_and_frees_the_key() {
     let shop = Shop::closed();
     let app = shop
         .route()
-        .layer(RedlockLayer::new(redlock, key::header("x-user-id")).refuse());
+        .layer(RedlockLayer::new(redlock, key::header("x-user-id")).no_wait());
     let address = serve(app).await;
 
     let client = tokio::spawn(submit(&reqwest::Client::new(), address, "ann").send());
@@ -37,7 +37,7 @@ async fn h2_a_handler_may_finish_without_its_client_and_keeps_the_lock() {
     let layer = RedlockLayer::new(redlock, key::header("x-user-id"));
     let app = shop
         .route()
-        .layer(layer.refuse().on_disconnect(OnDisconnect::Finish));
+        .layer(layer.no_wait().on_disconnect(OnDisconnect::Finish));
     let address = serve(app).await;
     let client = reqwest::Client::new();
 
@@ -59,7 +59,7 @@ async fn h2_a_success_without_its_client_still_has_its_window() {
     let (_cluster, redlock) = locks().await;
     let shop = Shop::closed();
     let layer = RedlockLayer::new(redlock, key::header("x-user-id"))
-        .refuse()
+        .no_wait()
         .dedupe_for(Duration::from_secs(30));
     let app = shop
         .route()
@@ -78,7 +78,7 @@ async fn h2_a_success_without_its_client_still_has_its_window() {
 async fn h2_a_panic_frees_the_key() {
     for disconnect in [OnDisconnect::Cancel, OnDisconnect::Finish] {
         let (cluster, redlock) = locks().await;
-        let layer = RedlockLayer::new(redlock, key::header("x-user-id")).refuse();
+        let layer = RedlockLayer::new(redlock, key::header("x-user-id")).no_wait();
         let app = Router::new()
             .route(
                 "/orders",
@@ -108,7 +108,7 @@ fn slow(parts: usize) -> Body {
 async fn h2_a_body_holds_the_lock_for_longer_than_the_ttl() {
     for disconnect in [OnDisconnect::Cancel, OnDisconnect::Finish] {
         let (cluster, redlock) = locks().await;
-        let layer = RedlockLayer::new(redlock, key::header("x-user-id")).refuse();
+        let layer = RedlockLayer::new(redlock, key::header("x-user-id")).no_wait();
         let layer = layer
             .ttl(Duration::from_millis(300))
             .hold_until(HoldUntil::BodyEnd);
@@ -132,7 +132,7 @@ async fn h2_by_default_the_body_streams_without_the_lock() {
     let (cluster, redlock) = locks().await;
     let app = Router::new()
         .route("/orders", post(async || slow(3)))
-        .layer(RedlockLayer::new(redlock, key::header("x-user-id")).refuse());
+        .layer(RedlockLayer::new(redlock, key::header("x-user-id")).no_wait());
     let streaming = app.oneshot(order("ann")).await.unwrap().into_body();
     assert_eq!(held(&cluster), [""; 0]);
     assert_eq!(streaming.collect().await.unwrap().to_bytes().len(), 12);
@@ -141,7 +141,7 @@ async fn h2_by_default_the_body_streams_without_the_lock() {
 #[tokio::test]
 async fn h2_a_body_that_nobody_reads_to_its_end_frees_the_key() {
     let (cluster, redlock) = locks().await;
-    let layer = RedlockLayer::new(redlock, key::header("x-user-id")).refuse();
+    let layer = RedlockLayer::new(redlock, key::header("x-user-id")).no_wait();
     let layer = layer
         .hold_until(HoldUntil::BodyEnd)
         .dedupe_for(Duration::from_secs(30));
@@ -160,7 +160,7 @@ async fn h2_a_body_that_nobody_reads_to_its_end_frees_the_key() {
 async fn h2_a_body_of_known_length_frees_the_key_before_its_last_byte() {
     let (cluster, redlock) = locks().await;
     let layer = RedlockLayer::new(redlock, key::header("x-user-id"))
-        .refuse()
+        .no_wait()
         .hold_until(HoldUntil::BodyEnd);
     let app = Router::new()
         .route("/orders", post(async || "ordered"))

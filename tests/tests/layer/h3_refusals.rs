@@ -45,7 +45,7 @@ async fn h3_without_a_quorum_the_handler_does_not_run() {
     let shop = Shop::wide_open();
     let app = shop
         .route()
-        .layer(RedlockLayer::new(redlock, key::header("x-user-id")).refuse());
+        .layer(RedlockLayer::new(redlock, key::header("x-user-id")).no_wait());
     cluster.node(0).stop();
     assert_eq!(
         send(&app, order("ann")).await.status,
@@ -73,7 +73,7 @@ async fn h3_fail_open_runs_the_handler_without_the_lock_and_says_so() {
         .route("/orders", axum::routing::post(handler))
         .layer(
             RedlockLayer::new(redlock, key::header("x-user-id"))
-                .refuse()
+                .no_wait()
                 .fail_open(),
         );
     assert_eq!(send(&app, order("ann")).await.body, "locked");
@@ -87,7 +87,7 @@ async fn h3_fail_open_does_not_open_to_a_second_holder() {
     let (_cluster, redlock) = locks().await;
     let shop = Shop::closed();
     let layer = RedlockLayer::new(redlock, key::header("x-user-id"))
-        .refuse()
+        .no_wait()
         .fail_open();
     let app = shop.route().layer(layer);
     let first = start(&app, order("ann"));
@@ -102,7 +102,7 @@ async fn h3_a_closed_handle_is_no_reason_to_run_unlocked() {
     let (_cluster, redlock) = locks().await;
     let shop = Shop::wide_open();
     let layer = RedlockLayer::new(redlock.clone(), key::header("x-user-id"))
-        .refuse()
+        .no_wait()
         .fail_open();
     let app = shop.route().layer(layer);
     redlock.close().await;

@@ -27,7 +27,7 @@ async fn h4_the_handler_is_cancelled_and_the_client_told() {
     let (cluster, redlock) = locks().await;
     let shop = Shop::closed();
     let layer = RedlockLayer::new(redlock, key::header("x-user-id"))
-        .refuse()
+        .no_wait()
         .ttl(TTL);
     let app = shop
         .route()
@@ -60,7 +60,7 @@ async fn h4_cancelled_also_where_it_would_outlive_its_client() {
     let (cluster, redlock) = locks().await;
     let shop = Shop::closed();
     let layer = RedlockLayer::new(redlock, key::header("x-user-id"))
-        .refuse()
+        .no_wait()
         .ttl(TTL);
     let app = shop
         .route()
@@ -81,7 +81,7 @@ async fn h4_the_handler_is_signalled_and_its_own_answer_goes_out() {
         format!("lost: {}, {:?} left", lock.is_lost(), lock.remaining())
     };
     let layer = RedlockLayer::new(redlock, key::header("x-user-id"))
-        .refuse()
+        .no_wait()
         .ttl(TTL)
         .on_lost(OnLost::Signal);
     let app = Router::new().route("/orders", post(handler)).layer(layer);
@@ -140,7 +140,7 @@ async fn h4_max_hold_ends_a_handler_that_never_does() {
     let (cluster, redlock) = locks().await;
     let shop = Shop::closed();
     let layer = RedlockLayer::new(redlock, key::header("x-user-id"))
-        .refuse()
+        .no_wait()
         .max_hold(Duration::from_millis(300));
     let app = shop.route().layer(layer);
     let answer = start(&app, order("ann"));
@@ -160,7 +160,7 @@ async fn h4_a_body_is_cut_off_so_that_nobody_takes_it_for_whole() {
         )
     };
     let layer = RedlockLayer::new(redlock, key::header("x-user-id"))
-        .refuse()
+        .no_wait()
         .ttl(TTL);
     let app = Router::new()
         .route("/orders", post(endless))
@@ -182,7 +182,7 @@ async fn h4_a_body_is_cut_off_so_that_nobody_takes_it_for_whole() {
 #[tokio::test]
 async fn h4_a_lock_lost_in_a_moment_of_a_quick_handler_changes_nothing() {
     let (cluster, redlock) = locks().await;
-    let layer = RedlockLayer::new(redlock, key::header("x-user-id")).refuse();
+    let layer = RedlockLayer::new(redlock, key::header("x-user-id")).no_wait();
     let handler = {
         let cluster = cluster.clone();
         move || async move {

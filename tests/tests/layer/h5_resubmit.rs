@@ -16,7 +16,7 @@ async fn h5_a_sequential_resubmit_never_sees_a_release_in_flight() {
     let shop = Shop::wide_open();
     let address = serve(
         shop.route()
-            .layer(RedlockLayer::new(redlock, key::header("x-user-id")).refuse()),
+            .layer(RedlockLayer::new(redlock, key::header("x-user-id")).no_wait()),
     )
     .await;
     for client in [
@@ -43,7 +43,7 @@ async fn h5_inside_the_window_every_duplicate_is_refused() {
     let (_cluster, redlock) = locks().await;
     let shop = Shop::wide_open();
     let layer = RedlockLayer::new(redlock, key::header("x-user-id"))
-        .refuse()
+        .no_wait()
         .dedupe_for(Duration::from_secs(30));
     let address = serve(shop.route().layer(layer)).await;
     let client = reqwest::Client::new();
@@ -83,7 +83,7 @@ async fn h5_the_window_ends() {
     let shop = Shop::wide_open();
     let window = Duration::from_millis(300);
     let layer = RedlockLayer::new(redlock, key::header("x-user-id"))
-        .refuse()
+        .no_wait()
         .dedupe_for(window);
     let app = shop.route().layer(layer);
     let asked = Instant::now();
@@ -109,7 +109,7 @@ async fn h5_after_a_failure_the_key_is_free_at_once() {
         }
     };
     let layer = RedlockLayer::new(redlock, key::header("x-user-id"))
-        .refuse()
+        .no_wait()
         .dedupe_for(Duration::from_secs(30));
     let defaults = Router::new()
         .route("/orders", post(handler))
@@ -140,7 +140,7 @@ async fn h5_a_cancelled_handler_leaves_no_window() {
     let (cluster, redlock) = locks().await;
     let shop = Shop::closed();
     let layer = RedlockLayer::new(redlock, key::header("x-user-id"))
-        .refuse()
+        .no_wait()
         .dedupe_for(Duration::from_secs(30));
     let app = shop.route().layer(layer);
     let gone = start(&app, order("ann"));

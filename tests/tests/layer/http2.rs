@@ -10,7 +10,7 @@ async fn streams_of_one_connection_exclude_each_other_and_a_reset_frees_the_key(
     let shop = Shop::closed();
     let address = serve(
         shop.route()
-            .layer(RedlockLayer::new(redlock, key::header("x-user-id")).refuse()),
+            .layer(RedlockLayer::new(redlock, key::header("x-user-id")).no_wait()),
     )
     .await;
     let client = reqwest::Client::builder()

@@ -202,7 +202,7 @@ async fn half_a_combined_key_is_none() {
     let both = key::header("x-tenant").and(key::header("x-user-id"));
     let app = shop
         .route()
-        .layer(RedlockLayer::new(redlock, both).refuse());
+        .layer(RedlockLayer::new(redlock, both).no_wait());
     let half = || request("POST", "/orders", &[("x-user-id", "ann")], "");
     let passed = [start(&app, half()), start(&app, half())];
     shop.wait_entered(2).await;
@@ -334,7 +334,7 @@ async fn routes_are_apart_unless_they_share_a_name() {
             .route("/sell", post(handler.clone()))
             .layer(layer)
     };
-    let layer = RedlockLayer::new(redlock, key::header("x-user-id")).refuse();
+    let layer = RedlockLayer::new(redlock, key::header("x-user-id")).no_wait();
     let to = |path: &str| request("POST", path, &[("x-user-id", "ann")], "");
 
     let apart = app(layer.clone());

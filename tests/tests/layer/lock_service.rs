@@ -37,7 +37,7 @@ async fn messages_of_one_account_are_served_one_at_a_time() {
     let waits = LockLayer::new(redlock.clone(), key)
         .wait(SOON)
         .layer(service.clone());
-    let refuses = LockLayer::new(redlock, key).refuse().layer(service);
+    let refuses = LockLayer::new(redlock, key).no_wait().layer(service);
 
     let first = tokio::spawn(waits.clone().oneshot(to(7)));
     shop.wait_entered(1).await;
@@ -69,7 +69,7 @@ async fn an_error_frees_the_key_and_a_success_keeps_it_for_the_window() {
         _ => Ok(()),
     });
     let mut service = LockLayer::new(redlock, key)
-        .refuse()
+        .no_wait()
         .dedupe_for(Duration::from_secs(30))
         .layer(service);
     for _ in 0..2 {
@@ -111,7 +111,7 @@ async fn a_lost_lock_cancels_and_no_quorum_fails_closed() {
         })
     };
     let layer = LockLayer::new(redlock, key)
-        .refuse()
+        .no_wait()
         .ttl(Duration::from_millis(400));
     let closed = layer.clone().layer(service.clone());
     let running = tokio::spawn(closed.clone().oneshot(to(7)));

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use tower_http::cors::CorsLayer;
 
 async fn layer() -> RedlockLayer<key::Header> {
-    RedlockLayer::new(locks().await.1, key::header("x-user-id")).refuse()
+    RedlockLayer::new(locks().await.1, key::header("x-user-id")).no_wait()
 }
 
 /// The second submit to `path` is refused while the first runs.
@@ -165,7 +165,7 @@ async fn behind_authentication_strangers_cannot_take_anybodys_lock() {
     let by_user = key::extension(|user: &User| Some(user.0.clone()));
     let app = shop
         .route()
-        .layer(RedlockLayer::new(redlock, by_user).required().refuse())
+        .layer(RedlockLayer::new(redlock, by_user).required().no_wait())
         .layer(from_fn(authenticate));
     let by = |token: &str| request("POST", "/orders", &[("authorization", token)], "");
     assert_eq!(

@@ -81,7 +81,7 @@ async fn noting<K: KeyExtractor>(
             Box::pin(async { Ok(Response::new(Body::empty())) }) as Answer
         })
     };
-    (RedlockLayer::new(redlock, key).refuse().layer(note), seen)
+    (RedlockLayer::new(redlock, key).no_wait().layer(note), seen)
 }
 
 fn post(tenant: &HeaderValue, user: &HeaderValue) -> Request<Body> {

@@ -11,7 +11,7 @@ async fn a_handler_ends_under_its_lock_and_nothing_is_held_afterwards() {
     let shop = Shop::closed();
     let app = shop
         .route()
-        .layer(RedlockLayer::new(redlock.clone(), key::header("x-user-id")).refuse());
+        .layer(RedlockLayer::new(redlock.clone(), key::header("x-user-id")).no_wait());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
@@ -41,7 +41,7 @@ async fn a_server_that_is_aborted_leaves_nothing_held_once_the_handle_is_closed(
     let shop = Shop::closed();
     let app = shop
         .route()
-        .layer(RedlockLayer::new(redlock.clone(), key::header("x-user-id")).refuse());
+        .layer(RedlockLayer::new(redlock.clone(), key::header("x-user-id")).no_wait());
     let requests: Vec<_> = ["ann", "bob", "eve"]
         .map(|user| super::support::start(&app, super::support::order(user)))
         .into();

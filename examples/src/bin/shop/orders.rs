@@ -25,7 +25,7 @@ const SHOWN: usize = 100;
 
 pub(crate) fn routes(redlock: &Redlock) -> Router<Shop> {
     let one_per_user = RedlockLayer::new(redlock.clone(), key::header("x-user-id"))
-        .refuse()
+        .no_wait()
         .ttl(Duration::from_secs(10));
     Router::new()
         // GET passes the layer untouched.

@@ -200,7 +200,7 @@ async fn f1_questions_run_and_locks_of_several_keys() {
 async fn f1_a_request_that_does_not_wait() {
     for loss in LOSSES {
         let world = World::start().await;
-        let layer = RedlockLayer::new(world.redlock.clone(), key::header("x-user-id")).refuse();
+        let layer = RedlockLayer::new(world.redlock.clone(), key::header("x-user-id")).no_wait();
         let app: Router = Router::new().route("/orders", post(async || "ordered").layer(layer));
         for _ in 0..3 {
             world.lose(loss).await;

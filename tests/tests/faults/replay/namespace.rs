@@ -60,7 +60,7 @@ fn shop(entered: &Arc<AtomicUsize>, door: &Arc<Semaphore>) -> Router {
 #[tokio::test]
 async fn f40_no_disguise_gets_a_lock_of_its_own() {
     let (entered, door) = (Arc::<AtomicUsize>::default(), Arc::new(Semaphore::new(0)));
-    let layer = RedlockLayer::new(locks().await, key::header("x-user-id")).refuse();
+    let layer = RedlockLayer::new(locks().await, key::header("x-user-id")).no_wait();
     let app = shop(&entered, &door).layer(layer);
     let first = tokio::spawn(app.clone().oneshot(submit("/carts/7/orders", "1", "")));
     eventually(SOON, async || entered.load(SeqCst) == 1).await;
@@ -78,7 +78,7 @@ async fn f40_no_disguise_gets_a_lock_of_its_own() {
 #[tokio::test]
 async fn f40_nor_where_no_router_has_matched() {
     let (entered, door) = (Arc::<AtomicUsize>::default(), Arc::new(Semaphore::new(0)));
-    let layer = RedlockLayer::new(locks().await, key::header("x-user-id")).refuse();
+    let layer = RedlockLayer::new(locks().await, key::header("x-user-id")).no_wait();
     let service = {
         let app = shop(&entered, &door);
         layer.layer(service_fn(move |request| app.clone().oneshot(request)))
@@ -106,7 +106,7 @@ async fn f40_nor_where_no_router_has_matched() {
 async fn f40_a_head_does_not_pass_a_lock_on_get() {
     let (entered, door) = (Arc::<AtomicUsize>::default(), Arc::new(Semaphore::new(0)));
     let layer = RedlockLayer::new(locks().await, key::header("x-user-id"))
-        .refuse()
+        .no_wait()
         .methods([Method::GET]);
     let app = shop(&entered, &door).layer(layer);
     let with = |method| {

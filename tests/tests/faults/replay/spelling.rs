@@ -42,7 +42,7 @@ async fn against<K: KeyExtractor + Clone>(
     let request = Request::post("/0").body(Body::empty()).unwrap();
     let holder = tokio::spawn(holding.oneshot(request));
     entered.acquire().await.unwrap().forget();
-    let layer = RedlockLayer::new(redlock, key).namespace("same").refuse();
+    let layer = RedlockLayer::new(redlock, key).namespace("same").no_wait();
     let app = Router::new().route("/{id}", post(async || "")).layer(layer);
     let mut statuses = Vec::new();
     for request in others {
@@ -103,7 +103,7 @@ async fn app_path(requests: Vec<Request<Body>>) -> Vec<u16> {
     let redlock = locks().await;
     let held = redlock.lock("same:id=7").await.unwrap();
     let layer = RedlockLayer::new(redlock, key::path("id").parsed::<u64>());
-    let layer = layer.namespace("same").refuse();
+    let layer = layer.namespace("same").no_wait();
     let app = Router::new().route("/{id}", post(async || "")).layer(layer);
     let mut statuses = Vec::new();
     for request in requests {

@@ -45,7 +45,7 @@ async fn layers() -> Vec<(&'static str, Router, Arc<AtomicUsize>)> {
     ] {
         let layer = || async {
             RedlockLayer::new(locks().await, by_user())
-                .refuse()
+                .no_wait()
                 .dedupe_for(WINDOW)
                 .hold_until(until)
         };
@@ -119,9 +119,9 @@ async fn f43_an_inner_layers_refusal_opens_none() {
         let inner_locks = locks().await;
         let inner = RedlockLayer::new(inner_locks.clone(), key::header("x-cart"))
             .namespace("carts")
-            .refuse();
+            .no_wait();
         let outer = RedlockLayer::new(locks().await, by_user())
-            .refuse()
+            .no_wait()
             .dedupe_for(WINDOW)
             .hold_until(until)
             .failure_if(|head| head.status.is_server_error());
@@ -213,7 +213,7 @@ async fn f49_the_end_of_a_body_is_its_announced_length() {
         let cluster = redlock::memory::Cluster::new(3);
         let redlock = redlock::Redlock::connect(cluster.nodes()).await.unwrap();
         let layer = RedlockLayer::new(redlock, by_user())
-            .refuse()
+            .no_wait()
             .dedupe_for(WINDOW)
             .hold_until(HoldUntil::BodyEnd);
         let app = Router::new().route("/{chunks}", post(handler)).layer(layer);
@@ -245,7 +245,7 @@ async fn f49_half_a_body_opens_no_window() {
         ([(header::CONTENT_LENGTH, "10")], body)
     };
     let layer = RedlockLayer::new(locks().await, by_user())
-        .refuse()
+        .no_wait()
         .dedupe_for(WINDOW)
         .hold_until(HoldUntil::BodyEnd);
     let app = Router::new().route("/0", post(handler)).layer(layer);
