@@ -276,6 +276,7 @@ impl Builder {
             namespace: self.namespace.clone(),
             channel: format!("{}redlock:inbox:", self.namespace),
             drivers: Mutex::default(),
+            outbox: Arc::default(),
         };
         let defaults = Defaults {
             ttl: self.ttl,

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use crate::{
     all::LockAllRequest,
     builder::Builder,
-    core::Core,
+    core::{Core, in_runtime},
     error::Result,
     guard::Guard,
     health::{self, NodeHealth},
@@ -183,7 +183,9 @@ impl Redlock {
         let core = self.core();
         core.close();
         let bound = core.nodes.timeout.saturating_mul(2);
-        let _ = tokio::time::timeout(bound, core.tracker.drained()).await;
+        if in_runtime().is_ok() {
+            let _ = tokio::time::timeout(bound, core.tracker.drained()).await;
+        }
         let undelivered = core.tracker.count();
         if undelivered > 0 {
             tracing::warn!(

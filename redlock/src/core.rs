@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::runtime::Handle;
+
 use crate::{
     clock::Instant,
     error::{Error, Result},
@@ -71,10 +73,21 @@ impl Core {
     }
 
     pub(crate) fn driver(&self) -> Result<Arc<Driver>> {
-        self.nodes.driver().ok_or_else(|| {
-            Error::invalid_config(
-                "no tokio runtime: locks are awaited inside of one, with its time enabled",
-            )
-        })
+        self.nodes.driver().ok_or_else(no_runtime)
     }
+}
+
+/// An error outside of a runtime, where nothing can be waited for.
+pub(crate) fn in_runtime() -> Result<()> {
+    match Handle::try_current() {
+        Ok(_) => Ok(()),
+        Err(_) => Err(no_runtime()),
+    }
+}
+
+fn no_runtime() -> Error {
+    Error::invalid_config(
+        "no tokio runtime: locks are awaited inside of one, with its time enabled. A lock that ends outside of one is \
+         released by the next runtime that uses the client",
+    )
 }

@@ -10,6 +10,7 @@ use std::{
 };
 
 use crate::{
+    core::in_runtime,
     error::{Error, Result},
     lease::{Hold, Lease, Over},
     limits::check_window,
@@ -25,7 +26,8 @@ use crate::{
 /// [`max_hold`](crate::LockRequest::max_hold) bounds that.
 ///
 /// The background release is sent at once. A node that cannot be reached gets it when it is heard again, however late.
-/// It needs a runtime that goes on; where the last one has ended, the key goes with its ttl.
+/// It goes by the runtime that it happens in, otherwise by any that uses the client; where there is none, by the next one,
+/// unless the ttl is over before.
 #[must_use = "a guard that is dropped releases its lock at once"]
 pub struct Guard {
     hold: Arc<Hold>,
@@ -161,6 +163,7 @@ impl Guard {
     /// # Ok(()) }
     /// ```
     pub async fn run<F: Future>(self, body: F) -> Result<F::Output> {
+        in_runtime()?;
         if !self.hold.is_open() {
             return Err(self.hold.lost_error());
         }
@@ -213,6 +216,7 @@ impl Guard {
         }
         let lease = self.hold.lease();
         match self.hold.release(window, ended_well) {
+            Ok(Some(_)) if in_runtime().is_err() => in_runtime(),
             Ok(Some(round)) => confirmed(lease, &round).await,
             // The next in line of this process has the lease; the nodes need not know.
             Ok(None) => Ok(()),

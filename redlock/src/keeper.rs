@@ -1,4 +1,8 @@
-//! The keeper: one task for each runtime that keeps all leases of a client alive, and ends turns that last too long.
+//! Renewal: the leases of a client, and one task in each runtime that it is used in to extend those that are due, and to
+//! end turns that last too long.
+//!
+//! The leases belong to the client and not to a runtime: whichever task runs when a lease is due extends it, over the
+//! connections of its own runtime. So a lease outlives the runtime that acquired it, and one that stands still.
 
 use std::{
     cmp::Reverse,
@@ -11,15 +15,15 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::{
     runtime::{Handle, Id},
     sync::Notify,
-    time::{Instant, sleep_until},
+    time::sleep,
 };
 
 use crate::{
-    clock,
+    clock::Instant,
     error::Result,
     lease::Lease,
     mutant::{self, Mutant},
-    node::memory::Gate,
+    node::Nodes,
     sync::lock,
 };
 
@@ -32,38 +36,34 @@ const ABREAST: usize = 512;
 /// Visits to leases that are gone are swept out when this many are due, and again at twice of what was left.
 const SWEEP: usize = 1_024;
 
-/// The keepers of a client, by runtime.
-#[derive(Debug, Default)]
-pub(crate) struct Keepers(Mutex<Vec<(Id, Arc<Keeper>)>>);
-
+/// The leases of a client that are renewed, or end in time.
 #[derive(Debug)]
-struct Keeper {
-    begun: Instant,
+pub(crate) struct Keepers {
+    nodes: Weak<Nodes>,
     due: Mutex<Due>,
     sooner: Notify,
 }
 
 #[derive(Debug)]
 struct Due {
-    /// When to extend which lease.
-    renewals: Visits,
+    /// When to extend which lease, with the number of this visit: only the last one of a lease counts.
+    renewals: Visits<u32>,
     /// When to look whether something is over that may not last for longer.
-    looks: Visits<clock::Instant>,
-    /// Whether a task looks after the heaps.
-    attended: bool,
+    looks: Visits<Instant>,
+    /// The runtimes with a task that looks after the heaps.
+    attended: Vec<Id>,
 }
 
 #[derive(Debug)]
-struct Visits<T = ()> {
+struct Visits<T> {
     heap: BinaryHeap<Reverse<Visit<T>>>,
     sweep_at: usize,
 }
 
-/// When to see after a lease. One for every lock that is kept alive, so it is kept small.
+/// When to see after a lease. One for every lock that is renewed, so it is kept small.
 #[derive(Debug)]
-struct Visit<T = ()> {
-    /// In nanoseconds since the keeper began.
-    at: u64,
+struct Visit<T> {
+    at: Instant,
     lease: Weak<Lease>,
     noted: T,
 }
@@ -89,115 +89,123 @@ impl<T> Ord for Visit<T> {
 }
 
 impl Keepers {
-    /// Keeps `lease` alive from now on, and ends its turns in time, on the runtime that this is called in.
-    pub(crate) fn keep(&self, lease: &Arc<Lease>) {
-        self.with(lease, |keeper| {
-            keeper.renew(lease, lease.terms().ttl / PART);
-            keeper.watch(lease);
-        });
-    }
-
-    /// Ends the turn of `lease` in time, on the runtime that this is called in.
-    pub(crate) fn watch(&self, lease: &Arc<Lease>) {
-        self.with(lease, |keeper| keeper.watch(lease));
-    }
-
-    fn with(&self, lease: &Lease, add: impl FnOnce(&Keeper)) {
-        let Ok(runtime) = Handle::try_current() else {
-            return;
-        };
-        let keeper = {
-            let mut keepers = lock(&self.0);
-            match keepers.iter().find(|(id, _)| *id == runtime.id()) {
-                Some((_, keeper)) => Arc::clone(keeper),
-                None => {
-                    // Keepers of runtimes that ended have nobody to attend them, nor ever will.
-                    keepers.retain(|(_, keeper)| lock(&keeper.due).attended);
-                    let keeper = Arc::new(Keeper::new());
-                    keepers.push((runtime.id(), Arc::clone(&keeper)));
-                    keeper
-                }
-            }
-        };
-        add(&keeper);
-        keeper.attend(&runtime, lease.core().nodes.gate.clone());
-    }
-}
-
-impl Keeper {
-    fn new() -> Self {
+    pub(crate) fn new(nodes: &Arc<Nodes>) -> Self {
         Self {
-            begun: Instant::now(),
-            due: Mutex::new(Due {
-                renewals: Visits::new(),
-                looks: Visits::new(),
-                attended: false,
-            }),
+            nodes: Arc::downgrade(nodes),
+            due: Mutex::new(Due::new()),
             sooner: Notify::new(),
         }
     }
 
-    /// Nanoseconds since the keeper began.
-    fn now(&self) -> u64 {
-        nanos(self.begun.elapsed())
+    /// Renews `lease` from now on, and ends its turns in time.
+    pub(crate) fn keep(self: &Arc<Self>, lease: &Arc<Lease>) {
+        self.renew(lease, lease.terms().ttl / PART);
+        self.look_again(lease);
+        self.attend();
+    }
+
+    /// Ends the turn of `lease` in time.
+    pub(crate) fn watch(self: &Arc<Self>, lease: &Arc<Lease>) {
+        self.look_again(lease);
+        self.attend();
+    }
+
+    /// A runtime that uses the client takes part in the renewal of leases that others acquired.
+    pub(crate) fn take_part(self: &Arc<Self>) {
+        let nodes = self.nodes.upgrade();
+        if nodes.is_some_and(|nodes| nodes.is_used_in_several_runtimes())
+            && !lock(&self.due).is_empty()
+        {
+            self.attend();
+        }
+    }
+
+    /// Has the runtime that this is called in take part in the renewal, and those that the client was used in before.
+    pub(crate) fn attend(self: &Arc<Self>) {
+        let Some(nodes) = self.nodes.upgrade() else {
+            return;
+        };
+        if let Ok(runtime) = Handle::try_current() {
+            self.attend_in(&nodes, &runtime);
+        }
+        // One runtime is what nearly everybody has.
+        if nodes.is_used_in_several_runtimes() {
+            self.attend_elsewhere(&nodes);
+        }
+    }
+
+    fn attend_elsewhere(self: &Arc<Self>, nodes: &Arc<Nodes>) {
+        for runtime in nodes.runtimes() {
+            self.attend_in(nodes, &runtime);
+        }
+    }
+
+    /// Starts the task of this runtime, unless it runs.
+    fn attend_in(self: &Arc<Self>, nodes: &Arc<Nodes>, runtime: &Handle) {
+        {
+            let mut due = lock(&self.due);
+            if due.attended.contains(&runtime.id()) {
+                return;
+            }
+            due.attended.push(runtime.id());
+        }
+        let attending = Attending {
+            keepers: Arc::clone(self),
+            runtime: runtime.id(),
+        };
+        let task = async move { attending.keepers.run(attending.runtime).await };
+        match nodes.gate.clone() {
+            Some(gate) => drop(runtime.spawn(gate.through(task))),
+            None => drop(runtime.spawn(task)),
+        }
     }
 
     fn renew(&self, lease: &Arc<Lease>, after: Duration) {
         let visit = Visit {
-            at: self.now().saturating_add(nanos(after)),
+            at: lease.core().now().after(after),
             lease: Arc::downgrade(lease),
-            noted: (),
+            noted: lease.next_visit(),
         };
-        let mut due = lock(&self.due);
-        let first = due.next(true).is_none_or(|next| visit.at < next);
-        due.renewals.push(visit);
-        drop(due);
-        if first {
-            self.sooner.notify_one();
-        }
+        self.add(visit, |due| &mut due.renewals);
     }
 
     /// Looks again when something of the lease is over that may not last for longer, unless somebody does so anyway.
-    fn watch(&self, lease: &Arc<Lease>) {
+    fn look_again(&self, lease: &Arc<Lease>) {
         let Some(after) = lease.look_in() else {
             return;
         };
-        let noted = lease.core().now().after(after);
-        if !lease.will_be_looked_at(noted) {
-            return;
-        }
-        let visit = Visit {
-            at: self.now().saturating_add(nanos(after)),
-            lease: Arc::downgrade(lease),
-            noted,
-        };
-        let mut due = lock(&self.due);
-        let first = due.next(true).is_none_or(|next| visit.at < next);
-        due.looks.push(visit);
-        drop(due);
-        if first {
-            self.sooner.notify_one();
+        let at = lease.core().now().after(after);
+        if lease.will_be_looked_at(at) {
+            let visit = Visit {
+                at,
+                lease: Arc::downgrade(lease),
+                noted: at,
+            };
+            self.add(visit, |due| &mut due.looks);
         }
     }
 
-    /// Starts the task, unless it runs.
-    fn attend(self: &Arc<Self>, runtime: &Handle, gate: Option<Arc<Gate>>) {
-        if !std::mem::replace(&mut lock(&self.due).attended, true) {
-            let attending = Attending(Arc::clone(self));
-            let task = async move { attending.0.run().await };
-            match gate {
-                Some(gate) => drop(runtime.spawn(gate.through(task))),
-                None => drop(runtime.spawn(task)),
-            }
+    fn add<T>(&self, visit: Visit<T>, to: impl FnOnce(&mut Due) -> &mut Visits<T>) {
+        let mut due = lock(&self.due);
+        let first = due.next(true).is_none_or(|next| visit.at < next);
+        to(&mut due).push(visit);
+        drop(due);
+        if first {
+            self.sooner.notify_waiters();
         }
     }
 
     /// Until nothing is kept any more.
-    async fn run(&self) {
+    async fn run(&self, runtime: Id) {
         let mut extending = FuturesUnordered::new();
         loop {
-            self.look();
-            for lease in self.ready(ABREAST - extending.len()) {
+            let sooner = self.sooner.notified();
+            tokio::pin!(sooner);
+            // Registered before the look, so that nothing is missed in between.
+            sooner.as_mut().enable();
+            let Some(now) = self.now() else { return };
+            self.look(now);
+            for lease in self.ready(ABREAST - extending.len(), now) {
                 extending.push(async move {
                     if mutant::on(Mutant::RenewalPanics) {
                         panic!("asked for by a test");
@@ -210,27 +218,33 @@ impl Keeper {
             let next = {
                 let mut due = lock(&self.due);
                 if due.is_empty() && extending.is_empty() {
-                    due.attended = false;
+                    due.attended.retain(|attended| *attended != runtime);
                     return;
                 }
                 due.next(room)
-                    .map(|at| self.begun + Duration::from_nanos(at))
             };
+            let Some(now) = self.now() else { return };
+            let pause = next.map_or(Duration::ZERO, |at| at.saturating_since(now));
             tokio::select! {
                 // In this order, so that a simulated history repeats itself.
                 biased;
                 Some((lease, extended)) = extending.next() => self.extended(&lease, extended),
-                () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
-                () = self.sooner.notified() => {}
+                () = sleep(pause), if next.is_some() => {}
+                () = sooner => {}
             }
         }
+    }
+
+    /// `None` when the client is gone.
+    fn now(&self) -> Option<Instant> {
+        self.nodes.upgrade().map(|nodes| nodes.now())
     }
 
     fn extended(&self, lease: &Arc<Lease>, extended: Result<()>) {
         match extended {
             Ok(()) => self.renew(lease, lease.terms().ttl / PART),
             // The key may be kept for a body that has not stopped yet.
-            Err(error) if error.is_lost() => self.watch(lease),
+            Err(error) if error.is_lost() => self.look_again(lease),
             Err(error) => {
                 tracing::debug!(%error, "extension failed, tried again");
                 self.renew(lease, lease.terms().ttl / RETRY_PART);
@@ -239,8 +253,7 @@ impl Keeper {
     }
 
     /// Ends what is over.
-    fn look(&self) {
-        let now = self.now();
+    fn look(&self, now: Instant) {
         loop {
             // Not in the head of the loop, which would keep the guard.
             let look = lock(&self.due).looks.pop(now);
@@ -249,26 +262,30 @@ impl Keeper {
                 && lease.is_looked_at(look.noted)
             {
                 lease.look_after();
-                self.watch(&lease);
+                self.look_again(&lease);
             }
         }
     }
 
     /// The leases that are due and still open, so many at most.
-    fn ready(&self, most: usize) -> Vec<Arc<Lease>> {
-        let now = self.now();
+    ///
+    /// Each is due again, in case that the runtime which takes it on stands still before it has extended it.
+    fn ready(&self, most: usize, now: Instant) -> Vec<Arc<Lease>> {
         let mut leases = Vec::new();
         let mut due = lock(&self.due);
         while leases.len() < most
             && let Some(visit) = due.renewals.pop(now)
         {
-            leases.extend(visit.lease.upgrade());
+            let lease = visit.lease.upgrade();
+            leases.extend(lease.filter(|lease| lease.is_visit(visit.noted)));
         }
         drop(due);
         leases.retain(|lease| {
             let open = lease.look_after();
-            if !open {
-                self.watch(lease);
+            if open {
+                self.renew(lease, lease.terms().ttl / PART);
+            } else {
+                self.look_again(lease);
             }
             open
         });
@@ -277,12 +294,20 @@ impl Keeper {
 }
 
 impl Due {
+    fn new() -> Self {
+        Self {
+            renewals: Visits::new(),
+            looks: Visits::new(),
+            attended: Vec::new(),
+        }
+    }
+
     fn is_empty(&self) -> bool {
         self.renewals.heap.is_empty() && self.looks.heap.is_empty()
     }
 
     /// When the next visit is due; only a look where no `renewals` can be begun.
-    fn next(&self, renewals: bool) -> Option<u64> {
+    fn next(&self, renewals: bool) -> Option<Instant> {
         let renewal = self.renewals.next().filter(|_| renewals);
         self.looks.next().into_iter().chain(renewal).min()
     }
@@ -296,7 +321,7 @@ impl<T> Visits<T> {
         }
     }
 
-    fn next(&self) -> Option<u64> {
+    fn next(&self) -> Option<Instant> {
         self.heap.peek().map(|Reverse(visit)| visit.at)
     }
 
@@ -310,22 +335,30 @@ impl<T> Visits<T> {
         self.heap.push(Reverse(visit));
     }
 
-    fn pop(&mut self, now: u64) -> Option<Visit<T>> {
+    fn pop(&mut self, now: Instant) -> Option<Visit<T>> {
         self.next().filter(|at| *at <= now)?;
         self.heap.pop().map(|Reverse(visit)| visit)
     }
 }
 
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+/// Notes the end of the task, be it by a runtime that shuts down: others go on.
+struct Attending {
+    keepers: Arc<Keepers>,
+    runtime: Id,
 }
-
-/// Notes the end of the task, be it by a runtime that shuts down.
-struct Attending(Arc<Keeper>);
 
 impl Drop for Attending {
     fn drop(&mut self) {
-        lock(&self.0.due).attended = false;
+        let left = {
+            let due = lock(&self.keepers.due);
+            due.attended.contains(&self.runtime) && !due.is_empty()
+        };
+        if left && let Some(nodes) = self.keepers.nodes.upgrade() {
+            self.keepers.attend_elsewhere(&nodes);
+        }
+        // Last: while it stands there, nobody hands the leases back to this runtime.
+        let mut due = lock(&self.keepers.due);
+        due.attended.retain(|attended| *attended != self.runtime);
     }
 }
 
@@ -335,12 +368,14 @@ mod tests {
 
     #[test]
     fn released_locks_leave_a_bounded_number_of_visits() {
-        let keeper = Keeper::new();
+        let mut due = Due::new();
         for at in 0..10 * SWEEP as u64 {
-            let lease = Weak::new();
-            let noted = ();
-            lock(&keeper.due).renewals.push(Visit { at, lease, noted });
+            due.renewals.push(Visit {
+                at: Instant::from_micros(at),
+                lease: Weak::new(),
+                noted: 0,
+            });
         }
-        assert!(lock(&keeper.due).renewals.heap.len() <= SWEEP);
+        assert!(due.renewals.heap.len() <= SWEEP);
     }
 }

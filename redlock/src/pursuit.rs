@@ -63,6 +63,10 @@ impl Pursuit<'_> {
                         if self.hold_terms.max_hold.is_some() {
                             self.service.keepers.watch(hold.lease());
                         }
+                        // A runtime that only ever waited takes part in the renewal from now on.
+                        if self.terms.keep_alive && !hold.lease().is_at_home() {
+                            self.service.keepers.attend();
+                        }
                         return Ok(hold);
                     }
                     None => continue,
@@ -77,6 +81,8 @@ impl Pursuit<'_> {
                 self.service.keepers.keep(&lease);
             } else if self.hold_terms.max_hold.is_some() {
                 self.service.keepers.watch(&lease);
+            } else {
+                self.service.keepers.take_part();
             }
             match hold {
                 Some(hold) => return Ok(hold),

@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    core::Core,
+    core::{Core, in_runtime},
     error::{Error, Result},
     guard::{Guard, Held},
     lease::{HoldTerms, Terms},
@@ -222,6 +222,7 @@ impl LockRequest {
     async fn acquire(self) -> Result<Guard> {
         let core = &self.service.core;
         core.open(Some(&self.name))?;
+        in_runtime()?;
         let key = core.key(&self.name)?;
         let (terms, hold_terms) = (self.terms(core)?, self.hold_terms()?);
         if let Some(hold) = scope::held(core, &key) {

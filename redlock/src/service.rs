@@ -8,7 +8,7 @@ use crate::{admission::Admission, core::Core, keeper::Keepers, queue::Queue};
 pub(crate) struct Service {
     pub(crate) core: Arc<Core>,
     pub(crate) queue: Arc<Queue>,
-    pub(crate) keepers: Keepers,
+    pub(crate) keepers: Arc<Keepers>,
     /// The attempts in flight.
     pub(crate) admission: Admission,
 }
@@ -16,9 +16,9 @@ pub(crate) struct Service {
 impl Service {
     pub(crate) fn new(core: Core) -> Self {
         Self {
+            keepers: Arc::new(Keepers::new(&core.nodes)),
             core: Arc::new(core),
             queue: Arc::default(),
-            keepers: Keepers::default(),
             admission: Admission::default(),
         }
     }

@@ -8,7 +8,7 @@ use std::{
     sync::{
         Arc, Mutex, Weak,
         atomic::{
-            AtomicU8, AtomicU64,
+            AtomicU8, AtomicU32, AtomicU64,
             Ordering::{AcqRel, Acquire, SeqCst},
         },
     },
@@ -156,6 +156,8 @@ pub(crate) struct Lease {
     extended: AtomicNodeSet,
     rounds: u32,
     state: AtomicU8,
+    /// The number of its last visit by the renewal.
+    visit: AtomicU32,
     chain: Chain,
     /// When to look next whether a turn has lasted for as long as it may, in microseconds of the client's clock.
     look_at: AtomicU64,
@@ -198,6 +200,7 @@ impl Lease {
             extended: AtomicNodeSet::new(NodeSet::default()),
             rounds: grant.rounds,
             state: AtomicU8::new(OPEN),
+            visit: AtomicU32::new(0),
             chain,
             look_at: AtomicU64::new(u64::MAX),
             turns: Mutex::default(),
@@ -313,10 +316,11 @@ impl Lease {
             return Err(self.lost_error());
         }
         let nodes = &self.core.nodes;
+        let driver = self.core.driver()?;
         let started = self.core.now();
         let round = extend::start(
             nodes,
-            &self.driver,
+            &driver,
             &self.key,
             self.owner,
             self.token(),
@@ -389,6 +393,20 @@ impl Lease {
             .look_at
             .compare_exchange(at.micros(), u64::MAX, SeqCst, SeqCst);
         next.is_ok()
+    }
+
+    /// The number of a visit that replaces all before.
+    pub(crate) fn next_visit(&self) -> u32 {
+        self.visit.fetch_add(1, AcqRel).wrapping_add(1)
+    }
+
+    pub(crate) fn is_visit(&self, number: u32) -> bool {
+        self.visit.load(Acquire) == number
+    }
+
+    /// Whether the runtime that this is called in acquired the lease.
+    pub(crate) fn is_at_home(&self) -> bool {
+        self.driver.is_current()
     }
 
     /// Ends what is over. Says whether there is something left to keep alive.
@@ -519,20 +537,17 @@ impl Lease {
     /// Gives the key back, or keeps it busy for a window.
     fn send_release(&self, window: Option<Duration>) -> Option<Arc<Round>> {
         let nodes = &self.core.nodes;
-        // Where the runtime of the acquire has ended, another will do: the tombstone bars what comes late.
-        let other;
-        let driver = if self.driver.is_alive() {
-            &self.driver
-        } else {
-            other = nodes.any_driver()?;
-            &other
-        };
+        // The runtime of the acquire may have ended, or stand still: the tombstone bars what comes late over its connections.
+        let driver = &nodes.driver_for_release(&self.driver);
         let give_back = Release {
             key: Arc::clone(&self.key),
             owner: self.owner,
             token: self.token(),
             touched: self.touched.load().union(self.extended.load()),
         };
+        if self.token().is_none() && !Arc::ptr_eq(driver, &self.driver) && self.driver.is_alive() {
+            release::behind_the_acquire(nodes, &self.driver, &give_back);
+        }
         let tracker = &self.core.tracker;
         Some(match window {
             None => release::release(nodes, driver, tracker, give_back),

@@ -93,7 +93,6 @@ impl Backlog {
     }
 
     /// The deferred releases, for another to deliver.
-    #[cfg(feature = "cluster")]
     pub(super) fn take_deferred(&mut self) -> VecDeque<Op> {
         std::mem::take(&mut self.deferred)
     }
@@ -124,6 +123,15 @@ impl Backlog {
         while let Some(op) = self.deferred.pop_back() {
             self.waiting.push_front(op.deferred(now));
         }
+    }
+
+    /// Sends some of the deferred releases once more, the oldest first. Says whether any are left.
+    pub(super) fn retry(&mut self, most: usize, now: Instant) -> bool {
+        let count = self.deferred.len().min(most);
+        for op in self.deferred.drain(..count).rev() {
+            self.waiting.push_front(op.deferred(now));
+        }
+        !self.deferred.is_empty()
     }
 
     /// Moves what waits to `into`, up to so many, and none where fewer than so many wait.

@@ -16,7 +16,7 @@ use tokio::{
 #[cfg(feature = "cluster")]
 use super::shards::Shards;
 use super::{
-    Lists, NodeState, Op, Place, Strict, Wakes,
+    Fault, FaultKind, Lists, NodeState, Op, Outbox, Place, Reply, Strict, Wakes,
     contact::Contact,
     lane::Lane,
     lanes::Lanes,
@@ -64,6 +64,8 @@ pub(crate) struct Nodes {
     /// What stands before the inboxes of processes, as channels.
     pub(crate) channel: String,
     pub(crate) drivers: Mutex<Vec<(Id, Arc<Driver>)>>,
+    /// What no runtime has taken on.
+    pub(crate) outbox: Arc<Outbox>,
 }
 
 impl Nodes {
@@ -145,23 +147,49 @@ impl Nodes {
             .iter()
             .find(|(id, driver)| *id == runtime.id() && driver.is_alive())
         {
-            return Some(Arc::clone(driver));
+            let driver = Arc::clone(driver);
+            drop(drivers);
+            driver.deliver(&self.outbox);
+            return Some(driver);
         }
         drivers.retain(|(_, driver)| driver.is_alive());
         let driver = Arc::new(Driver::start(self, &runtime));
         drivers.push((runtime.id(), Arc::clone(&driver)));
+        drop(drivers);
+        driver.deliver(&self.outbox);
+        let (outbox, carrier) = (Arc::clone(&self.outbox), Arc::downgrade(&driver));
+        runtime.spawn(async move {
+            let deliver = || {
+                let driver = carrier.upgrade();
+                driver.inspect(|driver| driver.deliver(&outbox)).is_some()
+            };
+            outbox.watch(deliver).await;
+        });
         Some(driver)
     }
 
-    /// Any connections that are still driven: for releases from outside a runtime.
-    pub(crate) fn any_driver(self: &Arc<Self>) -> Option<Arc<Driver>> {
-        self.driver().or_else(|| {
-            let drivers = lock(&self.drivers);
-            drivers
-                .iter()
-                .find(|(_, driver)| driver.is_alive())
-                .map(|(_, driver)| Arc::clone(driver))
-        })
+    /// The connections for what ends a lock that was acquired over `own`: those of the runtime that this is called in,
+    /// and outside of one those of whichever runtime runs next.
+    pub(crate) fn driver_for_release(self: &Arc<Self>, own: &Arc<Driver>) -> Arc<Driver> {
+        if own.is_current() {
+            return Arc::clone(own);
+        }
+        self.driver()
+            .unwrap_or_else(|| Arc::new(Driver::nowhere(&self.outbox)))
+    }
+
+    /// Whether the client has connections in more than one runtime, also in one that has ended.
+    pub(crate) fn is_used_in_several_runtimes(&self) -> bool {
+        lock(&self.drivers).len() > 1
+    }
+
+    /// The runtimes that go on, in which the client has been used.
+    pub(crate) fn runtimes(&self) -> Vec<Handle> {
+        let drivers = lock(&self.drivers);
+        let alive = drivers.iter().filter(|(_, driver)| driver.is_alive());
+        alive
+            .filter_map(|(_, driver)| driver.runtime.clone())
+            .collect()
     }
 }
 
@@ -172,8 +200,11 @@ pub(crate) struct Driver {
     contact: Arc<Contact>,
     /// Where the nodes tell this process, over these lanes, that a lock is free.
     inbox: Arc<str>,
+    /// `None` where there is none to drive anything: all goes to the outbox.
+    runtime: Option<Handle>,
     /// Closed when the runtime ended.
     alive: oneshot::Sender<()>,
+    outbox: Arc<Outbox>,
 }
 
 #[derive(Debug)]
@@ -191,6 +222,17 @@ fn inbox(random: &Random) -> Arc<str> {
         Random::System => format!("{unique:016x}").into(),
         // Waiters that came at the same instant are told in the order of their names, which has to follow from the seed.
         Random::Seeded(_) => format!("{:016x}{unique:016x}", random.draw::<u64>()).into(),
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // The client is gone. What waits goes with these connections, which deliver it before they end.
+        if self.runtime.is_some() && self.is_alive() {
+            self.deliver(&self.outbox);
+        }
+        // Ends the task that delivers for them.
+        self.outbox.wake();
     }
 }
 
@@ -230,7 +272,9 @@ impl Driver {
             ways,
             contact,
             inbox,
+            runtime: Some(runtime.clone()),
             alive,
+            outbox: Arc::clone(&nodes.outbox),
         }
     }
 
@@ -239,6 +283,33 @@ impl Driver {
     pub(crate) async fn first_contact(&self, nodes: &Nodes, within: Duration) {
         let made = self.contact.made(nodes.len(), nodes.quorum());
         let _ = tokio::time::timeout(within, made).await;
+    }
+
+    /// No connections: what must arrive waits for a runtime.
+    fn nowhere(outbox: &Arc<Outbox>) -> Self {
+        Self {
+            ways: Vec::new(),
+            contact: Arc::new(Contact::new()),
+            inbox: "".into(),
+            runtime: None,
+            alive: oneshot::channel().0,
+            outbox: Arc::clone(outbox),
+        }
+    }
+
+    /// Whether this is called in the runtime that drives these connections, and that goes on.
+    pub(crate) fn is_current(&self) -> bool {
+        let own = self.runtime.as_ref().map(Handle::id);
+        own.is_some()
+            && own == Handle::try_current().ok().map(|runtime| runtime.id())
+            && self.is_alive()
+    }
+
+    /// Sends what waits for any runtime.
+    fn deliver(&self, outbox: &Outbox) {
+        for op in outbox.take() {
+            self.submit(op);
+        }
     }
 
     pub(crate) fn inbox(&self) -> &Arc<str> {
@@ -263,6 +334,11 @@ impl Driver {
 
     /// Sends a call to a node. Never blocks; the answer goes to the ballot, at once perhaps.
     pub(crate) fn submit(&self, op: Op) {
+        if op.must_arrive() && !self.is_alive() {
+            self.outbox.push([op.clone()]);
+            let fault = Fault::unknown(FaultKind::Unreachable, "no runtime drives connections");
+            return op.answer(Reply::Failed(fault));
+        }
         match self.ways.get(op.node) {
             Some(Way::Lane(lane)) => lane.submit(op),
             Some(Way::Memory(port)) => port.submit(op),

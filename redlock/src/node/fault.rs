@@ -60,6 +60,19 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
+    /// Whether asking again is of no use: what is wrong is the key, or what the client may do.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(
+            self.kind,
+            FaultKind::WrongType
+                | FaultKind::NoExpiry
+                | FaultKind::BadFence
+                | FaultKind::Permission
+                | FaultKind::OtherMaxTtl
+                | FaultKind::SameServer
+        )
+    }
+
     /// The call may have been, or may yet be, carried out.
     pub(crate) fn unknown(kind: FaultKind, text: impl Into<Cow<'static, str>>) -> Self {
         Self {

@@ -39,6 +39,8 @@ const BUSY: usize = 5;
 const CROWDED: usize = 64;
 /// After this many node time-outs of silence the connection is given up.
 const GIVE_UP: u32 = 4;
+/// How many releases that were answered by errors are sent again at a time.
+const RETRY_BATCH: usize = 64;
 /// The first pause before connecting again; it doubles up to [`PAUSE_MOST`].
 const PAUSE: Duration = Duration::from_millis(20);
 const PAUSE_MOST: Duration = Duration::from_secs(1);
@@ -77,6 +79,8 @@ struct Shared {
     channel: String,
     /// Whether the server tells the inbox what is free.
     hears: AtomicBool,
+    /// The runtime has ended.
+    ended: AtomicBool,
     backlog: Mutex<Backlog>,
     wake: AtomicWaker,
     /// Many operations were written at a time lately, so others are about to come.
@@ -128,6 +132,7 @@ impl Lane {
             contact: Arc::clone(contact),
             channel: nodes.channel.clone(),
             hears: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
             backlog: Mutex::new(Backlog::default()),
             wake: AtomicWaker::new(),
             busy: AtomicBool::new(false),
@@ -173,7 +178,20 @@ impl Shared {
             // Whoever came before has woken the task.
             Ok(false) => {}
             Ok(true) => self.wake.wake(),
-            Err((op, fault)) => op.answer(Reply::Failed(fault)),
+            Err((op, fault)) => {
+                if self.ended.load(Relaxed) {
+                    self.pass_on();
+                }
+                op.answer(Reply::Failed(fault));
+            }
+        }
+    }
+
+    /// The runtime has ended: another one delivers what is deferred here.
+    fn pass_on(&self) {
+        let deferred = lock(&self.backlog).take_deferred();
+        if let Some(nodes) = self.nodes.upgrade() {
+            nodes.outbox.push(deferred);
         }
     }
 
@@ -287,8 +305,25 @@ impl Drop for Ending {
         // Not in the head of the loop, which would keep the lock: the last handle to the nodes may go with an operation,
         // and with it this lane, which locks too.
         let turned_away = lock(&self.0.backlog).block(&gone, self.0.clock.now(), Duration::MAX);
+        self.0.ended.store(true, Relaxed);
+        self.0.pass_on();
         for op in turned_away {
             op.answer(Reply::Failed(gone.clone()));
+        }
+    }
+}
+
+/// What was in flight on a connection that is gone. Dropped, as by a runtime that ends: releases are deferred.
+struct Unanswered<'a> {
+    shared: &'a Shared,
+    sent: Sent,
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        let gone = runtime_ended();
+        for asked in self.sent.drain() {
+            self.shared.lost(&asked.op, &gone);
         }
     }
 }
@@ -299,7 +334,10 @@ async fn run(ending: Ending) {
     let mut pause = PAUSE;
     let mut quick = 0;
     // What was in flight on the connection before.
-    let mut unanswered = Sent::default();
+    let mut unanswered = Unanswered {
+        shared,
+        sent: Sent::default(),
+    };
     loop {
         let started = Instant::now();
         let connected = connect(shared).await;
@@ -309,7 +347,7 @@ async fn run(ending: Ending) {
                 lock(&shared.backlog).unblock(shared.clock.now());
                 pause = PAUSE;
                 let connected = Instant::now();
-                let served = serve(shared, link, std::mem::take(&mut unanswered));
+                let served = serve(shared, link, std::mem::take(&mut unanswered.sent));
                 let Some(End {
                     fault,
                     in_flight,
@@ -318,7 +356,7 @@ async fn run(ending: Ending) {
                 else {
                     return;
                 };
-                unanswered = in_flight;
+                unanswered.sent = in_flight;
                 quick = match of_use || connected.elapsed() >= PAUSE_MOST {
                     true => 0,
                     false => quick + 1,
@@ -331,7 +369,7 @@ async fn run(ending: Ending) {
             }
             Err(fault) => fault,
         };
-        for asked in unanswered.drain() {
+        for asked in unanswered.sent.drain() {
             shared.lost(&asked.op, &fault);
         }
         // What refused us will not change its mind within moments; who could not be reached may be back.
@@ -381,6 +419,20 @@ async fn connect_beside(shared: &Shared) -> Link {
     }
 }
 
+/// Whether a server of a cluster names another one, which is followed.
+fn is_moved(fault: &Fault) -> bool {
+    #[cfg(feature = "cluster")]
+    return matches!(
+        super::redis::redirection(fault, ""),
+        Some(super::redis::Redirection::Moved(..) | super::redis::Redirection::Ask(_))
+    );
+    #[cfg(not(feature = "cluster"))]
+    return {
+        let _ = fault;
+        false
+    };
+}
+
 fn jittered(pause: Duration) -> Duration {
     pause.mul_f64(0.5 + rand::random::<f64>() / 2.0)
 }
@@ -413,6 +465,8 @@ async fn serve(shared: &Shared, link: Link, unanswered: Sent) -> Option<End> {
         announce_at: now + jittered(ANNOUNCED),
         is_due: false,
         doubted: false,
+        retry: None,
+        retry_pause: PAUSE,
     };
     serving.ask_again(unanswered);
     let mut silence = pin!(sleep(shared.timeout));
@@ -452,6 +506,9 @@ struct Serving<'a> {
     is_due: bool,
     /// The server has emptied its data: ours may be among them.
     doubted: bool,
+    /// When releases that were answered by errors are sent again.
+    retry: Option<Pin<Box<Sleep>>>,
+    retry_pause: Duration,
 }
 
 /// How long the answer to `call` is waited for without doubt: half of the time that it has.
@@ -475,6 +532,15 @@ enum Silence {
     Suspect,
 }
 
+impl Drop for Serving<'_> {
+    fn drop(&mut self) {
+        drop(Unanswered {
+            shared: self.shared,
+            sent: self.in_flight(),
+        });
+    }
+}
+
 impl<'a> Serving<'a> {
     /// Ready with why the connection should end, or with `None` where nothing is left to do.
     fn poll(
@@ -485,6 +551,7 @@ impl<'a> Serving<'a> {
     ) -> Poll<Option<Fault>> {
         self.shared.wake.register(cx.waker());
         loop {
+            self.poll_retry(cx);
             if let Err(fault) = self.poll_link(cx) {
                 return Poll::Ready(Some(fault));
             }
@@ -528,6 +595,36 @@ impl<'a> Serving<'a> {
             // There is room for more, and there may be more to say.
             if !self.read(cx)? {
                 return Ok(());
+            }
+        }
+    }
+
+    /// A release that is answered by an error is no release: it is sent again, after a pause.
+    fn keep_unless_done(&mut self, op: &Op, reply: &Reply) {
+        match reply {
+            Reply::Failed(fault) if !fault.is_final() && !is_moved(fault) => {
+                let now = self.shared.clock.now();
+                lock(&self.shared.backlog).defer(op.clone(), now);
+                let pause = self.retry_pause;
+                self.retry
+                    .get_or_insert_with(|| Box::pin(sleep(jittered(pause))));
+            }
+            _ => self.retry_pause = PAUSE,
+        }
+    }
+
+    /// Sends deferred releases again when their pause is over: some, so that a node that answers all of them with errors
+    /// is not flooded.
+    fn poll_retry(&mut self, cx: &mut Context<'_>) {
+        while let Some(retry) = &mut self.retry
+            && self.silence != Silence::Suspect
+            && retry.as_mut().poll(cx).is_ready()
+        {
+            self.retry = None;
+            self.retry_pause = (self.retry_pause * 2).min(PAUSE_MOST);
+            let now = self.shared.clock.now();
+            if lock(&self.shared.backlog).retry(RETRY_BATCH, now) {
+                self.retry = Some(Box::pin(sleep(jittered(self.retry_pause))));
             }
         }
     }
@@ -782,6 +879,9 @@ impl<'a> Serving<'a> {
         };
         if matches!(&reply, Reply::Failed(fault) if fault.kind == FaultKind::Loading) {
             self.shared.forgot(Forgot::Loads);
+        }
+        if op.must_arrive() {
+            self.keep_unless_done(&op, &reply);
         }
         op.answer(match barred {
             Some(fault) => Reply::Failed(Fault::unknown(fault.kind, fault.text.clone())),

@@ -12,6 +12,7 @@ mod lists;
 pub mod memory;
 #[cfg(feature = "cluster")]
 mod moves;
+mod outbox;
 mod redis;
 mod sent;
 #[cfg(feature = "cluster")]
@@ -30,6 +31,7 @@ pub(crate) use fault::Fault;
 pub use fault::FaultKind;
 pub(crate) use info::Info;
 pub(crate) use lists::Lists;
+pub(crate) use outbox::Outbox;
 pub(crate) use redis::Access;
 #[cfg(feature = "__fuzzing")]
 pub use redis::read;

@@ -82,6 +82,27 @@ pub(crate) fn release(
     )
 }
 
+/// Sends a release over the connections of its acquire, beside the one that goes over others: without a tombstone, nothing
+/// else bars an acquire that is still on its way.
+pub(crate) fn behind_the_acquire(nodes: &Arc<Nodes>, driver: &Driver, release: &Release) {
+    let what = What::Release {
+        owner: release.owner,
+        tombstone: tombstone(release.token),
+    };
+    let key = Arc::clone(&release.key);
+    let rest = NodeSet::all(nodes.len()).minus(release.touched);
+    let call = Call { key, what };
+    Round::start(
+        driver,
+        nodes,
+        call,
+        Question::Confirm,
+        release.touched,
+        rest,
+        None,
+    );
+}
+
 /// As [`release`], but the key stays busy for `window`: under the value of a cool-down, so that nothing can extend it
 /// and whoever asks is told.
 pub(crate) fn settle(

@@ -205,7 +205,7 @@ impl Bell {
         // Nobody waits here any more: the next one should know.
         if !nodes.wakes.ring(&key, &by, node)
             && let Some(ballot) = wake::leaving(&key, &ear.inbox, by.into())
-            && let Some(driver) = nodes.any_driver()
+            && let Some(driver) = nodes.driver()
         {
             driver.submit(Op { ballot, node });
         }

@@ -94,7 +94,7 @@ async fn f34_an_acquire_that_the_network_delivers_after_its_ttl_is_stale() {
     }
     eventually(SOON, async || redlock.try_lock("other").await.is_ok()).await;
     for node in cluster.nodes() {
-        eventually(SOON, async || node.exists("{k:1}:fence").await).await;
+        eventually(SOON, async || node.exists("{k:1}{}:fence").await).await;
     }
     for proxy in &proxies {
         proxy.deliver();

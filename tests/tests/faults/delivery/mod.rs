@@ -1,7 +1,9 @@
 //! Releases arrive, whatever happens to the node, the connection, the runtime or the load.
 
+mod errors;
 mod late;
 mod load;
+mod runtimes;
 
 use std::time::Duration;
 

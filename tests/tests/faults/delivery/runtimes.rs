@@ -1,0 +1,169 @@
+//! Whatever a lock needs goes by any runtime of the client that lives, and waits for one where there is none.
+
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use redlock::{Guard, Redlock};
+use tests::{Cluster, eventually, within};
+use tokio::runtime::{Builder, Runtime};
+
+use super::{LONG, SOON, connect};
+
+fn current_thread() -> Runtime {
+    Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime")
+}
+
+fn threaded() -> Runtime {
+    Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime")
+}
+
+/// Nodes on a runtime of their own, and a lock that was acquired on another one.
+fn held(keep_alive: bool, ttl: Duration) -> (Runtime, Cluster, Runtime, Redlock, Guard) {
+    let outside = threaded();
+    let cluster = outside.block_on(Cluster::start(3));
+    let inside = current_thread();
+    let (redlock, guard) = inside.block_on(async {
+        let redlock = connect(&cluster).await;
+        let lock = redlock.lock("k:1").ttl(ttl).keep_alive(keep_alive);
+        let guard = lock.await.expect("free");
+        eventually(SOON, async || cluster.locked_on("k:1").await.len() == 3).await;
+        (redlock, guard)
+    });
+    (outside, cluster, inside, redlock, guard)
+}
+
+async fn free_soon(cluster: &Cluster) {
+    eventually(SOON, async || cluster.locked_on("k:1").await.is_empty()).await;
+}
+
+#[test]
+fn f13_a_guard_whose_runtime_ended_is_dropped_while_another_runtime_only_waits() {
+    let (outside, cluster, inside, redlock, guard) = held(false, LONG);
+    let waiter = outside.spawn(async move { redlock.lock("k:1").wait(LONG).await });
+    drop(inside);
+    drop(guard);
+    let guard = outside
+        .block_on(async { within(SOON, waiter).await })
+        .expect("no panic");
+    outside.block_on(async {
+        guard.expect("its turn").release().await.expect("held");
+        free_soon(&cluster).await;
+    });
+}
+
+#[test]
+fn f13_a_release_without_any_runtime_goes_out_by_the_next_one() {
+    let (outside, cluster, inside, redlock, guard) = held(false, LONG);
+    drop(inside);
+    drop(guard);
+    outside.block_on(async {
+        let guard = redlock.try_lock("k:1").await.expect("a quorum");
+        drop(guard.expect("released before it is asked for"));
+        free_soon(&cluster).await;
+    });
+}
+
+#[test]
+fn f13_what_a_runtime_leaves_behind_goes_out_by_another() {
+    let (outside, cluster, inside, redlock, guard) = held(false, LONG);
+    // Dropped at the very end of the runtime: nothing of it is sent.
+    inside.block_on(async { drop(guard) });
+    outside.block_on(async { drop(redlock.lock("k:2").await.expect("free")) });
+    drop(inside);
+    outside.block_on(free_soon(&cluster));
+}
+
+#[test]
+fn f19_a_guard_of_a_runtime_that_ended_is_extended_and_released_elsewhere() {
+    let (outside, cluster, inside, _redlock, guard) = held(false, LONG);
+    drop(inside);
+    outside.block_on(async {
+        guard.extend().await.expect("all nodes are up");
+        guard.release().await.expect("held");
+        free_soon(&cluster).await;
+    });
+}
+
+#[test]
+fn f19_a_guard_of_a_runtime_that_stands_still_is_extended_and_released_elsewhere() {
+    let (outside, cluster, _inside, _redlock, guard) = held(false, LONG);
+    outside.block_on(async {
+        guard.extend().await.expect("all nodes are up");
+        guard.release().await.expect("held");
+        free_soon(&cluster).await;
+    });
+}
+
+#[test]
+fn f19_a_guard_of_a_runtime_that_stands_still_is_dropped_outside_of_any() {
+    let (outside, cluster, _inside, redlock, guard) = held(false, LONG);
+    drop(guard);
+    outside.block_on(async {
+        let guard = redlock.try_lock("k:1").await.expect("a quorum");
+        drop(guard.expect("released before it is asked for"));
+        free_soon(&cluster).await;
+    });
+}
+
+#[test]
+fn f19_renewal_goes_on_in_another_runtime() {
+    let ttl = Duration::from_secs(3);
+    for ends in [true, false] {
+        let (outside, _cluster, inside, redlock, guard) = held(true, ttl);
+        // The client is used here as well.
+        outside.block_on(async { drop(redlock.lock("k:2").await.expect("free")) });
+        let still = (!ends).then_some(inside);
+        outside.block_on(async { tokio::time::sleep(ttl * 2).await });
+        assert!(!guard.is_lost(), "its runtime ended: {ends}");
+        outside.block_on(guard.release()).expect("held");
+        drop(still);
+    }
+}
+
+#[test]
+fn f19_a_lock_that_was_handed_over_is_renewed_after_its_first_runtime_ended() {
+    let ttl = Duration::from_secs(3);
+    let (outside, cluster, inside, redlock, guard) = held(true, ttl);
+    let waiter = {
+        let lock = redlock.lock("k:1").ttl(ttl).keep_alive(true).wait(LONG);
+        outside.spawn(async move { lock.await.expect("its turn") })
+    };
+    outside.block_on(async { tokio::time::sleep(Duration::from_millis(300)).await });
+    inside.block_on(guard.release()).expect("held");
+    let guard = outside
+        .block_on(async { within(SOON, waiter).await })
+        .expect("no panic");
+    drop(inside);
+    outside.block_on(async {
+        tokio::time::sleep(ttl * 2).await;
+        assert!(!guard.is_lost());
+        guard.release().await.expect("held");
+        free_soon(&cluster).await;
+    });
+}
+
+#[test]
+fn f19_outside_of_a_runtime_there_is_an_error_and_no_panic() {
+    let (outside, cluster, inside, redlock, guard) = held(false, LONG);
+    let waiting = redlock.lock("k:1").wait(SOON).into_future().now_or_never();
+    assert!(waiting.expect("at once").is_err(), "held in this process");
+    assert!(guard.extend().now_or_never().expect("at once").is_err());
+    assert!(guard.lost().now_or_never().is_none());
+    assert!(guard.release().now_or_never().expect("at once").is_err());
+    let holder = redlock.holder("k:1").now_or_never();
+    assert!(holder.expect("at once").is_err());
+    redlock.close().now_or_never().expect("at once");
+    drop(inside);
+    // The release was kept.
+    outside.block_on(async {
+        redlock.health().await;
+        free_soon(&cluster).await;
+    });
+}
