@@ -245,14 +245,19 @@ impl Shared {
         }
     }
 
-    /// The node cannot be asked: whoever waits is told, and what must not be lost is kept. Who asks within `known_for`
-    /// is told the same.
-    fn block(&self, fault: &Fault, known_for: Duration) {
-        if self.hears.swap(false, Relaxed)
+    /// There is another connection now, or none. Notifications over the one before may be lost: who waits looks.
+    fn replace_ear(&self, hears: bool) {
+        if self.hears.swap(hears, Relaxed)
             && let Some(nodes) = self.nodes.upgrade()
         {
             nodes.wakes.interrupted();
         }
+    }
+
+    /// The node cannot be asked: whoever waits is told, and what must not be lost is kept. Who asks within `known_for`
+    /// is told the same.
+    fn block(&self, fault: &Fault, known_for: Duration) {
+        self.replace_ear(false);
         self.state.went_down(fault);
         self.lists.look_again(self.clock.now());
         let turned_away = lock(&self.backlog).block(fault, self.clock.now(), known_for);
@@ -448,7 +453,7 @@ struct End {
 /// Sends and delivers until the connection ends (why), or nothing is left to do for a lane that was closed (`None`).
 /// What was `unanswered` on the connection before is asked once more.
 async fn serve(shared: &Shared, link: Link, unanswered: Sent) -> Option<End> {
-    shared.hears.store(link.hears, Relaxed);
+    shared.replace_ear(link.hears);
     let now = Instant::now();
     let mut serving = Serving {
         shared,
@@ -694,7 +699,7 @@ impl<'a> Serving<'a> {
             node = self.shared.state.name(),
             "connection replaced: it was silent"
         );
-        self.shared.hears.store(link.hears, Relaxed);
+        self.shared.replace_ear(link.hears);
         self.link = link;
         let in_flight = self.in_flight();
         self.has_spoken();

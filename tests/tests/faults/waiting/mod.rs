@@ -3,4 +3,5 @@
 mod cool_down;
 mod cost;
 mod full_servers;
+mod notified;
 mod taken_away;

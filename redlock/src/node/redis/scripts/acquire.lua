@@ -29,7 +29,8 @@ if owner and owner ~= ARGV[1] then
     -- In the order of their coming, the same on every node; forgotten some time after the lease that they wait for.
     local listed = redis.pcall('ZADD', KEYS[3], ARGV[7], ARGV[6])
     if type(listed) ~= 'number' then held[5] = 0 end
-    redis.pcall('PEXPIRE', KEYS[3], left + 10000)
+    -- Others on the list may wait for a longer one.
+    if redis.call('PTTL', KEYS[3]) < left + 10000 then redis.pcall('PEXPIRE', KEYS[3], left + 10000) end
   end
   return held
 end

@@ -28,8 +28,10 @@ if KEYS[3] then
 end
 if held then
   -- Nobody who waits can have the lock before the window is over: all are told, and none is left.
-  local inboxes = redis.pcall('ZRANGE', KEYS[2], 0, 127)
-  for _, inbox in ipairs(inboxes) do redis.pcall('PUBLISH', ARGV[4] .. inbox, ARGV[2] .. KEYS[1]) end
-  if #inboxes > 0 then redis.pcall('ZREM', KEYS[2], unpack(inboxes)) end
+  repeat
+    local inboxes = redis.pcall('ZRANGE', KEYS[2], 0, 127)
+    if #inboxes == 0 then break end
+    for _, inbox in ipairs(inboxes) do redis.pcall('PUBLISH', ARGV[4] .. inbox, ARGV[2] .. KEYS[1]) end
+  until redis.pcall('ZREM', KEYS[2], unpack(inboxes)) ~= 128
 end
 return abstains or redis.status_reply((held or settled) and 'OK' or 'GONE')

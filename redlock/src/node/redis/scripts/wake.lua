@@ -8,16 +8,19 @@
 --
 -- Returns how many were told.
 local function wake(waiters, channel, owner, lock)
-  local inboxes = redis.pcall('ZRANGE', waiters, 0, 15)
-  if inboxes.err then return 0 end
   local told = 0
-  for _, inbox in ipairs(inboxes) do
-    local by = told == 0 and owner or string.rep('0', 32)
-    local heard = redis.pcall('PUBLISH', channel .. inbox, by .. lock)
-    if type(heard) ~= 'number' then return told end
-    if heard > 0 then told = told + 1 end
-    if told == 2 then return told end
-    redis.pcall('ZREM', waiters, inbox)
-  end
+  repeat
+    -- Some at a time, until two have heard: any number of those before them may have crashed.
+    local inboxes = redis.pcall('ZRANGE', waiters, 0, 15)
+    if inboxes.err then return told end
+    for _, inbox in ipairs(inboxes) do
+      local by = told == 0 and owner or string.rep('0', 32)
+      local heard = redis.pcall('PUBLISH', channel .. inbox, by .. lock)
+      if type(heard) ~= 'number' then return told end
+      if heard > 0 then told = told + 1 end
+      if told == 2 then return told end
+      if redis.pcall('ZREM', waiters, inbox) ~= 1 then return told end
+    end
+  until #inboxes < 16
   return told
 end
