@@ -205,7 +205,7 @@ impl Builder {
     ///
     /// # Errors
     /// As [`Redlock::connect_lazy`]; also for a setting out of its bounds.
-    pub fn connect_lazy(self) -> Result<Redlock> {
+    pub fn connect_lazy(mut self) -> Result<Redlock> {
         self.check_durations()?;
         if self.restart_guard == RestartGuard::Strict && !self.fencing {
             return Err(Error::invalid_config(
@@ -213,7 +213,10 @@ impl Builder {
             ));
         }
         #[cfg(feature = "tls")]
-        self.access.certificates.check()?;
+        {
+            self.access.certificates.check()?;
+            self.access.certificates.begin();
+        }
         let places = self.places()?;
         // What a namespace may hold is what a key may.
         Key::new(&self.namespace, "x").map_err(|_| {

@@ -150,7 +150,8 @@ impl Redlock {
         look::holder(self.core(), &key.into()).await
     }
 
-    /// Takes the lock of `key` from whoever holds it, and notifies those who wait for it. Ends a cool-down too.
+    /// Takes the lock of `key` from whoever holds it now, and notifies those who wait for it. Ends a cool-down too. Who takes the
+    /// lock while this is under way keeps it.
     ///
     /// **For operators.** A holder that uses this client is told at once. One elsewhere goes on until it notices, at its next
     /// extension or at the end of its validity: until then two may run. Only a store that checks fencing tokens is safe from that.

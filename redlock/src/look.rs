@@ -76,7 +76,10 @@ pub(crate) async fn force(service: &Service, name: &str) -> Result<()> {
     let by = Owner::fresh().ok_or_else(|| Error::no_randomness(name))?;
     // A holder in this process need not find out by itself. One that comes later is not meant.
     let holder = service.queue.holder(&core.key(name)?);
-    answered(core, name, What::Force { by }, |_| false).await?;
+    // Only those who are seen to hold it now: what is delivered twice, or late, takes it from nobody who comes after.
+    let seen = answered(core, name, What::Look, |_| false).await?;
+    let from = leases(seen.done()).into_keys().collect();
+    answered(core, name, What::Force { by, from }, |_| false).await?;
     if let Some(lease) = holder {
         lease.taken_away();
     }

@@ -84,8 +84,9 @@ pub(crate) enum What {
     Enlist { inbox: Inbox },
     /// Strike an inbox off the waiters, and pass on what it was told, unless that is empty.
     Leave { inbox: Arc<str>, by: String },
-    /// Delete the key, whoever holds it, and bar what the holder may still send. Those who wait are told in this name.
-    Force { by: Owner },
+    /// Delete the key if it is free or one of these holds it, and bar what the holder may still send. Those who wait are told
+    /// in this name. An empty value stands for all that are longer than [`Owner::LONGEST`].
+    Force { by: Owner, from: Arc<[Vec<u8>]> },
     /// Who holds the key, and for how long.
     Look,
     /// Is the node there, and does it vote?
@@ -152,6 +153,8 @@ pub(crate) struct Owner([u8; Owner::LEN]);
 impl Owner {
     /// Hexadecimal digits.
     pub(crate) const LEN: usize = 32;
+    /// A value that is longer is nobody's: scripts answer an empty one in its place.
+    pub(crate) const LONGEST: usize = 64;
     /// Where the value of a cool-down begins. To clients that do not know it, the key is held by somebody.
     const COOL_DOWN: &[u8] = b"cool-down:";
     /// Where the value of a holder ends that notifies waiters of its release, as other libraries do not.

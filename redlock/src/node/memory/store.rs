@@ -256,12 +256,20 @@ impl Store {
                     Reply::Gone
                 }
             }
-            What::Force { by } => {
-                if self.delete(key.lock()) {
-                    self.bells = self.waiters.wake(key.lock(), text(by), now);
-                }
-                if let Ok(Some(fence)) = self.fence(key) {
-                    self.set(key.fence(), (fence + 1).to_string(), Some(retention));
+            What::Force { by, from } => {
+                let owner = self.get(key.lock()).map(str::as_bytes);
+                let is_meant = owner.is_none_or(|owner| {
+                    let long = owner.len() > Owner::LONGEST;
+                    from.iter()
+                        .any(|from| from == owner || long && from.is_empty())
+                });
+                if is_meant {
+                    if self.delete(key.lock()) {
+                        self.bells = self.waiters.wake(key.lock(), text(by), now);
+                    }
+                    if let Ok(Some(fence)) = self.fence(key) {
+                        self.set(key.fence(), (fence + 1).to_string(), Some(retention));
+                    }
                 }
                 Reply::Yes
             }

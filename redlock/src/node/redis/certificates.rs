@@ -11,7 +11,7 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _},
 };
 #[cfg(feature = "tls")]
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, sync::OnceCell};
 #[cfg(feature = "tls")]
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
@@ -30,6 +30,9 @@ pub(crate) struct Certificates {
     pub(crate) root: Option<Vec<u8>>,
     #[cfg(feature = "tls")]
     pub(crate) client: Option<(Vec<u8>, Vec<u8>)>,
+    /// Made of the above on the first connection, for all connections of a client.
+    #[cfg(feature = "tls")]
+    config: Arc<OnceCell<Arc<ClientConfig>>>,
 }
 
 impl fmt::Debug for Certificates {
@@ -68,6 +71,11 @@ impl Certificates {
         Ok(())
     }
 
+    /// For one more client: what another one has made of its certificates is not for this one.
+    pub(crate) fn begin(&mut self) {
+        self.config = Arc::default();
+    }
+
     /// Makes a stream one that is encrypted, to a server that proves to be `host`.
     pub(super) async fn secure(
         &self,
@@ -76,16 +84,19 @@ impl Certificates {
         limit: Duration,
     ) -> Result<TlsStream<TcpStream>, Fault> {
         let refused = |why: String| Fault::untouched(FaultKind::Unreachable, why);
-        let certificates = self.clone();
-        // Reads the platform's roots from disk.
-        let config = tokio::task::spawn_blocking(move || certificates.config());
-        let config = config
-            .await
-            .map_err(|error| refused(error.to_string()))?
-            .map_err(|error| refused(format!("TLS: {error}")))?;
+        let config = self.config.get_or_try_init(|| async {
+            let certificates = self.clone();
+            // Reads the platform's roots from disk.
+            let config = tokio::task::spawn_blocking(move || certificates.config()).await;
+            match config.map_err(|error| refused(error.to_string()))? {
+                Ok(config) => Ok(Arc::new(config)),
+                Err(error) => Err(refused(format!("TLS: {error}"))),
+            }
+        });
+        let config = Arc::clone(config.await?);
         let name = ServerName::try_from(host.to_owned())
             .map_err(|error| refused(format!("TLS: `{host}`: {error}")))?;
-        let handshake = TlsConnector::from(Arc::new(config)).connect(name, stream);
+        let handshake = TlsConnector::from(config).connect(name, stream);
         // Of two round trips before version 1.3.
         let limit = limit * 2;
         let late = || {

@@ -196,13 +196,20 @@ fn no_expiry() -> Fault {
     )
 }
 
+/// Shows nothing of what was answered: anything may stand there, the login too where a server or a proxy repeats it.
 fn unexpected(value: &Value) -> Fault {
+    let what = match value {
+        Value::Nil => "nothing".to_owned(),
+        Value::Int(_) => "a number".to_owned(),
+        Value::Array(parts) => format!("an array of {} parts", parts.len()),
+        Value::Map(_) => "a map".to_owned(),
+        Value::BulkString(bytes) => format!("a text of {} bytes", bytes.len()),
+        Value::SimpleString(text) => format!("a text of {} bytes", text.len()),
+        _ => "another kind of value".to_owned(),
+    };
     Fault::unknown(
         FaultKind::Other,
-        format!(
-            "the server answered what was not understood: {}",
-            shortened(&format!("{value:?}"))
-        ),
+        format!("the server answered what was not understood: {what}"),
     )
 }
 

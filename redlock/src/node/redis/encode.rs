@@ -238,13 +238,14 @@ fn write(call: &Call, step: Step, manner: &Manner, command: &mut Command<'_>) {
                 .arg(&manner.channel)
                 .args([by.as_str(), name]);
         }
-        What::Force { by } => {
+        What::Force { by, from } => {
             command
                 .script(force())
                 .keys(&[name, key.fence(), key.waiters()], None)
                 .number(retention)
                 .arg(&manner.channel)
-                .arg(by.as_bytes());
+                .arg(by.as_bytes())
+                .args(from.iter());
         }
         What::Look => {
             command.script(look()).keys(&[name, key.fence()], None);

@@ -75,7 +75,10 @@ fn calls() -> Vec<Call> {
     let next = owner.after();
     let (ttl, until) = (Duration::from_secs(1), Instant::from_micros(0));
     let mut whats = vec![
-        What::Force { by: owner },
+        What::Force {
+            by: owner,
+            from: Arc::new([]),
+        },
         What::Look,
         What::Ping,
         What::Trust,

@@ -36,7 +36,7 @@ pub(super) enum Kind {
     Sentinel,
 }
 
-const SCHEMES: [(&str, Kind, bool); 13] = [
+const SCHEMES: [(&str, Kind, bool); 15] = [
     ("redis", Kind::Server, false),
     ("rediss", Kind::Server, true),
     ("valkey", Kind::Server, false),
@@ -50,6 +50,8 @@ const SCHEMES: [(&str, Kind, bool); 13] = [
     ("valkeys+cluster", Kind::Cluster, true),
     ("redis+sentinel", Kind::Sentinel, false),
     ("rediss+sentinel", Kind::Sentinel, true),
+    ("valkey+sentinel", Kind::Sentinel, false),
+    ("valkeys+sentinel", Kind::Sentinel, true),
 ];
 
 /// How each kind of address is written.
@@ -129,6 +131,13 @@ fn unix(rest: &str) -> Result<Url, &'static str> {
     }
     let mut url = Url::new(Kind::Unix, false);
     url.socket = decode(path)?;
+    // The path is shown, and such a path is an address whose parameters were encoded too.
+    if url
+        .socket
+        .contains(|any: char| "?&=".contains(any) || any.is_control())
+    {
+        return Err("has one of `?&=`, or a control character, percent-encoded in its path");
+    }
     for (name, value) in parameters(query) {
         match name {
             "db" => url.database = database(value).map_err(|_| "has a `db` that is no number")?,
@@ -156,6 +165,12 @@ fn network(kind: Kind, tls: bool, rest: &str) -> Result<Url, &'static str> {
             if login.contains('@') && kind != Kind::Server {
                 return Err(
                     "has more than one `@`: the login stands before the first host and holds for all",
+                );
+            }
+            if login.contains(',') && kind != Kind::Server {
+                return Err(
+                    "has a `,` before its `@`: the login stands before the first host and holds for all, and a `,` in a \
+                     password is %2C",
                 );
             }
             url.login = self::login(login)?;

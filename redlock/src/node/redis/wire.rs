@@ -13,6 +13,8 @@ use redis::{ConnectionInfo, Value};
 use tokio::io::{AsyncReadExt as _, AsyncWrite as _};
 
 use super::{
+    access::Secret,
+    login,
     resp::{self, Length, Skip},
     socket::{self, Dialer, Socket},
 };
@@ -33,6 +35,8 @@ pub(super) struct Wire {
     taken: usize,
     /// An answer that is passed over, and how it began.
     skip: Option<(Skip, u8)>,
+    /// Not to be repeated, whatever the server says.
+    password: Secret,
 }
 
 impl Wire {
@@ -45,6 +49,12 @@ impl Wire {
             unread: Vec::with_capacity(READ),
             taken: 0,
             skip: None,
+            password: info
+                .redis_settings()
+                .password()
+                .unwrap_or_default()
+                .to_owned()
+                .into(),
         })
     }
 
@@ -115,7 +125,12 @@ impl Wire {
             }
             match resp::length(unread)? {
                 Length::Whole(length) => {
-                    let value = resp::value(&unread[..length])?;
+                    let value = match &unread[..length] {
+                        error @ [b'-' | b'!', ..] => {
+                            resp::value(&login::without(self.password.reveal(), error))?
+                        }
+                        answer => resp::value(answer)?,
+                    };
                     self.taken += length;
                     return Ok(Some(value));
                 }

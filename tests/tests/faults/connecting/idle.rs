@@ -166,6 +166,41 @@ async fn f1_what_arrives_late_on_the_lost_connection_leaves_no_key() {
     world.all_free().await;
 }
 
+/// The nodes carried out what an operator asked for, the answers were lost, and meanwhile somebody else has taken the lock:
+/// what is asked again is not meant for them.
+#[tokio::test]
+async fn f1_a_lock_is_not_taken_by_force_from_who_came_after() {
+    let world = World::start().await;
+    let direct = Redlock::connect(world.cluster.urls()).await.expect("nodes");
+    let holder = direct.lock(KEY).ttl(LONG).await.expect("free");
+    let token = holder.token();
+    for proxy in &world.proxies {
+        proxy.set(Direction::ToClient, Flow::delay(Duration::from_millis(300)));
+    }
+    let operator = tokio::spawn({
+        let redlock = world.redlock.clone();
+        async move { redlock.force_release(KEY).await }
+    });
+    eventually(SOON, async || world.cluster.locked_on(KEY).await.is_empty()).await;
+    let next = direct.lock(KEY).ttl(LONG).await.expect("free again");
+    assert!(next.token() > token);
+    world.lose(Loss::Reset).await;
+    for proxy in &world.proxies {
+        proxy.set(Direction::ToClient, Flow::PASS);
+    }
+    let taken = within(SOON, operator).await.expect("no panic");
+    taken.expect("asked again");
+    assert_eq!(
+        world.cluster.locked_on(KEY).await.len(),
+        3,
+        "taken from the next"
+    );
+    next.extend().await.expect("still held");
+    drop(holder);
+    next.release().await.expect("released");
+    world.all_free().await;
+}
+
 #[tokio::test]
 async fn f1_questions_run_and_locks_of_several_keys() {
     for loss in LOSSES {

@@ -171,6 +171,22 @@ fn f3_addresses_that_were_mistyped() {
         "REDIS://u:hunter2@h:x",
         "redis+tls://u:hunter2@h",
         " redis://u:hunter2@h: 6379",
+        "unix:///s%3Fpass%3Dhunter2",
+        "unix:///run/s.sock%3fdb=1&pass%3dhunter2",
+        "redis+cluster://a:1,u:hunter2@b:2",
+        "redis+sentinel://a:1,u:hunter2@b:2/m",
+        "redis+sentinel://a:1,u:hunter2/m",
+        "valkey+sentinel://u:hunter2@a:1,/m",
+        "redis+cluster://u:hunter2@a:1,b:x",
+        "redis+cluster://u:hunter2@a:1,:2",
+        "redis://u:hunter2@h\u{200b}:6379",
+        "redis://u:hunter2\u{a0}@h",
+        "redis://u:hunter2\0@h",
+        "redis://u:%ff%fehunter2@h",
+        "\u{feff}redis://u:hunter2@h",
+        "redis:\\\\u:hunter2@h",
+        "redis\u{ff1a}//u:hunter2@h",
+        "redis://u:hunter2\u{ff20}h:6379",
     ] {
         let said = said_of(address);
         assert!(!said.contains(SECRET), "{address:?} is shown: {said}");
@@ -205,8 +221,17 @@ fn f59_a_password_that_has_to_be_encoded() {
     }
 }
 
+/// How a server repeats what it was sent, to which of the commands of a connection.
+#[derive(Clone, Copy, Debug)]
+struct Echo {
+    after: usize,
+    before: &'static str,
+    behind: &'static str,
+}
+
 /// Servers that repeat what they do not understand: the login itself.
-async fn echoing() -> u16 {
+async fn echoing(echo: Echo) -> u16 {
+    const ROLE: &str = "+redis_version:7.0.0\r\n";
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
     tokio::spawn(async move {
@@ -215,9 +240,8 @@ async fn echoing() -> u16 {
                 let mut chunk = vec![0; 4096];
                 while let Ok(read @ 1..) = stream.read(&mut chunk).await {
                     let said = String::from_utf8_lossy(&chunk[..read]).replace("\r\n", " ");
-                    let answer = format!(
-                        "-ERR unknown command `HELLO`, with args beginning with: {said}\r\n"
-                    );
+                    let repeated = format!("{}{said}{}\r\n", echo.before, echo.behind);
+                    let answer = ROLE.repeat(echo.after) + &repeated.repeat(16);
                     if stream.write_all(answer.as_bytes()).await.is_err() {
                         return;
                     }
@@ -230,7 +254,30 @@ async fn echoing() -> u16 {
 
 #[tokio::test]
 async fn f3_servers_that_repeat_the_login() {
-    let port = echoing().await;
+    for after in [0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11] {
+        for (before, behind) in [
+            (
+                "-ERR unknown command `HELLO`, with args beginning with: ",
+                "",
+            ),
+            ("-ERR I do not know ", " at all"),
+            ("-", ""),
+            ("+", ""),
+            ("*1\r\n+", ""),
+            ("(", ""),
+        ] {
+            repeated(Echo {
+                after,
+                before,
+                behind,
+            })
+            .await;
+        }
+    }
+}
+
+async fn repeated(echo: Echo) {
+    let port = echoing(echo).await;
     let logs = Logs::capture(LevelFilter::TRACE);
     for scheme in ["redis://", "redis+cluster://", "redis+sentinel://"] {
         let master = if scheme.contains("sentinel") {
@@ -241,12 +288,14 @@ async fn f3_servers_that_repeat_the_login() {
         let error = Redlock::builder()
             .node(format!("{scheme}locker:hunter2@127.0.0.1:{port}{master}"))
             .restart_guard(RestartGuard::Off)
-            .connect()
+            .connect_lazy()
+            .expect("an address")
+            .try_lock("invoice:42")
             .await
             .expect_err("no Redis");
         assert!(error.is_no_quorum(), "{error}");
         let said = all_of(&error) + &logs.text();
-        assert!(!said.contains(SECRET), "{said}");
+        assert!(!said.contains(SECRET), "{echo:?}: {said}");
     }
 }
 

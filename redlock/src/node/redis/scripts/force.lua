@@ -1,12 +1,19 @@
--- Takes a lock from whoever holds it, bars what the holder may still send, and tells those who wait.
+-- Takes a lock from those who were seen to hold it, bars what they may still send, and tells those who wait. A holder that
+-- came later is left alone: this may be delivered twice, or late.
 --
 -- KEYS  1 lock  2 fence  3 waiters
--- ARGV  1 retention of the fence in ms  2 channel prefix  3 in whose name to tell
+-- ARGV  1 retention of the fence in ms  2 channel prefix  3 in whose name to tell  4 ... owners that were seen; an empty one
+--       stands for all values that are too long for an owner
 --
--- OK                nobody holds it here
+-- OK                none of those holds it here
 -- {WRONGTYPE, key}  the key holds a hash, a list or the like, and was left alone
 local was = redis.call('MGET', KEYS[1], KEYS[2])
 if not was[1] and redis.call('EXISTS', KEYS[1]) == 1 then return {'WRONGTYPE', KEYS[1]} end
+local meant = not was[1]
+for place = 4, #ARGV do
+  meant = meant or was[1] == ARGV[place] or (ARGV[place] == '' and #was[1] > 64)
+end
+if not meant then return redis.status_reply('OK') end
 local held = redis.call('DEL', KEYS[1]) == 1
 local fence = was[2]
 if fence and string.match(fence, '^%d+$') and #fence <= 16 then
