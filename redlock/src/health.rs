@@ -162,7 +162,7 @@ pub(crate) async fn first_contact(core: &Arc<Core>) -> Result<()> {
     }
     let lists = &core.nodes.lists;
     lists.settle(core.nodes.timeout, || core.now()).await;
-    if let Some(refusal) = lists.refusal() {
+    if let Some(refusal) = lists.refusal(core.now()) {
         return Err(Error::invalid_nodes(refusal.text));
     }
     let errors = answers.errors(&core.nodes);

@@ -22,7 +22,7 @@ use super::{
     Call, Fault, FaultKind, NodeState, Nodes, Op, Reply, Strict, What,
     backlog::Backlog,
     contact::Contact,
-    lists::{ANNOUNCED, Announcement, Introduction, Lists},
+    lists::{ANNOUNCED, Announcement, Introduction, Lists, is_passing},
     redis::{Answer, Inbox, Incoming, Link, Step, Target, Value},
     sent::{Asked, Own, Sent, runtime_ended},
     state::Forgot,
@@ -54,6 +54,8 @@ const KNOWN_DOWN: Duration = Duration::from_millis(50);
 const MOST_QUICK: u32 = 5;
 /// A connection on which nothing was heard for this long is tried with a PING.
 const IDLE: Duration = Duration::from_secs(30);
+/// How soon the list is announced again to a node that cannot answer now.
+const ASKED_AGAIN: Duration = Duration::from_millis(200);
 /// Silence is not doubted earlier than this, however short the ttl that an operation asks for.
 const LEAST_DOUBT: Duration = Duration::from_millis(10);
 
@@ -217,15 +219,19 @@ impl Shared {
             .announcement(self.index, self.clock.now(), rand::random())
     }
 
-    /// The node answered an announcement. `doubted`: it said before that its data were emptied, perhaps another
-    /// database's.
-    fn introduced(&self, said: &Announcement, answer: Result<Introduction, Fault>, doubted: bool) {
+    /// The node answered an announcement.
+    fn introduced(&self, said: &Announcement, answer: Result<Introduction, Fault>) {
         let (now, version) = (self.clock.now(), self.lists.version());
         let forgot = match answer {
-            Ok(introduction) => self.lists.introduced(self.index, said, introduction, now),
+            Ok(introduction) => {
+                if let Some(ago) = introduction.emptied {
+                    self.state.was_emptied(now.before(ago));
+                }
+                self.lists.introduced(self.index, said, introduction, now)
+            }
             Err(fault) => {
                 self.lists.not_introduced(self.index, said, &fault, now);
-                doubted
+                false
             }
         };
         if forgot {
@@ -403,7 +409,7 @@ async fn connect(shared: &Shared) -> Result<Link, Fault> {
     let said = shared.announcement();
     let announced = (&*shared.lists.record, &said);
     let link = Link::open(&shared.target, retention, strict, inbox, announced).await?;
-    shared.introduced(&said, link.introduction.clone(), false);
+    shared.introduced(&said, link.introduction.clone());
     if let Some(nodes) = shared.nodes.upgrade() {
         nodes.admit(shared.index, &shared.state, &link.info);
     }
@@ -469,7 +475,6 @@ async fn serve(shared: &Shared, link: Link, unanswered: Sent) -> Option<End> {
         announced: 0,
         announce_at: now + jittered(ANNOUNCED),
         is_due: false,
-        doubted: false,
         retry: None,
         retry_pause: PAUSE,
     };
@@ -509,8 +514,6 @@ struct Serving<'a> {
     /// When it is announced anew.
     announce_at: Instant,
     is_due: bool,
-    /// The server has emptied its data: ours may be among them.
-    doubted: bool,
     /// When releases that were answered by errors are sent again.
     retry: Option<Pin<Box<Sleep>>>,
     retry_pause: Duration,
@@ -825,7 +828,8 @@ impl<'a> Serving<'a> {
                 Incoming::Free { key, by } => self.shared.free(&key, by),
                 Incoming::Emptied => {
                     self.shared.lists.doubt(self.shared.index);
-                    (self.doubted, self.is_due) = (true, true);
+                    self.shared.forgot(Forgot::Emptied);
+                    self.is_due = true;
                 }
             }
             match self.link.poll_incoming(cx) {
@@ -854,9 +858,11 @@ impl<'a> Serving<'a> {
             Ok(asked) => asked,
             Err(Own::Word) => return Ok(()),
             Err(Own::Introduction(asked)) => {
-                let doubted = std::mem::take(&mut self.doubted);
-                self.shared
-                    .introduced(&asked, Link::introduced(said), doubted);
+                let said = Link::introduced(said);
+                if said.as_ref().is_err_and(is_passing) {
+                    self.announce_at = Instant::now() + jittered(ASKED_AGAIN);
+                }
+                self.shared.introduced(&asked, said);
                 return Ok(());
             }
         };

@@ -70,11 +70,13 @@ struct Entry {
     accepted: Option<NodeSet>,
     /// For how long that counts.
     until: Option<Instant>,
-    /// The list that ours was refused for.
-    refused: Option<String>,
+    /// The list that ours was refused for, and until when it stands if nobody renews it.
+    refused: Option<(String, Instant)>,
     /// It is, or may be, another node than before: where a list with it is refused, it is left out for a while.
     exchanged: bool,
     left_out_until: Option<Instant>,
+    /// It answers nothing for now, as one that is down.
+    is_unable: bool,
     /// It has the identity of another node of the list, as a copy of its data has.
     copied: bool,
 }
@@ -104,7 +106,10 @@ pub(super) struct Announcement {
 #[derive(Clone, Debug)]
 pub(super) struct Introduction {
     pub(super) id: String,
+    /// Changes when the node loses its data; empty where it cannot keep the record.
     pub(super) life: String,
+    /// How long ago its data were emptied, as far as a client saw it.
+    pub(super) emptied: Option<Duration>,
     pub(super) refused: Option<Other>,
 }
 
@@ -113,6 +118,8 @@ pub(super) struct Introduction {
 pub(super) struct Other {
     pub(super) ids: Vec<String>,
     pub(super) names: String,
+    /// For how long it stands if nobody renews it.
+    pub(super) left: Duration,
 }
 
 impl Lists {
@@ -143,8 +150,8 @@ impl Lists {
     }
 
     /// Why they do not.
-    pub(super) fn uncounted(&self) -> Fault {
-        self.refusal().unwrap_or_else(|| {
+    pub(super) fn uncounted(&self, now: Instant) -> Fault {
+        self.refusal(now).unwrap_or_else(|| {
             Fault::unknown(
                 FaultKind::OtherNodes,
                 "does not count yet: not all nodes have accepted a list with it",
@@ -159,7 +166,7 @@ impl Lists {
             What::Acquire { .. } | What::Extend { .. } | What::Settle { .. }
         );
         match reply {
-            Reply::Yes if votes && !self.counts(node, now) => Reply::Failed(self.uncounted()),
+            Reply::Yes if votes && !self.counts(node, now) => Reply::Failed(self.uncounted(now)),
             reply => reply,
         }
     }
@@ -242,6 +249,7 @@ impl Lists {
         let forgot = !entry.life.is_empty() && entry.life != said.life;
         entry.exchanged |= entry.id.as_ref().is_some_and(|id| *id != said.id);
         entry.copied = copied;
+        entry.is_unable = false;
         entry.life = said.life;
         if !copied {
             entry.id = Some(said.id);
@@ -249,10 +257,10 @@ impl Lists {
         match said.refused {
             Some(theirs) if self.leave_out(&mut entries, asked.included, &theirs, now) => {}
             Some(theirs) => {
-                entries[node].refused = Some(theirs.names);
+                entries[node].refused = Some((theirs.names, now.after(theirs.left)));
                 if !before.1 {
                     tracing::error!(
-                        node = self.states[node].name(), cause = ?self.refused(&entries).map(|fault| fault.text),
+                        node = self.states[node].name(), cause = ?self.refused(&entries, now).map(|fault| fault.text),
                         "nothing is locked"
                     );
                 }
@@ -273,7 +281,8 @@ impl Lists {
         forgot
     }
 
-    /// A node cannot keep the record: nothing is known of other lists there.
+    /// A node cannot keep the record: nothing is known of other lists there. One that cannot do anything now is asked again
+    /// before its votes count.
     pub(super) fn not_introduced(
         &self,
         node: usize,
@@ -284,6 +293,10 @@ impl Lists {
         let mut entries = lock(&self.entries);
         let all = NodeSet::all(entries.len());
         let entry = &mut entries[node];
+        entry.is_unable = is_passing(fault);
+        if entry.is_unable {
+            return self.judge(&entries, now);
+        }
         // A server of a cluster that has another's record says so, and is none the worse for it.
         if entry.accepted.is_none() && !fault.text.starts_with("MOVED") {
             tracing::warn!(
@@ -298,7 +311,8 @@ impl Lists {
 
     /// The data of a node may be gone: its votes do not count until it was asked.
     pub(super) fn doubt(&self, node: usize) {
-        lock(&self.entries)[node].until = None;
+        let mut entries = lock(&self.entries);
+        entries[node].until = None;
         self.counts_until[node].store(0, Relaxed);
     }
 
@@ -349,7 +363,7 @@ impl Lists {
         let up = || {
             let nodes = entries.iter().zip(self.states.iter());
             nodes
-                .filter(|(_, state)| state.is_up())
+                .filter(|(entry, state)| state.is_up() && !entry.is_unable)
                 .map(|(entry, _)| entry)
         };
         let refused = entries.iter().any(|entry| entry.refused.is_some());
@@ -376,7 +390,7 @@ impl Lists {
         const LOOK: Duration = Duration::from_millis(20);
         let begun = now();
         while !self.is_settled()
-            && self.refusal().is_none()
+            && self.refusal(now()).is_none()
             && now().saturating_since(begun) < within
         {
             let _ = tokio::time::timeout(LOOK, self.news.notified()).await;
@@ -385,17 +399,22 @@ impl Lists {
     }
 
     /// Why nothing may be locked, where a node serves clients with other nodes.
-    pub(crate) fn refusal(&self) -> Option<Fault> {
-        self.refused(&lock(&self.entries))
+    pub(crate) fn refusal(&self, now: Instant) -> Option<Fault> {
+        self.refused(&lock(&self.entries), now)
     }
 
-    fn refused(&self, entries: &[Entry]) -> Option<Fault> {
-        let theirs = entries.iter().find_map(|entry| entry.refused.as_ref())?;
+    fn refused(&self, entries: &[Entry], now: Instant) -> Option<Fault> {
+        let refused = || entries.iter().filter_map(|entry| entry.refused.as_ref());
+        let (theirs, _) = refused().next()?;
+        let until = refused().map(|(_, until)| until.saturating_since(now));
+        // The list is asked for every some seconds.
+        let wait = (until.max().unwrap_or_default() + ANNOUNCED).as_secs() + 1;
         Some(Fault::untouched(
             FaultKind::OtherNodes,
             format!(
                 "other clients use the nodes [{theirs}], this one [{}], and a majority of one need not meet a majority of \
-                 the other: give all clients the same nodes, and change the list by one node at a time",
+                 the other: give all clients the same nodes, and change the list by one node at a time (where no other \
+                 client is left, the nodes accept this list in {wait} s)",
                 self.names
             ),
         ))
@@ -406,6 +425,12 @@ impl Entry {
     fn is_left_out(&self, now: Instant) -> bool {
         self.left_out_until.is_some_and(|until| until > now)
     }
+}
+
+/// Whether a node answers so for a while only: it loads its data, carries out a long script, or is cut off from its cluster.
+pub(super) fn is_passing(fault: &Fault) -> bool {
+    let code = fault.text.split([' ', ':']).next().unwrap_or_default();
+    fault.kind == FaultKind::Loading || ["BUSY", "CLUSTERDOWN", "TRYAGAIN"].contains(&code)
 }
 
 /// The nodes that a list names now.

@@ -45,6 +45,8 @@ struct Known {
     started: i64,
     /// The earliest start of any process that this node was: an oldest node that restarts makes no other one look old.
     earliest: Option<i64>,
+    /// When its data were emptied, as other clients saw: as good as a start.
+    emptied: Option<i64>,
     /// It forgot under this client, so its age is no excuse.
     forgot: bool,
     eviction: Option<String>,
@@ -251,6 +253,18 @@ impl NodeState {
         }
     }
 
+    /// Another client saw the node's data emptied, perhaps before this one met it.
+    pub(crate) fn was_emptied(&self, at: Instant) {
+        let at = signed(at.micros());
+        let emptied = &mut lock(&self.known).emptied;
+        *emptied = (*emptied).max(Some(at));
+    }
+
+    /// An operator vouches for the node.
+    pub(crate) fn is_trusted(&self) {
+        self.no_vote_until.store(0, Relaxed);
+    }
+
     /// The node may have forgotten locks just now: its votes do not count for the guard time.
     pub(crate) fn forget(
         &self,
@@ -260,7 +274,9 @@ impl NodeState {
         guard_time: Duration,
     ) {
         lock(&self.known).forgot = true;
-        if guard != RestartGuard::Observed {
+        // A marker tells of other processes. Old data of the same one may bring it along, and not the locks.
+        let told_by_marker = matches!(why, Forgot::Restarted | Forgot::TookOver);
+        if guard == RestartGuard::Off || guard == RestartGuard::Strict && told_by_marker {
             return;
         }
         let until = now.after(guard_time).micros();
@@ -402,10 +418,13 @@ impl Known {
         self.version.clone_from(&info.version);
         self.eviction.clone_from(&info.eviction);
         self.started = started(info, now);
-        let earliest = self
-            .earliest
-            .map_or(self.started, |at| at.min(self.started));
-        self.earliest = Some(earliest);
+        let born = self.born();
+        self.earliest = Some(self.earliest.map_or(born, |at| at.min(born)));
+    }
+
+    /// Since when it may know of locks.
+    fn born(&self) -> i64 {
+        self.started.max(self.emptied.unwrap_or(self.started))
     }
 
     fn bar(&mut self, barred: Option<Fault>, name: &str) {
@@ -447,7 +466,7 @@ fn judge_ages(states: &[impl AsRef<NodeState>], now: Instant, guard_time: Durati
         if known.forgot || known.earliest.is_none() {
             return;
         }
-        let age = since(known.started);
+        let age = since(known.born());
         if let Some(left) = guard_time::on_first_sight(age, oldest, guard_time) {
             let until = now.after(left).micros();
             if state.no_vote_until.fetch_max(until, Relaxed) == 0 {

@@ -15,10 +15,12 @@ pub enum RestartGuard {
     /// A node forgot if another process answers at its address (by its run id, or by its uptime where it tells none); if
     /// the same process was a replica of another server, or was promoted; if it is loading its data; and if its data
     /// were emptied: by `FLUSHALL`, by a synchronisation from a master or by `DEBUG RELOAD`. Of the last the server tells
-    /// over each connection (`CLIENT TRACKING`), before it answers anything else.
+    /// over each connection (`CLIENT TRACKING`), before it answers anything else. It does not tell which database was
+    /// emptied, so `FLUSHDB` of another one counts too.
     ///
     /// Not covered:
-    /// - What a node forgot before this client met it, other than by a restart; a restart of all nodes at once; single
+    /// - What a node forgot before this client met it, other than by a restart, or by losing all its keys under another
+    ///   client; a restart of all nodes at once; single
     ///   keys that were deleted or evicted; `SWAPDB`. (Of slots of a Redis Cluster that moved it learns all the same: see
     ///   the crate's documentation.)
     /// - What happened while this client had no connection to the node and left no other trace than missing keys.
@@ -36,7 +38,8 @@ pub enum RestartGuard {
     /// some percent of the servers' time.
     ///
     /// A first deployment waits once for the guard time, or an operator vouches by
-    /// [`trust_nodes`](crate::Redlock::trust_nodes). A client with another `max_ttl` is refused. It needs fencing.
+    /// [`trust_nodes`](crate::Redlock::trust_nodes). Data that were replaced under a living process may bring the marker
+    /// along: that counts as under `Observed`, for the clients that see it. A client with another `max_ttl` is refused. It needs fencing.
     Strict,
     /// Every node votes at once. For nodes that lose nothing: `appendfsync always`.
     Off,

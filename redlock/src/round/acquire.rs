@@ -268,7 +268,7 @@ async fn be_introduced(
     // Nodes in memory know of the list before their answers are read.
     let in_memory = nodes.places.iter().all(Place::is_memory);
     let is_met = in_memory || lists.known() >= nodes.quorum();
-    if lists.refusal().is_none() && !(is_met && is_told()) {
+    if lists.refusal(nodes.now()).is_none() && !(is_met && is_told()) {
         let enough = |answers: &[&survey::Answer]| {
             let reached = answers
                 .iter()
@@ -281,7 +281,7 @@ async fn be_introduced(
     if !in_memory && lists.known() >= nodes.quorum() {
         lists.settle(left() / 2, || nodes.now()).await;
     }
-    let Some(refusal) = lists.refusal() else {
+    let Some(refusal) = lists.refusal(nodes.now()) else {
         return Ok(());
     };
     let errors = nodes

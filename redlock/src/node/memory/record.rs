@@ -3,6 +3,8 @@
 //! Clients talk to it past the simulated network, whenever they read an answer: what a server is told a round trip before its
 //! votes count, a node in memory knows already.
 
+use std::time::Duration;
+
 use crate::{
     clock::Instant,
     node::{
@@ -24,6 +26,8 @@ const MOST: usize = 16;
 pub(super) struct Record {
     id: String,
     life: String,
+    /// When a client that knew the node found it empty.
+    emptied: Option<Instant>,
     lists: Vec<Standing>,
 }
 
@@ -36,14 +40,14 @@ struct Standing {
 }
 
 impl Record {
-    pub(super) fn new(said: &Announcement) -> Self {
-        let id = if said.known.is_empty() {
-            &said.fresh
-        } else {
-            &said.known
+    pub(super) fn new(said: &Announcement, now: Instant) -> Self {
+        let (id, emptied) = match said.known.is_empty() {
+            true => (&said.fresh, None),
+            false => (&said.known, Some(now)),
         };
         Self {
             id: id.clone(),
+            emptied,
             life: said.fresh.clone(),
             lists: Vec::new(),
         }
@@ -63,11 +67,13 @@ impl Record {
         let refused = refused.map(|standing| Other {
             ids: standing.list.met.clone(),
             names: standing.names.clone(),
+            left: standing.until.saturating_since(now),
         });
         let refused = refused.or_else(|| {
             (self.lists.len() >= MOST).then(|| Other {
                 ids: Vec::new(),
                 names: "of 16 other lists".to_owned(),
+                left: Duration::ZERO,
             })
         });
         if refused.is_none() && !said.lifetime.is_zero() {
@@ -82,6 +88,7 @@ impl Record {
         Introduction {
             id: self.id.clone(),
             life: self.life.clone(),
+            emptied: self.emptied.map(|at| now.saturating_since(at)),
             refused,
         }
     }
@@ -113,6 +120,9 @@ pub(super) fn announce(nodes: &Nodes) {
             let said = lists.announcement(index, now, nodes.random.draw());
             if let Some(introduction) = node.introduce(&lists.record, &said) {
                 any = true;
+                if let Some(ago) = introduction.emptied {
+                    state.was_emptied(now.before(ago));
+                }
                 if lists.introduced(index, &said, introduction, now) {
                     nodes.forget(state, Forgot::Emptied);
                 }

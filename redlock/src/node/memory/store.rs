@@ -143,7 +143,7 @@ impl Store {
         let now = self.now();
         let record = self.records.entry(record.to_owned());
         record
-            .or_insert_with(|| Record::new(said))
+            .or_insert_with(|| Record::new(said, now))
             .introduce(said, now)
     }
 

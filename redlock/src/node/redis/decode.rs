@@ -359,7 +359,7 @@ pub(super) fn introduction(said: &Value) -> Result<Introduction, Fault> {
         Value::Array(parts) => parts.as_slice(),
         _ => &[],
     };
-    let [word, id, life, refused] = parts else {
+    let [word, id, life, emptied, refused] = parts else {
         return Err(unexpected(said));
     };
     if text(word) != "NODE" {
@@ -368,10 +368,22 @@ pub(super) fn introduction(said: &Value) -> Result<Introduction, Fault> {
     Ok(Introduction {
         id: text(id),
         life: text(life),
-        refused: text(refused).split_once(' ').map(|(ids, names)| Other {
-            ids: ids.split(',').map(str::to_owned).collect(),
-            names: names.to_owned(),
-        }),
+        emptied: match emptied {
+            Value::Int(ms) => u64::try_from(*ms).ok().map(Duration::from_millis),
+            _ => None,
+        },
+        refused: other_list(&text(refused)),
+    })
+}
+
+/// The list that ours was refused for: for how many ms it stands, its ids and its names.
+fn other_list(said: &str) -> Option<Other> {
+    let (left, list) = said.split_once(' ')?;
+    let (ids, names) = list.split_once(' ')?;
+    Some(Other {
+        ids: ids.split(',').map(str::to_owned).collect(),
+        names: names.to_owned(),
+        left: Duration::from_millis(left.parse().unwrap_or(0)),
     })
 }
 

@@ -53,6 +53,29 @@ async fn f64_a_list_that_could_part_is_refused_and_both_are_named() {
     guard.release().await.expect("released");
 }
 
+/// From three nodes to one, where nobody is left who uses the three: the error says how long it takes, and that is so.
+#[tokio::test]
+async fn f64_the_error_says_how_long_a_list_stands() {
+    let cluster = Cluster::start(3).await;
+    let old = of(&cluster, &[0, 1, 2])
+        .connect()
+        .await
+        .expect("three nodes");
+    drop(old);
+    let error = of(&cluster, &[0]).connect().await.expect_err("two lists");
+    let text = error.to_string();
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let seconds = words.windows(2).find(|pair| pair[1] == "s)");
+    let seconds: u64 = seconds
+        .and_then(|pair| pair[0].parse().ok())
+        .unwrap_or_else(|| panic!("how long? {text}"));
+    assert!((15..=25).contains(&seconds), "{text}");
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+    let new = of(&cluster, &[0]).connect().await.expect("nobody else");
+    let guard = new.try_lock(KEY).await.expect("one node").expect("free");
+    guard.release().await.expect("released");
+}
+
 /// One that connects lazily is told when it locks, and touches nothing.
 #[tokio::test]
 async fn f64_a_lazy_client_is_told_when_it_locks() {
@@ -237,37 +260,4 @@ async fn f69_the_order_of_the_list_does_not_matter() {
             .filter(|tried| matches!(tried, Ok(Some(_))));
         assert_eq!(winners.count(), 1, "round {round}");
     }
-}
-
-/// Another database of the same server is emptied: ours is not.
-#[tokio::test]
-async fn f2_another_database_that_is_emptied_costs_nothing() {
-    let cluster = Cluster::start(3).await;
-    let redlock = all(&cluster).connect().await.expect("three nodes");
-    for node in cluster.nodes() {
-        let port = node.port();
-        let client = redis::Client::open(format!("redis://127.0.0.1:{port}/3")).expect("a URL");
-        let mut other = client
-            .get_multiplexed_async_connection()
-            .await
-            .expect("a node");
-        let () = redis::cmd("FLUSHDB")
-            .query_async(&mut other)
-            .await
-            .expect("flushed");
-    }
-    eventually(BOUND, async || {
-        redlock
-            .health()
-            .await
-            .iter()
-            .all(|node| node.state == NodeState::Up)
-    })
-    .await;
-    let guard = redlock
-        .try_lock(KEY)
-        .await
-        .expect("three nodes")
-        .expect("free");
-    guard.release().await.expect("released");
 }

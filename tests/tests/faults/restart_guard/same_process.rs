@@ -121,3 +121,103 @@ async fn f2_a_node_in_memory_that_was_flushed_does_not_vote() {
     );
     assert!(!held.is_lost());
 }
+
+/// Nor is one that brings along what the clients wrote there to know the node by.
+#[tokio::test]
+async fn f2_a_snapshot_of_a_node_that_was_known_is_not_the_node() {
+    let cluster = three().await;
+    let _first = all(&cluster).connect().await.expect("three nodes");
+    let watched = Watched::start(cluster, RestartGuard::Observed).await;
+    watched.held.extend().await.expect("held");
+    let lock: Vec<u8> = watched.node().ask(redis::cmd("DUMP").arg(KEY)).await;
+    run(watched.node(), &["DEL", KEY]).await;
+    run(watched.node(), &["SAVE"]).await;
+    let put_back = redis::cmd("RESTORE")
+        .arg(KEY)
+        .arg(LONG.as_millis() as u64)
+        .arg(lock)
+        .to_owned();
+    let () = watched.node().ask(&put_back).await;
+    run(watched.node(), &["DEBUG", "RELOAD", "NOSAVE"]).await;
+    assert!(!watched.node().exists(KEY).await, "it has forgotten");
+    watched.nobody_else_gets_it().await;
+}
+
+/// An old snapshot brings the marker of the strict guard along, and not the lock.
+#[tokio::test]
+async fn f2_strict_does_not_take_an_old_snapshot_for_the_node() {
+    let cluster = three().await;
+    let first = all(&cluster)
+        .restart_guard(RestartGuard::Strict)
+        .connect()
+        .await
+        .expect("three nodes");
+    first.trust_nodes().await.expect("three nodes");
+    run(cluster.node(1), &["SAVE"]).await;
+    let watched = Watched::start(cluster, RestartGuard::Strict).await;
+    run(watched.node(), &["DEBUG", "RELOAD", "NOSAVE"]).await;
+    assert!(!watched.node().exists(KEY).await, "it has forgotten");
+    watched.nobody_else_gets_it().await;
+    // An operator knows better.
+    watched.other.trust_nodes().await.expect("three nodes");
+    let second = watched.other.try_lock(KEY).await.expect("three nodes");
+    assert!(second.is_some(), "all were vouched for");
+}
+
+/// A copy of the node's own data, from before the lock, brings the marker along too.
+#[tokio::test]
+async fn f2_strict_does_not_take_a_copy_of_old_data_for_the_node() {
+    let cluster = three().await;
+    let first = all(&cluster)
+        .restart_guard(RestartGuard::Strict)
+        .connect()
+        .await
+        .expect("three nodes");
+    first.trust_nodes().await.expect("three nodes");
+    let copy = Cluster::start(1).await;
+    follow(copy.node(0), cluster.node(1)).await;
+    run(copy.node(0), &["REPLICAOF", "NO", "ONE"]).await;
+    let watched = Watched::start(cluster, RestartGuard::Strict).await;
+    follow(watched.node(), copy.node(0)).await;
+    run(watched.node(), &["REPLICAOF", "NO", "ONE"]).await;
+    assert!(!watched.node().exists(KEY).await, "it has forgotten");
+    watched.nobody_else_gets_it().await;
+}
+
+/// Who comes later hears it from those who saw it.
+#[tokio::test]
+async fn f2_a_client_that_comes_later_does_not_count_a_node_that_was_flushed() {
+    let cluster = three().await;
+    // Older than the flush by more than a first start takes.
+    eventually(BOUND, async || {
+        cluster.node(2).info("server", "uptime_in_seconds").await >= 7
+    })
+    .await;
+    let watched = Watched::start(cluster, RestartGuard::Observed).await;
+    run(watched.node(), &["FLUSHALL"]).await;
+    watched.nobody_else_gets_it().await;
+    let later = all(&watched.cluster).connect().await.expect("two of three");
+    for _ in 0..10 {
+        let second = later.try_lock(KEY).await;
+        assert!(!matches!(second, Ok(Some(_))), "{second:?}");
+    }
+    assert!(!watched.held.is_lost());
+    let health = later.health().await;
+    assert!(matches!(health[1].state, NodeState::Quarantined { .. }));
+}
+
+/// Nodes that are emptied together, as between two tests, start anew for those who come later.
+#[tokio::test]
+async fn f2_nodes_that_are_emptied_together_serve_who_comes_later() {
+    let cluster = three().await;
+    let before = all(&cluster).connect().await.expect("three nodes");
+    for node in cluster.nodes() {
+        run(node, &["FLUSHALL"]).await;
+    }
+    // Each has been told of by now.
+    let asked = before.try_lock(KEY).await;
+    assert!(asked.is_err(), "{asked:?}");
+    let later = all(&cluster).connect().await.expect("three nodes");
+    let guard = later.try_lock(KEY).await.expect("three nodes");
+    guard.expect("free").release().await.expect("released");
+}
