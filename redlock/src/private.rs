@@ -30,6 +30,24 @@ pub use fire::{
 pub use handle::Handle;
 pub use key::{Key, Part};
 
+/// The token of who has no lock: lower than all others.
+pub const NO_TOKEN: crate::FencingToken = crate::FencingToken::NONE;
+
+/// Reads the address of one server, which is not a node, as those of nodes are read.
+///
+/// # Errors
+/// What is wrong with it, and what to write instead. Nothing of it is shown.
+#[cfg(feature = "http")]
+pub fn server(address: &str) -> Result<redis::ConnectionInfo, std::borrow::Cow<'static, str>> {
+    crate::node::server(address)
+}
+
+/// What stands before the keys of this client.
+#[must_use]
+pub fn namespace(redlock: &crate::Redlock) -> &str {
+    &redlock.core().defaults.namespace
+}
+
 /// Ends the lock of a body that panicked, for layers that let the panic go on afterwards.
 pub async fn end_panicked(guard: crate::Guard) {
     guard.end_badly().await;

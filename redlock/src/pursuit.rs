@@ -109,7 +109,9 @@ impl Pursuit<'_> {
                 // An outage concerns those beyond the limit as well: it shows when the attempt that is on has
                 // had its node time-out.
                 let time = match full {
-                    Some(full) if !self.fail_fast => return Err(full),
+                    Some(full) if !self.fail_fast || queue.holder(self.key).is_some() => {
+                        return Err(full);
+                    }
                     Some(_) => self
                         .left()
                         .min(self.core().node_timeout(self.terms.ttl) * 2),

@@ -84,11 +84,6 @@ impl HeldLock {
     pub(crate) fn is_taken(&self) -> bool {
         self.slot.is_empty()
     }
-
-    #[cfg(feature = "replay")]
-    pub(crate) fn key(&self) -> &str {
-        self.held.key()
-    }
 }
 
 impl fmt::Debug for HeldLock {

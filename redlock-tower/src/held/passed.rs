@@ -20,6 +20,11 @@ impl Passed {
     pub(crate) fn scope<T>(self, poll: impl FnOnce() -> T) -> T {
         PASSED.sync_scope(self, poll)
     }
+
+    /// The same around a future.
+    pub(crate) fn around<F: Future>(self, future: F) -> impl Future<Output = F::Output> {
+        PASSED.scope(self, future)
+    }
 }
 
 #[cfg(feature = "axum")]

@@ -8,15 +8,20 @@ use super::{
 use crate::lock::Lease;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::{Full, combinators::UnsyncBoxBody};
+use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
 use pin_project::pin_project;
 use std::{
     error::Error,
     fmt,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
+use tokio::time::timeout;
+
+/// How long the trailers of a response that nobody reads may take.
+const TRAILERS: Duration = Duration::from_secs(1);
 
 /// The body of [`RedlockService`](super::RedlockService)'s responses.
 #[pin_project]
@@ -43,6 +48,21 @@ impl<B> ResponseBody<B> {
         end: BodyEnd,
     ) -> Self {
         Self(Kind::Held(HeldBody::new(body, lease, policy, failed, end)))
+    }
+
+    /// Nobody reads it. Where its trailers tell whether the request succeeded, they are waited for, so that the key is kept
+    /// busy after a success.
+    pub(super) async fn read_unread(self)
+    where
+        B: Body<Data = Bytes, Error: Into<BoxError>>,
+    {
+        if let Kind::Held(body) = self.0
+            && body.waits_for_trailers()
+        {
+            let mut body = pin!(body);
+            let read = async { while let Some(Ok(_)) = body.frame().await {} };
+            let _ = timeout(TRAILERS, read).await;
+        }
     }
 
     pub(super) fn whole(bytes: Bytes) -> Self {

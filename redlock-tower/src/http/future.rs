@@ -1,6 +1,9 @@
 //! The way of a request: key, lock, handler.
 
-use super::{BoxError, ResponseBody, inside::sealed::Shared, locked::Locked};
+use super::{
+    BoxError, OnDisconnect, ResponseBody, detached::Detached, inside::sealed::Shared,
+    locked::Locked,
+};
 use crate::{
     held::{HeldLock, Passed},
     key::{Key, KeyError, KeyExtractor},
@@ -13,14 +16,12 @@ use http_body::Body;
 use pin_project::pin_project;
 use redlock::{Acquire, Guard};
 use std::{
-    fmt, panic,
+    fmt,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
 };
-use tokio::task::JoinHandle;
 use tower_service::Service;
-use tracing::Instrument as _;
 
 /// The future of [`RedlockService`](super::RedlockService).
 #[pin_project]
@@ -67,7 +68,7 @@ where
     },
     /// Runs in a task of its own, whether or not anybody waits here.
     Detached {
-        task: JoinHandle<Result<Response<ResponseBody<ResBody>>, S::Error>>,
+        task: Detached<Result<Response<ResponseBody<ResBody>>, S::Error>>,
     },
     Reject {
         rejection: Option<Rejection>,
@@ -78,6 +79,32 @@ where
 pub(super) struct Pending<S, ReqBody> {
     pub(super) service: S,
     pub(super) request: Request<ReqBody>,
+    /// In whose name the answer is kept, once there is a key.
+    #[cfg(feature = "replay")]
+    pub(super) scope: Option<crate::replay::RecordScope>,
+}
+
+impl<S, ReqBody> Pending<S, ReqBody> {
+    pub(super) fn new(service: S, request: Request<ReqBody>) -> Self {
+        Self {
+            service,
+            request,
+            #[cfg(feature = "replay")]
+            scope: None,
+        }
+    }
+
+    /// Tells the replay in whose name, and under which lock, if any.
+    fn tell(
+        &mut self,
+        #[cfg_attr(not(feature = "replay"), expect(unused))] lock: Option<&HeldLock>,
+    ) {
+        #[cfg(feature = "replay")]
+        if let Some(mut scope) = self.scope.take() {
+            scope.lock = lock.cloned();
+            self.request.extensions_mut().insert(scope);
+        }
+    }
 }
 
 impl<S, K, ReqBody, ResBody> ResponseFuture<S, K, ReqBody, ResBody>
@@ -132,6 +159,21 @@ where
         }
     }
 
+    /// Without the lock. The handler ends as it does with one when its client is gone.
+    fn opened(pending: Pending<S, ReqBody>, policy: &Shared) -> Self {
+        let why = Passed::NoQuorum;
+        match policy.0.on_disconnect() {
+            OnDisconnect::Cancel => Self::unlocked(pending, why),
+            OnDisconnect::Finish => {
+                let future = why.around(WhenReady::new(pending.service, pending.request));
+                let future = async { Ok(future.await?.map(ResponseBody::plain)) };
+                Self::Detached {
+                    task: Detached::spawn(future, async |_| ()),
+                }
+            }
+        }
+    }
+
     fn with_key(
         key: Result<Option<Key>, KeyError>,
         #[cfg_attr(not(feature = "replay"), expect(unused_mut))] mut pending: Pending<S, ReqBody>,
@@ -144,15 +186,15 @@ where
             Ok(None) => Self::unlocked(pending, Passed::NoKey),
             Ok(Some(key)) => {
                 #[cfg(feature = "replay")]
-                let scope = policy.records.then(|| policy.render.record_scope(&key));
+                if policy.records {
+                    let namespace = redlock::__private::namespace(&policy.lock.redlock);
+                    let scope = policy.render.record_scope(&key);
+                    pending.scope = Some(crate::replay::RecordScope::new(namespace, &scope));
+                }
                 let (extensions, uri) = (pending.request.extensions(), pending.request.uri());
+                policy.check_namespace(extensions, pending.request.headers());
                 let key = policy.render.key(extensions, uri, key);
                 tracing::debug!(%key, "a request asks for its lock");
-                #[cfg(feature = "replay")]
-                if let Some(scope) = scope {
-                    let scope = crate::replay::RecordScope::new(scope, &key);
-                    pending.request.extensions_mut().insert(scope);
-                }
                 Self::Acquire {
                     acquire: policy.lock.acquire(key),
                     pending: Some(pending),
@@ -170,14 +212,14 @@ where
         let lease = match acquired {
             Ok(guard) => Lease::new(guard),
             Err(error) if policy.0.lock.opens(&error) => {
-                return Self::unlocked(pending, Passed::NoQuorum);
+                pending.tell(None);
+                return Self::opened(pending, policy);
             }
             Err(error) => return Self::reject(policy.0.rejection(error)),
         };
-        pending
-            .request
-            .extensions_mut()
-            .insert(HeldLock::new(&lease));
+        let lock = HeldLock::new(&lease);
+        pending.tell(Some(&lock));
+        pending.request.extensions_mut().insert(lock);
         let run = Run::new(
             WhenReady::new(pending.service, pending.request),
             lease,
@@ -185,9 +227,13 @@ where
         );
         let locked = Locked::new(run, Arc::clone(policy), asker.clone());
         match policy.0.on_disconnect() {
-            super::OnDisconnect::Cancel => Self::Run { locked },
-            super::OnDisconnect::Finish => Self::Detached {
-                task: tokio::spawn(locked.in_current_span()),
+            OnDisconnect::Cancel => Self::Run { locked },
+            OnDisconnect::Finish => Self::Detached {
+                task: Detached::spawn(locked, async |answer| {
+                    if let Ok(answer) = answer {
+                        answer.into_body().read_unread().await;
+                    }
+                }),
             },
         }
     }
@@ -234,12 +280,8 @@ where
                 }
                 StateProj::Run { locked } => return locked.poll(cx),
                 StateProj::Detached { task } => match ready!(Pin::new(task).poll(cx)) {
-                    Ok(result) => return Poll::Ready(result),
-                    Err(error) => match error.try_into_panic() {
-                        // the handler's, as it would have come through here without the task
-                        Ok(panic) => panic::resume_unwind(panic),
-                        Err(_) => State::reject(Rejection::new(Reason::Stopping)),
-                    },
+                    Some(result) => return Poll::Ready(result),
+                    None => State::reject(Rejection::new(Reason::Stopping)),
                 },
                 StateProj::Reject { rejection } => {
                     let Some(rejection) = rejection.take() else {

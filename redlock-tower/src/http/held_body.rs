@@ -83,6 +83,13 @@ impl<B> HeldBody<B> {
     }
 }
 
+impl<B> HeldBody<B> {
+    /// Whether it is held only until its trailers tell success or failure.
+    pub(super) fn waits_for_trailers(&self) -> bool {
+        self.end.untold && self.lease.is_some()
+    }
+}
+
 impl<B> Body for HeldBody<B>
 where
     B: Body<Data = Bytes, Error: Into<BoxError>>,

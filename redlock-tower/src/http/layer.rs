@@ -88,8 +88,10 @@ impl<S, K, I: Inside<S>> Layer<S> for RedlockLayer<K, I> {
     fn layer(&self, inner: S) -> Self::Service {
         let mut policy = self.policy.clone();
         policy.records = <I as sealed::Sealed>::RECORDS;
-        if policy.records && policy.lock.wait.is_none() {
-            policy.lock.wait = Some(Duration::ZERO);
+        if policy.records {
+            // what is kept is guarded by the token
+            policy.lock.fencing = true;
+            policy.lock.wait.get_or_insert(Duration::ZERO);
         }
         let policy = Arc::new(sealed::Shared(policy));
         RedlockService::new(

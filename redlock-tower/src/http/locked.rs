@@ -130,9 +130,9 @@ fn after<B: Body, E>(
     let (failed, response) = match output {
         Err(error) => (true, Err(error)),
         Ok(response) => {
-            let (parts, body) = response.into_parts();
+            let (mut parts, body) = response.into_parts();
             // a record keeps duplicates away by itself
-            let no_window = policy.0.is_failure(&parts) || is_recorded(&parts);
+            let no_window = policy.0.is_failure(&parts) || is_recorded(&mut parts, policy);
             let length = length(&parts);
             let ended = body.is_end_stream() || length == Some(0);
             // success or failure of a gRPC call is told by its trailers
@@ -171,16 +171,15 @@ fn length(response: &Parts) -> Option<u64> {
     length.to_str().ok()?.trim().parse().ok()
 }
 
+/// Whether this layer has kept the answer. The mark of a layer further in says nothing of this one's key.
 #[cfg(feature = "replay")]
-fn is_recorded(response: &Parts) -> bool {
-    response
-        .extensions
-        .get::<crate::replay::Recorded>()
-        .is_some()
+fn is_recorded(response: &mut Parts, policy: &Shared) -> bool {
+    let mark = response.extensions.remove::<crate::replay::Recorded>();
+    policy.0.records && mark.is_some()
 }
 
 #[cfg(not(feature = "replay"))]
-fn is_recorded(_: &Parts) -> bool {
+fn is_recorded(_: &mut Parts, _: &Shared) -> bool {
     false
 }
 

@@ -1,6 +1,7 @@
 //! The layer for HTTP.
 
 mod body;
+mod detached;
 mod future;
 mod held_body;
 mod inside;

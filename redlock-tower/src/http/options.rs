@@ -157,7 +157,8 @@ impl<K, I> RedlockLayer<K, I> {
         self
     }
 
-    /// Without a quorum of nodes the handler runs all the same, **without the lock**; unless said, the answer is 503.
+    /// Without a quorum of nodes the handler runs all the same, **without the lock**; unless said, the answer is 503. A replay
+    /// reads and keeps answers all the same.
     #[must_use]
     pub fn fail_open(mut self) -> Self {
         self.policy.lock.fail_open = true;

@@ -7,9 +7,14 @@ use crate::{
     reject::{self, Asker, BusyStatus, Reason, Rejection},
 };
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode, request, response::Parts};
+use http::{
+    Extensions, HeaderMap, Method, Request, Response, StatusCode, request, response::Parts,
+};
 use http_body_util::combinators::UnsyncBoxBody;
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Once},
+};
 
 /// How long the lock is held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -61,6 +66,8 @@ pub(crate) struct Policy {
     pub(crate) busy: BusyStatus,
     pub(crate) failure: Option<Arc<IsFailure>>,
     pub(crate) on_reject: Option<Arc<OnReject>>,
+    /// It was told that gRPC methods share a namespace.
+    pub(super) told: Arc<Once>,
 }
 
 impl Policy {
@@ -77,6 +84,7 @@ impl Policy {
             busy: BusyStatus::default(),
             failure: None,
             on_reject: None,
+            told: Arc::new(Once::new()),
         }
     }
 
@@ -105,6 +113,18 @@ impl Policy {
         Asker {
             grpc: self.grpc || reject::is_grpc(request.headers()),
             head: self.on_reject.as_ref().map(|_| Asker::head_of(request)),
+        }
+    }
+
+    /// Methods of gRPC services that share a namespace exclude each other, which is rarely meant. Told once.
+    pub(super) fn check_namespace(&self, extensions: &Extensions, headers: &HeaderMap) {
+        if !self.grpc && self.render.is_common(extensions) && reject::is_grpc(headers) {
+            self.told.call_once(|| {
+                tracing::warn!(
+                    "a gRPC request meets a layer that knows no route, so that all methods of all services share one \
+                     namespace, and those of one user exclude each other: add `.grpc()` to the layer, or a `.namespace(..)`"
+                );
+            });
         }
     }
 

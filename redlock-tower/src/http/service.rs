@@ -55,10 +55,7 @@ where
         let key = self.key.extract(&parts);
         ResponseFuture::extract(
             key,
-            Pending {
-                service: not_ready(&mut self.inner),
-                request: Request::from_parts(parts, body),
-            },
+            Pending::new(not_ready(&mut self.inner), Request::from_parts(parts, body)),
             policy,
         )
     }

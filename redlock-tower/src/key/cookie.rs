@@ -26,8 +26,12 @@ impl KeyExtractor for Cookie {
     fn extract(&self, parts: &Parts) -> Self::Future {
         // over HTTP/2 the pairs may come as headers of their own
         let pairs = parts.headers.get_all(COOKIE).iter();
-        let pairs = pairs.filter_map(|header| header.to_str().ok());
-        let cookies = pairs.flat_map(::cookie::Cookie::split_parse_encoded);
+        // a pair that is no text takes no lock from those beside it
+        let pairs = pairs.map(|header| String::from_utf8_lossy(header.as_bytes()));
+        let cookies = pairs.flat_map(|header| {
+            let cookies = ::cookie::Cookie::split_parse_encoded(header.into_owned());
+            cookies.collect::<Vec<_>>()
+        });
         let values = cookies.filter_map(|cookie| {
             let cookie = cookie.ok()?;
             (cookie.name() == self.0).then(|| cookie.value_trimmed().to_owned())

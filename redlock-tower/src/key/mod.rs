@@ -113,7 +113,8 @@ pub trait KeyExtractor: Send + Sync + 'static {
     /// This key, or that of `other` where a request lacks it.
     ///
     /// The two are different keys, even where they have the same value: a request that is known by the one excludes none
-    /// that is known by the other.
+    /// that is known by the other, and gets none of its answers. The key of the second has `or2` before it, as in `orders:or2:session=..`; a [`Key::exact`] is as
+    /// it is in any place.
     ///
     /// ```
     /// use redlock_tower::key::{self, KeyExtractor};

@@ -55,11 +55,13 @@ where
                 Ok(None) => {}
                 // An empty value is no key either.
                 Ok(Some(key)) if key.is_empty() => {}
-                found => return Poll::Ready(found),
+                Ok(Some(key)) => return Poll::Ready(Ok(Some(key.alternative(false)))),
+                Err(error) => return Poll::Ready(Err(error)),
             }
             this.a.set(None);
         }
-        this.b.poll(cx)
+        let found = ready!(this.b.poll(cx));
+        Poll::Ready(found.map(|key| key.map(|key| key.alternative(true))))
     }
 }
 

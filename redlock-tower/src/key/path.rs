@@ -66,6 +66,8 @@ impl KeyExtractor for MatchedPath {
 
     fn extract(&self, parts: &Parts) -> Self::Future {
         let matched = parts.extensions.get::<axum::extract::MatchedPath>();
-        ready(Ok(matched.map(|path| Key::named("route", path.as_str()))))
+        ready(Ok(matched.map(|path| {
+            Key::named("route", super::render::unslashed(path.as_str()))
+        })))
     }
 }

@@ -42,6 +42,11 @@ impl Render {
         self.write(redlock::key::part(namespace), &parts)
     }
 
+    /// Whether requests with these extensions are in the namespace of all that no router has matched.
+    pub(crate) fn is_common(&self, extensions: &Extensions) -> bool {
+        matches!(self.namespace, Namespace::Route) && route(extensions).is_empty()
+    }
+
     /// Whose records these are: the key without its route, since an `Idempotency-Key` is unique for its client and not
     /// for each route.
     #[cfg(feature = "replay")]
@@ -57,6 +62,11 @@ impl Render {
         let mut out = namespace;
         let prefix = out.len();
         for part in parts {
+            // without a `=`, which is in all that has a name
+            if !part.alternative.is_empty() {
+                out.push_str(":or");
+                out.push_str(&part.alternative);
+            }
             out.push(':');
             let name = redlock::key::part(&part.name);
             if name.contains('=') {
@@ -89,15 +99,20 @@ impl Render {
 fn route(extensions: &Extensions) -> &str {
     #[cfg(feature = "axum")]
     if let Some(matched) = extensions.get::<axum::extract::MatchedPath>() {
-        let route = matched.as_str();
-        return match route.trim_end_matches('/') {
-            "" => route,
-            trimmed => trimmed,
-        };
+        return unslashed(matched.as_str());
     }
     #[cfg(not(feature = "axum"))]
     let _ = extensions;
     ""
+}
+
+/// A route without the slash at its end.
+#[cfg(feature = "axum")]
+pub(super) fn unslashed(route: &str) -> &str {
+    match route.trim_end_matches('/') {
+        "" => route,
+        trimmed => trimmed,
+    }
 }
 
 /// Percent-encodes what is not text, so that any two byte strings stay different.

@@ -21,6 +21,8 @@ pub(super) enum Form {
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Part {
+    /// Which of several alternatives the parts from here on are: see [`KeyExtractor::or`](super::KeyExtractor::or).
+    pub(super) alternative: String,
     pub(super) name: Cow<'static, str>,
     pub(super) value: Vec<u8>,
 }
@@ -36,6 +38,7 @@ impl Key {
     #[must_use]
     pub fn named(name: impl Into<Cow<'static, str>>, value: impl AsRef<[u8]>) -> Self {
         Self(Form::Parts(vec![Part {
+            alternative: String::new(),
             name: name.into(),
             value: value.as_ref().to_vec(),
         }]))
@@ -69,6 +72,21 @@ impl Key {
         Self(Form::Parts(parts))
     }
 
+    /// The key as the first or the second of two alternatives, which no value makes the same. Only a first one that has
+    /// no alternatives itself is written as it would be alone.
+    pub(super) fn alternative(mut self, second: bool) -> Self {
+        if let Form::Parts(parts) = &mut self.0
+            && let Some(Part { alternative, .. }) = parts.first_mut()
+        {
+            if second {
+                alternative.push('2');
+            } else if !alternative.is_empty() {
+                alternative.push('1');
+            }
+        }
+        self
+    }
+
     /// The key with each value written anew.
     pub(super) fn rewritten(
         mut self,
@@ -92,6 +110,7 @@ impl Key {
         match self.0 {
             Form::Parts(parts) => parts,
             Form::Exact(key) => vec![Part {
+                alternative: String::new(),
                 name: Cow::Borrowed("exact"),
                 value: key.into_bytes(),
             }],

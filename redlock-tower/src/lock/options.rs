@@ -30,6 +30,8 @@ pub(crate) struct LockOptions {
     pub(crate) reentrant: bool,
     pub(crate) on_lost: OnLost,
     pub(crate) fail_open: bool,
+    /// With a fencing token, whatever the client's setting.
+    pub(crate) fencing: bool,
     pub(crate) dedupe_for: Option<Duration>,
     pub(crate) max_waiters: WaiterLimit,
     pub(crate) holds: Arc<Holds>,
@@ -45,6 +47,7 @@ impl LockOptions {
             reentrant: false,
             on_lost: OnLost::default(),
             fail_open: false,
+            fencing: false,
             dedupe_for: None,
             max_waiters: WaiterLimit::new(PER_KEY, IN_ALL),
             holds: Arc::default(),
@@ -70,6 +73,9 @@ impl LockOptions {
             .reentrant(self.reentrant)
             .fail_fast(self.fail_open)
             .max_waiters(&self.max_waiters);
+        if self.fencing {
+            request = request.fencing(true);
+        }
         if let Some(ttl) = self.ttl {
             request = request.ttl(ttl);
         }

@@ -1,11 +1,14 @@
 //! What tells a repeated request from another one under the same key.
 
 use bytes::Bytes;
-use http::{HeaderMap, header::CONTENT_TYPE, request::Parts};
+use http::{HeaderMap, Uri, header::CONTENT_TYPE, request::Parts};
 use sha2::{Digest as _, Sha256};
 
 /// The hash of what two requests have in common when one is the repetition of the other.
 pub(super) type Fingerprint = [u8; 32];
+
+/// As RFC 2046 has it. The search for a longer one could take a client's own time of the server.
+const LONGEST_BOUNDARY: usize = 70;
 
 /// What a program takes for it instead.
 pub(super) type Chosen = dyn Fn(&Parts, &[u8]) -> Vec<u8> + Send + Sync;
@@ -15,7 +18,7 @@ pub(super) type Chosen = dyn Fn(&Parts, &[u8]) -> Vec<u8> + Send + Sync;
 pub(super) fn fingerprint(head: &Parts, body: &Bytes) -> Fingerprint {
     let mut hash = Sha256::new();
     add(&mut hash, head.method.as_str().as_bytes());
-    let path = head.uri.path_and_query();
+    let path = as_sent(head).path_and_query();
     add(&mut hash, path.map_or("", |path| path.as_str()).as_bytes());
     match boundary(&head.headers) {
         Some(boundary) => {
@@ -30,6 +33,15 @@ pub(super) fn fingerprint(head: &Parts, body: &Bytes) -> Fingerprint {
         None => add(&mut hash, body),
     }
     hash.finalize().into()
+}
+
+/// The URI before a router took off the prefix of a nested one: there `/` is the path of many resources.
+fn as_sent(head: &Parts) -> &Uri {
+    #[cfg(feature = "axum")]
+    if let Some(original) = head.extensions.get::<axum::extract::OriginalUri>() {
+        return &original.0;
+    }
+    &head.uri
 }
 
 /// Of what the program says.
@@ -59,7 +71,9 @@ fn boundary(headers: &HeaderMap) -> Option<Vec<u8>> {
         .filter_map(|part| part.split_once('='))
         .find(|(name, _)| name.eq_ignore_ascii_case("boundary"))?;
     let value = value.trim_matches('"');
-    (!value.is_empty()).then(|| value.as_bytes().to_vec())
+    (1..=LONGEST_BOUNDARY)
+        .contains(&value.len())
+        .then(|| value.as_bytes().to_vec())
 }
 
 #[cfg(test)]

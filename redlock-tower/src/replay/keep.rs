@@ -14,11 +14,17 @@ use futures_util::future::{Either, select};
 use http::{HeaderMap, HeaderName, Response, header, response};
 use http_body::Body;
 use http_body_util::BodyExt as _;
+use redlock::{__private::NO_TOKEN, FencingToken, Lost};
 use std::{pin::pin, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 /// A note that a handler is at work lasts at least that long, and is renewed at half of it.
 const NOTE: Duration = Duration::from_secs(30);
+
+/// How long a store that fails is tried again before the answer goes out, and in the background after that.
+const TRIES: [Duration; 2] = [READ_AHEAD, NOTE];
+const PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// How long the end of a body is waited for before its head goes out.
 const READ_AHEAD: Duration = Duration::from_secs(1);
@@ -42,7 +48,8 @@ const NOT_KEPT: [HeaderName; 10] = [
 pub(super) struct Keeper<St> {
     pub(super) key: String,
     pub(super) fingerprint: Fingerprint,
-    pub(super) lock: HeldLock,
+    /// `None` where the request runs without one.
+    pub(super) lock: Option<HeldLock>,
     pub(super) options: Arc<Options<St>>,
 }
 
@@ -50,10 +57,12 @@ impl<St: ReplayStore> Keeper<St> {
     pub(super) async fn begin(&self) -> Result<Begun, StoreError> {
         let options = &self.options;
         let note = options.ttl.max(NOTE);
-        options
-            .store
-            .begin(&self.key, self.lock.token(), note)
-            .await
+        options.store.begin(&self.key, self.token(), note).await
+    }
+
+    /// Without a lock the least there is: whoever has the lock next takes over.
+    fn token(&self) -> FencingToken {
+        self.lock.as_ref().map_or(NO_TOKEN, HeldLock::token)
     }
 
     /// Runs the handler, and renews its note for as long as that takes.
@@ -100,11 +109,14 @@ impl<St: ReplayStore> Keeper<St> {
             _ => Answer::NotKept,
         };
         let record = record::encode(&self.fingerprint, &answer);
-        if self.write(record.clone()).await {
+        if self.write(&record).await {
             head.extensions.insert(Recorded);
             // a handler took the lock along, or the body holds it
-            if self.lock.is_taken() || until_body_end {
-                tokio::spawn(self.renew(record));
+            if let Some(lock) = &self.lock
+                && (lock.is_taken() || until_body_end)
+            {
+                let lost = lock.lost();
+                tokio::spawn(self.renew(record, lost));
             }
         }
         Response::from_parts(head, ReplayBody::new(start, tail))
@@ -136,22 +148,47 @@ impl<St: ReplayStore> Keeper<St> {
         kept
     }
 
-    async fn write(&self, record: Vec<u8>) -> bool {
-        if self.lock.is_lost() {
-            return false;
+    /// Whether the record is there. A handler has run: what a store cannot take at once it is offered again.
+    async fn write(&self, record: &[u8]) -> bool {
+        let [before, after] = TRIES;
+        if let Some(kept) = self.offer(record, before).await {
+            return kept;
         }
-        match self.finish(record).await {
-            Ok(true) => true,
-            Ok(false) => {
-                tracing::warn!(
-                    "a first answer is not kept: a later holder of the lock has been at the store"
-                );
-                false
+        tracing::warn!(
+            "a first answer goes out before it is kept: repeated soon, its request may run again"
+        );
+        let (keeper, record) = (self.clone(), record.to_vec());
+        tokio::spawn(async move {
+            if keeper.offer(&record, after).await.is_none() {
+                tracing::warn!("a first answer is not kept: repeated, its request runs again");
             }
-            Err(error) => {
-                tracing::warn!(%error, "a first answer is not kept: repeated, its request runs again");
-                false
+        });
+        false
+    }
+
+    /// `None` where the store failed for all of the time.
+    async fn offer(&self, record: &[u8], time: Duration) -> Option<bool> {
+        let until = Instant::now() + time;
+        let mut pause = PAUSE;
+        loop {
+            if self.lock.as_ref().is_some_and(HeldLock::is_lost) {
+                return Some(false);
             }
+            match self.finish(record.to_vec()).await {
+                Ok(true) => return Some(true),
+                Ok(false) => {
+                    tracing::warn!(
+                        "a first answer is not kept: the note of its request is gone from the store, or a later holder of the lock has been there"
+                    );
+                    return Some(false);
+                }
+                Err(error) => tracing::debug!(%error, "a first answer is not kept yet"),
+            }
+            if Instant::now() + pause >= until {
+                return None;
+            }
+            sleep(pause).await;
+            pause = (2 * pause).min(LONGEST_PAUSE);
         }
     }
 
@@ -159,13 +196,12 @@ impl<St: ReplayStore> Keeper<St> {
         let options = &self.options;
         options
             .store
-            .finish(&self.key, self.lock.token(), record, options.ttl)
+            .finish(&self.key, self.token(), record, options.ttl)
             .await
     }
 
     /// Lets a record live as long as the lock, and its ttl after that.
-    async fn renew(self, record: Vec<u8>) {
-        let mut lost = self.lock.lost();
+    async fn renew(self, record: Vec<u8>, mut lost: Lost) {
         let often = (self.options.ttl / 2).max(Duration::from_millis(10));
         loop {
             let ended = timeout(often, &mut lost).await.is_ok();

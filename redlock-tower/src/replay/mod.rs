@@ -19,7 +19,7 @@
 //! The handler runs to its end although its client is gone ([`OnDisconnect::Finish`](crate::OnDisconnect::Finish)), since
 //! a client that gave up tries again.
 //!
-//! Writes to the store carry the lock's fencing token, and a store refuses one older than it has seen: a handler that
+//! Writes to the store carry the lock's fencing token (this layer has one, whatever the client's setting), and a store refuses one older than it has seen: a handler that
 //! was paused and lost its lock leaves nothing behind. The handler's own effects are its own: where the process dies
 //! between them and the write, the next try runs again.
 //!

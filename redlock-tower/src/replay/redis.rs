@@ -12,6 +12,7 @@ use redis::{
 use redlock::FencingToken;
 use std::{
     fmt,
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -42,13 +43,18 @@ type Connecting =
     future::Shared<BoxFuture<'static, Result<MultiplexedConnection, Arc<RedisError>>>>;
 
 impl RedisStore {
-    /// A store at `url`, as in `redis://user:password@127.0.0.1:6379/0`; `rediss://` needs the feature `tls`.
+    /// A store at `url`, as in `redis://user:password@127.0.0.1:6379/0`; `rediss://` needs the feature `tls`. It is read as
+    /// those of nodes are, see [`NodeAddress`](redlock::NodeAddress): `unix://` too, no cluster, and no sentinels.
     ///
     /// # Errors
     ///
-    /// When the URL cannot be read. A server that is down is found out by the first request.
+    /// When the URL cannot be read; nothing of it is in the error. A server that is down is found out by the first request.
     pub fn new(url: &str) -> Result<Self, StoreError> {
-        Client::open(url).map(Self::from).map_err(StoreError::new)
+        let server = redlock::__private::server(url)
+            .map_err(|wrong| StoreError::new(format!("its address {wrong}")))?;
+        Client::open(server)
+            .map(Self::from)
+            .map_err(StoreError::new)
     }
 
     /// Runs a script, on a new connection if the one at hand is found broken: both scripts may run twice.
@@ -126,10 +132,16 @@ async fn connect(client: Client) -> Result<MultiplexedConnection, Arc<RedisError
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(TIMEOUT))
         .set_response_timeout(Some(TIMEOUT));
-    client
-        .get_multiplexed_async_connection_with_config(&config)
-        .await
-        .map_err(Arc::new)
+    let connecting = client.get_multiplexed_async_connection_with_config(&config);
+    // A panic would be met by all who ask from now on: TLS without a provider of cryptography, or a runtime that ended.
+    match AssertUnwindSafe(connecting).catch_unwind().await {
+        Ok(connected) => connected.map_err(Arc::new),
+        Err(_) => Err(Arc::new(RedisError::from((
+            redis::ErrorKind::Io,
+            "connecting panicked: for rediss:// choose one `rustls::crypto::CryptoProvider` with `install_default`, and keep \
+             the runtime alive",
+        )))),
+    }
 }
 
 impl ReplayStore for RedisStore {

@@ -52,7 +52,8 @@ impl<St> fmt::Debug for Options<St> {
 pub(super) struct Run<S, St, ReqBody> {
     pub(super) service: S,
     pub(super) request: Request<ReqBody>,
-    pub(super) lock: HeldLock,
+    /// `None` without a quorum, where the layer fails open: what is kept is read and written all the same.
+    pub(super) lock: Option<HeldLock>,
     /// The name of the record.
     pub(super) record: String,
     pub(super) options: Arc<Options<St>>,
@@ -95,6 +96,13 @@ where
 
     let keeper = match keeper.begin().await {
         Ok(Begun::Fresh) => Some(keeper),
+        // somebody had the lock before the outage, and may be at work: without a lock there is no way to know
+        Ok(Begun::Stale) if keeper.lock.is_none() => {
+            tracing::warn!(
+                "a request runs without its lock and without its first answer being kept"
+            );
+            None
+        }
         Ok(Begun::Stale) => return reject(Reason::Lost),
         Ok(Begun::Recorded(record)) => match record::decode(record) {
             Some((first, _)) if first != fingerprint => return reject(Reason::KeyReused),

@@ -45,30 +45,27 @@ pub(crate) struct Recorded;
 #[derive(Clone, Copy, Debug)]
 pub struct Keep;
 
-/// In whose name a request is recorded: the way from the layer's key to the name of the record.
+/// In whose name a request is recorded.
 #[derive(Clone)]
 pub(crate) struct RecordScope {
-    /// The layer's key without its route.
-    scope: String,
-    /// The length of the lock's key as the layer wrote it. What stands before it is the namespace of the `Redlock`.
-    len: usize,
+    /// The namespace of the `Redlock`, and the layer's key without its route.
+    prefix: String,
+    /// `None` without a quorum, where the layer fails open.
+    pub(crate) lock: Option<HeldLock>,
 }
 
 impl RecordScope {
-    pub(crate) fn new(scope: String, lock_key: &str) -> Self {
+    pub(crate) fn new(namespace: &str, scope: &str) -> Self {
         Self {
-            scope,
-            len: lock_key.len(),
+            prefix: format!("{namespace}replay:{scope}:"),
+            lock: None,
         }
     }
 
-    /// The name of the record of one submit: namespace, scope, and the hash of what the client chose.
-    pub(super) fn record(&self, lock: &HeldLock, idempotency_key: &[u8]) -> String {
-        let end = lock.key().len().saturating_sub(self.len);
-        let namespace = lock.key().get(..end).unwrap_or_default();
-        let mut name = format!("{namespace}replay:{}:", self.scope);
-        push_hex(&mut name, &Sha256::digest(idempotency_key));
-        name
+    /// The name of the record of one submit, whose last part is the hash of what the client chose.
+    fn record(mut self, idempotency_key: &[u8]) -> (String, Option<HeldLock>) {
+        push_hex(&mut self.prefix, &Sha256::digest(idempotency_key));
+        (self.prefix, self.lock)
     }
 }
 
@@ -113,9 +110,8 @@ where
         // taken out, so that it is never another layer's further in
         let scope = request.extensions_mut().remove::<RecordScope>();
         let scope = scope.filter(|_| request.method() != Method::CONNECT);
-        let lock = request.extensions().get::<HeldLock>();
-        let state = match (scope.zip(lock), key::idempotency(request.headers())) {
-            // without a lock nothing guards the store, and a tunnel has no answer to keep
+        let state = match (scope, key::idempotency(request.headers())) {
+            // a request without a key, and a tunnel, which has no answer to keep
             (None, _) | (_, Ok(None)) => {
                 State::Pass(self.inner.call(request.map(RequestBody::passing)))
             }
@@ -125,9 +121,8 @@ where
                 let response = policy.reject(Rejection::no_key(&error), &asker);
                 State::Run(Box::pin(ready(Ok(response.map(ReplayBody::rejection)))))
             }
-            (Some((scope, lock)), Ok(Some(idempotency_key))) => {
-                let record = scope.record(lock, &idempotency_key);
-                let lock = lock.clone();
+            (Some(scope), Ok(Some(idempotency_key))) => {
+                let (record, lock) = scope.record(&idempotency_key);
                 let clone = self.inner.clone();
                 let service = mem::replace(&mut self.inner, clone);
                 let (options, policy) = (Arc::clone(&self.options), Arc::clone(&self.policy));

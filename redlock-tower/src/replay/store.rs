@@ -10,6 +10,9 @@ use std::{error::Error, fmt, time::Duration};
 pub trait ReplayStore: Clone + Send + Sync + 'static {
     /// Looks for a record; where there is none, notes that the holder of `token` is at work, for `ttl`.
     ///
+    /// The same token may come again, as the note is renewed. Token 0 is that of requests that run without a lock, where the
+    /// layer fails open and there is no quorum: any other one takes over from it.
+    ///
     /// Where a larger token is noted already the answer is [`Begun::Stale`] and nothing is written.
     ///
     /// # Errors
@@ -27,7 +30,7 @@ pub trait ReplayStore: Clone + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// When the store does not answer. The response goes out all the same.
+    /// When the store does not answer. It is asked again, for a second before the response goes out and for 30 s behind it.
     fn finish(
         &self,
         key: &str,

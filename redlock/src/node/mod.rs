@@ -41,6 +41,12 @@ pub(crate) use wake::{Rung, Waiting, Wakes};
 
 use crate::{clock::Instant, key::Key, random::unique};
 
+/// The address of one server that is not a node.
+#[cfg(feature = "http")]
+pub(crate) fn server(address: &str) -> Result<::redis::ConnectionInfo, redis::Wrong> {
+    redis::Target::one(address)
+}
+
 /// One request to a node, the same for each node of a round.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {

@@ -1,6 +1,7 @@
 //! `rediss://`: private authorities, client certificates, and what does not match.
 
 use redlock::{Builder, FaultKind, Redlock};
+use redlock_tower::replay::{Begun, RedisStore, ReplayStore as _};
 use tempfile::TempDir;
 use tests::{Cluster, Node, eventually};
 
@@ -183,4 +184,40 @@ async fn beside_plain_connections() {
     assert!(plain.try_lock(KEY).await.expect("an answer").is_none());
     drop(guard);
     let _ = plain.lock(KEY).ttl(LONG).await.expect("free again");
+}
+
+/// The store of the layer's first answers: over TLS, or an error that says why not.
+#[tokio::test]
+async fn f50_a_store_of_records() {
+    let authority = Authority::new("ours");
+    let Some((cluster, _dir)) = servers(1, &authority, "no").await else {
+        return;
+    };
+    let url = url(cluster.node(0));
+    let certificates = redis::TlsCertificates {
+        client_tls: None,
+        root_cert: Some(authority.pem.clone().into_bytes()),
+    };
+    let client = redis::Client::build_with_tls(url.as_str(), certificates).expect("a client");
+    let (trusting, strange) = (
+        RedisStore::from(client),
+        RedisStore::new(&url).expect("an address"),
+    );
+    let nodes = redlock::memory::Cluster::new(1).nodes();
+    let locks = Redlock::connect(nodes).await.expect("a node");
+    let token = locks.lock(KEY).await.expect("free").token();
+    for _ in 0..2 {
+        let begun = trusting
+            .begin("replay:1", token, LONG)
+            .await
+            .expect("trusted");
+        assert_eq!(begun, Begun::Fresh);
+        let error = strange
+            .begin("replay:1", token, LONG)
+            .await
+            .expect_err("no trust");
+        assert!(error.to_string().contains("certificate"), "{error}");
+        // A connection that went comes back, still over TLS.
+        cluster.node(0).restart_empty().await;
+    }
 }

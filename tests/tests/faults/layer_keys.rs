@@ -67,10 +67,10 @@ async fn f54_the_first_key_that_a_request_has() {
     let user = key_of(by(), &[("x-user-id", "ann"), ("cookie", "session=s")]).await;
     assert_eq!(user.unwrap(), "n:x-user-id=ann");
     let session = key_of(by(), &[("cookie", "session=s")]).await;
-    assert_eq!(session.unwrap(), "n:session=s");
+    assert_eq!(session.unwrap(), "n:or2:session=s");
     // an empty header is none
     let session = key_of(by(), &[("x-user-id", ""), ("cookie", "session=s")]).await;
-    assert_eq!(session.unwrap(), "n:session=s");
+    assert_eq!(session.unwrap(), "n:or2:session=s");
     assert_eq!(key_of(by(), &[]).await, None);
 }
 

@@ -4,6 +4,7 @@ mod answer;
 mod disconnect;
 mod lifetime;
 mod namespace;
+mod outage;
 mod request;
 mod scope;
 mod spelling;

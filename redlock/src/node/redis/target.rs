@@ -60,6 +60,16 @@ impl Target {
         })
     }
 
+    /// Of one server, and of none that is a cluster or watched by sentinels.
+    #[cfg(feature = "http")]
+    pub(in crate::node) fn one(address: &str) -> Result<ConnectionInfo, Wrong> {
+        match Self::parse(address, &Access::default())?.reach {
+            Reach::Server(server) => Ok(*server),
+            #[cfg(any(feature = "cluster", feature = "sentinel"))]
+            _ => Err("is not one server: write it as redis://host:6379".into()),
+        }
+    }
+
     #[cfg(not(feature = "cluster"))]
     fn cluster(_: &Url, _: &Login) -> Result<(Reach, String), Wrong> {
         Err("is a Redis Cluster: build redlock with its feature `cluster`".into())

@@ -1,9 +1,19 @@
 //! A client that gave up and tries again.
 
 use super::{DAY, SOON, by_user, locks};
-use axum::{Router, extract::Request, routing::post};
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::Request,
+    routing::post,
+};
+use futures_util::stream;
+use http::{HeaderMap, Response};
+use http_body::Frame;
+use http_body_util::{BodyExt as _, StreamBody};
 use redlock_tower::{KeyExtractor as _, OnDisconnect, RedlockLayer, key, replay::MemoryStore};
 use std::{
+    convert::Infallible,
     net::SocketAddr,
     sync::{
         Arc,
@@ -13,6 +23,7 @@ use std::{
 };
 use tests::eventually;
 use tokio::{net::TcpListener, sync::Semaphore};
+use tower::{Layer as _, Service, ServiceExt as _, service_fn};
 
 /// Charges in two steps, with a door between them.
 #[derive(Default)]
@@ -118,4 +129,61 @@ async fn f41_cancelling_is_a_choice() {
     assert!(gave_up.is_timeout(), "{gave_up}");
     eventually(SOON, async || till.gone.load(SeqCst) == 1).await;
     assert_eq!(till.charged.load(SeqCst), 0);
+}
+
+/// A gRPC call tells its success behind its answer, which nobody reads any more: its window opens all the same.
+#[tokio::test]
+async fn f41_the_window_of_a_grpc_call_opens_although_its_client_is_gone() {
+    for (status, then) in [("0", "6"), ("14", "14")] {
+        let layer = RedlockLayer::new(locks().await, key::header("x-user-id"))
+            .refuse()
+            .dedupe_for(Duration::from_secs(50))
+            .on_disconnect(OnDisconnect::Finish)
+            .grpc();
+        let (till, door) = (Arc::<Till>::default(), Arc::new(Semaphore::new(0)));
+        let service = layer.layer(calls(&till, &door, status));
+        let call = || super::submit("/shop.Shop/Pay", "1", "");
+        let first = tokio::spawn(service.clone().oneshot(call()));
+        eventually(SOON, async || till.begun.load(SeqCst) == 1).await;
+        first.abort();
+        assert!(first.await.unwrap_err().is_cancelled());
+        door.add_permits(10);
+        // busy for as long as the first is at work
+        eventually(SOON, async || {
+            let response = service.clone().oneshot(call()).await.unwrap();
+            let (head, body) = response.into_parts();
+            let trailers = body.collect().await.unwrap().trailers().cloned();
+            let told = head.headers.get("grpc-status").cloned();
+            let told = told.or_else(|| trailers?.get("grpc-status").cloned());
+            told.is_some_and(|told| told == then)
+        })
+        .await;
+    }
+}
+
+/// A gRPC service whose calls end with this status.
+fn calls(
+    till: &Arc<Till>,
+    door: &Arc<Semaphore>,
+    status: &'static str,
+) -> impl Service<Request, Response = Response<Body>, Error = Infallible, Future: Send>
++ Clone
++ Send
++ use<> {
+    let (till, door) = (Arc::clone(till), Arc::clone(door));
+    service_fn(move |_: Request| {
+        let (till, door) = (Arc::clone(&till), Arc::clone(&door));
+        async move {
+            till.begun.fetch_add(1, SeqCst);
+            door.acquire().await.unwrap().forget();
+            let trailers = [("grpc-status".parse().unwrap(), status.parse().unwrap())];
+            let frames = [
+                Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"paid"))),
+                Ok(Frame::trailers(HeaderMap::from_iter(trailers))),
+            ];
+            let body = Body::new(StreamBody::new(stream::iter(frames)));
+            let response = Response::builder().header("content-type", "application/grpc");
+            Ok(response.body(body).unwrap())
+        }
+    })
 }

@@ -152,3 +152,33 @@ async fn f40_an_idempotency_key_runs_once_in_every_disguise() {
         assert!(known && entered.load(SeqCst) == 1, "{shown}: {answer:?}");
     }
 }
+
+/// Around a gRPC server a layer that was not told so still keeps the calls of one user apart, all of them; and says it.
+#[tokio::test]
+async fn f40_a_layer_that_takes_grpc_for_a_route_says_so_once() {
+    let logs = tests::Logs::capture(tracing::level_filters::LevelFilter::WARN);
+    let answering =
+        || service_fn(async |_| Ok::<_, std::io::Error>(http::Response::new(Body::empty())));
+    let by_user = || key::header("x-user-id");
+    let call = |method: &str| {
+        let mut call = submit(&format!("/shop.Shop/{method}"), "1", "");
+        let kind = "application/grpc".parse().unwrap();
+        call.headers_mut().insert("content-type", kind);
+        call
+    };
+    let told = RedlockLayer::new(locks().await, by_user()).grpc();
+    let named = RedlockLayer::new(locks().await, by_user()).namespace("shop");
+    for layer in [told, named] {
+        layer.layer(answering()).oneshot(call("Pay")).await.unwrap();
+    }
+    assert_eq!(logs.text(), "");
+    let forgotten = RedlockLayer::new(locks().await, by_user());
+    let head = |method: &str| call(method).into_parts().0;
+    let pay = forgotten.key_of(&head("Pay")).await.unwrap();
+    assert_eq!(pay, forgotten.key_of(&head("Ship")).await.unwrap());
+    let service = forgotten.layer(answering());
+    for method in ["Pay", "Ship"] {
+        service.clone().oneshot(call(method)).await.unwrap();
+    }
+    assert_eq!(logs.text().matches(".grpc()").count(), 1, "{}", logs.text());
+}

@@ -113,3 +113,51 @@ async fn f52_a_body_over_a_limit_outside_is_413() {
     let broken = submit("/refunds", "2", Body::from_stream(broken));
     assert_eq!(send(&app, broken).await, (400, false));
 }
+
+/// In a nested router the path begins behind its prefix, so that `/` is many a resource.
+#[tokio::test]
+async fn f52_the_same_path_in_two_nested_routers_is_two() {
+    let store = MemoryStore::new();
+    let redlock = locks().await;
+    let part = |done: &'static str| {
+        let layer = RedlockLayer::new(redlock.clone(), by_user()).replay(store.clone(), DAY);
+        Router::new()
+            .route("/{id}", post(async move || done))
+            .layer(layer)
+    };
+    let app = Router::new()
+        .nest("/orders", part("ordered"))
+        .nest("/v1", Router::new().nest("/refunds", part("refunded")))
+        .nest_service("/gifts", part("given"));
+    assert_eq!(send(&app, submit("/orders/7", "1", "")).await, (200, false));
+    for other in ["/v1/refunds/7", "/gifts/7"] {
+        assert_eq!(
+            send(&app, submit(other, "1", "")).await,
+            (422, false),
+            "{other}"
+        );
+        assert_eq!(
+            send(&app, submit(other, other, "")).await,
+            (200, false),
+            "{other}"
+        );
+        assert_eq!(
+            send(&app, submit(other, other, "")).await,
+            (200, true),
+            "{other}"
+        );
+    }
+    assert_eq!(send(&app, submit("/orders/7", "1", "")).await, (200, true));
+}
+
+/// What a client says of a boundary costs the server no search of its own length.
+#[tokio::test]
+async fn f52_a_boundary_that_is_none_is_not_searched_for() {
+    let layer = RedlockLayer::new(locks().await, by_user()).replay(MemoryStore::new(), DAY);
+    let app = routes().layer(layer);
+    let long = "-".repeat(71);
+    assert_eq!(send(&app, form(&long, "5 EUR")).await, (200, false));
+    assert_eq!(send(&app, form(&long, "5 EUR")).await, (200, true));
+    let longer = "-".repeat(72);
+    assert_eq!(send(&app, form(&longer, "5 EUR")).await, (422, false));
+}

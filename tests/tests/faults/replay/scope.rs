@@ -104,3 +104,69 @@ async fn f42_a_layer_without_a_key_records_nothing_under_anothers_lock() {
         assert!(!again, "{user}");
     }
 }
+
+/// What else a caller can be.
+#[derive(Clone)]
+struct Machine(u64);
+
+#[derive(Clone)]
+struct Partner(u64);
+
+/// Callers of several kinds, each with numbers of its own: user 7 and machine 7 are two.
+#[tokio::test]
+async fn f42_alternatives_with_the_same_value_are_others() {
+    let user = || key::identity(key::extension(|user: &User| Some(user.0.clone())));
+    let machine = || key::identity(key::extension(|machine: &Machine| Some(machine.0)));
+    let partner = || key::identity(key::extension(|partner: &Partner| Some(partner.0)));
+    let to_the_left = user().or(machine()).or(partner());
+    let to_the_right = user().or(machine().or(partner()));
+    let boxed = user().boxed().or(machine().boxed()).boxed().or(partner());
+    let store = MemoryStore::new;
+    for app in [
+        account_of_any().layer(RedlockLayer::new(locks().await, to_the_left).replay(store(), DAY)),
+        account_of_any().layer(RedlockLayer::new(locks().await, to_the_right).replay(store(), DAY)),
+        account_of_any().layer(RedlockLayer::new(locks().await, boxed).replay(store(), DAY)),
+    ] {
+        for again in [false, true] {
+            for kind in ["user", "machine", "partner"] {
+                let mut request = submit("/", "1", "");
+                match kind {
+                    "user" => request
+                        .extensions_mut()
+                        .insert(User("7".to_owned()))
+                        .is_some(),
+                    "machine" => request.extensions_mut().insert(Machine(7)).is_some(),
+                    _ => request.extensions_mut().insert(Partner(7)).is_some(),
+                };
+                let answer = read(app.clone().oneshot(request).await.unwrap()).await;
+                assert_eq!((replayed(&answer), answer.text()), (again, kind.to_owned()));
+            }
+        }
+    }
+}
+
+fn account_of_any() -> Router {
+    let handler = async |request: Request| {
+        let of = request.extensions();
+        match (of.get::<User>(), of.get::<Machine>()) {
+            (Some(_), _) => "user",
+            (_, Some(_)) => "machine",
+            _ => "partner",
+        }
+    };
+    Router::new().route("/", post(handler))
+}
+
+/// A record is guarded by the token, so a layer that keeps answers has one, whatever the client's setting.
+#[tokio::test]
+async fn f42_a_client_without_fencing_keeps_answers_under_tokens() {
+    let nodes = redlock::memory::Cluster::new(3).nodes();
+    let redlock = redlock::Redlock::builder().nodes(nodes).fencing(false);
+    let redlock = redlock.connect().await.unwrap();
+    let handler = async |lock: redlock_tower::HeldLock| lock.token().to_string();
+    let by_user = key::identity(key::header("x-user-id"));
+    let layer = RedlockLayer::new(redlock, by_user).replay(MemoryStore::new(), DAY);
+    let app = Router::new().route("/", post(handler)).layer(layer);
+    let answer = read(app.oneshot(submit("/", "1", "")).await.unwrap()).await;
+    assert_ne!(answer.text(), "0");
+}

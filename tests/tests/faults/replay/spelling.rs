@@ -119,3 +119,29 @@ async fn app_path(requests: Vec<Request<Body>>) -> Vec<u16> {
     held.release().await.unwrap();
     statuses
 }
+
+/// What stands beside a session in its header takes no lock from it.
+#[tokio::test]
+async fn f47_a_cookie_beside_one_that_is_no_text_has_its_lock() {
+    let with = |cookie: &[u8]| {
+        let request = Request::post("/7").header("cookie", cookie);
+        request.body(Body::empty()).unwrap()
+    };
+    let others = [&b"sid=abc; name=Zo\xeb"[..], b"name=\xff; sid=abc"];
+    let others = others.iter().map(|cookie| with(cookie)).collect();
+    let statuses = against(key::cookie("sid"), with(b"sid=abc"), others).await;
+    assert_eq!(statuses, [409; 2]);
+}
+
+/// A handler reads bytes that are no UTF-8 as one replacement, whichever they are.
+#[tokio::test]
+async fn f47_a_query_has_the_locks_that_its_handler_can_tell_apart() {
+    let with = |query: &str| {
+        let request = Request::post(format!("/7?{query}"));
+        request.body(Body::empty()).unwrap()
+    };
+    let others = ["cart=a%FF", "cart=a%FE", "%63art=a%C3", "cart=a%EF%BF%BD"];
+    let others = others.iter().map(|query| with(query)).collect();
+    let statuses = against(key::query("cart"), with("cart=a%FF"), others).await;
+    assert_eq!(statuses, [409; 4]);
+}

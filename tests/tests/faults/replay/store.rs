@@ -68,3 +68,39 @@ async fn f50_one_connection_with_the_documented_rights() {
             .unwrap();
     }
 }
+
+/// Addresses of stores are read as those of nodes are: a user is logged in as itself or not at all, and what was mistyped is
+/// not shown.
+#[tokio::test]
+async fn f50_an_address_is_read_strictly_and_nothing_of_it_is_shown() {
+    let cluster = tests::Cluster::start(1).await;
+    let mut admin = admin(&cluster).await;
+    let mut create = redis::cmd("ACL");
+    create.arg(&["SETUSER", "records", "on", ">secret", "~*", "+@all"]);
+    create.query_async::<()>(&mut admin).await.unwrap();
+    let token = super::locks().await.lock("k").await.unwrap().token();
+    let url = |login: &str| {
+        cluster
+            .node(0)
+            .url()
+            .replace("redis://", &format!("redis://{login}"))
+    };
+    for (login, known) in [("records:secret@", true), ("records@", false), ("", true)] {
+        let store = RedisStore::new(&url(login)).unwrap();
+        let begun = within(SOON, store.begin("shop:replay:1", token, DAY)).await;
+        assert_eq!(begun.is_ok(), known, "{login}: {begun:?}");
+    }
+    for mistyped in [
+        "redis://:hun/ter2@h",
+        "redis://:hun#ter2@h",
+        "redis:/records:hunter2@h",
+        "records:hunter2@h",
+        "redis+cluster://h,i",
+        "redis://h/two",
+    ] {
+        let error = RedisStore::new(mistyped).unwrap_err();
+        let shown = format!("{error} {error:?}");
+        assert!(!shown.contains("ter2"), "{shown}");
+        assert!(shown.contains("redis://"), "{shown}");
+    }
+}

@@ -256,3 +256,19 @@ async fn f49_half_a_body_opens_no_window() {
         assert!(body.is_err());
     }
 }
+
+/// Of a layer around another one: what the inner one has recorded stands under the inner one's key only.
+#[tokio::test]
+async fn f43_the_record_of_a_layer_further_in_is_no_window_of_the_outer_one() {
+    let runs = Arc::new(AtomicUsize::new(0));
+    let inner = RedlockLayer::new(locks().await, by_user()).replay(MemoryStore::new(), DAY);
+    let outer = RedlockLayer::new(locks().await, key::header("x-user-id"))
+        .refuse()
+        .dedupe_for(WINDOW);
+    let app = answering(&runs).layer(inner).layer(outer);
+    for (key, status) in [("1", 200), ("2", 409), ("1", 409)] {
+        let answer = app.clone().oneshot(submit("/200", key, "")).await.unwrap();
+        assert_eq!(read(answer).await.status, status);
+    }
+    assert_eq!(runs.load(SeqCst), 1);
+}
