@@ -136,7 +136,7 @@ async fn f41_cancelling_is_a_choice() {
 async fn f41_the_window_of_a_grpc_call_opens_although_its_client_is_gone() {
     for (status, then) in [("0", "6"), ("14", "14")] {
         let layer = RedlockLayer::new(locks().await, key::header("x-user-id"))
-            .refuse()
+            .no_wait()
             .dedupe_for(Duration::from_secs(50))
             .on_disconnect(OnDisconnect::Finish)
             .grpc();

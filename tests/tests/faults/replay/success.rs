@@ -263,7 +263,7 @@ async fn f43_the_record_of_a_layer_further_in_is_no_window_of_the_outer_one() {
     let runs = Arc::new(AtomicUsize::new(0));
     let inner = RedlockLayer::new(locks().await, by_user()).replay(MemoryStore::new(), DAY);
     let outer = RedlockLayer::new(locks().await, key::header("x-user-id"))
-        .refuse()
+        .no_wait()
         .dedupe_for(WINDOW);
     let app = answering(&runs).layer(inner).layer(outer);
     for (key, status) in [("1", 200), ("2", 409), ("1", 409)] {
