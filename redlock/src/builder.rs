@@ -213,10 +213,8 @@ impl Builder {
             ));
         }
         #[cfg(feature = "tls")]
-        {
-            self.access.certificates.check()?;
-            self.access.certificates.begin();
-        }
+        self.access.certificates.check()?;
+        self.access.certificates.begin();
         let places = self.places()?;
         // What a namespace may hold is what a key may.
         Key::new(&self.namespace, "x").map_err(|_| {

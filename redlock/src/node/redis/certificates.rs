@@ -42,6 +42,21 @@ impl fmt::Debug for Certificates {
     }
 }
 
+impl Certificates {
+    /// For one more client: what another one has made of its certificates is not for this one.
+    pub(crate) fn begin(&mut self) {
+        let Self {
+            #[cfg(feature = "tls")]
+            config,
+            ..
+        } = self;
+        #[cfg(feature = "tls")]
+        {
+            *config = Arc::default();
+        }
+    }
+}
+
 #[cfg(feature = "tls")]
 impl Certificates {
     /// Tells now what could otherwise only be told when a node is first connected to.
@@ -69,11 +84,6 @@ impl Certificates {
             }
         }
         Ok(())
-    }
-
-    /// For one more client: what another one has made of its certificates is not for this one.
-    pub(crate) fn begin(&mut self) {
-        self.config = Arc::default();
     }
 
     /// Makes a stream one that is encrypted, to a server that proves to be `host`.

@@ -31,6 +31,10 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Socket for S {}
 /// How servers are reached.
 #[derive(Clone, Debug)]
 pub(super) struct Dialer {
+    #[cfg_attr(
+        not(feature = "tls"),
+        expect(dead_code, reason = "there is nobody to check")
+    )]
     pub(super) certificates: Certificates,
     /// The time that each step of connecting has.
     pub(super) limit: Duration,
