@@ -226,7 +226,9 @@ mod tests {
         let holder = Redlock::connect(near).await.expect("all up");
         let waiter = Redlock::connect(far.nodes()).await.expect("all up");
         let guard = holder.lock("k").await.expect("free");
-        let waiting = tokio::spawn(async move { waiter.lock("k").await });
+        // Longer than the lease: what is looked at is how the waiter hears of the release, not its last look.
+        let request = waiter.lock("k").wait(Duration::from_secs(60));
+        let waiting = tokio::spawn(async move { request.await });
         sleep(Duration::from_millis(500)).await;
         fault(&far);
         guard.release().await.expect("released");
