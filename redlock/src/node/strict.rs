@@ -54,7 +54,8 @@ impl Strict {
     pub(crate) fn outdated() -> Fault {
         Fault::unknown(
             FaultKind::Quarantined,
-            "it became the master by an election that this client has not heard of yet",
+            "it became the master by an election that this client has not heard of yet; if the sentinels forgot it \
+             (SENTINEL REMOVE, or others in their place), vouch for the node by Redlock::trust_nodes once no lock is held",
         )
     }
 
