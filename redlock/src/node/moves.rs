@@ -8,6 +8,7 @@
 //! is asked for again and again: see `shards`.
 
 use std::{
+    collections::BTreeSet,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -30,6 +31,34 @@ pub(crate) struct Server {
     pub(crate) epoch: u64,
 }
 
+/// Ends the id of a server in the record where the slot is on its way to another.
+const LEAVING: char = '>';
+
+impl Server {
+    /// In a record: the server that the slot is about to leave.
+    fn leaving(&self) -> Self {
+        Self {
+            id: format!("{}{LEAVING}", self.id).into(),
+            epoch: self.epoch,
+        }
+    }
+
+    fn is_leaving(&self) -> bool {
+        self.id.ends_with(LEAVING)
+    }
+}
+
+/// A look at the map.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look<'a> {
+    pub(crate) ranges: &'a [Range],
+    pub(crate) servers: &'a [Server],
+    /// Of each server that told it, by its id: which of its slots are on their way to another.
+    pub(crate) leaving: &'a [(String, Vec<u16>)],
+    pub(crate) asked: Instant,
+    pub(crate) now: Instant,
+}
+
 /// The first and the last slot of a range, and the place of its server.
 pub(crate) type Range = (u16, u16, usize);
 
@@ -37,7 +66,8 @@ pub(crate) type Range = (u16, u16, usize);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MoveGuard {
     pub(crate) time: Duration,
-    /// After so long without a map, a server may have been replaced, and its successor trusted, and have come back.
+    /// After so long without a map, slots may have gone to another server and have come back, without the keys that were
+    /// there: a server forgets them with the slot.
     pub(crate) absence: Duration,
 }
 
@@ -57,9 +87,11 @@ struct Known {
     owners: Owners,
     /// The same, of the time before the last moves whose guard time is not over.
     trusted: Owners,
+    /// The slots that are on their way to another server: some of their locks are there.
+    leaving: BTreeSet<u16>,
     /// Until when each slot has no vote; empty when none has moved lately.
     no_vote_until: Vec<Instant>,
-    /// When a map was seen last.
+    /// When the last map was asked for.
     seen: Option<Instant>,
 }
 
@@ -78,18 +110,18 @@ impl Moves {
     }
 
     /// Takes note of a map. Returns the slots that moved.
-    pub(crate) fn adopt(
-        &self,
-        ranges: &[Range],
-        servers: &[Server],
-        now: Instant,
-        guard: MoveGuard,
-    ) -> Vec<(u16, u16)> {
-        let moved = lock(&self.known).adopt(ranges, servers, now, guard);
+    pub(crate) fn adopt(&self, look: &Look<'_>, guard: MoveGuard) -> Vec<(u16, u16)> {
+        let moved = lock(&self.known).adopt(look, guard);
         if !moved.is_empty() {
-            self.latest.store(now.after(guard.time).micros(), Relaxed);
+            self.latest
+                .store(look.now.after(guard.time).micros(), Relaxed);
         }
         moved
+    }
+
+    /// Whether `slot` was on its way to another server when the map was seen last.
+    pub(crate) fn is_leaving(&self, slot: u16) -> bool {
+        lock(&self.known).leaving.contains(&slot)
     }
 
     /// What clients to come should know: whose the slots are that have a vote, and were those that have none.
@@ -134,13 +166,8 @@ impl Known {
         Some(until.saturating_since(now)).filter(|left| !left.is_zero())
     }
 
-    fn adopt(
-        &mut self,
-        ranges: &[Range],
-        servers: &[Server],
-        now: Instant,
-        guard: MoveGuard,
-    ) -> Vec<(u16, u16)> {
+    fn adopt(&mut self, look: &Look<'_>, guard: MoveGuard) -> Vec<(u16, u16)> {
+        let Look { asked, now, .. } = *look;
         if self.no_vote_until.iter().all(|until| *until <= now) {
             self.no_vote_until = Vec::new();
         }
@@ -148,19 +175,34 @@ impl Known {
         let absent = self
             .seen
             .is_some_and(|seen| now.saturating_since(seen) >= guard.absence);
-        self.seen = Some(now);
+        self.seen = Some(asked);
         let records = std::mem::take(&mut self.records);
         let mut owners = Owners::default();
         let mut moved: Vec<(u16, u16)> = Vec::new();
-        for (slot, server) in by_slot(ranges, servers) {
+        let mut leaving = BTreeSet::new();
+        for (slot, server) in by_slot(look.ranges, look.servers) {
+            let told = (look.leaving.iter()).find(|(id, _)| **id == *server.id);
+            let leaves = told.map(|(_, slots)| slots.contains(&slot));
+            let left = self.leaving.contains(&slot);
+            // A slot that does not leave after all lacks the locks that were granted where it was to go.
+            let stays = left && leaves == Some(false);
             let same = if new {
-                let agrees = |record: &Owners| record.of(slot) == Some(server);
+                let agrees = |record: &Owners| {
+                    let was = record.of(slot);
+                    was == Some(server) || leaves == Some(true) && was == Some(&server.leaving())
+                };
                 records.iter().all(agrees)
             } else {
                 let was = self.owners.of(slot);
-                was.is_some_and(|was| was.id == server.id && (was.epoch == server.epoch || !absent))
+                let is_same = |was: &Server| {
+                    was.id == server.id && (was.epoch == server.epoch || !absent) && !stays
+                };
+                was.is_some_and(is_same)
             };
             owners.give(slot, server);
+            if leaves.unwrap_or(left) {
+                leaving.insert(slot);
+            }
             match moved.last_mut() {
                 _ if same => {}
                 Some((_, last)) if last.checked_add(1) == Some(slot) => *last = slot,
@@ -176,6 +218,7 @@ impl Known {
             }
         }
         self.owners = owners;
+        self.leaving = leaving;
         if let Some(record) = records.into_iter().next() {
             self.trusted = record;
         }
@@ -197,8 +240,12 @@ impl Known {
                 Some(_) => self.trusted.of(slot),
                 None => self.owners.of(slot),
             };
-            if let Some(owner) = owner {
-                trusted.give(slot, owner);
+            match owner {
+                Some(owner) if self.leaving.contains(&slot) && !owner.is_leaving() => {
+                    trusted.give(slot, &owner.leaving());
+                }
+                Some(owner) => trusted.give(slot, owner),
+                None => {}
             }
         }
         self.trusted = trusted;
@@ -300,6 +347,29 @@ mod tests {
         }
     }
 
+    impl Moves {
+        fn look(&self, ranges: &[Range], servers: &[Server], now: Instant) -> Vec<(u16, u16)> {
+            self.look_at(ranges, servers, &[], now)
+        }
+
+        fn look_at(
+            &self,
+            ranges: &[Range],
+            servers: &[Server],
+            leaving: &[(String, Vec<u16>)],
+            now: Instant,
+        ) -> Vec<(u16, u16)> {
+            let look = Look {
+                ranges,
+                servers,
+                leaving,
+                asked: now,
+                now,
+            };
+            self.adopt(&look, GUARD)
+        }
+    }
+
     fn at(secs: u64) -> Instant {
         Instant::BEGINNING.after(Duration::from_secs(secs))
     }
@@ -309,11 +379,11 @@ mod tests {
         let moves = Moves::default();
         let servers = [server("a", 1), server("b", 2)];
         let all = [(0, 99, 0), (100, SLOTS - 1, 1)];
-        assert_eq!(moves.adopt(&all, &servers, at(1), GUARD), []);
+        assert_eq!(moves.look(&all, &servers, at(1)), []);
         assert_eq!(moves.no_vote(7, "a", at(1)), None);
         assert_eq!(moves.no_vote(7, "b", at(1)), Some(Duration::ZERO));
         let later = [(0, 49, 0), (50, SLOTS - 1, 1)];
-        assert_eq!(moves.adopt(&later, &servers, at(2), GUARD), [(50, 99)]);
+        assert_eq!(moves.look(&later, &servers, at(2)), [(50, 99)]);
         assert_eq!(moves.no_vote(49, "a", at(2)), None);
         assert_eq!(moves.no_vote(50, "b", at(3)), Some(Duration::from_secs(9)));
         assert_eq!(moves.no_vote(100, "b", at(3)), None);
@@ -326,15 +396,12 @@ mod tests {
         let moves = Moves::default();
         let servers = [server("a", 1), server("b", 2)];
         let all = [(0, 99, 0), (100, SLOTS - 1, 1)];
-        moves.adopt(&all, &servers, at(1), GUARD);
-        assert_eq!(moves.adopt(&all[1..], &servers[..], at(2), GUARD), []);
-        assert_eq!(moves.adopt(&all, &servers, at(3), GUARD), []);
+        moves.look(&all, &servers, at(1));
+        assert_eq!(moves.look(&all[1..], &servers[..], at(2)), []);
+        assert_eq!(moves.look(&all, &servers, at(3)), []);
+        assert_eq!(moves.look(&[(100, SLOTS - 1, 0)], &servers[1..], at(4)), []);
         assert_eq!(
-            moves.adopt(&[(100, SLOTS - 1, 0)], &servers[1..], at(4), GUARD),
-            []
-        );
-        assert_eq!(
-            moves.adopt(&[(0, SLOTS - 1, 0)], &servers[1..], at(5), GUARD),
+            moves.look(&[(0, SLOTS - 1, 0)], &servers[1..], at(5)),
             [(0, 99)]
         );
     }
@@ -343,13 +410,10 @@ mod tests {
     fn there_and_back_while_nobody_looked() {
         let moves = Moves::default();
         let all = [(0, SLOTS - 1, 0)];
-        moves.adopt(&all, &[server("a", 1)], at(1), GUARD);
-        assert_eq!(moves.adopt(&all, &[server("a", 3)], at(2), GUARD), []);
-        assert_eq!(
-            moves.adopt(&all, &[server("a", 5)], at(7), GUARD),
-            [(0, SLOTS - 1)]
-        );
-        assert_eq!(moves.adopt(&all, &[server("a", 5)], at(30), GUARD), []);
+        moves.look(&all, &[server("a", 1)], at(1));
+        assert_eq!(moves.look(&all, &[server("a", 3)], at(2)), []);
+        assert_eq!(moves.look(&all, &[server("a", 5)], at(7)), [(0, SLOTS - 1)]);
+        assert_eq!(moves.look(&all, &[server("a", 5)], at(30)), []);
     }
 
     #[test]
@@ -357,14 +421,14 @@ mod tests {
         let servers = [server("a", 1), server("b:7", 2)];
         let all = [(0, 99, 0), (100, SLOTS - 1, 1)];
         let before = Moves::default();
-        before.adopt(&all, &servers, at(1), GUARD);
+        before.look(&all, &servers, at(1));
         let record = before.record(at(1));
         assert_eq!(record, "0-99:a@1 100-16383:b:7@2");
 
         let later = [(0, 49, 0), (50, SLOTS - 1, 1)];
         let newcomer = Moves::default();
         newcomer.remember(std::slice::from_ref(&record));
-        assert_eq!(newcomer.adopt(&later, &servers, at(2), GUARD), [(50, 99)]);
+        assert_eq!(newcomer.look(&later, &servers, at(2)), [(50, 99)]);
         // What has no vote is not vouched for, until its guard time is over.
         assert_eq!(newcomer.record(at(3)), record);
         assert_eq!(newcomer.record(at(12)), "0-49:a@1 50-16383:b:7@2");
@@ -372,12 +436,37 @@ mod tests {
         let elected = [server("a", 1), server("b:7", 3)];
         let newcomer = Moves::default();
         newcomer.remember(&[record, "nonsense".to_owned()]);
-        assert_eq!(
-            newcomer.adopt(&all, &elected, at(2), GUARD),
-            [(100, SLOTS - 1)]
-        );
+        assert_eq!(newcomer.look(&all, &elected, at(2)), [(100, SLOTS - 1)]);
         let first = Moves::default();
         first.remember(&[]);
-        assert_eq!(first.adopt(&all, &servers, at(2), GUARD), []);
+        assert_eq!(first.look(&all, &servers, at(2)), []);
+    }
+
+    #[test]
+    fn a_slot_that_does_not_leave_after_all_has_no_vote() {
+        let servers = [server("a", 1), server("b", 2)];
+        let all = [(0, 99, 0), (100, SLOTS - 1, 1)];
+        let says = |slots: &[u16]| vec![("a".to_owned(), slots.to_vec())];
+        let moves = Moves::default();
+        assert_eq!(moves.look_at(&all, &servers, &says(&[]), at(1)), []);
+        assert_eq!(moves.look_at(&all, &servers, &says(&[7]), at(2)), []);
+        assert!(moves.is_leaving(7) && !moves.is_leaving(8));
+        let record = moves.record(at(2));
+        assert_eq!(record, "0-6:a@1 7-7:a>@1 8-99:a@1 100-16383:b@2");
+        // Its server is not heard for a while.
+        assert_eq!(moves.look(&all, &servers, at(3)), []);
+        assert!(moves.is_leaving(7));
+        assert_eq!(moves.look_at(&all, &servers, &says(&[]), at(4)), [(7, 7)]);
+        assert!(!moves.is_leaving(7));
+
+        let on_its_way = Moves::default();
+        on_its_way.remember(std::slice::from_ref(&record));
+        assert_eq!(on_its_way.look_at(&all, &servers, &says(&[7]), at(5)), []);
+        let newcomer = Moves::default();
+        newcomer.remember(&[record]);
+        assert_eq!(
+            newcomer.look_at(&all, &servers, &says(&[]), at(5)),
+            [(7, 7)]
+        );
     }
 }

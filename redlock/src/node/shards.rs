@@ -25,7 +25,7 @@ use super::{
     contact::Contact,
     lane::Lane,
     lanes::Lanes,
-    moves::MoveGuard,
+    moves::{Look, MoveGuard},
     redis::{Redirection, Slots, Surveyed, Surveyor, Target, redirection, slot_of},
 };
 use crate::{
@@ -110,10 +110,9 @@ impl Shards {
         runtime: &Handle,
     ) -> Self {
         let confirmed_for = guard_time::confirmed_for(nodes.skew);
-        let time = guard_time::after_a_move(nodes.max_ttl, nodes.skew);
         let guard = MoveGuard {
-            time,
-            absence: time.saturating_sub(confirmed_for),
+            time: guard_time::after_a_move(nodes.max_ttl, nodes.skew),
+            absence: confirmed_for,
         };
         let shared = Arc::new(Shared {
             clock: nodes.clock,
@@ -320,15 +319,19 @@ impl Shared {
         self.doubted.notify_one();
     }
 
-    /// Before the first map: asks the masters what other clients recorded of it.
-    async fn recall(&self, slots: &Slots, surveyor: &mut Surveyor) {
+    /// Before the first map that is believed: asks the masters what other clients recorded of it. Says whether they told.
+    async fn recall(&self, slots: &Slots, surveyor: &mut Surveyor) -> bool {
         let Some(nodes) = self.nodes.upgrade().filter(|_| self.trust.is_some()) else {
-            return;
+            return true;
         };
         let moves = &nodes.states[self.index].moves;
-        if moves.is_new() {
-            moves.remember(&surveyor.recall(slots, &nodes.namespace).await);
+        if !moves.is_new() {
+            return true;
         }
+        let records = surveyor.recall(slots, &nodes.namespace, self.timeout);
+        let records = records.await;
+        moves.remember(records.as_deref().unwrap_or_default());
+        records.is_some()
     }
 
     /// Records on the masters whose the slots are, for clients to come: when that has changed, and before it is forgotten.
@@ -347,10 +350,9 @@ impl Shared {
             *last == text && now.saturating_since(*at) < nodes.retention / 4
         };
         if !recorded.as_ref().is_some_and(fresh) {
-            surveyor
-                .record(slots, &nodes.namespace, &text, nodes.retention)
-                .await;
-            *recorded = Some((text, now));
+            let (namespace, retention) = (&nodes.namespace, nodes.retention);
+            let done = surveyor.record(slots, namespace, &text, retention, self.timeout);
+            *recorded = done.await.then_some((text, now));
         }
     }
 
@@ -366,20 +368,25 @@ impl Shared {
         }
         self.epoch.store(surveyed.epoch, Relaxed);
         let slots = &surveyed.slots;
-        if let Some((confirmed_for, guard)) = self.trust {
+        // What nobody confirms gives no votes, and says nothing of who has which slots.
+        if let Some((confirmed_for, guard)) = self.trust.filter(|_| surveyed.confirmed) {
             let state = &nodes.states[self.index];
-            let (ranges, masters) = (slots.ranges(), slots.masters());
-            let moved = state.moves.adopt(ranges, masters, self.clock.now(), guard);
+            let look = Look {
+                ranges: slots.ranges(),
+                servers: slots.masters(),
+                leaving: &surveyed.leaving,
+                asked,
+                now: self.clock.now(),
+            };
+            let moved = state.moves.adopt(&look, guard);
             if !moved.is_empty() {
                 tracing::warn!(
                     node = state.name(), slots = %listed(&moved), seconds = guard.time.as_secs(),
                     "slots moved to servers that may not know their locks: they have no vote for the guard time"
                 );
             }
-            if surveyed.confirmed {
-                let until = asked.after(confirmed_for).micros();
-                self.confirmed.store(until, Relaxed);
-            }
+            let until = asked.after(confirmed_for).micros();
+            self.confirmed.store(until, Relaxed);
         }
         self.adopt(slots.clone());
     }
@@ -465,8 +472,9 @@ impl Shared {
         nodes.states[self.index].moves.longest(self.clock.now())
     }
 
-    /// Why the yes of the server `id` to `call` is no vote, where it is none.
-    fn no_vote(&self, call: &Call, id: &str) -> Option<Fault> {
+    /// Why the yes of the server `id` to `call` is no vote, where it is none. `importing`: given by the server that the slot is
+    /// on its way to.
+    fn no_vote(&self, call: &Call, id: &str, importing: bool) -> Option<Fault> {
         let (_, guard) = self.trust?;
         if !call.what.needs_trust() {
             return None;
@@ -480,7 +488,13 @@ impl Shared {
                 "no majority of the cluster's masters confirmed lately who serves the key's slot",
             ));
         }
-        let left = nodes.states[self.index].moves.no_vote(slot, id, now)?;
+        let moves = &nodes.states[self.index].moves;
+        // A server that a slot leaves grants no new locks, unless the slot stays after all.
+        if !importing && matches!(call.what, What::Acquire { .. }) && moves.is_leaving(slot) {
+            self.doubted.notify_one();
+            return Some(Fault::moved(slot, guard.time));
+        }
+        let left = moves.no_vote(slot, id, now)?;
         Some(Fault::moved(
             slot,
             if left.is_zero() { guard.time } else { left },
@@ -545,8 +559,10 @@ async fn watch(shards: Weak<Shared>, mut surveyor: Surveyor, every: Duration) {
         };
         let asked = shared.clock.now();
         match surveyor.look(shared.timeout * STEPS).await {
-            Ok(surveyed) => {
-                shared.recall(&surveyed.slots, &mut surveyor).await;
+            Ok(mut surveyed) => {
+                if surveyed.confirmed {
+                    surveyed.confirmed = shared.recall(&surveyed.slots, &mut surveyor).await;
+                }
                 shared.surveyed(&surveyed, asked);
                 if surveyed.confirmed {
                     shared
@@ -666,7 +682,7 @@ impl Routed {
         let no_vote = self
             .shards
             .upgrade()
-            .and_then(|shards| shards.no_vote(self.op.ballot.call(), &self.id));
+            .and_then(|shards| shards.no_vote(self.op.ballot.call(), &self.id, self.importing));
         match no_vote {
             Some(fault) => Reply::Failed(of_server(self.server.name(), &fault)),
             None => reply,

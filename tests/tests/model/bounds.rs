@@ -343,8 +343,11 @@ pub(crate) const SLOT_MOVES: Moved = Moved {
     rule: MoveRule::Moves,
     first_sight: FirstSight::Record { epoch: true },
     confirmed: Some(1),
-    ttl: 2,
-    guard_time: 3,
+    absence: 1,
+    forgets: true,
+    apart: 2,
+    ttl: 3,
+    guard_time: 4,
     moves: 2,
 };
 
@@ -353,5 +356,7 @@ pub(crate) const MASTER_REPLACED: Moved = Moved {
     name: "a master that is replaced",
     rule: MoveRule::MarkedEpoch,
     first_sight: FirstSight::Trusts,
+    forgets: false,
+    apart: 0,
     ..SLOT_MOVES
 };

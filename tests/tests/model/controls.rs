@@ -260,6 +260,15 @@ fn f35_a_slot_that_goes_to_a_server_known_before() {
 }
 
 #[test]
+fn f35_a_slot_that_went_and_came_back_without_its_keys() {
+    let model = Moved {
+        absence: 2,
+        ..SLOT_MOVES
+    };
+    move_caught(model, "an absence in which the slot may go and come back");
+}
+
+#[test]
 fn f35_a_newcomer_that_trusts_whom_it_finds() {
     let model = Moved {
         first_sight: FirstSight::Trusts,

@@ -2,8 +2,8 @@
 //!
 //! One node is enough, since the votes of other nodes have nothing to do with the move. It has two servers, of which one
 //! serves the key at a time. A move takes no data along, and the server that is left keeps what it has, its process and
-//! its marker: it goes on answering whoever still asks it, and may be the next to serve. Exclusion only, so locks are
-//! plain keys with a ttl.
+//! its marker: it goes on answering whoever still asks it, and may be the next to serve. One of a cluster forgets its
+//! locks with the slot, once it knows of the move. Exclusion only, so locks are plain keys with a ttl.
 
 use stateright::{Model, Property};
 
@@ -42,6 +42,12 @@ pub(crate) struct Moved {
     pub(crate) first_sight: FirstSight,
     /// For how long a vote counts after the client asked who serves the key; `None` is for ever.
     pub(crate) confirmed: Option<u8>,
+    /// After more ticks than this without a look, a server that was elected since is not trusted.
+    pub(crate) absence: u8,
+    /// A server that was left forgets its locks, and refuses whoever asks, once it knows.
+    pub(crate) forgets: bool,
+    /// How many ticks lie between two moves at least.
+    pub(crate) apart: u8,
     pub(crate) ttl: u8,
     pub(crate) guard_time: u8,
     pub(crate) moves: u8,
@@ -55,6 +61,8 @@ struct Server {
     marker: u8,
     /// What is left of its quarantine.
     guard: u8,
+    /// It knows that it was left.
+    left: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -89,6 +97,8 @@ pub(crate) struct State {
     clients: [Client; 3],
     serving: u8,
     epoch: u8,
+    /// For how long there is no further move.
+    settling: u8,
     /// What clients recorded as known for long enough: server and epoch.
     record: (u8, u8),
 }
@@ -113,6 +123,8 @@ pub(crate) enum Action {
     },
     /// The other server takes over.
     Move,
+    /// The server that was left hears of it.
+    Learn,
     Tick,
 }
 
@@ -121,8 +133,8 @@ impl Moved {
         let (serving, epoch, record) = (state.serving, state.epoch, state.record);
         let me = &mut state.clients[client];
         let first = me.epoch == 0;
-        // Long enough for a server in between to have been trusted, which it may be for some time after it served.
-        let absent = me.since + self.confirmed.unwrap_or(0) >= self.guard_time;
+        // Long enough for the key to have gone and come back.
+        let absent = me.since > self.absence;
         let suspect = match self.rule {
             MoveRule::MarkedProcess | MoveRule::MarkedEpoch => false,
             _ if first => match self.first_sight {
@@ -146,6 +158,11 @@ impl Moved {
             return;
         };
         let server = &mut state.servers[usize::from(at)];
+        if server.left {
+            me.phase = Phase::Idle;
+            me.elapsed = 0;
+            return;
+        }
         let marked = match self.rule {
             MoveRule::MarkedProcess if server.marker == 0 => Some(true),
             MoveRule::MarkedEpoch if server.marker < epoch => Some(true),
@@ -192,6 +209,7 @@ impl Moved {
     }
 
     fn tick(&self, state: &mut State) {
+        state.settling = state.settling.saturating_sub(1);
         for server in &mut state.servers {
             server.timer = server.timer.saturating_sub(1);
             server.guard = server.guard.saturating_sub(1);
@@ -274,8 +292,11 @@ impl Model for Moved {
                 actions.push(Action::Record { client });
             }
         }
-        if state.epoch <= self.moves {
+        if state.epoch <= self.moves && state.settling == 0 {
             actions.push(Action::Move);
+        }
+        if self.forgets {
+            actions.push(Action::Learn);
         }
         actions.push(Action::Tick);
     }
@@ -296,7 +317,15 @@ impl Model for Moved {
             }
             Action::Move => {
                 state.serving = 1 - state.serving;
+                state.servers[usize::from(state.serving)].left = false;
                 state.epoch += 1;
+                state.settling = self.apart;
+            }
+            Action::Learn => {
+                state.servers[usize::from(1 - state.serving)] = Server {
+                    left: true,
+                    ..Server::default()
+                };
             }
             Action::Tick => self.tick(&mut state),
         }

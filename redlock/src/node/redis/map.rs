@@ -7,7 +7,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
-use redis::{ConnectionInfo, RedisError, Value};
+use redis::{ConnectionInfo, RedisError, ServerError, Value};
 use tokio::time::{Instant, timeout_at};
 
 use super::{
@@ -20,14 +20,14 @@ use crate::node::{Fault, FaultKind};
 
 /// How long the rest of the servers are waited for once the map is confirmed.
 const TOGETHER: Duration = Duration::from_millis(20);
-/// How long masters that have just answered are waited for again.
-const RECORDS: Duration = Duration::from_millis(100);
 
 /// Asks the servers of a cluster who has which slots.
 pub(in crate::node) struct Surveyor {
     target: Target,
     /// Connections that are kept, by the address of the server.
     wires: HashMap<String, Wire>,
+    /// Where each server answered last, by its id: the user may call it otherwise than the map does.
+    met: HashMap<String, String>,
     /// The masters of the last map.
     known: Vec<String>,
     /// The last map that was confirmed: a server that was cut off may have forgotten the others.
@@ -40,6 +40,8 @@ pub(in crate::node) struct Surveyed {
     pub(in crate::node) slots: Slots,
     pub(in crate::node) epoch: u64,
     pub(in crate::node) confirmed: bool,
+    /// Of each server that told it, by its id: which of its slots are on their way to another.
+    pub(in crate::node) leaving: Vec<(String, Vec<u16>)>,
 }
 
 /// What one server told.
@@ -49,6 +51,8 @@ struct Told {
     at: String,
     /// Its id, where it may be asked.
     by: Option<String>,
+    /// Which of its slots are on their way to another.
+    leaving: Vec<u16>,
     slots: Slots,
     /// How often the cluster has changed; 0 where it may not be asked.
     epoch: u64,
@@ -70,6 +74,7 @@ impl Surveyor {
         Self {
             target: target.clone(),
             wires: HashMap::new(),
+            met: HashMap::new(),
             known: Vec::new(),
             confirmed: Slots::default(),
         }
@@ -95,13 +100,18 @@ impl Surveyor {
             self.confirmed = slots.clone();
         }
         let (known, seeds) = (&self.known, self.target.seeds());
-        self.wires.retain(|at, _| {
+        let is_asked = |at: &String| {
             known.contains(at) || seeds.iter().any(|seed| name(seed.addr(), 0) == *at)
-        });
+        };
+        self.wires.retain(|at, _| is_asked(at));
+        self.met.retain(|_, at| is_asked(at));
+        let leaving = told.into_iter();
+        let leaving = leaving.filter_map(|told| Some((told.by?, told.leaving)));
         Ok(Surveyed {
             slots,
             epoch,
             confirmed,
+            leaving: leaving.collect(),
         })
     }
 
@@ -150,57 +160,75 @@ impl Surveyor {
         heard
     }
 
-    /// What clients before this one recorded on the masters, as far as these answer.
-    pub(in crate::node) async fn recall(&mut self, slots: &Slots, namespace: &str) -> Vec<String> {
+    /// What clients before this one recorded on the masters; `None` where no majority of them told it.
+    pub(in crate::node) async fn recall(
+        &mut self,
+        slots: &Slots,
+        namespace: &str,
+        within: Duration,
+    ) -> Option<Vec<String>> {
         let ask = |command: &mut resp::Command<'_>, key: &str| {
             command.args(["GET", key]);
         };
-        let replies = self.each_master(slots, namespace, ask).await;
-        let texts = replies.iter().map(decode::text);
-        texts.filter(|text| !text.is_empty()).collect()
+        let replies = self.each_master(slots, namespace, within, ask).await;
+        let texts = replies?.into_iter().map(|reply| decode::text(&reply));
+        Some(texts.filter(|text| !text.is_empty()).collect())
     }
 
-    /// Records `text` on the masters, for as long as a fence is remembered.
+    /// Records `text` on the masters, for as long as a fence is remembered. Says whether a majority of them did.
     pub(in crate::node) async fn record(
         &mut self,
         slots: &Slots,
         namespace: &str,
         text: &str,
         retention: Duration,
-    ) {
+        within: Duration,
+    ) -> bool {
         let retention = u64::try_from(retention.as_millis()).unwrap_or(u64::MAX);
         let ask = |command: &mut resp::Command<'_>, key: &str| {
             command.args(["SET", key, text, "PX"]).number(retention);
         };
-        self.each_master(slots, namespace, ask).await;
+        let replies = self.each_master(slots, namespace, within, ask).await;
+        replies.is_some()
     }
 
-    /// Sends a command about its record to each master that answered the last look, all at once.
+    /// Sends a command about its record to each master that answered the last look, all at once. The replies, if those
+    /// of a majority came; a user without the right to it counts as one, since asking again would not change that.
     async fn each_master(
         &mut self,
         slots: &Slots,
         namespace: &str,
+        within: Duration,
         write: impl Fn(&mut resp::Command<'_>, &str),
-    ) -> Vec<Value> {
+    ) -> Option<Vec<Value>> {
         let mut answers = FuturesUnordered::new();
-        for (place, server) in slots.servers().iter().enumerate() {
+        let masters = slots.masters().iter().zip(slots.servers());
+        for (place, (master, server)) in masters.enumerate() {
+            let at = self.met.get(&*master.id).unwrap_or(server).clone();
             let (Some(mut wire), Some(key)) =
-                (self.wires.remove(server), slots.record_of(place, namespace))
+                (self.wires.remove(&at), slots.record_of(place, namespace))
             else {
                 continue;
             };
             resp::command(wire.out(), |command| write(command, &key));
-            answers.push(async move { (server, wire.next().await.map(|reply| (wire, reply))) });
+            answers.push(async move { (at, wire.next().await.map(|reply| (wire, reply))) });
         }
-        let deadline = Instant::now() + RECORDS;
-        let mut replies = Vec::new();
-        while let Ok(Some((server, answer))) = timeout_at(deadline, answers.next()).await {
-            if let Ok((wire, reply)) = answer {
-                self.wires.insert(server.clone(), wire);
+        let (deadline, mut replies) = (Instant::now() + within, Vec::new());
+        let (mut until, majority) = (deadline, slots.servers().len() / 2 + 1);
+        while let Ok(Some((at, answer))) = timeout_at(until, answers.next()).await {
+            let Ok((wire, reply)) = answer else {
+                continue;
+            };
+            self.wires.insert(at, wire);
+            let failed = |error: &ServerError| error.code() != "NOPERM";
+            if !matches!(&reply, Value::ServerError(error) if failed(error)) {
                 replies.push(reply);
             }
+            if replies.len() >= majority {
+                until = deadline.min(Instant::now() + TOGETHER);
+            }
         }
-        replies
+        (replies.len() >= majority).then_some(replies)
     }
 
     /// Whether a majority of the masters of the best map were heard, and of those before it.
@@ -222,7 +250,11 @@ impl Surveyor {
     fn keep(&mut self, (by, answer): Answer) -> Result<Told, (FaultKind, String)> {
         let told = answer.and_then(|(wire, replies)| {
             self.wires.insert(by.clone(), wire);
-            Told::read(&by, replies)
+            let told = Told::read(&by, replies)?;
+            if let Some(id) = &told.by {
+                self.met.insert(id.clone(), by.clone());
+            }
+            Ok(told)
         });
         told.map_err(|fault| (fault.kind, format!("{by}: {fault}")))
     }
@@ -258,16 +290,21 @@ impl Told {
             ));
         }
         let nodes = decode::text(&nodes);
-        let mut myself = None;
-        for (id, flags, epoch) in nodes.lines().filter_map(node) {
+        let (mut myself, mut leaving) = (None, Vec::new());
+        for line in nodes.lines() {
+            let Some((id, flags, epoch)) = node(line) else {
+                continue;
+            };
             slots.elected(id, epoch);
             if flags.split(',').any(|flag| flag == "myself") {
                 myself = Some(id.to_owned());
+                leaving = line.split(' ').filter_map(on_its_way).collect();
             }
         }
         Ok(Self {
             at: by.to_owned(),
             by: myself,
+            leaving,
             slots,
             epoch: field(&about, "cluster_current_epoch")
                 .and_then(|epoch| epoch.parse().ok())
@@ -281,6 +318,12 @@ fn node(line: &str) -> Option<(&str, &str, u64)> {
     let mut words = line.split(' ');
     let (id, flags) = (words.next()?, words.nth(1)?);
     Some((id, flags, words.nth(3)?.parse().ok()?))
+}
+
+/// The slot in a word of `CLUSTER NODES` that says that it is on its way to another server: `[93->-id]`.
+fn on_its_way(word: &str) -> Option<u16> {
+    let (slot, _) = word.strip_prefix('[')?.split_once("->-")?;
+    slot.parse().ok()
 }
 
 /// A field of `CLUSTER INFO`.

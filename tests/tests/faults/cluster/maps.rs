@@ -3,36 +3,10 @@
 use std::time::Duration;
 
 use redlock::{NodeState, RestartGuard};
-use tests::proxy::{Flow, Proxy};
 use tests::sharded::{OF_SHARD, Sharded, about, id, tell};
 use tests::{eventually, within};
 
-use super::support::{BOUND, settings};
-
-/// Clients meet every server but the second one over a slow way: that one is nearest.
-async fn far_away(sharded: &Sharded) -> Vec<Proxy> {
-    let mut proxies = Vec::new();
-    for server in sharded.servers.nodes() {
-        if server.index() == 1 {
-            continue;
-        }
-        let proxy = Proxy::before(server).await;
-        proxy.set_both(Flow::delay(Duration::from_millis(30)));
-        let port = proxy.url().rsplit(':').next().unwrap().to_owned();
-        let mut set = redis::cmd("CONFIG");
-        set.arg("SET").arg("cluster-announce-port").arg(&port);
-        let () = server.ask(&set).await;
-        for other in sharded.servers.nodes() {
-            eventually(BOUND, async || {
-                let nodes: String = other.ask(redis::cmd("CLUSTER").arg("NODES")).await;
-                nodes.contains(&format!(":{port}@"))
-            })
-            .await;
-        }
-        proxies.push(proxy);
-    }
-    proxies
-}
+use super::support::{BOUND, far_away, settings};
 
 /// The second server knows nobody any more, so nobody can tell it that its replica has taken over.
 async fn cut_off(sharded: &Sharded, state: &str) {
@@ -58,7 +32,7 @@ async fn finds_the_successor(state: &str) {
     let Some(sharded) = Sharded::start(1).await else {
         return;
     };
-    let proxies = far_away(&sharded).await;
+    let proxies = far_away(&sharded, Duration::from_millis(30)).await;
     let near = sharded.url_by("", &[1]);
     let builder = settings(RestartGuard::Observed).node(near.clone());
     let one = builder.connect().await.expect("a cluster");

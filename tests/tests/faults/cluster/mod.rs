@@ -2,7 +2,9 @@
 
 mod maps;
 mod masters;
+mod newcomers;
 mod redirections;
+mod resharding;
 mod shards;
 mod slots;
 mod support;

@@ -7,7 +7,7 @@ use tests::{Cluster, eventually};
 use super::support::{BOUND, client, give, settings};
 
 /// Asks until the lock is granted, which must not be while `held` stands.
-async fn never_beside(held: &redlock::Guard, other: &Redlock, key: &str) {
+pub(super) async fn never_beside(held: &redlock::Guard, other: &Redlock, key: &str) {
     eventually(BOUND, async || match other.try_lock(key).await {
         Ok(Some(_)) => {
             assert!(held.is_lost(), "two holders");

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use redlock::{Builder, Redlock, RestartGuard};
+use tests::eventually;
+use tests::proxy::{Flow, Proxy};
 use tests::sharded::{Sharded, id, tell};
 
 /// A bound for all that a busy machine may delay.
@@ -37,4 +39,29 @@ pub(super) async fn slot_of(sharded: &Sharded, key: &str) -> u16 {
     let live = sharded.servers.live().next().expect("a server");
     live.ask(redis::cmd("CLUSTER").arg("KEYSLOT").arg(key))
         .await
+}
+
+/// Clients meet every server but the second one over a slow way: that one is nearest.
+pub(super) async fn far_away(sharded: &Sharded, delay: Duration) -> Vec<Proxy> {
+    let mut proxies = Vec::new();
+    for server in sharded.servers.nodes() {
+        if server.index() == 1 {
+            continue;
+        }
+        let proxy = Proxy::before(server).await;
+        proxy.set_both(Flow::delay(delay));
+        let port = proxy.url().rsplit(':').next().unwrap().to_owned();
+        let mut set = redis::cmd("CONFIG");
+        set.arg("SET").arg("cluster-announce-port").arg(&port);
+        let () = server.ask(&set).await;
+        for other in sharded.servers.nodes() {
+            eventually(BOUND, async || {
+                let nodes: String = other.ask(redis::cmd("CLUSTER").arg("NODES")).await;
+                nodes.contains(&format!(":{port}@"))
+            })
+            .await;
+        }
+        proxies.push(proxy);
+    }
+    proxies
 }

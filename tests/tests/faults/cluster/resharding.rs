@@ -1,0 +1,49 @@
+//! Slots that set out for another server and stay after all: some of their locks are where they were to go.
+
+use std::time::Duration;
+
+use redlock::RestartGuard;
+use tests::sharded::{OF_SHARD, Sharded, tell};
+
+use super::{
+    redirections::set_out,
+    slots::never_beside,
+    support::{client, settings, slot_of},
+};
+
+/// Resharding is called off, as `redis-cli --cluster fix` does too.
+async fn call_off(sharded: &Sharded, key: &str) {
+    let slot = slot_of(sharded, key).await.to_string();
+    for server in [1, 2] {
+        tell(sharded.shard(server), &["SETSLOT", &slot, "STABLE"]).await;
+    }
+}
+
+/// Nobody has the keys that were new meanwhile, and the map is what it was.
+#[tokio::test]
+async fn f35_a_slot_that_stays_after_all_has_no_vote() {
+    let Some(sharded) = Sharded::start(0).await else {
+        return;
+    };
+    let (one, other) = (
+        client(&sharded, RestartGuard::Observed).await,
+        client(&sharded, RestartGuard::Observed).await,
+    );
+    let key = OF_SHARD[1];
+    set_out(&sharded, key, sharded.shard(2)).await;
+    // The clients hear of it when they look at the map, several times within two seconds.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let held = one.lock(key).keep_alive(false).no_wait().await;
+    let held = held.expect("free, there");
+    call_off(&sharded, key).await;
+    let builder = settings(RestartGuard::Observed).node(sharded.url_by("", &[0, 1, 2]));
+    let late = builder.connect().await.expect("a cluster");
+    tokio::join!(
+        never_beside(&held, &other, key),
+        never_beside(&held, &late, key)
+    );
+    // Nothing else has lost its vote.
+    for key in [OF_SHARD[0], OF_SHARD[2]] {
+        let _free = other.try_lock(key).await.unwrap().expect("free");
+    }
+}
