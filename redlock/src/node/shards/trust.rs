@@ -1,0 +1,141 @@
+//! Whose votes count: the map is confirmed, and the slot has not moved lately.
+
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use super::super::{
+    Call, Fault, FaultKind, What,
+    moves::Look,
+    redis::{Slots, Surveyed, Surveyor, slot_of},
+};
+use super::Shared;
+use crate::clock::Instant;
+
+impl Shared {
+    /// Before the first map that is believed: asks the masters what other clients recorded of it. Says whether they told.
+    pub(super) async fn recall(&self, slots: &Slots, surveyor: &mut Surveyor) -> bool {
+        let Some(nodes) = self.nodes.upgrade().filter(|_| self.trust.is_some()) else {
+            return true;
+        };
+        let moves = &nodes.states[self.index].moves;
+        if !moves.is_new() {
+            return true;
+        }
+        let records = surveyor.recall(slots, &nodes.namespace, self.timeout);
+        let records = records.await;
+        moves.remember(records.as_deref().unwrap_or_default());
+        records.is_some()
+    }
+
+    /// Records on the masters whose the slots are, for clients to come: when that has changed, and before it is forgotten.
+    pub(super) async fn record(
+        &self,
+        slots: &Slots,
+        surveyor: &mut Surveyor,
+        recorded: &mut Option<(String, Instant)>,
+    ) {
+        let Some(nodes) = self.nodes.upgrade().filter(|_| self.trust.is_some()) else {
+            return;
+        };
+        let now = self.clock.now();
+        let text = nodes.states[self.index].moves.record(now);
+        let fresh = |(last, at): &(String, Instant)| {
+            *last == text && now.saturating_since(*at) < nodes.retention / 4
+        };
+        if !recorded.as_ref().is_some_and(fresh) {
+            let (namespace, retention) = (&nodes.namespace, nodes.retention);
+            let done = surveyor.record(slots, namespace, &text, retention, self.timeout);
+            *recorded = done.await.then_some((text, now));
+        }
+    }
+
+    /// Takes note of a map that was asked for at `asked`.
+    pub(super) fn surveyed(self: &Arc<Self>, surveyed: &Surveyed, asked: Instant) {
+        let Some(nodes) = self.nodes.upgrade() else {
+            return;
+        };
+        // A server that was cut off lately tells an older map, when nobody else can be asked.
+        let known = self.epoch.fetch_max(surveyed.epoch, Relaxed);
+        if surveyed.epoch < known && !surveyed.confirmed {
+            return;
+        }
+        self.epoch.store(surveyed.epoch, Relaxed);
+        let slots = &surveyed.slots;
+        // What nobody confirms gives no votes, and says nothing of who has which slots.
+        if let Some((confirmed_for, guard)) = self.trust.filter(|_| surveyed.confirmed) {
+            let state = &nodes.states[self.index];
+            let look = Look {
+                ranges: slots.ranges(),
+                servers: slots.masters(),
+                leaving: &surveyed.leaving,
+                asked,
+                now: self.clock.now(),
+            };
+            let moved = state.moves.adopt(&look, guard);
+            if !moved.is_empty() {
+                tracing::warn!(
+                    node = state.name(), slots = %listed(&moved), seconds = guard.time.as_secs(),
+                    "slots moved to servers that may not know their locks: they have no vote for the guard time"
+                );
+            }
+            let until = asked.after(confirmed_for).micros();
+            self.confirmed.store(until, Relaxed);
+        }
+        self.adopt(slots.clone());
+    }
+
+    /// For how long some slot has no vote since it moved.
+    pub(super) fn moved_lately(&self) -> Option<Duration> {
+        self.trust?;
+        let nodes = self.nodes.upgrade()?;
+        nodes.states[self.index].moves.longest(self.clock.now())
+    }
+
+    /// Why the yes of the server `id` to `call` is no vote, where it is none. `importing`: given by the server that the slot is
+    /// on its way to.
+    pub(super) fn no_vote(&self, call: &Call, id: &str, importing: bool) -> Option<Fault> {
+        let (_, guard) = self.trust?;
+        if !call.what.needs_trust() {
+            return None;
+        }
+        let nodes = self.nodes.upgrade()?;
+        let (slot, now) = (slot_of(call.key.lock()), self.clock.now());
+        if self.confirmed.load(Relaxed) < now.micros() {
+            self.doubted.notify_one();
+            return Some(Fault::unknown(
+                FaultKind::Unreachable,
+                "no majority of the cluster's masters confirmed lately who serves the key's slot",
+            ));
+        }
+        let moves = &nodes.states[self.index].moves;
+        // A server that a slot leaves grants no new locks, unless the slot stays after all.
+        if !importing && matches!(call.what, What::Acquire { .. }) && moves.is_leaving(slot) {
+            self.doubted.notify_one();
+            return Some(Fault::moved(slot, guard.time));
+        }
+        let left = moves.no_vote(slot, id, now)?;
+        Some(Fault::moved(
+            slot,
+            if left.is_zero() { guard.time } else { left },
+        ))
+    }
+}
+
+/// `7, 100-5460`: the first ranges.
+fn listed(ranges: &[(u16, u16)]) -> String {
+    const MOST: usize = 8;
+    let shown = ranges
+        .iter()
+        .take(MOST)
+        .map(|(first, last)| match first == last {
+            true => first.to_string(),
+            false => format!("{first}-{last}"),
+        });
+    let mut text = shown.collect::<Vec<_>>().join(", ");
+    if ranges.len() > MOST {
+        text.push_str(", …");
+    }
+    text
+}
