@@ -467,6 +467,7 @@ async fn serve(shared: &Shared, link: Link, unanswered: Sent) -> Option<End> {
         taken: Vec::new(),
         again: Sent::default(),
         sent: Sent::default(),
+        unknown: false,
         since: now,
         heard: now,
         doubt: shared.timeout / 2,
@@ -500,6 +501,8 @@ struct Serving<'a> {
     again: Sent,
     /// What waits for its answer, in the order of sending.
     sent: Sent,
+    /// Some of both may be asked once more since the server did not know their script.
+    unknown: bool,
     /// Since when the server has said nothing, while it is asked something.
     since: Instant,
     /// When it said something last.
@@ -841,6 +844,22 @@ impl<'a> Serving<'a> {
         Ok(true)
     }
 
+    /// Whether what ended a hold of the key before `op` will be carried out behind it: its script was unknown. Then the
+    /// holder is no longer one, and `op` is asked once more behind that.
+    fn is_overtaken(&mut self, op: &Op) -> bool {
+        if !self.unknown {
+            return false;
+        }
+        let key = &op.ballot.call().key;
+        let asked = self.again.asked().chain(self.sent.asked());
+        let mut by_source = asked.filter(|asked| asked.step.is_by_source()).peekable();
+        self.unknown = by_source.peek().is_some();
+        by_source.any(|before| {
+            let call = before.op.ballot.call();
+            call.what.ends_a_hold() && call.key == *key
+        })
+    }
+
     /// Hands an answer to its round. The error: why the connection should be made anew.
     fn deliver(
         &mut self,
@@ -866,8 +885,15 @@ impl<'a> Serving<'a> {
                 return Ok(());
             }
         };
-        let reply = match Link::understand(op.ballot.call(), step, said) {
+        let answer = Link::understand(op.ballot.call(), step, said);
+        if answer.tells_a_holder() && self.is_overtaken(&op) {
+            let step = first_step(&op);
+            self.again.push(Asked { op, step, again });
+            return Ok(());
+        }
+        let reply = match answer {
             Answer::Next(step) => {
+                self.unknown |= step.is_by_source();
                 self.again.push(Asked { op, step, again });
                 return Ok(());
             }

@@ -116,6 +116,11 @@ impl What {
         matches!(self, Self::Release { .. } | Self::Settle { .. })
     }
 
+    /// Whether the key has another holder afterwards, or none.
+    pub(crate) fn ends_a_hold(&self) -> bool {
+        self.must_arrive() || matches!(self, Self::Force { .. })
+    }
+
     /// What is to be sent instead of a release that is `now` still undelivered, if it is something else: a cool-down is
     /// shorter by then, or over.
     pub(crate) fn later(&self, now: Instant) -> Option<Self> {

@@ -50,6 +50,11 @@ impl Sent {
         self.0.append(&mut later.0);
     }
 
+    /// The operations, in their order.
+    pub(super) fn asked(&self) -> impl Iterator<Item = &Asked> {
+        self.0.iter().flatten()
+    }
+
     /// Takes the operations out, in their order.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = Asked> {
         self.0.drain(..).flatten()

@@ -44,6 +44,11 @@ impl Step {
         matches!(self, Self::Importing | Self::ImportingAskLeft)
     }
 
+    /// Whether the server has said that it does not know the script.
+    pub(in crate::node) fn is_by_source(self) -> bool {
+        matches!(self, Self::BySource | Self::AskLeftBySource)
+    }
+
     pub(super) fn asks_left(self) -> bool {
         matches!(
             self,
@@ -59,6 +64,17 @@ pub(in crate::node) enum Answer {
     Saw(Sight),
     /// Ask on.
     Next(Step),
+}
+
+impl Answer {
+    /// Whether somebody holds the key, or a plain `SET NX` was refused.
+    pub(in crate::node) fn tells_a_holder(&self) -> bool {
+        match self {
+            Self::Vote(reply) => matches!(reply, Reply::Held { .. }),
+            Self::Saw(sight) => sight.owner.is_some(),
+            Self::Next(step) => step.asks_left(),
+        }
+    }
 }
 
 pub(super) fn answer(call: &Call, step: Step, said: &Value) -> Answer {

@@ -4,6 +4,7 @@ mod errors;
 mod late;
 mod load;
 mod runtimes;
+mod unknown_scripts;
 
 use std::time::Duration;
 
