@@ -2,10 +2,10 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
-use syn::{Ident, Type};
+use syn::Type;
 
 use crate::attr::Args;
-use crate::captures::Owned;
+use crate::captures::{Argument, Owned};
 use crate::function::{Core, Function};
 use crate::returns::output_span;
 use crate::tokens::{here, local, local_at, rename_self, without_impl};
@@ -36,7 +36,7 @@ pub(crate) fn statements(
     let dedupe = args.dedupe_for.as_ref().map(|_| {
         let window = local("window");
         let success = match (&args.success, &core.receiver) {
-            (None, _) => success(core, krate),
+            (None, _) => success(function, core, krate),
             (Some(given), None) => quote!(#given),
             (Some(given), Some(receiver)) => rename_self(quote!(#given), receiver),
         };
@@ -62,46 +62,57 @@ fn block(args: &Args, function: &Function, core: &Core) -> TokenStream {
     let span = output_span(function, core);
     let value = local_at("value", span);
     let captured = Owned::of(args, function, core);
-    let (owned, used) = (owned(&captured.names), used(&captured.used));
+    let (owned, unused) = (owned(&captured.names), &captured.unused);
+    // The compiler finds these unused, where they stand and in its own words.
+    let unused = (!unused.is_empty()).then(|| quote!(let _ = |#(#unused: ()),*| {};));
     // Never taken; it tells the type of the block before its first `?` or `return`, and so a wrong
     // one is reported where the user wrote it.
     let edge = quote_spanned! {here(span)=>
         if let ::core::option::Option::Some(#value) = ::core::option::Option::None::<#output> {
             return #value;
-            #owned
         }
     };
-    quote!(async move { #edge #used #statements })
+    quote!(async move { #edge #owned #unused #statements })
 }
 
-/// Names what the body is to own, where no lint takes it for a use: so that arguments which the body does not name are
-/// dropped with it, under the lock and in their order, as in any function.
-fn owned(names: &[Ident]) -> Option<TokenStream> {
-    (!names.is_empty()).then(|| {
-        quote! {
-            #[allow(unreachable_code)]
-            {
-                let _ = (#(&#names,)*);
-            }
-        }
-    })
-}
-
-fn used(names: &[Ident]) -> Option<TokenStream> {
-    (!names.is_empty()).then(|| quote!(let _ = (#(&#names,)*);))
+/// Names what the body is to own: so that arguments which it does not name are dropped with it, under the lock and in
+/// their order, as in any function.
+///
+/// An argument that may not be there has a statement of its own, which is not there either.
+fn owned(arguments: &[Argument]) -> Option<TokenStream> {
+    if arguments.is_empty() {
+        return None;
+    }
+    let there = |argument: &Argument| argument.cfg.is_empty();
+    let statements = arguments
+        .chunk_by(|a, b| there(a) && there(b))
+        .map(|chunk| {
+            let names = chunk.iter().map(|argument| &argument.name);
+            let cfg = chunk.iter().flat_map(|argument| &argument.cfg);
+            let marked = |argument: &Argument| argument.name.to_string().starts_with('_');
+            let allow = chunk
+                .iter()
+                .any(marked)
+                .then(|| quote!(#[allow(clippy::used_underscore_binding)]));
+            quote!(#(#cfg)* #allow let _ = (#(&#names,)*);)
+        });
+    Some(statements.collect())
 }
 
 /// Whether a value of the body is a success: `Ok`, an HTTP status below 400, or anything that is neither.
-fn success(core: &Core, krate: &TokenStream) -> TokenStream {
+fn success(function: &Function, core: &Core, krate: &TokenStream) -> TokenStream {
     let output = without_impl(&core.output);
     let value = local("value");
     let typed = match output {
         Type::Infer(_) => quote!(#value),
         output => quote!(#value: &#output),
     };
-    quote! {|#typed| {
+    let span = here(output_span(function, core));
+    quote_spanned! {span=> |#typed| {
         #[allow(unused_imports)]
-        use #krate::__private::{AnySuccess as _, PlainReply as _, ResultOfAny as _, ResultOfReply as _};
-        (&&&&#krate::__private::Returned(#value)).__redlock_success()
+        use #krate::__private::{
+            AnySuccess as _, PlainReply as _, PlainSuccess as _, ResultOfAny as _, ResultOfReply as _,
+        };
+        (&&&&&#krate::__private::Returned(#value)).__redlock_success()
     }}
 }

@@ -7,7 +7,8 @@ use quote::ToTokens as _;
 use syn::visit::Visit;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Attribute, FnArg, Ident, Pat, PatIdent, PatReference, PatWild, ReceiverKind, Signature, Type,
+    Attribute, FnArg, Ident, Pat, PatIdent, PatOr, PatReference, PatWild, ReceiverKind, Signature,
+    Type,
 };
 
 use crate::attr::Args;
@@ -18,48 +19,49 @@ use crate::tokens::local;
 /// What the body is made to own.
 pub(crate) struct Owned {
     /// The last argument first: in this order they are dropped.
-    pub(crate) names: Vec<Ident>,
-    /// Those that count as used in the body, so that no lint finds them owned in vain: the options use them, or they are
-    /// parts of an argument, for which the compiler would give two warnings for one.
-    pub(crate) used: Vec<Ident>,
+    pub(crate) names: Vec<Argument>,
+    /// Those that nobody names: what owns them hides that from the compiler, so it is told in another way.
+    pub(crate) unused: Vec<Ident>,
+}
+
+/// A name that an argument binds, where there is one under the `#[cfg]` that stands on it.
+#[derive(Clone)]
+pub(crate) struct Argument {
+    pub(crate) name: Ident,
+    pub(crate) cfg: Vec<Attribute>,
+    /// Whether it may be unused without a word: a lint level or a `cfg` stands on it.
+    allowed: bool,
 }
 
 impl Owned {
     pub(crate) fn of(args: &Args, function: &Function, core: &Core) -> Self {
-        let (names, options) = (names(args, function, core), args.names());
-        let whole = whole(&function.sig);
-        let is_used = |name: &&Ident| {
-            let name = name.to_string();
-            options.contains(&name) || !whole.contains(&name)
+        let names = names(args, function, core);
+        let mut named = args.names();
+        names_in(core.statements.clone(), &mut named);
+        let is_unused = |argument: &&Argument| {
+            let name = argument.name.to_string();
+            !argument.allowed && !name.starts_with('_') && name != "self" && !named.contains(&name)
+        };
+        let unused = match core.form() {
+            Form::AsyncFn => names.iter().filter(is_unused),
+            _ => [].iter().filter(is_unused),
         };
         Self {
-            used: names.iter().filter(is_used).cloned().collect(),
+            unused: unused.map(|argument| argument.name.clone()).collect(),
             names,
         }
     }
 }
 
-/// The arguments that are not taken apart.
-fn whole(signature: &Signature) -> BTreeSet<String> {
-    let name = |input: &FnArg| match input {
-        FnArg::Receiver(_) => Some("self".to_owned()),
-        FnArg::Typed(typed) => match &*typed.pat {
-            Pat::Ident(pat) => Some(pat.ident.to_string()),
-            _ => None,
-        },
-    };
-    signature.inputs.iter().filter_map(name).collect()
-}
-
-fn names(args: &Args, function: &Function, core: &Core) -> Vec<Ident> {
+fn names(args: &Args, function: &Function, core: &Core) -> Vec<Argument> {
     let mut names = match core.form() {
         Form::AsyncFn => arguments(&function.sig),
-        Form::AsyncTrait => bound(&core.bindings),
+        Form::AsyncTrait => bound(&core.bindings, &[], false),
         // The user's block owns what it names, and nothing else: what the options name on top of that is theirs.
         Form::Future { owns: true } => {
             let named = args.names();
             let mut names = arguments(&function.sig);
-            names.retain(|name| named.contains(&name.to_string()));
+            names.retain(|argument| named.contains(&argument.name.to_string()));
             names
         }
         Form::Future { owns: false } => Vec::new(),
@@ -69,27 +71,43 @@ fn names(args: &Args, function: &Function, core: &Core) -> Vec<Ident> {
         let mut used = BTreeSet::new();
         names_in(make.to_token_stream(), &mut used);
         let renamed = |name: &Ident| core.receiver.as_ref() == Some(name) && used.contains("self");
-        names.retain(|name| !used.contains(&name.to_string()) && !renamed(name));
+        names.retain(|Argument { name, .. }| !used.contains(&name.to_string()) && !renamed(name));
     }
     names.reverse();
     names
 }
 
 /// The names that are bound by value, as far as dropping them does something.
-fn arguments(signature: &Signature) -> Vec<Ident> {
-    let mut names = Bound::default();
+fn arguments(signature: &Signature) -> Vec<Argument> {
+    let mut names = Vec::new();
     for input in &signature.inputs {
         match input {
             FnArg::Receiver(receiver) if is_owned(&receiver.kind) => {
-                names.0.push(receiver.self_token.into());
+                names.push(Argument {
+                    name: receiver.self_token.into(),
+                    cfg: Vec::new(),
+                    allowed: false,
+                });
             }
-            FnArg::Typed(typed) if !is_plain(&typed.ty) => {
-                names.visit_pat(&typed.pat);
+            // An expectation of a lint is met where it stands, by an argument that nobody names.
+            FnArg::Typed(typed) if !is_plain(&typed.ty) && !has(&typed.attrs, &["expect"]) => {
+                let is_cfg = |attr: &&Attribute| is_one(attr, &["cfg", "cfg_attr"]);
+                let cfg: Vec<_> = typed.attrs.iter().filter(is_cfg).cloned().collect();
+                let allowed = has(&typed.attrs, &["allow", "cfg", "cfg_attr"]);
+                names.extend(bound([&*typed.pat], &cfg, allowed));
             }
             _ => {}
         }
     }
-    names.0
+    names
+}
+
+fn has(attrs: &[Attribute], names: &[&str]) -> bool {
+    attrs.iter().any(|attr| is_one(attr, names))
+}
+
+fn is_one(attr: &Attribute, names: &[&str]) -> bool {
+    names.iter().any(|name| attr.path().is_ident(name))
 }
 
 /// References and numbers: nothing happens when they are dropped. To own them in vain would be a lint of its own.
@@ -113,12 +131,21 @@ fn is_owned(receiver: &ReceiverKind) -> bool {
     }
 }
 
-fn bound(patterns: &[Pat]) -> Vec<Ident> {
+fn bound<'a>(
+    patterns: impl IntoIterator<Item = &'a Pat>,
+    cfg: &[Attribute],
+    allowed: bool,
+) -> Vec<Argument> {
     let mut names = Bound::default();
     for pattern in patterns {
         names.visit_pat(pattern);
     }
-    names.0
+    let argument = |name| Argument {
+        name,
+        cfg: cfg.to_vec(),
+        allowed,
+    };
+    names.0.into_iter().map(argument).collect()
 }
 
 #[derive(Default)]
@@ -176,6 +203,12 @@ pub(crate) fn name_wildcards(signature: &mut Signature, attrs: &[Attribute]) {
 
         // Nothing can be moved out from behind a reference.
         fn visit_pat_reference_mut(&mut self, _: &mut PatReference) {}
+
+        // Nor out of what has a name as a whole, which the body owns already.
+        fn visit_pat_ident_mut(&mut self, _: &mut PatIdent) {}
+
+        // Each alternative would have to bind the same names.
+        fn visit_pat_or_mut(&mut self, _: &mut PatOr) {}
     }
     if !attrs.iter().all(is_inert) {
         return;

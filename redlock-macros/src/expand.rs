@@ -2,15 +2,15 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
-use syn::Type;
 use syn::spanned::Spanned as _;
+use syn::{Ident, Type};
 
 use crate::attr::Args;
 use crate::errors::Errors;
 use crate::function::{Core, Form, Function};
 use crate::params::Params;
 use crate::tokens::at;
-use crate::{body, request, returns};
+use crate::{body, hints, manifest, request, returns};
 
 /// The attribute as a function over tokens, so that it can be looked at outside of the compiler.
 pub(crate) fn attribute(args: TokenStream, item: &TokenStream) -> TokenStream {
@@ -72,14 +72,19 @@ fn check(args: &Args, function: &Function, core: Option<&Core>) -> syn::Result<(
 fn body(args: &Args, function: &Function, core: &Core) -> Option<TokenStream> {
     let krate = match &args.krate {
         Some(path) => quote!(#path),
-        None => quote!(::redlock),
+        None => {
+            let name = manifest::renamed().unwrap_or_else(|| "redlock".into());
+            let name = Ident::new(&name, Span::call_site());
+            quote!(::#name)
+        }
     };
     // Not a lint's business, wherever the user wrote the path.
     let krate = &at(Span::call_site(), krate);
     let request = request::statements(args, function, core, krate)?;
     let body = body::statements(args, function, core, krate);
     let finish = returns::finish(args, function, core, krate);
-    let tokens = quote!(#request #body #finish);
+    let hints = hints::statements(args, function, core);
+    let tokens = quote!(#hints #request #body #finish);
     Some(tokens)
 }
 

@@ -92,6 +92,12 @@ impl Template {
         })
     }
 
+    /// Where it stands, if it is the same for all arguments.
+    pub(crate) fn plain(&self) -> Option<Span> {
+        let is_text = |piece: &Piece| matches!(piece, Piece::Text(_));
+        self.pieces.iter().all(is_text).then_some(self.span)
+    }
+
     pub(crate) fn check(&self, function: &Ident, params: &Params) -> syn::Result<()> {
         for piece in &self.pieces {
             if let Some(name) = params.named_in(piece.text()) {

@@ -2,17 +2,18 @@
 
 use std::time::Duration;
 
-use proc_macro2::{Literal, TokenStream};
+use proc_macro2::{Literal, Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
+use syn::spanned::Spanned as _;
 use syn::{Expr, ExprLit, Ident, Lit, LitBool, Token};
 
 use crate::{duration, peel, suggest};
 
 /// A length of time: known now, or a `Duration` expression.
 pub(crate) enum Time {
-    Literal(Duration),
+    Literal(Duration, Span),
     Expr(Expr),
 }
 
@@ -62,7 +63,7 @@ impl Time {
         if let Some(message) = beyond(&name.to_string(), length) {
             return Err(syn::Error::new_spanned(&literal, message));
         }
-        Ok(Self::Literal(length))
+        Ok(Self::Literal(length, literal.span()))
     }
 }
 
@@ -70,11 +71,11 @@ impl ToTokens for Time {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         tokens.extend(match self {
             Self::Expr(expr) => expr.to_token_stream(),
-            Self::Literal(length) if length.subsec_nanos() == 0 => {
+            Self::Literal(length, _) if length.subsec_nanos() == 0 => {
                 let seconds = Literal::u64_unsuffixed(length.as_secs());
                 quote!(::core::time::Duration::from_secs(#seconds))
             }
-            Self::Literal(length) => {
+            Self::Literal(length, _) => {
                 // Read from whole milliseconds in a u64, so nothing is cut off.
                 let millis = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
                 let millis = Literal::u64_unsuffixed(millis);

@@ -5,12 +5,12 @@ use std::{fmt, sync::Arc};
 use crate::{
     all::LockAllRequest,
     builder::Builder,
-    core::{Core, in_runtime},
+    core::Core,
     error::Result,
     guard::Guard,
     health::{self, NodeHealth},
     look::{self, Holder},
-    node::NodeAddress,
+    node::{NodeAddress, timeout},
     request::LockRequest,
     service::Service,
 };
@@ -184,9 +184,7 @@ impl Redlock {
         let core = self.core();
         core.close();
         let bound = core.nodes.timeout.saturating_mul(2);
-        if in_runtime().is_ok() {
-            let _ = tokio::time::timeout(bound, core.tracker.drained()).await;
-        }
+        let _ = timeout(bound, core.tracker.drained()).await;
         let undelivered = core.tracker.count();
         if undelivered > 0 {
             tracing::warn!(

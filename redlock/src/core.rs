@@ -87,7 +87,7 @@ pub(crate) fn in_runtime() -> Result<()> {
 
 fn no_runtime() -> Error {
     Error::invalid_config(
-        "no tokio runtime: locks are awaited inside of one, with its time enabled. A lock that ends outside of one is \
-         released by the next runtime that uses the client",
+        "no tokio runtime with timers and sockets: locks are awaited inside of one, built with `enable_all`. A lock that ends \
+         outside of one is released by the next runtime that uses the client",
     )
 }

@@ -133,12 +133,19 @@ impl Guard {
     ///
     /// # Errors
     /// As [`release`](Self::release); on [`is_no_quorum`](Error::is_no_quorum) the window may be open.
-    /// [`is_invalid`](Error::is_invalid) for a window below 1 ms or above a year: the lock is released then.
+    /// [`is_invalid`](Error::is_invalid) for a window below 1 ms or above a year: the lock is released then; and for a lock
+    /// that was joined by [`reentrant`](crate::LockRequest::reentrant), which stays with the guard that was first.
     ///
     /// # Cancel safety
     /// As [`release`](Self::release).
     pub async fn settle(self, window: Duration) -> Result<()> {
         check_window(window)?;
+        if self.joined {
+            return Err(Error::invalid_config(
+                "a lock that was joined by `reentrant` belongs to the caller: only the guard that was first can leave a \
+                 cool-down",
+            ));
+        }
         self.end(Some(window), true).await
     }
 
@@ -216,7 +223,6 @@ impl Guard {
         }
         let lease = self.hold.lease();
         match self.hold.release(window, ended_well) {
-            Ok(Some(_)) if in_runtime().is_err() => in_runtime(),
             Ok(Some(round)) => confirmed(lease, &round).await,
             // The next in line of this process has the lease; the nodes need not know.
             Ok(None) => Ok(()),
@@ -233,6 +239,8 @@ impl Guard {
 /// Waits until a majority confirmed.
 async fn confirmed(lease: &Lease, round: &Arc<Round>) -> Result<()> {
     let core = lease.core();
+    // The release is on its way in any case; only a runtime can wait for it.
+    core.driver()?;
     let within = core.node_timeout(lease.terms().ttl);
     match round.confirmed(within).await {
         Decision::Won => Ok(()),

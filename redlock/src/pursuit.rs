@@ -93,7 +93,7 @@ impl Pursuit<'_> {
 
     /// The turn in this process, or a lease that is handed on.
     async fn next_in_line(&self, waiting: &mut Option<WaitingPlace>) -> Result<Next> {
-        let queue = &self.service.queue;
+        let (queue, core) = (&self.service.queue, self.core());
         if self.wait.is_zero() {
             let turn = queue.try_turn(self.key);
             return turn
@@ -105,6 +105,8 @@ impl Pursuit<'_> {
         match queue.join(self.key, waiter) {
             Joined::Turn(turn) => Ok(Next::Turn(turn)),
             Joined::Waits(place) => {
+                // Waiting needs timers, as asking does.
+                core.driver()?;
                 let full = self.begin_to_wait(waiting).err();
                 // An outage concerns those beyond the limit as well: it shows when the attempt that is on has
                 // had its node time-out.
@@ -112,9 +114,7 @@ impl Pursuit<'_> {
                     Some(full) if !self.fail_fast || queue.holder(self.key).is_some() => {
                         return Err(full);
                     }
-                    Some(_) => self
-                        .left()
-                        .min(self.core().node_timeout(self.terms.ttl) * 2),
+                    Some(_) => self.left().min(core.node_timeout(self.terms.ttl) * 2),
                     None => self.left(),
                 };
                 place.wait(time).await.map_err(|left| {
@@ -127,6 +127,7 @@ impl Pursuit<'_> {
     /// Asks the nodes until they grant a lease.
     async fn ask(&self, turn: &Turn, waiting: &mut Option<WaitingPlace>) -> Result<Arc<Lease>> {
         let core = self.core();
+        let mut first = Some(core.driver()?);
         let node_timeout = core.node_timeout(self.terms.ttl);
         let mut ask = Ask {
             key: Arc::clone(self.key),
@@ -176,7 +177,10 @@ impl Pursuit<'_> {
                 });
             }
             let asked_since = *asked_since.get_or_insert_with(|| core.now());
-            let driver = core.driver()?;
+            let driver = match first.take() {
+                Some(driver) => driver,
+                None => core.driver()?,
+            };
             // Reserved where somebody waits for turns without a round trip.
             ask.block = if turn.waiting() > 0 {
                 FencingToken::BLOCK

@@ -151,6 +151,9 @@ impl LockRequest {
     }
 
     /// Joins the lock where the current task runs under it already, instead of [`is_already_held`](Error::is_already_held).
+    ///
+    /// A joined lock ends with the guard that was first, on that one's terms: [`max_hold`](Self::max_hold) and
+    /// [`at_least`](Self::at_least) beside it are an error, whether there is a lock to join or not.
     pub fn reentrant(mut self, on: bool) -> Self {
         self.reentrant = on;
         self
@@ -256,6 +259,22 @@ impl LockRequest {
         })
     }
 
+    /// What a joined lock cannot keep: it is another guard's, and ends with that one.
+    fn joins(&self) -> Result<()> {
+        let ends = [
+            ("max_hold", self.max_hold.is_some()),
+            ("at_least", !self.at_least.is_zero()),
+            ("dedupe_for", self.window.is_some()),
+        ];
+        match ends.iter().find(|(_, given)| *given) {
+            None => Ok(()),
+            Some((option, _)) => Err(Error::invalid_config(format!(
+                "`reentrant` and `{option}` contradict each other: a lock that is joined belongs to the caller, and does \
+                 not end in here. Give `{option}` to the caller's request, or leave `reentrant` out"
+            ))),
+        }
+    }
+
     fn hold_terms(&self) -> Result<HoldTerms> {
         if self.max_hold.is_some_and(|hold| hold.is_zero()) {
             return Err(Error::invalid_ttl(
@@ -272,6 +291,9 @@ impl LockRequest {
         }
         if let Some(window) = self.window {
             limits::check_window(window)?;
+        }
+        if self.reentrant {
+            self.joins()?;
         }
         Ok(HoldTerms {
             max_hold: self.max_hold,

@@ -133,6 +133,9 @@ impl<K, I> RedlockLayer<K, I> {
 
     /// A request inside another one that holds the same key in the same task joins it; unless said, it is answered with
     /// 500, as it would wait for itself.
+    ///
+    /// A joined lock ends with the outer layer, on its terms: beside `max_hold` or `dedupe_for` each request is answered
+    /// with 500, and an event names the two.
     #[must_use]
     pub fn reentrant(mut self) -> Self {
         self.policy.lock.reentrant = true;

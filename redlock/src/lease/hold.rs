@@ -16,9 +16,9 @@ use tokio::sync::Notify;
 use super::{HoldTerms, LOST, Lease, Loss, OPEN, RELEASED, body::Bodies};
 use crate::{
     clock::Instant,
-    core::in_runtime,
     error::Error,
     mutant::{self, Mutant},
+    node::sleep,
     protocol::token::FencingToken,
     round::Round,
 };
@@ -123,15 +123,15 @@ impl Hold {
             } else {
                 self.remaining().min(Duration::from_secs(1))
             };
-            if in_runtime().is_err() {
+            let Some(look_again) = sleep(look_again) else {
                 // Without timers: whoever polls again learns of the end too.
                 ended.await;
                 continue;
-            }
+            };
             tokio::select! {
                 biased;
                 () = ended => {}
-                () = tokio::time::sleep(look_again) => {}
+                () = look_again => {}
             }
         }
     }

@@ -153,6 +153,13 @@ impl Nodes {
             return Some(driver);
         }
         drivers.retain(|(_, driver)| driver.is_alive());
+        let sockets = self
+            .places
+            .iter()
+            .any(|place| matches!(place, Place::Redis(_)));
+        if !super::runtime::is_able(sockets) {
+            return None;
+        }
         let driver = Arc::new(Driver::start(self, &runtime));
         drivers.push((runtime.id(), Arc::clone(&driver)));
         drop(drivers);

@@ -14,6 +14,7 @@ pub mod memory;
 mod moves;
 mod outbox;
 mod redis;
+mod runtime;
 mod sent;
 #[cfg(feature = "cluster")]
 mod shards;
@@ -35,6 +36,7 @@ pub(crate) use outbox::Outbox;
 pub(crate) use redis::Access;
 #[cfg(feature = "__fuzzing")]
 pub use redis::read;
+pub(crate) use runtime::{sleep, timeout};
 pub(crate) use state::{NodeState, Part};
 pub(crate) use strict::{Strict, is_reserved};
 pub(crate) use wake::{Rung, Waiting, Wakes};

@@ -51,7 +51,7 @@ pub trait ResultOfReply {
     fn __redlock_success(&self) -> bool;
 }
 
-impl<T: Reply, E> ResultOfReply for &&&Returned<'_, Result<T, E>> {
+impl<T: Reply, E> ResultOfReply for &&&&Returned<'_, Result<T, E>> {
     fn __redlock_success(&self) -> bool {
         self.0.as_ref().is_ok_and(Reply::is_success)
     }
@@ -63,7 +63,7 @@ pub trait ResultOfAny {
     fn __redlock_success(&self) -> bool;
 }
 
-impl<T, E> ResultOfAny for &&Returned<'_, Result<T, E>> {
+impl<T, E> ResultOfAny for &&&Returned<'_, Result<T, E>> {
     fn __redlock_success(&self) -> bool {
         self.0.is_ok()
     }
@@ -75,15 +75,64 @@ pub trait PlainReply {
     fn __redlock_success(&self) -> bool;
 }
 
-impl<T: Reply> PlainReply for &Returned<'_, T> {
+impl<T: Reply> PlainReply for &&Returned<'_, T> {
     fn __redlock_success(&self) -> bool {
         self.0.is_success()
     }
 }
 
-/// What is neither cannot fail.
+/// What cannot say that anything failed.
+pub trait PlainSuccess {
+    /// Whether the body succeeded: always.
+    fn __redlock_success(&self) -> bool;
+}
+
+impl<T: Plain> PlainSuccess for &Returned<'_, T> {
+    fn __redlock_success(&self) -> bool {
+        true
+    }
+}
+
+/// Values that are only that.
+pub trait Plain {}
+
+macro_rules! plain {
+    ($($plain:ty),*) => {$(impl Plain for $plain {})*};
+}
+
+plain!(
+    (),
+    bool,
+    char,
+    f32,
+    f64,
+    i8,
+    i16,
+    i32,
+    i64,
+    i128,
+    isize,
+    u8,
+    u16,
+    u32,
+    u64,
+    u128,
+    usize,
+    String,
+    &str,
+    Duration
+);
+
+impl<T> Plain for Option<T> {}
+impl<T> Plain for Vec<T> {}
+
+/// Anything else may be a failure, as a type of the user's that becomes an HTTP answer later.
 pub trait AnySuccess {
     /// Whether the body succeeded: always.
+    #[deprecated(
+        note = "`dedupe_for` takes each value of this type for a success, after which the key stays busy: say which are by \
+                `success = |value| ...`, or `success = |_| true` if all are"
+    )]
     fn __redlock_success(&self) -> bool;
 }
 

@@ -22,12 +22,12 @@ where
     Ok(value)
 }
 
-#[redlock(key = "borrowed", ttl = "10s", lock = locks)]
+#[redlock(key = const "borrowed", ttl = "10s", lock = locks)]
 async fn longest<'a>(locks: &Redlock, a: &'a str, b: &'a str) -> Result<&'a str, AppError> {
     Ok(if a.len() > b.len() { a } else { b })
 }
 
-#[redlock(key = "elided", ttl = "10s", lock = locks::global())]
+#[redlock(key = const "elided", ttl = "10s", lock = locks::global())]
 async fn elided(text: &str) -> Result<&str, AppError> {
     Ok(text.trim())
 }
@@ -72,7 +72,7 @@ async fn takes_impl(
     Ok((shown.to_string(), make(1).await))
 }
 
-#[redlock(key = "impl", ttl = "10s", lock = locks)]
+#[redlock(key = const "impl", ttl = "10s", lock = locks)]
 async fn returns_impl(
     locks: &Redlock,
     upto: u8,
@@ -88,7 +88,7 @@ async fn is_impl(locks: &Redlock) -> impl Display + use<> {
     String::from("shown")
 }
 
-#[redlock(key = "early", ttl = "10s", lock = locks)]
+#[redlock(key = const "early", ttl = "10s", lock = locks)]
 async fn early(
     locks: &Redlock,
     text: &str,

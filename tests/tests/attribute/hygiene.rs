@@ -65,6 +65,7 @@ mod hostile {
 macro_rules! locked {
     ($name:ident, $key:expr, $ttl:literal, $arg:ident) => {
         #[::redlock::redlock(key = $key, ttl = $ttl, lock = world.locks)]
+        #[allow(deprecated, reason = "one key for all calls is meant")]
         async fn $name(world: &World, $arg: u8) -> ::redlock::Result<u8> {
             Ok($arg)
         }
@@ -74,7 +75,7 @@ macro_rules! locked {
 locked!(by_macro, "macro", "10s", call);
 
 /// Documented, deprecated, inlined: each attribute stays where it was.
-#[::redlock::redlock(key = "attrs", ttl = "10s", lock = world.locks)]
+#[::redlock::redlock(key = const "attrs", ttl = "10s", lock = world.locks)]
 #[must_use = "kept"]
 #[allow(clippy::needless_pass_by_value, unused_variables)]
 #[inline]

@@ -40,7 +40,7 @@ impl Account {
         Ok(self.balance)
     }
 
-    #[redlock(key = "accounts", ttl = "10s", lock = locks)]
+    #[redlock(key = const "accounts", ttl = "10s", lock = locks)]
     pub(crate) async fn open(locks: &Redlock, id: u32) -> Result<Self> {
         Ok(Self {
             id,

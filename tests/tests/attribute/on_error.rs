@@ -15,7 +15,7 @@ async fn path(locks: &Redlock) -> Result<u8, u16> {
     Ok(parsed)
 }
 
-#[redlock(key = "price", ttl = "10s", lock = locks, no_wait, on_error = |_| fallback)]
+#[redlock(key = const "price", ttl = "10s", lock = locks, no_wait, on_error = |_| fallback)]
 async fn from_an_argument(locks: &Redlock, fallback: u8) -> u8 {
     fallback + 1
 }

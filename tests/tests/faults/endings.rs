@@ -137,7 +137,7 @@ async fn f44_a_body_that_is_cut_off_ends_when_the_lock_has_ended() {
 
 #[tokio::test]
 async fn f44_around_services_that_are_not_http_in_run_and_under_the_attribute() {
-    #[redlock(key = "a", ttl = "10s", lock = redlock, max_hold = "400ms")]
+    #[redlock(key = const "a", ttl = "10s", lock = redlock, max_hold = "400ms")]
     async fn attribute(redlock: &Redlock, how: &str) -> Result<StatusCode, redlock::Error> {
         Ok(bad_end(how.to_owned()).await)
     }

@@ -75,7 +75,7 @@ async fn plain(log: &Log, a: Value, _b: Value, c: Value) {
 }
 
 #[redlock(key = "k:7", ttl = "10s", lock = log.locks(), guard = held)]
-async fn patterns(log: Log, _: Value, Pair(a, _): Pair, (_, _c): (Value, Value)) -> Result<()> {
+async fn patterns(log: Log, _: Value, Pair(_a, _): Pair, (_, _c): (Value, Value)) -> Result<()> {
     assert_eq!(held.key(), "k:7");
     Ok(())
 }

@@ -6,4 +6,6 @@ mod firings;
 mod keys;
 mod orders;
 mod outcomes;
+mod reentry;
+mod runtimes;
 mod world;

@@ -85,6 +85,10 @@ async fn f26_fail_open_decides_after_one_attempt() {
 }
 
 #[redlock(key = "slow", ttl = "10m", lock = locks, on_busy = skip)]
+#[expect(
+    deprecated,
+    reason = "the hint is right, and this shows what it spares"
+)]
 async fn never(locks: &Redlock) {
     unreachable!("ran with a ttl above max_ttl")
 }
@@ -100,6 +104,10 @@ async fn inner(locks: &Redlock) -> Option<u8> {
 }
 
 #[redlock(key = "secret-key", ttl = "10m", lock = locks, on_busy = skip)]
+#[expect(
+    deprecated,
+    reason = "the hint is right, and this shows what it spares"
+)]
 async fn secret(locks: &Redlock) {}
 
 #[tokio::test]

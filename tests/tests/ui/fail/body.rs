@@ -7,7 +7,7 @@ async fn tail() -> Result<u8> {
     Ok("seven")
 }
 
-#[redlock(key = "x", ttl = "10s")]
+#[redlock(key = const "x", ttl = "10s")]
 async fn early(n: u8) -> Result<u8> {
     if n > 1 {
         return n;

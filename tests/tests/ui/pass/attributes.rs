@@ -13,7 +13,7 @@ pub mod inner {
         Ok(())
     }
 
-    #[redlock(key = "x", ttl = "10s")]
+    #[redlock(key = const "x", ttl = "10s")]
     #[expect(unused_variables, reason = "seen through the expansion")]
     pub(crate) async fn inner(unused: u8) -> Result<()> {
         #![allow(unused_mut)]

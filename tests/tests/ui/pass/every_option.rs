@@ -12,7 +12,7 @@ async fn times(locks: &Redlock) -> Result<()> {
     Ok(())
 }
 
-#[redlock(key = "a", ttl = "1m30s", no_wait, dedupe_for = TTL * 2, guard = held, on_lost = signal)]
+#[redlock(key = "a", ttl = "1m", no_wait, dedupe_for = TTL * 2, guard = held, on_lost = signal)]
 async fn dedupe() -> Result<()> {
     held.lost().await;
     Ok(())
@@ -28,7 +28,7 @@ async fn spelled_out() -> Result<()> {
     Ok(())
 }
 
-#[redlock(key = "a", ttl = "10s", condition = n > 0, fail_open, guard = held)]
+#[redlock(key = const "a", ttl = "10s", condition = n > 0, fail_open, guard = held)]
 async fn open(n: u8) -> Result<Option<Held>> {
     Ok(held)
 }

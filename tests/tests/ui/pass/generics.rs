@@ -10,7 +10,7 @@ async fn generic<T: Debug, const N: usize>(value: [T; N]) -> Result<[T; N]> {
     Ok(value)
 }
 
-#[redlock(key = "x", ttl = "10s")]
+#[redlock(key = const "x", ttl = "10s")]
 async fn lifetimes<'a>(a: &'a str, b: &'a str) -> Result<&'a str> {
     if a.is_empty() {
         return Ok(b);
