@@ -60,7 +60,7 @@ async fn submit(
     StatusCode::from_u16(request.send().await.unwrap().status().as_u16()).unwrap()
 }
 
-/// How many locks the live nodes hold, without fences and waiters.
+/// How many locks the live nodes hold, without fences, waiters, and the list of the nodes.
 async fn lock_keys(cluster: &Cluster) -> usize {
     let mut count = 0;
     for node in cluster.live() {
@@ -73,7 +73,10 @@ async fn lock_keys(cluster: &Cluster) -> usize {
             .unwrap();
         count += keys
             .iter()
-            .filter(|key| !key.ends_with(":fence") && !key.ends_with(":waiters"))
+            .filter(|key| {
+                let others = [":fence", ":waiters", "{redlock}:nodes"];
+                !others.iter().any(|other| key.ends_with(other))
+            })
             .count();
     }
     count
