@@ -10,6 +10,11 @@ use redlock::{Redlock, redlock};
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    examples::no_options(
+        "attribute",
+        "The attribute alone: two calls for the same account take turns, a call for another runs beside them",
+        examples::REDIS_URLS,
+    );
     examples::exit_code(run().await)
 }
 

@@ -10,6 +10,11 @@ const LEASE: Duration = Duration::from_millis(300);
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    examples::no_options(
+        "fencing",
+        "What a fencing token is for: a holder that slept through its lease comes back, and the store refuses it",
+        examples::REDIS_URLS,
+    );
     examples::exit_code(run().await)
 }
 

@@ -14,6 +14,11 @@ use tower::ServiceExt;
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    examples::no_options(
+        "layer",
+        "The layer alone: of two requests of one user at the same time one is refused, another user is not held up",
+        examples::REDIS_URLS,
+    );
     examples::exit_code(run().await)
 }
 

@@ -8,6 +8,11 @@ use tokio::time::sleep;
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    examples::no_options(
+        "lost",
+        "What run does when the lock is lost: the work is cancelled, its clean-up runs, and the caller is told",
+        "",
+    );
     examples::exit_code(run().await)
 }
 

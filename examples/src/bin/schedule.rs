@@ -13,6 +13,11 @@ const PERIOD: Duration = Duration::from_secs(1);
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    examples::no_options(
+        "schedule",
+        "A scheduled task in three replicas: at each firing one runs it, the others skip",
+        examples::REDIS_URLS,
+    );
     examples::exit_code(run().await)
 }
 

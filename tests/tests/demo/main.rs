@@ -5,6 +5,7 @@ mod browser;
 mod built;
 mod chromium;
 mod examples;
+mod help;
 mod orders;
 mod program;
 mod real_nodes;

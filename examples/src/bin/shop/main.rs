@@ -23,6 +23,14 @@ use redlock::{Redlock, memory};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
+const ABOUT: &str = "A shop in which a double submit runs once: a web server on 127.0.0.1";
+const ENVIRONMENT: &str = "Environment:
+  PORT        The port to listen on; 0 for any free one. Default: 3000
+  REDIS_URLS  Redis nodes for the locks, separated by commas, as in
+              REDIS_URLS=redis://127.0.0.1:7001,redis://127.0.0.1:7002,redis://127.0.0.1:7003
+              Without it three nodes live inside the process
+  RUST_LOG    Which events go to standard error, as in RUST_LOG=redlock=debug. Default: warn";
+
 /// What every handler can reach.
 #[derive(Clone, Debug)]
 struct Shop {
@@ -33,6 +41,7 @@ struct Shop {
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    examples::no_options("shop", ABOUT, ENVIRONMENT);
     examples::exit_code(run().await)
 }
 
