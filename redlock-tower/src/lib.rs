@@ -2,9 +2,11 @@
 #![doc = include_str!("../docs/placement.md")]
 #![doc = include_str!("../docs/policies.md")]
 #![doc = include_str!("../docs/answers.md")]
+#![doc = include_str!("../docs/events.md")]
 
 pub mod key;
 
+mod events;
 mod held;
 mod http;
 mod lock;

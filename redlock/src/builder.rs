@@ -7,11 +7,12 @@ use std::{
 };
 
 use crate::{
+    background::Background,
     client::Redlock,
     clock::Clock,
     core::{Core, Defaults},
     error::{Error, Result},
-    health,
+    events, health,
     key::Key,
     limits::{MOST, check_ttl},
     node::{Access, Lists, NodeAddress, NodeState, Nodes, Place, Strict},
@@ -34,6 +35,7 @@ use crate::{
 /// | [`max_ttl`](Self::max_ttl) | 60 s | the same for all clients of the nodes |
 /// | [`clock_skew`](Self::clock_skew) | 5 s | how far the clocks of clients and nodes may lie apart |
 /// | [`fencing`](Self::fencing) | on | |
+/// | [`renewal_thread`](Self::renewal_thread) | off | |
 /// | [`restart_guard`](Self::restart_guard) | [`RestartGuard::Observed`] | |
 /// | [`namespace`](Self::namespace) | none | |
 /// | [`fence_retention`](Self::fence_retention) | `max_ttl` + clock skew + 10 min | |
@@ -47,6 +49,7 @@ pub struct Builder {
     max_ttl: Duration,
     clock_skew: Duration,
     fencing: bool,
+    renewal_thread: bool,
     restart_guard: RestartGuard,
     namespace: String,
     fence_retention: Option<Duration>,
@@ -63,6 +66,7 @@ impl Default for Builder {
             max_ttl: Duration::from_secs(60),
             clock_skew: Duration::from_secs(5),
             fencing: true,
+            renewal_thread: false,
             restart_guard: RestartGuard::default(),
             namespace: String::new(),
             fence_retention: None,
@@ -125,6 +129,17 @@ impl Builder {
     /// busy for a ttl.
     pub fn fencing(mut self, on: bool) -> Self {
         self.fencing = on;
+        self
+    }
+
+    /// Whether locks are renewed on a thread of the client's own, rather than on the runtimes that use it. Default: off.
+    ///
+    /// For runtimes that may be blocked for longer than a lock can do without a renewal: see the section *Renewals that run
+    /// late* of the [crate's documentation](crate). The thread renews over connections of its own, one more for each node. It
+    /// ends when the client and its guards are dropped. It does not survive a `fork`: connect in the child. Without effect
+    /// where all nodes are in memory.
+    pub fn renewal_thread(mut self, on: bool) -> Self {
+        self.renewal_thread = on;
         self
     }
 
@@ -224,11 +239,7 @@ impl Builder {
             ))
         })?;
         if places.len() % 2 == 0 {
-            tracing::warn!(
-                nodes = places.len(),
-                quorum = places.len() / 2 + 1,
-                "an even number of nodes survives no more failures than one node less: use an odd number"
-            );
+            events::node::even_number(places.len(), places.len() / 2 + 1);
         }
         let clock = if places.iter().all(Place::is_memory) {
             Clock::Tokio
@@ -249,6 +260,14 @@ impl Builder {
             // The machine's wall clock does not follow a paused one.
             tokens.assume(node.wall_clock(), clock.now());
         }
+        let background = if self.renewal_thread && clock == Clock::Machine {
+            let started = Background::start();
+            Some(started.map_err(|error| {
+                Error::invalid_config(format!("no renewal_thread can be started: {error}"))
+            })?)
+        } else {
+            None
+        };
         let retention = self
             .fence_retention
             .unwrap_or(self.max_ttl + self.clock_skew + Duration::from_secs(600));
@@ -278,6 +297,7 @@ impl Builder {
             channel: format!("{}redlock:inbox:", self.namespace),
             drivers: Mutex::default(),
             outbox: Arc::default(),
+            background,
         };
         let defaults = Defaults {
             ttl: self.ttl,

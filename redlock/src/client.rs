@@ -7,6 +7,7 @@ use crate::{
     builder::Builder,
     core::Core,
     error::Result,
+    events,
     guard::Guard,
     health::{self, NodeHealth},
     look::{self, Holder},
@@ -187,10 +188,7 @@ impl Redlock {
         let _ = timeout(bound, core.tracker.drained()).await;
         let undelivered = core.tracker.count();
         if undelivered > 0 {
-            tracing::warn!(
-                undelivered,
-                "closed with releases undelivered: their keys expire with their ttl"
-            );
+            events::lock::undelivered(undelivered);
         }
         undelivered
     }

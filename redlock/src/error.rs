@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
+use crate::node::Fault;
 pub use crate::node::FaultKind;
 
 /// The result of the operations of this crate.
@@ -63,15 +64,31 @@ pub struct NodeError {
     node: String,
     kind: FaultKind,
     cause: String,
+    /// How much of the cause says nothing of the key.
+    keyless: usize,
 }
 
 impl NodeError {
+    pub(crate) fn of(node: &str, fault: &Fault) -> Self {
+        let mut error = Self::new(node, fault.kind, fault.text.as_ref());
+        if let Some(names) = &fault.names {
+            error.cause.push_str(names);
+        }
+        error
+    }
+
     pub(crate) fn new(node: &str, kind: FaultKind, cause: impl Into<String>) -> Self {
+        let cause = cause.into();
         Self {
             node: node.to_owned(),
             kind,
-            cause: cause.into(),
+            keyless: cause.len(),
+            cause,
         }
+    }
+
+    fn without_key(&self) -> &str {
+        &self.cause[..self.keyless]
     }
 
     /// The node's address, without a password.
@@ -381,7 +398,7 @@ impl fmt::Display for Error {
         if let Some(key) = &self.0.key {
             write!(f, "lock `{}`: ", key.escape_debug())?;
         }
-        self.fmt_without_key(f)
+        self.fmt_with_causes(f, NodeError::cause)
     }
 }
 
@@ -403,13 +420,17 @@ impl Error {
         struct WithoutKey<'a>(&'a Error);
         impl fmt::Display for WithoutKey<'_> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.fmt_without_key(f)
+                self.0.fmt_with_causes(f, NodeError::without_key)
             }
         }
         WithoutKey(self)
     }
 
-    fn fmt_without_key(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn fmt_with_causes(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        cause: impl Fn(&NodeError) -> &str,
+    ) -> fmt::Result {
         let Inner {
             text,
             nodes,
@@ -421,7 +442,8 @@ impl Error {
             write!(f, ", for another {} ms at most", left.as_millis())?;
         }
         for (index, node) in nodes.iter().enumerate() {
-            write!(f, "{}{node}", if index == 0 { " (" } else { "; " })?;
+            let before = if index == 0 { " (" } else { "; " };
+            write!(f, "{before}{}: {}", node.node, cause(node))?;
         }
         if nodes.is_empty() {
             Ok(())

@@ -12,6 +12,7 @@ use std::{
 use crate::{
     core::in_runtime,
     error::{Error, Result},
+    events::lock as events,
     lease::{Hold, Lease, Over},
     limits::check_window,
     protocol::{token::FencingToken, votes::Decision},
@@ -188,8 +189,7 @@ impl Guard {
         };
         let key = Arc::clone(self.hold.lease().key());
         if let Err(error) = self.release().await {
-            tracing::warn!("release failed after its body had finished");
-            tracing::debug!(%key, %error, "release failed after its body had finished");
+            events::release_failed(&key, &error);
         }
         Ok(value)
     }

@@ -6,6 +6,7 @@ use crate::{
     clock::Instant,
     core::Core,
     error::{Error, Result},
+    events::node as events,
     key::Key,
     node::{FaultKind, NodeState as Node, Part, Reply, What},
     round::survey::{self, Answer, Answers},
@@ -136,16 +137,16 @@ pub(crate) async fn first_contact(core: &Arc<Core>) -> Result<()> {
     for (node, answer) in core.nodes.states.iter().zip(&answers.0) {
         match answer {
             Ok(answer) => {
-                describe(node, answer);
+                describe(node, answer, core.nodes.now());
                 if let Some(cause) = without_vote(&servers(node, core.nodes.now())) {
-                    tracing::warn!(
-                        node = node.name(), %cause,
-                        "servers of the cluster unavailable: the keys of their slots lack its vote"
-                    );
+                    events::servers_unavailable(node.name(), &cause);
                 }
             }
             Err(fault) => {
-                tracing::warn!(node = node.name(), cause = %fault, "node unavailable");
+                // What bars it was told when it was found out.
+                if node.barred().is_none() {
+                    events::unavailable(node.name(), fault);
+                }
                 let misconfigured = [
                     FaultKind::SameServer,
                     FaultKind::ReadOnly,
@@ -170,27 +171,21 @@ pub(crate) async fn first_contact(core: &Arc<Core>) -> Result<()> {
     if up < quorum {
         return Err(Error::no_quorum(None, up, quorum, errors));
     }
-    tracing::info!(up, nodes = core.nodes.len(), quorum, "connected");
+    events::connected(up, core.nodes.len(), quorum);
     Ok(())
 }
 
-fn describe(node: &Node, answer: &Answer) {
-    let latency = answer.latency;
-    match &answer.reply {
-        Reply::Abstains { left } => tracing::warn!(
-            node = node.name(),
-            seconds = left.as_secs() + 1,
-            "node connected, but without a vote for a while: it may have forgotten locks"
-        ),
-        _ => tracing::info!(
-            node = node.name(), version = %node.version(), ?latency, "node connected"
-        ),
+/// What has to be known of a node beside that it is up, which was told when it came up.
+fn describe(node: &Node, answer: &Answer, now: Instant) {
+    // Where this client has found out by itself why the node is in quarantine, it has told so.
+    if let Reply::Abstains { left } = &answer.reply
+        && node.quarantined(now).is_none()
+    {
+        let why = "node may have forgotten locks, by its own record";
+        events::quarantined(node.name(), &why, *left);
     }
     if let Some(policy) = node.eviction().filter(|policy| policy != "noeviction") {
-        tracing::warn!(
-            node = node.name(), %policy,
-            "node may evict lock keys when its memory is full, which releases locks silently: set maxmemory-policy to noeviction"
-        );
+        events::evicts(node.name(), &policy);
     }
 }
 

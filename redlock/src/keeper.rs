@@ -21,6 +21,7 @@ use tokio::{
 use crate::{
     clock::Instant,
     error::Result,
+    events::lock as events,
     lease::Lease,
     mutant::{self, Mutant},
     node::Nodes,
@@ -31,6 +32,11 @@ use crate::{
 const PART: u32 = 3;
 /// After a failed extension it is tried again when this part of the ttl has passed.
 const RETRY_PART: u32 = 12;
+/// A renewal that begins later than planned by this part of the ttl is worth a warning: a few times as much, and the lock
+/// is lost. Six times the stall is a ttl that takes it well.
+const LATE_PART: u32 = 6;
+/// Not more often than this.
+const WARN_EVERY: Duration = Duration::from_secs(10);
 /// The most extensions on their way at a time: however many are due, their memory is bounded, and the first due go first.
 const ABREAST: usize = 512;
 /// Visits to leases that are gone are swept out when this many are due, and again at twice of what was left.
@@ -42,6 +48,8 @@ pub(crate) struct Keepers {
     nodes: Weak<Nodes>,
     due: Mutex<Due>,
     sooner: Notify,
+    /// When the last warning was that renewals run late.
+    warned: Mutex<Option<Instant>>,
 }
 
 #[derive(Debug)]
@@ -94,6 +102,7 @@ impl Keepers {
             nodes: Arc::downgrade(nodes),
             due: Mutex::new(Due::new()),
             sooner: Notify::new(),
+            warned: Mutex::default(),
         }
     }
 
@@ -125,7 +134,9 @@ impl Keepers {
         let Some(nodes) = self.nodes.upgrade() else {
             return;
         };
-        if let Ok(runtime) = Handle::try_current() {
+        if let Some(background) = &nodes.background {
+            self.attend_in(&nodes, background.runtime());
+        } else if let Ok(runtime) = Handle::try_current() {
             self.attend_in(&nodes, &runtime);
         }
         // One runtime is what nearly everybody has.
@@ -198,14 +209,16 @@ impl Keepers {
     /// Until nothing is kept any more.
     async fn run(&self, runtime: Id) {
         let mut extending = FuturesUnordered::new();
+        let mut planned = None;
         loop {
             let sooner = self.sooner.notified();
             tokio::pin!(sooner);
             // Registered before the look, so that nothing is missed in between.
             sooner.as_mut().enable();
             let Some(now) = self.now() else { return };
+            let late = planned.map_or(Duration::ZERO, |at| now.saturating_since(at));
             self.look(now);
-            for lease in self.ready(ABREAST - extending.len(), now) {
+            for lease in self.ready(ABREAST - extending.len(), now, late) {
                 extending.push(async move {
                     if mutant::on(Mutant::RenewalPanics) {
                         panic!("asked for by a test");
@@ -223,6 +236,7 @@ impl Keepers {
                 }
                 due.next(room)
             };
+            planned = next;
             let Some(now) = self.now() else { return };
             let pause = next.map_or(Duration::ZERO, |at| at.saturating_since(now));
             tokio::select! {
@@ -233,6 +247,22 @@ impl Keepers {
                 () = sooner => {}
             }
         }
+    }
+
+    /// The runtime did not run this task in time, as where others block it: leases that are due are nearer to their end
+    /// than they should be.
+    fn ran_late(&self, late: Duration, ttl: Duration, now: Instant) {
+        if late < ttl / LATE_PART {
+            return;
+        }
+        {
+            let mut warned = lock(&self.warned);
+            if warned.is_some_and(|last| now.saturating_since(last) < WARN_EVERY) {
+                return;
+            }
+            *warned = Some(now);
+        }
+        events::renewal_stalled(late, ttl, late.saturating_mul(LATE_PART));
     }
 
     /// `None` when the client is gone.
@@ -246,7 +276,7 @@ impl Keepers {
             // The key may be kept for a body that has not stopped yet.
             Err(error) if error.is_lost() => self.look_again(lease),
             Err(error) => {
-                tracing::debug!(%error, "extension failed, tried again");
+                events::renewal_failed(lease.key(), &error);
                 self.renew(lease, lease.terms().ttl / RETRY_PART);
             }
         }
@@ -267,10 +297,10 @@ impl Keepers {
         }
     }
 
-    /// The leases that are due and still open, so many at most.
+    /// The leases that are due and still open, so many at most. `late`: how much later than planned this task runs.
     ///
     /// Each is due again, in case that the runtime which takes it on stands still before it has extended it.
-    fn ready(&self, most: usize, now: Instant) -> Vec<Arc<Lease>> {
+    fn ready(&self, most: usize, now: Instant, late: Duration) -> Vec<Arc<Lease>> {
         let mut leases = Vec::new();
         let mut due = lock(&self.due);
         while leases.len() < most
@@ -280,7 +310,10 @@ impl Keepers {
             leases.extend(lease.filter(|lease| lease.is_visit(visit.noted)));
         }
         drop(due);
-        leases.retain(|lease| {
+        if let Some(ttl) = leases.iter().map(|lease| lease.terms().ttl).min() {
+            self.ran_late(late, ttl, now);
+        }
+        leases.retain(|lease: &Arc<Lease>| {
             let open = lease.look_after();
             if open {
                 self.renew(lease, lease.terms().ttl / PART);

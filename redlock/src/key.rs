@@ -13,7 +13,7 @@ pub const MAX_LEN: usize = 1024;
 
 /// What the keys that belong to a lock end in. The empty braces are in no key that anybody can ask for, so that these keys
 /// are nobody's locks; what stands before them names the lock, and tells `a` from `{a}`.
-const FENCE: &str = "{}:fence";
+pub(crate) const FENCE: &str = "{}:fence";
 const WAITERS: &str = "{}:waiters";
 
 /// The Redis keys of one lock, all on one hash slot.

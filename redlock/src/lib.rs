@@ -1,10 +1,12 @@
 #![doc = include_str!("../docs/crate.md")]
+#![doc = include_str!("../docs/events.md")]
 
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
 mod admission;
 mod all;
+mod background;
 mod builder;
 mod client;
 mod clock;

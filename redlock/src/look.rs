@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use crate::{
     core::Core,
     error::{Error, Result},
+    events,
     node::{Owner, What},
     protocol::token::FencingToken,
     round::survey::{self, Answer, Answers},
@@ -83,7 +84,7 @@ pub(crate) async fn force(service: &Service, name: &str) -> Result<()> {
     if let Some(lease) = holder {
         lease.taken_away();
     }
-    tracing::warn!("a lock was taken from its holder by force");
+    events::lock::forced(name);
     Ok(())
 }
 
@@ -99,7 +100,7 @@ pub(crate) async fn trust(core: &Arc<Core>) -> Result<()> {
             node.is_trusted();
         }
     }
-    tracing::warn!("the nodes were vouched for: all vote from now on");
+    events::node::vouched_for();
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use crate::{
     clock::Instant,
     core::Core,
     error::{Error, NodeError, Result},
+    events::lock as events,
     key::Key,
     lease::{Chain, Hold, HoldTerms, Lease, Terms},
     node::{Driver, FaultKind, NodeState, Rung},
@@ -60,6 +61,7 @@ impl Pursuit<'_> {
                 Next::Turn(turn) => turn,
                 Next::Hold(unclaimed) => match unclaimed.claim() {
                     Some(hold) => {
+                        events::handed_over(self.key, hold.token().get());
                         if self.hold_terms.max_hold.is_some() {
                             self.service.keepers.watch(hold.lease());
                         }
@@ -428,8 +430,8 @@ impl Pursuit<'_> {
         let took = now.saturating_since(grant.started);
         let admission = &self.service.admission;
         admission.granted(grant.started, took, node_timeout);
-        let waited = now.saturating_since(self.since);
-        tracing::trace!(key = %self.key, rounds = grant.rounds, ?waited, "lock acquired");
+        let waited = || now.saturating_since(self.since);
+        events::granted(self.key, grant.token.unwrap_or(0), grant.rounds, waited);
     }
 
     fn failed(&self, failure: Failure) -> Error {

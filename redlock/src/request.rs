@@ -12,6 +12,7 @@ use std::{
 use crate::{
     core::{Core, in_runtime},
     error::{Error, Result},
+    events::lock as events,
     guard::{Guard, Held},
     lease::{HoldTerms, Terms},
     limits::{self, LEAST, check_ttl},
@@ -223,6 +224,14 @@ impl LockRequest {
     }
 
     async fn acquire(self) -> Result<Guard> {
+        let acquired = self.guard().await;
+        if let Err(error) = &acquired {
+            events::refused(&self.name, error);
+        }
+        acquired
+    }
+
+    async fn guard(&self) -> Result<Guard> {
         let core = &self.service.core;
         core.open(Some(&self.name))?;
         in_runtime()?;

@@ -65,7 +65,7 @@ impl std::error::Error for HeldLockRejection {}
 
 impl IntoResponse for HeldLockRejection {
     fn into_response(self) -> Response {
-        tracing::error!("{self}");
+        crate::events::no_held_lock(&self);
         (StatusCode::INTERNAL_SERVER_ERROR, self.to_string()).into_response()
     }
 }

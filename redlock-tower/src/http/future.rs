@@ -194,7 +194,7 @@ where
                 let (extensions, uri) = (pending.request.extensions(), pending.request.uri());
                 policy.check_namespace(extensions, pending.request.headers());
                 let key = policy.render.key(extensions, uri, key);
-                tracing::debug!(%key, "a request asks for its lock");
+                crate::events::asks(&key);
                 Self::Acquire {
                     acquire: policy.lock.acquire(key),
                     pending: Some(pending),

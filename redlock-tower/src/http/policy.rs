@@ -119,12 +119,7 @@ impl Policy {
     /// Methods of gRPC services that share a namespace exclude each other, which is rarely meant. Told once.
     pub(super) fn check_namespace(&self, extensions: &Extensions, headers: &HeaderMap) {
         if !self.grpc && self.render.is_common(extensions) && reject::is_grpc(headers) {
-            self.told.call_once(|| {
-                tracing::warn!(
-                    "a gRPC request meets a layer that knows no route, so that all methods of all services share one \
-                     namespace, and those of one user exclude each other: add `.grpc()` to the layer, or a `.namespace(..)`"
-                );
-            });
+            self.told.call_once(crate::events::common_namespace);
         }
     }
 

@@ -1,6 +1,7 @@
 //! The key from any axum extractor.
 
 use super::{IntoKey, Key, KeyError, KeyExtractor, Unstated};
+use crate::events;
 use axum::{
     extract::FromRequestParts,
     response::{IntoResponse as _, Response},
@@ -76,11 +77,7 @@ where
 }
 
 fn rejected<E>(rejection: &Response) -> KeyError {
-    tracing::debug!(
-        extractor = std::any::type_name::<E>(),
-        status = rejection.status().as_u16(),
-        "the extractor of a key rejected the request"
-    );
+    events::extractor_rejected(std::any::type_name::<E>(), rejection.status().as_u16());
     if rejection.status().is_server_error() {
         KeyError::unavailable("the key of the request cannot be determined now")
     } else {

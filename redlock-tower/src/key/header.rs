@@ -40,10 +40,7 @@ pub fn header(name: impl HeaderNamed) -> Header {
     let label = name.into_label();
     let name = HeaderName::from_bytes(label.as_bytes()).ok();
     if name.is_none() {
-        tracing::error!(
-            name = &*label,
-            "no header can have this name: requests are answered with 500"
-        );
+        crate::events::no_such_header(&label);
     }
     Header { label, name }
 }

@@ -1,6 +1,7 @@
 //! The end of a lock: freed, or kept busy for a window.
 
-use super::{Keyless, Lease};
+use super::Lease;
+use crate::events;
 use redlock::Guard;
 use std::{
     fmt,
@@ -39,13 +40,13 @@ async fn close(guard: Guard, ending: Ending) {
             if let Err(error) = guard.release().await
                 && !error.is_lost()
             {
-                tracing::warn!(error = %Keyless(&error), "the release of a request's lock is not confirmed");
+                events::release_unconfirmed(&error);
             }
         }
         Ending::Abandon => redlock::__private::end_panicked(guard).await,
         Ending::Settle(window) => {
             if let Err(error) = guard.settle(window).await {
-                tracing::warn!(error = %Keyless(&error), "the window after a request is not confirmed: a duplicate may run");
+                events::window_unconfirmed(&error);
             }
         }
     }

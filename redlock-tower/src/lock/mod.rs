@@ -11,7 +11,7 @@ mod service;
 mod when_ready;
 
 pub(crate) use self::{
-    acquire::{Keyless, is_outage},
+    acquire::is_outage,
     close::{Close, Ending},
     holds::Holds,
     lease::{Lease, Slot},

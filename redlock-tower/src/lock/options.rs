@@ -1,6 +1,7 @@
 //! What to ask of the lock, and asking for it.
 
-use super::{Holds, Keyless, is_outage};
+use super::{Holds, is_outage};
+use crate::events;
 use redlock::{Acquire, Error, Redlock, WaiterLimit};
 use std::{sync::Arc, time::Duration};
 
@@ -58,7 +59,7 @@ impl LockOptions {
     pub(crate) fn opens(&self, error: &Error) -> bool {
         let opens = self.fail_open && is_outage(error);
         if opens {
-            tracing::warn!(error = %Keyless(error), "no quorum: a request runs without its lock");
+            events::runs_unlocked(error);
         }
         opens
     }

@@ -1,10 +1,7 @@
 //! A rejection: the reason with what belongs to it.
 
 use super::Reason;
-use crate::{
-    key::KeyError,
-    lock::{Keyless, is_outage},
-};
+use crate::{events, key::KeyError, lock::is_outage};
 use http::StatusCode;
 use std::{borrow::Cow, time::Duration};
 
@@ -138,22 +135,10 @@ impl Rejection {
 
     /// For the operator: who has to act is told louder.
     pub(crate) fn log(&self) {
-        let error = self
-            .error
-            .as_ref()
-            .map(|error| tracing::field::display(Keyless(error)));
         if self.status.is_server_error() {
-            tracing::warn!(
-                reason = self.reason.as_str(),
-                error,
-                "a request was rejected"
-            );
+            events::rejected_by_fault(self.reason.as_str(), self.error());
         } else {
-            tracing::debug!(
-                reason = self.reason.as_str(),
-                error,
-                "a request was rejected"
-            );
+            events::rejected(self.reason.as_str(), self.error());
         }
     }
 }

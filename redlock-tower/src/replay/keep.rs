@@ -8,7 +8,7 @@ use super::{
     run::Options,
     service::Recorded,
 };
-use crate::{HeldLock, http::BoxError, reject::status_failed};
+use crate::{HeldLock, events::replay as events, http::BoxError, reject::status_failed};
 use bytes::{Bytes, BytesMut};
 use futures_util::future::{Either, select};
 use http::{HeaderMap, HeaderName, Response, header, response};
@@ -77,7 +77,7 @@ impl<St: ReplayStore> Keeper<St> {
                 Either::Left((output, _)) => return output,
                 Either::Right((Ok(_), _)) => {}
                 Either::Right((Err(error), _)) => {
-                    tracing::warn!(%error, "the note of a running request is not renewed");
+                    events::store_failed("the note of a running request is not renewed", &error);
                 }
             }
         }
@@ -154,13 +154,11 @@ impl<St: ReplayStore> Keeper<St> {
         if let Some(kept) = self.offer(record, before).await {
             return kept;
         }
-        tracing::warn!(
-            "a first answer goes out before it is kept: repeated soon, its request may run again"
-        );
+        events::kept_later();
         let (keeper, record) = (self.clone(), record.to_vec());
         tokio::spawn(async move {
             if keeper.offer(&record, after).await.is_none() {
-                tracing::warn!("a first answer is not kept: repeated, its request runs again");
+                events::not_kept();
             }
         });
         false
@@ -177,12 +175,10 @@ impl<St: ReplayStore> Keeper<St> {
             match self.finish(record.to_vec()).await {
                 Ok(true) => return Some(true),
                 Ok(false) => {
-                    tracing::warn!(
-                        "a first answer is not kept: the note of its request is gone from the store, or a later holder of the lock has been there"
-                    );
+                    events::not_kept_by_a_later_holder();
                     return Some(false);
                 }
-                Err(error) => tracing::debug!(%error, "a first answer is not kept yet"),
+                Err(error) => events::store_said(&error),
             }
             if Instant::now() + pause >= until {
                 return None;
@@ -209,7 +205,10 @@ impl<St: ReplayStore> Keeper<St> {
                 Ok(true) if !ended => {}
                 Ok(_) => return,
                 Err(error) => {
-                    tracing::warn!(%error, "a first answer is not kept for as long as its lock");
+                    events::store_failed(
+                        "a first answer is not kept for as long as its lock",
+                        &error,
+                    );
                     if ended {
                         return;
                     }

@@ -1,6 +1,7 @@
 //! First answers in this process: for tests, and for a service of one instance.
 
 use super::{Begun, ReplayStore, StoreError};
+use crate::events::replay as events;
 use redlock::FencingToken;
 use std::{
     collections::{BTreeMap, HashMap},
@@ -105,9 +106,7 @@ impl Entries {
                 .oldest()
                 .is_some_and(|oldest| oldest.until > now && oldest.record.is_some())
             {
-                tracing::warn!(
-                    "the memory store of first answers is full: one is forgotten before its time"
-                );
+                events::memory_full();
             }
             self.remove(&key);
         }
@@ -161,11 +160,7 @@ impl ReplayStore for MemoryStore {
         }
         if OVERHEAD + 2 * key.len() + record.len() > self.capacity {
             // Everything else would have to go for it, and it would not fit even so.
-            tracing::warn!(
-                bytes = record.len(),
-                capacity = self.capacity,
-                "an answer does not fit the memory store of first answers and is not kept: a duplicate runs again"
-            );
+            events::does_not_fit(record.len(), self.capacity);
             entries.remove(key);
             return Ok(true);
         }

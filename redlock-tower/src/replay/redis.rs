@@ -69,18 +69,19 @@ impl RedisStore {
                 Ok(connection) => connection,
                 Err(error) => {
                     self.0.forget(&connecting);
-                    return Err(StoreError::new(error));
+                    let reason = reason(&error);
+                    return Err(StoreError::new(error).with_reason(reason));
                 }
             };
             match script.invoke_async(&mut connection).await {
                 Err(error) if broken(&error) => {
                     self.0.forget(&connecting);
                     if !again {
-                        return Err(StoreError::new(error));
+                        return Err(failed(error));
                     }
                     again = false;
                 }
-                result => return result.map_err(StoreError::new),
+                result => return result.map_err(failed),
             }
         }
     }
@@ -95,6 +96,30 @@ impl From<Client> for RedisStore {
             begin: Script::new(include_str!("begin.lua")),
             finish: Script::new(include_str!("finish.lua")),
         }))
+    }
+}
+
+fn failed(error: RedisError) -> StoreError {
+    let reason = reason(&error);
+    StoreError::new(error).with_reason(reason)
+}
+
+/// What went wrong, without the server's own words: they may repeat the key.
+fn reason(error: &RedisError) -> &'static str {
+    if error.is_timeout() {
+        return "the server did not answer in time";
+    }
+    if error.is_io_error() {
+        return "the server cannot be reached, or closed the connection";
+    }
+    match error.code() {
+        Some("NOAUTH" | "WRONGPASS") => "the server refused the password or the user",
+        Some("NOPERM") => "the user lacks a right",
+        Some("READONLY") => "the server is a replica",
+        Some("LOADING") => "the server is loading its data",
+        Some("OOM") => "the memory of the server is full",
+        Some("WRONGTYPE") => "a key holds something else",
+        _ => "the server answered with an error",
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     service::Recorded,
 };
 use crate::{
-    HeldLock,
+    HeldLock, events,
     http::{BoxError, HoldUntil, sealed::Shared},
     reject::{Reason, Rejection},
 };
@@ -98,9 +98,7 @@ where
         Ok(Begun::Fresh) => Some(keeper),
         // somebody had the lock before the outage, and may be at work: without a lock there is no way to know
         Ok(Begun::Stale) if keeper.lock.is_none() => {
-            tracing::warn!(
-                "a request runs without its lock and without its first answer being kept"
-            );
+            events::replay::runs_unlocked();
             None
         }
         Ok(Begun::Stale) => return reject(Reason::Lost),
@@ -111,11 +109,12 @@ where
             Some((_, Answer::NotKept)) | None => return reject(Reason::NotReplayable),
         },
         Err(error) if policy.0.lock.fail_open => {
-            tracing::warn!(%error, "a request runs without its first answer being kept");
+            let so = "a request runs without its first answer being kept";
+            events::replay::store_failed(so, &error);
             None
         }
         Err(error) => {
-            tracing::warn!(%error, "a request is rejected");
+            events::replay::store_failed("a request is rejected", &error);
             return reject(Reason::StoreUnavailable);
         }
     };

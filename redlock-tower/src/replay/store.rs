@@ -52,24 +52,44 @@ pub enum Begun {
 }
 
 /// The store did not do what it was asked.
+///
+/// Its cause may name the key, or what is stored: it is logged at `debug` only. What operators may read at `warn` is the
+/// [`reason`](Self::with_reason).
 #[derive(Debug)]
-pub struct StoreError(Box<dyn Error + Send + Sync>);
+pub struct StoreError {
+    cause: Box<dyn Error + Send + Sync>,
+    reason: Option<&'static str>,
+}
 
 impl StoreError {
     /// An error with its cause.
     pub fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self(cause.into())
+        Self {
+            cause: cause.into(),
+            reason: None,
+        }
+    }
+
+    /// What to log at `warn`, as in `"the database cannot be reached"`. Default: only that the store failed.
+    #[must_use]
+    pub fn with_reason(mut self, reason: &'static str) -> Self {
+        self.reason = Some(reason);
+        self
+    }
+
+    pub(crate) fn reason(&self) -> Option<&'static str> {
+        self.reason
     }
 }
 
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the store of first answers failed: {}", self.0)
+        write!(f, "the store of first answers failed: {}", self.cause)
     }
 }
 
 impl Error for StoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(self.0.as_ref())
+        Some(self.cause.as_ref())
     }
 }

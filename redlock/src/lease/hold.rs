@@ -17,6 +17,7 @@ use super::{HoldTerms, LOST, Lease, Loss, OPEN, RELEASED, body::Bodies};
 use crate::{
     clock::Instant,
     error::Error,
+    events::lock as events,
     mutant::{self, Mutant},
     node::sleep,
     protocol::token::FencingToken,
@@ -28,6 +29,7 @@ use crate::{
 pub(crate) struct Hold {
     pub(super) lease: Arc<Lease>,
     token: FencingToken,
+    begun: Instant,
     /// When it has lasted for as long as it may.
     ends: Instant,
     /// When it has lasted for as long as it should.
@@ -40,12 +42,18 @@ pub(crate) struct Hold {
 }
 
 impl Hold {
-    pub(super) fn new(lease: &Arc<Lease>, token: FencingToken, terms: HoldTerms) -> Arc<Self> {
-        let after = |time| lease.core.now().after(time);
+    pub(super) fn new(
+        lease: &Arc<Lease>,
+        token: FencingToken,
+        terms: HoldTerms,
+        begun: Instant,
+    ) -> Arc<Self> {
+        let after = |time| begun.after(time);
         let at_least = Some(terms.at_least).filter(|least| !least.is_zero());
         Arc::new(Self {
             lease: Arc::clone(lease),
             token,
+            begun,
             ends: terms.max_hold.map_or(Instant::END, after),
             least: at_least.map_or(Instant::BEGINNING, after),
             state: AtomicU8::new(OPEN),
@@ -151,6 +159,8 @@ impl Hold {
         }
         self.ended.notify_waiters();
         let window = window.or_else(|| self.rest_of_at_least());
+        let held = || self.lease.core.now().saturating_since(self.begun);
+        events::released(self.lease.key(), self.token.get(), held, window);
         Ok(self.lease.next(ended_well, window))
     }
 

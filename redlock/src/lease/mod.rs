@@ -22,7 +22,7 @@ use crate::{
     clock::Instant,
     core::Core,
     error::{Error, Result},
-    events,
+    events::lock as events,
     key::Key,
     mutant::{self, Mutant},
     node::{Driver, Owner},
@@ -218,8 +218,9 @@ impl Lease {
     /// The next turn, unless the lease has ended or its tokens are used up.
     pub(crate) fn turn(self: &Arc<Self>, terms: HoldTerms) -> Option<Arc<Hold>> {
         let mut turns = lock(&self.turns);
+        let now = self.core.now();
         // Looked at under the lock that losing takes too: either sees the other.
-        if !self.is_open() && !mutant::on(Mutant::ExpiredGranted) {
+        if !self.is_open_at(now) && !mutant::on(Mutant::ExpiredGranted) {
             return None;
         }
         let token = if self.terms.fencing {
@@ -228,7 +229,7 @@ impl Lease {
         } else {
             FencingToken::NONE
         };
-        let hold = Hold::new(self, token, terms);
+        let hold = Hold::new(self, token, terms, now);
         turns.taken += 1;
         turns.current = Arc::downgrade(&hold);
         Some(hold)
@@ -270,7 +271,11 @@ impl Lease {
 
     /// Whether the lease holds: neither ended nor out of its validity.
     pub(crate) fn is_open(&self) -> bool {
-        self.state.load(Acquire) == OPEN && self.core.now() < self.valid_until()
+        self.is_open_at(self.core.now())
+    }
+
+    fn is_open_at(&self, now: Instant) -> bool {
+        self.state.load(Acquire) == OPEN && now < self.valid_until()
     }
 
     /// For how much longer the lease keeps others from the key, if it does: as long as it holds, and once it is lost as
@@ -444,8 +449,8 @@ impl Lease {
         if !self.close(loss as u8) {
             return;
         }
-        tracing::warn!(why = loss.why(), "lock lost");
-        tracing::debug!(key = %self.key, token = self.last_token, "lock lost");
+        let held = || self.core.now().saturating_since(self.granted_at);
+        events::lost(&self.key, self.last_token, loss.why(), held);
         let hold = {
             let mut turns = lock(&self.turns);
             turns.parting = turns.current.upgrade();

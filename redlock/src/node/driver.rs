@@ -24,6 +24,7 @@ use super::{
     state::{self, Forgot},
 };
 use crate::{
+    background::Background,
     clock::{Clock, Instant},
     key::Key,
     mutant::{self, Mutant},
@@ -66,6 +67,8 @@ pub(crate) struct Nodes {
     pub(crate) drivers: Mutex<Vec<(Id, Arc<Driver>)>>,
     /// What no runtime has taken on.
     pub(crate) outbox: Arc<Outbox>,
+    /// Where the client has a thread of its own for renewals.
+    pub(crate) background: Option<Background>,
 }
 
 impl Nodes {

@@ -1,6 +1,6 @@
 //! Why a node did not vote.
 
-use std::{borrow::Cow, fmt, time::Duration};
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 /// The class of a node's fault. The text that comes with it says more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,11 +51,13 @@ pub enum FaultKind {
     Other,
 }
 
-/// A node's fault, with whether the node surely did nothing of what was asked.
+/// A node's fault. Its text is logged, so it contains neither the key nor values of the user. It comes with whether the node surely did nothing of what was asked.
 #[derive(Clone, Debug)]
 pub(crate) struct Fault {
     pub(crate) kind: FaultKind,
     pub(crate) text: Cow<'static, str>,
+    /// What belongs behind the text and names the key.
+    pub(crate) names: Option<Arc<str>>,
     pub(crate) untouched: bool,
 }
 
@@ -78,8 +80,17 @@ impl Fault {
         Self {
             kind,
             text: text.into(),
+            names: None,
             untouched: false,
         }
+    }
+
+    /// What the fence holds is the user's, and stays out of the text.
+    pub(crate) fn bad_fence() -> Self {
+        Self::untouched(
+            FaultKind::BadFence,
+            "the fence holds what no token can be: delete it if it is not yours",
+        )
     }
 
     /// The call was carried out, but the node has no vote for this long.
@@ -110,6 +121,7 @@ impl Fault {
         Self {
             kind,
             text: text.into(),
+            names: None,
             untouched: true,
         }
     }

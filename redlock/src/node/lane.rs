@@ -28,7 +28,7 @@ use super::{
     state::Forgot,
     wake,
 };
-use crate::{clock::Clock, sync::lock};
+use crate::{clock::Clock, events::node as events, sync::lock};
 
 /// The most operations that wait for their answers at a time.
 const MOST_SENT: usize = 1_024;
@@ -272,6 +272,17 @@ impl Shared {
         }
     }
 
+    /// The node can be asked again. What must not be lost goes first.
+    fn unblock(&self) {
+        let mut backlog = lock(&self.backlog);
+        let deferred = backlog.deferred();
+        backlog.unblock(self.clock.now());
+        drop(backlog);
+        if deferred > 0 {
+            events::deferred_releases_sent(self.state.name(), deferred);
+        }
+    }
+
     /// Waits before the next attempt to connect: for the pause, or until somebody asks for the node.
     async fn rest(&self, pause: Duration) {
         let asked_for = poll_fn(|cx| {
@@ -291,10 +302,7 @@ impl Shared {
         let undelivered = backlog.deferred();
         drop(backlog);
         if done && undelivered > 0 {
-            tracing::warn!(
-                node = %self.state.name(), undelivered,
-                "the client is gone and its node was not heard again: releases were dropped"
-            );
+            events::deferred_releases_dropped(self.state.name(), undelivered);
         }
         done
     }
@@ -355,7 +363,7 @@ async fn run(ending: Ending) {
         shared.contact.attempted(shared.index, connected.is_ok());
         let fault = match connected {
             Ok(link) => {
-                lock(&shared.backlog).unblock(shared.clock.now());
+                shared.unblock();
                 pause = PAUSE;
                 let connected = Instant::now();
                 let served = serve(shared, link, std::mem::take(&mut unanswered.sent));
@@ -373,7 +381,7 @@ async fn run(ending: Ending) {
                     false => quick + 1,
                 };
                 if quick < MOST_QUICK && !lock(&shared.backlog).is_blocked() {
-                    tracing::debug!(node = shared.state.name(), cause = %fault, "connection lost");
+                    events::connection_lost(shared.state.name(), &fault);
                     continue;
                 }
                 fault
@@ -701,10 +709,7 @@ impl<'a> Serving<'a> {
 
     /// Goes on with another connection, on which what was in flight is asked once more.
     fn take_over(&mut self, link: Link) {
-        tracing::debug!(
-            node = self.shared.state.name(),
-            "connection replaced: it was silent"
-        );
+        events::connection_replaced(self.shared.state.name());
         self.shared.replace_ear(link.hears);
         self.link = link;
         let in_flight = self.in_flight();
@@ -722,7 +727,7 @@ impl<'a> Serving<'a> {
         self.standby = None;
         if std::mem::replace(&mut self.silence, Silence::None) == Silence::Suspect {
             self.shared.state.came_back();
-            lock(&self.shared.backlog).unblock(self.shared.clock.now());
+            self.shared.unblock();
         }
     }
 

@@ -28,7 +28,7 @@ use std::{
 use tokio::sync::Notify;
 
 use super::{Fault, FaultKind, NodeState, Reply, What};
-use crate::{clock::Instant, protocol::votes::NodeSet, sync::lock};
+use crate::{clock::Instant, events::node as events, protocol::votes::NodeSet, sync::lock};
 
 /// For how long an accepted list counts.
 pub(crate) const COUNTED: Duration = Duration::from_secs(15);
@@ -259,10 +259,8 @@ impl Lists {
             Some(theirs) => {
                 entries[node].refused = Some((theirs.names, now.after(theirs.left)));
                 if !before.1 {
-                    tracing::error!(
-                        node = self.states[node].name(), cause = ?self.refused(&entries, now).map(|fault| fault.text),
-                        "nothing is locked"
-                    );
+                    let cause = self.refused(&entries, now).map(|fault| fault.text);
+                    events::other_nodes(self.states[node].name(), &cause.unwrap_or_default());
                 }
             }
             None => {
@@ -299,10 +297,7 @@ impl Lists {
         }
         // A server of a cluster that has another's record says so, and is none the worse for it.
         if entry.accepted.is_none() && !fault.text.starts_with("MOVED") {
-            tracing::warn!(
-                node = self.states[node].name(), cause = %fault,
-                "node keeps no record of the lists of nodes that clients use: clients with other nodes go unnoticed there"
-            );
+            events::keeps_no_record(self.states[node].name(), fault);
         }
         entry.accepted.get_or_insert(all);
         entry.until = Some(asked.asked.after(COUNTED));
@@ -345,10 +340,7 @@ impl Lists {
             entry.exchanged = true;
             entry.left_out_until = Some(now.after(quarantined.unwrap_or_default().max(ANNOUNCED)));
             if first {
-                tracing::warn!(
-                    node = self.states[node].name(), theirs = %theirs.names, ours = %self.names,
-                    "node is not among those that other clients know: its votes do not count until all clients know it"
-                );
+                events::left_out(self.states[node].name(), &theirs.names, &self.names);
             }
         }
         if any {

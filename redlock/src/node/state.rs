@@ -11,6 +11,7 @@ use std::{
 use super::{Fault, FaultKind, Info, Reply};
 use crate::{
     clock::Instant,
+    events::node as events,
     key::Key,
     mutant::{self, Mutant},
     protocol::guard_time::{self, RestartGuard},
@@ -166,7 +167,7 @@ impl NodeState {
             known.eviction.clone_from(&info.eviction);
         }
         if known.down.take().is_some() {
-            tracing::info!(node = %self.name, version = %info.version, "node up");
+            events::up(&self.name, &info.version);
         }
     }
 
@@ -204,13 +205,13 @@ impl NodeState {
     pub(crate) fn went_down(&self, fault: &Fault) {
         let was_up = lock(&self.known).down.replace(fault.clone()).is_none();
         if was_up {
-            tracing::warn!(node = %self.name, cause = %fault, "node down");
+            events::down(&self.name, fault);
         }
     }
 
     pub(crate) fn came_back(&self) {
         if lock(&self.known).down.take().is_some() {
-            tracing::info!(node = %self.name, "node up");
+            events::up(&self.name, &self.version());
         }
     }
 
@@ -286,10 +287,7 @@ impl NodeState {
                 .micros()
                 .saturating_add(u64::try_from(guard_time.as_micros()).unwrap_or(u64::MAX) / 2)
         {
-            tracing::warn!(
-                node = %self.name, seconds = guard_time.as_secs(),
-                "{why}: its votes do not count for the guard time"
-            );
+            events::quarantined(&self.name, &why, guard_time);
         }
     }
 }
@@ -351,10 +349,7 @@ pub(crate) fn admit(
     // A node that only connects again says nothing new of its age.
     if (is_new || forgot.is_some()) && guard == RestartGuard::Observed {
         if info.run_id.is_empty() && is_new {
-            tracing::warn!(
-                node = %state.name,
-                "node tells no run_id: its restarts are noticed by its uptime alone, which misses one that takes less than a second"
-            );
+            events::no_run_id(&state.name);
         }
         judge_ages(states, now, guard_time);
     }
@@ -434,10 +429,10 @@ impl Known {
                 .as_ref()
                 .is_none_or(|was| was.text != fault.text)
         {
-            tracing::error!(node = %name, cause = %fault, "node has no vote");
+            events::barred(name, fault);
         }
         if barred.is_none() && self.down.take().is_some() {
-            tracing::info!(node = %name, version = %self.version, "node up");
+            events::up(name, &self.version);
         }
         self.barred = barred;
     }
@@ -470,10 +465,8 @@ fn judge_ages(states: &[impl AsRef<NodeState>], now: Instant, guard_time: Durati
         if let Some(left) = guard_time::on_first_sight(age, oldest, guard_time) {
             let until = now.after(left).micros();
             if state.no_vote_until.fetch_max(until, Relaxed) == 0 {
-                tracing::warn!(
-                    node = %state.name, seconds = left.as_secs(),
-                    "node started after the others and may have forgotten locks: its votes do not count for the guard time"
-                );
+                let why = "node started after the others and may have forgotten locks";
+                events::quarantined(&state.name, &why, left);
             }
         }
     });

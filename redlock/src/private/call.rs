@@ -12,7 +12,9 @@ use super::fire::Name;
 use super::handle::Handle;
 use super::hold::{Hold, OnLost};
 use super::key::Key;
-use crate::{Error, Held, LockRequest, Redlock, Result, get_default, key};
+use crate::{
+    Error, Held, LockRequest, Redlock, Result, events::attribute as events, get_default, key,
+};
 
 /// For how long a firing is remembered, unless `at_least` says otherwise: the clocks of the replicas,
 /// and the delays of their schedulers, may be that far apart.
@@ -197,8 +199,7 @@ impl<E> Call<E> {
                 return hold.run(body).await;
             }
             Some(Err(error)) if fail_open && error.is_no_quorum() => {
-                tracing::warn!(target: "redlock", function, "fail_open: running without the lock");
-                tracing::debug!(target: "redlock", function, %error, "fail_open: running without the lock");
+                events::runs_unlocked(function, &error);
             }
             Some(Err(error)) => return Err(error),
             None => {}
@@ -208,10 +209,7 @@ impl<E> Call<E> {
 
     async fn acquire(self) -> Result<Hold<E>> {
         let function = self.function;
-        let span = match &self.key {
-            Ok(key) => tracing::debug_span!("lock", function, %key),
-            Err(_) => tracing::debug_span!("lock", function),
-        };
+        let span = events::span(function);
         let acquired = async move {
             let request = self.request()?;
             let guard = request.await?;
@@ -225,7 +223,7 @@ impl<E> Call<E> {
         };
         let acquired: Result<_, Error> = acquired.instrument(span).await;
         if let Err(error) = &acquired {
-            tracing::debug!(function, %error, "not locked");
+            events::not_locked(function, error);
         }
         acquired
     }

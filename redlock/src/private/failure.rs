@@ -1,6 +1,6 @@
 //! What an annotated function returns where its lock was refused, not to be had, or lost.
 
-use crate::Error;
+use crate::{Error, events::attribute as events};
 
 /// A return type that can carry the error.
 #[diagnostic::on_unimplemented(
@@ -130,22 +130,9 @@ pub fn skip_busy<R: Skipped>(error: Error) -> Result<R, Error> {
 
 /// Nothing can be returned, so the reason is told by an event: loudly where no call will ever succeed.
 fn report(function: &'static str, error: &Error) {
-    let (kind, reason) = (error.kind(), error.reason());
     if error.is_invalid() || error.is_not_configured() || error.is_already_held() {
-        tracing::error!(
-            function,
-            ?kind,
-            reason,
-            "did not run, and will not until this is mended"
-        );
+        events::never_runs(function, error);
     } else {
-        tracing::warn!(
-            function,
-            ?kind,
-            reason,
-            "left out: the lock was not to be had, and nothing can be returned"
-        );
+        events::left_out(function, error);
     }
-    // With the key and the nodes, which are for debugging only.
-    tracing::debug!(function, %error, "did not run");
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::ending::Ending;
+use crate::events::attribute as events;
 use crate::unwind::{Panic, caught};
 use crate::{Guard, Held};
 
@@ -66,10 +67,7 @@ impl<E> Hold<E> {
             Some(Err(panic)) => self.guard.end_panicked(panic).await,
             None => {
                 let lost = self.guard.end_lost().await;
-                tracing::warn!(
-                    function = self.function,
-                    "the lock is lost: the body was cancelled"
-                );
+                events::cancelled(self.function);
                 return Err(lost);
             }
         };
@@ -92,13 +90,7 @@ impl<E> Hold<E> {
             }
         };
         if let Err(error) = ended {
-            let (function, kind) = (self.function, error.kind());
-            tracing::warn!(
-                function,
-                ?kind,
-                "the body has ended, but its lock could not be ended"
-            );
-            tracing::debug!(function, %error, "the body has ended, but its lock could not be ended");
+            events::not_ended(self.function, &error);
         }
     }
 }

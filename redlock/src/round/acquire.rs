@@ -6,6 +6,7 @@ use super::{Round, release, survey};
 use crate::{
     clock::Instant,
     error::NodeError,
+    events::lock as events,
     key::Key,
     mutant::{self, Mutant},
     node::{Call, Driver, Inbox, Nodes, Owner, Place, Reply, What},
@@ -200,10 +201,7 @@ pub(crate) async fn attempt(
         if fence > ask.floor {
             ask.floor = fence;
             if let Some(beyond) = nodes.tokens.learn(fence, nodes.now()) {
-                tracing::warn!(
-                    key = %ask.key, ?beyond,
-                    "a fence lies beyond the clock-skew bound: a clock was far ahead when it was written"
-                );
+                events::fence_beyond_skew(&ask.key, beyond);
             }
         }
         match decision {
@@ -382,7 +380,7 @@ impl Drop for Undo<'_> {
         if touched.len() == 0 || mutant::on(Mutant::NotUndone) {
             return;
         }
-        tracing::trace!(key = %self.key, nodes = touched.len(), "attempt undone");
+        events::rolled_back(&self.key, touched.len());
         release::release(
             self.nodes,
             self.driver,

@@ -229,7 +229,7 @@ impl Round {
         let name = |node: usize| states.get(node).map_or("?", |state| state.name());
         let faults = votes.tally.faults().iter();
         let mut errors: Vec<NodeError> = faults
-            .map(|(node, fault)| NodeError::new(name(*node), fault.kind, fault.text.clone()))
+            .map(|(node, fault)| NodeError::of(name(*node), fault))
             .collect();
         let silence = match votes.overdue {
             true => "no answer in time",

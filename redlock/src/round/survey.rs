@@ -39,7 +39,7 @@ impl Answers {
         answers
             .filter_map(|(node, answer)| {
                 let fault = answer.as_ref().err()?;
-                Some(NodeError::new(node.name(), fault.kind, fault.text.clone()))
+                Some(NodeError::of(node.name(), fault))
             })
             .collect()
     }

@@ -410,12 +410,7 @@ impl Store {
             None => Ok(None),
             Some(text) => match text.parse() {
                 Ok(fence) if fence < FencingToken::LIMIT => Ok(Some(fence)),
-                _ => Err(Fault::untouched(
-                    FaultKind::BadFence,
-                    format!(
-                        "the fence holds `{text}`, which no token can be: delete it if it is not yours"
-                    ),
-                )),
+                _ => Err(Fault::bad_fence()),
             },
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
 
 use crate::{
+    key::{FENCE, Key},
     node::{
         Call, Fault, FaultKind, Owner, Reply, Sight, Strict, What, fingerprint,
         lists::{Introduction, Other},
@@ -79,8 +80,12 @@ impl Answer {
 
 pub(super) fn answer(call: &Call, step: Step, said: &Value) -> Answer {
     match understood(&call.what, step, said) {
-        Answer::Vote(Reply::Failed(fault)) if fault.kind == FaultKind::Permission => {
-            failed(with_rights(fault, call))
+        Answer::Vote(Reply::Failed(fault)) => {
+            let fault = without_arguments(fault, &call.key);
+            failed(match fault.kind {
+                FaultKind::Permission => with_rights(fault, call),
+                _ => fault,
+            })
         }
         answer => answer,
     }
@@ -164,20 +169,8 @@ fn structured(parts: &[Value], whole: &Value) -> Answer {
         ("MAXTTL", _) => failed(Strict::other_max_ttl(&said())),
         ("EPOCH", _) => failed(Strict::outdated()),
         ("NOEXPIRY", _) => failed(no_expiry()),
-        ("BADFENCE", _) => failed(Fault::untouched(
-            FaultKind::BadFence,
-            format!(
-                "the fence holds `{}`, which no token can be: delete it if it is not yours",
-                shortened(&said())
-            ),
-        )),
-        ("WRONGTYPE", _) => failed(Fault::untouched(
-            FaultKind::WrongType,
-            format!(
-                "`{}` holds a hash, a list or the like, not a lock: choose another key",
-                said()
-            ),
-        )),
+        ("BADFENCE", _) => failed(Fault::bad_fence()),
+        ("WRONGTYPE", _) => failed(wrong_type(&said())),
         _ => failed(unexpected(whole)),
     }
 }
@@ -229,6 +222,47 @@ fn unexpected(value: &Value) -> Fault {
     )
 }
 
+/// `at` is the key that the script could not use.
+fn wrong_type(at: &str) -> Fault {
+    let (which, of_it) = if at.ends_with(FENCE) {
+        ("fence", "no token: delete it if it is not yours")
+    } else {
+        ("key", "not a lock: choose another key")
+    };
+    Fault::untouched(
+        FaultKind::WrongType,
+        format!("the {which} holds a hash, a list or the like, {of_it}"),
+    )
+}
+
+/// What a server says of a command may repeat the command's arguments, which name the key.
+fn without_arguments(mut fault: Fault, key: &Key) -> Fault {
+    let mut text = fault.text.into_owned();
+    if let Some(at) = text.find(", with args beginning with") {
+        text.truncate(at);
+    }
+    if text.contains(key.lock()) {
+        text = hidden(&text, key.lock());
+    }
+    fault.text = text.into();
+    fault
+}
+
+/// Without `name`, where it is not a part of a longer word.
+fn hidden(text: &str, name: &str) -> String {
+    let joins = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    let mut rest = text;
+    let mut kept = String::with_capacity(text.len());
+    while let Some(at) = rest.find(name) {
+        let (before, after) = (&rest[..at], &rest[at + name.len()..]);
+        kept.push_str(before);
+        let part = joins(kept.chars().next_back()) || joins(after.chars().next());
+        kept.push_str(if part { name } else { "<key>" });
+        rest = after;
+    }
+    kept + rest
+}
+
 /// What servers of several versions say when the user of a script lacks a right.
 const LACKS_RIGHT: [&str; 4] = [
     "NOPERM",
@@ -253,7 +287,12 @@ fn with_rights(fault: Fault, call: &Call) -> Fault {
         format!("its user needs {commands}")
     } else if fault.text.contains("key") {
         let key = &call.key;
-        format!("the user needs `{}` and `{}`", key.lock(), key.fence())
+        let names = format!(": `{}` and `{}`", key.lock(), key.fence());
+        return Fault {
+            text: format!("{}: the user needs the key and its fence", fault.text).into(),
+            names: Some(names.into()),
+            ..fault
+        };
     } else {
         return fault;
     };
@@ -431,13 +470,4 @@ pub(super) fn setting(value: &Value) -> Option<String> {
         Value::Array(parts) => parts.get(1).map(text),
         _ => None,
     }
-}
-
-fn shortened(said: &str) -> String {
-    if said.chars().count() <= 80 {
-        return said.to_owned();
-    }
-    let mut text: String = said.chars().take(79).collect();
-    text.push('…');
-    text
 }

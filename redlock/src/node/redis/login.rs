@@ -106,6 +106,6 @@ fn without_secrets(settings: &RedisConnectionInfo, fault: &Fault) -> Fault {
     };
     Fault {
         text: text.into(),
-        ..*fault
+        ..fault.clone()
     }
 }

@@ -154,6 +154,6 @@ impl Shared {
 fn of_server(server: &str, fault: &Fault) -> Fault {
     Fault {
         text: format!("{server}: {fault}").into(),
-        ..*fault
+        ..fault.clone()
     }
 }

@@ -75,10 +75,7 @@ impl Shared {
             };
             let moved = state.moves.adopt(&look, guard);
             if !moved.is_empty() {
-                tracing::warn!(
-                    node = state.name(), slots = %listed(&moved), seconds = guard.time.as_secs(),
-                    "slots moved to servers that may not know their locks: they have no vote for the guard time"
-                );
+                crate::events::node::slots_quarantined(state.name(), &listed(&moved), guard.time);
             }
             let until = asked.after(confirmed_for).micros();
             self.confirmed.store(until, Relaxed);

@@ -1,0 +1,47 @@
+//! Calls of annotated functions.
+
+use crate::error::Error;
+
+const TARGET: &str = "redlock::attribute";
+
+/// What the lock of a call says, it says within this span.
+pub(crate) fn span(function: &'static str) -> tracing::Span {
+    tracing::debug_span!(target: TARGET, "lock", function)
+}
+
+pub(crate) fn not_locked(function: &'static str, error: &Error) {
+    tracing::debug!(target: TARGET, function, %error, "not locked");
+}
+
+pub(crate) fn runs_unlocked(function: &'static str, error: &Error) {
+    tracing::warn!(
+        target: TARGET, function, error = %error.without_key(),
+        "fail_open: running without the lock"
+    );
+}
+
+/// No call will ever succeed.
+pub(crate) fn never_runs(function: &'static str, error: &Error) {
+    tracing::error!(
+        target: TARGET, function, kind = ?error.kind(), reason = error.reason(),
+        "did not run, and will not until this is mended"
+    );
+}
+
+pub(crate) fn left_out(function: &'static str, error: &Error) {
+    tracing::warn!(
+        target: TARGET, function, kind = ?error.kind(), reason = error.reason(),
+        "left out: the lock was not to be had, and nothing can be returned"
+    );
+}
+
+pub(crate) fn cancelled(function: &'static str) {
+    tracing::warn!(target: TARGET, function, "the lock is lost: the body was cancelled");
+}
+
+pub(crate) fn not_ended(function: &'static str, error: &Error) {
+    tracing::warn!(
+        target: TARGET, function, kind = ?error.kind(), error = %error.without_key(),
+        "the body has ended, but its lock could not be ended"
+    );
+}

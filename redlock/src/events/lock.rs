@@ -1,0 +1,106 @@
+//! Locks: who gets one, how long it was held, and how it was lost.
+
+use std::time::Duration;
+
+use super::ms;
+use crate::{error::Error, key::Key};
+
+const TARGET: &str = "redlock::lock";
+
+/// By the nodes. `waited`: since it was asked for.
+pub(crate) fn granted(key: &Key, token: u64, rounds: u32, waited: impl FnOnce() -> Duration) {
+    tracing::debug!(target: TARGET, %key, token, rounds, waited_ms = ms(waited()), "lock granted");
+}
+
+/// By the waiter before, in this process.
+pub(crate) fn handed_over(key: &Key, token: u64) {
+    tracing::debug!(target: TARGET, %key, token, "lock handed over");
+}
+
+pub(crate) fn refused(key: &str, error: &Error) {
+    tracing::debug!(
+        target: TARGET, key, reason = ?error.kind(), error = %error.without_key(),
+        "lock refused"
+    );
+}
+
+pub(crate) fn rolled_back(key: &Key, nodes: usize) {
+    tracing::trace!(target: TARGET, %key, nodes, "attempt rolled back");
+}
+
+/// The guard let go. With a window, the key cools down.
+pub(crate) fn released(
+    key: &Key,
+    token: u64,
+    held: impl FnOnce() -> Duration,
+    window: Option<Duration>,
+) {
+    tracing::debug!(
+        target: TARGET, %key, token, held_ms = ms(held()), cool_down_ms = window.map(ms),
+        "lock released"
+    );
+}
+
+pub(crate) fn lost(key: &Key, token: u64, reason: &'static str, held: impl Fn() -> Duration) {
+    tracing::warn!(target: TARGET, reason, held_ms = ms(held()), "lock lost");
+    tracing::debug!(target: TARGET, %key, token, "key of the lost lock");
+}
+
+pub(crate) fn renewal_failed(key: &Key, error: &Error) {
+    tracing::debug!(target: TARGET, %key, error = %error.without_key(), "renewal failed, tried again");
+}
+
+/// The task of the renewals ran this much later than its timer. `ttl`: the shortest of those that were due.
+pub(crate) fn renewal_stalled(late: Duration, ttl: Duration, sensible_ttl: Duration) {
+    tracing::warn!(
+        target: TARGET, late_ms = ms(late), ttl_ms = ms(ttl), sensible_ttl_ms = ms(sensible_ttl),
+        "renewals ran late, since the runtime was blocked or the process was stopped: move blocking work to spawn_blocking, or use a longer ttl"
+    );
+}
+
+/// A release was asked for by `run`, which returns the body's value all the same.
+pub(crate) fn release_failed(key: &Key, error: &Error) {
+    tracing::warn!(
+        target: TARGET, error = %error.without_key(),
+        "release failed after its body had finished"
+    );
+    tracing::debug!(target: TARGET, %key, "key of the failed release");
+}
+
+pub(crate) fn forced(key: &str) {
+    tracing::warn!(target: TARGET, "a lock was taken from its holder by force");
+    tracing::debug!(target: TARGET, key, "key of the lock taken by force");
+}
+
+pub(crate) fn undelivered(releases: usize) {
+    tracing::warn!(
+        target: TARGET, releases,
+        "closed with releases undelivered: their keys expire with their ttl"
+    );
+}
+
+pub(crate) fn fence_beyond_skew(key: &Key, beyond: Duration) {
+    tracing::warn!(
+        target: TARGET, ?beyond,
+        "a fence lies beyond the clock-skew bound: a clock was far ahead when it was written"
+    );
+    tracing::debug!(target: TARGET, %key, "key of the fence beyond the clock-skew bound");
+}
+
+/// A body came to its end only some time after its lock was lost.
+pub(crate) fn body_ran_on(key: &Key, body: &'static str, ran_on: Duration) {
+    tracing::warn!(
+        target: TARGET, body, ?ran_on,
+        "a body ran on after its lock was lost: it does not await for that long"
+    );
+    tracing::debug!(target: TARGET, %key, "key of the body that ran on");
+}
+
+/// A body still runs although its key is free.
+pub(crate) fn body_runs_unlocked(key: &Key, body: &'static str, ran_on: Duration) {
+    tracing::warn!(
+        target: TARGET, body, ?ran_on,
+        "a body still runs and its lock is over, so another may run beside it: it does not await for that long"
+    );
+    tracing::debug!(target: TARGET, %key, "key of the body that still runs");
+}

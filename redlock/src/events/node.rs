@@ -1,0 +1,114 @@
+//! Nodes: their connections, and whether they vote.
+
+use std::{fmt::Display, time::Duration};
+
+const TARGET: &str = "redlock::node";
+
+/// The first contact is over, and a quorum answered.
+pub(crate) fn connected(up: usize, nodes: usize, quorum: usize) {
+    tracing::info!(target: TARGET, up, nodes, quorum, "connected");
+}
+
+pub(crate) fn up(node: &str, version: &str) {
+    tracing::info!(target: TARGET, node, version, "node up");
+}
+
+pub(crate) fn down(node: &str, cause: &dyn Display) {
+    tracing::warn!(target: TARGET, node, %cause, "node down");
+}
+
+/// At the first contact; later it would be [`down`].
+pub(crate) fn unavailable(node: &str, cause: &dyn Display) {
+    tracing::warn!(target: TARGET, node, %cause, "node unavailable");
+}
+
+pub(crate) fn servers_unavailable(node: &str, cause: &str) {
+    tracing::warn!(
+        target: TARGET, node, cause,
+        "servers of the cluster unavailable: the keys of their slots lack its vote"
+    );
+}
+
+/// It never will have one: it is a replica, or stands in the list twice.
+pub(crate) fn barred(node: &str, cause: &dyn Display) {
+    tracing::error!(target: TARGET, node, %cause, "node has no vote");
+}
+
+/// It may have forgotten locks.
+pub(crate) fn quarantined(node: &str, why: &dyn Display, time: Duration) {
+    tracing::warn!(
+        target: TARGET, node, %why, seconds = time.as_secs(),
+        "node quarantined: its votes do not count for the guard time"
+    );
+}
+
+pub(crate) fn slots_quarantined(node: &str, slots: &str, time: Duration) {
+    tracing::warn!(
+        target: TARGET, node, slots, seconds = time.as_secs(),
+        "slots moved to servers that may not know their locks: they have no vote for the guard time"
+    );
+}
+
+pub(crate) fn vouched_for() {
+    tracing::warn!(target: TARGET, "the nodes were vouched for: all vote from now on");
+}
+
+pub(crate) fn no_run_id(node: &str) {
+    tracing::warn!(
+        target: TARGET, node,
+        "node tells no run_id: its restarts are noticed by its uptime alone, which misses one that takes less than a second"
+    );
+}
+
+pub(crate) fn evicts(node: &str, policy: &str) {
+    tracing::warn!(
+        target: TARGET, node, policy,
+        "node may evict lock keys when its memory is full, which releases locks silently: set maxmemory-policy to noeviction"
+    );
+}
+
+pub(crate) fn even_number(nodes: usize, quorum: usize) {
+    tracing::warn!(
+        target: TARGET, nodes, quorum,
+        "an even number of nodes survives no more failures than one node less: use an odd number"
+    );
+}
+
+/// Another list of nodes is in use there.
+pub(crate) fn other_nodes(node: &str, cause: &str) {
+    tracing::error!(target: TARGET, node, cause, "nothing is locked: clients of the node use other nodes");
+}
+
+pub(crate) fn keeps_no_record(node: &str, cause: &dyn Display) {
+    tracing::warn!(
+        target: TARGET, node, %cause,
+        "node keeps no record of the lists of nodes that clients use: clients with other nodes go unnoticed there"
+    );
+}
+
+pub(crate) fn left_out(node: &str, theirs: &str, ours: &str) {
+    tracing::warn!(
+        target: TARGET, node, theirs, ours,
+        "node is not among those that other clients know: its votes do not count until all clients know it"
+    );
+}
+
+pub(crate) fn connection_lost(node: &str, cause: &dyn Display) {
+    tracing::debug!(target: TARGET, node, %cause, "connection lost");
+}
+
+pub(crate) fn connection_replaced(node: &str) {
+    tracing::debug!(target: TARGET, node, "connection replaced: it was silent");
+}
+
+/// Releases that waited for the node are on their way to it.
+pub(crate) fn deferred_releases_sent(node: &str, releases: usize) {
+    tracing::debug!(target: TARGET, node, releases, "deferred releases sent");
+}
+
+pub(crate) fn deferred_releases_dropped(node: &str, releases: usize) {
+    tracing::warn!(
+        target: TARGET, node, releases,
+        "deferred releases dropped: the client is gone and its node was not heard again"
+    );
+}
