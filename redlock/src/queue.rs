@@ -104,6 +104,11 @@ pub(crate) struct Place {
 }
 
 impl Queue {
+    /// How many keys somebody holds or wants here.
+    pub(crate) fn len(&self) -> usize {
+        lock(&self.lines).len()
+    }
+
     /// Joins the line, unless there is none: then the turn is the caller's.
     pub(crate) fn join(
         self: &Arc<Self>,

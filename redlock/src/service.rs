@@ -25,7 +25,7 @@ impl Service {
 }
 
 impl fmt::Debug for Service {
-    /// The nodes, and no key: those that are waited for may be secrets.
+    /// The nodes, and how many keys are held or wanted here; not which ones, since they may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let nodes = &self.core.nodes;
         let names: Vec<_> = nodes.states.iter().map(|state| state.name()).collect();
@@ -33,6 +33,7 @@ impl fmt::Debug for Service {
             .field("nodes", &names)
             .field("quorum", &nodes.quorum())
             .field("namespace", &self.core.defaults.namespace)
+            .field("keys", &self.queue.len())
             .finish_non_exhaustive()
     }
 }
