@@ -166,7 +166,11 @@ impl Lists {
             What::Acquire { .. } | What::Extend { .. } | What::Settle { .. }
         );
         match reply {
-            Reply::Yes if votes && !self.counts(node, now) => Reply::Failed(self.uncounted(now)),
+            // It was carried out all the same, so it is rolled back.
+            Reply::Yes if votes && !self.counts(node, now) => {
+                let why = self.uncounted(now);
+                Reply::Failed(Fault::unknown(why.kind, why.text))
+            }
             reply => reply,
         }
     }
