@@ -42,6 +42,8 @@ async fn run() -> Result<(), String> {
         redlock
             .lock("account:ada")
             .ttl(LEASE)
+            // A program that is paused renews nothing; this one only sleeps.
+            .keep_alive(false)
             .await
             .map_err(|error| format!("the lock was not had: {error}"))
     };
