@@ -55,6 +55,7 @@ pub(crate) fn common_namespace() {
 }
 
 /// The extractor of axum that a key is made of.
+#[cfg(feature = "axum")]
 pub(crate) fn extractor_rejected(extractor: &'static str, status: u16) {
     tracing::debug!(
         target: TARGET, extractor, status,

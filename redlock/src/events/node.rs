@@ -42,6 +42,7 @@ pub(crate) fn quarantined(node: &str, why: &dyn Display, time: Duration) {
     );
 }
 
+#[cfg(feature = "cluster")]
 pub(crate) fn slots_quarantined(node: &str, slots: &str, time: Duration) {
     tracing::warn!(
         target: TARGET, node, slots, seconds = time.as_secs(),
