@@ -1,5 +1,6 @@
 //! Leases, hand-over, renewal and the end of a hold.
 
+mod blocking;
 mod body_first;
 mod durations;
 mod handed_over;
