@@ -6,7 +6,7 @@ use super::{
 };
 use http::{header::COOKIE, request::Parts};
 
-/// The key from a cookie: see [`cookie`].
+/// The key from a cookie: see [`cookie()`].
 #[derive(Clone, Copy, Debug)]
 pub struct Cookie(&'static str);
 

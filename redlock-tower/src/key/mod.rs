@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`header`] | a request header |
 //! | [`query`] | a query parameter |
-//! | [`cookie`] | a cookie |
+//! | [`cookie()`] | a cookie |
 //! | [`extension`] | what an outer layer (authentication, say) put into the extensions |
 //! | [`idempotency_key`] | the `Idempotency-Key` header |
 //! | `path`, `matched_path` | a path parameter, the route (feature `axum`) |
