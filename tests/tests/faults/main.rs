@@ -10,7 +10,6 @@ mod delivery;
 mod endings;
 mod events;
 mod keys;
-mod layer;
 mod layer_fit;
 mod layer_keys;
 mod lease;

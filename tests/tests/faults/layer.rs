@@ -1,1 +1,0 @@
-//! The layer: keys that a client cannot choose, where it is placed, what it answers.
