@@ -31,6 +31,8 @@ const LEAST: usize = 32;
 const MOST: usize = 1_024;
 /// An attempt is late when it takes longer than the fastest one by this part of the node time-out.
 const LATE: u32 = 4;
+/// For how long the fastest attempt is remembered, at least.
+const WINDOW: Duration = Duration::from_secs(10);
 /// After this many attempts on time the bound rises by one.
 const RISE: u32 = 4;
 
@@ -39,8 +41,10 @@ const RISE: u32 = 4;
 pub(crate) struct Admission {
     places: Semaphore,
     waiting: AtomicUsize,
-    /// The least time that an attempt took, in microseconds.
-    fastest: AtomicU64,
+    /// The least time that an attempt took lately, in microseconds: in the window before this one, and in this one.
+    fastest: [AtomicU64; 2],
+    /// When the next window begins: nodes may come to be farther away. In microseconds of the client's clock.
+    next_window: AtomicU64,
     /// Places to take away when their attempts end.
     excess: AtomicUsize,
     pace: Mutex<Pace>,
@@ -66,7 +70,8 @@ impl Default for Admission {
         Self {
             places: Semaphore::new(START),
             waiting: AtomicUsize::new(0),
-            fastest: AtomicU64::new(u64::MAX),
+            fastest: [const { AtomicU64::new(u64::MAX) }; 2],
+            next_window: AtomicU64::new(0),
             excess: AtomicUsize::new(0),
             pace: Mutex::new(Pace {
                 limit: START,
@@ -113,17 +118,33 @@ impl Admission {
     /// An attempt that `began` then was granted its lock after `took`.
     pub(crate) fn granted(&self, began: Instant, took: Duration, node_timeout: Duration) {
         let took_micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let mut fastest = self.fastest.load(Relaxed);
-        if took_micros < fastest {
-            fastest = took_micros;
-            self.fastest.fetch_min(took_micros, Relaxed);
-        }
+        let fastest = self.fastest(took_micros, began.after(took));
         let delay = took.saturating_sub(Duration::from_micros(fastest));
         if delay > node_timeout / LATE {
             self.fall(began, began.after(took));
         } else if self.waiting.load(Relaxed) > 0 {
             self.rise();
         }
+    }
+
+    /// The least time of an attempt lately, this one among them.
+    fn fastest(&self, took: u64, now: Instant) -> u64 {
+        let [before, current] = &self.fastest;
+        let ends = self.next_window.load(Relaxed);
+        if now.micros() >= ends {
+            let next = now.after(WINDOW).micros();
+            if self
+                .next_window
+                .compare_exchange(ends, next, SeqCst, Relaxed)
+                .is_ok()
+            {
+                before.store(current.swap(took, SeqCst), SeqCst);
+            }
+        }
+        if took < current.load(Relaxed) {
+            current.fetch_min(took, Relaxed);
+        }
+        took.min(before.load(Relaxed)).min(current.load(Relaxed))
     }
 
     /// An attempt that `began` then had no answer from a quorum by `now`.
@@ -192,6 +213,23 @@ mod tests {
 
     fn at(millis: u64) -> Instant {
         Instant::from_micros(millis * 1_000)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nodes_that_come_to_be_farther_away_are_not_taken_for_slow_ones() {
+        let admission = Admission::default();
+        admission.granted(at(1_000), Duration::from_millis(1), NODE_TIMEOUT);
+        let far = |second: u64| {
+            for step in 0..10 {
+                let began = at(second * 1_000 + step * 100);
+                admission.granted(began, Duration::from_millis(100), NODE_TIMEOUT);
+            }
+        };
+        (2..40).for_each(far);
+        let low = admission.limit();
+        assert!(low < START, "at first they are late");
+        (40..80).for_each(far);
+        assert_eq!(admission.limit(), low, "then that is the time they take");
     }
 
     #[tokio::test(start_paused = true)]

@@ -10,6 +10,9 @@ use crate::clock::Instant;
 const MOST: usize = 8_192;
 /// With so many deferred releases, a node is asked for no further locks.
 const MOST_DEFERRED: usize = 8_192;
+/// The same with so many releases and extensions that wait, deferred or not: a node that comes and goes moves them from the
+/// one to the other.
+const MOST_OWN: usize = 8 * MOST_DEFERRED;
 
 /// The operations of one node that have not been sent.
 #[derive(Debug, Default)]
@@ -75,14 +78,19 @@ impl Backlog {
     fn is_full(&self, op: &Op) -> Option<Fault> {
         let text = if self.new_work >= MOST {
             format!("{MOST} operations wait for this node already")
-        } else if self.deferred.len() >= MOST_DEFERRED
-            && matches!(op.ballot.call().what, What::Acquire { .. })
+        } else if matches!(op.ballot.call().what, What::Acquire { .. })
+            && (self.deferred.len() >= MOST_DEFERRED || self.own() >= MOST_OWN)
         {
-            format!("{MOST_DEFERRED} releases wait for this node already")
+            format!("{} releases wait for this node already", self.own())
         } else {
             return None;
         };
         Some(Fault::untouched(FaultKind::Backlog, text))
+    }
+
+    /// How many releases and extensions wait.
+    fn own(&self) -> usize {
+        self.deferred.len() + self.waiting.len().saturating_sub(self.new_work)
     }
 
     /// Keeps a release for when the node is back; anything else needs no later.
