@@ -8,9 +8,10 @@ use axum::{
     response::IntoResponse as _,
     routing::post,
 };
-use futures_util::{FutureExt as _, stream};
-use http::{Request, StatusCode};
+use futures_util::{FutureExt as _, future::join_all, stream};
+use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt as _;
+use redis::aio::MultiplexedConnection;
 use redlock::{Redlock, redlock};
 use redlock_tower::{HoldUntil, LockLayer, OnDisconnect, RedlockLayer, key};
 use tests::{
@@ -172,4 +173,86 @@ async fn f44_around_services_that_are_not_http_in_run_and_under_the_attribute() 
             "attribute, {how}"
         );
     }
+}
+
+/// Two instances of a service. A handler ends as its request says; one that loses its lock deletes it itself.
+fn instance(redlock: Redlock, nodes: Vec<MultiplexedConnection>) -> Router {
+    let handler = move |headers: HeaderMap, how: String| {
+        let nodes = nodes.clone();
+        async move {
+            if how == "loss" {
+                let key = format!(
+                    "orders:x-user-id={}",
+                    headers["x-user-id"].to_str().unwrap()
+                );
+                for mut node in nodes {
+                    let _: i64 = redis::cmd("DEL")
+                        .arg(&key)
+                        .query_async(&mut node)
+                        .await
+                        .unwrap();
+                }
+            }
+            bad_end(how).await
+        }
+    };
+    Router::new()
+        .route("/orders", post(handler))
+        .layer(
+            RedlockLayer::new(redlock, key::header("x-user-id"))
+                .namespace("orders")
+                .no_wait()
+                .ttl(Duration::from_secs(3))
+                .max_hold(Duration::from_secs(2)),
+        )
+        .layer(CatchPanicLayer::new())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f44_no_resubmit_is_refused_with_panics_losses_and_maximum_holds_in_the_mix() {
+    const USERS: usize = 40;
+    const TURNS: usize = 12;
+    let cluster = Cluster::start(3).await;
+    let mut nodes = Vec::new();
+    for node in [0, 1] {
+        nodes.push(cluster.node(node).client().await);
+    }
+    let mut instances = Vec::new();
+    for _ in 0..2 {
+        let redlock = Redlock::builder()
+            .nodes(cluster.urls())
+            .node_timeout(Duration::from_secs(1))
+            .connect()
+            .await
+            .unwrap();
+        instances.push(instance(redlock, nodes.clone()));
+    }
+    let submit = |to: usize, user: usize, how: &str| {
+        let request = Request::post("/orders")
+            .header("x-user-id", user.to_string())
+            .body(Body::from(how.to_owned()))
+            .unwrap();
+        let app = instances[to].clone();
+        async move { app.oneshot(request).await.unwrap().status().as_u16() }
+    };
+    let user = |user: usize| async move {
+        let mut refused = 0;
+        for turn in 0..TURNS {
+            let (how, expected) = match (user + turn) % 8 {
+                0 => ("hold", 503),
+                1 => ("loss", 503),
+                2 | 3 => ("panic", 500),
+                _ => ("well", 201),
+            };
+            let first = submit(turn % 2, user, how).await;
+            refused += usize::from(first == 409);
+            assert!(first == expected || first == 409, "{how}: {first}");
+            let again = submit((turn + 1) % 2, user, "well").await;
+            refused += usize::from(again != 201);
+        }
+        refused
+    };
+    let refused = within(Duration::from_secs(120), join_all((0..USERS).map(user))).await;
+    let submits = USERS * TURNS * 2;
+    assert_eq!(refused.iter().sum::<usize>(), 0, "refused of {submits}");
 }
