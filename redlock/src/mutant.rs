@@ -19,7 +19,7 @@ pub enum Mutant {
     AnyExtensionSets,
     /// The yes of a node that may have forgotten locks counts.
     QuarantinedCounted,
-    /// A node that may have forgotten locks votes again just before the longest lock that it may have forgotten ends.
+    /// A node that may have forgotten locks votes again after half of the longest lock that it may have forgotten.
     GuardShort,
     /// Nodes that restarted vote at once.
     NoGuard,

@@ -51,7 +51,7 @@ const SAME_START: Duration = Duration::from_secs(5);
 /// `max_ttl + 1 % + skew bound` and the length of a block of tokens: after that, whatever the node forgot has expired everywhere.
 pub(crate) fn guard_time(max_ttl: Duration, skew: Duration) -> Duration {
     if mutant::on(Mutant::GuardShort) {
-        return validity::usable(max_ttl).mul_f64(0.9);
+        return validity::usable(max_ttl).mul_f64(0.5);
     }
     max_ttl
         .saturating_add(max_ttl / 100)
