@@ -32,7 +32,7 @@ use crate::{clock::Instant, sync::lock};
 /// let token = FencingToken::try_from(stored)?;
 /// assert_eq!(i64::from(token), stored);
 /// assert_eq!(token.to_string().parse(), Ok(token));
-/// assert!(FencingToken::try_from(-1).is_err());
+/// assert!(FencingToken::try_from(-1_i64).is_err());
 /// # Ok::<(), redlock::InvalidToken>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
