@@ -11,11 +11,10 @@ use std::{
 use tokio::runtime::Handle;
 
 use crate::{
-    clock::Instant,
+    env::{clock::Instant, pending::Tracker},
     error::{Error, Result},
     key::Key,
     node::{Driver, Nodes},
-    pending::Tracker,
 };
 
 /// The part of a client that knows nothing of requests.

@@ -2,39 +2,22 @@
 #![doc = include_str!("../docs/events.md")]
 
 #[doc(hidden)]
-#[path = "private.rs"]
+#[path = "macros/mod.rs"]
 pub mod __private;
-mod admission;
-mod all;
-mod background;
-mod builder;
+mod acquire;
 mod client;
-mod clock;
+mod config;
 mod core;
-mod defaults;
+mod env;
 mod error;
 mod events;
-mod guard;
-mod health;
-mod keeper;
 pub mod key;
 mod lease;
-mod limits;
-mod look;
+mod lock;
 mod mutant;
 mod node;
-mod pending;
-mod protocol;
-mod pursuit;
-mod queue;
-mod random;
-mod request;
+mod quorum;
 mod round;
-mod scope;
-mod service;
-mod sync;
-mod unwind;
-mod waiters;
 
 #[cfg(feature = "__mutants")]
 #[doc(hidden)]
@@ -43,22 +26,26 @@ pub use crate::mutant::{Mutant as __Mutant, make as __make};
 #[doc(hidden)]
 pub use crate::node::read as __read_answer;
 pub use crate::{
-    all::{Guards, LockAllRequest},
-    builder::Builder,
-    client::Redlock,
-    defaults::{get_default, set_default},
+    acquire::waiter_limit::WaiterLimit,
+    client::{
+        Redlock,
+        builder::Builder,
+        health::{NodeHealth, NodeState, ServerHealth},
+        inspect::Holder,
+        process_default::{get_default, set_default},
+    },
     error::{Error, ErrorKind, FaultKind, NodeError, Result},
-    guard::{Guard, Held, Lost},
-    health::{NodeHealth, NodeState, ServerHealth},
-    look::Holder,
+    lock::{
+        guard::{Guard, Held, Lost},
+        reentrancy::{Scope, current},
+        request::{Acquire, LockRequest},
+        several::{Guards, LockAllRequest},
+    },
     node::{NodeAddress, memory},
-    protocol::{
+    quorum::{
         guard_time::RestartGuard,
         token::{FencingToken, InvalidToken},
     },
-    request::{Acquire, LockRequest},
-    scope::{Scope, current},
-    waiters::WaiterLimit,
 };
 #[cfg(feature = "macros")]
 pub use redlock_macros::redlock;

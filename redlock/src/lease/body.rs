@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{Hold, LOST};
-use crate::{events::lock as events, sync::lock};
+use crate::{env::sync::lock, events::lock as events};
 
 /// A body that runs on for this long after its lock was lost, since it does not come to an await, is worth a warning.
 const RAN_ON: Duration = Duration::from_millis(100);

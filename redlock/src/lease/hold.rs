@@ -15,12 +15,12 @@ use tokio::sync::Notify;
 
 use super::{HoldTerms, LOST, Lease, Loss, OPEN, RELEASED, body::Bodies};
 use crate::{
-    clock::Instant,
+    env::clock::Instant,
     error::Error,
     events::lock as events,
     mutant::{self, Mutant},
     node::sleep,
-    protocol::token::FencingToken,
+    quorum::token::FencingToken,
     round::Round,
 };
 

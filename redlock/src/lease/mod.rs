@@ -2,6 +2,7 @@
 
 mod body;
 mod hold;
+pub(crate) mod renewal;
 
 use std::{
     fmt,
@@ -19,14 +20,14 @@ pub(crate) use body::Body;
 pub(crate) use hold::{Hold, Over, Unclaimed};
 
 use crate::{
-    clock::Instant,
     core::Core,
+    env::{clock::Instant, sync::lock},
     error::{Error, Result},
     events::lock as events,
     key::Key,
     mutant::{self, Mutant},
     node::{Driver, Owner},
-    protocol::{
+    quorum::{
         token::FencingToken,
         validity,
         votes::{AtomicNodeSet, Decision, NodeSet, Tally},
@@ -37,7 +38,6 @@ use crate::{
         extend,
         release::{self, Release},
     },
-    sync::lock,
 };
 
 const OPEN: u8 = 0;

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use super::{Fault, FaultKind, Op, What};
-use crate::clock::Instant;
+use crate::env::clock::Instant;
 
 /// The most operations that may wait for a node; one more is refused. Releases and extensions are not counted: what ends
 /// or renews a lock is never refused, and there can be no more of it than locks that were granted.

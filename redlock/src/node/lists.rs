@@ -2,7 +2,7 @@
 //!
 //! Two clients with different lists could each win a majority that shares no node with the other's. So every node keeps a
 //! record of the lists that clients have announced lately, by the identities of the nodes, and refuses one that could part
-//! from another (`scripts/introduce.lua`).
+//! from another (`command/introduce.lua`).
 //!
 //! A node's votes count while two things hold:
 //! - It has accepted this client's list within [`COUNTED`]. It keeps the list for longer, by the guard time: until the last
@@ -28,7 +28,11 @@ use std::{
 use tokio::sync::Notify;
 
 use super::{Fault, FaultKind, NodeState, Reply, What};
-use crate::{clock::Instant, events::node as events, protocol::votes::NodeSet, sync::lock};
+use crate::{
+    env::{clock::Instant, sync::lock},
+    events::node as events,
+    quorum::votes::NodeSet,
+};
 
 /// For how long an accepted list counts.
 pub(crate) const COUNTED: Duration = Duration::from_secs(15);

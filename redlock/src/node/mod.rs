@@ -2,36 +2,37 @@
 
 mod address;
 mod backlog;
-mod contact;
-mod driver;
+mod connection;
+mod connection_set;
+mod connection_tasks;
+mod deferral;
 mod fault;
+mod first_contact;
+mod in_flight;
 mod info;
-mod lane;
-mod lanes;
 mod lists;
 pub mod memory;
 #[cfg(feature = "cluster")]
 mod moves;
+mod notifications;
 mod outbox;
 mod redis;
 mod runtime;
-mod sent;
 #[cfg(feature = "cluster")]
 mod shards;
 mod state;
 mod strict;
-mod told;
-mod wake;
 
 use std::{sync::Arc, time::Duration};
 
 pub use address::NodeAddress;
 pub(crate) use address::Place;
-pub(crate) use driver::{Driver, Nodes};
+pub(crate) use connection_set::{Driver, Nodes};
 pub(crate) use fault::Fault;
 pub use fault::FaultKind;
 pub(crate) use info::Info;
 pub(crate) use lists::Lists;
+pub(crate) use notifications::{Rung, Waiting, Wakes};
 pub(crate) use outbox::Outbox;
 pub(crate) use redis::Access;
 #[cfg(feature = "__fuzzing")]
@@ -39,9 +40,11 @@ pub use redis::read;
 pub(crate) use runtime::{sleep, timeout};
 pub(crate) use state::{NodeState, Part};
 pub(crate) use strict::{Strict, is_reserved};
-pub(crate) use wake::{Rung, Waiting, Wakes};
 
-use crate::{clock::Instant, key::Key, random::unique};
+use crate::{
+    env::{clock::Instant, random::unique},
+    key::Key,
+};
 
 /// The address of one server that is not a node.
 #[cfg(feature = "http")]

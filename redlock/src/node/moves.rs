@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{clock::Instant, sync::lock};
+use crate::env::{clock::Instant, sync::lock};
 
 /// How many slots a cluster has.
 pub(crate) const SLOTS: u16 = 16_384;

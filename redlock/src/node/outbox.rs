@@ -9,7 +9,7 @@ use std::sync::{
 use tokio::sync::Notify;
 
 use super::Op;
-use crate::sync::lock;
+use crate::env::sync::lock;
 
 /// What a client has to deliver, whoever does.
 #[derive(Debug, Default)]

@@ -10,12 +10,11 @@ use std::{
 
 use super::{Fault, FaultKind, Info, Reply};
 use crate::{
-    clock::Instant,
+    env::{clock::Instant, sync::lock},
     events::node as events,
     key::Key,
     mutant::{self, Mutant},
-    protocol::guard_time::{self, RestartGuard},
-    sync::lock,
+    quorum::guard_time::{self, RestartGuard},
 };
 
 /// Servers tell their uptime in whole seconds, and a reply takes its time: by so many microseconds the start of one

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Fault, FaultKind, lists};
-use crate::protocol::guard_time;
+use crate::quorum::guard_time;
 
 /// What the marker is called, under the namespace.
 const MARKER: &str = "{redlock}:marker";

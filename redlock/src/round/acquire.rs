@@ -2,16 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Round, release, survey};
+use super::{Round, fan_out, release};
 use crate::{
-    clock::Instant,
+    env::{clock::Instant, pending::Tracker},
     error::NodeError,
     events::lock as events,
     key::Key,
     mutant::{self, Mutant},
     node::{Call, Driver, Inbox, Nodes, Owner, Place, Reply, What},
-    pending::Tracker,
-    protocol::{
+    quorum::{
         validity,
         votes::{Decision, NodeSet, Question, Tally},
     },
@@ -267,14 +266,14 @@ async fn be_introduced(
     let in_memory = nodes.places.iter().all(Place::is_memory);
     let is_met = in_memory || lists.known() >= nodes.quorum();
     if lists.refusal(nodes.now()).is_none() && !(is_met && is_told()) {
-        let enough = |answers: &[&survey::Answer]| {
+        let enough = |answers: &[&fan_out::Answer]| {
             let reached = answers
                 .iter()
                 .filter(|answer| !matches!(answer.reply, Reply::Failed(_)));
             is_told() && reached.count() >= nodes.quorum()
         };
         // Who cannot be reached, and why, the round itself will tell.
-        let _ = survey::ask(nodes, driver, Arc::clone(key), What::Look, left(), enough).await;
+        let _ = fan_out::ask(nodes, driver, Arc::clone(key), What::Look, left(), enough).await;
     }
     if !in_memory && lists.known() >= nodes.quorum() {
         lists.settle(left() / 2, || nodes.now()).await;

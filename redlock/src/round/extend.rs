@@ -6,7 +6,7 @@ use super::Round;
 use crate::{
     key::Key,
     node::{Call, Driver, Nodes, Owner, What},
-    protocol::votes::{NodeSet, Question},
+    quorum::votes::{NodeSet, Question},
 };
 
 /// Asks every node to extend, those too that missed the acquire.

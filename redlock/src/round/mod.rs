@@ -1,10 +1,10 @@
 //! A round: one call to some nodes, and the decision that their votes make.
 
 pub(crate) mod acquire;
-pub(crate) mod enlist;
 pub(crate) mod extend;
+pub(crate) mod fan_out;
 pub(crate) mod release;
-pub(crate) mod survey;
+pub(crate) mod waitlist;
 
 use std::{
     future::poll_fn,
@@ -18,12 +18,14 @@ use std::{
 
 use self::release::deferred;
 use crate::{
-    clock::{Clock, Instant},
+    env::{
+        clock::{Clock, Instant},
+        pending::Pending,
+        sync::lock,
+    },
     error::NodeError,
     node::{Ballot, Call, Driver, FaultKind, NodeState, Nodes, Op, Reply},
-    pending::Pending,
-    protocol::votes::{AtomicNodeSet, Decision, NodeSet, Question, Tally},
-    sync::lock,
+    quorum::votes::{AtomicNodeSet, Decision, NodeSet, Question, Tally},
 };
 
 /// One call on its way to the nodes. Votes are counted where they arrive; whoever waits is woken once.

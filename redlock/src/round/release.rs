@@ -4,12 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use super::Round;
 use crate::{
-    clock::Instant,
+    env::{
+        clock::Instant,
+        pending::{Pending, Tracker},
+    },
     key::Key,
     mutant::{self, Mutant},
     node::{Ballot, Call, Driver, Nodes, Owner, Reply, What},
-    pending::{Pending, Tracker},
-    protocol::votes::{NodeSet, Question},
+    quorum::votes::{NodeSet, Question},
 };
 
 /// What is given back.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Node, gate::Gate};
-use crate::random::Random;
+use crate::env::random::Random;
 
 /// Some nodes in memory, and a network to them. Clones are the same nodes over the same network.
 #[derive(Clone, Debug)]

@@ -10,7 +10,7 @@ use std::{
 use pin_project::pin_project;
 
 use super::parcel::News;
-use crate::sync::lock;
+use crate::env::sync::lock;
 
 /// Whether a process runs. Open unless closed.
 #[derive(Debug, Default)]

@@ -14,10 +14,12 @@ use super::{
     store::Store,
 };
 use crate::{
-    clock::{Clock, Instant},
+    env::{
+        clock::{Clock, Instant},
+        random::Random,
+        sync::lock,
+    },
     node::Op,
-    random::Random,
-    sync::lock,
 };
 
 /// Where the wall clocks of seeded nodes begin, in microseconds since the epoch.

@@ -15,8 +15,8 @@ use super::{
     parcel::{News, Parcel},
 };
 use crate::{
+    env::sync::lock,
     node::{Fault, FaultKind},
-    sync::lock,
 };
 
 /// The most operations without an answer on one path, as a client's backlog and a socket's buffer would hold.

@@ -7,7 +7,7 @@ use std::{
 
 use super::{Node, parcel};
 use crate::{
-    clock::Clock,
+    env::clock::Clock,
     node::{NodeState, Nodes, Op, Strict},
 };
 

@@ -6,14 +6,13 @@
 use std::time::Duration;
 
 use crate::{
-    clock::Instant,
+    env::{clock::Instant, sync::lock},
     node::{
         Nodes, Place,
         lists::{Announcement, Introduction, Other},
         state::Forgot,
     },
-    protocol::lists::NodeList,
-    sync::lock,
+    quorum::lists::NodeList,
 };
 
 use super::Node;

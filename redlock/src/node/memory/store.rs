@@ -11,14 +11,14 @@ use super::{
     waiters::{Bell, Waiters},
 };
 use crate::{
-    clock::{Clock, Instant},
+    env::clock::{Clock, Instant},
     key::Key,
     mutant::{self, Mutant},
     node::{
         Call, Fault, FaultKind, Owner, Reply, Sight, Strict, What, fingerprint,
         lists::{Announcement, Introduction},
     },
-    protocol::token::FencingToken,
+    quorum::token::FencingToken,
 };
 
 /// Expired entries are swept out when this many stand there, and again at twice of what was left.

@@ -3,7 +3,10 @@
 use std::{mem, time::Duration};
 
 use super::{Node, node::Process, parcel, port::Client};
-use crate::{clock::Clock, node::Op, sync::lock};
+use crate::{
+    env::{clock::Clock, sync::lock},
+    node::Op,
+};
 
 impl Node {
     /// How the node is called in errors and reports.

@@ -12,8 +12,8 @@ use super::{
     port::Client,
 };
 use crate::{
-    clock::Instant,
-    node::{Inbox, Op, wake},
+    env::clock::Instant,
+    node::{Inbox, Op, notifications},
 };
 
 /// Lines that are over are swept out when this many stand there, and again at twice of what was left.
@@ -125,7 +125,7 @@ impl Waiters {
             .retain(|waiter| waiter.ear.client.nodes.strong_count() > 0);
         let mut bells = Vec::new();
         if line.forget_at >= now {
-            for (waiter, by) in line.waiting.iter().zip([by, wake::SECOND]) {
+            for (waiter, by) in line.waiting.iter().zip([by, notifications::SECOND]) {
                 bells.push(Bell {
                     ear: waiter.ear.clone(),
                     key: key.into(),
@@ -204,7 +204,7 @@ impl Bell {
         };
         // Nobody waits here any more: the next one should know.
         if !nodes.wakes.ring(&key, &by, node)
-            && let Some(ballot) = wake::leaving(&key, &ear.inbox, by.into())
+            && let Some(ballot) = notifications::leaving(&key, &ear.inbox, by.into())
             && let Some(driver) = nodes.driver()
         {
             driver.submit(Op { ballot, node });
@@ -217,7 +217,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::{Redlock, memory::Cluster, sync::lock};
+    use crate::{Redlock, env::sync::lock, memory::Cluster};
 
     /// How long after the release the waiter held the lock, while `fault` was on.
     async fn woken_after(fault: impl Fn(&Cluster)) -> Duration {

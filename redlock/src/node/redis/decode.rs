@@ -10,7 +10,7 @@ use crate::{
         Call, Fault, FaultKind, Owner, Reply, Sight, Strict, What, fingerprint,
         lists::{Introduction, Other},
     },
-    protocol::token::FencingToken,
+    quorum::token::FencingToken,
 };
 
 /// How far a call has come: most take one command.

@@ -25,21 +25,21 @@ macro_rules! scripts {
 }
 
 scripts! {
-    acquire = "scripts/acquire.lua";
-    acquire_strict = "scripts/strict.lua" "scripts/acquire.lua";
-    left = "scripts/left.lua";
-    extend = "scripts/put.lua" "scripts/extend.lua";
-    extend_strict = "scripts/strict.lua" "scripts/put.lua" "scripts/extend.lua";
-    release = "scripts/wake.lua" "scripts/put.lua" "scripts/release.lua";
-    enlist = "scripts/enlist.lua";
-    leave = "scripts/wake.lua" "scripts/leave.lua";
-    settle = "scripts/put.lua" "scripts/settle.lua";
-    settle_strict = "scripts/strict.lua" "scripts/put.lua" "scripts/settle.lua";
-    force = "scripts/wake.lua" "scripts/put.lua" "scripts/force.lua";
-    look = "scripts/look.lua";
-    mark = "scripts/strict.lua" "scripts/mark.lua";
-    trust = "scripts/trust.lua";
-    introduce = "scripts/introduce.lua";
+    acquire = "../../command/acquire.lua";
+    acquire_strict = "../../command/strict.lua" "../../command/acquire.lua";
+    left = "../../command/left.lua";
+    extend = "../../command/put.lua" "../../command/extend.lua";
+    extend_strict = "../../command/strict.lua" "../../command/put.lua" "../../command/extend.lua";
+    release = "../../command/wake.lua" "../../command/put.lua" "../../command/release.lua";
+    enlist = "../../command/join_waitlist.lua";
+    leave = "../../command/wake.lua" "../../command/leave_waitlist.lua";
+    settle = "../../command/put.lua" "../../command/cool_down.lua";
+    settle_strict = "../../command/strict.lua" "../../command/put.lua" "../../command/cool_down.lua";
+    force = "../../command/wake.lua" "../../command/put.lua" "../../command/force_release.lua";
+    look = "../../command/inspect.lua";
+    mark = "../../command/strict.lua" "../../command/mark.lua";
+    trust = "../../command/trust.lua";
+    introduce = "../../command/introduce.lua";
 }
 
 /// What all commands on one connection have in common.
@@ -295,7 +295,7 @@ impl Command<'_> {
             Form::Hash => self.args(["EVALSHA", &script.0]),
             Form::Source => self.args(["EVAL", script.1]),
             Form::Importing => {
-                let source = [include_str!("scripts/importing.lua"), script.1].concat();
+                let source = [include_str!("../../command/importing.lua"), script.1].concat();
                 self.args(["EVAL", &source])
             }
         }

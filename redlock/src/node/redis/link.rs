@@ -20,7 +20,7 @@ use super::{
 #[cfg(any(feature = "cluster", feature = "sentinel"))]
 use crate::node::FaultKind;
 use crate::{
-    clock,
+    env::clock,
     node::{
         Call, Fault, Info, Strict, What,
         lists::{Announcement, Introduction},

@@ -9,10 +9,10 @@ use super::{
     resp,
 };
 use crate::{
-    clock::Instant,
+    env::clock::Instant,
     key::Key,
     node::{Call, Info, Owner, Reply, What},
-    protocol::{
+    quorum::{
         token::{FencingToken, TokenClock},
         votes::{Question, Tally},
     },

@@ -20,7 +20,7 @@ use super::{
     wire::Wire,
 };
 use crate::{
-    clock::{Clock, Instant},
+    env::clock::{Clock, Instant},
     node::{Fault, FaultKind},
 };
 

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::super::{
     Call, Fault, FaultKind, NodeState, Nodes, Op, Reply, What,
-    lane::Lane,
+    connection::Lane,
     redis::{Slots, slot_of},
 };
 use super::{Shared, Trip};
-use crate::sync::lock;
+use crate::env::sync::lock;
 
 /// The most calls that wait for the first map; one more is refused.
 pub(super) const MOST_EARLY: usize = 16_384;

@@ -6,8 +6,8 @@
 //! A vote counts if it is the vote of the server that the map names, if the map was confirmed by a majority of the masters
 //! not long ago, and if the slot has not moved within the guard time.
 
+mod fan_out;
 mod map;
-mod muster;
 mod redirect;
 mod route;
 mod trust;
@@ -22,17 +22,16 @@ use tokio::{runtime::Handle, sync::Notify};
 
 use super::{
     Fault, NodeState, Nodes, Op,
-    contact::Contact,
-    lane::Lane,
-    lanes::Lanes,
+    connection::Lane,
+    connection_tasks::Lanes,
+    first_contact::Contact,
     moves::MoveGuard,
     redis::{Surveyor, Target, slot_of},
 };
 use crate::{
-    clock::Clock,
+    env::{clock::Clock, sync::lock},
     key::Key,
-    protocol::guard_time::{self, RestartGuard},
-    sync::lock,
+    quorum::guard_time::{self, RestartGuard},
 };
 use map::{Map, Shard};
 use redirect::Trip;

@@ -6,7 +6,7 @@ use tokio::time::sleep;
 
 use super::super::{Op, redis::Redirection};
 use super::{Shared, map::Shard, route::Routed};
-use crate::{clock::Instant, sync::lock};
+use crate::env::{clock::Instant, sync::lock};
 
 /// How often a call follows the word of a server that its slot has gone to another, or is on its way there.
 const HOPS: u32 = 3;

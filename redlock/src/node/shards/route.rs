@@ -7,11 +7,11 @@ use super::super::{
 };
 use super::{
     Shared, Trip,
+    fan_out::Muster,
     map::{Concerns, MOST_EARLY, Shard},
-    muster::Muster,
     of_server,
 };
-use crate::{clock::Instant, sync::lock};
+use crate::env::{clock::Instant, sync::lock};
 
 impl Shared {
     pub(super) fn submit(self: &Arc<Self>, op: Op, trip: Trip) {

@@ -11,7 +11,7 @@ use super::super::{
     redis::{Slots, Surveyed, Surveyor, slot_of},
 };
 use super::Shared;
-use crate::clock::Instant;
+use crate::env::clock::Instant;
 
 impl Shared {
     /// Before the first map that is believed: asks the masters what other clients recorded of it. Says whether they told.

@@ -1,0 +1,382 @@
+//! The settings of a client, and what they are checked for.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use crate::{
+    client::{Redlock, health},
+    config::{MOST, check_ttl},
+    core::{Core, Defaults},
+    env::{background::Background, clock::Clock, random::Random},
+    error::{Error, Result},
+    events,
+    key::Key,
+    node::{Access, Lists, NodeAddress, NodeState, Nodes, Place, Strict},
+    quorum::{
+        guard_time::{self, RestartGuard},
+        token::TokenClock,
+        validity,
+        votes::NodeSet,
+    },
+};
+
+/// The settings of a [`Redlock`]. The defaults are for applications that lock for seconds.
+///
+/// | setting | default | |
+/// |---|---|---|
+/// | [`ttl`](Self::ttl) | 10 s | kept alive every ttl/3: the time to recover from a crash, not the length of the work |
+/// | [`wait`](Self::wait) | 10 s | `try_lock` and `no_wait` do not wait |
+/// | [`node_timeout`](Self::node_timeout) | 250 ms | at most a quarter of the ttl; for each operation and for each step of connecting |
+/// | [`max_ttl`](Self::max_ttl) | 60 s | the same for all clients of the nodes |
+/// | [`clock_skew`](Self::clock_skew) | 5 s | how far the clocks of clients and nodes may lie apart |
+/// | [`fencing`](Self::fencing) | on | |
+/// | [`renewal_thread`](Self::renewal_thread) | off | |
+/// | [`restart_guard`](Self::restart_guard) | [`RestartGuard::Observed`] | |
+/// | [`namespace`](Self::namespace) | none | |
+/// | [`fence_retention`](Self::fence_retention) | `max_ttl` + clock skew + 10 min | |
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until it connects"]
+pub struct Builder {
+    nodes: Vec<NodeAddress>,
+    ttl: Duration,
+    wait: Duration,
+    node_timeout: Duration,
+    max_ttl: Duration,
+    clock_skew: Duration,
+    fencing: bool,
+    renewal_thread: bool,
+    restart_guard: RestartGuard,
+    namespace: String,
+    fence_retention: Option<Duration>,
+    access: Access,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            nodes: Vec::new(),
+            ttl: Duration::from_secs(10),
+            wait: Duration::from_secs(10),
+            node_timeout: Duration::from_millis(250),
+            max_ttl: Duration::from_secs(60),
+            clock_skew: Duration::from_secs(5),
+            fencing: true,
+            renewal_thread: false,
+            restart_guard: RestartGuard::default(),
+            namespace: String::new(),
+            fence_retention: None,
+            access: Access::default(),
+        }
+    }
+}
+
+impl Builder {
+    /// Adds a node.
+    pub fn node(mut self, node: impl Into<NodeAddress>) -> Self {
+        self.nodes.push(node.into());
+        self
+    }
+
+    /// Adds nodes.
+    pub fn nodes<I>(mut self, nodes: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<NodeAddress>,
+    {
+        self.nodes.extend(nodes.into_iter().map(Into::into));
+        self
+    }
+
+    /// The ttl of requests that name none.
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = ttl;
+        self
+    }
+
+    /// How long requests wait that do not say.
+    pub fn wait(mut self, wait: Duration) -> Self {
+        self.wait = wait;
+        self
+    }
+
+    /// How long a node may take for an operation, and for each step of connecting (TCP, TLS, login). It has to be longer than a
+    /// round trip to the farthest node.
+    pub fn node_timeout(mut self, timeout: Duration) -> Self {
+        self.node_timeout = timeout;
+        self
+    }
+
+    /// The longest ttl that a request may ask for. A node that restarted has no vote for this time and a little more.
+    /// Give all clients of the nodes the same.
+    pub fn max_ttl(mut self, max_ttl: Duration) -> Self {
+        self.max_ttl = max_ttl;
+        self
+    }
+
+    /// How far the clocks of clients and nodes may lie apart.
+    pub fn clock_skew(mut self, skew: Duration) -> Self {
+        self.clock_skew = skew;
+        self
+    }
+
+    /// Whether locks come with fencing tokens. Without, an acquire is a plain `SET NX PX`: cheaper for the server, but
+    /// a paused holder cannot be told from the next one, and an acquire that arrives after its release leaves the key
+    /// busy for a ttl.
+    pub fn fencing(mut self, on: bool) -> Self {
+        self.fencing = on;
+        self
+    }
+
+    /// Whether locks are renewed on a thread of the client's own, rather than on the runtimes that use it. Default: off.
+    ///
+    /// For runtimes that may be blocked for longer than a lock can do without a renewal: see the section *Renewals that run
+    /// late* of the [crate's documentation](crate). The thread renews over connections of its own, one more for each node. It
+    /// ends when the client and its guards are dropped. It does not survive a `fork`: connect in the child. Without effect
+    /// where all nodes are in memory.
+    pub fn renewal_thread(mut self, on: bool) -> Self {
+        self.renewal_thread = on;
+        self
+    }
+
+    /// What to do about nodes that restarted.
+    pub fn restart_guard(mut self, guard: RestartGuard) -> Self {
+        self.restart_guard = guard;
+        self
+    }
+
+    /// Stands before every key as it is: give it its own separator, as in `shop:`.
+    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.namespace = namespace.into();
+        self
+    }
+
+    /// How long a node remembers the highest token of a key after its last use.
+    pub fn fence_retention(mut self, retention: Duration) -> Self {
+        self.fence_retention = Some(retention);
+        self
+    }
+
+    /// The user that nodes are logged in to as, where their addresses name none.
+    pub fn username(mut self, user: impl Into<String>) -> Self {
+        self.access.login.user = Some(user.into());
+        self
+    }
+
+    /// The password of nodes whose addresses hold none, as it is: nothing of it is percent-encoded.
+    pub fn password(mut self, password: impl Into<String>) -> Self {
+        self.access.login.password = Some(password.into().into());
+        self
+    }
+
+    /// The user that sentinels are logged in to as, where the address names none.
+    #[cfg(feature = "sentinel")]
+    pub fn sentinel_username(mut self, user: impl Into<String>) -> Self {
+        self.access.sentinel_login.user = Some(user.into());
+        self
+    }
+
+    /// The password of the sentinels (their `requirepass`), where the address holds none, as it is.
+    #[cfg(feature = "sentinel")]
+    pub fn sentinel_password(mut self, password: impl Into<String>) -> Self {
+        self.access.sentinel_login.password = Some(password.into().into());
+        self
+    }
+
+    /// The certificate, in PEM form, of the authority that signed the nodes' certificates, instead of the platform's
+    /// roots.
+    #[cfg(feature = "tls")]
+    pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.access.certificates.root = Some(pem.into());
+        self
+    }
+
+    /// The certificate and the private key, in PEM form, that nodes ask of their clients (`tls-auth-clients yes`).
+    #[cfg(feature = "tls")]
+    pub fn client_certificate(
+        mut self,
+        certificate: impl Into<Vec<u8>>,
+        key: impl Into<Vec<u8>>,
+    ) -> Self {
+        self.access.certificates.client = Some((certificate.into(), key.into()));
+        self
+    }
+
+    /// Checks the settings and connects; see [`Redlock::connect`].
+    ///
+    /// # Errors
+    /// As [`Redlock::connect`]; also for a setting out of its bounds.
+    pub async fn connect(self) -> Result<Redlock> {
+        let redlock = self.connect_lazy()?;
+        health::first_contact(redlock.core()).await?;
+        Ok(redlock)
+    }
+
+    /// Checks the settings only; see [`Redlock::connect_lazy`].
+    ///
+    /// # Errors
+    /// As [`Redlock::connect_lazy`]; also for a setting out of its bounds.
+    pub fn connect_lazy(mut self) -> Result<Redlock> {
+        self.check_durations()?;
+        if self.restart_guard == RestartGuard::Strict && !self.fencing {
+            return Err(Error::invalid_config(
+                "the strict restart guard needs fencing: leave it on, or choose another guard",
+            ));
+        }
+        #[cfg(feature = "tls")]
+        self.access.certificates.check()?;
+        self.access.certificates.begin();
+        let places = self.places()?;
+        // What a namespace may hold is what a key may.
+        Key::new(&self.namespace, "x").map_err(|_| {
+            Error::invalid_config(format!(
+                "namespace `{}` cannot stand before a key: it has at most one hash tag `{{tag}}` and no other braces",
+                self.namespace.escape_debug()
+            ))
+        })?;
+        if places.len() % 2 == 0 {
+            events::node::even_number(places.len(), places.len() / 2 + 1);
+        }
+        let clock = if places.iter().all(Place::is_memory) {
+            Clock::Tokio
+        } else {
+            Clock::Machine
+        };
+        let states: Arc<[Arc<NodeState>]> = places
+            .iter()
+            .map(|place| Arc::new(NodeState::new(place.name())))
+            .collect();
+        let first_in_memory = places.first().and_then(Place::memory);
+        let (random, gate) = match (clock, first_in_memory) {
+            (Clock::Tokio, Some(node)) => (node.random().clone(), Some(Arc::clone(node.gate()))),
+            _ => (Random::System, None),
+        };
+        let mut tokens = TokenClock::new(places.len(), clock.now(), self.clock_skew);
+        if let Some(node) = first_in_memory {
+            // The machine's wall clock does not follow a paused one.
+            tokens.assume(node.wall_clock(), clock.now());
+        }
+        let background = if self.renewal_thread && clock == Clock::Machine {
+            let started = Background::start();
+            Some(started.map_err(|error| {
+                Error::invalid_config(format!("no renewal_thread can be started: {error}"))
+            })?)
+        } else {
+            None
+        };
+        let retention = self
+            .fence_retention
+            .unwrap_or(self.max_ttl + self.clock_skew + Duration::from_secs(600));
+        let strict = (self.restart_guard == RestartGuard::Strict)
+            .then(|| Strict::new(&self.namespace, self.max_ttl, self.clock_skew));
+        let nodes = Nodes {
+            strict,
+            clock,
+            random,
+            gate,
+            tokens,
+            guard: self.restart_guard,
+            max_ttl: self.max_ttl,
+            skew: self.clock_skew,
+            timeout: self.node_timeout,
+            retention,
+            lists: Arc::new(Lists::new(
+                &self.namespace,
+                &states,
+                guard_time::guard_time(self.max_ttl, self.clock_skew),
+            )),
+            states,
+            places,
+            wakes: Arc::default(),
+            #[cfg(feature = "cluster")]
+            namespace: self.namespace.clone(),
+            channel: format!("{}redlock:inbox:", self.namespace),
+            drivers: Mutex::default(),
+            outbox: Arc::default(),
+            background,
+        };
+        let defaults = Defaults {
+            ttl: self.ttl,
+            wait: self.wait,
+            fencing: self.fencing,
+            namespace: self.namespace,
+        };
+        Ok(Redlock::new(Core::new(nodes, defaults)))
+    }
+
+    fn check_durations(&self) -> Result<()> {
+        let setting = |name: &str, value: Duration, least: Duration| {
+            if (least..=MOST).contains(&value) {
+                return Ok(());
+            }
+            Err(Error::invalid_ttl(format!(
+                "{name} of {value:?} cannot be used: it must lie between {least:?} and {} days",
+                MOST.as_secs() / 86_400
+            )))
+        };
+        setting("max_ttl", self.max_ttl, validity::MIN_TTL)?;
+        setting("node_timeout", self.node_timeout, Duration::from_millis(1))?;
+        setting("clock_skew", self.clock_skew, Duration::ZERO)?;
+        check_ttl(self.ttl, self.max_ttl)?;
+        if let Some(retention) = self.fence_retention {
+            // A fence that is forgotten while its lock may still be held lets tokens fall back.
+            setting("fence_retention", retention, self.max_ttl + self.clock_skew)?;
+        }
+        Ok(())
+    }
+
+    /// Not every kind of node suits every guard.
+    fn check_guard(&self, place: &Place) -> Result<()> {
+        let (name, guard) = (place.name(), self.restart_guard);
+        if place.is_cluster() && guard == RestartGuard::Strict {
+            return Err(Error::invalid_nodes(format!(
+                "node `{name}` has no process of its own to mark: choose another restart guard than Strict"
+            )));
+        }
+        if place.is_sentinel() && guard == RestartGuard::Observed {
+            return Err(Error::invalid_nodes(format!(
+                "node `{name}` forgets locks when it fails over, which Observed does not cover: \
+                 choose RestartGuard::Strict, or Off to accept it"
+            )));
+        }
+        Ok(())
+    }
+
+    fn places(&self) -> Result<Vec<Place>> {
+        if self.nodes.is_empty() {
+            return Err(Error::invalid_nodes(
+                "no nodes were given: list the addresses of one or more independent Redis servers, 3 or 5 for a service that survives failures",
+            ));
+        }
+        if self.nodes.len() > NodeSet::MAX {
+            return Err(Error::invalid_nodes(format!(
+                "{} nodes were given, at most {} can be used: 5 survive two failures already",
+                self.nodes.len(),
+                NodeSet::MAX
+            )));
+        }
+        let mut access = self.access.clone();
+        access.limit = self.node_timeout;
+        let mut seen = HashMap::new();
+        let mut places = Vec::with_capacity(self.nodes.len());
+        for (index, address) in self.nodes.iter().enumerate() {
+            let place = address.place(&access).map_err(|wrong| {
+                let of = self.nodes.len();
+                Error::invalid_nodes(format!("node {} of {of} {wrong}", index + 1))
+            })?;
+            self.check_guard(&place)?;
+            if let Some(first) = seen.insert(place.identity(), index) {
+                return Err(Error::invalid_nodes(format!(
+                    "node `{}` is listed twice, at positions {} and {}: list each server once",
+                    place.name(),
+                    first + 1,
+                    index + 1
+                )));
+            }
+            places.push(place);
+        }
+        Ok(places)
+    }
+}

@@ -1,0 +1,198 @@
+//! How the nodes are: at the first contact, and whenever somebody asks.
+
+use std::{ops::RangeInclusive, sync::Arc, time::Duration};
+
+use crate::{
+    core::Core,
+    env::clock::Instant,
+    error::{Error, Result},
+    events::node as events,
+    key::Key,
+    node::{FaultKind, NodeState as Node, Part, Reply, What},
+    round::fan_out::{self, Answer, Answers},
+};
+
+/// How one node is.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct NodeHealth {
+    /// The node's address, without a password.
+    pub node: String,
+    /// Whether it votes.
+    pub state: NodeState,
+    /// How long it took to answer; `None` if it did not.
+    pub latency: Option<Duration>,
+    /// The server's version; empty if it never told.
+    pub version: String,
+    /// The masters of a Redis Cluster; empty for other nodes.
+    pub servers: Vec<ServerHealth>,
+}
+
+/// How one master of a Redis Cluster is.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ServerHealth {
+    /// The server's address.
+    pub server: String,
+    /// The hash slots that it has: the first and the last of each range.
+    pub slots: Vec<RangeInclusive<u16>>,
+    /// Whether it votes.
+    pub state: NodeState,
+}
+
+/// Whether a node votes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NodeState {
+    /// It answers, and its votes count.
+    Up,
+    /// It answers, but it restarted and may have forgotten locks: its votes do not count for this long.
+    Quarantined {
+        /// What is left of the guard time.
+        left: Duration,
+    },
+    /// Some servers of a Redis Cluster have no vote, for the keys of their slots; the others have. Which they are stands
+    /// in [`NodeHealth::servers`].
+    Partial {
+        /// The servers without a vote with their slots, and why.
+        cause: String,
+    },
+    /// It has no vote.
+    Down {
+        /// Why.
+        cause: String,
+    },
+}
+
+pub(crate) async fn ask(core: &Arc<Core>) -> Vec<NodeHealth> {
+    // A little more than the node time-out, within which the lanes say themselves why they cannot ask.
+    let within = core.nodes.timeout + core.nodes.timeout / 10;
+    let answers = match ping(core, within).await {
+        Ok(answers) => answers.0,
+        Err(_) => return Vec::new(),
+    };
+    let nodes = core.nodes.states.iter().zip(answers);
+    nodes
+        .map(|(node, answer)| {
+            let servers = servers(node, core.nodes.now());
+            NodeHealth {
+                node: node.name().to_owned(),
+                version: node.version(),
+                latency: answer.as_ref().ok().map(|answer| answer.latency),
+                state: match answer {
+                    Err(fault) => NodeState::Down {
+                        cause: fault.to_string(),
+                    },
+                    Ok(answer) => match (answer.reply, without_vote(&servers)) {
+                        (_, Some(cause)) => NodeState::Partial { cause },
+                        (Reply::Abstains { left }, None) => NodeState::Quarantined { left },
+                        (_, None) => NodeState::Up,
+                    },
+                },
+                servers,
+            }
+        })
+        .collect()
+}
+
+fn servers(node: &Node, now: Instant) -> Vec<ServerHealth> {
+    let health = |part: Part| ServerHealth {
+        server: part.server,
+        slots: part
+            .slots
+            .into_iter()
+            .map(|(first, last)| first..=last)
+            .collect(),
+        state: match (part.fault, part.left) {
+            (Some(fault), _) => NodeState::Down {
+                cause: fault.to_string(),
+            },
+            (None, Some(left)) => NodeState::Quarantined { left },
+            (None, None) => NodeState::Up,
+        },
+    };
+    node.look_at_parts(now).into_iter().map(health).collect()
+}
+
+/// The servers of a cluster that are down, with their slots.
+fn without_vote(servers: &[ServerHealth]) -> Option<String> {
+    let down = servers.iter().filter_map(|server| match &server.state {
+        NodeState::Down { cause } => {
+            let slots = server
+                .slots
+                .iter()
+                .map(|slots| format!("{}-{}", slots.start(), slots.end()));
+            let slots = slots.collect::<Vec<_>>().join(", ");
+            Some(format!("{} (slots {slots}): {cause}", server.server))
+        }
+        _ => None,
+    });
+    let down: Vec<String> = down.collect();
+    (!down.is_empty()).then(|| down.join("; "))
+}
+
+/// Waits for each node's first answer, tells how it is, and fails where no quorum is to be had.
+pub(crate) async fn first_contact(core: &Arc<Core>) -> Result<()> {
+    let answers = ping(core, core.nodes.contact_within()).await?;
+    for (node, answer) in core.nodes.states.iter().zip(&answers.0) {
+        match answer {
+            Ok(answer) => {
+                describe(node, answer, core.nodes.now());
+                if let Some(cause) = without_vote(&servers(node, core.nodes.now())) {
+                    events::servers_unavailable(node.name(), &cause);
+                }
+            }
+            Err(fault) => {
+                // What bars it was told when it was found out.
+                if node.barred().is_none() {
+                    events::unavailable(node.name(), fault);
+                }
+                let misconfigured = [
+                    FaultKind::SameServer,
+                    FaultKind::ReadOnly,
+                    FaultKind::OtherMaxTtl,
+                    FaultKind::NoRunId,
+                    FaultKind::OtherNodes,
+                ];
+                if misconfigured.contains(&fault.kind) {
+                    let name = node.name();
+                    return Err(Error::invalid_nodes(format!("node {name}: {fault}")));
+                }
+            }
+        }
+    }
+    let lists = &core.nodes.lists;
+    lists.settle(core.nodes.timeout, || core.now()).await;
+    if let Some(refusal) = lists.refusal(core.now()) {
+        return Err(Error::invalid_nodes(refusal.text));
+    }
+    let errors = answers.errors(&core.nodes);
+    let (up, quorum) = (core.nodes.len() - errors.len(), core.nodes.quorum());
+    if up < quorum {
+        return Err(Error::no_quorum(None, up, quorum, errors));
+    }
+    events::connected(up, core.nodes.len(), quorum);
+    Ok(())
+}
+
+/// What has to be known of a node beside that it is up, which was told when it came up.
+fn describe(node: &Node, answer: &Answer, now: Instant) {
+    // Where this client has found out by itself why the node is in quarantine, it has told so.
+    if let Reply::Abstains { left } = &answer.reply
+        && node.quarantined(now).is_none()
+    {
+        let why = "node may have forgotten locks, by its own record";
+        events::quarantined(node.name(), &why, *left);
+    }
+    if let Some(policy) = node.eviction().filter(|policy| policy != "noeviction") {
+        events::evicts(node.name(), &policy);
+    }
+}
+
+/// Asks every node, and waits for all of them for this long at most.
+async fn ping(core: &Arc<Core>, within: Duration) -> Result<Answers> {
+    let (driver, nodes) = (core.driver()?, &core.nodes);
+    // The question has no key; any will do.
+    let key = Arc::new(Key::new("", "ping")?);
+    Ok(fan_out::ask(nodes, &driver, key, What::Ping, within, |_| false).await)
+}

@@ -1,0 +1,127 @@
+//! Looking at locks, and taking them away: for operators.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use crate::{
+    acquire::service::Service,
+    core::Core,
+    error::{Error, Result},
+    events,
+    node::{Owner, What},
+    quorum::token::FencingToken,
+    round::fan_out::{self, Answer, Answers},
+};
+
+/// Who holds a lock, as a majority of the nodes sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Holder {
+    /// The value under the key: random for every grant of this library. Empty for a value of more than 64 bytes, which
+    /// no lock writes.
+    pub owner: String,
+    /// For how long a majority of the nodes still has the key.
+    pub remaining: Duration,
+    /// The highest token that the nodes told: the holder's, where it holds one.
+    pub token: FencingToken,
+}
+
+impl Holder {
+    /// Whether nobody holds the lock, but its key is in a [cool-down](crate::Guard::settle) for what is left of a window.
+    #[must_use]
+    pub fn is_cool_down(&self) -> bool {
+        Owner::is_cool_down(self.owner.as_bytes())
+    }
+}
+
+pub(crate) async fn holder(core: &Arc<Core>, name: &str) -> Result<Option<Holder>> {
+    let (nodes, quorum) = (core.nodes.len(), core.nodes.quorum());
+    // Enough is known when one owner has a majority, or when none can have one.
+    let answers = answered(core, name, What::Look, |answers| {
+        let most = leases(answers.iter().copied())
+            .values()
+            .map(Vec::len)
+            .max()
+            .unwrap_or(0);
+        most >= quorum || (answers.len() >= quorum && most + nodes - answers.len() < quorum)
+    })
+    .await?;
+    let sights = answers.done().filter_map(|answer| answer.sight.as_ref());
+    let fence = sights.map(|sight| sight.fence).max().unwrap_or(0);
+    let mut leases = leases(answers.done()).into_iter();
+    Ok(leases
+        .find(|(_, left)| left.len() >= quorum)
+        .map(|(owner, mut left)| {
+            // A majority has the key for as long as the quorum-th longest of its leases.
+            left.sort_unstable_by(|a, b| b.cmp(a));
+            Holder {
+                owner: String::from_utf8_lossy(&owner).into_owned(),
+                remaining: left[quorum - 1],
+                token: FencingToken::new(fence),
+            }
+        }))
+}
+
+/// What is left of the leases that the nodes told, by owner.
+fn leases<'a>(answers: impl Iterator<Item = &'a Answer>) -> HashMap<Vec<u8>, Vec<Duration>> {
+    let mut leases: HashMap<Vec<u8>, Vec<Duration>> = HashMap::new();
+    for sight in answers.filter_map(|answer| answer.sight.as_ref()) {
+        if let Some(owner) = &sight.owner {
+            leases.entry(owner.clone()).or_default().push(sight.left);
+        }
+    }
+    leases
+}
+
+pub(crate) async fn force(service: &Service, name: &str) -> Result<()> {
+    let core = &service.core;
+    let by = Owner::fresh().ok_or_else(|| Error::no_randomness(name))?;
+    // A holder in this process need not find out by itself. One that comes later is not meant.
+    let holder = service.queue.holder(&core.key(name)?);
+    // Only those who are seen to hold it now: what is delivered twice, or late, takes it from nobody who comes after.
+    let seen = answered(core, name, What::Look, |_| false).await?;
+    let from = leases(seen.done()).into_keys().collect();
+    answered(core, name, What::Force { by, from }, |_| false).await?;
+    if let Some(lease) = holder {
+        lease.taken_away();
+    }
+    events::lock::forced(name);
+    Ok(())
+}
+
+pub(crate) async fn trust(core: &Arc<Core>) -> Result<()> {
+    if core.nodes.strict.is_none() {
+        return Ok(());
+    }
+    // The call is about the node, not about a key; any will do.
+    let answers = answered(core, "nodes", What::Trust, |_| false).await?;
+    for (node, answer) in core.nodes.states.iter().zip(&answers.0) {
+        // Its yes is none yet, which is what this changes.
+        if answer.is_ok() {
+            node.is_trusted();
+        }
+    }
+    events::node::vouched_for();
+    Ok(())
+}
+
+/// Asks all nodes until `enough` is known; an error unless a majority answered.
+async fn answered(
+    core: &Arc<Core>,
+    name: &str,
+    what: What,
+    enough: impl Fn(&[&Answer]) -> bool,
+) -> Result<Answers> {
+    core.open(Some(name))?;
+    let (key, driver, nodes) = (core.key(name)?, core.driver()?, &core.nodes);
+    let answers = fan_out::ask(nodes, &driver, key, what, nodes.timeout, enough).await;
+    if answers.done().count() >= nodes.quorum() {
+        return Ok(answers);
+    }
+    let errors = answers.errors(nodes);
+    Err(Error::no_quorum(
+        Some(name),
+        nodes.len() - errors.len(),
+        nodes.quorum(),
+        errors,
+    ))
+}

@@ -1,0 +1,203 @@
+//! The lock service of an application: a cheap handle on the nodes.
+
+pub(crate) mod builder;
+pub(crate) mod health;
+pub(crate) mod inspect;
+pub(crate) mod process_default;
+
+use std::{fmt, sync::Arc};
+
+use crate::{
+    acquire::service::Service,
+    client::{builder::Builder, health::NodeHealth, inspect::Holder},
+    core::Core,
+    error::Result,
+    events,
+    lock::{guard::Guard, request::LockRequest, several::LockAllRequest},
+    node::{NodeAddress, timeout},
+};
+
+/// Locks over N independent Redis nodes. Cheap to clone; all clones share the connections.
+///
+/// It works from any tokio runtime, and outlives the one that it was built on.
+///
+/// # Examples
+/// ```no_run
+/// # async fn example() -> Result<(), redlock::Error> {
+/// use redlock::Redlock;
+/// use std::time::Duration;
+///
+/// let redlock = Redlock::connect(["redis://a:6379", "redis://b:6379", "redis://c:6379"]).await?;
+/// let guard = redlock.lock("invoice:42").ttl(Duration::from_secs(10)).wait(Duration::from_secs(2)).await?;
+/// // ... write the invoice, with guard.token() for a store that checks it ...
+/// guard.release().await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Redlock {
+    service: Arc<Service>,
+}
+
+impl Redlock {
+    pub(crate) fn new(core: Core) -> Self {
+        Self {
+            service: Arc::new(Service::new(core)),
+        }
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.service.core
+    }
+
+    /// Connects to independent nodes with the default settings. [`builder`](Self::builder) has the others.
+    ///
+    /// Each node and its state is told by an event of `tracing`. A node that is down is connected to later.
+    ///
+    /// # Errors
+    /// [`is_invalid`](crate::Error::is_invalid) for no nodes, a URL that cannot be read, a node that is listed twice or is
+    /// another's replica; [`is_no_quorum`](crate::Error::is_no_quorum), naming each node and its cause, when fewer than a
+    /// majority answer.
+    pub async fn connect<I>(nodes: I) -> Result<Self>
+    where
+        I: IntoIterator,
+        I::Item: Into<NodeAddress>,
+    {
+        Self::builder().nodes(nodes).connect().await
+    }
+
+    /// As [`connect`](Self::connect), without waiting for anybody: connections are made in the background on the
+    /// first use, and errors of nodes come with that use.
+    ///
+    /// # Errors
+    /// [`is_invalid`](crate::Error::is_invalid) for no nodes, a URL that cannot be read, a node that is listed twice.
+    pub fn connect_lazy<I>(nodes: I) -> Result<Self>
+    where
+        I: IntoIterator,
+        I::Item: Into<NodeAddress>,
+    {
+        Self::builder().nodes(nodes).connect_lazy()
+    }
+
+    /// A builder with all settings.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// A request for the lock of `key`, with options, that is awaited or [`run`](LockRequest::run).
+    ///
+    /// A key that cannot be one is told when the request is awaited.
+    pub fn lock(&self, key: impl Into<String>) -> LockRequest {
+        LockRequest::new(&self.service, key.into())
+    }
+
+    /// The longest ttl of a request.
+    pub(crate) fn max_ttl(&self) -> std::time::Duration {
+        self.service.core.nodes.max_ttl
+    }
+
+    /// One look, no waiting: `None` when another holds the lock, or the key is in its cool-down.
+    ///
+    /// # Errors
+    /// As awaiting a [`LockRequest`], except for busy.
+    ///
+    /// # Cancel safety
+    /// As awaiting a [`LockRequest`].
+    pub async fn try_lock(&self, key: impl Into<String>) -> Result<Option<Guard>> {
+        match self.lock(key).no_wait().await {
+            Ok(guard) => Ok(Some(guard)),
+            Err(error) if error.is_busy() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A request for the locks of several keys, all or none. Duplicates count once.
+    ///
+    /// They are taken in one order whatever the order given, so that two callers with common keys do not wait for
+    /// each other.
+    pub fn lock_all<I>(&self, keys: I) -> LockAllRequest
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        LockAllRequest::new(&self.service, keys.into_iter().map(Into::into).collect())
+    }
+
+    /// How many nodes have to agree: a majority of the configured ones, connected or not.
+    #[must_use]
+    pub fn quorum(&self) -> usize {
+        self.core().nodes.quorum()
+    }
+
+    /// Asks every node how it is. Takes as long as the slowest one, at most the node time-out.
+    pub async fn health(&self) -> Vec<NodeHealth> {
+        health::ask(self.core()).await
+    }
+
+    /// Whether anybody holds the lock of `key` on a majority of the nodes, or it is in its cool-down there.
+    ///
+    /// The answer may be out of date when it arrives: it is for looking, not for deciding.
+    ///
+    /// # Errors
+    /// [`is_no_quorum`](crate::Error::is_no_quorum) when too few nodes answered, [`is_invalid`](crate::Error::is_invalid) for a key
+    /// that cannot be one, [`is_closed`](crate::Error::is_closed).
+    pub async fn is_locked(&self, key: impl Into<String>) -> Result<bool> {
+        Ok(self.holder(key).await?.is_some())
+    }
+
+    /// Who holds the lock of `key` on a majority of the nodes, and for how long.
+    ///
+    /// # Errors
+    /// As [`is_locked`](Self::is_locked).
+    pub async fn holder(&self, key: impl Into<String>) -> Result<Option<Holder>> {
+        inspect::holder(self.core(), &key.into()).await
+    }
+
+    /// Takes the lock of `key` from whoever holds it now, and notifies those who wait for it. Ends a cool-down too. Who takes the
+    /// lock while this is under way keeps it.
+    ///
+    /// **For operators.** A holder that uses this client is told at once. One elsewhere goes on until it notices, at its next
+    /// extension or at the end of its validity: until then two may run. Only a store that checks fencing tokens is safe from that.
+    ///
+    /// # Errors
+    /// As [`is_locked`](Self::is_locked).
+    pub async fn force_release(&self, key: impl Into<String>) -> Result<()> {
+        inspect::force(&self.service, &key.into()).await
+    }
+
+    /// Vouches that no node has forgotten a lock, so that all vote at once: at a first deployment, under
+    /// [`RestartGuard::Strict`](crate::RestartGuard::Strict). Under another guard it changes nothing.
+    ///
+    /// **For operators.** Vouching wrongly lets two hold the same lock.
+    ///
+    /// # Errors
+    /// [`is_no_quorum`](crate::Error::is_no_quorum) when fewer nodes than a majority could be told.
+    pub async fn trust_nodes(&self) -> Result<()> {
+        inspect::trust(self.core()).await
+    }
+
+    /// Answers [`is_closed`](crate::Error::is_closed) to new requests from now on, in all clones, and waits until the
+    /// releases on their way have arrived: at most two node time-outs.
+    ///
+    /// Returns how many have not arrived by then; a release that two nodes lack counts twice. They are still delivered
+    /// when the nodes are back, while a runtime that used the client goes on. Otherwise their keys go with their ttl.
+    ///
+    /// Locks that are held stay held; their guards still release.
+    pub async fn close(&self) -> usize {
+        let core = self.core();
+        core.close();
+        let bound = core.nodes.timeout.saturating_mul(2);
+        let _ = timeout(bound, core.tracker.drained()).await;
+        let undelivered = core.tracker.count();
+        if undelivered > 0 {
+            events::lock::undelivered(undelivered);
+        }
+        undelivered
+    }
+}
+
+impl fmt::Debug for Redlock {
+    /// The nodes, and no key: those that are waited for may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.service.fmt(f)
+    }
+}

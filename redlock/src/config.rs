@@ -1,0 +1,57 @@
+//! What durations may be.
+
+use std::time::Duration;
+
+use crate::{
+    error::{Error, Result},
+    quorum::validity,
+};
+
+/// The longest duration that a setting may have: far beyond use, far below overflow.
+pub(crate) const MOST: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// The shortest time that a key can be kept busy: Redis counts milliseconds.
+pub(crate) const LEAST: Duration = Duration::from_millis(1);
+
+/// Checks a duration that goes to the nodes or to a timer. `remedy` says what to do about one that is too long.
+pub(crate) fn check(name: &str, value: Duration, least: Duration, remedy: &str) -> Result<()> {
+    let days = MOST.as_secs() / 86_400;
+    if value < least {
+        return Err(Error::invalid_ttl(format!(
+            "{name} of {value:?} is too short: use {least:?} or more"
+        )));
+    }
+    if value > MOST {
+        return Err(Error::invalid_ttl(format!(
+            "{name} of {value:?} is too long, the most is {days} days: {remedy}"
+        )));
+    }
+    Ok(())
+}
+
+/// Checks the window of a cool-down.
+pub(crate) fn check_window(window: Duration) -> Result<()> {
+    check(
+        "a cool-down",
+        window,
+        LEAST,
+        "remember for longer in a database what was done",
+    )
+}
+
+/// Checks the ttl of a request.
+pub(crate) fn check_ttl(ttl: Duration, max_ttl: Duration) -> Result<()> {
+    let least = validity::MIN_TTL;
+    if ttl < least {
+        return Err(Error::invalid_ttl(format!(
+            "a ttl of {ttl:?} is too short: nothing would be left of it after a round trip, use {least:?} or more"
+        )));
+    }
+    if ttl > max_ttl {
+        return Err(Error::invalid_ttl(format!(
+            "a ttl of {ttl:?} is longer than max_ttl, {max_ttl:?}: kept alive, a lock is held for as long as it takes \
+             on a short ttl; otherwise raise max_ttl for all clients of the nodes"
+        )));
+    }
+    Ok(())
+}

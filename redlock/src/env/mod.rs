@@ -1,0 +1,8 @@
+//! The environment of a client: clock, randomness, threads, and small tools that know nothing of locks.
+
+pub(crate) mod background;
+pub(crate) mod clock;
+pub(crate) mod pending;
+pub(crate) mod random;
+pub(crate) mod sync;
+pub(crate) mod unwind;

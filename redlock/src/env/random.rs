@@ -1,0 +1,63 @@
+//! Randomness. What has to be unique across processes comes from the operating system; jitter may follow from a seed.
+//!
+//! A generator in this process would not do for what is unique: a fork or a snapshot of the machine copies its state,
+//! and both copies draw the same numbers from then on.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+};
+
+use rand::{
+    RngExt, SeedableRng, TryRng,
+    distr::{Distribution, StandardUniform},
+    rngs::{SysRng, Xoshiro256PlusPlus},
+};
+
+use crate::env::sync::lock;
+
+/// Random bytes that no other process, nor a copy of this one, has: read from the operating system each time. `None`
+/// where it has none to give, as in a sandbox that forbids the call.
+pub(crate) fn unique<const N: usize>() -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    SysRng.try_fill_bytes(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// Where a client draws pauses from, and nodes in memory what identifies them. Clones of a seeded one draw from the same
+/// sequence.
+#[derive(Clone, Default)]
+pub(crate) enum Random {
+    /// A generator of the thread.
+    #[default]
+    System,
+    /// Follows from a seed.
+    Seeded(Arc<Mutex<Xoshiro256PlusPlus>>),
+}
+
+impl Random {
+    pub(crate) fn seeded(seed: u64) -> Self {
+        Self::Seeded(Arc::new(Mutex::new(Xoshiro256PlusPlus::seed_from_u64(
+            seed,
+        ))))
+    }
+
+    pub(crate) fn draw<T>(&self) -> T
+    where
+        StandardUniform: Distribution<T>,
+    {
+        match self {
+            Self::System => rand::random(),
+            Self::Seeded(sequence) => lock(sequence).random(),
+        }
+    }
+}
+
+impl fmt::Debug for Random {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::System => "System",
+            Self::Seeded(_) => "Seeded",
+        })
+    }
+}

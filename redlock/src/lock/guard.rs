@@ -1,0 +1,379 @@
+//! Holding a lock: [`Guard`] ends it, [`Held`] only looks.
+
+use std::{
+    fmt,
+    panic::resume_unwind,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use crate::{
+    config::check_window,
+    core::in_runtime,
+    env::unwind::{Panic, caught},
+    error::{Error, Result},
+    events::lock as events,
+    lease::{Hold, Lease, Over},
+    lock::reentrancy::Scope,
+    quorum::{token::FencingToken, votes::Decision},
+    round::Round,
+};
+
+/// A held lock, renewed until it is released. Dropped: released in the background, without blocking and without waiting.
+///
+/// One that is forgotten in a long-lived value holds its lock for as long as the process lives:
+/// [`max_hold`](crate::LockRequest::max_hold) bounds that.
+///
+/// The background release is sent at once. A node that cannot be reached gets it when it is heard again, however late.
+/// It goes by the runtime that it happens in, otherwise by any that uses the client; where there is none, by the next one,
+/// unless the ttl is over before.
+#[must_use = "a guard that is dropped releases its lock at once"]
+pub struct Guard {
+    hold: Arc<Hold>,
+    /// Re-entered: the lock is another guard's, which ends it.
+    joined: bool,
+}
+
+impl Guard {
+    pub(crate) fn new(hold: Arc<Hold>) -> Self {
+        Self {
+            hold,
+            joined: false,
+        }
+    }
+
+    pub(crate) fn joined(hold: Arc<Hold>) -> Self {
+        Self { hold, joined: true }
+    }
+
+    /// The key, with its namespace.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        self.hold.lease().key().lock()
+    }
+
+    /// The fencing token: larger than that of every earlier holder of the key. Hand it to the store that you write to.
+    #[must_use]
+    pub fn token(&self) -> FencingToken {
+        self.hold.token()
+    }
+
+    /// How much longer the lock may be relied on if it is not extended; zero when it is lost.
+    #[must_use]
+    pub fn remaining(&self) -> Duration {
+        self.hold.remaining()
+    }
+
+    /// Whether the lock was lost. Final once it is true.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.hold.is_lost()
+    }
+
+    /// Resolves when the lock can no longer be relied on: at the latest when its validity is over, whatever happens
+    /// to Redis, to the network or to the task that extends it. Resolves also when the lock is released.
+    ///
+    /// The future is owned; it keeps neither the guard nor the lock.
+    pub fn lost(&self) -> Lost {
+        Lost::new(&self.hold)
+    }
+
+    /// A handle that looks at the lock without keeping it.
+    #[must_use]
+    pub fn held(&self) -> Held {
+        Held::new(&self.hold)
+    }
+
+    /// How many round trips the acquire took: 1, unless tokens were stale.
+    #[must_use]
+    pub fn rounds(&self) -> u32 {
+        self.hold.lease().rounds()
+    }
+
+    /// The value that stands under the key while this guard holds it.
+    #[must_use]
+    pub fn owner(&self) -> &str {
+        self.hold.lease().owner()
+    }
+
+    /// Extends the lock to its full ttl from now.
+    ///
+    /// # Errors
+    /// [`is_lost`](Error::is_lost) when the lock is lost, now or before: an extension never brings it back.
+    /// [`is_no_quorum`](Error::is_no_quorum) when too few nodes answered: the lock still holds for
+    /// [`remaining`](Self::remaining), and another extension may succeed.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped, the extension may or may not have been carried out; the validity that is told
+    /// never runs ahead of it.
+    pub async fn extend(&self) -> Result<()> {
+        self.hold.extend().await
+    }
+
+    /// Releases the lock, and waits until a majority of the nodes is known to be free of it or the node time-out is
+    /// over.
+    ///
+    /// # Errors
+    /// [`is_lost`](Error::is_lost) when the lock had been lost before: another may have held it meanwhile.
+    /// [`is_no_quorum`](Error::is_no_quorum) when too few nodes confirmed: the release is repeated in the background
+    /// until every node has carried it out.
+    ///
+    /// # Cancel safety
+    /// The release is sent when this is first polled, and goes on when the future is dropped; a future that was never
+    /// polled drops the guard, which releases too.
+    pub async fn release(self) -> Result<()> {
+        self.end(None, true).await
+    }
+
+    /// Ends the hold but keeps the key busy for `window` from now, for everybody: against repetitions.
+    ///
+    /// Until the window is over, requests for the key are refused at once with
+    /// [`is_cooling_down`](Error::is_cooling_down), those of waiters too.
+    ///
+    /// # Errors
+    /// As [`release`](Self::release); on [`is_no_quorum`](Error::is_no_quorum) the window may be open.
+    /// [`is_invalid`](Error::is_invalid) for a window below 1 ms or above a year: the lock is released then; and for a lock
+    /// that was joined by [`reentrant`](crate::LockRequest::reentrant), which stays with the guard that was first.
+    ///
+    /// # Cancel safety
+    /// As [`release`](Self::release).
+    pub async fn settle(self, window: Duration) -> Result<()> {
+        check_window(window)?;
+        if self.joined {
+            return Err(Error::invalid_config(
+                "a lock that was joined by `reentrant` belongs to the caller: only the guard that was first can leave a \
+                 cool-down",
+            ));
+        }
+        self.end(Some(window), true).await
+    }
+
+    /// Runs `body` under the lock, cancels it when the lock is lost, and releases at its end.
+    ///
+    /// A release that fails is told by an event and never replaces the value of the body.
+    ///
+    /// # Errors
+    /// [`is_lost`](Error::is_lost) when the lock was lost before the body had finished, which was then dropped.
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the body and releases in the background, as does a panic of the body.
+    ///
+    /// # Examples
+    /// ```
+    /// # use redlock::{Redlock, memory::Cluster};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), redlock::Error> {
+    /// # let redlock = Redlock::connect(Cluster::new(3).nodes()).await?;
+    /// let guard = redlock.lock("invoice:42").await?;
+    /// let total = guard.run(async { 6 * 7 }).await?;
+    /// assert_eq!(total, 42);
+    /// # Ok(()) }
+    /// ```
+    pub async fn run<F: Future>(self, body: F) -> Result<F::Output> {
+        in_runtime()?;
+        if !self.hold.is_open() {
+            return Err(self.hold.lost_error());
+        }
+        let lost = self.lost();
+        let outcome = tokio::select! {
+            biased;
+            // Looked at first, on every waking: after a stall the body does not go on without the lock.
+            () = lost => None,
+            outcome = caught(self.held().scope(body)) => Some(outcome),
+        };
+        let value = match outcome {
+            Some(Ok(value)) => value,
+            Some(Err(panic)) => self.end_panicked(panic).await,
+            None => return Err(self.end_lost().await),
+        };
+        let key = Arc::clone(self.hold.lease().key());
+        if let Err(error) = self.release().await {
+            events::release_failed(&key, &error);
+        }
+        Ok(value)
+    }
+
+    /// Ends a lock whose body panicked, and goes on with the panic.
+    pub(crate) async fn end_panicked(self, panic: Panic) -> ! {
+        self.end_badly().await;
+        resume_unwind(panic)
+    }
+
+    /// What the lock protects may be half done: the next holder starts with a lease of its own.
+    pub(crate) async fn end_badly(self) {
+        // A failed release is repeated in the background.
+        let _ = self.end(None, false).await;
+    }
+
+    /// Waits until the nodes know that a lost lock has ended, and returns the error that says how it was lost.
+    pub(crate) async fn end_lost(self) -> Error {
+        let lost = self.hold.lost_error();
+        let _ = self.end(None, false).await;
+        lost
+    }
+
+    async fn end(self, window: Option<Duration>, ended_well: bool) -> Result<()> {
+        if self.joined {
+            return if self.is_lost() {
+                Err(self.hold.lost_error())
+            } else {
+                Ok(())
+            };
+        }
+        let lease = self.hold.lease();
+        match self.hold.release(window, ended_well) {
+            Ok(Some(round)) => confirmed(lease, &round).await,
+            // The next in line of this process has the lease; the nodes need not know.
+            Ok(None) => Ok(()),
+            Err(Over) => {
+                if let Some(round) = lease.parted() {
+                    let _ = confirmed(lease, &round).await;
+                }
+                Err(self.hold.lost_error())
+            }
+        }
+    }
+}
+
+/// Waits until a majority confirmed.
+async fn confirmed(lease: &Lease, round: &Arc<Round>) -> Result<()> {
+    let core = lease.core();
+    // The release is on its way in any case; only a runtime can wait for it.
+    core.driver()?;
+    let within = core.node_timeout(lease.terms().ttl);
+    match round.confirmed(within).await {
+        Decision::Won => Ok(()),
+        _ => {
+            let (able, errors) = round.faults(&core.nodes.states);
+            Err(Error::no_quorum(
+                Some(lease.key().lock()),
+                able,
+                core.nodes.quorum(),
+                errors,
+            ))
+        }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if !self.joined {
+            // After a panic what the lock protects may be half done: the next holder starts with a lease of its own.
+            // It may be over, as after a release that was awaited.
+            let _ = self.hold.release(None, !std::thread::panicking());
+        }
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        describe(f, "Guard", &self.hold)
+    }
+}
+
+/// Looks at a held lock without keeping it: ends nothing when dropped. Cheap to clone.
+#[derive(Clone)]
+pub struct Held {
+    hold: Arc<Hold>,
+}
+
+impl Held {
+    pub(crate) fn new(hold: &Arc<Hold>) -> Self {
+        Self {
+            hold: Arc::clone(hold),
+        }
+    }
+
+    /// The key, with its namespace.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        self.hold.lease().key().lock()
+    }
+
+    /// The fencing token, as [`Guard::token`].
+    #[must_use]
+    pub fn token(&self) -> FencingToken {
+        self.hold.token()
+    }
+
+    /// How much longer the lock may be relied on if it is not extended; zero when it has ended.
+    #[must_use]
+    pub fn remaining(&self) -> Duration {
+        self.hold.remaining()
+    }
+
+    /// Whether the lock was lost. Final once it is true.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.hold.is_lost()
+    }
+
+    /// Resolves when the lock can no longer be relied on, as [`Guard::lost`].
+    pub fn lost(&self) -> Lost {
+        Lost::new(&self.hold)
+    }
+
+    /// Marks `body` as running under this lock: a `reentrant` request for the same key inside of it joins the lock,
+    /// any other answers [`is_already_held`](Error::is_already_held) instead of waiting for itself.
+    ///
+    /// Where the lock is lost while it could still be kept, as at the end of its `max_hold`, the nodes keep it until the
+    /// scope is dropped, and at the longest for the rest of the ttl: so the next holder does not run beside a body that
+    /// has not stopped yet.
+    pub fn scope<F: Future>(&self, body: F) -> Scope<F> {
+        self.scope_named(std::any::type_name::<F>(), body)
+    }
+
+    /// As [`scope`](Self::scope), with a name for the body in warnings.
+    pub(crate) fn scope_named<F: Future>(&self, name: &'static str, body: F) -> Scope<F> {
+        Scope::new(Arc::clone(&self.hold), name, body)
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        describe(f, "Held", &self.hold)
+    }
+}
+
+fn describe(f: &mut fmt::Formatter<'_>, name: &str, hold: &Hold) -> fmt::Result {
+    f.debug_struct(name)
+        .field("key", &hold.lease().key().lock())
+        .field("token", &hold.token().get())
+        .field("remaining", &hold.remaining())
+        .finish_non_exhaustive()
+}
+
+/// Resolves when a lock can no longer be relied on. Made by [`Guard::lost`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct Lost {
+    hold: Arc<Hold>,
+    ended: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl Lost {
+    fn new(hold: &Arc<Hold>) -> Self {
+        Self {
+            hold: Arc::clone(hold),
+            ended: Box::pin(Arc::clone(hold).ended()),
+        }
+    }
+}
+
+impl Future for Lost {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        // The clock first: timers come late where the runtime stalled or the machine slept.
+        if !self.hold.is_open() {
+            return Poll::Ready(());
+        }
+        self.ended.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lost").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,105 @@
+//! Which locks the current task holds, for re-entrancy: known inside `run`, the layer and the attribute.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use pin_project::pin_project;
+use tokio::task::futures::TaskLocalFuture;
+
+use crate::{
+    core::Core,
+    key::Key,
+    lease::{Body, Hold},
+    lock::guard::Held,
+};
+
+tokio::task_local! {
+    static HELD: Option<Arc<Frame>>;
+}
+
+/// A lock held around the code that runs, and those around it.
+#[derive(Debug)]
+struct Frame {
+    hold: Arc<Hold>,
+    outer: Option<Arc<Frame>>,
+}
+
+/// The hold of `key` that the current task runs under, if it still holds.
+pub(crate) fn held(core: &Arc<Core>, key: &Key) -> Option<Arc<Hold>> {
+    HELD.try_with(|innermost| {
+        let mut frame = innermost.as_ref();
+        while let Some(Frame { hold, outer }) = frame.map(|frame| &**frame) {
+            let lease = hold.lease();
+            if Arc::ptr_eq(lease.core(), core) && **lease.key() == *key && hold.is_open() {
+                return Some(Arc::clone(hold));
+            }
+            frame = outer.as_ref();
+        }
+        None
+    })
+    .ok()
+    .flatten()
+}
+
+/// The innermost lock that the current task runs under: inside of `run`, of the layer, of the attribute, and of
+/// [`Held::scope`](crate::Held::scope). Lost or not: ask it.
+///
+/// A task that is spawned inside runs under no lock: hand it the [`Held`](crate::Held).
+///
+/// ```
+/// # use redlock::{Redlock, memory::Cluster};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), redlock::Error> {
+/// # let redlock = Redlock::connect(Cluster::new(3).nodes()).await?;
+/// async fn write() {
+///     let lock = redlock::current().expect("write is called under a lock");
+///     println!("writing with token {}", lock.token());
+/// }
+/// assert!(redlock::current().is_none());
+/// redlock.lock("invoice:42").run(async |_| write().await).await?;
+/// # Ok(()) }
+/// ```
+#[must_use]
+pub fn current() -> Option<Held> {
+    let innermost = HELD.try_with(Clone::clone).ok().flatten()?;
+    Some(Held::new(&innermost.hold))
+}
+
+/// A future that runs under a held lock. Made by [`Held::scope`](crate::Held::scope).
+///
+/// Dropped, it drops the body first; a lock that was lost meanwhile is released behind that.
+#[pin_project]
+#[must_use = "futures do nothing unless awaited"]
+pub struct Scope<F> {
+    #[pin]
+    body: TaskLocalFuture<Option<Arc<Frame>>, F>,
+    /// Behind the body, so that it is dropped after it.
+    _running: Body,
+}
+
+impl<F: Future> Scope<F> {
+    /// `name`: what the body is called in warnings.
+    pub(crate) fn new(hold: Arc<Hold>, name: &'static str, body: F) -> Self {
+        let outer = HELD.try_with(Clone::clone).ok().flatten();
+        Self {
+            _running: Body::new(Arc::clone(&hold), name),
+            body: HELD.scope(Some(Arc::new(Frame { hold, outer })), body),
+        }
+    }
+}
+
+impl<F: Future> Future for Scope<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        self.project().body.poll(cx)
+    }
+}
+
+impl<F> std::fmt::Debug for Scope<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scope").finish_non_exhaustive()
+    }
+}

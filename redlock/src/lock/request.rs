@@ -1,0 +1,339 @@
+//! Asking for a lock: what can be asked, and what is checked before anybody is.
+
+use std::{
+    fmt,
+    future::IntoFuture,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use crate::{
+    acquire::{acquire_loop::Pursuit, service::Service, waiter_limit::WaiterLimit},
+    config::{self, LEAST, check_ttl},
+    core::{Core, in_runtime},
+    error::{Error, Result},
+    events::lock as events,
+    lease::{HoldTerms, Terms},
+    lock::{
+        guard::{Guard, Held},
+        reentrancy,
+    },
+};
+
+/// A request for one lock. Await it for a [`Guard`], or [`run`](Self::run) something under the lock.
+///
+/// # Errors
+/// Awaiting answers [`is_busy`](Error::is_busy) when it does not wait and another holds the lock,
+/// [`is_cooling_down`](Error::is_cooling_down) at once when its key is in a cool-down, whether it waits or not,
+/// [`is_timed_out`](Error::is_timed_out) when another held it until the wait was over,
+/// [`is_no_quorum`](Error::is_no_quorum) when too few nodes could vote until then,
+/// [`is_expired`](Error::is_expired) when the ttl is too short for the nodes' latency,
+/// [`is_already_held`](Error::is_already_held) when this task holds it,
+/// [`is_closed`](Error::is_closed), and [`is_invalid`](Error::is_invalid) for a key or a duration that cannot be one.
+/// Whatever the error, nothing is left on the nodes: what was written is released behind it.
+///
+/// # Cancel safety
+/// Dropping the future at any point gives up the place in line, and releases in the background what the nodes may have
+/// granted.
+///
+/// # Examples
+/// ```
+/// # use redlock::{Redlock, memory::Cluster};
+/// # use std::time::Duration;
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), redlock::Error> {
+/// # let redlock = Redlock::connect(Cluster::new(3).nodes()).await?;
+/// let guard = redlock.lock("invoice:42").ttl(Duration::from_secs(5)).wait(Duration::from_secs(1)).await?;
+/// assert!(redlock.lock("invoice:42").no_wait().await.unwrap_err().is_busy());
+/// guard.release().await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a request does nothing until it is awaited or run"]
+pub struct LockRequest {
+    service: Arc<Service>,
+    name: String,
+    ttl: Option<Duration>,
+    wait: Option<Duration>,
+    fencing: Option<bool>,
+    keep_alive: bool,
+    max_hold: Option<Duration>,
+    at_least: Duration,
+    window: Option<Duration>,
+    reentrant: bool,
+    fail_fast: bool,
+    max_waiters: Option<WaiterLimit>,
+}
+
+impl LockRequest {
+    pub(crate) fn new(service: &Arc<Service>, name: String) -> Self {
+        Self {
+            service: Arc::clone(service),
+            name,
+            ttl: None,
+            wait: None,
+            fencing: None,
+            keep_alive: true,
+            max_hold: None,
+            at_least: Duration::ZERO,
+            window: None,
+            reentrant: false,
+            fail_fast: false,
+            max_waiters: None,
+        }
+    }
+
+    /// The time until others go on after a crash of this process; until then the lock is renewed, see
+    /// [`keep_alive`](Self::keep_alive). Default: that of the client, 10 s.
+    ///
+    /// It has to bridge the longest time for which the runtime does not get to renew, and a round trip: two thirds of it
+    /// do. Use 1 s or more on a runtime that never blocks, and three times the longest stall on one that may.
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
+    /// How long to wait at most while others hold the lock, or no quorum answers. Default: that of the client, 10 s. Zero:
+    /// [`no_wait`](Self::no_wait). `Duration::MAX` waits without an end.
+    pub fn wait(mut self, wait: Duration) -> Self {
+        self.wait = Some(wait);
+        self
+    }
+
+    /// One look, then [`is_busy`](Error::is_busy): one round trip, as a rule, and at most the node time-out. Of several who
+    /// look at the same moment one gets the lock; where their votes were split, they look again within that time.
+    pub fn no_wait(self) -> Self {
+        self.wait(Duration::ZERO)
+    }
+
+    /// Whether the lock comes with a fencing token, against the client's setting.
+    pub fn fencing(mut self, on: bool) -> Self {
+        self.fencing = Some(on);
+        self
+    }
+
+    /// Whether the lock is renewed in the background, every third of its ttl, until it is released. Default: on.
+    ///
+    /// A guard that is forgotten in a long-lived value is renewed for as long as the process lives: bound it with
+    /// [`max_hold`](Self::max_hold). Off, the lock is lost when its ttl is over, unless [`extend`](Guard::extend) is called
+    /// in time.
+    pub fn keep_alive(mut self, on: bool) -> Self {
+        self.keep_alive = on;
+        self
+    }
+
+    /// Lets go, and tells that the lock is lost, this long after the grant: against bodies that never end, and guards that
+    /// are forgotten. Default: no limit.
+    ///
+    /// A body of [`run`](Self::run) is dropped before the key is free. One that does not come to an await keeps the key for
+    /// the rest of the ttl at most, and a warning names it.
+    pub fn max_hold(mut self, most: Duration) -> Self {
+        self.max_hold = Some(most);
+        self
+    }
+
+    /// Keeps the key busy for at least this long from the grant on: a release before that leaves it in a cool-down for
+    /// the rest. So a scheduled task does not run twice where clocks differ. Default: 0.
+    ///
+    /// Whoever asks during the rest, or waits when it begins, is refused at once with
+    /// [`is_cooling_down`](Error::is_cooling_down), however long it would wait. To wait for the end of the window, sleep for
+    /// [`retry_after`](Error::retry_after) and ask again.
+    pub fn at_least(mut self, least: Duration) -> Self {
+        self.at_least = least;
+        self
+    }
+
+    /// The cool-down that the holder will leave, checked before the lock is asked for: not after the work is done.
+    #[doc(hidden)]
+    pub fn __window(mut self, window: Option<Duration>) -> Self {
+        self.window = window;
+        self
+    }
+
+    /// Joins the lock where the current task runs under it already, instead of [`is_already_held`](Error::is_already_held).
+    ///
+    /// A joined lock ends with the guard that was first, on that one's terms: [`max_hold`](Self::max_hold) and
+    /// [`at_least`](Self::at_least) beside it are an error, whether there is a lock to join or not.
+    pub fn reentrant(mut self, on: bool) -> Self {
+        self.reentrant = on;
+        self
+    }
+
+    /// Whether a missing quorum is an error after one attempt. Off by default: the request tries again until its wait is
+    /// over, since nodes may come back. A lock that another holds is waited for in either case.
+    pub fn fail_fast(mut self, on: bool) -> Self {
+        self.fail_fast = on;
+        self
+    }
+
+    /// Answers [`is_too_many_waiters`](Error::is_too_many_waiters), rather than to wait, where as many requests wait already
+    /// as `limit` allows.
+    pub fn max_waiters(mut self, limit: &WaiterLimit) -> Self {
+        self.max_waiters = Some(limit.clone());
+        self
+    }
+
+    /// Acquires the lock, runs `body` under it, and releases it at the end: kept alive, and cancelled when the lock is
+    /// lost.
+    ///
+    /// The value of the body is returned whenever the body finished: a release that fails is an event.
+    ///
+    /// A body is cancelled at its awaits, and what it started goes on: a task that it spawned, a closure of
+    /// `spawn_blocking`. Blocking work takes a clone of `held` along and looks at it between its steps, and the body waits
+    /// for it:
+    ///
+    /// ```
+    /// # use redlock::{Redlock, memory::Cluster};
+    /// # fn write_page(page: u32) {}
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), redlock::Error> {
+    /// # let redlock = Redlock::connect(Cluster::new(3).nodes()).await?;
+    /// let written = redlock.lock("export").run(async |held| {
+    ///     let held = held.clone();
+    ///     let work = tokio::task::spawn_blocking(move || {
+    ///         // Stops by itself when the lock is lost; a store that checks `held.token()` refuses what comes late.
+    ///         (0..100).take_while(|_| !held.is_lost()).map(write_page).count()
+    ///     });
+    ///     work.await
+    /// }).await?;
+    /// # assert_eq!(written.unwrap(), 100); Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As awaiting the request; [`is_lost`](Error::is_lost) when the lock was lost before the body finished, which was
+    /// then dropped.
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the body and releases in the background.
+    ///
+    /// # Examples
+    /// ```
+    /// # use redlock::{Redlock, memory::Cluster};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), redlock::Error> {
+    /// # let redlock = Redlock::connect(Cluster::new(3).nodes()).await?;
+    /// let token = redlock.lock("invoice:42").run(async |held| held.token()).await?;
+    /// # let _ = token; Ok(()) }
+    /// ```
+    pub async fn run<F, T>(self, body: F) -> Result<T>
+    where
+        F: AsyncFnOnce(Held) -> T,
+    {
+        let guard = self.await?;
+        let held = guard.held();
+        guard.run(body(held)).await
+    }
+
+    async fn acquire(self) -> Result<Guard> {
+        let acquired = self.guard().await;
+        if let Err(error) = &acquired {
+            events::refused(&self.name, error);
+        }
+        acquired
+    }
+
+    async fn guard(&self) -> Result<Guard> {
+        let core = &self.service.core;
+        core.open(Some(&self.name))?;
+        in_runtime()?;
+        let key = core.key(&self.name)?;
+        let (terms, hold_terms) = (self.terms(core)?, self.hold_terms()?);
+        if let Some(hold) = reentrancy::held(core, &key) {
+            return if self.reentrant {
+                Ok(Guard::joined(hold))
+            } else {
+                Err(Error::already_held(&self.name))
+            };
+        }
+        let pursuit = Pursuit {
+            service: &self.service,
+            name: &self.name,
+            key: &key,
+            terms,
+            hold_terms,
+            wait: self.wait.unwrap_or(core.defaults.wait),
+            fail_fast: self.fail_fast,
+            max_waiters: self.max_waiters.as_ref(),
+            since: core.now(),
+        };
+        pursuit.catch().await.map(Guard::new)
+    }
+
+    fn terms(&self, core: &Core) -> Result<Terms> {
+        let ttl = self.ttl.unwrap_or(core.defaults.ttl);
+        check_ttl(ttl, core.nodes.max_ttl)?;
+        Ok(Terms {
+            ttl,
+            fencing: self.fencing.unwrap_or(core.defaults.fencing),
+            keep_alive: self.keep_alive,
+        })
+    }
+
+    /// What a joined lock cannot keep: it is another guard's, and ends with that one.
+    fn joins(&self) -> Result<()> {
+        let ends = [
+            ("max_hold", self.max_hold.is_some()),
+            ("at_least", !self.at_least.is_zero()),
+            ("dedupe_for", self.window.is_some()),
+        ];
+        match ends.iter().find(|(_, given)| *given) {
+            None => Ok(()),
+            Some((option, _)) => Err(Error::invalid_config(format!(
+                "`reentrant` and `{option}` contradict each other: a lock that is joined belongs to the caller, and does \
+                 not end in here. Give `{option}` to the caller's request, or leave `reentrant` out"
+            ))),
+        }
+    }
+
+    fn hold_terms(&self) -> Result<HoldTerms> {
+        if self.max_hold.is_some_and(|hold| hold.is_zero()) {
+            return Err(Error::invalid_ttl(
+                "a max_hold of 0 holds nothing: give the longest time that the body may take"
+                    .to_owned(),
+            ));
+        }
+        if let Some(most) = self.max_hold {
+            config::check("a max_hold", most, LEAST, "leave it out for no limit")?;
+        }
+        if !self.at_least.is_zero() {
+            let remedy = "remember for longer in a database what was done";
+            config::check("an at_least", self.at_least, LEAST, remedy)?;
+        }
+        if let Some(window) = self.window {
+            config::check_window(window)?;
+        }
+        if self.reentrant {
+            self.joins()?;
+        }
+        Ok(HoldTerms {
+            max_hold: self.max_hold,
+            at_least: self.at_least,
+        })
+    }
+}
+
+impl IntoFuture for LockRequest {
+    type Output = Result<Guard>;
+    type IntoFuture = Acquire;
+
+    fn into_future(self) -> Acquire {
+        Acquire(Box::pin(self.acquire()))
+    }
+}
+
+/// The future of a [`LockRequest`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct Acquire(Pin<Box<dyn Future<Output = Result<Guard>> + Send>>);
+
+impl Future for Acquire {
+    type Output = Result<Guard>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for Acquire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Acquire").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,163 @@
+//! Several locks, all or none.
+
+use std::{future::IntoFuture, pin::Pin, sync::Arc, time::Duration};
+
+use crate::{
+    acquire::service::Service,
+    error::{Error, Result},
+    lock::{guard::Guard, request::LockRequest},
+};
+
+/// A request for several locks. Made by [`Redlock::lock_all`](crate::Redlock::lock_all).
+#[derive(Clone, Debug)]
+#[must_use = "a request does nothing until it is awaited"]
+pub struct LockAllRequest {
+    service: Arc<Service>,
+    keys: Vec<String>,
+    ttl: Option<Duration>,
+    wait: Option<Duration>,
+    max_hold: Option<Duration>,
+}
+
+impl LockAllRequest {
+    pub(crate) fn new(service: &Arc<Service>, mut keys: Vec<String>) -> Self {
+        // One order for everybody: a cycle of waiters cannot close.
+        keys.sort_unstable();
+        keys.dedup();
+        Self {
+            service: Arc::clone(service),
+            keys,
+            ttl: None,
+            wait: None,
+            max_hold: None,
+        }
+    }
+
+    /// The ttl of each lock, as [`LockRequest::ttl`](crate::LockRequest::ttl).
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
+    /// How long to wait at most, for all together.
+    pub fn wait(mut self, wait: Duration) -> Self {
+        self.wait = Some(wait);
+        self
+    }
+
+    /// Lets go of each lock this long after it was granted, as [`LockRequest::max_hold`](crate::LockRequest::max_hold).
+    pub fn max_hold(mut self, most: Duration) -> Self {
+        self.max_hold = Some(most);
+        self
+    }
+
+    async fn acquire(self) -> Result<Guards> {
+        if self.keys.is_empty() {
+            return Err(Error::invalid_key(
+                "",
+                "lock_all was given no keys: give one or more",
+            ));
+        }
+        let wait = self.wait.unwrap_or(self.service.core.defaults.wait);
+        let clock = &self.service.core.nodes.clock;
+        let begun = clock.now();
+        loop {
+            let left = || wait.saturating_sub(clock.now().saturating_since(begun));
+            let guards = self.take_all(left).await?;
+            match guards.guards.iter().find(|guard| guard.is_lost()) {
+                None => return Ok(guards),
+                Some(lost) if left().is_zero() => {
+                    return Err(Error::lost(
+                        lost.key(),
+                        "it was lost while others of the same request were waited for",
+                    ));
+                }
+                // Released, and asked for again, since there is time left.
+                Some(_) => {}
+            }
+        }
+    }
+
+    async fn take_all(&self, left: impl Fn() -> Duration) -> Result<Guards> {
+        let mut guards = Guards {
+            guards: Vec::with_capacity(self.keys.len()),
+        };
+        for key in &self.keys {
+            // The first ones are kept alive while the rest is waited for.
+            let mut request = LockRequest::new(&self.service, key.clone()).wait(left());
+            if let Some(ttl) = self.ttl {
+                request = request.ttl(ttl);
+            }
+            if let Some(most) = self.max_hold {
+                request = request.max_hold(most);
+            }
+            // An error drops the guards so far, which releases them.
+            guards.guards.push(request.await?);
+        }
+        Ok(guards)
+    }
+}
+
+impl IntoFuture for LockAllRequest {
+    type Output = Result<Guards>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Result<Guards>> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.acquire())
+    }
+}
+
+/// Several held locks, kept alive. Dropped: all are released in the background.
+#[derive(Debug)]
+#[must_use = "guards that are dropped release their locks at once"]
+pub struct Guards {
+    guards: Vec<Guard>,
+}
+
+impl Guards {
+    /// The guards, in the order of their keys.
+    pub fn iter(&self) -> std::slice::Iter<'_, Guard> {
+        self.guards.iter()
+    }
+
+    /// The guard of one key, as it was asked for with its namespace.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Guard> {
+        self.guards.iter().find(|guard| guard.key() == key)
+    }
+
+    /// How much longer all of the locks may be relied on if none is extended.
+    #[must_use]
+    pub fn remaining(&self) -> Duration {
+        self.guards
+            .iter()
+            .map(Guard::remaining)
+            .min()
+            .unwrap_or_default()
+    }
+
+    /// Whether any of the locks was lost.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.guards.iter().any(Guard::is_lost)
+    }
+
+    /// Releases all, and waits for a majority of the nodes to confirm each.
+    ///
+    /// # Errors
+    /// The first error of any, as [`Guard::release`]; the others are released all the same.
+    pub async fn release(self) -> Result<()> {
+        let releases = self.guards.into_iter().map(Guard::release);
+        let outcomes = futures_util::future::join_all(releases).await;
+        outcomes.into_iter().collect()
+    }
+}
+
+impl<'a> IntoIterator for &'a Guards {
+    type Item = &'a Guard;
+    type IntoIter = std::slice::Iter<'a, Guard>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}

@@ -1,0 +1,110 @@
+//! A body under its lock: cancelled or told when the lock is lost, released or kept busy at the end.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::ending::Ending;
+use crate::env::unwind::{Panic, caught};
+use crate::events::attribute as events;
+use crate::{Guard, Held};
+
+/// What becomes of the body when its lock is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OnLost {
+    Cancel,
+    Signal,
+}
+
+/// A lock that was acquired for one call, and how it ends.
+#[derive(Debug)]
+pub(super) struct Hold<E> {
+    function: &'static str,
+    guard: Guard,
+    /// Until then the key stays busy in any case.
+    busy_until: Option<Instant>,
+    on_lost: OnLost,
+    ending: E,
+}
+
+impl<E> Hold<E> {
+    pub(super) fn new(
+        function: &'static str,
+        guard: Guard,
+        at_least: Option<Duration>,
+        on_lost: OnLost,
+        ending: E,
+    ) -> Self {
+        let busy_until = at_least.and_then(|length| Instant::now().checked_add(length));
+        Self {
+            function,
+            guard,
+            busy_until,
+            on_lost,
+            ending,
+        }
+    }
+
+    pub(super) fn held(&self) -> Held {
+        self.guard.held()
+    }
+
+    /// Runs the body to its end, or until the lock is lost. Dropped on the way, it drops the body
+    /// first and then the guard, which is released in the background.
+    pub(super) async fn run<F>(self, body: F) -> crate::Result<F::Output>
+    where
+        F: Future,
+        E: Ending<F::Output>,
+    {
+        let held = self.guard.held();
+        let outcome = match self.on_lost {
+            OnLost::Cancel => until_lost(self.function, &held, body).await,
+            OnLost::Signal => Some(caught(held.scope_named(self.function, body)).await),
+        };
+        let value = match outcome {
+            Some(Ok(value)) => value,
+            Some(Err(panic)) => self.guard.end_panicked(panic).await,
+            None => {
+                let lost = self.guard.end_lost().await;
+                events::cancelled(self.function);
+                return Err(lost);
+            }
+        };
+        let window = self.ending.window(&value);
+        self.end(window).await;
+        Ok(value)
+    }
+
+    /// Gives the lock back. The body has done its work by now, so that a failure here is only told.
+    async fn end(self, window: Option<Duration>) {
+        let ended = match window {
+            None => self.guard.release().await,
+            Some(window) => {
+                let rest = self
+                    .busy_until
+                    .map(|until| until.saturating_duration_since(Instant::now()));
+                self.guard
+                    .settle(window.max(rest.unwrap_or_default()))
+                    .await
+            }
+        };
+        if let Err(error) = ended {
+            events::not_ended(self.function, &error);
+        }
+    }
+}
+
+/// How the body ended, or `None` as soon as the lock is lost. The body is gone when this returns.
+async fn until_lost<F: Future>(
+    function: &'static str,
+    held: &Held,
+    body: F,
+) -> Option<Result<F::Output, Panic>> {
+    tokio::select! {
+        biased;
+        // Lost comes first: after a stall the body gets no further step without its lock.
+        () = held.lost() => None,
+        outcome = caught(held.scope_named(function, body)) => Some(outcome),
+    }
+}

@@ -1,0 +1,46 @@
+//! What the expansion of `#[redlock]` calls. Not public: it changes with the attribute, in any release.
+
+mod call;
+mod ending;
+mod failure;
+mod fire;
+mod handle;
+mod hold;
+mod key;
+#[cfg(feature = "http")]
+mod reply;
+
+pub use call::Call;
+pub use ending::{
+    AnySuccess, Dedupe, Ending, Plain, PlainReply, PlainSuccess, Reply, ResultOfAny, ResultOfReply,
+    Returned, success, success_with,
+};
+pub use failure::{ErrorFromLock, FromLockError, Skipped, Unreturned, on_error, skip, skip_busy};
+pub use fire::{
+    Fire, Firing, FiringSince, FiringSinceRef, FiringText, FiringTime, FiringTimeRef, Name,
+};
+pub use handle::Handle;
+pub use key::{Key, Part};
+
+/// The token of who has no lock: lower than all others.
+pub const NO_TOKEN: crate::FencingToken = crate::FencingToken::NONE;
+
+/// Reads the address of one server, which is not a node, as those of nodes are read.
+///
+/// # Errors
+/// What is wrong with it, and what to write instead. Nothing of it is shown.
+#[cfg(feature = "http")]
+pub fn server(address: &str) -> Result<redis::ConnectionInfo, std::borrow::Cow<'static, str>> {
+    crate::node::server(address)
+}
+
+/// What stands before the keys of this client.
+#[must_use]
+pub fn namespace(redlock: &crate::Redlock) -> &str {
+    &redlock.core().defaults.namespace
+}
+
+/// Ends the lock of a body that panicked, for layers that let the panic go on afterwards.
+pub async fn end_panicked(guard: crate::Guard) {
+    guard.end_badly().await;
+}

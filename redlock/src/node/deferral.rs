@@ -1,0 +1,127 @@
+//! Giving way: the locks that another process was just told to take.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use crate::env::sync::lock;
+
+/// How long a process lets another go first that was told of its release: longer than the second in line does.
+const GIVE_WAY: Duration = Duration::from_millis(10);
+/// The most locks that are kept; beyond them the oldest is forgotten, and whoever wants it may come too early.
+const MOST: usize = 1_024;
+
+/// The locks whose release woke another process, for as long as that goes first. Empty again after the last.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    locks: Mutex<Locks>,
+    any: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Locks {
+    until: HashMap<Arc<str>, Instant>,
+    /// In the order of their ends; one that was told again stands here twice.
+    order: VecDeque<(Instant, Arc<str>)>,
+}
+
+impl Told {
+    /// A release of `key` woke another process.
+    pub(crate) fn add(&self, key: &str) {
+        let now = Instant::now();
+        let mut locks = lock(&self.locks);
+        locks.forget(now);
+        // Each node tells of the same release.
+        if locks
+            .until
+            .get(key)
+            .is_some_and(|until| *until > now + GIVE_WAY / 2)
+        {
+            return;
+        }
+        let (key, until) = (Arc::<str>::from(key), now + GIVE_WAY);
+        locks.until.insert(Arc::clone(&key), until);
+        locks.order.push_back((until, key));
+        if locks.order.len() > MOST {
+            locks.forget_first();
+        }
+        self.any.store(true, Relaxed);
+    }
+
+    /// How much longer another process goes first for `key`.
+    pub(crate) fn gives_way(&self, key: &str) -> Option<Duration> {
+        if !self.any.load(Relaxed) {
+            return None;
+        }
+        let now = Instant::now();
+        let mut locks = lock(&self.locks);
+        locks.forget(now);
+        self.any.store(!locks.order.is_empty(), Relaxed);
+        locks.until.get(key).map(|until| *until - now)
+    }
+}
+
+impl Locks {
+    /// Forgets what is over.
+    fn forget(&mut self, now: Instant) {
+        while self.order.front().is_some_and(|(until, _)| *until <= now) {
+            self.forget_first();
+        }
+        if self.order.is_empty() && self.order.capacity() > 64 {
+            // What a burst took is given back.
+            *self = Self::default();
+        }
+    }
+
+    fn forget_first(&mut self) {
+        if let Some((until, key)) = self.order.pop_front()
+            && self.until.get(&key) == Some(&until)
+        {
+            self.until.remove(&key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lock_is_given_way_to_for_a_while_and_forgotten() {
+        let told = Told::default();
+        assert_eq!(told.gives_way("a"), None);
+        told.add("a");
+        told.add("a");
+        assert_eq!(told.gives_way("a"), Some(GIVE_WAY));
+        assert_eq!(told.gives_way("b"), None);
+        tokio::time::advance(GIVE_WAY * 3 / 4).await;
+        told.add("a");
+        tokio::time::advance(GIVE_WAY / 2).await;
+        assert_eq!(told.gives_way("a"), Some(GIVE_WAY / 2), "told again");
+        tokio::time::advance(GIVE_WAY / 2).await;
+        assert_eq!(told.gives_way("a"), None);
+        assert!(lock(&told.locks).until.is_empty());
+        assert!(!told.any.load(Relaxed));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_are_kept_than_can_be() {
+        let told = Told::default();
+        for key in 0..3 * MOST {
+            told.add(&key.to_string());
+        }
+        assert_eq!(lock(&told.locks).until.len(), MOST);
+        assert_eq!(lock(&told.locks).order.len(), MOST);
+        assert_eq!(told.gives_way("0"), None);
+        tokio::time::advance(GIVE_WAY).await;
+        told.add("another");
+        assert_eq!(lock(&told.locks).until.len(), 1);
+    }
+}

@@ -1,0 +1,126 @@
+//! A call to all servers of the cluster.
+
+use std::{
+    sync::{Arc, Mutex, Weak},
+    time::Duration,
+};
+
+use tokio::time::sleep;
+
+use super::super::{Ballot, Call, Fault, FaultKind, Op, Reply};
+use super::{Shared, map::Shard, of_server};
+use crate::env::sync::lock;
+
+/// A call to all servers. The cluster answers if one of them does: each takes along its own keys only.
+pub(super) struct Muster {
+    op: Op,
+    shards: Weak<Shared>,
+    heard: Mutex<Heard>,
+}
+
+#[derive(Default)]
+struct Heard {
+    /// Servers that have not answered; none once the answer was given.
+    pending: usize,
+    /// Servers that did what was asked.
+    done: usize,
+    /// For how long one of them has no vote.
+    abstains: Option<Duration>,
+    fault: Option<Fault>,
+    /// One of them is another node as well.
+    misplaced: bool,
+}
+
+/// One server's part in it.
+struct Present {
+    muster: Arc<Muster>,
+    server: Arc<str>,
+}
+
+impl Muster {
+    pub(super) fn send(shards: &Arc<Shared>, op: &Op, servers: Vec<Shard>) {
+        let muster = Arc::new(Self {
+            op: op.clone(),
+            shards: Arc::downgrade(shards),
+            heard: Mutex::new(Heard {
+                pending: servers.len(),
+                ..Heard::default()
+            }),
+        });
+        for shard in servers {
+            let present = Present {
+                muster: Arc::clone(&muster),
+                server: shard.server,
+            };
+            shard.lane.submit(Op {
+                ballot: Arc::new(present),
+                node: op.node,
+            });
+        }
+        // One that hangs is not waited for.
+        let (bound, muster) = (shards.timeout * 3 / 4, Arc::downgrade(&muster));
+        shards.runtime.spawn(async move {
+            sleep(bound).await;
+            if let Some(muster) = muster.upgrade() {
+                muster.close();
+            }
+        });
+    }
+
+    fn hear(&self, server: &str, reply: Reply) {
+        let mut heard = lock(&self.heard);
+        if heard.pending == 0 {
+            return;
+        }
+        heard.pending -= 1;
+        match reply {
+            Reply::Failed(fault) => {
+                heard.misplaced |= fault.kind == FaultKind::SameServer;
+                heard.fault.get_or_insert_with(|| of_server(server, &fault));
+            }
+            Reply::Abstains { left } => heard.abstains = heard.abstains.max(Some(left)),
+            _ => heard.done += 1,
+        }
+        if heard.pending == 0 {
+            let heard = std::mem::take(&mut *heard);
+            self.answer(heard);
+        }
+    }
+
+    /// Answers with what was heard so far, if that is something.
+    fn close(&self) {
+        let mut heard = lock(&self.heard);
+        if heard.pending > 0 && (heard.done > 0 || heard.abstains.is_some()) {
+            let heard = std::mem::take(&mut *heard);
+            self.answer(heard);
+        }
+    }
+
+    fn answer(&self, heard: Heard) {
+        let shards = self.shards.upgrade();
+        if let Some(shards) = shards.as_ref().filter(|_| heard.fault.is_some()) {
+            shards.doubted.notify_one();
+        }
+        let moved = shards.and_then(|shards| shards.moved_lately());
+        self.op
+            .answer(match (heard.abstains.max(moved), heard.fault) {
+                (None, Some(fault)) if heard.done == 0 || heard.misplaced => Reply::Failed(fault),
+                (Some(left), _) => Reply::Abstains { left },
+                (None, _) => Reply::Yes,
+            });
+    }
+}
+
+impl Ballot for Present {
+    fn call(&self) -> &Call {
+        self.muster.op.ballot.call()
+    }
+
+    fn wanted(&self) -> bool {
+        self.muster.op.ballot.wanted()
+    }
+
+    fn vote(&self, _: usize, reply: Reply) {
+        self.muster.hear(&self.server, reply);
+    }
+}
