@@ -14,7 +14,7 @@ use crate::{
     env::{clock::Instant, pending::Tracker},
     error::{Error, Result},
     key::Key,
-    node::{Driver, Nodes},
+    node::{ConnectionSet, Nodes},
 };
 
 /// The part of a client that knows nothing of requests.
@@ -71,8 +71,8 @@ impl Core {
         self.closed.store(true, SeqCst);
     }
 
-    pub(crate) fn driver(&self) -> Result<Arc<Driver>> {
-        self.nodes.driver().ok_or_else(no_runtime)
+    pub(crate) fn connections(&self) -> Result<Arc<ConnectionSet>> {
+        self.nodes.connections().ok_or_else(no_runtime)
     }
 }
 

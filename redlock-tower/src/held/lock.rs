@@ -61,7 +61,7 @@ impl HeldLock {
     /// it is released when the guard is released or dropped. `None` if it was taken along already, or the request is over.
     ///
     /// The layer's window and `on_lost` end here, and a recorded answer lives for its ttl after the guard is gone; [`Guard::run`] cancels the job when the lock is lost, and
-    /// [`Guard::settle`] keeps the key busy afterwards.
+    /// [`Guard::cool_down`] keeps the key busy afterwards.
     ///
     /// ```
     /// use axum::http::StatusCode;

@@ -45,7 +45,7 @@ async fn close(guard: Guard, ending: Ending) {
         }
         Ending::Abandon => redlock::__private::end_panicked(guard).await,
         Ending::Settle(window) => {
-            if let Err(error) = guard.settle(window).await {
+            if let Err(error) = guard.cool_down(window).await {
                 events::window_unconfirmed(&error);
             }
         }

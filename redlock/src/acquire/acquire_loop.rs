@@ -14,15 +14,15 @@ use crate::{
     error::{Error, NodeError, Result},
     events::lock as events,
     key::Key,
-    lease::{Chain, Hold, HoldTerms, Lease, Terms},
-    node::{Driver, FaultKind, NodeState, Rung},
+    lease::{HandOverLimit, Hold, HoldTerms, Lease, Terms},
+    node::{ConnectionSet, FaultKind, NodeState, Notification},
     quorum::{
         backoff::{self, Ear, Refusal},
         token::FencingToken,
     },
     round::{
         acquire::{self, Ask, Failure, Grant},
-        waitlist::Enlisted,
+        waitlist::WaitlistEntry,
     },
 };
 
@@ -37,7 +37,7 @@ const INTERRUPTED: Duration = Duration::from_millis(500);
 
 /// Somebody who wants a lock.
 #[derive(Debug)]
-pub(crate) struct Pursuit<'a> {
+pub(crate) struct AcquireLoop<'a> {
     pub(crate) service: &'a Service,
     pub(crate) name: &'a str,
     pub(crate) key: &'a Arc<Key>,
@@ -52,10 +52,10 @@ pub(crate) struct Pursuit<'a> {
     pub(crate) since: Instant,
 }
 
-impl Pursuit<'_> {
+impl AcquireLoop<'_> {
     /// Waits in line and asks until the lock is granted. Cancel safe: the place is left, and what an attempt may have
     /// been granted is released behind it.
-    pub(crate) async fn catch(&self) -> Result<Arc<Hold>> {
+    pub(crate) async fn run(&self) -> Result<Arc<Hold>> {
         let mut waiting = None;
         // Again only where a turn came too late: nothing was left of it when this task ran.
         loop {
@@ -65,11 +65,11 @@ impl Pursuit<'_> {
                     Some(hold) => {
                         events::handed_over(self.key, hold.token().get());
                         if self.hold_terms.max_hold.is_some() {
-                            self.service.keepers.watch(hold.lease());
+                            self.service.renewers.watch(hold.lease());
                         }
                         // A runtime that only ever waited takes part in the renewal from now on.
                         if self.terms.keep_alive && !hold.lease().is_at_home() {
-                            self.service.keepers.attend();
+                            self.service.renewers.attend();
                         }
                         return Ok(hold);
                     }
@@ -82,11 +82,11 @@ impl Pursuit<'_> {
             let hold = lease.turn(self.hold_terms);
             turn.granted(&lease);
             if self.terms.keep_alive {
-                self.service.keepers.keep(&lease);
+                self.service.renewers.keep(&lease);
             } else if self.hold_terms.max_hold.is_some() {
-                self.service.keepers.watch(&lease);
+                self.service.renewers.watch(&lease);
             } else {
-                self.service.keepers.take_part();
+                self.service.renewers.take_part();
             }
             match hold {
                 Some(hold) => return Ok(hold),
@@ -110,7 +110,7 @@ impl Pursuit<'_> {
             Joined::Turn(turn) => Ok(Next::Turn(turn)),
             Joined::Waits(place) => {
                 // Waiting needs timers, as asking does.
-                core.driver()?;
+                core.connections()?;
                 let full = self.begin_to_wait(waiting).err();
                 // An outage concerns those beyond the limit as well: it shows when the attempt that is on has
                 // had its node time-out.
@@ -131,7 +131,7 @@ impl Pursuit<'_> {
     /// Asks the nodes until they grant a lease.
     async fn ask(&self, turn: &Turn, waiting: &mut Option<WaitingPlace>) -> Result<Arc<Lease>> {
         let core = self.core();
-        let mut first = Some(core.driver()?);
+        let mut first = Some(core.connections()?);
         let node_timeout = core.node_timeout(self.terms.ttl);
         let mut ask = Ask {
             key: Arc::clone(self.key),
@@ -143,26 +143,26 @@ impl Pursuit<'_> {
             halves: self.wait.is_zero(),
             inbox: None,
         };
-        let gives_way = self.gives_way(turn).await;
-        let mut contended = gives_way.is_some();
+        let deferral = self.deferral(turn).await;
+        let mut contended = deferral.is_some();
         let (mut enlisted, mut rung, mut missed) = (None, None, 0);
-        if let Some(time) = gives_way.filter(|_| !self.wait.is_zero()) {
+        if let Some(time) = deferral.filter(|_| !self.wait.is_zero()) {
             // Back in line, so that the others are served first, and this one after them.
-            enlisted = self.enlist(&core.driver()?);
+            enlisted = self.join_waitlist(&core.connections()?);
             if let Some(enlisted) = &enlisted {
                 enlisted.tell();
                 ask.inbox = Some(enlisted.inbox().clone());
             }
             rung = self.sleep(time.min(self.left()), enlisted.as_ref()).await;
-            ask.contended = rung != Some(Rung::First);
+            ask.contended = rung != Some(Notification::First);
         }
         let contact_within = match self.wait {
             Duration::ZERO => core.nodes.contact_within(),
             _ => self.left(),
         };
         core.open(Some(self.name))?;
-        let driver = core.driver()?;
-        driver.first_contact(&core.nodes, contact_within).await;
+        let connections = core.connections()?;
+        connections.first_contact(&core.nodes, contact_within).await;
         // A short wait still has the time to ask once.
         let mut within = match self.wait {
             Duration::ZERO => node_timeout,
@@ -181,9 +181,9 @@ impl Pursuit<'_> {
                 });
             }
             let asked_since = *asked_since.get_or_insert_with(|| core.now());
-            let driver = match first.take() {
-                Some(driver) => driver,
-                None => core.driver()?,
+            let connections = match first.take() {
+                Some(connections) => connections,
+                None => core.connections()?,
             };
             // Reserved where somebody waits for turns without a round trip.
             ask.block = if turn.waiting() > 0 {
@@ -192,7 +192,7 @@ impl Pursuit<'_> {
                 1
             };
             let attempt =
-                acquire::attempt(&core.nodes, &driver, &core.tracker, &mut ask, within).await;
+                acquire::attempt(&core.nodes, &connections, &core.tracker, &mut ask, within).await;
             let failure = match attempt {
                 Ok(grant) => {
                     self.caught(&grant, node_timeout);
@@ -201,8 +201,16 @@ impl Pursuit<'_> {
                     }
                     contended |= refused.is_some();
                     let (key, terms) = (self.key, self.terms);
-                    let chain = Chain::new(contended, turn.waiting(), turn.past().calm);
-                    return Ok(Lease::grant(core, &driver, key, terms, &grant, chain));
+                    let hand_over_limit =
+                        HandOverLimit::new(contended, turn.waiting(), turn.past().calm);
+                    return Ok(Lease::grant(
+                        core,
+                        &connections,
+                        key,
+                        terms,
+                        &grant,
+                        hand_over_limit,
+                    ));
                 }
                 // An attempt that the wait cut short says less than the one before.
                 Err(Failure::NoQuorum { .. }) if within < node_timeout && refused.is_some() => {
@@ -255,7 +263,7 @@ impl Pursuit<'_> {
             }
             let was_refused = matches!(failure, Failure::Refused { .. });
             if enlisted.is_none() && was_refused {
-                enlisted = self.enlist(&driver);
+                enlisted = self.join_waitlist(&connections);
                 if let Some(enlisted) = &enlisted {
                     // Listens first and asks once more, so that no release falls in between.
                     ask.inbox = Some(enlisted.inbox().clone());
@@ -267,7 +275,7 @@ impl Pursuit<'_> {
             }
             if let Some(enlisted) = &enlisted
                 && was_refused
-                && (refusal == Refusal::Split || rung.is_some_and(Rung::struck))
+                && (refusal == Refusal::Split || rung.is_some_and(Notification::left_waitlist))
             {
                 // Struck off by nodes that told this waiter, or that said yes.
                 enlisted.tell();
@@ -275,7 +283,7 @@ impl Pursuit<'_> {
             admitted = None;
             // Told for nothing: what this attempt wrote and took back tells others, and theirs this one again.
             missed = match rung {
-                Some(rung) if rung.struck() => missed + 1,
+                Some(rung) if rung.left_waitlist() => missed + 1,
                 _ => 0,
             };
             if missed > 0 {
@@ -290,7 +298,7 @@ impl Pursuit<'_> {
             };
             let pause = self.pause(refusal, number - 1, ear);
             rung = self.sleep(pause, enlisted.as_ref()).await;
-            if rung == Some(Rung::Interrupted) {
+            if rung == Some(Notification::Interrupted) {
                 // Not all of those who wait at the same moment.
                 let pause = INTERRUPTED.mul_f64(core.nodes.random.draw());
                 tokio::time::sleep(pause.min(self.left())).await;
@@ -301,7 +309,7 @@ impl Pursuit<'_> {
             }
             within = left.min(node_timeout);
             ask.contended = match rung {
-                Some(rung) => !matches!(rung, Rung::First | Rung::Interrupted),
+                Some(rung) => !matches!(rung, Notification::First | Notification::Interrupted),
                 // Every other attempt asks all nodes at once: a leftover on the first node must not stand for the rest.
                 None => was_refused && !ask.contended,
             };
@@ -322,7 +330,7 @@ impl Pursuit<'_> {
 
     /// How long others go first that were told of the last release: against them, who waits next to the holder would win
     /// every time.
-    async fn gives_way(&self, turn: &Turn) -> Option<Duration> {
+    async fn deferral(&self, turn: &Turn) -> Option<Duration> {
         let core = self.core();
         if let Past {
             release: Some(release),
@@ -335,14 +343,14 @@ impl Pursuit<'_> {
             let within = core.node_timeout(self.terms.ttl).min(self.left());
             release.decided(within).await;
         }
-        core.nodes.wakes.told().gives_way(self.key.lock())
+        core.nodes.notifications.told().deferral(self.key.lock())
     }
 
     /// A place in the line of processes, where the inbox is heard on a majority.
-    fn enlist(&self, driver: &Arc<Driver>) -> Option<Enlisted> {
+    fn join_waitlist(&self, connections: &Arc<ConnectionSet>) -> Option<WaitlistEntry> {
         let nodes = &self.core().nodes;
-        (self.terms.fencing && driver.hears(self.key) >= nodes.quorum())
-            .then(|| Enlisted::new(nodes, driver, self.key))
+        (self.terms.fencing && connections.is_subscribed(self.key) >= nodes.quorum())
+            .then(|| WaitlistEntry::new(nodes, connections, self.key))
     }
 
     /// How long to sleep before the next attempt. The last one is made before the wait is over, in case that a notification
@@ -360,7 +368,11 @@ impl Pursuit<'_> {
     }
 
     /// Sleeps until the time is over, or until told to go on.
-    async fn sleep(&self, time: Duration, enlisted: Option<&Enlisted>) -> Option<Rung> {
+    async fn sleep(
+        &self,
+        time: Duration,
+        enlisted: Option<&WaitlistEntry>,
+    ) -> Option<Notification> {
         let sleep = tokio::time::sleep(time);
         let Some(enlisted) = enlisted else {
             sleep.await;

@@ -91,7 +91,7 @@ impl Admission {
 
     /// Waits for a place, at most this long. Cancel safe: the place in line is left.
     pub(crate) async fn admit(&self, within: Duration) -> Option<Admitted<'_>> {
-        let _waiting = Waiting::new(&self.waiting);
+        let _waiting = Subscriber::new(&self.waiting);
         let place = timeout(within, self.places.acquire()).await.ok()?.ok()?;
         Some(self.admitted(place))
     }
@@ -190,16 +190,16 @@ impl Drop for Admitted<'_> {
 }
 
 /// Counts who waits, until it is dropped.
-struct Waiting<'a>(&'a AtomicUsize);
+struct Subscriber<'a>(&'a AtomicUsize);
 
-impl<'a> Waiting<'a> {
+impl<'a> Subscriber<'a> {
     fn new(count: &'a AtomicUsize) -> Self {
         count.fetch_add(1, SeqCst);
         Self(count)
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for Subscriber<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, SeqCst);
     }
@@ -273,7 +273,7 @@ mod tests {
             admission.granted(at(1), Duration::from_millis(1), NODE_TIMEOUT);
         }
         assert_eq!(admission.limit(), START, "nobody waits");
-        let _waiting = Waiting::new(&admission.waiting);
+        let _waiting = Subscriber::new(&admission.waiting);
         for _ in 0..100 {
             admission.granted(at(1), Duration::from_millis(1), NODE_TIMEOUT);
         }

@@ -405,8 +405,8 @@ impl Succession for Queue {
         let past = Past {
             fence: lease.last_token(),
             release: release.cloned(),
-            contended: lease.chain().contended,
-            calm: lease.chain().calm,
+            contended: lease.hand_over_limit().contended,
+            calm: lease.hand_over_limit().calm,
         };
         self.move_on(lease.key(), Some(past));
     }

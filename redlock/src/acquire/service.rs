@@ -5,14 +5,14 @@ use std::{fmt, sync::Arc};
 use crate::{
     acquire::{admission::Admission, local_queue::Queue},
     core::Core,
-    lease::renewal::Keepers,
+    lease::renewal::Renewers,
 };
 
 /// What all handles and requests of a client share.
 pub(crate) struct Service {
     pub(crate) core: Arc<Core>,
     pub(crate) queue: Arc<Queue>,
-    pub(crate) keepers: Arc<Keepers>,
+    pub(crate) renewers: Arc<Renewers>,
     /// The attempts in flight.
     pub(crate) admission: Admission,
 }
@@ -20,7 +20,7 @@ pub(crate) struct Service {
 impl Service {
     pub(crate) fn new(core: Core) -> Self {
         Self {
-            keepers: Arc::new(Keepers::new(&core.nodes)),
+            renewers: Arc::new(Renewers::new(&core.nodes)),
             core: Arc::new(core),
             queue: Arc::default(),
             admission: Admission::default(),

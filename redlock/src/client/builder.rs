@@ -14,7 +14,7 @@ use crate::{
     error::{Error, Result},
     events,
     key::Key,
-    node::{Access, Lists, NodeAddress, NodeState, Nodes, Place, Strict},
+    node::{Access, Endpoint, Lists, NodeAddress, NodeState, Nodes, Strict},
     quorum::{
         guard_time::{self, RestartGuard},
         token::TokenClock,
@@ -239,7 +239,7 @@ impl Builder {
         if places.len() % 2 == 0 {
             events::node::even_number(places.len(), places.len() / 2 + 1);
         }
-        let clock = if places.iter().all(Place::is_memory) {
+        let clock = if places.iter().all(Endpoint::is_memory) {
             Clock::Tokio
         } else {
             Clock::Machine
@@ -248,7 +248,7 @@ impl Builder {
             .iter()
             .map(|place| Arc::new(NodeState::new(place.name())))
             .collect();
-        let first_in_memory = places.first().and_then(Place::memory);
+        let first_in_memory = places.first().and_then(Endpoint::memory);
         let (random, gate) = match (clock, first_in_memory) {
             (Clock::Tokio, Some(node)) => (node.random().clone(), Some(Arc::clone(node.gate()))),
             _ => (Random::System, None),
@@ -289,11 +289,11 @@ impl Builder {
             )),
             states,
             places,
-            wakes: Arc::default(),
+            notifications: Arc::default(),
             #[cfg(feature = "cluster")]
             namespace: self.namespace.clone(),
             channel: format!("{}redlock:inbox:", self.namespace),
-            drivers: Mutex::default(),
+            connection_sets: Mutex::default(),
             outbox: Arc::default(),
             background,
         };
@@ -328,7 +328,7 @@ impl Builder {
     }
 
     /// Not every kind of node suits every guard.
-    fn check_guard(&self, place: &Place) -> Result<()> {
+    fn check_guard(&self, place: &Endpoint) -> Result<()> {
         let (name, guard) = (place.name(), self.restart_guard);
         if place.is_cluster() && guard == RestartGuard::Strict {
             return Err(Error::invalid_nodes(format!(
@@ -344,7 +344,7 @@ impl Builder {
         Ok(())
     }
 
-    fn places(&self) -> Result<Vec<Place>> {
+    fn places(&self) -> Result<Vec<Endpoint>> {
         if self.nodes.is_empty() {
             return Err(Error::invalid_nodes(
                 "no nodes were given: list the addresses of one or more independent Redis servers, 3 or 5 for a service that survives failures",

@@ -8,7 +8,7 @@ use crate::{
     error::{Error, Result},
     events::node as events,
     key::Key,
-    node::{FaultKind, NodeState as Node, Part, Reply, What},
+    node::{Command, FaultKind, NodeState as Node, Part, Reply},
     round::fan_out::{self, Answer, Answers},
 };
 
@@ -85,7 +85,7 @@ pub(crate) async fn ask(core: &Arc<Core>) -> Vec<NodeHealth> {
                     },
                     Ok(answer) => match (answer.reply, without_vote(&servers)) {
                         (_, Some(cause)) => NodeState::Partial { cause },
-                        (Reply::Abstains { left }, None) => NodeState::Quarantined { left },
+                        (Reply::Quarantined { left }, None) => NodeState::Quarantined { left },
                         (_, None) => NodeState::Up,
                     },
                 },
@@ -162,7 +162,7 @@ pub(crate) async fn first_contact(core: &Arc<Core>) -> Result<()> {
         }
     }
     let lists = &core.nodes.lists;
-    lists.settle(core.nodes.timeout, || core.now()).await;
+    lists.cool_down(core.nodes.timeout, || core.now()).await;
     if let Some(refusal) = lists.refusal(core.now()) {
         return Err(Error::invalid_nodes(refusal.text));
     }
@@ -178,7 +178,7 @@ pub(crate) async fn first_contact(core: &Arc<Core>) -> Result<()> {
 /// What has to be known of a node beside that it is up, which was told when it came up.
 fn describe(node: &Node, answer: &Answer, now: Instant) {
     // Where this client has found out by itself why the node is in quarantine, it has told so.
-    if let Reply::Abstains { left } = &answer.reply
+    if let Reply::Quarantined { left } = &answer.reply
         && node.quarantined(now).is_none()
     {
         let why = "node may have forgotten locks, by its own record";
@@ -191,8 +191,8 @@ fn describe(node: &Node, answer: &Answer, now: Instant) {
 
 /// Asks every node, and waits for all of them for this long at most.
 async fn ping(core: &Arc<Core>, within: Duration) -> Result<Answers> {
-    let (driver, nodes) = (core.driver()?, &core.nodes);
+    let (connections, nodes) = (core.connections()?, &core.nodes);
     // The question has no key; any will do.
     let key = Arc::new(Key::new("", "ping")?);
-    Ok(fan_out::ask(nodes, &driver, key, What::Ping, within, |_| false).await)
+    Ok(fan_out::ask(nodes, &connections, key, Command::Ping, within, |_| false).await)
 }

@@ -26,14 +26,14 @@ use crate::{
     events::lock as events,
     key::Key,
     mutant::{self, Mutant},
-    node::{Driver, Owner},
+    node::{ConnectionSet, Owner},
     quorum::{
         token::FencingToken,
         validity,
         votes::{AtomicNodeSet, Decision, NodeSet, Tally},
     },
     round::{
-        Heir, Round,
+        LateVoteObserver, Round,
         acquire::Grant,
         extend,
         release::{self, Release},
@@ -70,7 +70,7 @@ impl Loss {
 /// The most turns of a lease while another process waits for it.
 const TURNS: u8 = 16;
 /// The longest that a lease goes from hand to hand before it is given back, when none of several had to be shared.
-const CHAIN: Duration = Duration::from_millis(100);
+const HAND_OVER_TIME: Duration = Duration::from_millis(100);
 /// How often that time doubles before: only a lease that is given back tells whether another process waits.
 const DOUBLINGS: u8 = 4;
 
@@ -84,7 +84,7 @@ pub(crate) struct Terms {
 
 /// What bounds how long a lease goes from hand to hand.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Chain {
+pub(crate) struct HandOverLimit {
     /// Another process was seen to hold or to want the key.
     pub(crate) contended: bool,
     /// The most turns while another process waits.
@@ -93,7 +93,7 @@ pub(crate) struct Chain {
     pub(crate) calm: u8,
 }
 
-impl Chain {
+impl HandOverLimit {
     /// `waiting`: how many waited in this process when the lease was granted. While another process waits, each of them
     /// has one turn, and who comes later waits for the next lease.
     pub(crate) fn new(contended: bool, waiting: usize, calm: u8) -> Self {
@@ -107,7 +107,7 @@ impl Chain {
 
     /// The longest that it goes from hand to hand where nobody else is known to wait.
     fn calm_time(self) -> Duration {
-        CHAIN / 2_u32.pow(u32::from(DOUBLINGS.saturating_sub(self.calm)))
+        HAND_OVER_TIME / 2_u32.pow(u32::from(DOUBLINGS.saturating_sub(self.calm)))
     }
 }
 
@@ -140,7 +140,7 @@ pub(crate) trait Succession: Send + Sync + fmt::Debug {
 pub(crate) struct Lease {
     core: Arc<Core>,
     /// The lanes that carried the acquire: a release on the same ones comes behind it.
-    driver: Arc<Driver>,
+    connections: Arc<ConnectionSet>,
     key: Arc<Key>,
     terms: Terms,
     owner: Owner,
@@ -158,7 +158,7 @@ pub(crate) struct Lease {
     state: AtomicU8,
     /// The number of its last visit by the renewal.
     visit: AtomicU32,
-    chain: Chain,
+    hand_over_limit: HandOverLimit,
     /// When to look next whether a turn has lasted for as long as it may, in microseconds of the client's clock.
     look_at: AtomicU64,
     turns: Mutex<Turns>,
@@ -180,15 +180,15 @@ impl Lease {
     /// A lease in its first turn.
     pub(crate) fn grant(
         core: &Arc<Core>,
-        driver: &Arc<Driver>,
+        connections: &Arc<ConnectionSet>,
         key: &Arc<Key>,
         terms: Terms,
         grant: &Grant,
-        chain: Chain,
+        hand_over_limit: HandOverLimit,
     ) -> Arc<Self> {
         let lease = Arc::new(Self {
             core: Arc::clone(core),
-            driver: Arc::clone(driver),
+            connections: Arc::clone(connections),
             key: Arc::clone(key),
             terms,
             owner: grant.owner,
@@ -201,12 +201,12 @@ impl Lease {
             rounds: grant.rounds,
             state: AtomicU8::new(OPEN),
             visit: AtomicU32::new(0),
-            chain,
+            hand_over_limit,
             look_at: AtomicU64::new(u64::MAX),
             turns: Mutex::default(),
         });
         lease.raise_validity(grant.started);
-        grant.round.bequeath(&lease, grant.earlier);
+        grant.round.observe_late_votes(&lease, grant.earlier);
         lease
     }
 
@@ -261,8 +261,8 @@ impl Lease {
         self.owner.as_str()
     }
 
-    pub(crate) fn chain(&self) -> Chain {
-        self.chain
+    pub(crate) fn hand_over_limit(&self) -> HandOverLimit {
+        self.hand_over_limit
     }
 
     fn token(&self) -> Option<u64> {
@@ -321,11 +321,11 @@ impl Lease {
             return Err(self.lost_error());
         }
         let nodes = &self.core.nodes;
-        let driver = self.core.driver()?;
+        let connections = self.core.connections()?;
         let started = self.core.now();
         let round = extend::start(
             nodes,
-            &driver,
+            &connections,
             &self.key,
             self.owner,
             self.token(),
@@ -411,7 +411,7 @@ impl Lease {
 
     /// Whether the runtime that this is called in acquired the lease.
     pub(crate) fn is_at_home(&self) -> bool {
-        self.driver.is_current()
+        self.connections.is_current()
     }
 
     /// Ends what is over. Says whether there is something left to keep alive.
@@ -504,10 +504,10 @@ impl Lease {
     fn can_be_handed_on(&self, contended: impl FnOnce() -> bool) -> bool {
         let now = self.core.now();
         let held = now.saturating_since(self.granted_at);
-        let within_bounds = if self.chain.contended || contended() {
-            held < CHAIN && lock(&self.turns).taken < u32::from(self.chain.turns)
+        let within_bounds = if self.hand_over_limit.contended || contended() {
+            held < HAND_OVER_TIME && lock(&self.turns).taken < u32::from(self.hand_over_limit.turns)
         } else {
-            held < self.chain.calm_time()
+            held < self.hand_over_limit.calm_time()
         };
         within_bounds
             && held < self.terms.ttl
@@ -543,26 +543,29 @@ impl Lease {
     fn send_release(&self, window: Option<Duration>) -> Option<Arc<Round>> {
         let nodes = &self.core.nodes;
         // The runtime of the acquire may have ended, or stand still: the tombstone bars what comes late over its connections.
-        let driver = &nodes.driver_for_release(&self.driver);
+        let connections = &nodes.connections_for_release(&self.connections);
         let give_back = Release {
             key: Arc::clone(&self.key),
             owner: self.owner,
             token: self.token(),
             touched: self.touched.load().union(self.extended.load()),
         };
-        if self.token().is_none() && !Arc::ptr_eq(driver, &self.driver) && self.driver.is_alive() {
-            release::behind_the_acquire(nodes, &self.driver, &give_back);
+        if self.token().is_none()
+            && !Arc::ptr_eq(connections, &self.connections)
+            && self.connections.is_alive()
+        {
+            release::behind_the_acquire(nodes, &self.connections, &give_back);
         }
         let tracker = &self.core.tracker;
         Some(match window {
-            None => release::release(nodes, driver, tracker, give_back),
-            Some(window) => release::settle(nodes, driver, tracker, give_back, window),
+            None => release::release(nodes, connections, tracker, give_back),
+            Some(window) => release::cool_down(nodes, connections, tracker, give_back, window),
         })
     }
 }
 
 /// Late votes of the winning round narrow what there is to release.
-impl Heir for Lease {
+impl LateVoteObserver for Lease {
     fn touched(&self, nodes: NodeSet) {
         self.touched.store(nodes);
     }

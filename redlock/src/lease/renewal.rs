@@ -43,7 +43,7 @@ const SWEEP: usize = 1_024;
 
 /// The leases of a client that are renewed, or end in time.
 #[derive(Debug)]
-pub(crate) struct Keepers {
+pub(crate) struct Renewers {
     nodes: Weak<Nodes>,
     due: Mutex<Due>,
     sooner: Notify,
@@ -95,7 +95,7 @@ impl<T> Ord for Visit<T> {
     }
 }
 
-impl Keepers {
+impl Renewers {
     pub(crate) fn new(nodes: &Arc<Nodes>) -> Self {
         Self {
             nodes: Arc::downgrade(nodes),
@@ -160,10 +160,10 @@ impl Keepers {
             due.attended.push(runtime.id());
         }
         let attending = Attending {
-            keepers: Arc::clone(self),
+            renewers: Arc::clone(self),
             runtime: runtime.id(),
         };
-        let task = async move { attending.keepers.run(attending.runtime).await };
+        let task = async move { attending.renewers.run(attending.runtime).await };
         match nodes.gate.clone() {
             Some(gate) => drop(runtime.spawn(gate.through(task))),
             None => drop(runtime.spawn(task)),
@@ -375,21 +375,21 @@ impl<T> Visits<T> {
 
 /// Notes the end of the task, be it by a runtime that shuts down: others go on.
 struct Attending {
-    keepers: Arc<Keepers>,
+    renewers: Arc<Renewers>,
     runtime: Id,
 }
 
 impl Drop for Attending {
     fn drop(&mut self) {
         let left = {
-            let due = lock(&self.keepers.due);
+            let due = lock(&self.renewers.due);
             due.attended.contains(&self.runtime) && !due.is_empty()
         };
-        if left && let Some(nodes) = self.keepers.nodes.upgrade() {
-            self.keepers.attend_elsewhere(&nodes);
+        if left && let Some(nodes) = self.renewers.nodes.upgrade() {
+            self.renewers.attend_elsewhere(&nodes);
         }
         // Last: while it stands there, nobody hands the leases back to this runtime.
-        let mut due = lock(&self.keepers.due);
+        let mut due = lock(&self.renewers.due);
         due.attended.retain(|attended| *attended != self.runtime);
     }
 }

@@ -139,7 +139,7 @@ impl Guard {
     ///
     /// # Cancel safety
     /// As [`release`](Self::release).
-    pub async fn settle(self, window: Duration) -> Result<()> {
+    pub async fn cool_down(self, window: Duration) -> Result<()> {
         check_window(window)?;
         if self.joined {
             return Err(Error::invalid_config(
@@ -240,7 +240,7 @@ impl Guard {
 async fn confirmed(lease: &Lease, round: &Arc<Round>) -> Result<()> {
     let core = lease.core();
     // The release is on its way in any case; only a runtime can wait for it.
-    core.driver()?;
+    core.connections()?;
     let within = core.node_timeout(lease.terms().ttl);
     match round.confirmed(within).await {
         Decision::Won => Ok(()),

@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    acquire::{acquire_loop::Pursuit, service::Service, waiter_limit::WaiterLimit},
+    acquire::{acquire_loop::AcquireLoop, service::Service, waiter_limit::WaiterLimit},
     config::{self, LEAST, check_ttl},
     core::{Core, in_runtime},
     error::{Error, Result},
@@ -244,7 +244,7 @@ impl LockRequest {
                 Err(Error::already_held(&self.name))
             };
         }
-        let pursuit = Pursuit {
+        let acquire_loop = AcquireLoop {
             service: &self.service,
             name: &self.name,
             key: &key,
@@ -255,7 +255,7 @@ impl LockRequest {
             max_waiters: self.max_waiters.as_ref(),
             since: core.now(),
         };
-        pursuit.catch().await.map(Guard::new)
+        acquire_loop.run().await.map(Guard::new)
     }
 
     fn terms(&self, core: &Core) -> Result<Terms> {

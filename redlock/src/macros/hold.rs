@@ -85,7 +85,7 @@ impl<E> Hold<E> {
                     .busy_until
                     .map(|until| until.saturating_duration_since(Instant::now()));
                 self.guard
-                    .settle(window.max(rest.unwrap_or_default()))
+                    .cool_down(window.max(rest.unwrap_or_default()))
                     .await
             }
         };

@@ -37,12 +37,12 @@ enum Given {
 
 impl NodeAddress {
     /// Parses what was given; or says what is wrong with it, and shows nothing of it.
-    pub(crate) fn place(&self, access: &Access) -> Result<Place, Wrong> {
+    pub(crate) fn place(&self, access: &Access) -> Result<Endpoint, Wrong> {
         match &self.0 {
             Given::Url(url) => {
-                Target::parse(url, access).map(|target| Place::Redis(Box::new(target)))
+                Target::parse(url, access).map(|target| Endpoint::Redis(Box::new(target)))
             }
-            Given::Memory(node) => Ok(Place::Memory(node.clone())),
+            Given::Memory(node) => Ok(Endpoint::Memory(node.clone())),
         }
     }
 }
@@ -91,12 +91,12 @@ impl From<&memory::Node> for NodeAddress {
 
 /// A parsed address.
 #[derive(Clone, Debug)]
-pub(crate) enum Place {
+pub(crate) enum Endpoint {
     Redis(Box<Target>),
     Memory(memory::Node),
 }
 
-impl Place {
+impl Endpoint {
     /// How the node is called in errors, logs and reports: without a password.
     pub(crate) fn name(&self) -> &str {
         match self {

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use super::{Fault, FaultKind, Op, What};
+use super::{Command, Fault, FaultKind, Operation};
 use crate::env::clock::Instant;
 
 /// The most operations that may wait for a node; one more is refused. Releases and extensions are not counted: what ends
@@ -17,36 +17,40 @@ const MOST_OWN: usize = 8 * MOST_DEFERRED;
 /// The operations of one node that have not been sent.
 #[derive(Debug, Default)]
 pub(super) struct Backlog {
-    waiting: VecDeque<Op>,
+    waiting: VecDeque<Operation>,
     /// How many of those are new work.
     new_work: usize,
     /// Releases for when the node is back.
-    deferred: VecDeque<Op>,
+    deferred: VecDeque<Operation>,
     /// Why nothing can be sent, where nothing can, and until when that is known well enough to turn operations away.
     blocked: Option<(Fault, Instant)>,
     /// Nobody uses the lane any more: until when deferred releases are still delivered.
     closed: Option<Instant>,
 }
 
-impl std::fmt::Debug for Op {
+impl std::fmt::Debug for Operation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Op")
             .field("node", &self.node)
-            .field("call", self.ballot.call())
+            .field("call", self.sink.request())
             .finish()
     }
 }
 
 /// Whether `op` is refused when too much waits.
-fn is_new_work(op: &Op) -> bool {
-    let what = &op.ballot.call().what;
-    !what.must_arrive() && !matches!(what, What::Extend { .. })
+fn is_new_work(op: &Operation) -> bool {
+    let command = &op.sink.request().command;
+    !command.must_arrive() && !matches!(command, Command::Extend { .. })
 }
 
 impl Backlog {
     /// Queues `op`, and says whether it is the first; or gives it back with the reason. A release that is given back
     /// is deferred. Where the reason was found out too long ago, `op` waits for what the next attempt to connect finds.
-    pub(super) fn push(&mut self, op: Op, now: impl Fn() -> Instant) -> Result<bool, (Op, Fault)> {
+    pub(super) fn push(
+        &mut self,
+        op: Operation,
+        now: impl Fn() -> Instant,
+    ) -> Result<bool, (Operation, Fault)> {
         if self
             .blocked
             .as_ref()
@@ -75,10 +79,10 @@ impl Backlog {
     }
 
     /// Why there is no room for new work, where there is none.
-    fn is_full(&self, op: &Op) -> Option<Fault> {
+    fn is_full(&self, op: &Operation) -> Option<Fault> {
         let text = if self.new_work >= MOST {
             format!("{MOST} operations wait for this node already")
-        } else if matches!(op.ballot.call().what, What::Acquire { .. })
+        } else if matches!(op.sink.request().command, Command::Acquire { .. })
             && (self.deferred.len() >= MOST_DEFERRED || self.own() >= MOST_OWN)
         {
             format!("{} releases wait for this node already", self.own())
@@ -94,22 +98,27 @@ impl Backlog {
     }
 
     /// Keeps a release for when the node is back; anything else needs no later.
-    pub(super) fn defer(&mut self, op: Op, now: Instant) {
+    pub(super) fn defer(&mut self, op: Operation, now: Instant) {
         if op.must_arrive() {
             self.deferred.push_back(op.deferred(now));
         }
     }
 
     /// The deferred releases, for another to deliver.
-    pub(super) fn take_deferred(&mut self) -> VecDeque<Op> {
+    pub(super) fn take_deferred(&mut self) -> VecDeque<Operation> {
         std::mem::take(&mut self.deferred)
     }
 
     /// Nothing can be sent, and nobody who asks within `known_for` waits for it. Returns who waits now, to be answered.
-    pub(super) fn block(&mut self, fault: &Fault, now: Instant, known_for: Duration) -> Vec<Op> {
+    pub(super) fn block(
+        &mut self,
+        fault: &Fault,
+        now: Instant,
+        known_for: Duration,
+    ) -> Vec<Operation> {
         self.blocked = Some((fault.clone(), now.after(known_for)));
         self.new_work = 0;
-        let waiting: Vec<Op> = self.waiting.drain(..).collect();
+        let waiting: Vec<Operation> = self.waiting.drain(..).collect();
         for op in &waiting {
             self.defer(op.clone(), now);
         }
@@ -143,7 +152,7 @@ impl Backlog {
     }
 
     /// Moves what waits to `into`, up to so many, and none where fewer than so many wait.
-    pub(super) fn take(&mut self, into: &mut Vec<Op>, least: usize, most: usize) {
+    pub(super) fn take(&mut self, into: &mut Vec<Operation>, least: usize, most: usize) {
         let count = self.waiting.len().min(most);
         if count >= least {
             into.extend(self.waiting.drain(..count));

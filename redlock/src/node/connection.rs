@@ -19,10 +19,10 @@ use futures_util::task::AtomicWaker;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use super::{
-    Call, Fault, FaultKind, NodeState, Nodes, Op, Reply, Strict, What,
+    Command, Fault, FaultKind, NodeState, Nodes, Operation, Reply, Request, Strict,
     backlog::Backlog,
-    first_contact::Contact,
-    in_flight::{Asked, Own, Sent, runtime_ended},
+    first_contact::FirstContact,
+    in_flight::{InFlight, InFlightCommand, Own, runtime_ended},
     lists::{ANNOUNCED, Announcement, Introduction, Lists, is_passing},
     notifications,
     redis::{Answer, Inbox, Incoming, Link, Step, Target, Value},
@@ -64,7 +64,7 @@ const LEAST_DOUBT: Duration = Duration::from_millis(10);
 
 /// The handle to a lane. Dropped: the task sends what waits and ends.
 #[derive(Debug)]
-pub(super) struct Lane(Arc<Shared>);
+pub(super) struct Connection(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -80,10 +80,10 @@ struct Shared {
     retention: Duration,
     strict: Option<Strict>,
     inbox: Arc<str>,
-    contact: Arc<Contact>,
+    contact: Arc<FirstContact>,
     channel: String,
     /// Whether the server tells the inbox what is free.
-    hears: AtomicBool,
+    is_subscribed: AtomicBool,
     /// The runtime has ended.
     ended: AtomicBool,
     backlog: Mutex<Backlog>,
@@ -93,19 +93,19 @@ struct Shared {
 }
 
 /// What a lane does; to be polled until it ends.
-pub(super) struct Life {
+pub(super) struct ConnectionTask {
     run: Pin<Box<dyn Future<Output = ()> + Send>>,
     shared: Arc<Shared>,
 }
 
-impl Life {
+impl ConnectionTask {
     /// Whether more operations are likely to come at once.
     pub(super) fn is_busy(&self) -> bool {
         self.shared.busy.load(Relaxed)
     }
 }
 
-impl Future for Life {
+impl Future for ConnectionTask {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -113,15 +113,15 @@ impl Future for Life {
     }
 }
 
-impl Lane {
+impl Connection {
     pub(super) fn start(
         nodes: &Arc<Nodes>,
         index: usize,
         state: &Arc<NodeState>,
         target: &Target,
         inbox: &Arc<str>,
-        contact: &Arc<Contact>,
-    ) -> (Self, Life) {
+        contact: &Arc<FirstContact>,
+    ) -> (Self, ConnectionTask) {
         let shared = Arc::new(Shared {
             index,
             target: target.clone(),
@@ -136,20 +136,20 @@ impl Lane {
             inbox: Arc::clone(inbox),
             contact: Arc::clone(contact),
             channel: nodes.channel.clone(),
-            hears: AtomicBool::new(false),
+            is_subscribed: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             backlog: Mutex::new(Backlog::default()),
             wake: AtomicWaker::new(),
             busy: AtomicBool::new(false),
         });
-        let life = Life {
+        let task = ConnectionTask {
             run: Box::pin(run(Ending(Arc::clone(&shared)))),
             shared: Arc::clone(&shared),
         };
-        (Self(shared), life)
+        (Self(shared), task)
     }
 
-    pub(super) fn submit(&self, op: Op) {
+    pub(super) fn submit(&self, op: Operation) {
         self.0.submit(op);
     }
 
@@ -160,16 +160,16 @@ impl Lane {
 
     /// The node's deferred releases, for its successor.
     #[cfg(feature = "cluster")]
-    pub(super) fn take_deferred(&self) -> impl Iterator<Item = Op> + use<> {
+    pub(super) fn take_deferred(&self) -> impl Iterator<Item = Operation> + use<> {
         lock(&self.0.backlog).take_deferred().into_iter()
     }
 
-    pub(super) fn hears(&self) -> bool {
-        self.0.hears.load(Relaxed)
+    pub(super) fn is_subscribed(&self) -> bool {
+        self.0.is_subscribed.load(Relaxed)
     }
 }
 
-impl Drop for Lane {
+impl Drop for Connection {
     fn drop(&mut self) {
         lock(&self.0.backlog).close(self.0.clock.now(), self.0.linger);
         self.0.wake.wake();
@@ -177,7 +177,7 @@ impl Drop for Lane {
 }
 
 impl Shared {
-    fn submit(&self, op: Op) {
+    fn submit(&self, op: Operation) {
         let pushed = lock(&self.backlog).push(op, || self.clock.now());
         match pushed {
             // Whoever came before has woken the task.
@@ -206,11 +206,11 @@ impl Shared {
             return;
         };
         // Nobody waits here any more: the next one should know.
-        if !nodes.wakes.ring(key, &by, self.index)
-            && let Some(ballot) = notifications::leaving(key, &self.inbox, by)
+        if !nodes.notifications.ring(key, &by, self.index)
+            && let Some(sink) = notifications::leaving(key, &self.inbox, by)
         {
-            self.submit(Op {
-                ballot,
+            self.submit(Operation {
+                sink,
                 node: self.index,
             });
         }
@@ -255,11 +255,11 @@ impl Shared {
     }
 
     /// There is another connection now, or none. Notifications over the one before may be lost: who waits looks.
-    fn replace_ear(&self, hears: bool) {
-        if self.hears.swap(hears, Relaxed)
+    fn replace_ear(&self, is_subscribed: bool) {
+        if self.is_subscribed.swap(is_subscribed, Relaxed)
             && let Some(nodes) = self.nodes.upgrade()
         {
-            nodes.wakes.interrupted();
+            nodes.notifications.interrupted();
         }
     }
 
@@ -311,7 +311,7 @@ impl Shared {
     }
 
     /// `op` was on its way when the connection went.
-    fn lost(&self, op: &Op, fault: &Fault) {
+    fn lost(&self, op: &Operation, fault: &Fault) {
         let fault = Fault::unknown(fault.kind, fault.text.clone());
         lock(&self.backlog).defer(op.clone(), self.clock.now());
         op.answer(Reply::Failed(fault));
@@ -338,7 +338,7 @@ impl Drop for Ending {
 /// What was in flight on a connection that is gone. Dropped, as by a runtime that ends: releases are deferred.
 struct Unanswered<'a> {
     shared: &'a Shared,
-    sent: Sent,
+    sent: InFlight,
 }
 
 impl Drop for Unanswered<'_> {
@@ -358,7 +358,7 @@ async fn run(ending: Ending) {
     // What was in flight on the connection before.
     let mut unanswered = Unanswered {
         shared,
-        sent: Sent::default(),
+        sent: InFlight::default(),
     };
     loop {
         let started = Instant::now();
@@ -422,7 +422,7 @@ async fn connect(shared: &Shared) -> Result<Link, Fault> {
     let link = Link::open(&shared.target, retention, strict, inbox, announced).await?;
     shared.introduced(&said, link.introduction.clone());
     if let Some(nodes) = shared.nodes.upgrade() {
-        nodes.admit(shared.index, &shared.state, &link.info);
+        nodes.record_handshake(shared.index, &shared.state, &link.info);
     }
     shared.lists.look_again(shared.clock.now());
     // A replica may be promoted, an address may lead elsewhere: who it is is asked again and again.
@@ -462,22 +462,22 @@ fn jittered(pause: Duration) -> Duration {
 /// Why a connection ended, and what was in flight on it.
 struct End {
     fault: Fault,
-    in_flight: Sent,
+    in_flight: InFlight,
     /// The server answered something on it.
     of_use: bool,
 }
 
 /// Sends and delivers until the connection ends (why), or nothing is left to do for a lane that was closed (`None`).
 /// What was `unanswered` on the connection before is asked once more.
-async fn serve(shared: &Shared, link: Link, unanswered: Sent) -> Option<End> {
-    shared.replace_ear(link.hears);
+async fn serve(shared: &Shared, link: Link, unanswered: InFlight) -> Option<End> {
+    shared.replace_ear(link.is_subscribed);
     let now = Instant::now();
     let mut serving = Serving {
         shared,
         link,
         taken: Vec::new(),
-        again: Sent::default(),
-        sent: Sent::default(),
+        again: InFlight::default(),
+        sent: InFlight::default(),
         unknown: false,
         since: now,
         heard: now,
@@ -507,11 +507,11 @@ struct Serving<'a> {
     shared: &'a Shared,
     link: Link,
     /// Taken from the backlog and not sent.
-    taken: Vec<Op>,
+    taken: Vec<Operation>,
     /// To be asked again.
-    again: Sent,
+    again: InFlight,
     /// What waits for its answer, in the order of sending.
-    sent: Sent,
+    sent: InFlight,
     /// Some of both may be asked once more since the server did not know their script.
     unknown: bool,
     /// Since when the server has said nothing, while it is asked something.
@@ -533,10 +533,10 @@ struct Serving<'a> {
     retry_pause: Duration,
 }
 
-/// How long the answer to `call` is waited for without doubt: half of the time that it has.
-fn doubt(call: &Call, limit: Duration, round_trip: Duration) -> Duration {
-    let patience = match call.what {
-        What::Acquire { ttl, .. } | What::Extend { ttl, .. } => limit.min(ttl / 4),
+/// How long the answer to `request` is waited for without doubt: half of the time that it has.
+fn doubt(request: &Request, limit: Duration, round_trip: Duration) -> Duration {
+    let patience = match request.command {
+        Command::Acquire { ttl, .. } | Command::Extend { ttl, .. } => limit.min(ttl / 4),
         _ => limit,
     };
     let least = LEAST_DOUBT.max(round_trip * 2);
@@ -622,7 +622,7 @@ impl<'a> Serving<'a> {
     }
 
     /// A release that is answered by an error is no release: it is sent again, after a pause.
-    fn keep_unless_done(&mut self, op: &Op, reply: &Reply) {
+    fn keep_unless_done(&mut self, op: &Operation, reply: &Reply) {
         match reply {
             Reply::Failed(fault) if !fault.is_final() && !is_moved(fault) => {
                 let now = self.shared.clock.now();
@@ -713,7 +713,7 @@ impl<'a> Serving<'a> {
     /// Goes on with another connection, on which what was in flight is asked once more.
     fn take_over(&mut self, link: Link) {
         events::connection_replaced(self.shared.state.name());
-        self.shared.replace_ear(link.hears);
+        self.shared.replace_ear(link.is_subscribed);
         self.link = link;
         let in_flight = self.in_flight();
         self.has_spoken();
@@ -736,15 +736,15 @@ impl<'a> Serving<'a> {
 
     /// Whether a command was carried out, nobody knows that lost its answer with the connection. Each may arrive twice:
     /// it does the same again, or finds its token stale. What was lost twice is given up.
-    fn ask_again(&mut self, in_flight: Sent) {
+    fn ask_again(&mut self, in_flight: InFlight) {
         let lost = Fault::unknown(FaultKind::Unreachable, "the connection was lost twice");
-        for Asked { op, again, .. } in in_flight.into_ops() {
-            if again || !op.ballot.wanted() {
+        for InFlightCommand { op, again, .. } in in_flight.into_ops() {
+            if again || !op.sink.wanted() {
                 self.shared.lost(&op, &lost);
                 continue;
             }
-            op.ballot.asked_again(op.node);
-            self.again.push(Asked {
+            op.sink.asked_again(op.node);
+            self.again.push(InFlightCommand {
                 step: first_step(&op),
                 op,
                 again: true,
@@ -753,7 +753,7 @@ impl<'a> Serving<'a> {
     }
 
     /// What has no answer yet, in the order in which it was asked.
-    fn in_flight(&mut self) -> Sent {
+    fn in_flight(&mut self) -> InFlight {
         let mut in_flight = std::mem::take(&mut self.again);
         in_flight.append(&mut self.sent);
         in_flight
@@ -786,9 +786,9 @@ impl<'a> Serving<'a> {
             self.announce();
         }
         for asked in self.again.drain() {
-            let call = asked.op.ballot.call();
-            self.doubt = self.doubt.min(doubt(call, limit, round_trip));
-            if asked.again && asked.step == Step::First && self.link.write_take_back(call) {
+            let request = asked.op.sink.request();
+            self.doubt = self.doubt.min(doubt(request, limit, round_trip));
+            if asked.again && asked.step == Step::First && self.link.write_take_back(request) {
                 self.sent.push_own(Own::Word);
             }
             write(&mut self.link, &mut self.sent, asked);
@@ -804,11 +804,11 @@ impl<'a> Serving<'a> {
             }
             self.shared.busy.store(self.taken.len() >= BUSY, Relaxed);
             for op in self.taken.drain(..) {
-                if op.ballot.wanted() {
-                    let call = op.ballot.call();
-                    self.doubt = self.doubt.min(doubt(call, limit, round_trip));
-                    op.ballot.sent(op.node);
-                    let asked = Asked {
+                if op.sink.wanted() {
+                    let request = op.sink.request();
+                    self.doubt = self.doubt.min(doubt(request, limit, round_trip));
+                    op.sink.sent(op.node);
+                    let asked = InFlightCommand {
                         step: first_step(&op),
                         op,
                         again: false,
@@ -854,17 +854,17 @@ impl<'a> Serving<'a> {
 
     /// Whether what ended a hold of the key before `op` will be carried out behind it: its script was unknown. Then the
     /// holder is no longer one, and `op` is asked once more behind that.
-    fn is_overtaken(&mut self, op: &Op) -> bool {
+    fn is_overtaken(&mut self, op: &Operation) -> bool {
         if !self.unknown {
             return false;
         }
-        let key = &op.ballot.call().key;
+        let key = &op.sink.request().key;
         let asked = self.again.asked().chain(self.sent.asked());
         let mut by_source = asked.filter(|asked| asked.step.is_by_source()).peekable();
         self.unknown = by_source.peek().is_some();
         by_source.any(|before| {
-            let call = before.op.ballot.call();
-            call.what.ends_a_hold() && call.key == *key
+            let request = before.op.sink.request();
+            request.command.ends_a_hold() && request.key == *key
         })
     }
 
@@ -881,7 +881,7 @@ impl<'a> Serving<'a> {
                 "the server answered more than it was asked",
             ));
         };
-        let Asked { op, step, again } = match asked {
+        let InFlightCommand { op, step, again } = match asked {
             Ok(asked) => asked,
             Err(Own::Word) => return Ok(()),
             Err(Own::Introduction(asked)) => {
@@ -893,29 +893,29 @@ impl<'a> Serving<'a> {
                 return Ok(());
             }
         };
-        let answer = Link::understand(op.ballot.call(), step, said);
+        let answer = Link::understand(op.sink.request(), step, said);
         if answer.tells_a_holder() && self.is_overtaken(&op) {
             let step = first_step(&op);
-            self.again.push(Asked { op, step, again });
+            self.again.push(InFlightCommand { op, step, again });
             return Ok(());
         }
         let reply = match answer {
             Answer::Next(step) => {
                 self.unknown |= step.is_by_source();
-                self.again.push(Asked { op, step, again });
+                self.again.push(InFlightCommand { op, step, again });
                 return Ok(());
             }
             Answer::Saw(sight) => {
-                op.ballot.saw(op.node, sight);
+                op.sink.observed(op.node, sight);
                 op.answer(Reply::Yes);
                 return Ok(());
             }
             Answer::Vote(reply) => reply,
         };
-        if matches!(reply, Reply::Woke)
+        if matches!(reply, Reply::Notified)
             && let Some(nodes) = self.shared.nodes.upgrade()
         {
-            nodes.wakes.told().add(op.ballot.call().key.lock());
+            nodes.notifications.told().add(op.sink.request().key.lock());
         }
         // Demoted: who the master is, and whether this may vote at all, is asked on connecting.
         let leave = match &reply {
@@ -931,30 +931,32 @@ impl<'a> Serving<'a> {
         op.answer(match barred {
             Some(fault) => Reply::Failed(Fault::unknown(fault.kind, fault.text.clone())),
             None => {
-                let reply = self.shared.state.weigh(reply, now);
-                let what = &op.ballot.call().what;
-                self.shared.lists.weigh(self.shared.index, what, reply, now)
+                let reply = self.shared.state.apply_quarantine(reply, now);
+                let command = &op.sink.request().command;
+                self.shared
+                    .lists
+                    .apply_quarantine(self.shared.index, command, reply, now)
             }
         });
         leave.map_or(Ok(()), Err)
     }
 }
 
-fn first_step(op: &Op) -> Step {
-    match op.ballot.is_importing() {
+fn first_step(op: &Operation) -> Step {
+    match op.sink.is_importing() {
         true => Step::Importing,
         false => Step::First,
     }
 }
 
 /// Writes the command of an operation behind those that were sent.
-fn write(link: &mut Link, sent: &mut Sent, asked: Asked) {
+fn write(link: &mut Link, sent: &mut InFlight, asked: InFlightCommand) {
     if asked.step.is_importing() {
         link.write_asking();
         sent.push_own(Own::Word);
     }
-    let call = asked.op.ballot.call();
-    let step = link.known_step(call, asked.step);
-    link.write(call, step);
-    sent.push(Asked { step, ..asked });
+    let request = asked.op.sink.request();
+    let step = link.known_step(request, asked.step);
+    link.write(request, step);
+    sent.push(InFlightCommand { step, ..asked });
 }

@@ -16,10 +16,10 @@ use tokio::{
 #[cfg(feature = "cluster")]
 use super::shards::Shards;
 use super::{
-    Fault, FaultKind, Lists, NodeState, Op, Outbox, Place, Reply, Strict, Wakes,
-    connection::Lane,
-    connection_tasks::Lanes,
-    first_contact::Contact,
+    Endpoint, Fault, FaultKind, Lists, NodeState, Notifications, Operation, Outbox, Reply, Strict,
+    connection::Connection,
+    connection_tasks::ConnectionTasks,
+    first_contact::FirstContact,
     memory,
     state::{self, Forgot},
 };
@@ -42,7 +42,7 @@ use crate::{
 /// The nodes of a client, and what it knows of them.
 #[derive(Debug)]
 pub(crate) struct Nodes {
-    pub(crate) places: Vec<Place>,
+    pub(crate) places: Vec<Endpoint>,
     pub(crate) states: Arc<[Arc<NodeState>]>,
     pub(crate) lists: Arc<Lists>,
     pub(crate) clock: Clock,
@@ -60,13 +60,13 @@ pub(crate) struct Nodes {
     /// How long a fence is remembered after its last use.
     pub(crate) retention: Duration,
     /// Who waits here to be woken.
-    pub(crate) wakes: Arc<Wakes>,
+    pub(crate) notifications: Arc<Notifications>,
     /// What stands before all keys.
     #[cfg(feature = "cluster")]
     pub(crate) namespace: String,
     /// What stands before the inboxes of processes, as channels.
     pub(crate) channel: String,
-    pub(crate) drivers: Mutex<Vec<(Id, Arc<Driver>)>>,
+    pub(crate) connection_sets: Mutex<Vec<(Id, Arc<ConnectionSet>)>>,
     /// What no runtime has taken on.
     pub(crate) outbox: Arc<Outbox>,
     /// Where the client has a thread of its own for renewals.
@@ -97,7 +97,7 @@ impl Nodes {
     }
 
     /// Takes note of who answered a new connection to node `index`.
-    pub(crate) fn admit(&self, index: usize, state: &NodeState, info: &super::Info) {
+    pub(crate) fn record_handshake(&self, index: usize, state: &NodeState, info: &super::Info) {
         let now = self.now();
         let (age, round_trip) = info
             .told
@@ -106,7 +106,7 @@ impl Nodes {
         if info.time > 0 && round_trip <= self.skew.max(self.timeout) {
             self.tokens.calibrate(index, info.time, now.before(age));
         }
-        state::admit(
+        state::record_handshake(
             &self.states,
             index,
             state,
@@ -130,86 +130,96 @@ impl Nodes {
 
     /// There is more to announce: connections that are idle do so now.
     pub(crate) fn announce(&self) {
-        let drivers: Vec<_> = lock(&self.drivers)
+        let connection_sets: Vec<_> = lock(&self.connection_sets)
             .iter()
-            .map(|(_, driver)| Arc::clone(driver))
+            .map(|(_, connections)| Arc::clone(connections))
             .collect();
-        for way in drivers.iter().flat_map(|driver| &driver.ways) {
+        for way in connection_sets
+            .iter()
+            .flat_map(|connections| &connections.per_node)
+        {
             match way {
-                Way::Lane(lane) => lane.wake(),
-                Way::Memory(_) => {}
+                NodeConnection::Connection(connection) => connection.wake(),
+                NodeConnection::Memory(_) => {}
                 #[cfg(feature = "cluster")]
-                Way::Shards(shards) => shards.wake(),
+                NodeConnection::Shards(shards) => shards.wake(),
             }
         }
     }
 
     /// The connections of the runtime that this is called in, made where there are none yet.
-    pub(crate) fn driver(self: &Arc<Self>) -> Option<Arc<Driver>> {
+    pub(crate) fn connections(self: &Arc<Self>) -> Option<Arc<ConnectionSet>> {
         let runtime = Handle::try_current().ok()?;
-        let mut drivers = lock(&self.drivers);
-        if let Some((_, driver)) = drivers
+        let mut connection_sets = lock(&self.connection_sets);
+        if let Some((_, connections)) = connection_sets
             .iter()
-            .find(|(id, driver)| *id == runtime.id() && driver.is_alive())
+            .find(|(id, connections)| *id == runtime.id() && connections.is_alive())
         {
-            let driver = Arc::clone(driver);
-            drop(drivers);
-            driver.deliver(&self.outbox);
-            return Some(driver);
+            let connections = Arc::clone(connections);
+            drop(connection_sets);
+            connections.deliver(&self.outbox);
+            return Some(connections);
         }
-        drivers.retain(|(_, driver)| driver.is_alive());
+        connection_sets.retain(|(_, connections)| connections.is_alive());
         let sockets = self
             .places
             .iter()
-            .any(|place| matches!(place, Place::Redis(_)));
+            .any(|place| matches!(place, Endpoint::Redis(_)));
         if !super::runtime::is_able(sockets) {
             return None;
         }
-        let driver = Arc::new(Driver::start(self, &runtime));
-        drivers.push((runtime.id(), Arc::clone(&driver)));
-        drop(drivers);
-        driver.deliver(&self.outbox);
-        let (outbox, carrier) = (Arc::clone(&self.outbox), Arc::downgrade(&driver));
+        let connections = Arc::new(ConnectionSet::start(self, &runtime));
+        connection_sets.push((runtime.id(), Arc::clone(&connections)));
+        drop(connection_sets);
+        connections.deliver(&self.outbox);
+        let (outbox, carrier) = (Arc::clone(&self.outbox), Arc::downgrade(&connections));
         runtime.spawn(async move {
             let deliver = || {
-                let driver = carrier.upgrade();
-                driver.inspect(|driver| driver.deliver(&outbox)).is_some()
+                let connections = carrier.upgrade();
+                connections
+                    .inspect(|connections| connections.deliver(&outbox))
+                    .is_some()
             };
             outbox.watch(deliver).await;
         });
-        Some(driver)
+        Some(connections)
     }
 
     /// The connections for what ends a lock that was acquired over `own`: those of the runtime that this is called in,
     /// and outside of one those of whichever runtime runs next.
-    pub(crate) fn driver_for_release(self: &Arc<Self>, own: &Arc<Driver>) -> Arc<Driver> {
+    pub(crate) fn connections_for_release(
+        self: &Arc<Self>,
+        own: &Arc<ConnectionSet>,
+    ) -> Arc<ConnectionSet> {
         if own.is_current() {
             return Arc::clone(own);
         }
-        self.driver()
-            .unwrap_or_else(|| Arc::new(Driver::nowhere(&self.outbox)))
+        self.connections()
+            .unwrap_or_else(|| Arc::new(ConnectionSet::nowhere(&self.outbox)))
     }
 
     /// Whether the client has connections in more than one runtime, also in one that has ended.
     pub(crate) fn is_used_in_several_runtimes(&self) -> bool {
-        lock(&self.drivers).len() > 1
+        lock(&self.connection_sets).len() > 1
     }
 
     /// The runtimes that go on, in which the client has been used.
     pub(crate) fn runtimes(&self) -> Vec<Handle> {
-        let drivers = lock(&self.drivers);
-        let alive = drivers.iter().filter(|(_, driver)| driver.is_alive());
+        let connection_sets = lock(&self.connection_sets);
+        let alive = connection_sets
+            .iter()
+            .filter(|(_, connections)| connections.is_alive());
         alive
-            .filter_map(|(_, driver)| driver.runtime.clone())
+            .filter_map(|(_, connections)| connections.runtime.clone())
             .collect()
     }
 }
 
 /// The way to each node from one runtime.
 #[derive(Debug)]
-pub(crate) struct Driver {
-    ways: Vec<Way>,
-    contact: Arc<Contact>,
+pub(crate) struct ConnectionSet {
+    per_node: Vec<NodeConnection>,
+    contact: Arc<FirstContact>,
     /// Where the nodes tell this process, over these lanes, that a lock is free.
     inbox: Arc<str>,
     /// `None` where there is none to drive anything: all goes to the outbox.
@@ -220,8 +230,8 @@ pub(crate) struct Driver {
 }
 
 #[derive(Debug)]
-enum Way {
-    Lane(Lane),
+enum NodeConnection {
+    Connection(Connection),
     Memory(Box<memory::Port>),
     #[cfg(feature = "cluster")]
     Shards(Shards),
@@ -237,7 +247,7 @@ fn inbox(random: &Random) -> Arc<str> {
     }
 }
 
-impl Drop for Driver {
+impl Drop for ConnectionSet {
     fn drop(&mut self) {
         // The client is gone. What waits goes with these connections, which deliver it before they end.
         if self.runtime.is_some() && self.is_alive() {
@@ -248,40 +258,41 @@ impl Drop for Driver {
     }
 }
 
-impl Driver {
+impl ConnectionSet {
     fn start(nodes: &Arc<Nodes>, runtime: &Handle) -> Self {
         let inbox = inbox(&nodes.random);
-        let contact = Arc::new(Contact::new());
-        let mut lives = Vec::new();
-        let ways = nodes
+        let contact = Arc::new(FirstContact::new());
+        let mut tasks = Vec::new();
+        let per_node = nodes
             .places
             .iter()
             .enumerate()
             .map(|(index, place)| match place {
                 #[cfg(feature = "cluster")]
-                Place::Redis(target) if target.is_cluster() => Way::Shards(Shards::start(
-                    nodes, index, target, &inbox, &contact, runtime,
-                )),
-                Place::Redis(target) => {
+                Endpoint::Redis(target) if target.is_cluster() => NodeConnection::Shards(
+                    Shards::start(nodes, index, target, &inbox, &contact, runtime),
+                ),
+                Endpoint::Redis(target) => {
                     let state = &nodes.states[index];
-                    let (lane, life) = Lane::start(nodes, index, state, target, &inbox, &contact);
-                    lives.push(life);
-                    Way::Lane(lane)
+                    let (connection, task) =
+                        Connection::start(nodes, index, state, target, &inbox, &contact);
+                    tasks.push(task);
+                    NodeConnection::Connection(connection)
                 }
-                Place::Memory(node) => {
+                Endpoint::Memory(node) => {
                     contact.attempted(index, true);
-                    Way::Memory(Box::new(memory::Port::new(nodes, index, node)))
+                    NodeConnection::Memory(Box::new(memory::Port::new(nodes, index, node)))
                 }
             })
             .collect();
-        if !lives.is_empty() {
-            runtime.spawn(Lanes::new(lives));
+        if !tasks.is_empty() {
+            runtime.spawn(ConnectionTasks::new(tasks));
         }
         // The other end lives in a task, which ends with its runtime or with this driver.
         let (alive, ended) = oneshot::channel();
         runtime.spawn(ended);
         Self {
-            ways,
+            per_node,
             contact,
             inbox,
             runtime: Some(runtime.clone()),
@@ -300,8 +311,8 @@ impl Driver {
     /// No connections: what must arrive waits for a runtime.
     fn nowhere(outbox: &Arc<Outbox>) -> Self {
         Self {
-            ways: Vec::new(),
-            contact: Arc::new(Contact::new()),
+            per_node: Vec::new(),
+            contact: Arc::new(FirstContact::new()),
             inbox: "".into(),
             runtime: None,
             alive: oneshot::channel().0,
@@ -330,14 +341,14 @@ impl Driver {
 
     /// On how many nodes the inbox is listened to, for what is told of `key`.
     #[cfg_attr(not(feature = "cluster"), expect(unused_variables))]
-    pub(crate) fn hears(&self, key: &Key) -> usize {
-        let hears = |way: &&Way| match way {
-            Way::Lane(lane) => lane.hears(),
-            Way::Memory(_) => true,
+    pub(crate) fn is_subscribed(&self, key: &Key) -> usize {
+        let is_subscribed = |way: &&NodeConnection| match way {
+            NodeConnection::Connection(connection) => connection.is_subscribed(),
+            NodeConnection::Memory(_) => true,
             #[cfg(feature = "cluster")]
-            Way::Shards(shards) => shards.hears(key),
+            NodeConnection::Shards(shards) => shards.is_subscribed(key),
         };
-        self.ways.iter().filter(hears).count()
+        self.per_node.iter().filter(is_subscribed).count()
     }
 
     pub(crate) fn is_alive(&self) -> bool {
@@ -345,17 +356,17 @@ impl Driver {
     }
 
     /// Sends a call to a node. Never blocks; the answer goes to the ballot, at once perhaps.
-    pub(crate) fn submit(&self, op: Op) {
+    pub(crate) fn submit(&self, op: Operation) {
         if op.must_arrive() && !self.is_alive() {
             self.outbox.push([op.clone()]);
             let fault = Fault::unknown(FaultKind::Unreachable, "no runtime drives connections");
             return op.answer(Reply::Failed(fault));
         }
-        match self.ways.get(op.node) {
-            Some(Way::Lane(lane)) => lane.submit(op),
-            Some(Way::Memory(port)) => port.submit(op),
+        match self.per_node.get(op.node) {
+            Some(NodeConnection::Connection(connection)) => connection.submit(op),
+            Some(NodeConnection::Memory(port)) => port.submit(op),
             #[cfg(feature = "cluster")]
-            Some(Way::Shards(shards)) => shards.submit(op),
+            Some(NodeConnection::Shards(shards)) => shards.submit(op),
             None => {}
         }
     }

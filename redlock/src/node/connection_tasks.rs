@@ -10,29 +10,29 @@ use std::{
 
 use futures_util::stream::{FuturesUnordered, Stream as _};
 
-use super::connection::Life;
+use super::connection::ConnectionTask;
 
 /// Polls lanes until all have ended; each when there is something to do for it.
-pub(super) struct Lanes {
-    lives: FuturesUnordered<Life>,
+pub(super) struct ConnectionTasks {
+    tasks: FuturesUnordered<ConnectionTask>,
     /// Others were given the time to come.
     waited: bool,
 }
 
-impl Lanes {
-    pub(super) fn new(lives: impl IntoIterator<Item = Life>) -> Self {
+impl ConnectionTasks {
+    pub(super) fn new(tasks: impl IntoIterator<Item = ConnectionTask>) -> Self {
         Self {
-            lives: lives.into_iter().collect(),
+            tasks: tasks.into_iter().collect(),
             waited: false,
         }
     }
 }
 
-impl Future for Lanes {
+impl Future for ConnectionTasks {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.waited && self.lives.iter().any(Life::is_busy) {
+        if !self.waited && self.tasks.iter().any(ConnectionTask::is_busy) {
             // Behind those that are ready to run: what they have to say goes with the same writes.
             self.waited = true;
             cx.waker().wake_by_ref();
@@ -40,7 +40,7 @@ impl Future for Lanes {
         }
         self.waited = false;
         loop {
-            match Pin::new(&mut self.lives).poll_next(cx) {
+            match Pin::new(&mut self.tasks).poll_next(cx) {
                 Poll::Ready(Some(())) => {}
                 Poll::Ready(None) => return Poll::Ready(()),
                 Poll::Pending => return Poll::Pending,

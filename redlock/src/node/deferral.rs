@@ -14,13 +14,13 @@ use tokio::time::Instant;
 use crate::env::sync::lock;
 
 /// How long a process lets another go first that was told of its release: longer than the second in line does.
-const GIVE_WAY: Duration = Duration::from_millis(10);
+const DEFERRAL: Duration = Duration::from_millis(10);
 /// The most locks that are kept; beyond them the oldest is forgotten, and whoever wants it may come too early.
 const MOST: usize = 1_024;
 
 /// The locks whose release woke another process, for as long as that goes first. Empty again after the last.
 #[derive(Debug, Default)]
-pub(crate) struct Told {
+pub(crate) struct Deferrals {
     locks: Mutex<Locks>,
     any: AtomicBool,
 }
@@ -32,7 +32,7 @@ struct Locks {
     order: VecDeque<(Instant, Arc<str>)>,
 }
 
-impl Told {
+impl Deferrals {
     /// A release of `key` woke another process.
     pub(crate) fn add(&self, key: &str) {
         let now = Instant::now();
@@ -42,11 +42,11 @@ impl Told {
         if locks
             .until
             .get(key)
-            .is_some_and(|until| *until > now + GIVE_WAY / 2)
+            .is_some_and(|until| *until > now + DEFERRAL / 2)
         {
             return;
         }
-        let (key, until) = (Arc::<str>::from(key), now + GIVE_WAY);
+        let (key, until) = (Arc::<str>::from(key), now + DEFERRAL);
         locks.until.insert(Arc::clone(&key), until);
         locks.order.push_back((until, key));
         if locks.order.len() > MOST {
@@ -56,7 +56,7 @@ impl Told {
     }
 
     /// How much longer another process goes first for `key`.
-    pub(crate) fn gives_way(&self, key: &str) -> Option<Duration> {
+    pub(crate) fn deferral(&self, key: &str) -> Option<Duration> {
         if !self.any.load(Relaxed) {
             return None;
         }
@@ -95,32 +95,32 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_lock_is_given_way_to_for_a_while_and_forgotten() {
-        let told = Told::default();
-        assert_eq!(told.gives_way("a"), None);
+        let told = Deferrals::default();
+        assert_eq!(told.deferral("a"), None);
         told.add("a");
         told.add("a");
-        assert_eq!(told.gives_way("a"), Some(GIVE_WAY));
-        assert_eq!(told.gives_way("b"), None);
-        tokio::time::advance(GIVE_WAY * 3 / 4).await;
+        assert_eq!(told.deferral("a"), Some(DEFERRAL));
+        assert_eq!(told.deferral("b"), None);
+        tokio::time::advance(DEFERRAL * 3 / 4).await;
         told.add("a");
-        tokio::time::advance(GIVE_WAY / 2).await;
-        assert_eq!(told.gives_way("a"), Some(GIVE_WAY / 2), "told again");
-        tokio::time::advance(GIVE_WAY / 2).await;
-        assert_eq!(told.gives_way("a"), None);
+        tokio::time::advance(DEFERRAL / 2).await;
+        assert_eq!(told.deferral("a"), Some(DEFERRAL / 2), "told again");
+        tokio::time::advance(DEFERRAL / 2).await;
+        assert_eq!(told.deferral("a"), None);
         assert!(lock(&told.locks).until.is_empty());
         assert!(!told.any.load(Relaxed));
     }
 
     #[tokio::test(start_paused = true)]
     async fn no_more_are_kept_than_can_be() {
-        let told = Told::default();
+        let told = Deferrals::default();
         for key in 0..3 * MOST {
             told.add(&key.to_string());
         }
         assert_eq!(lock(&told.locks).until.len(), MOST);
         assert_eq!(lock(&told.locks).order.len(), MOST);
-        assert_eq!(told.gives_way("0"), None);
-        tokio::time::advance(GIVE_WAY).await;
+        assert_eq!(told.deferral("0"), None);
+        tokio::time::advance(DEFERRAL).await;
         told.add("another");
         assert_eq!(lock(&told.locks).until.len(), 1);
     }

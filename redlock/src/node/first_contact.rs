@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use crate::quorum::votes::NodeSet;
 
 #[derive(Debug)]
-pub(super) struct Contact {
+pub(super) struct FirstContact {
     /// It has been made, or has failed.
     over: AtomicBool,
     heard: watch::Sender<Heard>,
@@ -23,7 +23,7 @@ struct Heard {
     failed: NodeSet,
 }
 
-impl Contact {
+impl FirstContact {
     pub(super) fn new() -> Self {
         Self {
             over: AtomicBool::new(false),
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn a_majority_is_enough() {
-        let contact = Contact::new();
+        let contact = FirstContact::new();
         assert!(!poll_once(contact.made(3, 2)));
         contact.attempted(0, true);
         contact.attempted(1, false);
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn so_is_the_loss_of_one() {
-        let contact = Contact::new();
+        let contact = FirstContact::new();
         contact.attempted(2, false);
         assert!(!poll_once(contact.made(3, 2)));
         contact.attempted(0, false);

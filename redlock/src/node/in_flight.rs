@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 
-use super::{Fault, FaultKind, Op, Reply, lists::Announcement, redis::Step};
+use super::{Fault, FaultKind, Operation, Reply, lists::Announcement, redis::Step};
 
 /// An operation that waits for its answer.
-pub(super) struct Asked {
-    pub(super) op: Op,
+pub(super) struct InFlightCommand {
+    pub(super) op: Operation,
     pub(super) step: Step,
     /// It was asked before, on a connection that was lost.
     pub(super) again: bool,
@@ -21,9 +21,9 @@ pub(super) enum Own {
 
 /// Dropped: who waits is told that the runtime has ended.
 #[derive(Default)]
-pub(super) struct Sent(VecDeque<Result<Asked, Own>>);
+pub(super) struct InFlight(VecDeque<Result<InFlightCommand, Own>>);
 
-impl Sent {
+impl InFlight {
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -32,7 +32,7 @@ impl Sent {
         self.0.len()
     }
 
-    pub(super) fn push(&mut self, asked: Asked) {
+    pub(super) fn push(&mut self, asked: InFlightCommand) {
         self.0.push_back(Ok(asked));
     }
 
@@ -42,7 +42,7 @@ impl Sent {
     }
 
     /// Whose answer comes next.
-    pub(super) fn pop(&mut self) -> Option<Result<Asked, Own>> {
+    pub(super) fn pop(&mut self) -> Option<Result<InFlightCommand, Own>> {
         self.0.pop_front()
     }
 
@@ -51,21 +51,21 @@ impl Sent {
     }
 
     /// The operations, in their order.
-    pub(super) fn asked(&self) -> impl Iterator<Item = &Asked> {
+    pub(super) fn asked(&self) -> impl Iterator<Item = &InFlightCommand> {
         self.0.iter().flatten()
     }
 
     /// Takes the operations out, in their order.
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = Asked> {
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = InFlightCommand> {
         self.0.drain(..).flatten()
     }
 
-    pub(super) fn into_ops(mut self) -> impl Iterator<Item = Asked> {
+    pub(super) fn into_ops(mut self) -> impl Iterator<Item = InFlightCommand> {
         std::mem::take(&mut self.0).into_iter().flatten()
     }
 }
 
-impl Drop for Sent {
+impl Drop for InFlight {
     fn drop(&mut self) {
         for asked in self.drain() {
             asked.op.answer(Reply::Failed(runtime_ended()));

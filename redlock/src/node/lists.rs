@@ -27,7 +27,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{Fault, FaultKind, NodeState, Reply, What};
+use super::{Command, Fault, FaultKind, NodeState, Reply};
 use crate::{
     env::{clock::Instant, sync::lock},
     events::node as events,
@@ -164,10 +164,16 @@ impl Lists {
     }
 
     /// What a reply is worth: a yes that does not count is none.
-    pub(super) fn weigh(&self, node: usize, what: &What, reply: Reply, now: Instant) -> Reply {
+    pub(super) fn apply_quarantine(
+        &self,
+        node: usize,
+        command: &Command,
+        reply: Reply,
+        now: Instant,
+    ) -> Reply {
         let votes = matches!(
-            what,
-            What::Acquire { .. } | What::Extend { .. } | What::Settle { .. }
+            command,
+            Command::Acquire { .. } | Command::Extend { .. } | Command::CoolDown { .. }
         );
         match reply {
             // It was carried out all the same, so it is rolled back.
@@ -385,7 +391,7 @@ impl Lists {
     }
 
     /// Waits until the nodes that are up have accepted or refused the list, at most this long.
-    pub(crate) async fn settle(&self, within: Duration, now: impl Fn() -> Instant) {
+    pub(crate) async fn cool_down(&self, within: Duration, now: impl Fn() -> Instant) {
         /// A node that goes down meanwhile is no longer waited for.
         const LOOK: Duration = Duration::from_millis(20);
         let begun = now();

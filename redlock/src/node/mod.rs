@@ -25,14 +25,14 @@ mod strict;
 
 use std::{sync::Arc, time::Duration};
 
+pub(crate) use address::Endpoint;
 pub use address::NodeAddress;
-pub(crate) use address::Place;
-pub(crate) use connection_set::{Driver, Nodes};
+pub(crate) use connection_set::{ConnectionSet, Nodes};
 pub(crate) use fault::Fault;
 pub use fault::FaultKind;
 pub(crate) use info::Info;
 pub(crate) use lists::Lists;
-pub(crate) use notifications::{Rung, Waiting, Wakes};
+pub(crate) use notifications::{Notification, Notifications, Subscriber};
 pub(crate) use outbox::Outbox;
 pub(crate) use redis::Access;
 #[cfg(feature = "__fuzzing")]
@@ -54,14 +54,14 @@ pub(crate) fn server(address: &str) -> Result<::redis::ConnectionInfo, redis::Wr
 
 /// One request to a node, the same for each node of a round.
 #[derive(Clone, Debug)]
-pub(crate) struct Call {
+pub(crate) struct Request {
     pub(crate) key: Arc<Key>,
-    pub(crate) what: What,
+    pub(crate) command: Command,
 }
 
 /// What is asked.
 #[derive(Clone, Debug)]
-pub(crate) enum What {
+pub(crate) enum Command {
     /// Take the key for `owner`. With a token: fenced, and the tokens up to `last` are reserved.
     Acquire {
         owner: Owner,
@@ -84,7 +84,7 @@ pub(crate) enum What {
     },
     /// As a release, but the key stays busy for `window`, which ends at `until`: under `next`, which says that this is a
     /// cool-down.
-    Settle {
+    CoolDown {
         owner: Owner,
         next: Owner,
         window: Duration,
@@ -92,44 +92,44 @@ pub(crate) enum What {
         tombstone: Option<u64>,
     },
     /// Put an inbox among the waiters.
-    Enlist { inbox: Inbox },
+    JoinWaitlist { inbox: Inbox },
     /// Strike an inbox off the waiters, and pass on what it was told, unless that is empty.
-    Leave { inbox: Arc<str>, by: String },
+    LeaveWaitlist { inbox: Arc<str>, by: String },
     /// Delete the key if it is free or one of these holds it, and bar what the holder may still send. Those who wait are told
     /// in this name. An empty value stands for all that are longer than [`Owner::LONGEST`].
-    Force { by: Owner, from: Arc<[Vec<u8>]> },
+    ForceRelease { by: Owner, from: Arc<[Vec<u8>]> },
     /// Who holds the key, and for how long.
-    Look,
+    Inspect,
     /// Is the node there, and does it vote?
     Ping,
     /// An operator vouches that the node has forgotten nothing.
     Trust,
 }
 
-impl What {
+impl Command {
     /// Whether a yes is worth nothing if the node may have forgotten locks.
     pub(crate) fn needs_trust(&self) -> bool {
         matches!(
             self,
-            Self::Acquire { .. } | Self::Extend { .. } | Self::Settle { .. }
+            Self::Acquire { .. } | Self::Extend { .. } | Self::CoolDown { .. }
         )
     }
 
     /// Sent until it is carried out, however late: what an acquire or an extension wrote, or may write yet when a node
     /// that was silent works through its buffers, must not stay.
     pub(crate) fn must_arrive(&self) -> bool {
-        matches!(self, Self::Release { .. } | Self::Settle { .. })
+        matches!(self, Self::Release { .. } | Self::CoolDown { .. })
     }
 
     /// Whether the key has another holder afterwards, or none.
     pub(crate) fn ends_a_hold(&self) -> bool {
-        self.must_arrive() || matches!(self, Self::Force { .. })
+        self.must_arrive() || matches!(self, Self::ForceRelease { .. })
     }
 
     /// What is to be sent instead of a release that is `now` still undelivered, if it is something else: a cool-down is
     /// shorter by then, or over.
     pub(crate) fn later(&self, now: Instant) -> Option<Self> {
-        let Self::Settle {
+        let Self::CoolDown {
             owner,
             next,
             until,
@@ -143,7 +143,7 @@ impl What {
         Some(if window.is_zero() {
             Self::Release { owner, tombstone }
         } else {
-            Self::Settle {
+            Self::CoolDown {
                 owner,
                 next,
                 window,
@@ -232,7 +232,7 @@ pub(crate) enum Reply {
     /// Done, and it counts.
     Yes,
     /// Released, and another process that waits was told.
-    Woke,
+    Notified,
     /// Another holds the key, or it is in a cool-down: `by` tells holders apart, 0 where it is not known who.
     Held {
         left: Duration,
@@ -247,9 +247,9 @@ pub(crate) enum Reply {
     /// Extension: the key is missing and may not come back, or is another's.
     Gone,
     /// Extension: the key was missing and stands again; no vote.
-    Healed,
+    Restored,
     /// Done, but it does not count for this long: the node may have forgotten locks.
-    Abstains { left: Duration },
+    Quarantined { left: Duration },
     /// Extension: the key is missing on a node that may have forgotten locks, and whose word does not count for this long.
     Forgot { left: Duration },
     /// No vote, and why.
@@ -258,7 +258,7 @@ pub(crate) enum Reply {
 
 /// What a node says of a key when looked at.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Sight {
+pub(crate) struct KeyState {
     pub(crate) owner: Option<Vec<u8>>,
     pub(crate) left: Duration,
     pub(crate) fence: u64,
@@ -274,8 +274,8 @@ pub(crate) fn fingerprint(owner: &[u8]) -> u64 {
 }
 
 /// Where replies go: a round. Called on the task that read the reply, so it must be quick.
-pub(crate) trait Ballot: Send + Sync {
-    fn call(&self) -> &Call;
+pub(crate) trait ReplySink: Send + Sync {
+    fn request(&self) -> &Request;
     /// Whether anybody still wants this sent.
     fn wanted(&self) -> bool;
     fn vote(&self, node: usize, reply: Reply);
@@ -283,7 +283,7 @@ pub(crate) trait Ballot: Send + Sync {
     fn sent(&self, _node: usize) {}
     /// The call as it is to be sent later, with nobody waiting for the vote: as small as can be, since there may be
     /// thousands. `None` where it is that already.
-    fn deferred(&self, _now: Instant) -> Option<Arc<dyn Ballot>> {
+    fn deferred(&self, _now: Instant) -> Option<Arc<dyn ReplySink>> {
         None
     }
     /// Whether it goes to the server of a cluster that the key's slot is on its way to.
@@ -295,32 +295,32 @@ pub(crate) trait Ballot: Send + Sync {
     fn voter(&self, _node: usize, _server: &Arc<NodeState>) {}
     /// It was sent to a node twice, since the connection of the first time was lost: the first one may still arrive.
     fn asked_again(&self, _node: usize) {}
-    /// The answer to [`What::Look`], before its vote.
-    fn saw(&self, _node: usize, _sight: Sight) {}
+    /// The answer to [`What::Inspect`], before its vote.
+    fn observed(&self, _node: usize, _sight: KeyState) {}
 }
 
 /// One call on its way to one node.
 #[derive(Clone)]
-pub(crate) struct Op {
-    pub(crate) ballot: Arc<dyn Ballot>,
+pub(crate) struct Operation {
+    pub(crate) sink: Arc<dyn ReplySink>,
     pub(crate) node: usize,
 }
 
-impl Op {
+impl Operation {
     /// As [`What::must_arrive`].
     pub(crate) fn must_arrive(&self) -> bool {
-        self.ballot.call().what.must_arrive()
+        self.sink.request().command.must_arrive()
     }
 
-    /// The same for later, as [`Ballot::deferred`].
+    /// The same for later, as [`ReplySink::deferred`].
     pub(crate) fn deferred(self, now: Instant) -> Self {
-        match self.ballot.deferred(now) {
-            Some(ballot) => Self { ballot, ..self },
+        match self.sink.deferred(now) {
+            Some(sink) => Self { sink, ..self },
             None => self,
         }
     }
 
     pub(crate) fn answer(&self, reply: Reply) {
-        self.ballot.vote(self.node, reply);
+        self.sink.vote(self.node, reply);
     }
 }

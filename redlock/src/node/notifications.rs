@@ -11,7 +11,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{Ballot, Call, Owner, Reply, What, deferral::Told};
+use super::{Command, Owner, Reply, ReplySink, Request, deferral::Deferrals};
 use crate::{env::sync::lock, key::Key, quorum::votes::NodeSet};
 
 /// How long after the first node that told of a release the others are waited for; and how long who comes second
@@ -22,11 +22,11 @@ pub(super) const SECOND: &str = "00000000000000000000000000000000";
 
 /// What a client knows of wake-ups.
 #[derive(Debug, Default)]
-pub(crate) struct Wakes {
+pub(crate) struct Notifications {
     /// The waiters here, by the lock they wait for; one a lock, the head of its line. Empty where nobody waits.
     waiting: Mutex<HashMap<Box<str>, Arc<Wake>>>,
     /// The locks that others are about to take.
-    told: Told,
+    told: Deferrals,
 }
 
 #[derive(Debug)]
@@ -53,7 +53,7 @@ struct Heard {
 
 /// What a waiter was told of a release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Rung {
+pub(crate) enum Notification {
     /// To take the lock, by a majority of the nodes.
     First,
     /// The same, by fewer: others were told as well, or too few nodes are free.
@@ -64,31 +64,31 @@ pub(crate) enum Rung {
     Interrupted,
 }
 
-impl Rung {
+impl Notification {
     /// Whether nodes have struck the waiter off: it stands in line again when it asks, or tells them.
-    pub(crate) fn struck(self) -> bool {
+    pub(crate) fn left_waitlist(self) -> bool {
         matches!(self, Self::First | Self::Doubtful)
     }
 }
 
 /// Waits for the release of a lock. Dropped: no longer.
 #[derive(Debug)]
-pub(crate) struct Waiting {
-    wakes: Arc<Wakes>,
+pub(crate) struct Subscriber {
+    notifications: Arc<Notifications>,
     key: Box<str>,
     wake: Arc<Wake>,
 }
 
-impl Wakes {
-    pub(crate) fn wait(self: &Arc<Self>, key: &str, quorum: usize) -> Waiting {
+impl Notifications {
+    pub(crate) fn wait(self: &Arc<Self>, key: &str, quorum: usize) -> Subscriber {
         let wake = Arc::new(Wake {
             quorum,
             heard: Mutex::default(),
             rung: Notify::new(),
         });
         lock(&self.waiting).insert(key.into(), Arc::clone(&wake));
-        Waiting {
-            wakes: Arc::clone(self),
+        Subscriber {
+            notifications: Arc::clone(self),
             key: key.into(),
             wake,
         }
@@ -115,7 +115,7 @@ impl Wakes {
     }
 
     /// The locks whose release woke another process.
-    pub(crate) fn told(&self) -> &Told {
+    pub(crate) fn told(&self) -> &Deferrals {
         &self.told
     }
 }
@@ -141,23 +141,23 @@ impl Heard {
     }
 }
 
-impl Waiting {
+impl Subscriber {
     /// Resolves when this waiter was told of a release: at once by a majority of the nodes, else some time after the
     /// first. Cancel safe.
-    pub(crate) async fn rung(&self) -> Rung {
+    pub(crate) async fn rung(&self) -> Notification {
         self.heard(|heard| heard.is_called() || heard.second || heard.interrupted)
             .await;
         if std::mem::take(&mut lock(&self.wake.heard).interrupted) {
-            return Rung::Interrupted;
+            return Notification::Interrupted;
         }
         let quorum = self.wake.quorum;
         let majority = self.heard(|heard| heard.is_called() && heard.nodes.len() >= quorum);
         let majority = tokio::time::timeout(GATHER, majority).await.is_ok();
         let mut heard = lock(&self.wake.heard);
         let rung = match heard.is_called() {
-            true if majority => Rung::First,
-            true => Rung::Doubtful,
-            false => Rung::Second,
+            true if majority => Notification::First,
+            true => Notification::Doubtful,
+            false => Notification::Second,
         };
         heard.seen = true;
         heard.second = false;
@@ -179,7 +179,7 @@ impl Waiting {
 }
 
 /// Takes a process off the waiters of `key`, which was told that `by` released it and has no use for that.
-pub(super) fn leaving(key: &str, inbox: &Arc<str>, by: String) -> Option<Arc<dyn Ballot>> {
+pub(super) fn leaving(key: &str, inbox: &Arc<str>, by: String) -> Option<Arc<dyn ReplySink>> {
     let key = Key::new("", key).map(Arc::new).ok()?;
     let inbox = Arc::clone(inbox);
     // The second in line has nothing to pass on, and of a cool-down all were told.
@@ -188,17 +188,17 @@ pub(super) fn leaving(key: &str, inbox: &Arc<str>, by: String) -> Option<Arc<dyn
     } else {
         by
     };
-    Some(Arc::new(Leaving(Call {
+    Some(Arc::new(Leaving(Request {
         key,
-        what: What::Leave { inbox, by },
+        command: Command::LeaveWaitlist { inbox, by },
     })))
 }
 
 /// A call whose answer nobody waits for.
-struct Leaving(Call);
+struct Leaving(Request);
 
-impl Ballot for Leaving {
-    fn call(&self) -> &Call {
+impl ReplySink for Leaving {
+    fn request(&self) -> &Request {
         &self.0
     }
 
@@ -209,9 +209,9 @@ impl Ballot for Leaving {
     fn vote(&self, _: usize, _: Reply) {}
 }
 
-impl Drop for Waiting {
+impl Drop for Subscriber {
     fn drop(&mut self) {
-        let mut waiting = lock(&self.wakes.waiting);
+        let mut waiting = lock(&self.notifications.waiting);
         // Another may have taken the place since.
         if waiting
             .get(&self.key)

@@ -8,13 +8,13 @@ use std::sync::{
 
 use tokio::sync::Notify;
 
-use super::Op;
+use super::Operation;
 use crate::env::sync::lock;
 
 /// What a client has to deliver, whoever does.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    ops: Mutex<Vec<Op>>,
+    ops: Mutex<Vec<Operation>>,
     /// Whether there is anything: read before each use of a connection.
     any: AtomicBool,
     /// Wakes the runtimes that the client has been used in: the first that runs takes all.
@@ -22,7 +22,7 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    pub(super) fn push(&self, ops: impl IntoIterator<Item = Op>) {
+    pub(super) fn push(&self, ops: impl IntoIterator<Item = Operation>) {
         let mut waiting = lock(&self.ops);
         waiting.extend(ops);
         if waiting.is_empty() {
@@ -39,7 +39,7 @@ impl Outbox {
     }
 
     /// Takes all there is.
-    pub(super) fn take(&self) -> Vec<Op> {
+    pub(super) fn take(&self) -> Vec<Operation> {
         if !self.any.load(SeqCst) {
             return Vec::new();
         }

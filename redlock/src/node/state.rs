@@ -244,11 +244,11 @@ impl NodeState {
     }
 
     /// What a reply of this node is worth: a yes of a node that may have forgotten is none.
-    pub(crate) fn weigh(&self, reply: Reply, now: Instant) -> Reply {
+    pub(crate) fn apply_quarantine(&self, reply: Reply, now: Instant) -> Reply {
         match (&reply, self.quarantined(now)) {
-            (Reply::Yes, Some(left)) => Reply::Abstains { left },
+            (Reply::Yes, Some(left)) => Reply::Quarantined { left },
             // Nor is its "gone" a vote: a holder would be told that it lost what a majority still guards for it.
-            (Reply::Healed | Reply::Gone, Some(left)) => Reply::Forgot { left },
+            (Reply::Restored | Reply::Gone, Some(left)) => Reply::Forgot { left },
             _ => reply,
         }
     }
@@ -320,7 +320,7 @@ impl std::fmt::Display for Forgot {
 
 /// Takes note of what `state`, which is node `index` or a server of it, said of itself on a new connection. From then on
 /// its votes count, or do not.
-pub(crate) fn admit(
+pub(crate) fn record_handshake(
     states: &[impl AsRef<NodeState>],
     index: usize,
     state: &NodeState,

@@ -30,8 +30,8 @@ fn reply() -> impl Strategy<Value = Reply> {
         2 => held.prop_map(|(left, fence, by, cools, notifies)| Reply::Held { left, fence, by, cools, notifies }),
         2 => (0..1_000_u64).prop_map(|fence| Reply::Stale { fence }),
         1 => Just(Reply::Gone),
-        1 => Just(Reply::Healed),
-        1 => left.clone().prop_map(|left| Reply::Abstains { left }),
+        1 => Just(Reply::Restored),
+        1 => left.clone().prop_map(|left| Reply::Quarantined { left }),
         1 => left.prop_map(|left| Reply::Forgot { left }),
         1 => Just(Reply::Failed(Fault::unknown(FaultKind::TimedOut, "silent"))),
         1 => Just(Reply::Failed(Fault::untouched(FaultKind::Unreachable, "refused"))),
@@ -120,7 +120,7 @@ proptest! {
 
     #[test]
     fn a_lock_is_gone_only_if_a_majority_does_not_hold_it((nodes, replies) in round()) {
-        let not_held = |reply: &Reply| matches!(reply, Reply::Gone | Reply::Healed | Reply::Held { .. });
+        let not_held = |reply: &Reply| matches!(reply, Reply::Gone | Reply::Restored | Reply::Held { .. });
         let no = first_replies(&replies).iter().filter(|(_, reply)| not_held(reply)).count();
         let forgot = |reply: &Reply| matches!(reply, Reply::Forgot { .. });
         let forgot = first_replies(&replies).iter().filter(|(_, reply)| forgot(reply)).count();

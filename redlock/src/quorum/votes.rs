@@ -182,7 +182,7 @@ impl Tally {
         self.voted.insert(node);
         match reply {
             Reply::Yes => self.yes.insert(node),
-            Reply::Woke => {
+            Reply::Notified => {
                 self.yes.insert(node);
                 self.woke = true;
             }
@@ -213,10 +213,10 @@ impl Tally {
                 self.untouched.insert(node);
                 self.fence = self.fence.max(fence);
             }
-            // Healed is written again on a node that had forgotten it: held there, but missing in this round. A majority that
+            // Restored is written again on a node that had forgotten it: held there, but missing in this round. A majority that
             // forgot has let go, whoever writes it again.
-            Reply::Gone | Reply::Healed => self.no.insert(node),
-            Reply::Abstains { left } | Reply::Forgot { left } => {
+            Reply::Gone | Reply::Restored => self.no.insert(node),
+            Reply::Quarantined { left } | Reply::Forgot { left } => {
                 if matches!(reply, Reply::Forgot { .. }) {
                     self.forgot.insert(node);
                 }

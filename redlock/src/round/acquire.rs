@@ -9,7 +9,7 @@ use crate::{
     events::lock as events,
     key::Key,
     mutant::{self, Mutant},
-    node::{Call, Driver, Inbox, Nodes, Owner, Place, Reply, What},
+    node::{Command, ConnectionSet, Endpoint, Inbox, Nodes, Owner, Reply, Request},
     quorum::{
         validity,
         votes::{Decision, NodeSet, Question, Tally},
@@ -99,7 +99,7 @@ pub(crate) enum Failure {
 /// `within` bounds the whole attempt. The highest fence seen is written back to `ask`.
 pub(crate) async fn attempt(
     nodes: &Arc<Nodes>,
-    driver: &Arc<Driver>,
+    connections: &Arc<ConnectionSet>,
     tracker: &Arc<Tracker>,
     ask: &mut Ask,
     within: Duration,
@@ -108,7 +108,7 @@ pub(crate) async fn attempt(
     let all = NodeSet::all(nodes.len());
     if ask.fencing && !nodes.tokens.is_told() || !nodes.lists.is_settled() {
         let left = || within.saturating_sub(nodes.now().saturating_since(begun));
-        be_introduced(nodes, driver, &ask.key, ask.fencing, left).await?;
+        be_introduced(nodes, connections, &ask.key, ask.fencing, left).await?;
         // The first contact does not count against one look; a wait is a bound for everything.
         if ask.halves {
             begun = nodes.now();
@@ -119,9 +119,9 @@ pub(crate) async fn attempt(
     } else {
         Owner::fresh().ok_or(Failure::NoRandomness)?
     };
-    let mut undo = Undo {
+    let mut roll_back = Undo {
         nodes,
-        driver,
+        connections,
         tracker,
         key: Arc::clone(&ask.key),
         owner,
@@ -146,7 +146,7 @@ pub(crate) async fn attempt(
         };
         let order = ask.contended.then(|| order(nodes, &ask.key));
         let first = order.as_ref().and_then(|order| order.first().copied());
-        let round = undo.next_round(ask, token, first);
+        let round = roll_back.next_round(ask, token, first);
         // A further round has the time for an answer, however late the one before was decided.
         let least = if number == 1 {
             Duration::ZERO
@@ -160,9 +160,9 @@ pub(crate) async fn attempt(
         };
         let mut refused = false;
         for node in order.iter().flatten().copied() {
-            if !undo.asked.contains(node) {
-                undo.asked.insert(node);
-                round.send(driver, NodeSet::only(node));
+            if !roll_back.asked.contains(node) {
+                roll_back.asked.insert(node);
+                round.send(connections, NodeSet::only(node));
             }
             // No longer than the rest can do without; who is silent is passed over, by all clients alike.
             round.voted(node, left() / 4).await;
@@ -176,10 +176,10 @@ pub(crate) async fn attempt(
                 break;
             }
         }
-        if !refused && undo.asked != all {
-            let rest = all.minus(undo.asked);
-            undo.asked = all;
-            round.send(driver, rest);
+        if !refused && roll_back.asked != all {
+            let rest = all.minus(roll_back.asked);
+            roll_back.asked = all;
+            round.send(connections, rest);
         }
         let early = if refused {
             Some(Decision::Refused)
@@ -209,9 +209,9 @@ pub(crate) async fn attempt(
                 if took >= validity::usable(ask.ttl) && !mutant::on(Mutant::ExpiredGranted) {
                     return Err(Failure::Expired { took });
                 }
-                undo.armed = false;
+                roll_back.armed = false;
                 return Ok(Grant {
-                    owner: undo.owner,
+                    owner: roll_back.owner,
                     token,
                     block: ask.block,
                     started: if mutant::on(Mutant::CountedFromLastReply) {
@@ -219,14 +219,14 @@ pub(crate) async fn attempt(
                     } else {
                         started
                     },
-                    earlier: undo.earlier,
+                    earlier: roll_back.earlier,
                     round,
                     rounds: number,
                 });
             }
             Decision::Stale if number < ROUNDS => {
                 // Above what this attempt reserved itself on nodes that said yes.
-                ask.floor = ask.floor.max(undo.last.unwrap_or(0));
+                ask.floor = ask.floor.max(roll_back.last.unwrap_or(0));
                 number += 1;
             }
             Decision::Stale | Decision::Refused | Decision::Gone => {
@@ -255,7 +255,7 @@ pub(crate) async fn attempt(
 /// the acquire will go.
 async fn be_introduced(
     nodes: &Arc<Nodes>,
-    driver: &Driver,
+    connections: &ConnectionSet,
     key: &Arc<Key>,
     fencing: bool,
     left: impl Fn() -> Duration,
@@ -263,7 +263,7 @@ async fn be_introduced(
     let lists = &nodes.lists;
     let is_told = || !fencing || nodes.tokens.is_told();
     // Nodes in memory know of the list before their answers are read.
-    let in_memory = nodes.places.iter().all(Place::is_memory);
+    let in_memory = nodes.places.iter().all(Endpoint::is_memory);
     let is_met = in_memory || lists.known() >= nodes.quorum();
     if lists.refusal(nodes.now()).is_none() && !(is_met && is_told()) {
         let enough = |answers: &[&fan_out::Answer]| {
@@ -273,10 +273,18 @@ async fn be_introduced(
             is_told() && reached.count() >= nodes.quorum()
         };
         // Who cannot be reached, and why, the round itself will tell.
-        let _ = fan_out::ask(nodes, driver, Arc::clone(key), What::Look, left(), enough).await;
+        let _ = fan_out::ask(
+            nodes,
+            connections,
+            Arc::clone(key),
+            Command::Inspect,
+            left(),
+            enough,
+        )
+        .await;
     }
     if !in_memory && lists.known() >= nodes.quorum() {
-        lists.settle(left() / 2, || nodes.now()).await;
+        lists.cool_down(left() / 2, || nodes.now()).await;
     }
     let Some(refusal) = lists.refusal(nodes.now()) else {
         return Ok(());
@@ -315,7 +323,7 @@ fn order(nodes: &Nodes, key: &Key) -> Vec<usize> {
 /// Releases what an attempt may have written, unless it won.
 struct Undo<'a> {
     nodes: &'a Arc<Nodes>,
-    driver: &'a Arc<Driver>,
+    connections: &'a Arc<ConnectionSet>,
     tracker: &'a Arc<Tracker>,
     key: Arc<Key>,
     owner: Owner,
@@ -344,9 +352,9 @@ impl Undo<'_> {
             self.earlier = self.earlier.union(self.touched(&round));
         }
         self.last = token.map(|first| last_token(first, ask.block));
-        let call = Call {
+        let request = Request {
             key: Arc::clone(&self.key),
-            what: What::Acquire {
+            command: Command::Acquire {
                 owner: self.owner,
                 ttl: ask.ttl,
                 token,
@@ -356,9 +364,9 @@ impl Undo<'_> {
         };
         self.asked = first.map_or(NodeSet::all(self.nodes.len()), NodeSet::only);
         let round = Round::start(
-            self.driver,
+            self.connections,
             self.nodes,
-            call,
+            request,
             Question::Acquire,
             self.asked,
             settled,
@@ -382,7 +390,7 @@ impl Drop for Undo<'_> {
         events::rolled_back(&self.key, touched.len());
         release::release(
             self.nodes,
-            self.driver,
+            self.connections,
             self.tracker,
             release::Release {
                 key: Arc::clone(&self.key),

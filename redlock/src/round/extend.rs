@@ -5,28 +5,28 @@ use std::{sync::Arc, time::Duration};
 use super::Round;
 use crate::{
     key::Key,
-    node::{Call, Driver, Nodes, Owner, What},
+    node::{Command, ConnectionSet, Nodes, Owner, Request},
     quorum::votes::{NodeSet, Question},
 };
 
 /// Asks every node to extend, those too that missed the acquire.
 pub(crate) fn start(
     nodes: &Arc<Nodes>,
-    driver: &Driver,
+    connections: &ConnectionSet,
     key: &Arc<Key>,
     owner: Owner,
     token: Option<u64>,
     ttl: Duration,
 ) -> Arc<Round> {
-    let call = Call {
+    let request = Request {
         key: Arc::clone(key),
-        what: What::Extend { owner, ttl, token },
+        command: Command::Extend { owner, ttl, token },
     };
     let all = NodeSet::all(nodes.len());
     Round::start(
-        driver,
+        connections,
         nodes,
-        call,
+        request,
         Question::Extend,
         all,
         NodeSet::default(),

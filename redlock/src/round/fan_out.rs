@@ -11,7 +11,10 @@ use crate::{
     env::{clock::Instant, sync::lock},
     error::NodeError,
     key::Key,
-    node::{Ballot, Call, Driver, Fault, FaultKind, Nodes, Op, Reply, Sight, What},
+    node::{
+        Command, ConnectionSet, Fault, FaultKind, KeyState, Nodes, Operation, Reply, ReplySink,
+        Request,
+    },
 };
 
 /// What one node answered.
@@ -20,7 +23,7 @@ pub(crate) struct Answer {
     pub(crate) latency: Duration,
     pub(crate) reply: Reply,
     /// What it saw, where it was asked to look.
-    pub(crate) sight: Option<Sight>,
+    pub(crate) sight: Option<KeyState>,
 }
 
 /// The answers of all nodes, in their order; a fault where one was silent.
@@ -44,26 +47,28 @@ impl Answers {
     }
 }
 
-/// Asks every node `what` of `key`, until `enough` of the answers are there or the time is over.
+/// Asks every node `command` of `key`, until `enough` of the answers are there or the time is over.
 pub(crate) async fn ask(
     nodes: &Arc<Nodes>,
-    driver: &Driver,
+    connections: &ConnectionSet,
     key: Arc<Key>,
-    what: What,
+    command: Command,
     within: Duration,
     enough: impl Fn(&[&Answer]) -> bool,
 ) -> Answers {
-    driver.first_contact(nodes, nodes.contact_within()).await;
+    connections
+        .first_contact(nodes, nodes.contact_within())
+        .await;
     let survey = Arc::new(Survey {
-        call: Call { key, what },
+        request: Request { key, command },
         nodes: Arc::clone(nodes),
         asked: nodes.now(),
         heard: Mutex::new(vec![Heard::default(); nodes.len()]),
         news: Notify::new(),
     });
     for node in 0..nodes.len() {
-        driver.submit(Op {
-            ballot: Arc::clone(&survey) as Arc<dyn Ballot>,
+        connections.submit(Operation {
+            sink: Arc::clone(&survey) as Arc<dyn ReplySink>,
             node,
         });
     }
@@ -84,7 +89,7 @@ pub(crate) async fn ask(
 }
 
 struct Survey {
-    call: Call,
+    request: Request,
     nodes: Arc<Nodes>,
     asked: Instant,
     heard: Mutex<Vec<Heard>>,
@@ -94,7 +99,7 @@ struct Survey {
 #[derive(Clone, Debug, Default)]
 struct Heard {
     answer: Option<Answer>,
-    sight: Option<Sight>,
+    sight: Option<KeyState>,
 }
 
 impl Survey {
@@ -115,9 +120,9 @@ impl Survey {
     }
 }
 
-impl Ballot for Survey {
-    fn call(&self) -> &Call {
-        &self.call
+impl ReplySink for Survey {
+    fn request(&self) -> &Request {
+        &self.request
     }
 
     fn wanted(&self) -> bool {
@@ -137,7 +142,7 @@ impl Ballot for Survey {
         self.news.notify_one();
     }
 
-    fn saw(&self, node: usize, sight: Sight) {
+    fn observed(&self, node: usize, sight: KeyState) {
         if let Some(heard) = lock(&self.heard).get_mut(node) {
             heard.sight = Some(sight);
         }

@@ -24,13 +24,13 @@ use crate::{
         sync::lock,
     },
     error::NodeError,
-    node::{Ballot, Call, Driver, FaultKind, NodeState, Nodes, Op, Reply},
+    node::{ConnectionSet, FaultKind, NodeState, Nodes, Operation, Reply, ReplySink, Request},
     quorum::votes::{AtomicNodeSet, Decision, NodeSet, Question, Tally},
 };
 
 /// One call on its way to the nodes. Votes are counted where they arrive; whoever waits is woken once.
 pub(crate) struct Round {
-    call: Call,
+    request: Request,
     states: Arc<[Arc<NodeState>]>,
     clock: Clock,
     given_up: AtomicBool,
@@ -42,7 +42,7 @@ pub(crate) struct Round {
 }
 
 /// What a won round leaves behind. The round itself is let go, and ends with its last vote.
-pub(crate) trait Heir: Send + Sync {
+pub(crate) trait LateVoteObserver: Send + Sync {
     /// The nodes that may hold what was asked for: told once, and again with every later vote.
     fn touched(&self, nodes: NodeSet);
 }
@@ -58,17 +58,17 @@ struct Votes {
     /// Woken by the decision, or by the vote that is awaited.
     waker: Option<Waker>,
     /// With the nodes that earlier rounds touched.
-    heir: Option<(Weak<dyn Heir>, NodeSet)>,
+    late_votes: Option<(Weak<dyn LateVoteObserver>, NodeSet)>,
     /// Who waits besides: for a release also the next in line, which is to know whom it woke.
     others: Vec<Waker>,
 }
 
 impl Round {
-    /// Sends `call` to `targets`. `settled` nodes count as having said yes.
+    /// Sends `request` to `targets`. `settled` nodes count as having said yes.
     pub(crate) fn start(
-        driver: &Driver,
+        connections: &ConnectionSet,
         nodes: &Nodes,
-        call: Call,
+        request: Request,
         question: Question,
         targets: NodeSet,
         settled: NodeSet,
@@ -79,20 +79,20 @@ impl Round {
             tally.record(node, Reply::Yes);
         }
         let states = Arc::clone(&nodes.states);
-        let round = Arc::new(Self::new(call, states, nodes.clock, tally, pending));
-        round.send(driver, targets);
+        let round = Arc::new(Self::new(request, states, nodes.clock, tally, pending));
+        round.send(connections, targets);
         round
     }
 
     fn new(
-        call: Call,
+        request: Request,
         states: Arc<[Arc<NodeState>]>,
         clock: Clock,
         tally: Tally,
         pending: Option<Pending>,
     ) -> Self {
         Self {
-            call,
+            request,
             states,
             clock,
             given_up: AtomicBool::new(false),
@@ -103,7 +103,7 @@ impl Round {
                 overdue: false,
                 awaited: None,
                 waker: None,
-                heir: None,
+                late_votes: None,
                 others: Vec::new(),
             }),
             pending,
@@ -111,10 +111,10 @@ impl Round {
     }
 
     /// Sends the call to further nodes.
-    pub(crate) fn send(self: &Arc<Self>, driver: &Driver, targets: NodeSet) {
+    pub(crate) fn send(self: &Arc<Self>, connections: &ConnectionSet, targets: NodeSet) {
         for node in targets.iter() {
-            driver.submit(Op {
-                ballot: Arc::clone(self) as Arc<dyn Ballot>,
+            connections.submit(Operation {
+                sink: Arc::clone(self) as Arc<dyn ReplySink>,
                 node,
             });
         }
@@ -170,12 +170,12 @@ impl Round {
     /// A node that has voted may turn out to have no vote: when one that is older is met after it.
     fn retract_doubtful(&self, votes: &mut Votes) {
         let Votes { tally, voters, .. } = votes;
-        if self.call.what.needs_trust() && tally.decision() == Some(Decision::Won) {
+        if self.request.command.needs_trust() && tally.decision() == Some(Decision::Won) {
             let now = self.clock.now();
             for node in tally.agreed().iter() {
                 let voter = voters.iter().find(|(of, _)| *of == node);
                 let voter = voter.map_or(&self.states[node], |(_, server)| server);
-                let moved = self.states[node].moved(&self.call.key, now);
+                let moved = self.states[node].moved(&self.request.key, now);
                 if let Some(left) = voter.quarantined(now).or(moved) {
                     tally.retract(node, left);
                 }
@@ -208,12 +208,19 @@ impl Round {
         self.given_up.store(true, Relaxed);
     }
 
-    /// From now on `heir` knows which nodes to release, those that `earlier` rounds touched among them.
-    pub(crate) fn bequeath(&self, heir: &Arc<impl Heir + 'static>, earlier: NodeSet) {
+    /// From now on `late_votes` knows which nodes to release, those that `earlier` rounds touched among them.
+    pub(crate) fn observe_late_votes(
+        &self,
+        late_votes: &Arc<impl LateVoteObserver + 'static>,
+        earlier: NodeSet,
+    ) {
         let mut votes = lock(&self.votes);
         // Under the lock, so that no vote in between is told before.
-        heir.touched(votes.tally.touched().union(earlier));
-        votes.heir = Some((Arc::downgrade(heir) as Weak<dyn Heir>, earlier));
+        late_votes.touched(votes.tally.touched().union(earlier));
+        votes.late_votes = Some((
+            Arc::downgrade(late_votes) as Weak<dyn LateVoteObserver>,
+            earlier,
+        ));
     }
 
     /// Whether the release that this is woke another process, as far as nodes have answered.
@@ -257,23 +264,23 @@ impl Votes {
     }
 }
 
-impl Ballot for Round {
-    fn call(&self) -> &Call {
-        &self.call
+impl ReplySink for Round {
+    fn request(&self) -> &Request {
+        &self.request
     }
 
     fn wanted(&self) -> bool {
         !self.given_up.load(Relaxed)
     }
 
-    fn deferred(&self, now: Instant) -> Option<Arc<dyn Ballot>> {
-        let what = &self.call.what;
-        what.must_arrive().then(|| {
-            let call = Call {
-                key: Arc::clone(&self.call.key),
-                what: what.later(now).unwrap_or_else(|| what.clone()),
+    fn deferred(&self, now: Instant) -> Option<Arc<dyn ReplySink>> {
+        let command = &self.request.command;
+        command.must_arrive().then(|| {
+            let request = Request {
+                key: Arc::clone(&self.request.key),
+                command: command.later(now).unwrap_or_else(|| command.clone()),
             };
-            deferred(call, self.pending.as_ref().map(Pending::another))
+            deferred(request, self.pending.as_ref().map(Pending::another))
         })
     }
 
@@ -309,12 +316,12 @@ impl Ballot for Round {
             } else {
                 (None, Vec::new())
             };
-            let heir = votes.heir.as_ref().and_then(|(heir, earlier)| {
-                let heir = heir.upgrade()?;
-                heir.touched(votes.tally.touched().union(*earlier));
-                Some(heir)
+            let late_votes = votes.late_votes.as_ref().and_then(|(late_votes, earlier)| {
+                let late_votes = late_votes.upgrade()?;
+                late_votes.touched(votes.tally.touched().union(*earlier));
+                Some(late_votes)
             });
-            (waker, others, heir)
+            (waker, others, late_votes)
         };
         for waker in waker.into_iter().chain(others) {
             waker.wake();
@@ -325,7 +332,7 @@ impl Ballot for Round {
 impl std::fmt::Debug for Round {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Round")
-            .field("call", &self.call)
+            .field("call", &self.request)
             .finish_non_exhaustive()
     }
 }
@@ -333,24 +340,24 @@ impl std::fmt::Debug for Round {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{key::Key, node::What};
+    use crate::{key::Key, node::Command};
 
     #[derive(Default)]
     struct Touched(Mutex<NodeSet>);
 
-    impl Heir for Touched {
+    impl LateVoteObserver for Touched {
         fn touched(&self, nodes: NodeSet) {
             *lock(&self.0) = nodes;
         }
     }
 
     fn won_by_two_of_three() -> Round {
-        let call = Call {
+        let request = Request {
             key: Arc::new(Key::new("", "a").expect("a key")),
-            what: What::Ping,
+            command: Command::Ping,
         };
         let tally = Tally::new(3, Question::Acquire);
-        let round = Round::new(call, Arc::new([]), Clock::Machine, tally, None);
+        let round = Round::new(request, Arc::new([]), Clock::Machine, tally, None);
         round.vote(0, Reply::Yes);
         round.vote(1, Reply::Yes);
         round
@@ -368,25 +375,29 @@ mod tests {
 
     #[test]
     fn a_late_vote_narrows_what_the_heir_releases() {
-        let (round, heir) = (won_by_two_of_three(), Arc::<Touched>::default());
-        round.bequeath(&heir, NodeSet::default());
-        assert_eq!(*lock(&heir.0), NodeSet::all(3), "who is silent may hold it");
+        let (round, late_votes) = (won_by_two_of_three(), Arc::<Touched>::default());
+        round.observe_late_votes(&late_votes, NodeSet::default());
+        assert_eq!(
+            *lock(&late_votes.0),
+            NodeSet::all(3),
+            "who is silent may hold it"
+        );
         round.vote(2, held_by_another());
-        assert_eq!(*lock(&heir.0), NodeSet::all(2));
+        assert_eq!(*lock(&late_votes.0), NodeSet::all(2));
     }
 
     #[test]
     fn what_an_earlier_round_may_have_written_is_released_whatever_this_one_says() {
-        let (round, heir) = (won_by_two_of_three(), Arc::<Touched>::default());
-        round.bequeath(&heir, NodeSet::only(2));
+        let (round, late_votes) = (won_by_two_of_three(), Arc::<Touched>::default());
+        round.observe_late_votes(&late_votes, NodeSet::only(2));
         round.vote(2, held_by_another());
-        assert_eq!(*lock(&heir.0), NodeSet::all(3));
+        assert_eq!(*lock(&late_votes.0), NodeSet::all(3));
     }
 
     #[test]
     fn a_vote_that_comes_after_the_heir_is_gone_is_nobodys() {
         let round = won_by_two_of_three();
-        round.bequeath(&Arc::<Touched>::default(), NodeSet::default());
+        round.observe_late_votes(&Arc::<Touched>::default(), NodeSet::default());
         round.vote(2, Reply::Yes);
     }
 }

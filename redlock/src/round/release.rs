@@ -10,7 +10,7 @@ use crate::{
     },
     key::Key,
     mutant::{self, Mutant},
-    node::{Ballot, Call, Driver, Nodes, Owner, Reply, What},
+    node::{Command, ConnectionSet, Nodes, Owner, Reply, ReplySink, Request},
     quorum::votes::{NodeSet, Question},
 };
 
@@ -27,18 +27,18 @@ pub(crate) struct Release {
 /// A deferred release, for one node: its round is over, or goes on without that node.
 #[derive(Debug)]
 struct Deferred {
-    call: Call,
+    request: Request,
     /// What a client waits for when it is closed.
     pending: Option<Pending>,
 }
 
-pub(super) fn deferred(call: Call, pending: Option<Pending>) -> Arc<dyn Ballot> {
-    Arc::new(Deferred { call, pending })
+pub(super) fn deferred(request: Request, pending: Option<Pending>) -> Arc<dyn ReplySink> {
+    Arc::new(Deferred { request, pending })
 }
 
-impl Ballot for Deferred {
-    fn call(&self) -> &Call {
-        &self.call
+impl ReplySink for Deferred {
+    fn request(&self) -> &Request {
+        &self.request
     }
 
     fn wanted(&self) -> bool {
@@ -47,19 +47,22 @@ impl Ballot for Deferred {
 
     fn vote(&self, _: usize, _: Reply) {}
 
-    fn deferred(&self, now: Instant) -> Option<Arc<dyn Ballot>> {
-        let call = Call {
-            key: Arc::clone(&self.call.key),
-            what: self.call.what.later(now)?,
+    fn deferred(&self, now: Instant) -> Option<Arc<dyn ReplySink>> {
+        let request = Request {
+            key: Arc::clone(&self.request.key),
+            command: self.request.command.later(now)?,
         };
-        Some(deferred(call, self.pending.as_ref().map(Pending::another)))
+        Some(deferred(
+            request,
+            self.pending.as_ref().map(Pending::another),
+        ))
     }
 }
 
 /// Sends a release, at once and without waiting. It is done when a quorum is known to be free.
 pub(crate) fn release(
     nodes: &Arc<Nodes>,
-    driver: &Driver,
+    connections: &ConnectionSet,
     tracker: &Arc<Tracker>,
     release: Release,
 ) -> Arc<Round> {
@@ -69,14 +72,14 @@ pub(crate) fn release(
         token,
         touched,
     } = release;
-    let what = What::Release {
+    let command = Command::Release {
         owner,
         tombstone: tombstone(token),
     };
     Round::start(
-        driver,
+        connections,
         nodes,
-        Call { key, what },
+        Request { key, command },
         Question::Confirm,
         touched,
         NodeSet::all(nodes.len()).minus(touched),
@@ -86,18 +89,22 @@ pub(crate) fn release(
 
 /// Sends a release over the connections of its acquire, beside the one that goes over others: without a tombstone, nothing
 /// else bars an acquire that is still on its way.
-pub(crate) fn behind_the_acquire(nodes: &Arc<Nodes>, driver: &Driver, release: &Release) {
-    let what = What::Release {
+pub(crate) fn behind_the_acquire(
+    nodes: &Arc<Nodes>,
+    connections: &ConnectionSet,
+    release: &Release,
+) {
+    let command = Command::Release {
         owner: release.owner,
         tombstone: tombstone(release.token),
     };
     let key = Arc::clone(&release.key);
     let rest = NodeSet::all(nodes.len()).minus(release.touched);
-    let call = Call { key, what };
+    let request = Request { key, command };
     Round::start(
-        driver,
+        connections,
         nodes,
-        call,
+        request,
         Question::Confirm,
         release.touched,
         rest,
@@ -107,9 +114,9 @@ pub(crate) fn behind_the_acquire(nodes: &Arc<Nodes>, driver: &Driver, release: &
 
 /// As [`release`], but the key stays busy for `window`: under the value of a cool-down, so that nothing can extend it
 /// and whoever asks is told.
-pub(crate) fn settle(
+pub(crate) fn cool_down(
     nodes: &Arc<Nodes>,
-    driver: &Driver,
+    connections: &ConnectionSet,
     tracker: &Arc<Tracker>,
     release: Release,
     window: Duration,
@@ -120,7 +127,7 @@ pub(crate) fn settle(
         token,
         touched,
     } = release;
-    let what = What::Settle {
+    let command = Command::CoolDown {
         owner,
         next: owner.after(),
         window,
@@ -128,9 +135,9 @@ pub(crate) fn settle(
         tombstone: tombstone(token),
     };
     let round = Round::start(
-        driver,
+        connections,
         nodes,
-        Call { key, what },
+        Request { key, command },
         Question::Confirm,
         touched,
         NodeSet::default(),

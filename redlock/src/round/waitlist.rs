@@ -5,33 +5,37 @@ use std::sync::Arc;
 use super::Round;
 use crate::{
     key::Key,
-    node::{Call, Driver, Inbox, Nodes, Rung, Waiting, What},
+    node::{Command, ConnectionSet, Inbox, Nodes, Notification, Request, Subscriber},
     quorum::votes::{NodeSet, Question},
 };
 
 /// A place in that line. Dropped without a grant: the place is given up.
 #[derive(Debug)]
-pub(crate) struct Enlisted {
+pub(crate) struct WaitlistEntry {
     nodes: Arc<Nodes>,
-    driver: Arc<Driver>,
+    connections: Arc<ConnectionSet>,
     key: Arc<Key>,
     inbox: Inbox,
-    waiting: Waiting,
+    waiting: Subscriber,
     granted: bool,
 }
 
-impl Enlisted {
+impl WaitlistEntry {
     /// Listens. The nodes know by the next call that has the [`inbox`](Self::inbox), or by [`tell`](Self::tell).
-    pub(crate) fn new(nodes: &Arc<Nodes>, driver: &Arc<Driver>, key: &Arc<Key>) -> Self {
+    pub(crate) fn new(
+        nodes: &Arc<Nodes>,
+        connections: &Arc<ConnectionSet>,
+        key: &Arc<Key>,
+    ) -> Self {
         Self {
             nodes: Arc::clone(nodes),
-            driver: Arc::clone(driver),
+            connections: Arc::clone(connections),
             key: Arc::clone(key),
             inbox: Inbox {
-                name: Arc::clone(driver.inbox()),
+                name: Arc::clone(connections.inbox()),
                 since: nodes.tokens.micros(nodes.now()),
             },
-            waiting: nodes.wakes.wait(key.lock(), nodes.quorum()),
+            waiting: nodes.notifications.wait(key.lock(), nodes.quorum()),
             granted: false,
         }
     }
@@ -43,13 +47,13 @@ impl Enlisted {
 
     /// Tells the nodes, without asking for the lock.
     pub(crate) fn tell(&self) {
-        self.send(What::Enlist {
+        self.send(Command::JoinWaitlist {
             inbox: self.inbox.clone(),
         });
     }
 
     /// As [`Waiting::rung`].
-    pub(crate) async fn rung(&self) -> Rung {
+    pub(crate) async fn rung(&self) -> Notification {
         self.waiting.rung().await
     }
 
@@ -58,16 +62,16 @@ impl Enlisted {
         self.granted = true;
     }
 
-    fn send(&self, what: What) {
-        let call = Call {
+    fn send(&self, command: Command) {
+        let request = Request {
             key: Arc::clone(&self.key),
-            what,
+            command,
         };
         let all = NodeSet::all(self.nodes.len());
         Round::start(
-            &self.driver,
+            &self.connections,
             &self.nodes,
-            call,
+            request,
             Question::Confirm,
             all,
             NodeSet::default(),
@@ -76,10 +80,10 @@ impl Enlisted {
     }
 }
 
-impl Drop for Enlisted {
+impl Drop for WaitlistEntry {
     fn drop(&mut self) {
         if !self.granted {
-            self.send(What::Leave {
+            self.send(Command::LeaveWaitlist {
                 inbox: Arc::clone(&self.inbox.name),
                 by: self.waiting.unanswered().unwrap_or_default(),
             });

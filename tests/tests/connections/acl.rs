@@ -73,7 +73,7 @@ async fn without_fencing() {
             .is_busy()
     );
     guard.extend().await.expect("held");
-    guard.settle(LONG).await.expect("settled");
+    guard.cool_down(LONG).await.expect("cooling down");
     assert_eq!(refusals(&cluster).await, Vec::<String>::new());
 }
 
@@ -168,7 +168,7 @@ async fn everything(cluster: &Cluster) -> Result<(), redlock::Error> {
     guard.release().await?;
     let guard = redlock.lock("k").ttl(LONG / 2).no_wait().await?;
     redlock.holder("k").await?;
-    guard.settle(LONG).await?;
+    guard.cool_down(LONG).await?;
     redlock.force_release("k").await?;
     redlock.force_release("free").await?;
     // Under the strict guard as well.

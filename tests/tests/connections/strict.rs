@@ -128,7 +128,7 @@ async fn a_restart_of_the_majority_does_not_make_two_holders() {
     }
 }
 
-/// A node that restarted takes part in a settle, but cannot vouch that nobody else held the key meanwhile.
+/// A node that restarted takes part in a cool-down, but cannot vouch that nobody else held the key meanwhile.
 #[tokio::test]
 async fn a_settle_is_carried_out_without_a_vote() {
     let cluster = Cluster::start(3).await;
@@ -140,7 +140,7 @@ async fn a_settle_is_carried_out_without_a_vote() {
     // Written again on the node that forgot it, and on the two that did not.
     held.extend().await.expect("two of three have votes");
     cluster.node(1).kill();
-    let settled = held.settle(MAX_TTL).await;
+    let settled = held.cool_down(MAX_TTL).await;
     let error = settled.expect_err("one vote of three");
     let told = error.node_errors().iter().map(ToString::to_string);
     let told: Vec<String> = told.collect();
@@ -163,7 +163,7 @@ async fn a_settle_that_arrives_again_finds_its_own_window() {
     );
     let cluster = Cluster::start(1).await;
     let node = cluster.node(0);
-    let settle = async |owner: &str, next: &str, window: u32| -> String {
+    let cool_down = async |owner: &str, next: &str, window: u32| -> String {
         let mut eval = redis::cmd("EVAL");
         eval.arg(script)
             .arg(3)
@@ -174,14 +174,14 @@ async fn a_settle_that_arrives_again_finds_its_own_window() {
         eval.arg(7).arg(60_000);
         node.ask(&eval).await
     };
-    assert_eq!(settle("owner", "next", 60_000).await, "GONE");
+    assert_eq!(cool_down("owner", "next", 60_000).await, "GONE");
     let held = redis::cmd("SET").arg(KEY).arg("owner").to_owned();
     let () = node.ask(&held).await;
-    assert_eq!(settle("owner", "next", 10_000).await, "OK");
-    assert_eq!(settle("owner", "next", 60_000).await, "OK");
+    assert_eq!(cool_down("owner", "next", 10_000).await, "OK");
+    assert_eq!(cool_down("owner", "next", 60_000).await, "OK");
     let left = node.pttl(KEY).await.expect("busy for the window");
     assert!(left <= Duration::from_secs(10), "{left:?}");
-    assert_eq!(settle("another", "other", 60_000).await, "GONE");
+    assert_eq!(cool_down("another", "other", 60_000).await, "GONE");
 }
 
 #[tokio::test]

@@ -52,7 +52,7 @@ pub(crate) async fn cycle(one: &Redlock, other: &Redlock, key: &str) {
     first.release().await.expect("released");
     let second = other.lock(key).ttl(LONG).wait(SOON).await.expect("free");
     assert!(second.token() > token, "tokens of {key} do not increase");
-    second.settle(LONG).await.expect("settled");
+    second.cool_down(LONG).await.expect("cooling down");
     assert!(one.try_lock(key).await.expect("an answer").is_none());
     one.force_release(key).await.expect("taken away");
     assert!(!other.is_locked(key).await.expect("an answer"));

@@ -144,7 +144,7 @@ async fn hold(
             let window = some_ms(dice, 1..=300);
             world.ended(grant, ends);
             world.busy(key, called + window);
-            let settled = guard.settle(window).await;
+            let settled = guard.cool_down(window).await;
             world
                 .tell(|| format!("client {client}: settled key {key} for {window:?}: {settled:?}"));
             if settled.is_ok() {

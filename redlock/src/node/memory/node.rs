@@ -19,7 +19,7 @@ use crate::{
         random::Random,
         sync::lock,
     },
-    node::Op,
+    node::Operation,
 };
 
 /// Where the wall clocks of seeded nodes begin, in microseconds since the epoch.
@@ -49,7 +49,7 @@ pub(super) struct State {
     /// What arrived while the node hung: its sockets' buffers.
     pub(super) held: Vec<Parcel>,
     /// Releases that clients keep until the node is back.
-    pub(super) deferred: Vec<(Node, Client, Op)>,
+    pub(super) deferred: Vec<(Node, Client, Operation)>,
 }
 
 impl State {
@@ -180,8 +180,8 @@ impl Node {
         let answer = Answer {
             outcome: {
                 let State { store, process, .. } = &mut *state;
-                let call = parcel.op.ballot.call();
-                store.serve(call, &parcel.client, &node.path, &process.run_id)
+                let request = parcel.op.sink.request();
+                store.serve(request, &parcel.client, &node.path, &process.run_id)
             },
             process: state.process.clone(),
             time: node.wall(&state.store),

@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use super::{Node, node::Process, path::Way, port::Client, record, store::Outcome, waiters::Bell};
-use crate::node::{Fault, FaultKind, Info, Op, Reply, state::Forgot};
+use crate::node::{Fault, FaultKind, Info, Operation, Reply, state::Forgot};
 
 /// A request, with who waits for its answer.
 #[derive(Clone, Debug)]
@@ -19,13 +19,13 @@ pub(super) struct Parcel {
     pub(super) process: u64,
     pub(super) node: Node,
     pub(super) client: Client,
-    pub(super) op: Op,
+    pub(super) op: Operation,
     /// When the sender gives up the connection for want of an answer.
     patience: Instant,
 }
 
 /// Sends `op` over the node's path as it is now.
-pub(super) fn send(node: &Node, client: &Client, op: Op) {
+pub(super) fn send(node: &Node, client: &Client, op: Operation) {
     let mut parcel = Parcel {
         number: 0,
         process: node.process(),
@@ -34,7 +34,7 @@ pub(super) fn send(node: &Node, client: &Client, op: Op) {
         op,
         patience: Instant::now() + client.patience,
     };
-    parcel.op.ballot.sent(parcel.op.node);
+    parcel.op.sink.sent(parcel.op.node);
     match node.path().send(&mut parcel) {
         Ok(way) => parcel.goes(way, Node::arrive),
         Err(fault) => parcel.op.answer(Reply::Failed(fault)),
@@ -182,7 +182,7 @@ impl Parcel {
         if (client.greeted.swap(connection, Relaxed) != connection || stranger)
             && let Some(nodes) = client.nodes.upgrade()
         {
-            nodes.admit(
+            nodes.record_handshake(
                 client.index,
                 &client.state,
                 &Info {
@@ -198,25 +198,26 @@ impl Parcel {
         if let Some(nodes) = client.nodes.upgrade() {
             record::announce(&nodes);
         }
-        if matches!(outcome, Outcome::Vote(Reply::Woke))
+        if matches!(outcome, Outcome::Vote(Reply::Notified))
             && let Some(nodes) = client.nodes.upgrade()
         {
-            nodes.wakes.told().add(op.ballot.call().key.lock());
+            nodes.notifications.told().add(op.sink.request().key.lock());
         }
         if let Outcome::Saw(sight) = &outcome {
-            op.ballot.saw(op.node, sight.clone());
+            op.sink.observed(op.node, sight.clone());
         }
         op.answer(match (client.state.barred(), outcome) {
             (Some(fault), _) => Reply::Failed(Fault::unknown(fault.kind, fault.text)),
             (None, Outcome::Saw(_)) => Reply::Yes,
             (None, Outcome::Vote(reply)) => {
-                let reply = client.state.weigh(reply, now);
+                let reply = client.state.apply_quarantine(reply, now);
                 match client.nodes.upgrade() {
-                    Some(nodes) => {
-                        nodes
-                            .lists
-                            .weigh(client.index, &op.ballot.call().what, reply, now)
-                    }
+                    Some(nodes) => nodes.lists.apply_quarantine(
+                        client.index,
+                        &op.sink.request().command,
+                        reply,
+                        now,
+                    ),
                     None => reply,
                 }
             }

@@ -8,7 +8,7 @@ use std::{
 use super::{Node, parcel};
 use crate::{
     env::clock::Clock,
-    node::{NodeState, Nodes, Op, Strict},
+    node::{NodeState, Nodes, Operation, Strict},
 };
 
 /// After this many node time-outs of silence the connection is given up, as a lane gives up one to a server.
@@ -59,7 +59,7 @@ impl Port {
         }
     }
 
-    pub(in crate::node) fn submit(&self, op: Op) {
+    pub(in crate::node) fn submit(&self, op: Operation) {
         parcel::send(&self.node, &self.client, op);
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::{
     env::{clock::Instant, sync::lock},
     node::{
-        Nodes, Place,
+        Endpoint, Nodes,
         lists::{Announcement, Introduction, Other},
         state::Forgot,
     },
@@ -112,7 +112,9 @@ pub(super) fn announce(nodes: &Nodes) {
         let mut any = false;
         for (index, place) in nodes.places.iter().enumerate() {
             let state = &nodes.states[index];
-            let Place::Memory(node) = place else { continue };
+            let Endpoint::Memory(node) = place else {
+                continue;
+            };
             if !state.was_met() || !lists.is_stale(index, now) {
                 continue;
             }

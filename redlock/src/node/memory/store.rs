@@ -15,7 +15,7 @@ use crate::{
     key::Key,
     mutant::{self, Mutant},
     node::{
-        Call, Fault, FaultKind, Owner, Reply, Sight, Strict, What, fingerprint,
+        Command, Fault, FaultKind, KeyState, Owner, Reply, Request, Strict, fingerprint,
         lists::{Announcement, Introduction},
     },
     quorum::token::FencingToken,
@@ -147,23 +147,26 @@ impl Store {
             .introduce(said, now)
     }
 
-    /// Carries out `call`, for a client that hears over `path`.
+    /// Carries out `request`, for a client that hears over `path`.
     pub(super) fn serve(
         &mut self,
-        call: &Call,
+        request: &Request,
         client: &Client,
         path: &Arc<Path>,
         run_id: &str,
     ) -> Outcome {
         let strict = client.strict.as_ref();
         let marked = matches!(
-            call.what,
-            What::Acquire { .. } | What::Extend { .. } | What::Settle { .. } | What::Ping
+            request.command,
+            Command::Acquire { .. }
+                | Command::Extend { .. }
+                | Command::CoolDown { .. }
+                | Command::Ping
         );
         let abstains = match strict {
             Some(_) if mutant::on(Mutant::NoGuard) => None,
             Some(strict) if marked => self.abstains(strict, run_id),
-            Some(strict) if matches!(call.what, What::Trust) => {
+            Some(strict) if matches!(request.command, Command::Trust) => {
                 self.trust(strict, run_id);
                 None
             }
@@ -172,10 +175,10 @@ impl Store {
         match abstains {
             Some(failed @ Reply::Failed(_)) => Outcome::Vote(failed),
             abstains => match (
-                self.carry_out(&call.key, &call.what, client, path),
+                self.carry_out(&request.key, &request.command, client, path),
                 abstains,
             ) {
-                (Outcome::Vote(Reply::Yes | Reply::Healed | Reply::Gone), Some(abstains))
+                (Outcome::Vote(Reply::Yes | Reply::Restored | Reply::Gone), Some(abstains))
                     if !mutant::on(Mutant::QuarantinedCounted) =>
                 {
                     Outcome::Vote(abstains)
@@ -185,10 +188,16 @@ impl Store {
         }
     }
 
-    fn carry_out(&mut self, key: &Key, what: &What, client: &Client, path: &Arc<Path>) -> Outcome {
+    fn carry_out(
+        &mut self,
+        key: &Key,
+        command: &Command,
+        client: &Client,
+        path: &Arc<Path>,
+    ) -> Outcome {
         let (retention, now) = (client.retention, self.now());
-        Outcome::Vote(match what {
-            What::Acquire {
+        Outcome::Vote(match command {
+            Command::Acquire {
                 owner,
                 ttl,
                 token,
@@ -200,28 +209,30 @@ impl Store {
                     (Reply::Held { left, .. }, Some(inbox)) if !self.full => {
                         let until = now.after(left.saturating_add(Waiters::KEPT));
                         self.waiters
-                            .enlist(key.lock(), inbox, client, path, until, now);
+                            .join_waitlist(key.lock(), inbox, client, path, until, now);
                     }
                     (Reply::Yes, Some(inbox)) => self.waiters.strike(key.lock(), &inbox.name),
                     _ => {}
                 }
                 reply
             }
-            What::Enlist { inbox } => {
+            Command::JoinWaitlist { inbox } => {
                 let until = now.after(Waiters::KEPT);
                 self.waiters
-                    .enlist(key.lock(), inbox, client, path, until, now);
+                    .join_waitlist(key.lock(), inbox, client, path, until, now);
                 Reply::Yes
             }
-            What::Leave { inbox, by } => {
+            Command::LeaveWaitlist { inbox, by } => {
                 self.waiters.strike(key.lock(), inbox);
                 if !by.is_empty() {
                     self.bells = self.waiters.wake(key.lock(), by, now);
                 }
                 Reply::Yes
             }
-            What::Extend { owner, ttl, token } => self.extend(key, owner, *ttl, *token, retention),
-            What::Release {
+            Command::Extend { owner, ttl, token } => {
+                self.extend(key, owner, *ttl, *token, retention)
+            }
+            Command::Release {
                 owner, tombstone, ..
             } => {
                 if self.get(key.lock()) == Some(text(owner)) {
@@ -232,10 +243,10 @@ impl Store {
                 if self.bells.is_empty() {
                     Reply::Yes
                 } else {
-                    Reply::Woke
+                    Reply::Notified
                 }
             }
-            What::Settle {
+            Command::CoolDown {
                 owner,
                 next,
                 window,
@@ -256,7 +267,7 @@ impl Store {
                     Reply::Gone
                 }
             }
-            What::Force { by, from } => {
+            Command::ForceRelease { by, from } => {
                 let owner = self.get(key.lock()).map(str::as_bytes);
                 let is_meant = owner.is_none_or(|owner| {
                     let long = owner.len() > Owner::LONGEST;
@@ -273,14 +284,14 @@ impl Store {
                 }
                 Reply::Yes
             }
-            What::Look => {
-                return Outcome::Saw(Sight {
+            Command::Inspect => {
+                return Outcome::Saw(KeyState {
                     owner: self.get(key.lock()).map(|owner| owner.as_bytes().to_vec()),
                     left: self.left(key.lock()).unwrap_or_default(),
                     fence: self.fence(key).ok().flatten().unwrap_or(0),
                 });
             }
-            What::Ping | What::Trust => Reply::Yes,
+            Command::Ping | Command::Trust => Reply::Yes,
         })
     }
 
@@ -303,7 +314,7 @@ impl Store {
             }
         }
         self.left(&strict.quarantine_key)
-            .map(|left| Reply::Abstains { left })
+            .map(|left| Reply::Quarantined { left })
     }
 
     /// An operator vouches for this process.
@@ -391,7 +402,7 @@ impl Store {
         if held || mutant::on(Mutant::AnyExtensionSets) {
             Reply::Yes
         } else {
-            Reply::Healed
+            Reply::Restored
         }
     }
 
@@ -420,7 +431,7 @@ impl Store {
 #[derive(Debug)]
 pub(super) enum Outcome {
     Vote(Reply),
-    Saw(Sight),
+    Saw(KeyState),
 }
 
 fn out_of_memory() -> Reply {

@@ -5,7 +5,7 @@ use std::{mem, time::Duration};
 use super::{Node, node::Process, parcel, port::Client};
 use crate::{
     env::{clock::Clock, sync::lock},
-    node::Op,
+    node::Operation,
 };
 
 impl Node {
@@ -174,7 +174,7 @@ impl Node {
 }
 
 /// Sends the releases that were deferred while the node was down or silent.
-fn deliver(deferred: Vec<(Node, Client, Op)>) {
+fn deliver(deferred: Vec<(Node, Client, Operation)>) {
     for (node, client, op) in deferred {
         let now = client.clock.now();
         parcel::send(&node, &client, op.deferred(now));

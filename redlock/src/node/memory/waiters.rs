@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     env::clock::Instant,
-    node::{Inbox, Op, notifications},
+    node::{Inbox, Operation, notifications},
 };
 
 /// Lines that are over are swept out when this many stand there, and again at twice of what was left.
@@ -68,7 +68,7 @@ impl Waiters {
     /// How long a line is kept after somebody joined it and the lease they wait for: who waits asks again long before.
     pub(super) const KEPT: Duration = Duration::from_secs(10);
 
-    pub(super) fn enlist(
+    pub(super) fn join_waitlist(
         &mut self,
         key: &str,
         inbox: &Inbox,
@@ -166,7 +166,7 @@ impl Waiters {
             if Arc::ptr_eq(&ear.path, path)
                 && let Some(nodes) = ear.client.nodes.upgrade()
             {
-                nodes.wakes.interrupted();
+                nodes.notifications.interrupted();
             }
         }
     }
@@ -203,11 +203,11 @@ impl Bell {
             return;
         };
         // Nobody waits here any more: the next one should know.
-        if !nodes.wakes.ring(&key, &by, node)
-            && let Some(ballot) = notifications::leaving(&key, &ear.inbox, by.into())
-            && let Some(driver) = nodes.driver()
+        if !nodes.notifications.ring(&key, &by, node)
+            && let Some(sink) = notifications::leaving(&key, &ear.inbox, by.into())
+            && let Some(connections) = nodes.connections()
         {
-            driver.submit(Op { ballot, node });
+            connections.submit(Operation { sink, node });
         }
     }
 }

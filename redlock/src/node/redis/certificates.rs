@@ -132,9 +132,9 @@ impl Certificates {
         match &self.client {
             None => Ok(config.with_no_client_auth()),
             Some((certificate, key)) => {
-                let chain = certificates(certificate)?;
+                let hand_over_limit = certificates(certificate)?;
                 let key = PrivateKeyDer::from_pem_slice(key).map_err(unreadable)?;
-                config.with_client_auth_cert(chain, key)
+                config.with_client_auth_cert(hand_over_limit, key)
             }
         }
     }

@@ -7,7 +7,7 @@ use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
 use crate::{
     key::{FENCE, Key},
     node::{
-        Call, Fault, FaultKind, Owner, Reply, Sight, Strict, What, fingerprint,
+        Command, Fault, FaultKind, KeyState, Owner, Reply, Request, Strict, fingerprint,
         lists::{Introduction, Other},
     },
     quorum::token::FencingToken,
@@ -62,7 +62,7 @@ impl Step {
 #[derive(Debug)]
 pub(in crate::node) enum Answer {
     Vote(Reply),
-    Saw(Sight),
+    Saw(KeyState),
     /// Ask on.
     Next(Step),
 }
@@ -78,12 +78,12 @@ impl Answer {
     }
 }
 
-pub(super) fn answer(call: &Call, step: Step, said: &Value) -> Answer {
-    match understood(&call.what, step, said) {
+pub(super) fn answer(request: &Request, step: Step, said: &Value) -> Answer {
+    match understood(&request.command, step, said) {
         Answer::Vote(Reply::Failed(fault)) => {
-            let fault = without_arguments(fault, &call.key);
+            let fault = without_arguments(fault, &request.key);
             failed(match fault.kind {
-                FaultKind::Permission => with_rights(fault, call),
+                FaultKind::Permission => with_rights(fault, request),
                 _ => fault,
             })
         }
@@ -91,7 +91,7 @@ pub(super) fn answer(call: &Call, step: Step, said: &Value) -> Answer {
     }
 }
 
-fn understood(what: &What, step: Step, value: &Value) -> Answer {
+fn understood(command: &Command, step: Step, value: &Value) -> Answer {
     if let Value::ServerError(error) = value {
         let error = RedisError::from(error.clone());
         if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
@@ -104,18 +104,18 @@ fn understood(what: &What, step: Step, value: &Value) -> Answer {
     if step.asks_left() {
         return left(value);
     }
-    match (what, value) {
-        (What::Acquire { token: None, .. }, Value::Nil) => Answer::Next(match step {
+    match (command, value) {
+        (Command::Acquire { token: None, .. }, Value::Nil) => Answer::Next(match step {
             Step::Importing => Step::ImportingAskLeft,
             _ => Step::AskLeft,
         }),
-        (What::Look, Value::Array(parts)) => look(parts),
-        (What::Look, other) => failed(unexpected(other)),
+        (Command::Inspect, Value::Array(parts)) => look(parts),
+        (Command::Inspect, other) => failed(unexpected(other)),
         (_, Value::Okay) => Answer::Vote(Reply::Yes),
         (_, Value::SimpleString(word)) => match word.as_str() {
             "OK" | "PONG" => Answer::Vote(Reply::Yes),
-            "WOKE" => Answer::Vote(Reply::Woke),
-            "HEALED" => Answer::Vote(Reply::Healed),
+            "WOKE" => Answer::Vote(Reply::Notified),
+            "HEALED" => Answer::Vote(Reply::Restored),
             "GONE" => Answer::Vote(Reply::Gone),
             _ => failed(unexpected(value)),
         },
@@ -163,7 +163,7 @@ fn structured(parts: &[Value], whole: &Value) -> Answer {
             Some(fence) => Answer::Vote(Reply::Stale { fence }),
             None => failed(unexpected(whole)),
         },
-        ("QUARANTINED", [Value::Int(left)]) => Answer::Vote(Reply::Abstains {
+        ("QUARANTINED", [Value::Int(left)]) => Answer::Vote(Reply::Quarantined {
             left: millis(*left),
         }),
         ("MAXTTL", _) => failed(Strict::other_max_ttl(&said())),
@@ -187,7 +187,7 @@ fn look(parts: &[Value]) -> Answer {
         Value::Int(left) => millis(*left),
         _ => Duration::ZERO,
     };
-    Answer::Saw(Sight {
+    Answer::Saw(KeyState {
         owner,
         left,
         fence: number(fence).unwrap_or(0),
@@ -272,21 +272,21 @@ const LACKS_RIGHT: [&str; 4] = [
 ];
 
 /// Servers do not say which key is out of reach, and before Redis 7.2 not which command a script may not call.
-fn with_rights(fault: Fault, call: &Call) -> Fault {
+fn with_rights(fault: Fault, request: &Request) -> Fault {
     let needs = if fault.text.contains("can't run this command") {
-        let commands = match call.what {
-            What::Acquire { .. } | What::Settle { .. } => "get, mget, pttl and set",
-            What::Extend { .. } => "get, mget, pexpire, pttl and set",
-            What::Release { .. } => "del, mget and set",
-            What::Enlist { .. } => "zadd and pexpire",
-            What::Leave { .. } => "publish, zrange and zrem",
-            What::Force { .. } => "del, exists, mget and set",
-            What::Look => "mget and pttl",
-            What::Ping | What::Trust => "del, get, pttl and set",
+        let commands = match request.command {
+            Command::Acquire { .. } | Command::CoolDown { .. } => "get, mget, pttl and set",
+            Command::Extend { .. } => "get, mget, pexpire, pttl and set",
+            Command::Release { .. } => "del, mget and set",
+            Command::JoinWaitlist { .. } => "zadd and pexpire",
+            Command::LeaveWaitlist { .. } => "publish, zrange and zrem",
+            Command::ForceRelease { .. } => "del, exists, mget and set",
+            Command::Inspect => "mget and pttl",
+            Command::Ping | Command::Trust => "del, get, pttl and set",
         };
         format!("its user needs {commands}")
     } else if fault.text.contains("key") {
-        let key = &call.key;
+        let key = &request.key;
         let names = format!(": `{}` and `{}`", key.lock(), key.fence());
         return Fault {
             text: format!("{}: the user needs the key and its fence", fault.text).into(),

@@ -6,9 +6,9 @@ use redis::Script;
 
 use super::{
     Step,
-    resp::{self, Command, Form},
+    resp::{self, CommandWriter, Form},
 };
-use crate::node::{Call, Strict, What, lists::Announcement};
+use crate::node::{Command, Request, Strict, lists::Announcement};
 
 macro_rules! scripts {
     ($($name:ident = $($file:literal)+;)*) => {
@@ -31,9 +31,9 @@ scripts! {
     extend = "../../command/put.lua" "../../command/extend.lua";
     extend_strict = "../../command/strict.lua" "../../command/put.lua" "../../command/extend.lua";
     release = "../../command/wake.lua" "../../command/put.lua" "../../command/release.lua";
-    enlist = "../../command/join_waitlist.lua";
+    join_waitlist = "../../command/join_waitlist.lua";
     leave = "../../command/wake.lua" "../../command/leave_waitlist.lua";
-    settle = "../../command/put.lua" "../../command/cool_down.lua";
+    cool_down = "../../command/put.lua" "../../command/cool_down.lua";
     settle_strict = "../../command/strict.lua" "../../command/put.lua" "../../command/cool_down.lua";
     force = "../../command/wake.lua" "../../command/put.lua" "../../command/force_release.lua";
     look = "../../command/inspect.lua";
@@ -105,28 +105,28 @@ pub(super) fn introduction(record: &str, said: &Announcement, out: &mut Vec<u8>)
 }
 
 /// Tells calls of different scripts apart, by numbers below 31.
-pub(super) fn kind(what: &What) -> u32 {
-    match what {
-        What::Acquire { .. } => 0,
-        What::Extend { .. } => 1,
-        What::Release { .. } => 2,
-        What::Settle { .. } => 3,
-        What::Enlist { .. } => 4,
-        What::Leave { .. } => 5,
-        What::Force { .. } => 6,
-        What::Look => 7,
-        What::Ping => 8,
-        What::Trust => 9,
+pub(super) fn kind(command: &Command) -> u32 {
+    match command {
+        Command::Acquire { .. } => 0,
+        Command::Extend { .. } => 1,
+        Command::Release { .. } => 2,
+        Command::CoolDown { .. } => 3,
+        Command::JoinWaitlist { .. } => 4,
+        Command::LeaveWaitlist { .. } => 5,
+        Command::ForceRelease { .. } => 6,
+        Command::Inspect => 7,
+        Command::Ping => 8,
+        Command::Trust => 9,
     }
 }
 
-/// Writes the one command that carries `call`, at this step of it.
-pub(super) fn command(call: &Call, step: Step, manner: &Manner, out: &mut Vec<u8>) {
-    resp::command(out, |command| write(call, step, manner, command));
+/// Writes the one command that carries `request`, at this step of it.
+pub(super) fn command(request: &Request, step: Step, manner: &Manner, out: &mut Vec<u8>) {
+    resp::command(out, |command| write(request, step, manner, command));
 }
 
-fn write(call: &Call, step: Step, manner: &Manner, command: &mut Command<'_>) {
-    let key = &call.key;
+fn write(request: &Request, step: Step, manner: &Manner, command: &mut CommandWriter<'_>) {
+    let key = &request.key;
     let name = key.lock();
     command.form = match step {
         Step::First | Step::AskLeft => Form::Hash,
@@ -139,8 +139,8 @@ fn write(call: &Call, step: Step, manner: &Manner, command: &mut Command<'_>) {
     }
     let retention = manner.retention;
     let marking = manner.marking.as_ref();
-    match &call.what {
-        What::Acquire {
+    match &request.command {
+        Command::Acquire {
             owner,
             ttl,
             token: None,
@@ -149,7 +149,7 @@ fn write(call: &Call, step: Step, manner: &Manner, command: &mut Command<'_>) {
             command.args(["SET", name]).arg(owner.as_bytes());
             command.args(["NX", "PX"]).number(millis(*ttl));
         }
-        What::Acquire {
+        Command::Acquire {
             owner,
             ttl,
             token: Some(token),
@@ -175,7 +175,7 @@ fn write(call: &Call, step: Step, manner: &Manner, command: &mut Command<'_>) {
                 .number(since)
                 .marked(marking);
         }
-        What::Extend { owner, ttl, token } => {
+        Command::Extend { owner, ttl, token } => {
             let marking = marking.filter(|_| token.is_some());
             let script = match marking {
                 Some(_) => extend_strict(),
@@ -189,7 +189,7 @@ fn write(call: &Call, step: Step, manner: &Manner, command: &mut Command<'_>) {
                 .fenced(*token, retention)
                 .marked(marking);
         }
-        What::Release {
+        Command::Release {
             owner, tombstone, ..
         } => {
             let keys = [name, key.waiters(), key.fence()];
@@ -200,7 +200,7 @@ fn write(call: &Call, step: Step, manner: &Manner, command: &mut Command<'_>) {
                 .arg(&manner.channel)
                 .fenced(*tombstone, retention);
         }
-        What::Settle {
+        Command::CoolDown {
             owner,
             next,
             window,
@@ -210,7 +210,7 @@ fn write(call: &Call, step: Step, manner: &Manner, command: &mut Command<'_>) {
             let marking = marking.filter(|_| tombstone.is_some());
             let script = match marking {
                 Some(_) => settle_strict(),
-                None => settle(),
+                None => cool_down(),
             };
             let keys = [name, key.waiters(), key.fence()];
             command
@@ -223,14 +223,14 @@ fn write(call: &Call, step: Step, manner: &Manner, command: &mut Command<'_>) {
                 .fenced(*tombstone, retention)
                 .marked(marking);
         }
-        What::Enlist { inbox } => {
+        Command::JoinWaitlist { inbox } => {
             command
-                .script(enlist())
+                .script(join_waitlist())
                 .keys(&[key.waiters()], None)
                 .arg(&*inbox.name)
                 .number(inbox.since);
         }
-        What::Leave { inbox, by } => {
+        Command::LeaveWaitlist { inbox, by } => {
             command
                 .script(leave())
                 .keys(&[key.waiters()], None)
@@ -238,7 +238,7 @@ fn write(call: &Call, step: Step, manner: &Manner, command: &mut Command<'_>) {
                 .arg(&manner.channel)
                 .args([by.as_str(), name]);
         }
-        What::Force { by, from } => {
+        Command::ForceRelease { by, from } => {
             command
                 .script(force())
                 .keys(&[name, key.fence(), key.waiters()], None)
@@ -247,10 +247,10 @@ fn write(call: &Call, step: Step, manner: &Manner, command: &mut Command<'_>) {
                 .arg(by.as_bytes())
                 .args(from.iter());
         }
-        What::Look => {
+        Command::Inspect => {
             command.script(look()).keys(&[name, key.fence()], None);
         }
-        What::Ping => match marking {
+        Command::Ping => match marking {
             Some(_) => {
                 command.script(mark()).keys(&[], marking).marked(marking);
             }
@@ -258,7 +258,7 @@ fn write(call: &Call, step: Step, manner: &Manner, command: &mut Command<'_>) {
                 command.arg("PING");
             }
         },
-        What::Trust => match marking {
+        Command::Trust => match marking {
             Some(marking) => {
                 command
                     .script(trust())
@@ -289,7 +289,7 @@ fn millis(duration: Duration) -> u64 {
 }
 
 /// A script with its keys and arguments.
-impl Command<'_> {
+impl CommandWriter<'_> {
     fn script(&mut self, script: &(String, &str)) -> &mut Self {
         match self.form {
             Form::Hash => self.args(["EVALSHA", &script.0]),

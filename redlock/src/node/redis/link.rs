@@ -22,7 +22,7 @@ use crate::node::FaultKind;
 use crate::{
     env::clock,
     node::{
-        Call, Fault, Info, Strict, What,
+        Command, Fault, Info, Request, Strict,
         lists::{Announcement, Introduction},
     },
 };
@@ -39,7 +39,7 @@ pub(in crate::node) struct Link {
     known: u32,
     pub(in crate::node) info: Info,
     /// Whether the server tells the inbox what is free.
-    pub(in crate::node) hears: bool,
+    pub(in crate::node) is_subscribed: bool,
     /// What it said to the announcement.
     pub(in crate::node) introduction: Result<Introduction, Fault>,
     /// Who may name another server in the place of this one.
@@ -146,30 +146,30 @@ impl Link {
             let introduction = decode::introduction(&wire.next().await?);
             // Subscribing is answered only where it fails, and the last one does not fail: it was asked before. A user may
             // lack the right to listen: then waiters look for themselves.
-            let hears = !matches!(wire.next().await?, Value::ServerError(_));
-            if !hears {
+            let is_subscribed = !matches!(wire.next().await?, Value::ServerError(_));
+            if !is_subscribed {
                 wire.next().await?;
             }
-            Ok((info, introduction, hears))
+            Ok((info, introduction, is_subscribed))
         });
-        let (info, introduction, hears) = greeting.await?;
+        let (info, introduction, is_subscribed) = greeting.await?;
         Ok(Self {
             wire,
             manner: Manner::new(retention, inbox.channel, strict, &info.run_id, epoch),
             known: 0,
             info,
-            hears,
+            is_subscribed,
             introduction,
             #[cfg(feature = "sentinel")]
             watch: None,
         })
     }
 
-    /// The step by which `call` is asked where it has come to `step`. The first time on a connection a script goes with
+    /// The step by which `request` is asked where it has come to `step`. The first time on a connection a script goes with
     /// its source, so that nobody pays a round trip to hear that the server does not know it.
-    pub(in crate::node) fn known_step(&mut self, call: &Call, step: Step) -> Step {
+    pub(in crate::node) fn known_step(&mut self, request: &Request, step: Step) -> Step {
         let (bit, by_source) = match step {
-            Step::First => (encode::kind(&call.what), Step::BySource),
+            Step::First => (encode::kind(&request.command), Step::BySource),
             Step::AskLeft => (31, Step::AskLeftBySource),
             other => return other,
         };
@@ -178,9 +178,9 @@ impl Link {
         if known { step } else { by_source }
     }
 
-    /// Writes the command of `call`, to be sent by the next flush.
-    pub(in crate::node) fn write(&mut self, call: &Call, step: Step) {
-        encode::command(call, step, &self.manner, self.wire.out());
+    /// Writes the command of `request`, to be sent by the next flush.
+    pub(in crate::node) fn write(&mut self, request: &Request, step: Step) {
+        encode::command(request, step, &self.manner, self.wire.out());
     }
 
     /// Writes an announcement, to be sent by the next flush.
@@ -207,18 +207,18 @@ impl Link {
         });
     }
 
-    /// Before `call` is sent a second time: writes what undoes the first, where the second would take the key of the first
+    /// Before `request` is sent a second time: writes what undoes the first, where the second would take the key of the first
     /// for another's. A fenced acquire needs none: its token is stale then. Says whether it wrote anything.
-    pub(in crate::node) fn write_take_back(&mut self, call: &Call) -> bool {
-        let What::Acquire {
+    pub(in crate::node) fn write_take_back(&mut self, request: &Request) -> bool {
+        let Command::Acquire {
             owner, token: None, ..
-        } = call.what
+        } = request.command
         else {
             return false;
         };
-        let take_back = Call {
-            key: Arc::clone(&call.key),
-            what: What::Release {
+        let take_back = Request {
+            key: Arc::clone(&request.key),
+            command: Command::Release {
                 owner,
                 tombstone: None,
             },
@@ -280,8 +280,8 @@ impl Link {
     }
 
     /// What an answer means for the call that it belongs to.
-    pub(in crate::node) fn understand(call: &Call, step: Step, said: &Value) -> Answer {
-        decode::answer(call, step, said)
+    pub(in crate::node) fn understand(request: &Request, step: Step, said: &Value) -> Answer {
+        decode::answer(request, step, said)
     }
 }
 

@@ -167,7 +167,7 @@ impl Surveyor {
         namespace: &str,
         within: Duration,
     ) -> Option<Vec<String>> {
-        let ask = |command: &mut resp::Command<'_>, key: &str| {
+        let ask = |command: &mut resp::CommandWriter<'_>, key: &str| {
             command.args(["GET", key]);
         };
         let replies = self.each_master(slots, namespace, within, ask).await;
@@ -185,7 +185,7 @@ impl Surveyor {
         within: Duration,
     ) -> bool {
         let retention = u64::try_from(retention.as_millis()).unwrap_or(u64::MAX);
-        let ask = |command: &mut resp::Command<'_>, key: &str| {
+        let ask = |command: &mut resp::CommandWriter<'_>, key: &str| {
             command.args(["SET", key, text, "PX"]).number(retention);
         };
         let replies = self.each_master(slots, namespace, within, ask).await;
@@ -199,7 +199,7 @@ impl Surveyor {
         slots: &Slots,
         namespace: &str,
         within: Duration,
-        write: impl Fn(&mut resp::Command<'_>, &str),
+        write: impl Fn(&mut resp::CommandWriter<'_>, &str),
     ) -> Option<Vec<Value>> {
         let mut answers = FuturesUnordered::new();
         let masters = slots.masters().iter().zip(slots.servers());

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     env::clock::Instant,
     key::Key,
-    node::{Call, Info, Owner, Reply, What},
+    node::{Command, Info, Owner, Reply, Request},
     quorum::{
         token::{FencingToken, TokenClock},
         votes::{Question, Tally},
@@ -40,14 +40,14 @@ pub fn read(bytes: &[u8]) {
     let now = Instant::from_micros(1_000_000);
     let clock = TokenClock::new(3, now, Duration::from_secs(5));
     clock.calibrate(0, time, now.after(info.uptime));
-    for call in calls() {
+    for request in calls() {
         for step in [
             Step::First,
             Step::BySource,
             Step::AskLeft,
             Step::AskLeftBySource,
         ] {
-            if let Answer::Vote(reply) = decode::answer(&call, step, &value) {
+            if let Answer::Vote(reply) = decode::answer(&request, step, &value) {
                 count(&reply, &clock, now);
             }
         }
@@ -70,33 +70,33 @@ fn count(reply: &Reply, clock: &TokenClock, now: Instant) {
 }
 
 /// One of each kind.
-fn calls() -> Vec<Call> {
+fn calls() -> Vec<Request> {
     let owner = Owner::of([7; Owner::LEN / 2]);
     let next = owner.after();
     let (ttl, until) = (Duration::from_secs(1), Instant::from_micros(0));
     let mut whats = vec![
-        What::Force {
+        Command::ForceRelease {
             by: owner,
             from: Arc::new([]),
         },
-        What::Look,
-        What::Ping,
-        What::Trust,
+        Command::Inspect,
+        Command::Ping,
+        Command::Trust,
     ];
     for token in [None, Some(7)] {
-        whats.push(What::Acquire {
+        whats.push(Command::Acquire {
             owner,
             ttl,
             token,
             last: token,
             inbox: None,
         });
-        whats.push(What::Extend { owner, ttl, token });
-        whats.push(What::Release {
+        whats.push(Command::Extend { owner, ttl, token });
+        whats.push(Command::Release {
             owner,
             tombstone: token,
         });
-        whats.push(What::Settle {
+        whats.push(Command::CoolDown {
             owner,
             next,
             window: ttl,
@@ -107,9 +107,9 @@ fn calls() -> Vec<Call> {
     let Ok(key) = Key::new("", "key").map(Arc::new) else {
         return Vec::new();
     };
-    let calls = whats.into_iter().map(|what| Call {
+    let calls = whats.into_iter().map(|command| Request {
         key: Arc::clone(&key),
-        what,
+        command,
     });
     calls.collect()
 }

@@ -28,7 +28,7 @@ pub(super) enum Length {
 }
 
 /// A command that is being written: its arguments one by one, and their count in front in the end.
-pub(super) struct Command<'a> {
+pub(super) struct CommandWriter<'a> {
     out: &'a mut Vec<u8>,
     start: usize,
     count: usize,
@@ -50,10 +50,10 @@ pub(super) enum Form {
 const HEADER: usize = 5;
 
 /// Appends one command to `out`, of fewer than a hundred arguments.
-pub(super) fn command(out: &mut Vec<u8>, write: impl FnOnce(&mut Command<'_>)) {
+pub(super) fn command(out: &mut Vec<u8>, write: impl FnOnce(&mut CommandWriter<'_>)) {
     let start = out.len();
     out.extend_from_slice(b"*00\r\n");
-    let mut command = Command {
+    let mut command = CommandWriter {
         out,
         start,
         count: 0,
@@ -63,7 +63,7 @@ pub(super) fn command(out: &mut Vec<u8>, write: impl FnOnce(&mut Command<'_>)) {
     command.end();
 }
 
-impl Command<'_> {
+impl CommandWriter<'_> {
     pub(super) fn arg(&mut self, arg: impl AsRef<[u8]>) -> &mut Self {
         let arg = arg.as_ref();
         self.out.push(b'$');

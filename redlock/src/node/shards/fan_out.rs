@@ -7,13 +7,13 @@ use std::{
 
 use tokio::time::sleep;
 
-use super::super::{Ballot, Call, Fault, FaultKind, Op, Reply};
+use super::super::{Fault, FaultKind, Operation, Reply, ReplySink, Request};
 use super::{Shared, map::Shard, of_server};
 use crate::env::sync::lock;
 
 /// A call to all servers. The cluster answers if one of them does: each takes along its own keys only.
-pub(super) struct Muster {
-    op: Op,
+pub(super) struct FanOut {
+    op: Operation,
     shards: Weak<Shared>,
     heard: Mutex<Heard>,
 }
@@ -33,13 +33,13 @@ struct Heard {
 
 /// One server's part in it.
 struct Present {
-    muster: Arc<Muster>,
+    fan_out: Arc<FanOut>,
     server: Arc<str>,
 }
 
-impl Muster {
-    pub(super) fn send(shards: &Arc<Shared>, op: &Op, servers: Vec<Shard>) {
-        let muster = Arc::new(Self {
+impl FanOut {
+    pub(super) fn send(shards: &Arc<Shared>, op: &Operation, servers: Vec<Shard>) {
+        let fan_out = Arc::new(Self {
             op: op.clone(),
             shards: Arc::downgrade(shards),
             heard: Mutex::new(Heard {
@@ -49,20 +49,20 @@ impl Muster {
         });
         for shard in servers {
             let present = Present {
-                muster: Arc::clone(&muster),
+                fan_out: Arc::clone(&fan_out),
                 server: shard.server,
             };
-            shard.lane.submit(Op {
-                ballot: Arc::new(present),
+            shard.connection.submit(Operation {
+                sink: Arc::new(present),
                 node: op.node,
             });
         }
         // One that hangs is not waited for.
-        let (bound, muster) = (shards.timeout * 3 / 4, Arc::downgrade(&muster));
+        let (bound, fan_out) = (shards.timeout * 3 / 4, Arc::downgrade(&fan_out));
         shards.runtime.spawn(async move {
             sleep(bound).await;
-            if let Some(muster) = muster.upgrade() {
-                muster.close();
+            if let Some(fan_out) = fan_out.upgrade() {
+                fan_out.close();
             }
         });
     }
@@ -78,7 +78,7 @@ impl Muster {
                 heard.misplaced |= fault.kind == FaultKind::SameServer;
                 heard.fault.get_or_insert_with(|| of_server(server, &fault));
             }
-            Reply::Abstains { left } => heard.abstains = heard.abstains.max(Some(left)),
+            Reply::Quarantined { left } => heard.abstains = heard.abstains.max(Some(left)),
             _ => heard.done += 1,
         }
         if heard.pending == 0 {
@@ -105,22 +105,22 @@ impl Muster {
         self.op
             .answer(match (heard.abstains.max(moved), heard.fault) {
                 (None, Some(fault)) if heard.done == 0 || heard.misplaced => Reply::Failed(fault),
-                (Some(left), _) => Reply::Abstains { left },
+                (Some(left), _) => Reply::Quarantined { left },
                 (None, _) => Reply::Yes,
             });
     }
 }
 
-impl Ballot for Present {
-    fn call(&self) -> &Call {
-        self.muster.op.ballot.call()
+impl ReplySink for Present {
+    fn request(&self) -> &Request {
+        self.fan_out.op.sink.request()
     }
 
     fn wanted(&self) -> bool {
-        self.muster.op.ballot.wanted()
+        self.fan_out.op.sink.wanted()
     }
 
     fn vote(&self, _: usize, reply: Reply) {
-        self.muster.hear(&self.server, reply);
+        self.fan_out.hear(&self.server, reply);
     }
 }

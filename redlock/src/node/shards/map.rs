@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::super::{
-    Call, Fault, FaultKind, NodeState, Nodes, Op, Reply, What,
-    connection::Lane,
+    Command, Fault, FaultKind, NodeState, Nodes, Operation, Reply, Request,
+    connection::Connection,
     redis::{Slots, slot_of},
 };
 use super::{Shared, Trip};
@@ -21,7 +21,7 @@ pub(super) struct Map {
     /// Servers without slots to which some are on their way; the latest last.
     pub(super) importers: Vec<Shard>,
     /// What came before the first map, and releases that no server can be sent now.
-    pub(super) early: Vec<Op>,
+    pub(super) early: Vec<Operation>,
     /// Why there is no map, where there should be one.
     pub(super) missing: Option<Fault>,
 }
@@ -32,7 +32,7 @@ pub(super) struct Shard {
     /// Who it is in the cluster.
     pub(super) id: Arc<str>,
     pub(super) state: Arc<NodeState>,
-    pub(super) lane: Arc<Lane>,
+    pub(super) connection: Arc<Connection>,
 }
 
 /// Whom a call concerns.
@@ -55,7 +55,7 @@ impl Map {
     }
 
     /// Keeps a release for the next map.
-    pub(super) fn defer(&mut self, op: &Op, nodes: Option<Arc<Nodes>>) {
+    pub(super) fn defer(&mut self, op: &Operation, nodes: Option<Arc<Nodes>>) {
         if op.must_arrive()
             && let Some(nodes) = nodes
         {
@@ -63,17 +63,17 @@ impl Map {
         }
     }
 
-    pub(super) fn concerns(&self, call: &Call) -> Concerns {
+    pub(super) fn concerns(&self, request: &Request) -> Concerns {
         if self.slots.is_empty() {
             return self
                 .missing
                 .clone()
                 .map_or(Concerns::Unknown, Concerns::Nobody);
         }
-        if matches!(call.what, What::Ping | What::Trust) {
+        if matches!(request.command, Command::Ping | Command::Trust) {
             return Concerns::All(self.shards.clone());
         }
-        let slot = slot_of(call.key.lock());
+        let slot = slot_of(request.key.lock());
         self.shard_of(slot).cloned().map_or_else(
             || {
                 Concerns::Nobody(Fault::untouched(
@@ -127,9 +127,9 @@ impl Shared {
             (std::mem::take(&mut map.early), gone)
         };
         // A successor knows what was replicated to it: releases that its predecessor is owed concern it too.
-        let owed: Vec<Op> = gone
+        let owed: Vec<Operation> = gone
             .iter()
-            .flat_map(|shard| shard.lane.take_deferred())
+            .flat_map(|shard| shard.connection.take_deferred())
             .collect();
         drop(gone);
         for op in owed.into_iter().chain(early) {

@@ -21,10 +21,10 @@ use std::{
 use tokio::{runtime::Handle, sync::Notify};
 
 use super::{
-    Fault, NodeState, Nodes, Op,
-    connection::Lane,
-    connection_tasks::Lanes,
-    first_contact::Contact,
+    Fault, NodeState, Nodes, Operation,
+    connection::Connection,
+    connection_tasks::ConnectionTasks,
+    first_contact::FirstContact,
     moves::MoveGuard,
     redis::{Surveyor, Target, slot_of},
 };
@@ -50,7 +50,7 @@ struct Shared {
     nodes: Weak<Nodes>,
     timeout: Duration,
     inbox: Arc<str>,
-    contact: Arc<Contact>,
+    contact: Arc<FirstContact>,
     runtime: Handle,
     clock: Clock,
     /// For how long votes count after the map was confirmed, and slots have no vote after they moved; `None` where every
@@ -71,7 +71,7 @@ impl Shards {
         index: usize,
         target: &Target,
         inbox: &Arc<str>,
-        contact: &Arc<Contact>,
+        contact: &Arc<FirstContact>,
         runtime: &Handle,
     ) -> Self {
         let confirmed_for = guard_time::confirmed_for(nodes.skew);
@@ -103,22 +103,22 @@ impl Shards {
         Self(shared)
     }
 
-    pub(super) fn submit(&self, op: Op) {
+    pub(super) fn submit(&self, op: Operation) {
         self.0.submit(op, Trip::default());
     }
 
     /// There is more to say than what was submitted.
     pub(super) fn wake(&self) {
         for shard in &lock(&self.0.map).shards {
-            shard.lane.wake();
+            shard.connection.wake();
         }
     }
 
     /// Whether the server that has the key tells the inbox what is free.
-    pub(super) fn hears(&self, key: &Key) -> bool {
+    pub(super) fn is_subscribed(&self, key: &Key) -> bool {
         let map = lock(&self.0.map);
         let shard = map.shard_of(slot_of(key.lock()));
-        shard.is_some_and(|shard| shard.lane.hears())
+        shard.is_some_and(|shard| shard.connection.is_subscribed())
     }
 }
 
@@ -132,7 +132,7 @@ impl Shared {
     /// A way to a server.
     fn shard(&self, nodes: &Arc<Nodes>, state: Arc<NodeState>, id: Arc<str>) -> Option<Shard> {
         let target = self.target.server(state.name())?;
-        let (lane, life) = Lane::start(
+        let (connection, task) = Connection::start(
             nodes,
             self.index,
             &state,
@@ -140,12 +140,12 @@ impl Shared {
             &self.inbox,
             &self.contact,
         );
-        self.runtime.spawn(Lanes::new(vec![life]));
+        self.runtime.spawn(ConnectionTasks::new(vec![task]));
         Some(Shard {
             server: state.name().into(),
             id,
             state,
-            lane: Arc::new(lane),
+            connection: Arc::new(connection),
         })
     }
 }

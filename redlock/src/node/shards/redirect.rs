@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::sleep;
 
-use super::super::{Op, redis::Redirection};
+use super::super::{Operation, redis::Redirection};
 use super::{Shared, map::Shard, route::Routed};
 use crate::env::{clock::Instant, sync::lock};
 
@@ -54,9 +54,9 @@ impl Shared {
 
     /// Sends a call again after a pause, since its keys are on their way: for a node time-out. A release is kept then for
     /// the next look at the map.
-    fn rest(self: &Arc<Self>, op: Op, mut trip: Trip) -> bool {
+    fn rest(self: &Arc<Self>, op: Operation, mut trip: Trip) -> bool {
         let now = self.clock.now();
-        if now >= trip.since.get_or_insert(now).after(self.timeout) || !op.ballot.wanted() {
+        if now >= trip.since.get_or_insert(now).after(self.timeout) || !op.sink.wanted() {
             lock(&self.map).defer(&op, self.nodes.upgrade());
             return false;
         }
@@ -84,7 +84,10 @@ impl Shared {
         let oldest = (map.importers.len() >= MOST_IMPORTERS).then(|| map.importers.remove(0));
         map.importers.push(shard.clone());
         drop(map);
-        for op in oldest.iter().flat_map(|oldest| oldest.lane.take_deferred()) {
+        for op in oldest
+            .iter()
+            .flat_map(|oldest| oldest.connection.take_deferred())
+        {
             self.submit(op, Trip::default());
         }
         Some(shard)

@@ -3,21 +3,21 @@
 use std::sync::{Arc, Weak};
 
 use super::super::{
-    Ballot, Call, Fault, FaultKind, NodeState, Op, Reply, Sight, redis::redirection,
+    Fault, FaultKind, KeyState, NodeState, Operation, Reply, ReplySink, Request, redis::redirection,
 };
 use super::{
     Shared, Trip,
-    fan_out::Muster,
+    fan_out::FanOut,
     map::{Concerns, MOST_EARLY, Shard},
     of_server,
 };
 use crate::env::{clock::Instant, sync::lock};
 
 impl Shared {
-    pub(super) fn submit(self: &Arc<Self>, op: Op, trip: Trip) {
+    pub(super) fn submit(self: &Arc<Self>, op: Operation, trip: Trip) {
         let concerns = {
             let mut map = lock(&self.map);
-            let concerns = map.concerns(op.ballot.call());
+            let concerns = map.concerns(op.sink.request());
             match &concerns {
                 Concerns::Unknown if map.early.len() < MOST_EARLY || op.must_arrive() => {
                     map.early.push(op);
@@ -34,7 +34,7 @@ impl Shared {
                 let id = Arc::clone(&shard.id);
                 self.send(op, shard, id, trip, false);
             }
-            Concerns::All(shards) => Muster::send(self, &op, shards),
+            Concerns::All(shards) => FanOut::send(self, &op, shards),
             Concerns::Nobody(fault) => {
                 self.doubted.notify_one();
                 op.answer(Reply::Failed(fault));
@@ -49,7 +49,7 @@ impl Shared {
     /// Sends `op` to a server, in the place of the server `id` where the slot is on its way.
     pub(super) fn send(
         self: &Arc<Self>,
-        op: Op,
+        op: Operation,
         shard: Shard,
         id: Arc<str>,
         trip: Trip,
@@ -64,8 +64,8 @@ impl Shared {
             trip,
             importing,
         };
-        shard.lane.submit(Op {
-            ballot: Arc::new(routed),
+        shard.connection.submit(Operation {
+            sink: Arc::new(routed),
             node,
         });
     }
@@ -73,7 +73,7 @@ impl Shared {
 
 /// A call on its way to the server that has its key.
 pub(super) struct Routed {
-    pub(super) op: Op,
+    pub(super) op: Operation,
     pub(super) shards: Weak<Shared>,
     pub(super) server: Arc<NodeState>,
     /// Who has the slot: the server, or the one that it is on its way from.
@@ -83,22 +83,22 @@ pub(super) struct Routed {
     pub(super) importing: bool,
 }
 
-impl Ballot for Routed {
-    fn call(&self) -> &Call {
-        self.op.ballot.call()
+impl ReplySink for Routed {
+    fn request(&self) -> &Request {
+        self.op.sink.request()
     }
 
     fn wanted(&self) -> bool {
-        self.op.ballot.wanted()
+        self.op.sink.wanted()
     }
 
     fn sent(&self, node: usize) {
-        self.op.ballot.sent(node);
+        self.op.sink.sent(node);
     }
 
-    fn deferred(&self, now: Instant) -> Option<Arc<dyn Ballot>> {
-        let op = Op {
-            ballot: self.op.ballot.deferred(now)?,
+    fn deferred(&self, now: Instant) -> Option<Arc<dyn ReplySink>> {
+        let op = Operation {
+            sink: self.op.sink.deferred(now)?,
             node: self.op.node,
         };
         Some(Arc::new(Self {
@@ -113,8 +113,8 @@ impl Ballot for Routed {
 
     fn vote(&self, _: usize, reply: Reply) {
         let Reply::Failed(fault) = reply else {
-            self.op.ballot.voter(self.op.node, &self.server);
-            return self.op.answer(self.weigh(reply));
+            self.op.sink.voter(self.op.node, &self.server);
+            return self.op.answer(self.apply_quarantine(reply));
         };
         if let Some(shards) = self.shards.upgrade() {
             let to = redirection(&fault, self.server.name());
@@ -129,32 +129,32 @@ impl Ballot for Routed {
     }
 
     fn voter(&self, node: usize, server: &Arc<NodeState>) {
-        self.op.ballot.voter(node, server);
+        self.op.sink.voter(node, server);
     }
 
     fn asked_again(&self, node: usize) {
-        self.op.ballot.asked_again(node);
+        self.op.sink.asked_again(node);
     }
 
     fn is_importing(&self) -> bool {
         self.importing
     }
 
-    fn saw(&self, node: usize, sight: Sight) {
-        self.op.ballot.saw(node, sight);
+    fn observed(&self, node: usize, sight: KeyState) {
+        self.op.sink.observed(node, sight);
     }
 }
 
 impl Routed {
     /// What a reply is worth: neither a yes nor a "gone" of a server counts that may not know the slot's locks.
-    fn weigh(&self, reply: Reply) -> Reply {
-        if !matches!(reply, Reply::Yes | Reply::Healed | Reply::Gone) {
+    fn apply_quarantine(&self, reply: Reply) -> Reply {
+        if !matches!(reply, Reply::Yes | Reply::Restored | Reply::Gone) {
             return reply;
         }
         let no_vote = self
             .shards
             .upgrade()
-            .and_then(|shards| shards.no_vote(self.op.ballot.call(), &self.id, self.importing));
+            .and_then(|shards| shards.no_vote(self.op.sink.request(), &self.id, self.importing));
         match no_vote {
             Some(fault) => Reply::Failed(of_server(self.server.name(), &fault)),
             None => reply,

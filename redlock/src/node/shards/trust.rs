@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::super::{
-    Call, Fault, FaultKind, What,
+    Command, Fault, FaultKind, Request,
     moves::Look,
     redis::{Slots, Surveyed, Surveyor, slot_of},
 };
@@ -90,15 +90,15 @@ impl Shared {
         nodes.states[self.index].moves.longest(self.clock.now())
     }
 
-    /// Why the yes of the server `id` to `call` is no vote, where it is none. `importing`: given by the server that the slot is
+    /// Why the yes of the server `id` to `request` is no vote, where it is none. `importing`: given by the server that the slot is
     /// on its way to.
-    pub(super) fn no_vote(&self, call: &Call, id: &str, importing: bool) -> Option<Fault> {
+    pub(super) fn no_vote(&self, request: &Request, id: &str, importing: bool) -> Option<Fault> {
         let (_, guard) = self.trust?;
-        if !call.what.needs_trust() {
+        if !request.command.needs_trust() {
             return None;
         }
         let nodes = self.nodes.upgrade()?;
-        let (slot, now) = (slot_of(call.key.lock()), self.clock.now());
+        let (slot, now) = (slot_of(request.key.lock()), self.clock.now());
         if self.confirmed.load(Relaxed) < now.micros() {
             self.doubted.notify_one();
             return Some(Fault::unknown(
@@ -108,7 +108,10 @@ impl Shared {
         }
         let moves = &nodes.states[self.index].moves;
         // A server that a slot leaves grants no new locks, unless the slot stays after all.
-        if !importing && matches!(call.what, What::Acquire { .. }) && moves.is_leaving(slot) {
+        if !importing
+            && matches!(request.command, Command::Acquire { .. })
+            && moves.is_leaving(slot)
+        {
             self.doubted.notify_one();
             return Some(Fault::moved(slot, guard.time));
         }

@@ -33,7 +33,7 @@ async fn f27_what_a_joined_lock_would_drop_is_refused() {
             refused(ask().max_hold(hour).await, "max_hold");
             refused(ask().at_least(hour).await, "at_least");
             let joined = ask().await.unwrap();
-            refused(joined.settle(hour).await, "joined");
+            refused(joined.cool_down(hour).await, "joined");
             ask().run(async |held| held.is_lost()).await
         })
         .await;

@@ -44,7 +44,7 @@ async fn every_operation(one: &Redlock, other: &Redlock, key: &str) {
     held.release().await.unwrap();
     let held = other.try_lock(key).await.unwrap().expect("free");
     assert!(held.token() > token);
-    held.settle(Duration::from_secs(2)).await.unwrap();
+    held.cool_down(Duration::from_secs(2)).await.unwrap();
     assert!(one.is_locked(key).await.unwrap(), "a cool-down");
     one.force_release(key).await.unwrap();
     // A waiter is told.
@@ -96,7 +96,7 @@ async fn f72_moved_without_a_host() {
         .unwrap()
         .expect("free, there");
     held.extend().await.unwrap();
-    held.settle(Duration::from_millis(100)).await.unwrap();
+    held.cool_down(Duration::from_millis(100)).await.unwrap();
     redlock
         .lock_all([&keys[4], OF_SHARD[0]])
         .await

@@ -21,7 +21,7 @@ async fn released_meanwhile(cluster: &Cluster, redlock: &Redlock, window: Option
     set(cluster, "min-replicas-to-write", "1").await;
     let ended = match window {
         None => guard.release().await,
-        Some(window) => guard.settle(window).await,
+        Some(window) => guard.cool_down(window).await,
     };
     assert!(ended.expect_err("NOREPLICAS").is_no_quorum());
     set(cluster, "min-replicas-to-write", "0").await;

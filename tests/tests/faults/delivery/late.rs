@@ -118,7 +118,7 @@ async fn f34_a_cool_down_that_arrives_after_its_window_opens_none() {
     }
     // Silent before the cool-down is sent, so that it waits for the nodes to be heard again.
     redlock.try_lock("k:2").await.expect_err("all are silent");
-    guard.settle(window).await.expect_err("all are silent");
+    guard.cool_down(window).await.expect_err("all are silent");
     sleep(window).await;
     for node in cluster.nodes() {
         node.resume();

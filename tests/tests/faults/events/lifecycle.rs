@@ -46,7 +46,7 @@ async fn f62_a_grant_a_refusal_and_a_release_are_told_with_their_reasons() {
         .unwrap();
     assert!(held >= 20, "{released}");
     let guard = redlock.lock("k").await.unwrap();
-    guard.settle(Duration::from_secs(60)).await.unwrap();
+    guard.cool_down(Duration::from_secs(60)).await.unwrap();
     one(&logs, &["lock released", "cool_down_ms=60000"]);
     redlock.lock("k").await.unwrap_err();
     one(&logs, &["lock refused", "reason=CoolingDown"]);

@@ -29,7 +29,7 @@ async fn f9_of_a_request() {
         names(&request().ttl(bad).await.unwrap_err(), "ttl");
         names(&request().max_hold(bad).await.unwrap_err(), "max_hold");
         let guard = request().await.unwrap();
-        names(&guard.settle(bad).await.unwrap_err(), "cool-down");
+        names(&guard.cool_down(bad).await.unwrap_err(), "cool-down");
     }
     for bad in [TINY, Duration::MAX] {
         let request = redlock.lock("a").at_least(bad);

@@ -69,7 +69,7 @@ async fn f16_equal_generators_give_no_equal_owners() {
             owners.insert(guard.owner().to_owned());
             // What a cool-down leaves behind is no owner of anybody.
             guard
-                .settle(Duration::from_secs(5))
+                .cool_down(Duration::from_secs(5))
                 .await
                 .expect("confirmed");
             let holder = redlock.holder(key).await.expect("a quorum");

@@ -76,9 +76,9 @@ async fn f70_a_long_cool_down_outlives_the_restart_of_one_node() {
         .expect("three nodes")
         .expect("free");
     guard
-        .settle(Duration::from_secs(600))
+        .cool_down(Duration::from_secs(600))
         .await
-        .expect("settled");
+        .expect("cooling down");
     cluster.node(0).restart_empty().await;
     let votes = async |node: usize| redlock.health().await[node].state == NodeState::Up;
     eventually(BOUND, async || votes(0).await).await;

@@ -61,7 +61,11 @@ async fn held(redlock: &Redlock) -> Guard {
 async fn f20_a_settled_key_is_refused_at_once_to_those_who_wait_too() {
     let cluster = Cluster::start(3).await;
     let [one, other] = clients(&cluster).await;
-    held(&one).await.settle(LONG).await.expect("settled");
+    held(&one)
+        .await
+        .cool_down(LONG)
+        .await
+        .expect("cooling down");
     assert_refused(&[&one, &other], LONG).await;
 }
 
@@ -70,7 +74,7 @@ async fn f20_a_key_without_fence_too_and_under_the_strict_guard() {
     let cluster = Cluster::start(3).await;
     let [one, other] = clients(&cluster).await;
     let guard = one.lock(KEY).fencing(false).ttl(LONG).await.expect("free");
-    guard.settle(LONG).await.expect("settled");
+    guard.cool_down(LONG).await.expect("cooling down");
     assert_refused(&[&one, &other], LONG).await;
 
     let strict = Cluster::start(3).await;
@@ -80,7 +84,11 @@ async fn f20_a_key_without_fence_too_and_under_the_strict_guard() {
     let one = builder.clone().connect().await.expect("all up");
     let other = builder.connect().await.expect("all up");
     one.trust_nodes().await.expect("vouched for");
-    held(&one).await.settle(LONG).await.expect("settled");
+    held(&one)
+        .await
+        .cool_down(LONG)
+        .await
+        .expect("cooling down");
     assert_refused(&[&one, &other], LONG).await;
 }
 
@@ -98,7 +106,11 @@ async fn f20_at_nodes_in_memory_too() {
     let nodes = memory::Cluster::new(3);
     let one = Redlock::connect(nodes.nodes()).await.expect("all up");
     let other = Redlock::connect(nodes.nodes()).await.expect("all up");
-    held(&one).await.settle(LONG).await.expect("settled");
+    held(&one)
+        .await
+        .cool_down(LONG)
+        .await
+        .expect("cooling down");
     assert_refused(&[&one, &other], LONG).await;
 }
 
@@ -130,7 +142,7 @@ async fn f20_those_who_waited_already_are_refused_when_the_window_opens() {
         cluster.node(0).ask::<u64>(&list).await >= 2
     })
     .await;
-    guard.settle(LONG).await.expect("settled");
+    guard.cool_down(LONG).await.expect("cooling down");
     let all = timeout(SOON, waiting.join_all()).await;
     for error in all.expect("all are refused") {
         assert_cools(&error, LONG);
@@ -145,7 +157,7 @@ async fn f20_those_who_wait_behind_a_turn_in_memory_are_refused_too() {
     let guard = held(&one).await;
     let waiting = crowd([&one, &other]);
     tokio::time::sleep(Duration::from_millis(100)).await;
-    guard.settle(LONG).await.expect("settled");
+    guard.cool_down(LONG).await.expect("cooling down");
     let all = timeout(SOON, waiting.join_all()).await;
     for error in all.expect("all are refused") {
         assert_cools(&error, LONG);
@@ -161,7 +173,7 @@ async fn f20_who_waits_behind_a_turn_in_its_process_needs_no_round_trip() {
     tokio::time::sleep(Duration::from_millis(100)).await;
     let asked = async || cluster.node(0).calls(&["evalsha", "eval"]).await;
     let before = asked().await;
-    guard.settle(LONG).await.expect("settled");
+    guard.cool_down(LONG).await.expect("cooling down");
     for error in waiting.join_all().await {
         assert_cools(&error, LONG);
     }
@@ -175,7 +187,11 @@ async fn f20_who_waits_behind_a_turn_in_its_process_needs_no_round_trip() {
 async fn f20_a_window_on_a_minority_is_none() {
     let cluster = Cluster::start(3).await;
     let [one, other] = clients(&cluster).await;
-    held(&one).await.settle(LONG).await.expect("settled");
+    held(&one)
+        .await
+        .cool_down(LONG)
+        .await
+        .expect("cooling down");
     for node in &cluster.nodes()[..2] {
         let _: u64 = node.ask(redis::cmd("DEL").arg(KEY)).await;
     }
@@ -192,7 +208,11 @@ async fn f20_with_a_node_down_and_five_nodes_too() {
     let cluster = Cluster::start(5).await;
     let [one, other] = clients(&cluster).await;
     cluster.node(1).kill();
-    held(&one).await.settle(LONG).await.expect("settled");
+    held(&one)
+        .await
+        .cool_down(LONG)
+        .await
+        .expect("cooling down");
     cluster.node(3).pause();
     assert_cools(&waits(&other, true).await, LONG);
     assert_cools(&waits(&one, true).await, LONG);
@@ -204,7 +224,11 @@ async fn f20_after_its_window_the_key_is_free() {
     let cluster = Cluster::start(3).await;
     let [one, other] = clients(&cluster).await;
     let window = Duration::from_millis(300);
-    held(&one).await.settle(window).await.expect("settled");
+    held(&one)
+        .await
+        .cool_down(window)
+        .await
+        .expect("cooling down");
     let error = match other.lock(KEY).no_wait().await {
         Err(error) => error,
         // A machine that stalled for that long.

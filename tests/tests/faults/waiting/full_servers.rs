@@ -80,7 +80,7 @@ async fn assert_works_when_full(cluster: &Cluster, redlock: &Redlock) {
             }
         }
 
-        settled.settle(LONG / 2).await.expect("settled");
+        settled.cool_down(LONG / 2).await.expect("cooling down");
         assert!(left(cluster, "settled").await > LONG / 4);
         assert!(left(cluster, "settled").await <= LONG / 2);
         let refused = redlock.lock("settled").wait(LONG).await;
@@ -192,7 +192,7 @@ async fn f5_nodes_in_memory_too() {
     nodes.nodes().iter().for_each(|node| node.fill(true));
     held.extend().await.expect("extended");
     held.release().await.expect("released");
-    settled.settle(LONG).await.expect("settled");
+    settled.cool_down(LONG).await.expect("cooling down");
     let error = other.lock("held").no_wait().await.expect_err("full");
     assert!(error.is_no_quorum(), "{error}");
     assert!(error.to_string().contains("OOM"), "{error}");

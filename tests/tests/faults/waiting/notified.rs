@@ -84,7 +84,7 @@ async fn f20_a_crowd_keeps_no_cool_down_from_who_waits() {
     let guard = holder.lock(KEY).ttl(LONG).await.expect("free");
     let waiting = waiter(&cluster, &other).await;
     crashed(&cluster, 500).await;
-    guard.settle(LONG).await.expect("settled");
+    guard.cool_down(LONG).await.expect("cooling down");
     let refused = timeout(SOON, waiting).await.expect("told at once");
     let error = refused.expect("no panic").expect_err("in its window");
     assert!(error.is_cooling_down(), "{error}");

@@ -92,7 +92,7 @@ async fn f39_a_cool_down_is_seen_and_ended() {
     let guard = redlock.lock(KEY).await.expect("free");
     let held = redlock.holder(KEY).await.expect("up").expect("held");
     assert!(!held.is_cool_down());
-    guard.settle(LONG).await.expect("settled");
+    guard.cool_down(LONG).await.expect("cooling down");
     let window = redlock.holder(KEY).await.expect("up").expect("busy");
     assert!(window.is_cool_down());
     redlock.force_release(KEY).await.expect("taken");
