@@ -37,6 +37,7 @@ pub use crate::{
     error::{Error, ErrorKind, FaultKind, NodeError, Result},
     lock::{
         guard::{Guard, Held, Lost},
+        options::LockOptions,
         reentrancy::{Scope, current},
         request::{Acquire, LockRequest},
         several::{Guards, LockAllRequest},

@@ -1,6 +1,7 @@
 //! What a user asks for and gets: requests, guards, several keys at once, re-entrancy.
 
 pub(crate) mod guard;
+pub(crate) mod options;
 pub(crate) mod reentrancy;
 pub(crate) mod request;
 pub(crate) mod several;

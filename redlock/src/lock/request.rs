@@ -11,13 +11,12 @@ use std::{
 
 use crate::{
     acquire::{acquire_loop::AcquireLoop, service::Service, waiter_limit::WaiterLimit},
-    config::{self, LEAST, check_ttl},
-    core::{Core, in_runtime},
+    core::in_runtime,
     error::{Error, Result},
     events::lock as events,
-    lease::{HoldTerms, Terms},
     lock::{
         guard::{Guard, Held},
+        options::LockOptions,
         reentrancy,
     },
 };
@@ -54,16 +53,7 @@ use crate::{
 pub struct LockRequest {
     service: Arc<Service>,
     name: String,
-    ttl: Option<Duration>,
-    wait: Option<Duration>,
-    fencing: Option<bool>,
-    keep_alive: bool,
-    max_hold: Option<Duration>,
-    at_least: Duration,
-    window: Option<Duration>,
-    reentrant: bool,
-    fail_fast: bool,
-    max_waiters: Option<WaiterLimit>,
+    options: LockOptions,
 }
 
 impl LockRequest {
@@ -71,17 +61,14 @@ impl LockRequest {
         Self {
             service: Arc::clone(service),
             name,
-            ttl: None,
-            wait: None,
-            fencing: None,
-            keep_alive: true,
-            max_hold: None,
-            at_least: Duration::ZERO,
-            window: None,
-            reentrant: false,
-            fail_fast: false,
-            max_waiters: None,
+            options: LockOptions::default(),
         }
+    }
+
+    /// Replaces all options by `options`.
+    pub fn options(mut self, options: LockOptions) -> Self {
+        self.options = options;
+        self
     }
 
     /// The time until others go on after a crash of this process; until then the lock is renewed, see
@@ -90,14 +77,14 @@ impl LockRequest {
     /// It has to bridge the longest time for which the runtime does not get to renew, and a round trip: two thirds of it
     /// do. Use 1 s or more on a runtime that never blocks, and three times the longest stall on one that may.
     pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.ttl = Some(ttl);
+        self.options.ttl = Some(ttl);
         self
     }
 
     /// How long to wait at most while others hold the lock, or no quorum answers. Default: that of the client, 10 s. Zero:
     /// [`no_wait`](Self::no_wait). `Duration::MAX` waits without an end.
     pub fn wait(mut self, wait: Duration) -> Self {
-        self.wait = Some(wait);
+        self.options.wait = Some(wait);
         self
     }
 
@@ -109,7 +96,7 @@ impl LockRequest {
 
     /// Whether the lock comes with a fencing token, against the client's setting.
     pub fn fencing(mut self, on: bool) -> Self {
-        self.fencing = Some(on);
+        self.options.fencing = Some(on);
         self
     }
 
@@ -119,7 +106,7 @@ impl LockRequest {
     /// [`max_hold`](Self::max_hold). Off, the lock is lost when its ttl is over, unless [`extend`](Guard::extend) is called
     /// in time.
     pub fn keep_alive(mut self, on: bool) -> Self {
-        self.keep_alive = on;
+        self.options.keep_alive = on;
         self
     }
 
@@ -129,7 +116,7 @@ impl LockRequest {
     /// A body of [`run`](Self::run) is dropped before the key is free. One that does not come to an await keeps the key for
     /// the rest of the ttl at most, and a warning names it.
     pub fn max_hold(mut self, most: Duration) -> Self {
-        self.max_hold = Some(most);
+        self.options.max_hold = Some(most);
         self
     }
 
@@ -140,14 +127,7 @@ impl LockRequest {
     /// [`is_cooling_down`](Error::is_cooling_down), however long it would wait. To wait for the end of the window, sleep for
     /// [`retry_after`](Error::retry_after) and ask again.
     pub fn at_least(mut self, least: Duration) -> Self {
-        self.at_least = least;
-        self
-    }
-
-    /// The cool-down that the holder will leave, checked before the lock is asked for: not after the work is done.
-    #[doc(hidden)]
-    pub fn __window(mut self, window: Option<Duration>) -> Self {
-        self.window = window;
+        self.options.at_least = Some(least);
         self
     }
 
@@ -156,21 +136,21 @@ impl LockRequest {
     /// A joined lock ends with the guard that was first, on that one's terms: [`max_hold`](Self::max_hold) and
     /// [`at_least`](Self::at_least) beside it are an error, whether there is a lock to join or not.
     pub fn reentrant(mut self, on: bool) -> Self {
-        self.reentrant = on;
+        self.options.reentrant = on;
         self
     }
 
     /// Whether a missing quorum is an error after one attempt. Off by default: the request tries again until its wait is
     /// over, since nodes may come back. A lock that another holds is waited for in either case.
     pub fn fail_fast(mut self, on: bool) -> Self {
-        self.fail_fast = on;
+        self.options.fail_fast = on;
         self
     }
 
     /// Answers [`is_too_many_waiters`](Error::is_too_many_waiters), rather than to wait, where as many requests wait already
     /// as `limit` allows.
     pub fn max_waiters(mut self, limit: &WaiterLimit) -> Self {
-        self.max_waiters = Some(limit.clone());
+        self.options.max_waiters = Some(limit.clone());
         self
     }
 
@@ -236,9 +216,10 @@ impl LockRequest {
         core.open(Some(&self.name))?;
         in_runtime()?;
         let key = core.key(&self.name)?;
-        let (terms, hold_terms) = (self.terms(core)?, self.hold_terms()?);
+        let options = &self.options;
+        let (terms, hold_terms) = (options.lease(core)?, options.hold()?);
         if let Some(hold) = reentrancy::held(core, &key) {
-            return if self.reentrant {
+            return if options.reentrant {
                 Ok(Guard::joined(hold))
             } else {
                 Err(Error::already_held(&self.name))
@@ -250,64 +231,12 @@ impl LockRequest {
             key: &key,
             terms,
             hold_terms,
-            wait: self.wait.unwrap_or(core.defaults.wait),
-            fail_fast: self.fail_fast,
-            max_waiters: self.max_waiters.as_ref(),
+            wait: options.wait(core),
+            fail_fast: options.fail_fast,
+            max_waiters: options.max_waiters.as_ref(),
             since: core.now(),
         };
         acquire_loop.run().await.map(Guard::new)
-    }
-
-    fn terms(&self, core: &Core) -> Result<Terms> {
-        let ttl = self.ttl.unwrap_or(core.defaults.ttl);
-        check_ttl(ttl, core.nodes.max_ttl)?;
-        Ok(Terms {
-            ttl,
-            fencing: self.fencing.unwrap_or(core.defaults.fencing),
-            keep_alive: self.keep_alive,
-        })
-    }
-
-    /// What a joined lock cannot keep: it is another guard's, and ends with that one.
-    fn joins(&self) -> Result<()> {
-        let ends = [
-            ("max_hold", self.max_hold.is_some()),
-            ("at_least", !self.at_least.is_zero()),
-            ("dedupe_for", self.window.is_some()),
-        ];
-        match ends.iter().find(|(_, given)| *given) {
-            None => Ok(()),
-            Some((option, _)) => Err(Error::invalid_config(format!(
-                "`reentrant` and `{option}` contradict each other: a lock that is joined belongs to the caller, and does \
-                 not end in here. Give `{option}` to the caller's request, or leave `reentrant` out"
-            ))),
-        }
-    }
-
-    fn hold_terms(&self) -> Result<HoldTerms> {
-        if self.max_hold.is_some_and(|hold| hold.is_zero()) {
-            return Err(Error::invalid_ttl(
-                "a max_hold of 0 holds nothing: give the longest time that the body may take"
-                    .to_owned(),
-            ));
-        }
-        if let Some(most) = self.max_hold {
-            config::check("a max_hold", most, LEAST, "leave it out for no limit")?;
-        }
-        if !self.at_least.is_zero() {
-            let remedy = "remember for longer in a database what was done";
-            config::check("an at_least", self.at_least, LEAST, remedy)?;
-        }
-        if let Some(window) = self.window {
-            config::check_window(window)?;
-        }
-        if self.reentrant {
-            self.joins()?;
-        }
-        Ok(HoldTerms {
-            max_hold: self.max_hold,
-            at_least: self.at_least,
-        })
     }
 }
 

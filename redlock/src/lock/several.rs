@@ -5,7 +5,7 @@ use std::{future::IntoFuture, pin::Pin, sync::Arc, time::Duration};
 use crate::{
     acquire::service::Service,
     error::{Error, Result},
-    lock::{guard::Guard, request::LockRequest},
+    lock::{guard::Guard, options::LockOptions, request::LockRequest},
 };
 
 /// A request for several locks. Made by [`Redlock::lock_all`](crate::Redlock::lock_all).
@@ -14,9 +14,7 @@ use crate::{
 pub struct LockAllRequest {
     service: Arc<Service>,
     keys: Vec<String>,
-    ttl: Option<Duration>,
-    wait: Option<Duration>,
-    max_hold: Option<Duration>,
+    options: LockOptions,
 }
 
 impl LockAllRequest {
@@ -27,27 +25,25 @@ impl LockAllRequest {
         Self {
             service: Arc::clone(service),
             keys,
-            ttl: None,
-            wait: None,
-            max_hold: None,
+            options: LockOptions::default(),
         }
     }
 
     /// The ttl of each lock, as [`LockRequest::ttl`](crate::LockRequest::ttl).
     pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.ttl = Some(ttl);
+        self.options.ttl = Some(ttl);
         self
     }
 
     /// How long to wait at most, for all together.
     pub fn wait(mut self, wait: Duration) -> Self {
-        self.wait = Some(wait);
+        self.options.wait = Some(wait);
         self
     }
 
     /// Lets go of each lock this long after it was granted, as [`LockRequest::max_hold`](crate::LockRequest::max_hold).
     pub fn max_hold(mut self, most: Duration) -> Self {
-        self.max_hold = Some(most);
+        self.options.max_hold = Some(most);
         self
     }
 
@@ -58,7 +54,7 @@ impl LockAllRequest {
                 "lock_all was given no keys: give one or more",
             ));
         }
-        let wait = self.wait.unwrap_or(self.service.core.defaults.wait);
+        let wait = self.options.wait(&self.service.core);
         let clock = &self.service.core.nodes.clock;
         let begun = clock.now();
         loop {
@@ -84,13 +80,11 @@ impl LockAllRequest {
         };
         for key in &self.keys {
             // The first ones are kept alive while the rest is waited for.
-            let mut request = LockRequest::new(&self.service, key.clone()).wait(left());
-            if let Some(ttl) = self.ttl {
-                request = request.ttl(ttl);
-            }
-            if let Some(most) = self.max_hold {
-                request = request.max_hold(most);
-            }
+            let options = LockOptions {
+                wait: Some(left()),
+                ..self.options.clone()
+            };
+            let request = LockRequest::new(&self.service, key.clone()).options(options);
             // An error drops the guards so far, which releases them.
             guards.guards.push(request.await?);
         }

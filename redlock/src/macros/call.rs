@@ -13,7 +13,8 @@ use super::handle::Handle;
 use super::hold::{Hold, OnLost};
 use super::key::Key;
 use crate::{
-    Error, Held, LockRequest, Redlock, Result, events::attribute as events, get_default, key,
+    Error, Held, LockOptions, LockRequest, Redlock, Result, events::attribute as events,
+    get_default, key,
 };
 
 /// For how long a firing is remembered, unless `at_least` says otherwise: the clocks of the replicas,
@@ -30,14 +31,8 @@ const FIRING_TTL: Duration = Duration::from_secs(10);
 pub struct Call<E = ()> {
     function: &'static str,
     key: Result<String>,
-    ttl: Duration,
     lock: Option<Redlock>,
-    wait: Option<Duration>,
-    at_least: Option<Duration>,
-    max_hold: Option<Duration>,
-    window: Option<Duration>,
-    keep_alive: bool,
-    reentrant: bool,
+    options: LockOptions,
     fires: bool,
     needed: bool,
     fail_open: bool,
@@ -51,14 +46,11 @@ impl Call {
         Self {
             function,
             key: key.finish(),
-            ttl,
             lock: None,
-            wait: None,
-            at_least: None,
-            max_hold: None,
-            window: None,
-            keep_alive: true,
-            reentrant: false,
+            options: LockOptions {
+                ttl: Some(ttl),
+                ..LockOptions::default()
+            },
             fires: false,
             needed: true,
             fail_open: false,
@@ -72,14 +64,11 @@ impl Call {
         Call {
             function: self.function,
             key: self.key,
-            ttl: self.ttl,
             lock: self.lock,
-            wait: self.wait,
-            at_least: self.at_least,
-            max_hold: self.max_hold,
-            window: Some(window),
-            keep_alive: self.keep_alive,
-            reentrant: self.reentrant,
+            options: LockOptions {
+                dedupe_for: Some(window),
+                ..self.options
+            },
             fires: self.fires,
             needed: self.needed,
             fail_open: self.fail_open,
@@ -108,7 +97,7 @@ impl<E> Call<E> {
             }
         }
         self.fires = true;
-        self.at_least = self.at_least.or(Some(FIRING));
+        self.options.at_least = self.options.at_least.or(Some(FIRING));
         self.no_wait();
     }
 
@@ -119,22 +108,22 @@ impl<E> Call<E> {
 
     /// Waits for a held lock that long at most.
     pub fn wait(&mut self, at_most: Duration) {
-        self.wait = Some(at_most);
+        self.options.wait = Some(at_most);
     }
 
     /// The key stays busy for that long, even if the body is faster.
     pub fn at_least(&mut self, length: Duration) {
-        self.at_least = Some(length);
+        self.options.at_least = Some(length);
     }
 
     /// The lock is released, and lost, after that long.
     pub fn max_hold(&mut self, length: Duration) {
-        self.max_hold = Some(length);
+        self.options.max_hold = Some(length);
     }
 
     /// The lock ends with its ttl.
     pub fn no_renewal(&mut self) {
-        self.keep_alive = false;
+        self.options.keep_alive = false;
     }
 
     /// A body whose lock is lost runs on, and may look at its guard.
@@ -144,7 +133,7 @@ impl<E> Call<E> {
 
     /// Joins the lock of the caller, where it holds the same key in this task.
     pub fn reentrant(&mut self) {
-        self.reentrant = true;
+        self.options.reentrant = true;
     }
 
     /// Where this is false, the body runs without a lock. For [`run_open`](Self::run_open).
@@ -216,7 +205,7 @@ impl<E> Call<E> {
             Ok(Hold::new(
                 function,
                 guard,
-                self.at_least,
+                self.options.at_least,
                 self.on_lost,
                 self.ending,
             ))
@@ -233,29 +222,14 @@ impl<E> Call<E> {
             Some(lock) => lock.clone(),
             None => get_default()?,
         };
-        // Never longer than the client allows: that would be no firing at all.
-        let ttl = if self.fires {
-            self.ttl.max(FIRING_TTL.min(lock.max_ttl()))
-        } else {
-            self.ttl
-        };
-        let mut request = lock
-            .lock(self.key.clone()?)
-            .ttl(ttl)
-            .keep_alive(self.keep_alive)
-            .__window(self.window)
-            .reentrant(self.reentrant)
-            .fail_fast(self.fail_open);
-        if let Some(wait) = self.wait {
-            request = request.wait(wait);
+        let mut options = self.options.clone();
+        options.fail_fast = self.fail_open;
+        if self.fires {
+            // Never longer than the client allows: that would be no firing at all.
+            let least = FIRING_TTL.min(lock.max_ttl());
+            options.ttl = options.ttl.map(|ttl| ttl.max(least));
         }
-        if let Some(at_least) = self.at_least {
-            request = request.at_least(at_least);
-        }
-        if let Some(max_hold) = self.max_hold {
-            request = request.max_hold(max_hold);
-        }
-        Ok(request)
+        Ok(lock.lock(self.key.clone()?).options(options))
     }
 }
 

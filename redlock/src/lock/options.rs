@@ -1,0 +1,137 @@
+//! The options of a lock, as one value from the request, the layer and the attribute down to the acquire loop.
+
+use std::time::Duration;
+
+use crate::{
+    acquire::waiter_limit::WaiterLimit,
+    config::{self, LEAST, check_ttl},
+    core::Core,
+    error::{Error, Result},
+    lease::{HoldTerms, Terms},
+};
+
+/// The options of a lock request, to be kept and used for many requests.
+///
+/// Each option has the name and the meaning of the method of [`LockRequest`](crate::LockRequest) that sets it, of the
+/// layer's method and of the attribute's argument. `None` stands for the default of the client.
+///
+/// # Examples
+/// ```
+/// # use redlock::{LockOptions, Redlock, memory::Cluster};
+/// # use std::time::Duration;
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), redlock::Error> {
+/// # let redlock = Redlock::connect(Cluster::new(3).nodes()).await?;
+/// let mut options = LockOptions::default();
+/// options.ttl = Some(Duration::from_secs(5));
+/// options.wait = Some(Duration::ZERO);
+/// let guard = redlock.lock("invoice:42").options(options.clone()).await?;
+/// assert!(redlock.lock("invoice:42").options(options).await.unwrap_err().is_busy());
+/// # drop(guard); Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct LockOptions {
+    /// See [`LockRequest::ttl`](crate::LockRequest::ttl).
+    pub ttl: Option<Duration>,
+    /// See [`LockRequest::wait`](crate::LockRequest::wait). Zero is [`no_wait`](crate::LockRequest::no_wait).
+    pub wait: Option<Duration>,
+    /// See [`LockRequest::fencing`](crate::LockRequest::fencing).
+    pub fencing: Option<bool>,
+    /// See [`LockRequest::keep_alive`](crate::LockRequest::keep_alive).
+    pub keep_alive: bool,
+    /// See [`LockRequest::max_hold`](crate::LockRequest::max_hold).
+    pub max_hold: Option<Duration>,
+    /// See [`LockRequest::at_least`](crate::LockRequest::at_least).
+    pub at_least: Option<Duration>,
+    /// The cool-down that the holder will leave with [`Guard::cool_down`](crate::Guard::cool_down). Only checked here: a
+    /// window that can never work is refused before the lock is acquired, not after the work is done.
+    pub dedupe_for: Option<Duration>,
+    /// See [`LockRequest::reentrant`](crate::LockRequest::reentrant).
+    pub reentrant: bool,
+    /// See [`LockRequest::fail_fast`](crate::LockRequest::fail_fast).
+    pub fail_fast: bool,
+    /// See [`LockRequest::max_waiters`](crate::LockRequest::max_waiters).
+    pub max_waiters: Option<WaiterLimit>,
+}
+
+impl Default for LockOptions {
+    fn default() -> Self {
+        Self {
+            ttl: None,
+            wait: None,
+            fencing: None,
+            keep_alive: true,
+            max_hold: None,
+            at_least: None,
+            dedupe_for: None,
+            reentrant: false,
+            fail_fast: false,
+            max_waiters: None,
+        }
+    }
+}
+
+impl LockOptions {
+    /// What the lease has to be like. An error for a ttl that can never work.
+    pub(crate) fn lease(&self, core: &Core) -> Result<Terms> {
+        let ttl = self.ttl.unwrap_or(core.defaults.ttl);
+        check_ttl(ttl, core.nodes.max_ttl)?;
+        Ok(Terms {
+            ttl,
+            fencing: self.fencing.unwrap_or(core.defaults.fencing),
+            keep_alive: self.keep_alive,
+        })
+    }
+
+    /// What the hold has to be like. An error for a duration that can never work, and for options that contradict each
+    /// other.
+    pub(crate) fn hold(&self) -> Result<HoldTerms> {
+        if self.max_hold.is_some_and(|most| most.is_zero()) {
+            return Err(Error::invalid_ttl(
+                "a max_hold of 0 holds nothing: give the longest time that the body may take"
+                    .to_owned(),
+            ));
+        }
+        if let Some(most) = self.max_hold {
+            config::check("a max_hold", most, LEAST, "leave it out for no limit")?;
+        }
+        let at_least = self.at_least.unwrap_or_default();
+        if !at_least.is_zero() {
+            let remedy = "remember for longer in a database what was done";
+            config::check("an at_least", at_least, LEAST, remedy)?;
+        }
+        if let Some(window) = self.dedupe_for {
+            config::check_window(window)?;
+        }
+        if self.reentrant {
+            self.can_be_joined()?;
+        }
+        Ok(HoldTerms {
+            max_hold: self.max_hold,
+            at_least,
+        })
+    }
+
+    pub(crate) fn wait(&self, core: &Core) -> Duration {
+        self.wait.unwrap_or(core.defaults.wait)
+    }
+
+    /// A lock that is joined ends with the guard that was first, so nothing about its end can be asked for.
+    fn can_be_joined(&self) -> Result<()> {
+        let at_the_end = [
+            ("max_hold", self.max_hold.is_some()),
+            (
+                "at_least",
+                self.at_least.is_some_and(|least| !least.is_zero()),
+            ),
+            ("dedupe_for", self.dedupe_for.is_some()),
+        ];
+        match at_the_end.iter().find(|(_, given)| *given) {
+            None => Ok(()),
+            Some((option, _)) => Err(Error::invalid_config(format!(
+                "`reentrant` and `{option}` contradict each other: a lock that is joined belongs to the caller, and does \
+                 not end in here. Give `{option}` to the caller's request, or leave `reentrant` out"
+            ))),
+        }
+    }
+}
