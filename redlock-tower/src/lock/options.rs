@@ -67,25 +67,15 @@ impl LockOptions {
     /// Asks for the lock, kept alive until it is released. Where the request may run without it, an outage is not waited
     /// for.
     pub(crate) fn acquire(&self, key: String) -> Acquire {
-        let mut request = self
-            .redlock
-            .lock(key)
-            .__window(self.dedupe_for)
-            .reentrant(self.reentrant)
-            .fail_fast(self.fail_open)
-            .max_waiters(&self.max_waiters);
-        if self.fencing {
-            request = request.fencing(true);
-        }
-        if let Some(ttl) = self.ttl {
-            request = request.ttl(ttl);
-        }
-        if let Some(wait) = self.wait {
-            request = request.wait(wait);
-        }
-        if let Some(most) = self.max_hold {
-            request = request.max_hold(most);
-        }
-        request.into_future()
+        let mut options = redlock::LockOptions::default();
+        options.ttl = self.ttl;
+        options.wait = self.wait;
+        options.fencing = self.fencing.then_some(true);
+        options.max_hold = self.max_hold;
+        options.dedupe_for = self.dedupe_for;
+        options.reentrant = self.reentrant;
+        options.fail_fast = self.fail_open;
+        options.max_waiters = Some(self.max_waiters.clone());
+        self.redlock.lock(key).options(options).into_future()
     }
 }
