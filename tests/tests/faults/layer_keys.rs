@@ -17,9 +17,10 @@ use redlock_tower::{
     key::{self, BoxKeyExtractor, KeyExtractor},
     replay::{MemoryStore, ReplayStore as _},
 };
-use tests::{eventually, within};
+use tests::{Logs, eventually, within};
 use tokio::sync::Semaphore;
 use tower::{Layer as _, ServiceExt as _, service_fn};
+use tracing::level_filters::LevelFilter;
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -298,4 +299,34 @@ async fn f53_one_large_answer_does_not_empty_the_memory_store() {
         matches!(kept, redlock_tower::replay::Begun::Recorded(_)),
         "{kept:?}"
     );
+}
+
+/// The client is told that the log says more, and it does: which option, its limit and the remedy, without the key.
+#[tokio::test]
+async fn f53_the_log_says_what_is_misconfigured() {
+    let logs = Logs::capture(LevelFilter::WARN);
+    let app = Router::new()
+        .route("/orders", post(async || StatusCode::CREATED))
+        .layer(
+            RedlockLayer::new(locks().await, key::header("x-user-id"))
+                .ttl(Duration::from_secs(600)),
+        );
+    let request = Request::post("/orders").header("x-user-id", "secret-ann");
+    let answer = app.oneshot(request.body(Body::empty()).unwrap());
+    let answer = within(SOON, answer).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    let body = axum::body::to_bytes(answer.into_body(), 10_000)
+        .await
+        .unwrap();
+    let body = String::from_utf8(body.to_vec()).unwrap();
+    assert!(
+        body.contains("log says more") && !body.contains("600"),
+        "{body}"
+    );
+    let logged = logs.lines_with("misconfigured");
+    assert_eq!(logged.len(), 1, "{}", logs.text());
+    for part in ["600s", "max_ttl", "60s"] {
+        assert!(logged[0].contains(part), "{part}: {logged:?}");
+    }
+    assert!(!logs.text().contains("secret-ann"), "{}", logs.text());
 }

@@ -8,11 +8,15 @@ use http::{HeaderMap, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use redlock_tower::{RedlockLayer, replay::MemoryStore};
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::SeqCst},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
 };
 use tests::within;
+use tokio::time::Instant;
 use tower::ServiceExt as _;
 
 /// The first answer and the second one.
@@ -121,10 +125,15 @@ async fn f45_a_101_is_never_kept() {
     }
 }
 
-/// A stream goes out as it comes, its request is not run again, and the answer says so.
-#[tokio::test]
+/// A stream goes out as it comes, its request is not run again, and the answer says so. Events are not even read ahead;
+/// the time is that of a paused clock.
+#[tokio::test(start_paused = true)]
 async fn f45_a_stream_is_not_kept_and_not_held_up() {
-    for kind in ["text/event-stream", "application/x-ndjson"] {
+    const READ_AHEAD: Duration = Duration::from_secs(1);
+    for (kind, waits) in [
+        ("text/event-stream", Duration::ZERO),
+        ("application/x-ndjson", READ_AHEAD),
+    ] {
         let endless = move || async move {
             let first = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"data: 1\n\n"))]);
             let body = Body::from_stream(first.chain(stream::pending()));
@@ -133,10 +142,16 @@ async fn f45_a_stream_is_not_kept_and_not_held_up() {
         let layer = RedlockLayer::new(locks().await, by_user()).replay(MemoryStore::new(), DAY);
         let app = Router::new().route("/", post(endless)).layer(layer);
         let answer = app.clone().oneshot(submit("/", "1", ""));
+        let asked = Instant::now();
         let answer = within(SOON, answer).await.unwrap();
         let mut body = answer.into_body();
         let frame = within(SOON, body.frame()).await.unwrap().unwrap();
         assert_eq!(frame.into_data().unwrap(), "data: 1\n\n");
+        let took = asked.elapsed();
+        assert!(
+            (waits..waits + READ_AHEAD / 2).contains(&took),
+            "{kind}: {took:?}"
+        );
         drop(body);
         let again = read(app.clone().oneshot(submit("/", "1", "")).await.unwrap()).await;
         assert!(!replayed(&again));

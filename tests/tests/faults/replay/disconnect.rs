@@ -158,6 +158,9 @@ async fn f41_the_window_of_a_grpc_call_opens_although_its_client_is_gone() {
             told.is_some_and(|told| told == then)
         })
         .await;
+        // A window keeps the second call out; without one it has run.
+        let ran_again = till.begun.load(SeqCst) > 1;
+        assert_eq!(ran_again, status == "14", "status {status}");
     }
 }
 

@@ -121,25 +121,52 @@ async fn f42_without_a_quorum_nothing_is_recorded_under_another_layers_lock() {
     assert_eq!(runs.load(SeqCst), 1);
 }
 
+/// A store that counts the answers that it has kept.
+#[derive(Clone, Default)]
+struct Counting(MemoryStore, Runs);
+
+impl ReplayStore for Counting {
+    async fn begin(
+        &self,
+        key: &str,
+        token: FencingToken,
+        ttl: Duration,
+    ) -> Result<Begun, StoreError> {
+        self.0.begin(key, token, ttl).await
+    }
+
+    async fn finish(
+        &self,
+        key: &str,
+        token: FencingToken,
+        record: Vec<u8>,
+        ttl: Duration,
+    ) -> Result<bool, StoreError> {
+        let kept = self.0.finish(key, token, record, ttl).await;
+        self.1.fetch_add(1, SeqCst);
+        kept
+    }
+}
+
 /// A handler that runs without the lock outlives its client as well.
 #[tokio::test]
 async fn f41_a_client_that_gives_up_during_an_outage_is_charged_once() {
     let (cluster, redlock) = locks().await;
     let layer = RedlockLayer::new(redlock, by_user()).fail_open();
     let (runs, door) = (Runs::default(), Arc::new(Semaphore::new(0)));
-    let app = charging(&runs, &door).layer(layer.replay(MemoryStore::new(), DAY));
+    let store = Counting::default();
+    let app = charging(&runs, &door).layer(layer.replay(store.clone(), DAY));
     stop_a_majority(&cluster);
     let first = tokio::spawn(app.clone().oneshot(submit("/pay", "1", "")));
     eventually(SOON, async || runs.load(SeqCst) == 1).await;
     first.abort();
     assert!(first.await.unwrap_err().is_cancelled());
     door.add_permits(1_000);
-    // as soon as the first run is over
-    eventually(SOON, async || {
-        let before = runs.load(SeqCst);
-        replayed(&pay(&app, "1").await) && runs.load(SeqCst) == before
-    })
-    .await;
+    // The client is gone, and the first run ends and is recorded.
+    eventually(SOON, async || store.1.load(SeqCst) == 1).await;
+    let again = pay(&app, "1").await;
+    assert_eq!((again.text(), replayed(&again)), ("charge 1".into(), true));
+    assert_eq!(runs.load(SeqCst), 1);
 }
 
 /// A store that fails when it is to keep an answer, so many times.

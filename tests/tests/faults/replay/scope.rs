@@ -1,6 +1,6 @@
 //! To whom a recorded answer is given again.
 //!
-//! That a key which names no caller is refused is the compiler's word: `tests/ui/fail/replay_scope.rs`.
+//! A key that names no caller does not compile: `tests/ui/fail/f42_replay_scope.rs`.
 
 use super::{DAY, locks, read, replayed, submit};
 use axum::{Extension, Router, extract::Request, middleware, routing::post};
