@@ -2,7 +2,7 @@
 
 use super::{BoxError, HoldUntil, ResponseBody, held_body::BodyEnd, inside::sealed::Shared};
 use crate::{
-    lock::{Close, Ending, Lease, Panic, Ran, Run},
+    lock::{Begin, Close, Ending, Lease, Panic, Ran, Run},
     reject::{Asker, is_grpc, status_failed},
 };
 use bytes::Bytes;
@@ -55,7 +55,7 @@ impl<F: Future> State<F> {
     }
 }
 
-impl<F: Future> Locked<F> {
+impl<F: Begin> Locked<F> {
     pub(super) fn new(run: Run<F>, policy: Arc<Shared>, asker: Asker) -> Self {
         Self {
             state: State::Run { run },
@@ -67,7 +67,7 @@ impl<F: Future> Locked<F> {
 
 impl<F, B, E> Future for Locked<F>
 where
-    F: Future<Output = Result<Response<B>, E>>,
+    F: Begin<Output = Result<Response<B>, E>>,
     B: Body<Data = Bytes, Error: Into<BoxError>>,
 {
     type Output = Result<Response<ResponseBody<B>>, E>;

@@ -17,7 +17,7 @@ pub(crate) use self::{
     lease::{Lease, Slot},
     options::LockOptions,
     run::{Panic, Ran, Run},
-    when_ready::{WhenReady, not_ready},
+    when_ready::{Begin, WhenReady, not_ready},
 };
 pub use self::{
     layer::LockLayer,

@@ -17,7 +17,8 @@ pub enum OnLost {
     /// It is cancelled: the handler's future is dropped at its next await point, the answer is 503.
     #[default]
     Cancel,
-    /// It runs on; the handler watches [`HeldLock::lost`](crate::HeldLock::lost) itself.
+    /// It runs on; the handler watches [`HeldLock::lost`](crate::HeldLock::lost) itself. One that has not begun when the
+    /// lock is lost, since a service further in was not ready, does not begin; the answer is 503.
     Signal,
 }
 

@@ -1,6 +1,6 @@
 //! A future under the lock: it ends with its own output, or when the lock is lost.
 
-use super::{Lease, OnLost};
+use super::{Begin, Lease, OnLost};
 use pin_project::pin_project;
 use redlock::{Lost, Scope};
 use std::{
@@ -10,13 +10,23 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-/// Runs `F` while the lock is held. The body is dropped before the lock is released, however this ends.
+/// Runs `F` while the lock is held. The body is dropped before the lock is released, however this ends, and it does not
+/// begin after the lock was lost, whatever is to happen to a body that runs.
 #[pin_project]
 pub(crate) struct Run<F> {
     #[pin]
-    body: Option<Scope<F>>,
+    body: Body<F>,
+    on_lost: OnLost,
     lost: Option<Lost>,
     lease: Option<Lease>,
+}
+
+#[pin_project(project = BodyProj)]
+enum Body<F> {
+    /// Until it can begin. `None` while it is moved.
+    Waiting(Option<F>),
+    Begun(#[pin] Scope<F>),
+    Dropped,
 }
 
 /// How it ended.
@@ -32,44 +42,56 @@ pub(crate) enum Ran<T> {
 /// What a body panicked with. It goes on when the lock has ended.
 pub(crate) type Panic = Box<dyn Any + Send>;
 
-impl<F: Future> Run<F> {
+impl<F: Begin> Run<F> {
     pub(crate) fn new(body: F, lease: Lease, on_lost: OnLost) -> Self {
-        let lost = match on_lost {
-            OnLost::Cancel => Some(lease.held().lost()),
-            OnLost::Signal => None,
-        };
         Self {
-            body: Some(lease.held().scope(body)),
-            lost,
+            body: Body::Waiting(Some(body)),
+            on_lost,
+            lost: Some(lease.held().lost()),
             lease: Some(lease),
         }
     }
 }
 
-impl<F: Future> Future for Run<F> {
+impl<F: Begin> Future for Run<F> {
     type Output = Ran<F::Output>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        // before the body: what a body does after the loss is never a success
+        // Before the body: what a body does after the loss is never a success.
         if let Some(lost) = this.lost
             && Pin::new(lost).poll(cx).is_ready()
         {
             *this.lost = None;
             // a job that took the guard along decides for itself
             if this.lease.as_ref().is_some_and(|lease| !lease.is_taken()) {
-                this.body.set(None);
+                this.body.set(Body::Dropped);
                 return Poll::Ready(Ran::Lost(this.lease.take()));
             }
         }
-        let Some(body) = this.body.as_mut().as_pin_mut() else {
-            return Poll::Pending; // polled after the end
-        };
-        let output = match catch_unwind(AssertUnwindSafe(|| body.poll(cx))) {
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            if let BodyProj::Waiting(waiting) = this.body.as_mut().project()
+                && let Some(body) = waiting
+            {
+                ready!(body.poll_begin(cx));
+                if let (Some(body), Some(lease)) = (waiting.take(), &*this.lease) {
+                    let body = lease.held().scope(body);
+                    this.body.set(Body::Begun(body));
+                }
+                if *this.on_lost == OnLost::Signal {
+                    *this.lost = None;
+                }
+            }
+            match this.body.as_mut().project() {
+                BodyProj::Begun(body) => body.poll(cx),
+                BodyProj::Waiting(_) | BodyProj::Dropped => Poll::Pending, // polled after the end
+            }
+        }));
+        let output = match polled {
             Ok(poll) => Ok(ready!(poll)),
             Err(panic) => Err(panic),
         };
-        this.body.set(None);
+        this.body.set(Body::Dropped);
         Poll::Ready(match (output, this.lease.take()) {
             (Ok(output), Some(lease)) => Ran::Finished(output, lease),
             (Err(panic), Some(lease)) => Ran::Panicked(panic, lease),

@@ -90,7 +90,7 @@ where
     let keeper = Keeper {
         key: run.record,
         fingerprint,
-        lock: run.lock,
+        lock: run.lock.clone(),
         options: run.options,
     };
 
@@ -119,6 +119,10 @@ where
         }
     };
 
+    // The request's body or the store may have taken longer than the lock lasted.
+    if run.lock.as_ref().is_some_and(HeldLock::is_lost) {
+        return reject(Reason::Lost);
+    }
     let request = Request::from_parts(parts, body);
     let Some(keeper) = keeper else {
         return Ok(service.call(request).await?.map(ReplayBody::plain));

@@ -5,7 +5,7 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 use axum::{Router, body::Body, routing::post};
 use http::{Request, Response, StatusCode};
 use redlock::{Redlock, memory::Cluster};
-use redlock_tower::{LockLayer, OnDisconnect, RedlockLayer, key};
+use redlock_tower::{LockError, LockLayer, OnDisconnect, OnLost, RedlockLayer, key};
 use tests::{eventually, within};
 use tokio::sync::Semaphore;
 use tower::{
@@ -129,39 +129,78 @@ async fn f46_the_same_around_a_service_that_is_not_http() {
     }
 }
 
+/// A lock with a maximum hold time is lost while ann's request waits for the only place further in, which bob has. Her
+/// handler never begins, also where one that runs would be signalled only (F14).
 #[tokio::test]
-async fn f46_a_lock_that_is_lost_in_the_wait_for_readiness_cancels_the_request() {
-    let doors = Doors::closed();
-    let handler = {
-        let doors = Arc::clone(&doors);
-        move |_: Request<Body>| {
+async fn f46_f14_a_lock_that_is_lost_in_the_wait_for_readiness_cancels_the_request() {
+    for on_lost in [OnLost::Cancel, OnLost::Signal] {
+        let doors = Doors::closed();
+        let handler = {
             let doors = Arc::clone(&doors);
-            async move {
-                doors.pass().await;
-                Ok::<_, Infallible>(Response::new(Body::empty()))
+            move |_: Request<Body>| {
+                let doors = Arc::clone(&doors);
+                async move {
+                    doors.pass().await;
+                    Ok::<_, Infallible>(Response::new(Body::empty()))
+                }
             }
-        }
-    };
-    let app = ServiceBuilder::new()
-        .layer(
-            RedlockLayer::new(locks().await, key::header("x-user-id"))
-                .max_hold(Duration::from_millis(200)),
-        )
-        .layer(GlobalConcurrencyLimitLayer::new(1))
-        .service(service_fn(handler));
-    let mut anns = app.clone();
-    let ann = anns.ready().await.unwrap().call(order("ann"));
-    // Bob's request has no key and takes the only place before ann has her lock.
-    let bob = Request::post("/orders").body(Body::empty()).unwrap();
-    let bob = tokio::spawn(app.clone().oneshot(bob));
-    doors.entered(1).await;
-    let answer = within(SOON, ann).await.unwrap();
-    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
-    doors.open.add_permits(1);
-    within(SOON, bob).await.unwrap().unwrap();
-    assert_eq!(
-        doors.inside.available_permits(),
-        1,
-        "ann's request never ran"
-    );
+        };
+        let app = ServiceBuilder::new()
+            .layer(
+                RedlockLayer::new(locks().await, key::header("x-user-id"))
+                    .max_hold(Duration::from_millis(200))
+                    .on_lost(on_lost),
+            )
+            .layer(GlobalConcurrencyLimitLayer::new(1))
+            .service(service_fn(handler));
+        let mut anns = app.clone();
+        let ann = anns.ready().await.unwrap().call(order("ann"));
+        // Bob's request has no key and takes the only place before ann has her lock.
+        let bob = Request::post("/orders").body(Body::empty()).unwrap();
+        let bob = tokio::spawn(app.clone().oneshot(bob));
+        doors.entered(1).await;
+        let answer = within(SOON, ann).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+        doors.open.add_permits(1);
+        within(SOON, bob).await.unwrap().unwrap();
+        assert_eq!(
+            doors.inside.available_permits(),
+            1,
+            "ann's request never ran, {on_lost:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn f14_a_request_that_is_not_http_does_not_begin_after_the_loss() {
+    for on_lost in [OnLost::Cancel, OnLost::Signal] {
+        let doors = Doors::closed();
+        let by_user = |user: &String| Some(user.clone()).filter(|user| user != "bob");
+        let consumer = ServiceBuilder::new()
+            .layer(
+                LockLayer::new(locks().await, by_user)
+                    .max_hold(Duration::from_millis(200))
+                    .on_lost(on_lost),
+            )
+            .layer(GlobalConcurrencyLimitLayer::new(1))
+            .service(service_fn({
+                let doors = Arc::clone(&doors);
+                move |_: String| {
+                    let doors = Arc::clone(&doors);
+                    async move {
+                        doors.pass().await;
+                        Ok::<_, Infallible>(())
+                    }
+                }
+            }));
+        let mut anns = consumer.clone();
+        let ann = anns.ready().await.unwrap().call("ann".to_owned());
+        let bob = tokio::spawn(consumer.clone().oneshot("bob".to_owned()));
+        doors.entered(1).await;
+        let outcome = within(SOON, ann).await;
+        assert!(matches!(outcome, Err(LockError::Lost)), "{outcome:?}");
+        doors.open.add_permits(1);
+        within(SOON, bob).await.unwrap().unwrap();
+        assert_eq!(doors.inside.available_permits(), 1, "{on_lost:?}");
+    }
 }

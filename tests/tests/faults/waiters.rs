@@ -42,7 +42,11 @@ async fn order(app: &Router, user: &str) -> StatusCode {
 
 #[tokio::test]
 async fn f51_uncontended_requests_do_not_count_among_those_who_wait() {
-    let (_cluster, redlock) = locks().await;
+    let (cluster, redlock) = locks().await;
+    // So that all of them ask at the same time.
+    for node in 0..3 {
+        cluster.node(node).delay(Duration::from_millis(50));
+    }
     let (app, door) = shop();
     let app = app.layer(RedlockLayer::new(redlock, key::header("x-user-id")).max_waiters(1, 1));
     door.add_permits(100);
@@ -113,22 +117,20 @@ async fn f26_without_a_quorum_a_layer_that_fails_open_decides_after_one_attempt(
 async fn f26_a_held_lock_is_waited_for_all_the_same() {
     let (_cluster, redlock) = locks().await;
     let (app, door) = shop();
-    let app = app.layer(
-        RedlockLayer::new(redlock, key::header("x-user-id"))
-            .wait(SOON)
-            .fail_open(),
-    );
-    let first = tokio::spawn({
+    let layer = RedlockLayer::new(redlock, key::header("x-user-id"))
+        .wait(SOON)
+        .fail_open();
+    let app = app.layer(layer.clone());
+    let orders = [(); 2].map(|()| {
         let app = app.clone();
-        async move { order(&app, "ann").await }
+        tokio::spawn(async move { order(&app, "ann").await })
     });
-    let second = tokio::spawn(async move { order(&app, "ann").await });
-    door.add_permits(1);
-    eventually(SOON, async || first.is_finished() || second.is_finished()).await;
-    assert!(!(first.is_finished() && second.is_finished()));
-    door.add_permits(1);
-    assert_eq!(within(SOON, first).await.unwrap(), StatusCode::CREATED);
-    assert_eq!(within(SOON, second).await.unwrap(), StatusCode::CREATED);
+    // One is in the handler, and the other one waits for its lock.
+    eventually(SOON, async || format!("{layer:?}").contains("waiting: 1")).await;
+    door.add_permits(2);
+    for order in orders {
+        assert_eq!(within(SOON, order).await.unwrap(), StatusCode::CREATED);
+    }
 }
 
 #[tokio::test]

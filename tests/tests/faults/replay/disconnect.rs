@@ -11,7 +11,9 @@ use futures_util::stream;
 use http::{HeaderMap, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
-use redlock_tower::{KeyExtractor as _, OnDisconnect, RedlockLayer, key, replay::MemoryStore};
+use redlock_tower::{
+    KeyExtractor as _, OnDisconnect, OnLost, RedlockLayer, key, replay::MemoryStore,
+};
 use std::{
     convert::Infallible,
     net::SocketAddr,
@@ -116,6 +118,28 @@ async fn f41_a_time_out_outside_of_the_layer_runs_nothing_twice() {
     assert!(super::replayed(&answer));
     let counts = (till.begun.load(SeqCst), till.charged.load(SeqCst));
     assert_eq!(counts, (1, 1));
+}
+
+/// A body that comes slowly is read under the lock. When the lock is lost meanwhile, the handler never begins, also where one
+/// that runs would be signalled only (F14).
+#[tokio::test]
+async fn f14_a_request_whose_lock_was_lost_before_its_body_came_does_not_begin() {
+    for on_lost in [OnLost::Cancel, OnLost::Signal] {
+        let layer = RedlockLayer::new(locks().await, by_user())
+            .max_hold(Duration::from_millis(200))
+            .on_lost(on_lost)
+            .replay(MemoryStore::new(), DAY);
+        let (till, door) = (Arc::<Till>::default(), Arc::new(Semaphore::new(10)));
+        let app = charging(&till, &door).layer(layer);
+        let slow = stream::once(async {
+            tokio::time::sleep(Duration::from_millis(600)).await;
+            Ok::<_, Infallible>(Bytes::from_static(b"5 EUR"))
+        });
+        let request = super::submit("/pay", "1", Body::from_stream(slow));
+        let answer = tests::within(SOON, tower::ServiceExt::oneshot(app, request)).await;
+        assert_eq!(answer.unwrap().status(), 503, "{on_lost:?}");
+        assert_eq!(till.begun.load(SeqCst), 0, "{on_lost:?}");
+    }
 }
 
 /// A handler that writes nothing before its last await may be cancelled, where the program says so.
