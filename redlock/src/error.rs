@@ -2,8 +2,8 @@
 
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
-use crate::node::Fault;
-pub use crate::node::FaultKind;
+use crate::fault::Fault;
+pub use crate::fault::FaultKind;
 
 /// The result of the operations of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -6,7 +6,7 @@ use std::{
     hash::{Hash, Hasher},
 };
 
-use crate::{error::Error, node::is_reserved};
+use crate::error::Error;
 
 /// The longest key, in bytes, its namespace included. A layer or an attribute hashes what is longer.
 pub const MAX_LEN: usize = 1024;
@@ -15,6 +15,25 @@ pub const MAX_LEN: usize = 1024;
 /// are nobody's locks; what stands before them names the lock, and tells `a` from `{a}`.
 pub(crate) const FENCE: &str = "{}:fence";
 const WAITERS: &str = "{}:waiters";
+
+/// Keys under the namespace that belong to the nodes themselves. None of them can be a lock.
+pub(crate) mod reserved {
+    /// The marker of the strict restart guard.
+    pub(crate) const MARKER: &str = "{redlock}:marker";
+    /// Stands while a node has no vote under the strict restart guard.
+    pub(crate) const QUARANTINE: &str = "{redlock}:quarantine";
+    /// The record of the node lists that clients have announced.
+    pub(crate) const NODES: &str = "{redlock}:nodes";
+    /// The prefix of the records in which the masters of a cluster keep who serves which slots.
+    pub(crate) const SLOTS: &str = "{redlock:slots:";
+
+    pub(super) fn contains(key: &str) -> bool {
+        let ends = [MARKER, QUARANTINE, NODES]
+            .iter()
+            .any(|end| key.ends_with(end));
+        ends || key.contains(SLOTS)
+    }
+}
 
 /// The Redis keys of one lock, all on one hash slot.
 ///
@@ -49,7 +68,7 @@ impl Key {
         };
         let mut names = String::with_capacity(2 * (len + 2) + FENCE.len() + WAITERS.len());
         names.extend([namespace, name]);
-        if is_reserved(&names) {
+        if reserved::contains(&names) {
             return Err(Error::invalid_key(
                 name,
                 "this key belongs to the restart guard: choose another name",

@@ -6,17 +6,20 @@
 pub mod __private;
 mod acquire;
 mod client;
+mod command;
 mod config;
 mod core;
 mod env;
 mod error;
 mod events;
+mod fault;
 pub mod key;
 mod lease;
 mod lock;
 mod mutant;
 mod node;
 mod quorum;
+mod resp;
 mod round;
 
 #[cfg(feature = "__mutants")]

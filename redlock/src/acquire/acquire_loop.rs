@@ -13,9 +13,10 @@ use crate::{
     env::clock::Instant,
     error::{Error, NodeError, Result},
     events::lock as events,
+    fault::FaultKind,
     key::Key,
     lease::{HandOverLimit, Hold, HoldTerms, Lease, Terms},
-    node::{ConnectionSet, FaultKind, NodeState, Notification},
+    node::{ConnectionSet, NodeState, Notification},
     quorum::{
         backoff::{self, Ear, Refusal},
         token::FencingToken,

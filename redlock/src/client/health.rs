@@ -3,12 +3,14 @@
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
 use crate::{
+    command::{Ping, Reply},
     core::Core,
     env::clock::Instant,
     error::{Error, Result},
     events::node as events,
+    fault::FaultKind,
     key::Key,
-    node::{Command, FaultKind, NodeState as Node, Part, Reply},
+    node::{NodeState as Node, Part},
     round::fan_out::{self, Answer, Answers},
 };
 
@@ -194,5 +196,5 @@ async fn ping(core: &Arc<Core>, within: Duration) -> Result<Answers> {
     let (connections, nodes) = (core.connections()?, &core.nodes);
     // The question has no key; any will do.
     let key = Arc::new(Key::new("", "ping")?);
-    Ok(fan_out::ask(nodes, &connections, key, Command::Ping, within, |_| false).await)
+    Ok(fan_out::ask(nodes, &connections, key, Ping.into(), within, |_| false).await)
 }

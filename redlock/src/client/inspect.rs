@@ -4,10 +4,10 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use crate::{
     acquire::service::Service,
+    command::{Command, ForceRelease, Inspect, Owner, Trust},
     core::Core,
     error::{Error, Result},
     events,
-    node::{Command, Owner},
     quorum::token::FencingToken,
     round::fan_out::{self, Answer, Answers},
 };
@@ -36,7 +36,7 @@ impl Holder {
 pub(crate) async fn holder(core: &Arc<Core>, name: &str) -> Result<Option<Holder>> {
     let (nodes, quorum) = (core.nodes.len(), core.nodes.quorum());
     // Enough is known when one owner has a majority, or when none can have one.
-    let answers = answered(core, name, Command::Inspect, |answers| {
+    let answers = answered(core, name, Inspect, |answers| {
         let most = leases(answers.iter().copied())
             .values()
             .map(Vec::len)
@@ -78,9 +78,9 @@ pub(crate) async fn force(service: &Service, name: &str) -> Result<()> {
     // A holder in this process need not find out by itself. One that comes later is not meant.
     let holder = service.queue.holder(&core.key(name)?);
     // Only those who are seen to hold it now: what is delivered twice, or late, takes it from nobody who comes after.
-    let seen = answered(core, name, Command::Inspect, |_| false).await?;
+    let seen = answered(core, name, Inspect, |_| false).await?;
     let from = leases(seen.done()).into_keys().collect();
-    answered(core, name, Command::ForceRelease { by, from }, |_| false).await?;
+    answered(core, name, ForceRelease { by, from }, |_| false).await?;
     if let Some(lease) = holder {
         lease.taken_away();
     }
@@ -93,7 +93,7 @@ pub(crate) async fn trust(core: &Arc<Core>) -> Result<()> {
         return Ok(());
     }
     // The call is about the node, not about a key; any will do.
-    let answers = answered(core, "nodes", Command::Trust, |_| false).await?;
+    let answers = answered(core, "nodes", Trust, |_| false).await?;
     for (node, answer) in core.nodes.states.iter().zip(&answers.0) {
         // Its yes is none yet, which is what this changes.
         if answer.is_ok() {
@@ -108,12 +108,20 @@ pub(crate) async fn trust(core: &Arc<Core>) -> Result<()> {
 async fn answered(
     core: &Arc<Core>,
     name: &str,
-    command: Command,
+    command: impl Into<Command>,
     enough: impl Fn(&[&Answer]) -> bool,
 ) -> Result<Answers> {
     core.open(Some(name))?;
     let (key, connections, nodes) = (core.key(name)?, core.connections()?, &core.nodes);
-    let answers = fan_out::ask(nodes, &connections, key, command, nodes.timeout, enough).await;
+    let answers = fan_out::ask(
+        nodes,
+        &connections,
+        key,
+        command.into(),
+        nodes.timeout,
+        enough,
+    )
+    .await;
     if answers.done().count() >= nodes.quorum() {
         return Ok(answers);
     }

@@ -20,13 +20,14 @@ pub(crate) use body::Body;
 pub(crate) use hold::{Hold, Over, Unclaimed};
 
 use crate::{
+    command::Owner,
     core::Core,
     env::{clock::Instant, sync::lock},
     error::{Error, Result},
     events::lock as events,
     key::Key,
     mutant::{self, Mutant},
-    node::{ConnectionSet, Owner},
+    node::ConnectionSet,
     quorum::{
         token::FencingToken,
         validity,

@@ -2,8 +2,9 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use super::{Command, Fault, FaultKind, Operation};
+use super::Operation;
 use crate::env::clock::Instant;
+use crate::fault::{Fault, FaultKind};
 
 /// The most operations that may wait for a node; one more is refused. Releases and extensions are not counted: what ends
 /// or renews a lock is never refused, and there can be no more of it than locks that were granted.
@@ -28,19 +29,8 @@ pub(super) struct Backlog {
     closed: Option<Instant>,
 }
 
-impl std::fmt::Debug for Operation {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Op")
-            .field("node", &self.node)
-            .field("call", self.sink.request())
-            .finish()
-    }
-}
-
-/// Whether `op` is refused when too much waits.
 fn is_new_work(op: &Operation) -> bool {
-    let command = &op.sink.request().command;
-    !command.must_arrive() && !matches!(command, Command::Extend { .. })
+    op.sink.request().command.is_new_work()
 }
 
 impl Backlog {
@@ -82,7 +72,7 @@ impl Backlog {
     fn is_full(&self, op: &Operation) -> Option<Fault> {
         let text = if self.new_work >= MOST {
             format!("{MOST} operations wait for this node already")
-        } else if matches!(op.sink.request().command, Command::Acquire { .. })
+        } else if op.sink.request().command.begins_a_hold()
             && (self.deferred.len() >= MOST_DEFERRED || self.own() >= MOST_OWN)
         {
             format!("{} releases wait for this node already", self.own())

@@ -19,15 +19,18 @@ use futures_util::task::AtomicWaker;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use super::{
-    Command, Fault, FaultKind, NodeState, Nodes, Operation, Reply, Request, Strict,
+    NodeState, Nodes, Operation, Strict,
     backlog::Backlog,
     first_contact::FirstContact,
     in_flight::{InFlight, InFlightCommand, Own, runtime_ended},
-    lists::{ANNOUNCED, Announcement, Introduction, Lists, is_passing},
+    lists::{ANNOUNCED, Announced, Lists, is_passing},
     notifications,
-    redis::{Answer, Inbox, Incoming, Link, Step, Target, Value},
+    redis::{Incoming, Link, Subscription, Target},
     state::Forgot,
 };
+use crate::command::{self, Answer, NodeRecord, Reply, Request, Step};
+use crate::fault::{Fault, FaultKind};
+use crate::resp::Value;
 use crate::{
     env::{clock::Clock, sync::lock},
     events::node as events,
@@ -217,13 +220,13 @@ impl Shared {
     }
 
     /// What is to be announced to the node now.
-    fn announcement(&self) -> Announcement {
+    fn announcement(&self) -> Announced {
         self.lists
             .announcement(self.index, self.clock.now(), rand::random())
     }
 
     /// The node answered an announcement.
-    fn introduced(&self, said: &Announcement, answer: Result<Introduction, Fault>) {
+    fn introduced(&self, said: &Announced, answer: Result<NodeRecord, Fault>) {
         let (now, version) = (self.clock.now(), self.lists.version());
         let forgot = match answer {
             Ok(introduction) => {
@@ -412,15 +415,15 @@ async fn run(ending: Ending) {
 
 /// A new connection to a node that may vote.
 async fn connect(shared: &Shared) -> Result<Link, Fault> {
-    let inbox = Inbox {
+    let inbox = Subscription {
         channel: &shared.channel,
         name: &shared.inbox,
     };
     let (retention, strict) = (shared.retention, shared.strict.as_ref());
     let said = shared.announcement();
-    let announced = (&*shared.lists.record, &said);
+    let announced = (&*shared.lists.record, &said.announcement);
     let link = Link::open(&shared.target, retention, strict, inbox, announced).await?;
-    shared.introduced(&said, link.introduction.clone());
+    shared.introduced(&said, link.record.clone());
     if let Some(nodes) = shared.nodes.upgrade() {
         nodes.record_handshake(shared.index, &shared.state, &link.info);
     }
@@ -535,10 +538,8 @@ struct Serving<'a> {
 
 /// How long the answer to `request` is waited for without doubt: half of the time that it has.
 fn doubt(request: &Request, limit: Duration, round_trip: Duration) -> Duration {
-    let patience = match request.command {
-        Command::Acquire { ttl, .. } | Command::Extend { ttl, .. } => limit.min(ttl / 4),
-        _ => limit,
-    };
+    let ttl = request.command.ttl();
+    let patience = ttl.map_or(limit, |ttl| limit.min(ttl / 4));
     let least = LEAST_DOUBT.max(round_trip * 2);
     (patience / 2).max(least).min(limit)
 }
@@ -767,8 +768,8 @@ impl<'a> Serving<'a> {
         self.is_due = false;
         self.doubt = self.doubt.min(self.shared.timeout / 2);
         self.link
-            .write_introduction(&self.shared.lists.record, &said);
-        self.sent.push_own(Own::Introduction(Box::new(said)));
+            .write_announcement(&self.shared.lists.record, &said.announcement);
+        self.sent.push_own(Own::Announcement(Box::new(said)));
     }
 
     /// Writes what waits, as far as there is room on the way.
@@ -788,7 +789,7 @@ impl<'a> Serving<'a> {
         for asked in self.again.drain() {
             let request = asked.op.sink.request();
             self.doubt = self.doubt.min(doubt(request, limit, round_trip));
-            if asked.again && asked.step == Step::First && self.link.write_take_back(request) {
+            if asked.again && asked.step == Step::FIRST && self.link.write_undo(request) {
                 self.sent.push_own(Own::Word);
             }
             write(&mut self.link, &mut self.sent, asked);
@@ -860,7 +861,7 @@ impl<'a> Serving<'a> {
         }
         let key = &op.sink.request().key;
         let asked = self.again.asked().chain(self.sent.asked());
-        let mut by_source = asked.filter(|asked| asked.step.is_by_source()).peekable();
+        let mut by_source = asked.filter(|asked| asked.step.has_source()).peekable();
         self.unknown = by_source.peek().is_some();
         by_source.any(|before| {
             let request = before.op.sink.request();
@@ -884,8 +885,8 @@ impl<'a> Serving<'a> {
         let InFlightCommand { op, step, again } = match asked {
             Ok(asked) => asked,
             Err(Own::Word) => return Ok(()),
-            Err(Own::Introduction(asked)) => {
-                let said = Link::introduced(said);
+            Err(Own::Announcement(asked)) => {
+                let said = NodeRecord::decode(said);
                 if said.as_ref().is_err_and(is_passing) {
                     self.announce_at = Instant::now() + jittered(ASKED_AGAIN);
                 }
@@ -893,15 +894,15 @@ impl<'a> Serving<'a> {
                 return Ok(());
             }
         };
-        let answer = Link::understand(op.sink.request(), step, said);
-        if answer.tells_a_holder() && self.is_overtaken(&op) {
+        let answer = command::decode(op.sink.request(), step, said);
+        if answer.shows_a_holder() && self.is_overtaken(&op) {
             let step = first_step(&op);
             self.again.push(InFlightCommand { op, step, again });
             return Ok(());
         }
         let reply = match answer {
             Answer::Next(step) => {
-                self.unknown |= step.is_by_source();
+                self.unknown |= step.has_source();
                 self.again.push(InFlightCommand { op, step, again });
                 return Ok(());
             }
@@ -944,8 +945,8 @@ impl<'a> Serving<'a> {
 
 fn first_step(op: &Operation) -> Step {
     match op.sink.is_importing() {
-        true => Step::Importing,
-        false => Step::First,
+        true => Step::IMPORTING,
+        false => Step::FIRST,
     }
 }
 

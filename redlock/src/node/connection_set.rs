@@ -16,13 +16,15 @@ use tokio::{
 #[cfg(feature = "cluster")]
 use super::shards::Shards;
 use super::{
-    Endpoint, Fault, FaultKind, Lists, NodeState, Notifications, Operation, Outbox, Reply, Strict,
+    Endpoint, Lists, NodeState, Notifications, Operation, Outbox, Strict,
     connection::Connection,
     connection_tasks::ConnectionTasks,
     first_contact::FirstContact,
     memory,
     state::{self, Forgot},
 };
+use crate::command::Reply;
+use crate::fault::{Fault, FaultKind};
 use crate::{
     env::{
         background::Background,

@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 
-use super::{Fault, FaultKind, Operation, Reply, lists::Announcement, redis::Step};
+use super::{Operation, lists::Announced};
+use crate::command::{Reply, Step};
+use crate::fault::{Fault, FaultKind};
 
 /// An operation that waits for its answer.
 pub(super) struct InFlightCommand {
@@ -16,7 +18,7 @@ pub(super) struct InFlightCommand {
 pub(super) enum Own {
     /// Any answer will do.
     Word,
-    Introduction(Box<Announcement>),
+    Announcement(Box<Announced>),
 }
 
 /// Dropped: who waits is told that the runtime has ended.

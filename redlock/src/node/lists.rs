@@ -2,7 +2,7 @@
 //!
 //! Two clients with different lists could each win a majority that shares no node with the other's. So every node keeps a
 //! record of the lists that clients have announced lately, by the identities of the nodes, and refuses one that could part
-//! from another (`command/introduce.lua`).
+//! from another (`announce.lua`).
 //!
 //! A node's votes count while two things hold:
 //! - It has accepted this client's list within [`COUNTED`]. It keeps the list for longer, by the guard time: until the last
@@ -27,7 +27,10 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{Command, Fault, FaultKind, NodeState, Reply};
+use super::NodeState;
+use crate::command::{Announcement, Command, NodeRecord, OtherList, Reply};
+use crate::fault::{Fault, FaultKind};
+use crate::key::reserved;
 use crate::{
     env::{clock::Instant, sync::lock},
     events::node as events,
@@ -38,13 +41,6 @@ use crate::{
 pub(crate) const COUNTED: Duration = Duration::from_secs(15);
 /// How often it is announced anew.
 pub(crate) const ANNOUNCED: Duration = Duration::from_secs(5);
-/// What the record is called, under the namespace.
-const RECORD: &str = "{redlock}:nodes";
-
-/// Whether `key` is the record.
-pub(super) fn is_record(key: &str) -> bool {
-    key.ends_with(RECORD)
-}
 
 /// The list of one client.
 pub(crate) struct Lists {
@@ -85,45 +81,14 @@ struct Entry {
     copied: bool,
 }
 
-/// What is said to a node.
+/// What was announced to a node, and when.
 #[derive(Clone, Debug)]
-pub(super) struct Announcement {
-    /// The id by which the node is known, or nothing.
-    pub(super) known: String,
-    /// A fresh id, should the node need one.
-    pub(super) fresh: String,
-    /// The id in the record is another node's.
-    pub(super) renames: bool,
-    pub(super) size: usize,
-    /// The identities of the others that count.
-    pub(super) others: Vec<String>,
-    pub(super) counts_this: bool,
-    pub(super) names: String,
-    /// Zero: only held out.
-    pub(super) lifetime: Duration,
+pub(super) struct Announced {
+    pub(super) announcement: Announcement,
+    /// The nodes of the list that the announcement counts.
     included: NodeSet,
-    asked: Instant,
+    at: Instant,
     pub(super) version: u64,
-}
-
-/// What the node said to that.
-#[derive(Clone, Debug)]
-pub(super) struct Introduction {
-    pub(super) id: String,
-    /// Changes when the node loses its data; empty where it cannot keep the record.
-    pub(super) life: String,
-    /// How long ago its data were emptied, as far as a client saw it.
-    pub(super) emptied: Option<Duration>,
-    pub(super) refused: Option<Other>,
-}
-
-/// A list that ours could part from.
-#[derive(Clone, Debug)]
-pub(super) struct Other {
-    pub(super) ids: Vec<String>,
-    pub(super) names: String,
-    /// For how long it stands if nobody renews it.
-    pub(super) left: Duration,
 }
 
 impl Lists {
@@ -136,7 +101,7 @@ impl Lists {
             .iter()
             .map(|state| state.name().replace(['\n', '\r'], " "));
         Self {
-            record: format!("{namespace}{RECORD}"),
+            record: format!("{namespace}{}", reserved::NODES),
             lifetime: COUNTED.saturating_add(guard_time),
             states: Arc::clone(states),
             names: names.collect::<Vec<_>>().join(", "),
@@ -171,13 +136,9 @@ impl Lists {
         reply: Reply,
         now: Instant,
     ) -> Reply {
-        let votes = matches!(
-            command,
-            Command::Acquire { .. } | Command::Extend { .. } | Command::CoolDown { .. }
-        );
         match reply {
             // It was carried out all the same, so it is rolled back.
-            Reply::Yes if votes && !self.counts(node, now) => {
+            Reply::Yes if command.needs_trust() && !self.counts(node, now) => {
                 let why = self.uncounted(now);
                 Reply::Failed(Fault::unknown(why.kind, why.text))
             }
@@ -218,7 +179,7 @@ impl Lists {
     }
 
     /// What is to be said to a node now.
-    pub(super) fn announcement(&self, node: usize, now: Instant, fresh: u128) -> Announcement {
+    pub(super) fn announcement(&self, node: usize, now: Instant, fresh: u128) -> Announced {
         let version = self.version();
         let entries = lock(&self.entries);
         let counts_this = !entries[node].is_left_out(now);
@@ -228,7 +189,7 @@ impl Lists {
         if counts_this {
             included.insert(node);
         }
-        Announcement {
+        let announcement = Announcement {
             known: entries[node].id.clone().unwrap_or_default(),
             fresh: format!("{fresh:032x}"),
             renames: entries[node].copied,
@@ -240,8 +201,11 @@ impl Lists {
                 true => Duration::ZERO,
                 false => self.lifetime,
             },
+        };
+        Announced {
+            announcement,
             included,
-            asked: now,
+            at: now,
             version,
         }
     }
@@ -250,8 +214,8 @@ impl Lists {
     pub(super) fn introduced(
         &self,
         node: usize,
-        asked: &Announcement,
-        said: Introduction,
+        asked: &Announced,
+        said: NodeRecord,
         now: Instant,
     ) -> bool {
         let mut entries = lock(&self.entries);
@@ -281,9 +245,9 @@ impl Lists {
                 let entry = &mut entries[node];
                 entry.refused = None;
                 // What was only held out is announced before it counts.
-                let announced = !asked.lifetime.is_zero();
+                let announced = !asked.announcement.lifetime.is_zero();
                 entry.accepted = announced.then_some(asked.included);
-                entry.until = announced.then(|| asked.asked.after(COUNTED));
+                entry.until = announced.then(|| asked.at.after(COUNTED));
             }
         }
         if before != (entries[node].id.clone(), entries[node].refused.is_some()) || copied {
@@ -298,7 +262,7 @@ impl Lists {
     pub(super) fn not_introduced(
         &self,
         node: usize,
-        asked: &Announcement,
+        asked: &Announced,
         fault: &Fault,
         now: Instant,
     ) {
@@ -314,7 +278,7 @@ impl Lists {
             events::keeps_no_record(self.states[node].name(), fault);
         }
         entry.accepted.get_or_insert(all);
-        entry.until = Some(asked.asked.after(COUNTED));
+        entry.until = Some(asked.at.after(COUNTED));
         self.judge(&entries, now);
     }
 
@@ -337,7 +301,7 @@ impl Lists {
         &self,
         entries: &mut [Entry],
         included: NodeSet,
-        theirs: &Other,
+        theirs: &OtherList,
         now: Instant,
     ) -> bool {
         let same_names = sorted(&theirs.names) == sorted(&self.names);

@@ -11,15 +11,13 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{Command, Owner, Reply, ReplySink, Request, deferral::Deferrals};
+use super::{ReplySink, deferral::Deferrals};
+use crate::command::{LeaveWaitlist, Owner, Reply, Request, SECOND};
 use crate::{env::sync::lock, key::Key, quorum::votes::NodeSet};
 
 /// How long after the first node that told of a release the others are waited for; and how long who comes second
 /// leaves it to the first.
 const GATHER: Duration = Duration::from_millis(5);
-/// In whose name the second in line is told of a release, as the script that wakes has it.
-pub(super) const SECOND: &str = "00000000000000000000000000000000";
-
 /// What a client knows of wake-ups.
 #[derive(Debug, Default)]
 pub(crate) struct Notifications {
@@ -190,7 +188,7 @@ pub(super) fn leaving(key: &str, inbox: &Arc<str>, by: String) -> Option<Arc<dyn
     };
     Some(Arc::new(Leaving(Request {
         key,
-        command: Command::LeaveWaitlist { inbox, by },
+        command: LeaveWaitlist { inbox, by }.into(),
     })))
 }
 

@@ -8,7 +8,9 @@ use std::{
     time::Duration,
 };
 
-use super::{Fault, FaultKind, Info, Reply};
+use super::Info;
+use crate::command::Reply;
+use crate::fault::{Fault, FaultKind};
 use crate::{
     env::{clock::Instant, sync::lock},
     events::node as events,

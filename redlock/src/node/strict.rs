@@ -2,16 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Fault, FaultKind, lists};
-use crate::quorum::guard_time;
-
-/// What the marker is called, under the namespace.
-const MARKER: &str = "{redlock}:marker";
-/// The key that stands while a node has no vote.
-const QUARANTINE: &str = "{redlock}:quarantine";
-
-/// How the keys begin in which the masters of a cluster keep a record of their slots, under the namespace.
-pub(super) const RECORD: &str = "{redlock:slots:";
+use crate::{command::Marker, key::reserved, quorum::guard_time};
 
 /// How a client marks its nodes.
 #[derive(Clone, Debug)]
@@ -34,8 +25,8 @@ impl Strict {
             guard_time_after_a_move: guard_time::after_a_move(max_ttl, skew),
             #[cfg(feature = "sentinel")]
             confirmed_for: guard_time::confirmed_for(skew),
-            marker_key: format!("{namespace}{MARKER}"),
-            quarantine_key: format!("{namespace}{QUARANTINE}"),
+            marker_key: format!("{namespace}{}", reserved::MARKER),
+            quarantine_key: format!("{namespace}{}", reserved::QUARANTINE),
             max_ttl,
         }
     }
@@ -50,31 +41,16 @@ impl Strict {
         }
     }
 
-    /// The fault of a client that has not heard of the election of the master that it asks.
-    pub(crate) fn outdated() -> Fault {
-        Fault::unknown(
-            FaultKind::Quarantined,
-            "it became the master by an election that this client has not heard of yet; if the sentinels forgot it \
-             (SENTINEL REMOVE, or others in their place), vouch for the node by Redlock::trust_nodes once no lock is held",
-        )
+    /// The marker for the process at the other end of a connection.
+    pub(crate) fn marker_of(&self, run_id: &str, epoch: Option<u64>) -> Marker {
+        Marker {
+            key: self.marker_key.clone(),
+            quarantine_key: self.quarantine_key.clone(),
+            value: self.marker(run_id, epoch),
+            guard_time: match epoch {
+                Some(_) => self.guard_time_after_a_move,
+                None => self.guard_time,
+            },
+        }
     }
-
-    /// The fault of a node that other clients use with another `max_ttl`.
-    pub(crate) fn other_max_ttl(marker: &str) -> Fault {
-        let theirs = marker.split(' ').nth(1).unwrap_or("?");
-        Fault::untouched(
-            FaultKind::OtherMaxTtl,
-            format!(
-                "other clients use this node with a max_ttl of {theirs} ms: give all clients the same"
-            ),
-        )
-    }
-}
-
-/// Whether `key` is one that the guard itself uses.
-pub(crate) fn is_reserved(key: &str) -> bool {
-    key.ends_with(MARKER)
-        || key.ends_with(QUARANTINE)
-        || key.contains(RECORD)
-        || lists::is_record(key)
 }

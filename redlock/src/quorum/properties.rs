@@ -12,8 +12,9 @@ use super::{
     votes::{Decision, NodeSet, Question, Tally, quorum},
 };
 use crate::{
+    command::Reply,
     env::clock::Instant,
-    node::{Fault, FaultKind, Reply},
+    fault::{Fault, FaultKind},
 };
 
 fn reply() -> impl Strategy<Value = Reply> {

@@ -10,7 +10,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use crate::env::{clock::Instant, sync::lock};
+use crate::{
+    command::TOKEN_LIMIT,
+    env::{clock::Instant, sync::lock},
+};
 
 /// A number that is larger for every next holder of a key.
 ///
@@ -42,8 +45,7 @@ pub struct FencingToken(u64);
 
 impl FencingToken {
     pub(crate) const NONE: Self = Self(0);
-    /// Lua's numbers are doubles: beyond 2^53 neighbours become equal. Far below it there is no way back.
-    pub(crate) const LIMIT: u64 = (1 << 53) - (1 << 40);
+    pub(crate) const LIMIT: u64 = TOKEN_LIMIT;
 
     /// How many tokens a lease reserves at most, for turns without a round trip: microseconds, as all tokens.
     pub(crate) const BLOCK: u64 = 256;

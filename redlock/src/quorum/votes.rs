@@ -9,8 +9,9 @@ use std::{
 };
 
 use crate::{
+    command::Reply,
+    fault::Fault,
     mutant::{self, Mutant},
-    node::{Fault, Reply},
 };
 
 /// A set of nodes, by index. A client has at most [`NodeSet::MAX`] nodes.

@@ -4,12 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Round, fan_out, release};
 use crate::{
+    command::{self, Command, Inbox, Inspect, Owner, Reply, Request},
     env::{clock::Instant, pending::Tracker},
     error::NodeError,
     events::lock as events,
     key::Key,
     mutant::{self, Mutant},
-    node::{Command, ConnectionSet, Endpoint, Inbox, Nodes, Owner, Reply, Request},
+    node::{ConnectionSet, Endpoint, Nodes},
     quorum::{
         validity,
         votes::{Decision, NodeSet, Question, Tally},
@@ -277,7 +278,7 @@ async fn be_introduced(
             nodes,
             connections,
             Arc::clone(key),
-            Command::Inspect,
+            Inspect.into(),
             left(),
             enough,
         )
@@ -354,13 +355,13 @@ impl Undo<'_> {
         self.last = token.map(|first| last_token(first, ask.block));
         let request = Request {
             key: Arc::clone(&self.key),
-            command: Command::Acquire {
+            command: Command::Acquire(command::Acquire {
                 owner: self.owner,
                 ttl: ask.ttl,
                 token,
                 last: self.last,
                 inbox: ask.inbox.clone(),
-            },
+            }),
         };
         self.asked = first.map_or(NodeSet::all(self.nodes.len()), NodeSet::only);
         let round = Round::start(

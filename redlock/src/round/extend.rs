@@ -4,8 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use super::Round;
 use crate::{
+    command::{Extend, Owner, Request},
     key::Key,
-    node::{Command, ConnectionSet, Nodes, Owner, Request},
+    node::{ConnectionSet, Nodes},
     quorum::votes::{NodeSet, Question},
 };
 
@@ -20,7 +21,7 @@ pub(crate) fn start(
 ) -> Arc<Round> {
     let request = Request {
         key: Arc::clone(key),
-        command: Command::Extend { owner, ttl, token },
+        command: Extend { owner, ttl, token }.into(),
     };
     let all = NodeSet::all(nodes.len());
     Round::start(

@@ -8,13 +8,12 @@ use std::{
 use tokio::sync::Notify;
 
 use crate::{
+    command::{Command, KeyState, Reply, Request},
     env::{clock::Instant, sync::lock},
     error::NodeError,
+    fault::{Fault, FaultKind},
     key::Key,
-    node::{
-        Command, ConnectionSet, Fault, FaultKind, KeyState, Nodes, Operation, Reply, ReplySink,
-        Request,
-    },
+    node::{ConnectionSet, Nodes, Operation, ReplySink},
 };
 
 /// What one node answered.

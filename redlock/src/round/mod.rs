@@ -18,13 +18,15 @@ use std::{
 
 use self::release::deferred;
 use crate::{
+    command::{Reply, Request},
     env::{
         clock::{Clock, Instant},
         pending::Pending,
         sync::lock,
     },
     error::NodeError,
-    node::{ConnectionSet, FaultKind, NodeState, Nodes, Operation, Reply, ReplySink, Request},
+    fault::FaultKind,
+    node::{ConnectionSet, NodeState, Nodes, Operation, ReplySink},
     quorum::votes::{AtomicNodeSet, Decision, NodeSet, Question, Tally},
 };
 
@@ -278,7 +280,7 @@ impl ReplySink for Round {
         command.must_arrive().then(|| {
             let request = Request {
                 key: Arc::clone(&self.request.key),
-                command: command.later(now).unwrap_or_else(|| command.clone()),
+                command: command.deferred(now).unwrap_or_else(|| command.clone()),
             };
             deferred(request, self.pending.as_ref().map(Pending::another))
         })
@@ -340,7 +342,7 @@ impl std::fmt::Debug for Round {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{key::Key, node::Command};
+    use crate::{command::Ping, key::Key};
 
     #[derive(Default)]
     struct Touched(Mutex<NodeSet>);
@@ -354,7 +356,7 @@ mod tests {
     fn won_by_two_of_three() -> Round {
         let request = Request {
             key: Arc::new(Key::new("", "a").expect("a key")),
-            command: Command::Ping,
+            command: Ping.into(),
         };
         let tally = Tally::new(3, Question::Acquire);
         let round = Round::new(request, Arc::new([]), Clock::Machine, tally, None);

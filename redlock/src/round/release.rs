@@ -4,13 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use super::Round;
 use crate::{
+    command::{self, Command, Owner, Reply, Request},
     env::{
         clock::Instant,
         pending::{Pending, Tracker},
     },
     key::Key,
     mutant::{self, Mutant},
-    node::{Command, ConnectionSet, Nodes, Owner, Reply, ReplySink, Request},
+    node::{ConnectionSet, Nodes, ReplySink},
     quorum::votes::{NodeSet, Question},
 };
 
@@ -50,7 +51,7 @@ impl ReplySink for Deferred {
     fn deferred(&self, now: Instant) -> Option<Arc<dyn ReplySink>> {
         let request = Request {
             key: Arc::clone(&self.request.key),
-            command: self.request.command.later(now)?,
+            command: self.request.command.deferred(now)?,
         };
         Some(deferred(
             request,
@@ -72,10 +73,10 @@ pub(crate) fn release(
         token,
         touched,
     } = release;
-    let command = Command::Release {
+    let command = Command::Release(command::Release {
         owner,
         tombstone: tombstone(token),
-    };
+    });
     Round::start(
         connections,
         nodes,
@@ -94,10 +95,10 @@ pub(crate) fn behind_the_acquire(
     connections: &ConnectionSet,
     release: &Release,
 ) {
-    let command = Command::Release {
+    let command = Command::Release(command::Release {
         owner: release.owner,
         tombstone: tombstone(release.token),
-    };
+    });
     let key = Arc::clone(&release.key);
     let rest = NodeSet::all(nodes.len()).minus(release.touched);
     let request = Request { key, command };
@@ -127,13 +128,13 @@ pub(crate) fn cool_down(
         token,
         touched,
     } = release;
-    let command = Command::CoolDown {
+    let command = Command::CoolDown(command::CoolDown {
         owner,
-        next: owner.after(),
+        next: owner.cool_down(),
         window,
         until: nodes.now().after(window),
         tombstone: tombstone(token),
-    };
+    });
     let round = Round::start(
         connections,
         nodes,

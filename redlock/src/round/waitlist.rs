@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::Round;
 use crate::{
+    command::{Command, Inbox, JoinWaitlist, LeaveWaitlist, Request},
     key::Key,
-    node::{Command, ConnectionSet, Inbox, Nodes, Notification, Request, Subscriber},
+    node::{ConnectionSet, Nodes, Notification, Subscriber},
     quorum::votes::{NodeSet, Question},
 };
 
@@ -47,7 +48,7 @@ impl WaitlistEntry {
 
     /// Tells the nodes, without asking for the lock.
     pub(crate) fn tell(&self) {
-        self.send(Command::JoinWaitlist {
+        self.send(JoinWaitlist {
             inbox: self.inbox.clone(),
         });
     }
@@ -62,10 +63,10 @@ impl WaitlistEntry {
         self.granted = true;
     }
 
-    fn send(&self, command: Command) {
+    fn send(&self, command: impl Into<Command>) {
         let request = Request {
             key: Arc::clone(&self.key),
-            command,
+            command: command.into(),
         };
         let all = NodeSet::all(self.nodes.len());
         Round::start(
@@ -83,7 +84,7 @@ impl WaitlistEntry {
 impl Drop for WaitlistEntry {
     fn drop(&mut self) {
         if !self.granted {
-            self.send(Command::LeaveWaitlist {
+            self.send(LeaveWaitlist {
                 inbox: Arc::clone(&self.inbox.name),
                 by: self.waiting.unanswered().unwrap_or_default(),
             });

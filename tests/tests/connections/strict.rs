@@ -158,8 +158,8 @@ async fn a_settle_is_carried_out_without_a_vote() {
 #[tokio::test]
 async fn a_settle_that_arrives_again_finds_its_own_window() {
     let script = concat!(
-        include_str!("../../../redlock/src/command/put.lua"),
-        include_str!("../../../redlock/src/command/cool_down.lua"),
+        include_str!("../../../redlock/src/command/script/put.lua"),
+        include_str!("../../../redlock/src/command/lock/cool_down.lua"),
     );
     let cluster = Cluster::start(1).await;
     let node = cluster.node(0);

@@ -8,7 +8,11 @@ use tokio::{
 };
 
 use super::{Node, node::Process, path::Way, port::Client, record, store::Outcome, waiters::Bell};
-use crate::node::{Fault, FaultKind, Info, Operation, Reply, state::Forgot};
+use crate::{
+    command::Reply,
+    fault::{Fault, FaultKind},
+    node::{Info, Operation, state::Forgot},
+};
 
 /// A request, with who waits for its answer.
 #[derive(Clone, Debug)]

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     env::sync::lock,
-    node::{Fault, FaultKind},
+    fault::{Fault, FaultKind},
 };
 
 /// The most operations without an answer on one path, as a client's backlog and a socket's buffer would hold.

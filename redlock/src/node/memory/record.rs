@@ -6,12 +6,9 @@
 use std::time::Duration;
 
 use crate::{
+    command::{Announcement, NodeRecord, OtherList},
     env::{clock::Instant, sync::lock},
-    node::{
-        Endpoint, Nodes,
-        lists::{Announcement, Introduction, Other},
-        state::Forgot,
-    },
+    node::{Endpoint, Nodes, state::Forgot},
     quorum::lists::NodeList,
 };
 
@@ -52,7 +49,7 @@ impl Record {
         }
     }
 
-    pub(super) fn introduce(&mut self, said: &Announcement, now: Instant) -> Introduction {
+    pub(super) fn introduce(&mut self, said: &Announcement, now: Instant) -> NodeRecord {
         let mut mine = NodeList {
             size: said.size,
             met: said.others.clone(),
@@ -63,13 +60,13 @@ impl Record {
         self.lists.retain(|standing| standing.until > now);
         let mut others = self.lists.iter();
         let refused = others.find(|standing| mine.may_part_from(&standing.list));
-        let refused = refused.map(|standing| Other {
+        let refused = refused.map(|standing| OtherList {
             ids: standing.list.met.clone(),
             names: standing.names.clone(),
             left: standing.until.saturating_since(now),
         });
         let refused = refused.or_else(|| {
-            (self.lists.len() >= MOST).then(|| Other {
+            (self.lists.len() >= MOST).then(|| OtherList {
                 ids: Vec::new(),
                 names: "of 16 other lists".to_owned(),
                 left: Duration::ZERO,
@@ -84,7 +81,7 @@ impl Record {
                 names: said.names.clone(),
             });
         }
-        Introduction {
+        NodeRecord {
             id: self.id.clone(),
             life: self.life.clone(),
             emptied: self.emptied.map(|at| now.saturating_since(at)),
@@ -95,7 +92,7 @@ impl Record {
 
 impl Node {
     /// What the node says to an announcement; nothing while it is down or hangs.
-    fn introduce(&self, record: &str, said: &Announcement) -> Option<Introduction> {
+    fn introduce(&self, record: &str, said: &Announcement) -> Option<NodeRecord> {
         let mut state = lock(&self.inner.state);
         (state.up && state.hung.is_none()).then(|| state.store.introduce(record, said))
     }
@@ -119,7 +116,7 @@ pub(super) fn announce(nodes: &Nodes) {
                 continue;
             }
             let said = lists.announcement(index, now, nodes.random.draw());
-            if let Some(introduction) = node.introduce(&lists.record, &said) {
+            if let Some(introduction) = node.introduce(&lists.record, &said.announcement) {
                 any = true;
                 if let Some(ago) = introduction.emptied {
                     state.was_emptied(now.before(ago));

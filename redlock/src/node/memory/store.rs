@@ -11,13 +11,14 @@ use super::{
     waiters::{Bell, Waiters},
 };
 use crate::{
+    command::{
+        self, Announcement, Command, KeyState, NodeRecord, Owner, Reply, Request, fingerprint,
+    },
     env::clock::{Clock, Instant},
+    fault::{Fault, FaultKind},
     key::Key,
     mutant::{self, Mutant},
-    node::{
-        Command, Fault, FaultKind, KeyState, Owner, Reply, Request, Strict, fingerprint,
-        lists::{Announcement, Introduction},
-    },
+    node::Strict,
     quorum::token::FencingToken,
 };
 
@@ -139,7 +140,7 @@ impl Store {
     }
 
     /// As the script of the same name.
-    pub(super) fn introduce(&mut self, record: &str, said: &Announcement) -> Introduction {
+    pub(super) fn introduce(&mut self, record: &str, said: &Announcement) -> NodeRecord {
         let now = self.now();
         let record = self.records.entry(record.to_owned());
         record
@@ -158,15 +159,12 @@ impl Store {
         let strict = client.strict.as_ref();
         let marked = matches!(
             request.command,
-            Command::Acquire { .. }
-                | Command::Extend { .. }
-                | Command::CoolDown { .. }
-                | Command::Ping
+            Command::Acquire(_) | Command::Extend(_) | Command::CoolDown(_) | Command::Ping(_)
         );
         let abstains = match strict {
             Some(_) if mutant::on(Mutant::NoGuard) => None,
             Some(strict) if marked => self.abstains(strict, run_id),
-            Some(strict) if matches!(request.command, Command::Trust) => {
+            Some(strict) if matches!(request.command, Command::Trust(_)) => {
                 self.trust(strict, run_id);
                 None
             }
@@ -197,13 +195,13 @@ impl Store {
     ) -> Outcome {
         let (retention, now) = (client.retention, self.now());
         Outcome::Vote(match command {
-            Command::Acquire {
+            Command::Acquire(command::Acquire {
                 owner,
                 ttl,
                 token,
                 last,
                 inbox,
-            } => {
+            }) => {
                 let reply = self.acquire(key, owner, *ttl, token.zip(*last), retention);
                 match (&reply, inbox) {
                     (Reply::Held { left, .. }, Some(inbox)) if !self.full => {
@@ -216,25 +214,25 @@ impl Store {
                 }
                 reply
             }
-            Command::JoinWaitlist { inbox } => {
+            Command::JoinWaitlist(command::JoinWaitlist { inbox }) => {
                 let until = now.after(Waiters::KEPT);
                 self.waiters
                     .join_waitlist(key.lock(), inbox, client, path, until, now);
                 Reply::Yes
             }
-            Command::LeaveWaitlist { inbox, by } => {
+            Command::LeaveWaitlist(command::LeaveWaitlist { inbox, by }) => {
                 self.waiters.strike(key.lock(), inbox);
                 if !by.is_empty() {
                     self.bells = self.waiters.wake(key.lock(), by, now);
                 }
                 Reply::Yes
             }
-            Command::Extend { owner, ttl, token } => {
+            Command::Extend(command::Extend { owner, ttl, token }) => {
                 self.extend(key, owner, *ttl, *token, retention)
             }
-            Command::Release {
+            Command::Release(command::Release {
                 owner, tombstone, ..
-            } => {
+            }) => {
                 if self.get(key.lock()) == Some(text(owner)) {
                     self.delete(key.lock());
                     self.bells = self.waiters.wake(key.lock(), text(owner), now);
@@ -246,13 +244,13 @@ impl Store {
                     Reply::Notified
                 }
             }
-            Command::CoolDown {
+            Command::CoolDown(command::CoolDown {
                 owner,
                 next,
                 window,
                 tombstone,
                 ..
-            } => {
+            }) => {
                 let held = self.get(key.lock()) == Some(text(owner));
                 // Sent again because the answer was lost: the window began before.
                 let settled = self.get(key.lock()) == Some(text(next));
@@ -267,10 +265,10 @@ impl Store {
                     Reply::Gone
                 }
             }
-            Command::ForceRelease { by, from } => {
+            Command::ForceRelease(command::ForceRelease { by, from }) => {
                 let owner = self.get(key.lock()).map(str::as_bytes);
                 let is_meant = owner.is_none_or(|owner| {
-                    let long = owner.len() > Owner::LONGEST;
+                    let long = owner.len() > Owner::MAX_LEN;
                     from.iter()
                         .any(|from| from == owner || long && from.is_empty())
                 });
@@ -284,14 +282,14 @@ impl Store {
                 }
                 Reply::Yes
             }
-            Command::Inspect => {
+            Command::Inspect(_) => {
                 return Outcome::Saw(KeyState {
                     owner: self.get(key.lock()).map(|owner| owner.as_bytes().to_vec()),
                     left: self.left(key.lock()).unwrap_or_default(),
                     fence: self.fence(key).ok().flatten().unwrap_or(0),
                 });
             }
-            Command::Ping | Command::Trust => Reply::Yes,
+            Command::Ping(_) | Command::Trust(_) => Reply::Yes,
         })
     }
 
@@ -302,7 +300,7 @@ impl Store {
         match self.get(&strict.marker_key) {
             Some(was) if was == marker => {}
             Some(was) if was.split(' ').next() == Some(run_id) => {
-                return Some(Reply::Failed(Strict::other_max_ttl(was)));
+                return Some(Reply::Failed(command::other_max_ttl(was)));
             }
             _ => {
                 self.set(
@@ -342,10 +340,7 @@ impl Store {
                     cools: Owner::is_cool_down(holder.as_bytes()),
                     notifies: !self.full && Owner::notifies(holder.as_bytes()),
                 },
-                None => Reply::Failed(Fault::untouched(
-                    FaultKind::NoExpiry,
-                    "the key has no expiry, so it is no lock and will never be free: delete it or choose another key",
-                )),
+                None => Reply::Failed(command::no_expiry()),
             };
         }
         if let Some((token, last)) = tokens {
@@ -421,7 +416,7 @@ impl Store {
             None => Ok(None),
             Some(text) => match text.parse() {
                 Ok(fence) if fence < FencingToken::LIMIT => Ok(Some(fence)),
-                _ => Err(Fault::bad_fence()),
+                _ => Err(command::bad_fence()),
             },
         }
     }

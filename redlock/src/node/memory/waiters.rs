@@ -12,8 +12,9 @@ use super::{
     port::Client,
 };
 use crate::{
+    command::Inbox,
     env::clock::Instant,
-    node::{Inbox, Operation, notifications},
+    node::{Operation, notifications},
 };
 
 /// Lines that are over are swept out when this many stand there, and again at twice of what was left.
@@ -125,7 +126,7 @@ impl Waiters {
             .retain(|waiter| waiter.ear.client.nodes.strong_count() > 0);
         let mut bells = Vec::new();
         if line.forget_at >= now {
-            for (waiter, by) in line.waiting.iter().zip([by, notifications::SECOND]) {
+            for (waiter, by) in line.waiting.iter().zip([by, crate::command::SECOND]) {
                 bells.push(Bell {
                     ear: waiter.ear.clone(),
                     key: key.into(),

@@ -20,7 +20,7 @@ use super::dial;
 #[cfg(feature = "tls")]
 use crate::{
     error::Error,
-    node::{Fault, FaultKind},
+    fault::{Fault, FaultKind},
 };
 
 /// Certificates in PEM form, for all nodes of a client.

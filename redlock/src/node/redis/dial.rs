@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::socket::unreachable;
-use crate::node::{Fault, FaultKind};
+use crate::fault::{Fault, FaultKind};
 
 /// The least time that names have: resolvers are asked again only after a second or more.
 const RESOLVED_WITHIN: Duration = Duration::from_secs(2);

@@ -6,25 +6,23 @@ use std::{
     time::{Duration, Instant},
 };
 
-use redis::{ConnectionInfo, RedisError, Value};
+use redis::ConnectionInfo;
 
 #[cfg(feature = "sentinel")]
 use super::sentinel;
 use super::{
-    decode::{self, Answer, Step},
-    encode::{self, Manner},
-    login, resp,
+    login,
     target::{Reach, Target},
     wire::Wire,
 };
 #[cfg(any(feature = "cluster", feature = "sentinel"))]
-use crate::node::FaultKind;
+use crate::fault::FaultKind;
 use crate::{
+    command::{self, Announcement, Form, NodeRecord, Request, Session, Step},
     env::clock,
-    node::{
-        Command, Fault, Info, Request, Strict,
-        lists::{Announcement, Introduction},
-    },
+    fault::Fault,
+    node::{Info, Strict},
+    resp::{self, Value},
 };
 
 /// How often the sentinels are asked without a guard: a quarter of this.
@@ -34,14 +32,14 @@ const UNGUARDED: Duration = Duration::from_secs(4);
 /// One connection to a node, with what the node said of itself when it was made.
 pub(in crate::node) struct Link {
     wire: Wire,
-    manner: Manner,
+    session: Session,
     /// The kinds of calls whose scripts went over this connection: the server knows them.
     known: u32,
     pub(in crate::node) info: Info,
     /// Whether the server tells the inbox what is free.
     pub(in crate::node) is_subscribed: bool,
-    /// What it said to the announcement.
-    pub(in crate::node) introduction: Result<Introduction, Fault>,
+    /// Its reply to the announcement.
+    pub(in crate::node) record: Result<NodeRecord, Fault>,
     /// Who may name another server in the place of this one.
     #[cfg(feature = "sentinel")]
     watch: Option<sentinel::Watch>,
@@ -59,7 +57,7 @@ pub(in crate::node) enum Incoming {
 
 /// Where a server tells what is free.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::node) struct Inbox<'a> {
+pub(in crate::node) struct Subscription<'a> {
     /// What stands before all inboxes.
     pub(in crate::node) channel: &'a str,
     pub(in crate::node) name: &'a str,
@@ -71,7 +69,7 @@ impl Link {
         target: &Target,
         retention: Duration,
         strict: Option<&Strict>,
-        inbox: Inbox<'_>,
+        inbox: Subscription<'_>,
         said: (&str, &Announcement),
     ) -> Result<Self, Fault> {
         match &target.reach {
@@ -116,7 +114,7 @@ impl Link {
         target: &Target,
         retention: Duration,
         strict: Option<&Strict>,
-        inbox: Inbox<'_>,
+        inbox: Subscription<'_>,
         (record, said): (&str, &Announcement),
         epoch: Option<u64>,
     ) -> Result<Self, Fault> {
@@ -127,7 +125,7 @@ impl Link {
             // Follows no key, so it costs nothing; but the server says when it empties its data.
             tracking.args(["CLIENT", "TRACKING", "ON", "OPTIN"]);
         });
-        encode::introduction(record, said, wire.out());
+        command::encode_announcement(record, said, wire.out());
         resp::command(wire.out(), |subscribe| {
             let channel = format!("{}{}", inbox.channel, inbox.name);
             subscribe.arg("SUBSCRIBE").arg(channel);
@@ -143,54 +141,57 @@ impl Link {
             info.told = Some((asked + round_trip / 2, round_trip));
             // A server without it, or a user without the right: what the node forgets is noticed with the next announcement.
             wire.next().await?;
-            let introduction = decode::introduction(&wire.next().await?);
+            let record = NodeRecord::decode(&wire.next().await?);
             // Subscribing is answered only where it fails, and the last one does not fail: it was asked before. A user may
             // lack the right to listen: then waiters look for themselves.
             let is_subscribed = !matches!(wire.next().await?, Value::ServerError(_));
             if !is_subscribed {
                 wire.next().await?;
             }
-            Ok((info, introduction, is_subscribed))
+            Ok((info, record, is_subscribed))
         });
-        let (info, introduction, is_subscribed) = greeting.await?;
+        let (info, record, is_subscribed) = greeting.await?;
         Ok(Self {
             wire,
-            manner: Manner::new(retention, inbox.channel, strict, &info.run_id, epoch),
+            session: Session {
+                retention,
+                channel: inbox.channel.to_owned(),
+                marker: strict.map(|strict| strict.marker_of(&info.run_id, epoch)),
+            },
             known: 0,
             info,
             is_subscribed,
-            introduction,
+            record,
             #[cfg(feature = "sentinel")]
             watch: None,
         })
     }
 
-    /// The step by which `request` is asked where it has come to `step`. The first time on a connection a script goes with
-    /// its source, so that nobody pays a round trip to hear that the server does not know it.
+    /// The form of `step` on this connection. The first time a script goes with its source, which saves the round trip of
+    /// a server that does not know it.
     pub(in crate::node) fn known_step(&mut self, request: &Request, step: Step) -> Step {
-        let (bit, by_source) = match step {
-            Step::First => (encode::kind(&request.command), Step::BySource),
-            Step::AskLeft => (31, Step::AskLeftBySource),
-            other => return other,
+        /// The script that asks for the holder belongs to no kind of command.
+        const HOLDER: u32 = u32::BITS - 1;
+        if step.form != Form::Hash {
+            return step;
+        }
+        let script = match step.asks_holder {
+            true => HOLDER,
+            false => request.command.kind() as u32,
         };
-        let known = self.known & 1 << bit != 0;
-        self.known |= 1 << bit;
-        if known { step } else { by_source }
+        let is_known = self.known & 1 << script != 0;
+        self.known |= 1 << script;
+        if is_known { step } else { step.with_source() }
     }
 
-    /// Writes the command of `request`, to be sent by the next flush.
+    /// Writes a step of `request`, to be sent by the next flush.
     pub(in crate::node) fn write(&mut self, request: &Request, step: Step) {
-        encode::command(request, step, &self.manner, self.wire.out());
+        command::encode(request, step, &self.session, self.wire.out());
     }
 
     /// Writes an announcement, to be sent by the next flush.
-    pub(in crate::node) fn write_introduction(&mut self, record: &str, said: &Announcement) {
-        encode::introduction(record, said, self.wire.out());
-    }
-
-    /// What the answer to an announcement means.
-    pub(in crate::node) fn introduced(said: &Value) -> Result<Introduction, Fault> {
-        decode::introduction(said)
+    pub(in crate::node) fn write_announcement(&mut self, key: &str, announcement: &Announcement) {
+        command::encode_announcement(key, announcement, self.wire.out());
     }
 
     /// Writes a PING, to be sent by the next flush: whether the connection is alive.
@@ -200,31 +201,24 @@ impl Link {
         });
     }
 
-    /// Before a command that is [importing](Step::is_importing): for the server that its slot is on its way to.
+    /// Writes what must stand before an [importing](Step::is_importing) command.
     pub(in crate::node) fn write_asking(&mut self) {
         resp::command(self.wire.out(), |asking| {
             asking.arg("ASKING");
         });
     }
 
-    /// Before `request` is sent a second time: writes what undoes the first, where the second would take the key of the first
-    /// for another's. A fenced acquire needs none: its token is stale then. Says whether it wrote anything.
-    pub(in crate::node) fn write_take_back(&mut self, request: &Request) -> bool {
-        let Command::Acquire {
-            owner, token: None, ..
-        } = request.command
-        else {
+    /// Writes what undoes `request`, where sending it a second time would do harm. Returns whether it wrote anything.
+    pub(in crate::node) fn write_undo(&mut self, request: &Request) -> bool {
+        let Some(command) = request.command.undo() else {
             return false;
         };
-        let take_back = Request {
+        let undo = Request {
             key: Arc::clone(&request.key),
-            command: Command::Release {
-                owner,
-                tombstone: None,
-            },
+            command,
         };
-        // With its source, since nobody would hear that the server does not know it.
-        encode::command(&take_back, Step::BySource, &self.manner, self.wire.out());
+        // With its source: nobody would see the reply of a server that does not know it.
+        self.write(&undo, Step::FIRST.with_source());
         true
     }
 
@@ -266,22 +260,17 @@ impl Link {
             match std::task::ready!(self.wire.poll_answer(cx))? {
                 Value::Push { kind, data } => {
                     if kind == redis::PushKind::Message
-                        && let Some((key, by)) = decode::free(&data)
+                        && let Some((key, by)) = command::decode_notification(&data)
                     {
                         return Poll::Ready(Ok(Incoming::Free { key, by }));
                     }
-                    if kind == redis::PushKind::Invalidate && decode::is_emptied(&data) {
+                    if kind == redis::PushKind::Invalidate && data == [Value::Nil] {
                         return Poll::Ready(Ok(Incoming::Emptied));
                     }
                 }
                 answer => return Poll::Ready(Ok(Incoming::Answer(answer))),
             }
         }
-    }
-
-    /// What an answer means for the call that it belongs to.
-    pub(in crate::node) fn understand(request: &Request, step: Step, said: &Value) -> Answer {
-        decode::answer(request, step, said)
     }
 }
 
@@ -300,19 +289,19 @@ fn ask_who_is_there(out: &mut Vec<u8>) {
 
 /// Reads the answers to [`ask_who_is_there`].
 async fn who_is_there(wire: &mut Wire) -> Result<Info, Fault> {
-    let server = decode::text(&needed("INFO", wire).await?);
-    let replication = decode::text(&needed("INFO", wire).await?);
+    let server = resp::text(&needed("INFO", wire).await?);
+    let replication = resp::text(&needed("INFO", wire).await?);
     let mut info = Info::from_text(&server, &replication);
-    info.time = decode::time(&needed("TIME", wire).await?);
+    info.time = resp::time(&needed("TIME", wire).await?);
     // Looking at the policy only serves a warning, so a user without that right is fine.
-    info.eviction = decode::setting(&wire.next().await?);
+    info.eviction = resp::setting(&wire.next().await?);
     Ok(info)
 }
 
 async fn needed(command: &str, wire: &mut Wire) -> Result<Value, Fault> {
     match wire.next().await? {
         Value::ServerError(error) => {
-            let fault = decode::fault(&RedisError::from(error));
+            let fault = resp::server_fault(&error);
             Err(Fault::untouched(fault.kind, format!("{command}: {fault}")))
         }
         value => Ok(value),

@@ -1,9 +1,12 @@
 //! The first words on a connection: which version of the protocol, who we are, and which database.
 
-use redis::{ConnectionAddr, ConnectionInfo, RedisConnectionInfo, RedisError, Value};
+use redis::{ConnectionAddr, ConnectionInfo, RedisConnectionInfo};
 
-use super::{decode, resp, wire::Wire};
-use crate::node::{Fault, FaultKind};
+use super::wire::Wire;
+use crate::{
+    fault::{Fault, FaultKind},
+    resp::{self, Value},
+};
 
 /// Writes them; [`read`] reads the answers. Whatever is written behind them is sent with them.
 pub(super) fn write(info: &ConnectionInfo, out: &mut Vec<u8>) {
@@ -37,7 +40,7 @@ pub(super) async fn read(info: &ConnectionInfo, wire: &mut Wire) -> Result<(), F
     let settings = info.redis_settings();
     let hello = wire.next().await.map_err(|fault| unanswered(info, fault));
     if let Value::ServerError(error) = hello? {
-        let fault = decode::fault(&RedisError::from(error));
+        let fault = resp::server_fault(&error);
         return Err(without_secrets(settings, &fault));
     }
     // Names are a courtesy: older servers know no such command, and a user may lack the right.
@@ -46,7 +49,7 @@ pub(super) async fn read(info: &ConnectionInfo, wire: &mut Wire) -> Result<(), F
     if settings.db() != 0
         && let Value::ServerError(error) = wire.next().await?
     {
-        let fault = decode::fault(&RedisError::from(error));
+        let fault = resp::server_fault(&error);
         return Err(Fault {
             text: format!("SELECT {}: {fault}", settings.db()).into(),
             ..fault

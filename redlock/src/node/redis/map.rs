@@ -7,16 +7,19 @@
 use std::{collections::HashMap, time::Duration};
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
-use redis::{ConnectionInfo, RedisError, ServerError, Value};
+use redis::{ConnectionInfo, ServerError};
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    decode, login, resp,
+    login,
     slots::{self, Slots},
     target::{Target, name},
     wire::Wire,
 };
-use crate::node::{Fault, FaultKind};
+use crate::{
+    fault::{Fault, FaultKind},
+    resp::{self, Value},
+};
 
 /// How long the rest of the servers are waited for once the map is confirmed.
 const TOGETHER: Duration = Duration::from_millis(20);
@@ -171,7 +174,7 @@ impl Surveyor {
             command.args(["GET", key]);
         };
         let replies = self.each_master(slots, namespace, within, ask).await;
-        let texts = replies?.into_iter().map(|reply| decode::text(&reply));
+        let texts = replies?.into_iter().map(|reply| resp::text(&reply));
         Some(texts.filter(|text| !text.is_empty()).collect())
     }
 
@@ -279,7 +282,7 @@ fn together(faults: Vec<(FaultKind, String)>) -> Fault {
 impl Told {
     /// Reads what the server at the address `by` told. One that says itself that it was cut off is not believed.
     fn read(by: &str, [slots, about, nodes]: [Value; 3]) -> Result<Self, Fault> {
-        let about = decode::text(&about);
+        let about = resp::text(&about);
         let Some(mut slots) = Slots::read(&slots, slots::host_of(by)) else {
             return Err(refusal(slots));
         };
@@ -289,7 +292,7 @@ impl Told {
                 "cluster_state is fail: the server has lost contact to the cluster, or the cluster has lost slots",
             ));
         }
-        let nodes = decode::text(&nodes);
+        let nodes = resp::text(&nodes);
         let (mut myself, mut leaving) = (None, Vec::new());
         for line in nodes.lines() {
             let Some((id, flags, epoch)) = node(line) else {
@@ -376,7 +379,7 @@ async fn read(wire: &mut Wire) -> Result<[Value; 3], Fault> {
 fn refusal(reply: Value) -> Fault {
     match reply {
         Value::ServerError(error) => {
-            let fault = decode::fault(&RedisError::from(error));
+            let fault = resp::server_fault(&error);
             Fault::untouched(fault.kind, format!("CLUSTER SLOTS: {fault}"))
         }
         _ => Fault::untouched(

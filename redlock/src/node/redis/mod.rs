@@ -2,16 +2,13 @@
 
 mod access;
 mod certificates;
-mod decode;
 mod dial;
-mod encode;
 mod link;
 mod login;
 #[cfg(feature = "cluster")]
 mod map;
 #[cfg(any(test, feature = "__fuzzing"))]
 mod replies;
-mod resp;
 #[cfg(feature = "sentinel")]
 mod sentinel;
 #[cfg(feature = "cluster")]
@@ -21,11 +18,8 @@ mod target;
 mod url;
 mod wire;
 
-pub(super) use redis::Value;
-
 pub(crate) use access::Access;
-pub(super) use decode::{Answer, Step};
-pub(super) use link::{Inbox, Incoming, Link};
+pub(super) use link::{Incoming, Link, Subscription};
 #[cfg(feature = "cluster")]
 pub(super) use map::{Surveyed, Surveyor};
 #[cfg(feature = "__fuzzing")]

@@ -4,18 +4,19 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{
-    decode::{self, Answer, Step},
-    resp,
-};
 use crate::{
+    command::{
+        self, Acquire, Answer, Command, CoolDown, Extend, ForceRelease, Inspect, Owner, Ping,
+        Release, Reply, Request, Step, Trust,
+    },
     env::clock::Instant,
     key::Key,
-    node::{Command, Info, Owner, Reply, Request},
+    node::Info,
     quorum::{
         token::{FencingToken, TokenClock},
         votes::{Question, Tally},
     },
+    resp,
 };
 
 /// Reads `bytes` as one answer, in the form in which servers send it, to every call at every step of it.
@@ -27,27 +28,29 @@ pub fn read(bytes: &[u8]) {
     let Ok(resp::Length::Whole(length)) = resp::length(bytes) else {
         return;
     };
-    let Ok(value) = resp::value(&bytes[..length]) else {
+    let Ok(value) = resp::parse(&bytes[..length]) else {
         return;
     };
     // What a server says of itself, and of locks that are free.
-    let text = decode::text(&value);
+    let text = resp::text(&value);
     let info = Info::from_text(&text, &text);
-    let (time, _) = (decode::time(&value), decode::setting(&value));
+    let (time, _) = (resp::time(&value), resp::setting(&value));
     if let redis::Value::Push { data, .. } | redis::Value::Array(data) = &value {
-        decode::free(data);
+        command::decode_notification(data);
     }
     let now = Instant::from_micros(1_000_000);
     let clock = TokenClock::new(3, now, Duration::from_secs(5));
     clock.calibrate(0, time, now.after(info.uptime));
     for request in calls() {
         for step in [
-            Step::First,
-            Step::BySource,
-            Step::AskLeft,
-            Step::AskLeftBySource,
+            Step::FIRST,
+            Step::FIRST.with_source(),
+            Step {
+                asks_holder: true,
+                ..Step::FIRST
+            },
         ] {
-            if let Answer::Vote(reply) = decode::answer(&request, step, &value) {
+            if let Answer::Vote(reply) = command::decode(&request, step, &value) {
                 count(&reply, &clock, now);
             }
         }
@@ -72,42 +75,43 @@ fn count(reply: &Reply, clock: &TokenClock, now: Instant) {
 /// One of each kind.
 fn calls() -> Vec<Request> {
     let owner = Owner::of([7; Owner::LEN / 2]);
-    let next = owner.after();
+    let next = owner.cool_down();
     let (ttl, until) = (Duration::from_secs(1), Instant::from_micros(0));
-    let mut whats = vec![
-        Command::ForceRelease {
-            by: owner,
-            from: Arc::new([]),
-        },
-        Command::Inspect,
-        Command::Ping,
-        Command::Trust,
+    let force_release = ForceRelease {
+        by: owner,
+        from: Arc::new([]),
+    };
+    let mut commands: Vec<Command> = vec![
+        force_release.into(),
+        Inspect.into(),
+        Ping.into(),
+        Trust.into(),
     ];
     for token in [None, Some(7)] {
-        whats.push(Command::Acquire {
+        let (last, inbox, tombstone, window) = (token, None, token, ttl);
+        let acquire = Acquire {
             owner,
             ttl,
             token,
-            last: token,
-            inbox: None,
-        });
-        whats.push(Command::Extend { owner, ttl, token });
-        whats.push(Command::Release {
-            owner,
-            tombstone: token,
-        });
-        whats.push(Command::CoolDown {
+            last,
+            inbox,
+        };
+        let cool_down = CoolDown {
             owner,
             next,
-            window: ttl,
+            window,
             until,
-            tombstone: token,
-        });
+            tombstone,
+        };
+        commands.push(acquire.into());
+        commands.push(cool_down.into());
+        commands.push(Extend { owner, ttl, token }.into());
+        commands.push(Release { owner, tombstone }.into());
     }
     let Ok(key) = Key::new("", "key").map(Arc::new) else {
         return Vec::new();
     };
-    let calls = whats.into_iter().map(|command| Request {
+    let calls = commands.into_iter().map(|command| Request {
         key: Arc::clone(&key),
         command,
     });

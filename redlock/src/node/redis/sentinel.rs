@@ -12,16 +12,17 @@ use std::{
 };
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
-use redis::{ConnectionInfo, IntoConnectionInfo as _, RedisConnectionInfo, RedisError, Value};
+use redis::{ConnectionInfo, IntoConnectionInfo as _, RedisConnectionInfo, RedisError};
 
 use super::{
-    decode, login, resp,
+    login,
     target::{Target, at, name},
     wire::Wire,
 };
 use crate::{
     env::clock::{Clock, Instant},
-    node::{Fault, FaultKind},
+    fault::{Fault, FaultKind},
+    resp::{self, Value},
 };
 
 /// How many looks at the sentinels may fail until a master is not confirmed any more.
@@ -154,17 +155,17 @@ impl Sentinels {
 async fn read(wire: &mut Wire) -> Result<Option<Named>, Fault> {
     let (place, about) = (wire.next().await?, wire.next().await?);
     let place = match place {
-        Value::ServerError(error) => return Err(decode::fault(&RedisError::from(error))),
+        Value::ServerError(error) => return Err(resp::server_fault(&error)),
         Value::Array(place) => match place.as_slice() {
             [host, port] => {
-                let port = decode::text(port).parse().ok();
-                port.map(|port| (decode::text(host), port))
+                let port = resp::text(port).parse().ok();
+                port.map(|port| (resp::text(host), port))
             }
             _ => None,
         },
         _ => None,
     };
-    let epoch = decode::field(&about, "config-epoch").and_then(|epoch| epoch.parse().ok());
+    let epoch = resp::field(&about, "config-epoch").and_then(|epoch| epoch.parse().ok());
     Ok(place.map(|place| Named { place, epoch }))
 }
 
@@ -203,7 +204,7 @@ pub(super) async fn find(
     let named = sentinels.master(target, &mut wires).await?;
     let login = sentinels
         .login_at(named.place.clone())
-        .map_err(|error| decode::fault(&error))?;
+        .map_err(|error| resp::fault(&error))?;
     let epoch = named.epoch;
     let master = Master {
         sentinels: sentinels.clone(),

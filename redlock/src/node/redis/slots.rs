@@ -1,12 +1,10 @@
 //! Which servers of a Redis Cluster have which hash slots.
 
-use redis::Value;
-
-use super::decode;
-use crate::node::{
-    Fault,
-    moves::{Range, SLOTS, Server},
-    strict::RECORD,
+use crate::{
+    fault::Fault,
+    key::reserved,
+    node::moves::{Range, SLOTS, Server},
+    resp::{self, Value},
 };
 
 /// The masters of a cluster, and the slots of each.
@@ -32,7 +30,7 @@ pub(in crate::node) fn slot_of(key: &str) -> u16 {
 
 /// A key in which masters keep a record of the slots. It ends as a fence does, since it is kept like one.
 fn record(namespace: &str, number: u16) -> String {
-    format!("{namespace}{RECORD}{number}}}:fence")
+    format!("{namespace}{}{number}}}:fence", reserved::SLOTS)
 }
 
 /// CRC-16/XMODEM, as the specification of Redis Cluster asks for.
@@ -105,12 +103,12 @@ impl Slots {
             let (Ok(first), Ok(last)) = (u16::try_from(*first), u16::try_from(*last)) else {
                 continue;
             };
-            let host = match decode::text(host) {
+            let host = match resp::text(host) {
                 unknown if unknown == "?" => continue,
                 same if same.is_empty() => asked.to_owned(),
                 host => host,
             };
-            let id = more.first().map(decode::text).filter(|id| !id.is_empty());
+            let id = more.first().map(resp::text).filter(|id| !id.is_empty());
             let place = slots.place(server(&host, &port.to_string()), id);
             slots.ranges.push((first, last, place));
         }
@@ -214,7 +212,7 @@ pub(super) fn host_of(server: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::node::FaultKind;
+    use crate::fault::FaultKind;
 
     fn range(first: i64, last: i64, host: &str, port: i64) -> Value {
         let server = Value::Array(vec![Value::BulkString(host.into()), Value::Int(port)]);

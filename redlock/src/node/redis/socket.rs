@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use super::{certificates::Certificates, dial};
-use crate::node::{Fault, FaultKind};
+use crate::fault::{Fault, FaultKind};
 
 /// After this long without traffic, and then this often, the system sees whether the other end is there. Shorter than
 /// the patience of middleboxes with a quiet connection.

@@ -9,16 +9,18 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use redis::{ConnectionInfo, Value};
+use redis::ConnectionInfo;
 use tokio::io::{AsyncReadExt as _, AsyncWrite as _};
 
 use super::{
     access::Secret,
     login,
-    resp::{self, Length, Skip},
     socket::{self, Dialer, Socket},
 };
-use crate::node::{Fault, FaultKind};
+use crate::{
+    fault::{Fault, FaultKind},
+    resp::{self, Length, Skip, Value},
+};
 
 /// Room for what one read brings, at least.
 const READ: usize = 4 * 1024;
@@ -112,7 +114,7 @@ impl Wire {
         loop {
             let unread = &self.unread[self.taken..];
             if let Some((skip, first)) = &mut self.skip {
-                self.taken += skip.pass(unread)?;
+                self.taken += skip.advance(unread)?;
                 if !skip.is_over() {
                     return Ok(None);
                 }
@@ -127,9 +129,9 @@ impl Wire {
                 Length::Whole(length) => {
                     let value = match &unread[..length] {
                         error @ [b'-' | b'!', ..] => {
-                            resp::value(&login::without(self.password.reveal(), error))?
+                            resp::parse(&login::without(self.password.reveal(), error))?
                         }
-                        answer => resp::value(answer)?,
+                        answer => resp::parse(answer)?,
                     };
                     self.taken += length;
                     return Ok(Some(value));

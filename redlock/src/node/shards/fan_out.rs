@@ -7,9 +7,11 @@ use std::{
 
 use tokio::time::sleep;
 
-use super::super::{Fault, FaultKind, Operation, Reply, ReplySink, Request};
+use super::super::{Operation, ReplySink};
 use super::{Shared, map::Shard, of_server};
+use crate::command::{Reply, Request};
 use crate::env::sync::lock;
+use crate::fault::{Fault, FaultKind};
 
 /// A call to all servers. The cluster answers if one of them does: each takes along its own keys only.
 pub(super) struct FanOut {

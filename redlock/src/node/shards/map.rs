@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use super::super::{
-    Command, Fault, FaultKind, NodeState, Nodes, Operation, Reply, Request,
+    NodeState, Nodes, Operation,
     connection::Connection,
     redis::{Slots, slot_of},
 };
 use super::{Shared, Trip};
+use crate::command::{Reply, Request, Scope};
 use crate::env::sync::lock;
+use crate::fault::{Fault, FaultKind};
 
 /// The most calls that wait for the first map; one more is refused.
 pub(super) const MOST_EARLY: usize = 16_384;
@@ -70,7 +72,7 @@ impl Map {
                 .clone()
                 .map_or(Concerns::Unknown, Concerns::Nobody);
         }
-        if matches!(request.command, Command::Ping | Command::Trust) {
+        if request.command.facts().scope == Scope::Node {
             return Concerns::All(self.shards.clone());
         }
         let slot = slot_of(request.key.lock());

@@ -21,13 +21,14 @@ use std::{
 use tokio::{runtime::Handle, sync::Notify};
 
 use super::{
-    Fault, NodeState, Nodes, Operation,
+    NodeState, Nodes, Operation,
     connection::Connection,
     connection_tasks::ConnectionTasks,
     first_contact::FirstContact,
     moves::MoveGuard,
     redis::{Surveyor, Target, slot_of},
 };
+use crate::fault::Fault;
 use crate::{
     env::{clock::Clock, sync::lock},
     key::Key,

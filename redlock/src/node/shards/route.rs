@@ -2,16 +2,16 @@
 
 use std::sync::{Arc, Weak};
 
-use super::super::{
-    Fault, FaultKind, KeyState, NodeState, Operation, Reply, ReplySink, Request, redis::redirection,
-};
+use super::super::{NodeState, Operation, ReplySink, redis::redirection};
 use super::{
     Shared, Trip,
     fan_out::FanOut,
     map::{Concerns, MOST_EARLY, Shard},
     of_server,
 };
+use crate::command::{KeyState, Reply, Request};
 use crate::env::{clock::Instant, sync::lock};
+use crate::fault::{Fault, FaultKind};
 
 impl Shared {
     pub(super) fn submit(self: &Arc<Self>, op: Operation, trip: Trip) {

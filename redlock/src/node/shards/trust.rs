@@ -6,12 +6,13 @@ use std::{
 };
 
 use super::super::{
-    Command, Fault, FaultKind, Request,
     moves::Look,
     redis::{Slots, Surveyed, Surveyor, slot_of},
 };
 use super::Shared;
+use crate::command::Request;
 use crate::env::clock::Instant;
+use crate::fault::{Fault, FaultKind};
 
 impl Shared {
     /// Before the first map that is believed: asks the masters what other clients recorded of it. Says whether they told.
@@ -108,10 +109,7 @@ impl Shared {
         }
         let moves = &nodes.states[self.index].moves;
         // A server that a slot leaves grants no new locks, unless the slot stays after all.
-        if !importing
-            && matches!(request.command, Command::Acquire { .. })
-            && moves.is_leaving(slot)
-        {
+        if !importing && request.command.begins_a_hold() && moves.is_leaving(slot) {
             self.doubted.notify_one();
             return Some(Fault::moved(slot, guard.time));
         }

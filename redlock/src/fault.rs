@@ -1,4 +1,4 @@
-//! Why a node did not vote.
+//! Faults: why a node did not vote.
 
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
@@ -51,18 +51,19 @@ pub enum FaultKind {
     Other,
 }
 
-/// A node's fault. Its text is logged, so it contains neither the key nor values of the user. It comes with whether the node surely did nothing of what was asked.
+/// A node's fault. Its text is logged, so it contains neither the key nor values of the user.
 #[derive(Clone, Debug)]
 pub(crate) struct Fault {
     pub(crate) kind: FaultKind,
     pub(crate) text: Cow<'static, str>,
-    /// What belongs behind the text and names the key.
+    /// What follows the text in an error, and names the key.
     pub(crate) names: Option<Arc<str>>,
+    /// The node certainly did not carry out the command, and never will.
     pub(crate) untouched: bool,
 }
 
 impl Fault {
-    /// Whether asking again is of no use: what is wrong is the key, or what the client may do.
+    /// Whether a retry is of no use: the key is wrong, or the client lacks a right.
     pub(crate) fn is_final(&self) -> bool {
         matches!(
             self.kind,
@@ -75,7 +76,7 @@ impl Fault {
         )
     }
 
-    /// The call may have been, or may yet be, carried out.
+    /// The command may have been carried out, or may still be.
     pub(crate) fn unknown(kind: FaultKind, text: impl Into<Cow<'static, str>>) -> Self {
         Self {
             kind,
@@ -85,15 +86,7 @@ impl Fault {
         }
     }
 
-    /// What the fence holds is the user's, and stays out of the text.
-    pub(crate) fn bad_fence() -> Self {
-        Self::untouched(
-            FaultKind::BadFence,
-            "the fence holds what no token can be: delete it if it is not yours",
-        )
-    }
-
-    /// The call was carried out, but the node has no vote for this long.
+    /// The command was carried out, but the node has no vote for this long.
     pub(crate) fn quarantined(left: Duration) -> Self {
         Self::unknown(
             FaultKind::Quarantined,
@@ -104,7 +97,7 @@ impl Fault {
         )
     }
 
-    /// The call was carried out, but its slot has no vote for this long.
+    /// The command was carried out, but its slot has no vote for this long.
     #[cfg(feature = "cluster")]
     pub(crate) fn moved(slot: u16, left: Duration) -> Self {
         Self::unknown(
@@ -116,7 +109,7 @@ impl Fault {
         )
     }
 
-    /// The call was not carried out and never will be.
+    /// The command was not carried out and never will be.
     pub(crate) fn untouched(kind: FaultKind, text: impl Into<Cow<'static, str>>) -> Self {
         Self {
             kind,

@@ -1,0 +1,59 @@
+//! Inspect: who holds the key, for how long, and the highest token seen.
+
+use std::time::Duration;
+
+use super::super::{
+    Answer, Delivery, Facts, NodeCommand, Purpose, Scope, Script, Step, decode, encode::Encoder,
+};
+use crate::{
+    key::Key,
+    resp::{self, Value},
+};
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Inspect;
+
+/// What a node says of a key.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct KeyState {
+    /// Empty where the value is too long for an owner.
+    pub(crate) owner: Option<Vec<u8>>,
+    pub(crate) left: Duration,
+    pub(crate) fence: u64,
+}
+
+impl NodeCommand for Inspect {
+    fn facts(&self) -> &'static Facts {
+        &Facts {
+            rights: "mget and pttl",
+            needs_trust: false,
+            delivery: Delivery::WhileWanted,
+            purpose: Purpose::Other,
+            scope: Scope::Key,
+        }
+    }
+
+    fn encode(&self, key: &Key, out: &mut Encoder<'_, '_>) {
+        out.script(Script::Inspect, &[key.lock(), key.fence()]);
+    }
+
+    fn decode(&self, _: Step, reply: &Value) -> Answer {
+        let Value::Array(parts) = reply else {
+            return Answer::unexpected(reply);
+        };
+        let [owner, left, fence] = parts.as_slice() else {
+            return Answer::unexpected(reply);
+        };
+        Answer::Saw(KeyState {
+            owner: match owner {
+                Value::BulkString(bytes) => Some(bytes.clone()),
+                _ => None,
+            },
+            left: match left {
+                Value::Int(left) => decode::millis(*left),
+                _ => Duration::ZERO,
+            },
+            fence: resp::number(fence).unwrap_or(0),
+        })
+    }
+}

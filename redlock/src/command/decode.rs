@@ -1,0 +1,195 @@
+//! Decodes replies. A server may send anything: nothing here panics.
+
+use std::time::Duration;
+
+use super::{Form, KeyState, Reply, Request, Step, TOKEN_LIMIT};
+use crate::{
+    fault::{Fault, FaultKind},
+    key::{FENCE, Key},
+    resp::{self, Value},
+};
+
+/// What a reply means for the request.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Vote(Reply),
+    /// The answer to [`Inspect`](super::Inspect).
+    Saw(KeyState),
+    /// The request takes a further step.
+    Next(Step),
+}
+
+impl Answer {
+    pub(super) fn failed(fault: Fault) -> Self {
+        Self::Vote(Reply::Failed(fault))
+    }
+
+    pub(super) fn unexpected(reply: &Value) -> Self {
+        Self::failed(resp::unexpected(reply))
+    }
+
+    /// Whether somebody holds the key, or a plain `SET NX` was refused.
+    pub(crate) fn shows_a_holder(&self) -> bool {
+        match self {
+            Self::Vote(reply) => matches!(reply, Reply::Held { .. }),
+            Self::Saw(state) => state.owner.is_some(),
+            Self::Next(step) => step.asks_holder,
+        }
+    }
+}
+
+/// Decodes the reply to a step of `request`.
+pub(crate) fn decode(request: &Request, step: Step, reply: &Value) -> Answer {
+    let Value::ServerError(error) = reply else {
+        return request.command.parts().decode(step, reply);
+    };
+    if resp::is_unknown_script(error) && step.form == Form::Hash {
+        return Answer::Next(step.with_source());
+    }
+    let fault = without_arguments(resp::server_fault(error), &request.key);
+    Answer::failed(match fault.kind {
+        FaultKind::Permission => with_rights(fault, request),
+        _ => fault,
+    })
+}
+
+/// The status and the values of a script's reply: a simple string, or an array that begins with one.
+pub(super) fn status(reply: &Value) -> Option<(&str, &[Value])> {
+    match reply {
+        Value::Okay => Some(("OK", &[])),
+        Value::SimpleString(status) => Some((status, &[])),
+        Value::Array(parts) => {
+            let (status, rest) = parts.split_first()?;
+            Some((resp::word(status)?, rest))
+        }
+        _ => None,
+    }
+}
+
+/// Decodes what every script may reply, besides what is its own.
+pub(super) fn common(reply: &Value) -> Answer {
+    let Some((status, values)) = status(reply) else {
+        return Answer::unexpected(reply);
+    };
+    let first = || values.first().and_then(resp::word).unwrap_or_default();
+    match (status, values) {
+        ("OK", []) => Answer::Vote(Reply::Yes),
+        ("QUARANTINED", [Value::Int(left)]) => Answer::Vote(Reply::Quarantined {
+            left: millis(*left),
+        }),
+        ("MAXTTL", _) => Answer::failed(other_max_ttl(first())),
+        ("EPOCH", _) => Answer::failed(outdated()),
+        ("NOEXPIRY", _) => Answer::failed(no_expiry()),
+        ("BADFENCE", _) => Answer::failed(bad_fence()),
+        ("WRONGTYPE", _) => Answer::failed(wrong_type(first())),
+        _ => Answer::unexpected(reply),
+    }
+}
+
+/// A PTTL. A key in its last millisecond has 0, and one that just expired -2.
+pub(super) fn millis(left: i64) -> Duration {
+    Duration::from_millis(u64::try_from(left).unwrap_or(0))
+}
+
+/// A fence that a token can be above.
+pub(super) fn fence(value: &Value) -> Option<u64> {
+    resp::number(value).filter(|fence| *fence < TOKEN_LIMIT)
+}
+
+pub(crate) fn no_expiry() -> Fault {
+    Fault::untouched(
+        FaultKind::NoExpiry,
+        "the key has no expiry, so it is no lock and will never be free: delete it or choose another key",
+    )
+}
+
+/// The content of the fence is the user's, and stays out of the text.
+pub(crate) fn bad_fence() -> Fault {
+    Fault::untouched(
+        FaultKind::BadFence,
+        "the fence holds what no token can be: delete it if it is not yours",
+    )
+}
+
+/// `key` is the one that the script could not use.
+fn wrong_type(key: &str) -> Fault {
+    let (which, remedy) = if key.ends_with(FENCE) {
+        ("fence", "no token: delete it if it is not yours")
+    } else {
+        ("key", "not a lock: choose another key")
+    };
+    Fault::untouched(
+        FaultKind::WrongType,
+        format!("the {which} holds a hash, a list or the like, {remedy}"),
+    )
+}
+
+/// Other clients use the node with another `max_ttl`, as their `marker` says.
+pub(crate) fn other_max_ttl(marker: &str) -> Fault {
+    let theirs = marker.split(' ').nth(1).unwrap_or("?");
+    Fault::untouched(
+        FaultKind::OtherMaxTtl,
+        format!(
+            "other clients use this node with a max_ttl of {theirs} ms: give all clients the same"
+        ),
+    )
+}
+
+/// The node became the master by a later election than this client knows.
+fn outdated() -> Fault {
+    Fault::unknown(
+        FaultKind::Quarantined,
+        "it became the master by an election that this client does not know yet; if the sentinels forgot it \
+         (SENTINEL REMOVE, or others in their place), vouch for the node by Redlock::trust_nodes once no lock is held",
+    )
+}
+
+/// Removes the arguments of the command that a server repeats in its error, since they name the key.
+fn without_arguments(mut fault: Fault, key: &Key) -> Fault {
+    let mut text = fault.text.into_owned();
+    if let Some(at) = text.find(", with args beginning with") {
+        text.truncate(at);
+    }
+    if text.contains(key.lock()) {
+        text = without(&text, key.lock());
+    }
+    fault.text = text.into();
+    fault
+}
+
+/// Replaces `name` by `<key>`, where it is not a part of a longer word.
+fn without(text: &str, name: &str) -> String {
+    let joins = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    let mut rest = text;
+    let mut kept = String::with_capacity(text.len());
+    while let Some(at) = rest.find(name) {
+        let (before, after) = (&rest[..at], &rest[at + name.len()..]);
+        kept.push_str(before);
+        let is_part = joins(kept.chars().next_back()) || joins(after.chars().next());
+        kept.push_str(if is_part { name } else { "<key>" });
+        rest = after;
+    }
+    kept + rest
+}
+
+/// Adds what a user needs. Servers do not say which key is out of reach, and before Redis 7.2 not which command a script
+/// may not call.
+fn with_rights(fault: Fault, request: &Request) -> Fault {
+    if fault.text.contains("can't run this command") {
+        let rights = request.command.facts().rights;
+        return Fault {
+            text: format!("{}: its user needs {rights}", fault.text).into(),
+            ..fault
+        };
+    }
+    if fault.text.contains("key") {
+        let key = &request.key;
+        let names = format!(": `{}` and `{}`", key.lock(), key.fence());
+        return Fault {
+            text: format!("{}: the user needs the key and its fence", fault.text).into(),
+            names: Some(names.into()),
+            ..fault
+        };
+    }
+    fault
+}

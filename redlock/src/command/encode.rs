@@ -1,0 +1,168 @@
+//! Encodes requests straight into the buffer that a connection sends next.
+
+use std::time::Duration;
+
+use super::{Announcement, Form, Request, Script, Step};
+use crate::resp::{self, CommandWriter};
+
+/// What all commands on one connection have in common.
+#[derive(Debug)]
+pub(crate) struct Session {
+    /// How long a fence is kept.
+    pub(crate) retention: Duration,
+    /// The prefix of the channels of inboxes.
+    pub(crate) channel: String,
+    /// The marker of the strict restart guard, where it is on.
+    pub(crate) marker: Option<Marker>,
+}
+
+/// The marker of the strict restart guard for the process at the other end of a connection.
+#[derive(Debug)]
+pub(crate) struct Marker {
+    pub(crate) key: String,
+    pub(crate) quarantine_key: String,
+    pub(crate) value: String,
+    pub(crate) guard_time: Duration,
+}
+
+/// Appends one step of `request` to `out`.
+pub(crate) fn encode(request: &Request, step: Step, session: &Session, out: &mut Vec<u8>) {
+    resp::command(out, |command| {
+        let mut encoder = Encoder {
+            command,
+            form: step.form,
+            session,
+            marked: None,
+        };
+        if step.asks_holder {
+            encoder.script(Script::Holder, &[request.key.lock()]);
+        } else {
+            request.command.parts().encode(&request.key, &mut encoder);
+        }
+    });
+}
+
+/// Appends an announcement of the node list whose record is under `key`. It is always sent with its source: then no reply
+/// asks for it again, and the replies behind it are those of what was written behind it.
+pub(crate) fn encode_announcement(key: &str, announcement: &Announcement, out: &mut Vec<u8>) {
+    resp::command(out, |command| {
+        command.args(["EVAL", Script::Announce.source()]);
+        command.number(1).arg(key);
+        announcement.encode(command);
+    });
+}
+
+/// Writes a script or a plain command with its keys and arguments.
+pub(super) struct Encoder<'a, 'out> {
+    command: &'a mut CommandWriter<'out>,
+    form: Form,
+    session: &'a Session,
+    /// The marker whose keys were written: its value is yet to come.
+    marked: Option<&'a Marker>,
+}
+
+impl<'a> Encoder<'a, '_> {
+    pub(super) fn session(&self) -> &'a Session {
+        self.session
+    }
+
+    pub(super) fn arg(&mut self, arg: impl AsRef<[u8]>) -> &mut Self {
+        self.command.arg(arg);
+        self
+    }
+
+    pub(super) fn args<A: AsRef<[u8]>>(&mut self, args: impl IntoIterator<Item = A>) -> &mut Self {
+        self.command.args(args);
+        self
+    }
+
+    pub(super) fn number(&mut self, number: u64) -> &mut Self {
+        self.command.number(number);
+        self
+    }
+
+    pub(super) fn millis(&mut self, duration: Duration) -> &mut Self {
+        self.number(millis(duration))
+    }
+
+    pub(super) fn channel(&mut self) -> &mut Self {
+        let session = self.session;
+        self.arg(&session.channel)
+    }
+
+    pub(super) fn retention(&mut self) -> &mut Self {
+        self.millis(self.session.retention)
+    }
+
+    /// A token and the retention of the fence, where there is a token.
+    pub(super) fn fence(&mut self, token: Option<u64>) -> &mut Self {
+        match token {
+            Some(token) => self.number(token).retention(),
+            None => self,
+        }
+    }
+
+    /// A script and its keys.
+    pub(super) fn script(&mut self, script: Script, keys: &[&str]) -> &mut Self {
+        self.script_with(script, keys, None)
+    }
+
+    /// A script and its keys: `strict` under the strict restart guard, with the keys of the marker. The marker itself
+    /// comes last, by [`marker`](Self::marker).
+    pub(super) fn guarded_script(
+        &mut self,
+        script: Script,
+        strict: Script,
+        keys: &[&str],
+    ) -> &mut Self {
+        match &self.session.marker {
+            Some(marker) => self.script_with(strict, keys, Some(marker)),
+            None => self.script(script, keys),
+        }
+    }
+
+    /// The value of the marker and the guard time, after a [`guarded_script`](Self::guarded_script).
+    pub(super) fn marker(&mut self) -> &mut Self {
+        match self.marked.take() {
+            Some(marker) => self.arg(&marker.value).millis(marker.guard_time),
+            None => self,
+        }
+    }
+
+    fn script_with(
+        &mut self,
+        script: Script,
+        keys: &[&str],
+        marker: Option<&'a Marker>,
+    ) -> &mut Self {
+        match self.form {
+            Form::Hash => self.args(["EVALSHA", script.hash()]),
+            Form::Source => self.args(["EVAL", script.source()]),
+            Form::Importing => self.args(["EVAL", &script.importing_source()]),
+        };
+        let count = keys.len() as u64 + 2 * u64::from(marker.is_some());
+        match keys {
+            [first, rest @ ..] if self.form == Form::Importing => {
+                self.number(1).arg(first).number(count - 1).args(rest)
+            }
+            _ => self.number(count).args(keys),
+        };
+        if let Some(marker) = marker {
+            self.args([&marker.key, &marker.quarantine_key]);
+        }
+        self.marked = marker;
+        self
+    }
+}
+
+/// The keys, the last of them only where the lock has a fence.
+pub(super) fn fenced<'a, 'k>(keys: &'a [&'k str], is_fenced: bool) -> &'a [&'k str] {
+    &keys[..keys.len() - usize::from(!is_fenced)]
+}
+
+/// Whole milliseconds, at least one: Redis refuses a `PX` of 0.
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis())
+        .unwrap_or(u64::MAX)
+        .max(1)
+}

@@ -1,0 +1,117 @@
+//! Acquire: take the key, together with its fencing token, in one step.
+//!
+//! Without fencing it is a plain `SET NX PX`, as other Redlock libraries send it. When that is refused, a second step asks
+//! who holds the key (`holder.lua`).
+
+use std::time::Duration;
+
+use super::super::{
+    Answer, Command, Delivery, Facts, Inbox, NodeCommand, Owner, Purpose, Release, Reply, Scope,
+    Script, Step, decode, encode::Encoder, fingerprint,
+};
+use crate::{
+    key::Key,
+    resp::{self, Value},
+};
+
+#[derive(Clone, Debug)]
+pub(crate) struct Acquire {
+    pub(crate) owner: Owner,
+    pub(crate) ttl: Duration,
+    /// The fencing token, where fencing is on.
+    pub(crate) token: Option<u64>,
+    /// The last token to reserve. Default: `token`.
+    pub(crate) last: Option<u64>,
+    /// The inbox to notify when the key is free, should it be held.
+    pub(crate) inbox: Option<Inbox>,
+}
+
+impl NodeCommand for Acquire {
+    fn facts(&self) -> &'static Facts {
+        &Facts {
+            rights: "get, mget, pttl and set",
+            needs_trust: true,
+            delivery: Delivery::WhileWanted,
+            purpose: Purpose::Begins,
+            scope: Scope::Key,
+        }
+    }
+
+    fn encode(&self, key: &Key, out: &mut Encoder<'_, '_>) {
+        let Some(token) = self.token else {
+            out.args(["SET", key.lock()]).arg(self.owner.as_bytes());
+            out.args(["NX", "PX"]).millis(self.ttl);
+            return;
+        };
+        let inbox = self.inbox.as_ref();
+        let (inbox, since) = inbox.map_or(("", 0), |inbox| (&*inbox.name, inbox.since));
+        let keys = [key.lock(), key.fence(), key.waiters()];
+        out.guarded_script(Script::Acquire, Script::AcquireStrict, &keys)
+            .arg(self.owner.as_bytes())
+            .millis(self.ttl)
+            .number(token)
+            .retention()
+            .number(self.last.unwrap_or(token))
+            .arg(inbox)
+            .number(since)
+            .marker();
+    }
+
+    fn decode(&self, step: Step, reply: &Value) -> Answer {
+        if step.asks_holder {
+            return decode_holder(reply);
+        }
+        if self.token.is_none() && *reply == Value::Nil {
+            return Answer::Next(step.asking_holder());
+        }
+        match decode::status(reply) {
+            Some(("HELD", [Value::Int(left), fence, owner, unlisted @ ..])) => {
+                let owner = resp::word(owner).unwrap_or_default().as_bytes();
+                Answer::Vote(Reply::Held {
+                    left: decode::millis(*left),
+                    // The key is held, whatever its fence is.
+                    fence: decode::fence(fence).unwrap_or(0),
+                    by: fingerprint(owner),
+                    cools: Owner::is_cool_down(owner),
+                    notifies: unlisted.is_empty() && Owner::notifies(owner),
+                })
+            }
+            Some(("STALE", [fence])) => match decode::fence(fence) {
+                Some(fence) => Answer::Vote(Reply::Stale { fence }),
+                None => Answer::unexpected(reply),
+            },
+            _ => decode::common(reply),
+        }
+    }
+
+    /// A plain one would take its own key for another's. A fenced one finds its token stale.
+    fn undo(&self) -> Option<Command> {
+        let release = Release {
+            owner: self.owner,
+            tombstone: None,
+        };
+        self.token.is_none().then_some(release.into())
+    }
+
+    fn ttl(&self) -> Option<Duration> {
+        Some(self.ttl)
+    }
+}
+
+/// The reply of `holder.lua`.
+fn decode_holder(reply: &Value) -> Answer {
+    let Value::Array(parts) = reply else {
+        return Answer::unexpected(reply);
+    };
+    match parts.as_slice() {
+        [Value::Int(-1), _] => Answer::failed(decode::no_expiry()),
+        [Value::Int(left), owner] => Answer::Vote(Reply::Held {
+            left: decode::millis(*left),
+            fence: 0,
+            by: 0,
+            cools: Owner::is_cool_down(resp::word(owner).unwrap_or_default().as_bytes()),
+            notifies: false,
+        }),
+        _ => Answer::unexpected(reply),
+    }
+}

@@ -1,0 +1,53 @@
+//! Extend: raise the ttl of a held lock; with a token, restore it where it is missing.
+
+use std::time::Duration;
+
+use super::super::{
+    Answer, Delivery, Facts, NodeCommand, Owner, Purpose, Reply, Scope, Script, Step, decode,
+    encode::{Encoder, fenced},
+};
+use crate::{key::Key, resp::Value};
+
+#[derive(Clone, Debug)]
+pub(crate) struct Extend {
+    pub(crate) owner: Owner,
+    pub(crate) ttl: Duration,
+    pub(crate) token: Option<u64>,
+}
+
+impl NodeCommand for Extend {
+    fn facts(&self) -> &'static Facts {
+        &Facts {
+            rights: "get, mget, pexpire, pttl and set",
+            needs_trust: true,
+            delivery: Delivery::WhileWanted,
+            purpose: Purpose::Renews,
+            scope: Scope::Key,
+        }
+    }
+
+    fn encode(&self, key: &Key, out: &mut Encoder<'_, '_>) {
+        let keys = [key.lock(), key.fence()];
+        let keys = fenced(&keys, self.token.is_some());
+        match self.token {
+            Some(_) => out.guarded_script(Script::Extend, Script::ExtendStrict, keys),
+            None => out.script(Script::Extend, keys),
+        };
+        out.arg(self.owner.as_bytes())
+            .millis(self.ttl)
+            .fence(self.token)
+            .marker();
+    }
+
+    fn decode(&self, _: Step, reply: &Value) -> Answer {
+        match decode::status(reply) {
+            Some(("HEALED", [])) => Answer::Vote(Reply::Restored),
+            Some(("GONE", [])) => Answer::Vote(Reply::Gone),
+            _ => decode::common(reply),
+        }
+    }
+
+    fn ttl(&self) -> Option<Duration> {
+        Some(self.ttl)
+    }
+}

@@ -1,0 +1,8 @@
+//! Commands that take, extend and end a lock.
+
+mod acquire;
+mod cool_down;
+mod extend;
+mod release;
+
+pub(crate) use self::{acquire::Acquire, cool_down::CoolDown, extend::Extend, release::Release};

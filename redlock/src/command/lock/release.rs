@@ -1,0 +1,40 @@
+//! Release: delete the key if the owner holds it; with a tombstone, make what may still arrive for it stale.
+
+use super::super::{
+    Answer, Delivery, Facts, NodeCommand, Owner, Purpose, Reply, Scope, Script, Step, decode,
+    encode::{Encoder, fenced},
+};
+use crate::{key::Key, resp::Value};
+
+#[derive(Clone, Debug)]
+pub(crate) struct Release {
+    pub(crate) owner: Owner,
+    pub(crate) tombstone: Option<u64>,
+}
+
+impl NodeCommand for Release {
+    fn facts(&self) -> &'static Facts {
+        &Facts {
+            rights: "del, mget and set",
+            needs_trust: false,
+            delivery: Delivery::UntilDone,
+            purpose: Purpose::Ends,
+            scope: Scope::Key,
+        }
+    }
+
+    fn encode(&self, key: &Key, out: &mut Encoder<'_, '_>) {
+        let keys = [key.lock(), key.waiters(), key.fence()];
+        out.script(Script::Release, fenced(&keys, self.tombstone.is_some()))
+            .arg(self.owner.as_bytes())
+            .channel()
+            .fence(self.tombstone);
+    }
+
+    fn decode(&self, _: Step, reply: &Value) -> Answer {
+        match decode::status(reply) {
+            Some(("WOKE", [])) => Answer::Vote(Reply::Notified),
+            _ => decode::common(reply),
+        }
+    }
+}

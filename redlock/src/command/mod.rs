@@ -1,0 +1,208 @@
+//! The commands that a node understands. Each has a file with its arguments, its encoding, its decoding and its
+//! [`Facts`]; the Lua script that it runs stands beside it.
+//!
+//! To add a command: write its file, implement [`NodeCommand`] and add it to [`commands!`] below. To add a script: put it
+//! beside its command and add it to [`script::Script`]. Whatever is missing then does not compile.
+
+mod admin;
+mod decode;
+mod encode;
+mod lock;
+mod node;
+mod owner;
+mod reply;
+mod script;
+mod waitlist;
+
+use std::{sync::Arc, time::Duration};
+
+pub(crate) use self::{
+    admin::{ForceRelease, Inspect, KeyState, Trust},
+    decode::{Answer, bad_fence, decode, no_expiry, other_max_ttl},
+    encode::{Marker, Session, encode, encode_announcement},
+    lock::{Acquire, CoolDown, Extend, Release},
+    node::{Announcement, NodeRecord, OtherList, Ping},
+    owner::{Owner, fingerprint},
+    reply::Reply,
+    script::{Form, Script, Step},
+    waitlist::{Inbox, JoinWaitlist, LeaveWaitlist, SECOND, decode_notification},
+};
+use crate::{env::clock::Instant, key::Key, resp::Value};
+use encode::Encoder;
+
+/// Fences and tokens stay below this. Lua numbers are doubles: from 2^53 on, neighbours become equal. The distance to it
+/// is the room of one fence that is far ahead.
+pub(crate) const TOKEN_LIMIT: u64 = (1 << 53) - (1 << 40);
+
+/// A command and the key that it is about. Every node of a round gets the same request.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) key: Arc<Key>,
+    pub(crate) command: Command,
+}
+
+/// What a command is, whatever its arguments are.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    /// The server commands that its user must be allowed to call, for the error of one that is not.
+    pub(crate) rights: &'static str,
+    /// A yes is no vote while the node may have forgotten locks.
+    pub(crate) needs_trust: bool,
+    pub(crate) delivery: Delivery,
+    pub(crate) purpose: Purpose,
+    #[cfg_attr(
+        not(feature = "cluster"),
+        expect(dead_code, reason = "only a cluster has several servers")
+    )]
+    pub(crate) scope: Scope,
+}
+
+/// Until when a command is delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    /// While somebody waits for the reply.
+    WhileWanted,
+    /// Until the node has carried it out, however late: what an acquire or an extension wrote, or may still write when a
+    /// silent node works through its buffers, must not stay.
+    UntilDone,
+}
+
+/// What a command does to a hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Begins,
+    Renews,
+    Ends,
+    Other,
+}
+
+/// Which servers of a node a command goes to, where the node has several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// The one that serves the key.
+    Key,
+    /// All of them.
+    Node,
+}
+
+/// The parts of a command.
+trait NodeCommand {
+    fn facts(&self) -> &'static Facts;
+
+    /// Writes its arguments.
+    fn encode(&self, key: &Key, out: &mut Encoder<'_, '_>);
+
+    /// Reads the reply to `step`, which is no error.
+    fn decode(&self, step: Step, reply: &Value) -> Answer;
+
+    /// The command to send instead when this one is still undelivered at `now`. `None`: the same one.
+    fn deferred(&self, _now: Instant) -> Option<Command> {
+        None
+    }
+
+    /// The command to send first when this one is sent a second time because its reply was lost. `None`: sending it twice
+    /// does no harm.
+    fn undo(&self) -> Option<Command> {
+        None
+    }
+
+    /// The ttl of the lock that waits for the reply.
+    fn ttl(&self) -> Option<Duration> {
+        None
+    }
+}
+
+macro_rules! commands {
+    ($($name:ident,)*) => {
+        /// A command to a node.
+        #[derive(Clone, Debug)]
+        pub(crate) enum Command {
+            $($name($name),)*
+        }
+
+        /// A command without its arguments.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum CommandKind {
+            $($name,)*
+        }
+
+        impl Command {
+            fn parts(&self) -> &dyn NodeCommand {
+                match self {
+                    $(Self::$name(command) => command,)*
+                }
+            }
+
+            pub(crate) fn kind(&self) -> CommandKind {
+                match self {
+                    $(Self::$name(_) => CommandKind::$name,)*
+                }
+            }
+        }
+
+        $(
+            impl From<$name> for Command {
+                fn from(command: $name) -> Self {
+                    Self::$name(command)
+                }
+            }
+        )*
+    };
+}
+
+commands! {
+    Acquire,
+    Extend,
+    Release,
+    CoolDown,
+    JoinWaitlist,
+    LeaveWaitlist,
+    ForceRelease,
+    Inspect,
+    Ping,
+    Trust,
+}
+
+impl Command {
+    pub(crate) fn facts(&self) -> &'static Facts {
+        self.parts().facts()
+    }
+
+    pub(crate) fn needs_trust(&self) -> bool {
+        self.facts().needs_trust
+    }
+
+    /// Whether it is delivered [`UntilDone`](Delivery::UntilDone).
+    pub(crate) fn must_arrive(&self) -> bool {
+        self.facts().delivery == Delivery::UntilDone
+    }
+
+    pub(crate) fn begins_a_hold(&self) -> bool {
+        self.facts().purpose == Purpose::Begins
+    }
+
+    pub(crate) fn ends_a_hold(&self) -> bool {
+        self.facts().purpose == Purpose::Ends
+    }
+
+    /// Whether a node with a full backlog refuses it. Neither the renewal nor the end of a lock is ever refused: there are
+    /// no more of them than locks that were granted.
+    pub(crate) fn is_new_work(&self) -> bool {
+        !self.must_arrive() && self.facts().purpose != Purpose::Renews
+    }
+
+    /// As [`NodeCommand::deferred`].
+    pub(crate) fn deferred(&self, now: Instant) -> Option<Self> {
+        self.parts().deferred(now)
+    }
+
+    /// As [`NodeCommand::undo`].
+    pub(crate) fn undo(&self) -> Option<Self> {
+        self.parts().undo()
+    }
+
+    /// As [`NodeCommand::ttl`].
+    pub(crate) fn ttl(&self) -> Option<Duration> {
+        self.parts().ttl()
+    }
+}

@@ -1,0 +1,10 @@
+//! Commands about the node itself.
+
+mod announce;
+mod ping;
+
+pub(super) use self::ping::decode_pong;
+pub(crate) use self::{
+    announce::{Announcement, NodeRecord, OtherList},
+    ping::Ping,
+};

@@ -1,0 +1,36 @@
+//! What a node replies to a command.
+
+use std::time::Duration;
+
+use crate::fault::Fault;
+
+/// The reply of a node, as a round counts it.
+#[derive(Clone, Debug)]
+pub(crate) enum Reply {
+    /// Done, and it is a vote.
+    Yes,
+    /// Released, and a waiting process was notified.
+    Notified,
+    /// Another holder has the key, or it is cooling down.
+    Held {
+        left: Duration,
+        fence: u64,
+        /// The [`fingerprint`](super::fingerprint) of the holder; 0 where it is unknown.
+        by: u64,
+        cools: bool,
+        /// The holder will notify the inbox that was sent with the request.
+        notifies: bool,
+    },
+    /// The token is not above the fence; nothing was written.
+    Stale { fence: u64 },
+    /// Extension: the key is missing and may not be restored, or is another's.
+    Gone,
+    /// Extension: the key was missing and is restored. No vote.
+    Restored,
+    /// Done, but no vote for this long: the node may have forgotten locks.
+    Quarantined { left: Duration },
+    /// Extension: the key is missing on a node that may have forgotten locks, and that has no vote for this long.
+    Forgot { left: Duration },
+    /// No vote, and why.
+    Failed(Fault),
+}

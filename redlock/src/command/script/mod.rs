@@ -1,0 +1,121 @@
+//! The Lua scripts that commands run, and how one is sent.
+//!
+//! Besides the scripts of the commands there are parts that stand before some of them: `put.lua`, `notify.lua` and
+//! `guard.lua` in this folder, and `importing.lua` for a server that a cluster slot is being moved to.
+
+use std::sync::LazyLock;
+
+macro_rules! scripts {
+    ($($(#[$docs:meta])* $name:ident = $($file:literal)+;)*) => {
+        /// A script, parts included.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Script {
+            $($(#[$docs])* $name,)*
+        }
+
+        impl Script {
+            pub(crate) const ALL: &[Self] = &[$(Self::$name),*];
+
+            pub(crate) fn source(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!($(include_str!($file)),+),)*
+                }
+            }
+        }
+    };
+}
+
+scripts! {
+    Acquire = "../lock/acquire.lua";
+    /// With the strict restart guard, as all that are named so.
+    AcquireStrict = "guard.lua" "../lock/acquire.lua";
+    Holder = "../lock/holder.lua";
+    Extend = "put.lua" "../lock/extend.lua";
+    ExtendStrict = "guard.lua" "put.lua" "../lock/extend.lua";
+    Release = "notify.lua" "put.lua" "../lock/release.lua";
+    CoolDown = "put.lua" "../lock/cool_down.lua";
+    CoolDownStrict = "guard.lua" "put.lua" "../lock/cool_down.lua";
+    JoinWaitlist = "../waitlist/join.lua";
+    LeaveWaitlist = "notify.lua" "../waitlist/leave.lua";
+    ForceRelease = "notify.lua" "put.lua" "../admin/force_release.lua";
+    Inspect = "../admin/inspect.lua";
+    PingStrict = "guard.lua" "../node/ping.lua";
+    Trust = "../admin/trust.lua";
+    Announce = "../node/announce.lua";
+}
+
+impl Script {
+    /// The SHA1 of the source, by which `EVALSHA` calls it.
+    pub(crate) fn hash(self) -> &'static str {
+        static HASHES: LazyLock<Vec<String>> = LazyLock::new(|| {
+            let scripts = Script::ALL.iter();
+            let scripts = scripts.map(|script| redis::Script::new(script.source()));
+            scripts.map(|script| script.get_hash().to_owned()).collect()
+        });
+        &HASHES[self as usize]
+    }
+
+    /// The source for a server that the key's slot is being moved to.
+    pub(super) fn importing_source(self) -> String {
+        [include_str!("importing.lua"), self.source()].concat()
+    }
+}
+
+/// How a script is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// By its hash, to a server that knows it.
+    Hash,
+    /// With its source.
+    Source,
+    /// With its source, to the server that the key's slot is being moved to.
+    Importing,
+}
+
+/// How far a command has come: most take one step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Step {
+    pub(crate) form: Form,
+    /// After a plain `SET NX` was refused: asks who holds the key, and for how long.
+    pub(crate) asks_holder: bool,
+}
+
+impl Step {
+    pub(crate) const FIRST: Self = Self {
+        form: Form::Hash,
+        asks_holder: false,
+    };
+
+    /// The first step to a server that the key's slot is being moved to.
+    pub(crate) const IMPORTING: Self = Self {
+        form: Form::Importing,
+        asks_holder: false,
+    };
+
+    /// The same step with the script's source.
+    pub(crate) fn with_source(self) -> Self {
+        Self {
+            form: Form::Source,
+            ..self
+        }
+    }
+
+    /// The step after a refused `SET NX`.
+    pub(super) fn asking_holder(self) -> Self {
+        Self {
+            form: match self.form {
+                Form::Importing => Form::Importing,
+                Form::Hash | Form::Source => Form::Hash,
+            },
+            asks_holder: true,
+        }
+    }
+
+    pub(crate) fn is_importing(self) -> bool {
+        self.form == Form::Importing
+    }
+
+    pub(crate) fn has_source(self) -> bool {
+        self.form == Form::Source
+    }
+}

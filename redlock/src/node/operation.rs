@@ -1,0 +1,41 @@
+//! One request on its way to one node.
+
+use std::{fmt, sync::Arc};
+
+use super::ReplySink;
+use crate::{command::Reply, env::clock::Instant};
+
+/// One request on its way to one node.
+#[derive(Clone)]
+pub(crate) struct Operation {
+    pub(crate) sink: Arc<dyn ReplySink>,
+    pub(crate) node: usize,
+}
+
+impl Operation {
+    /// As [`Command::must_arrive`](crate::command::Command::must_arrive).
+    pub(crate) fn must_arrive(&self) -> bool {
+        self.sink.request().command.must_arrive()
+    }
+
+    /// The form in which it waits for later, as [`ReplySink::deferred`].
+    pub(crate) fn deferred(self, now: Instant) -> Self {
+        match self.sink.deferred(now) {
+            Some(sink) => Self { sink, ..self },
+            None => self,
+        }
+    }
+
+    pub(crate) fn answer(&self, reply: Reply) {
+        self.sink.vote(self.node, reply);
+    }
+}
+
+impl fmt::Debug for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Operation")
+            .field("node", &self.node)
+            .field("request", self.sink.request())
+            .finish()
+    }
+}

@@ -1,0 +1,86 @@
+//! Encodes commands straight into a send buffer.
+
+/// Writes one command, argument by argument. The argument count in front is filled in at the end.
+pub(crate) struct CommandWriter<'a> {
+    out: &'a mut Vec<u8>,
+    start: usize,
+    count: usize,
+}
+
+/// Bytes reserved for the argument count of two digits at most: `*NN\r\n`.
+const HEADER: usize = 5;
+
+/// Appends one command to `out`, of fewer than a hundred arguments.
+pub(crate) fn command(out: &mut Vec<u8>, write: impl FnOnce(&mut CommandWriter<'_>)) {
+    let start = out.len();
+    out.extend_from_slice(b"*00\r\n");
+    let mut command = CommandWriter {
+        out,
+        start,
+        count: 0,
+    };
+    write(&mut command);
+    command.end();
+}
+
+impl CommandWriter<'_> {
+    pub(crate) fn arg(&mut self, arg: impl AsRef<[u8]>) -> &mut Self {
+        let arg = arg.as_ref();
+        self.out.push(b'$');
+        self.out
+            .extend_from_slice(itoa::Buffer::new().format(arg.len()).as_bytes());
+        self.out.extend_from_slice(b"\r\n");
+        self.out.extend_from_slice(arg);
+        self.out.extend_from_slice(b"\r\n");
+        self.count += 1;
+        self
+    }
+
+    pub(crate) fn args<A: AsRef<[u8]>>(&mut self, args: impl IntoIterator<Item = A>) -> &mut Self {
+        for arg in args {
+            self.arg(arg);
+        }
+        self
+    }
+
+    pub(crate) fn number(&mut self, number: u64) -> &mut Self {
+        self.arg(itoa::Buffer::new().format(number))
+    }
+
+    fn end(self) {
+        let digits = itoa::Buffer::new().format(self.count).len();
+        debug_assert!(digits <= 2, "room was kept for two digits");
+        if digits == 1 {
+            let first = self.start + HEADER;
+            self.out.copy_within(first.., first - 1);
+            self.out.truncate(self.out.len() - 1);
+        }
+        let mut number = itoa::Buffer::new();
+        let number = number.format(self.count).as_bytes();
+        self.out[self.start + 1..][..digits].copy_from_slice(number);
+        self.out[self.start + 1 + digits..][..2].copy_from_slice(b"\r\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(args: &[&str]) -> String {
+        let mut out = b"before".to_vec();
+        command(&mut out, |command| {
+            command.args(args);
+        });
+        String::from_utf8(out).expect("text")
+    }
+
+    #[test]
+    fn commands_of_one_and_of_many_arguments() {
+        assert_eq!(written(&["PING"]), "before*1\r\n$4\r\nPING\r\n");
+        assert_eq!(written(&["a", ""]), "before*2\r\n$1\r\na\r\n$0\r\n\r\n");
+        let many = written(&["x"; 12]);
+        assert_eq!(many, format!("before*12\r\n{}", "$1\r\nx\r\n".repeat(12)));
+        let nine = written(&["x"; 9]);
+        assert_eq!(nine, format!("before*9\r\n{}", "$1\r\nx\r\n".repeat(9)));
+    }
+}

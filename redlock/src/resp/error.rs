@@ -1,0 +1,80 @@
+//! What a server error means for the command that it answers.
+
+use redis::{ErrorKind, RedisError, ServerError, ServerErrorKind};
+
+use crate::fault::{Fault, FaultKind};
+
+/// Substrings by which servers of several versions say that a script called what its user may not call.
+const LACKS_RIGHT: [&str; 4] = [
+    "NOPERM",
+    "can't access at least one of the keys",
+    "can't run this command",
+    "ACL failure in script",
+];
+
+/// The fault that a server error stands for.
+pub(crate) fn server_fault(error: &ServerError) -> Fault {
+    fault(&RedisError::from(error.clone()))
+}
+
+/// Whether the server does not know the script of an `EVALSHA`.
+pub(crate) fn is_unknown_script(error: &ServerError) -> bool {
+    error.kind() == Some(ServerErrorKind::NoScript)
+}
+
+/// The fault that an error of the `redis` crate stands for.
+pub(crate) fn fault(error: &RedisError) -> Fault {
+    let text = match (error.code(), error.detail()) {
+        (Some(code), Some(detail)) => format!("{code} {detail}"),
+        _ => error.to_string(),
+    };
+    let kind = match error.kind() {
+        ErrorKind::AuthenticationFailed => FaultKind::Authentication,
+        ErrorKind::Server(ServerErrorKind::NoPerm) => FaultKind::Permission,
+        ErrorKind::Server(ServerErrorKind::NoScript) => FaultKind::NoScript,
+        ErrorKind::Server(ServerErrorKind::ReadOnly) => FaultKind::ReadOnly,
+        ErrorKind::Server(ServerErrorKind::BusyLoading) => FaultKind::Loading,
+        ErrorKind::Io => {
+            return Fault::unknown(
+                if error.is_timeout() {
+                    FaultKind::TimedOut
+                } else {
+                    FaultKind::Unreachable
+                },
+                text,
+            );
+        }
+        _ => match error.code().unwrap_or_default() {
+            "NOAUTH" | "WRONGPASS" | "DENIED" => FaultKind::Authentication,
+            "MISCONF" | "NOREPLICAS" => FaultKind::Misconfigured,
+            "OOM" => FaultKind::OutOfMemory,
+            "WRONGTYPE" => FaultKind::WrongType,
+            "NOPROTO" => FaultKind::Unsupported,
+            _ if text.starts_with("ERR max number of clients") => FaultKind::TooManyClients,
+            _ if text.starts_with("ERR unknown command") => FaultKind::Unsupported,
+            _ => return Fault::unknown(wrapped(&text), text),
+        },
+    };
+    // A script may have written before it lacked a right or memory.
+    if kind == FaultKind::Permission || kind == FaultKind::OutOfMemory {
+        Fault::unknown(kind, text)
+    } else {
+        Fault::untouched(kind, text)
+    }
+}
+
+/// The class of an error that a server wraps since a script raised it. The script may have written before.
+fn wrapped(text: &str) -> FaultKind {
+    let said = |code: &str| {
+        let mut words = text.split_whitespace();
+        words.any(|word| word.trim_start_matches('-') == code)
+    };
+    match () {
+        () if said("READONLY") => FaultKind::ReadOnly,
+        () if said("OOM") => FaultKind::OutOfMemory,
+        () if said("MISCONF") || said("NOREPLICAS") => FaultKind::Misconfigured,
+        () if LACKS_RIGHT.iter().any(|said| text.contains(said)) => FaultKind::Permission,
+        () if text.contains("Unknown Redis command") => FaultKind::Unsupported,
+        () => FaultKind::Other,
+    }
+}

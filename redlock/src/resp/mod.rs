@@ -1,0 +1,20 @@
+//! The wire format of Redis, [RESP](https://redis.io/docs/latest/develop/reference/protocol-spec/) versions 2 and 3:
+//! writing commands and framing and reading replies.
+//!
+//! Values are parsed by the `redis` crate, except for `+OK`, which nearly all replies are.
+
+mod command;
+mod error;
+mod frame;
+mod value;
+
+pub(crate) use redis::Value;
+
+pub(crate) use command::{CommandWriter, command};
+#[cfg(feature = "sentinel")]
+pub(crate) use error::fault;
+pub(crate) use error::{is_unknown_script, server_fault};
+pub(crate) use frame::{Length, Skip, length, parse, skipped};
+#[cfg(feature = "sentinel")]
+pub(crate) use value::field;
+pub(crate) use value::{number, setting, text, time, unexpected, word};
