@@ -194,6 +194,10 @@ impl Guard {
         Ok(value)
     }
 
+    pub(crate) fn hold(&self) -> &Arc<Hold> {
+        &self.hold
+    }
+
     /// Ends a lock whose body panicked, and goes on with the panic.
     pub(crate) async fn end_panicked(self, panic: Panic) -> ! {
         self.end_badly().await;

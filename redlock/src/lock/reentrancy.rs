@@ -98,6 +98,43 @@ impl<F: Future> Future for Scope<F> {
     }
 }
 
+/// A future that runs under several held locks, as under nested [`Scope`]s of all of them.
+#[pin_project]
+#[must_use = "futures do nothing unless awaited"]
+pub(crate) struct ScopeOfAll<F> {
+    #[pin]
+    body: TaskLocalFuture<Option<Arc<Frame>>, F>,
+    /// Behind the body, so that they are dropped after it.
+    _running: Vec<Body>,
+}
+
+impl<F: Future> ScopeOfAll<F> {
+    pub(crate) fn new<'a>(holds: impl Iterator<Item = &'a Arc<Hold>>, body: F) -> Self {
+        let name = std::any::type_name::<F>();
+        let mut innermost = HELD.try_with(Clone::clone).ok().flatten();
+        let mut running = Vec::with_capacity(holds.size_hint().0);
+        for hold in holds {
+            running.push(Body::new(Arc::clone(hold), name));
+            innermost = Some(Arc::new(Frame {
+                hold: Arc::clone(hold),
+                outer: innermost,
+            }));
+        }
+        Self {
+            body: HELD.scope(innermost, body),
+            _running: running,
+        }
+    }
+}
+
+impl<F: Future> Future for ScopeOfAll<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        self.project().body.poll(cx)
+    }
+}
+
 impl<F> std::fmt::Debug for Scope<F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Scope").finish_non_exhaustive()

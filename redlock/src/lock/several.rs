@@ -1,11 +1,21 @@
 //! Several locks, all or none.
 
-use std::{future::IntoFuture, pin::Pin, sync::Arc, time::Duration};
+use std::{future::IntoFuture, panic::resume_unwind, pin::Pin, sync::Arc, time::Duration};
+
+use futures_util::future::{join_all, select_all};
 
 use crate::{
     acquire::service::Service,
+    core::in_runtime,
+    env::unwind::caught,
     error::{Error, Result},
-    lock::{guard::Guard, options::LockOptions, request::LockRequest},
+    events::lock as events,
+    lock::{
+        guard::{Guard, Held},
+        options::LockOptions,
+        reentrancy::ScopeOfAll,
+        request::LockRequest,
+    },
 };
 
 /// A request for several locks. Made by [`Redlock::lock_all`](crate::Redlock::lock_all).
@@ -45,6 +55,35 @@ impl LockAllRequest {
     pub fn max_hold(mut self, most: Duration) -> Self {
         self.options.max_hold = Some(most);
         self
+    }
+
+    /// Acquires all of the locks, runs `body` under them, and releases them, as [`LockRequest::run`] does with one.
+    ///
+    /// The body gets the held locks in the order of their keys. When one of them is lost, the body is dropped first, and
+    /// all are released after that.
+    ///
+    /// # Errors
+    /// As awaiting the request; [`is_lost`](Error::is_lost) when one of the locks was lost before the body finished.
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the body and releases all in the background.
+    ///
+    /// # Examples
+    /// ```
+    /// # use redlock::{Redlock, memory::Cluster};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), redlock::Error> {
+    /// # let redlock = Redlock::connect(Cluster::new(3).nodes()).await?;
+    /// let accounts = redlock.lock_all(["account:ada", "account:bob"]);
+    /// let moved = accounts.run(async |held| held.iter().all(|account| !account.is_lost())).await?;
+    /// # assert!(moved); Ok(()) }
+    /// ```
+    pub async fn run<F, T>(self, body: F) -> Result<T>
+    where
+        F: AsyncFnOnce(Vec<Held>) -> T,
+    {
+        let guards = self.await?;
+        let held = guards.iter().map(Guard::held).collect();
+        guards.run(body(held)).await
     }
 
     async fn acquire(self) -> Result<Guards> {
@@ -136,13 +175,66 @@ impl Guards {
         self.guards.iter().any(Guard::is_lost)
     }
 
+    /// Runs `body` under all of the locks and releases them, as [`Guard::run`] does with one.
+    ///
+    /// When one of them is lost, the body is dropped first, and all are released after that.
+    ///
+    /// # Errors
+    /// [`is_lost`](Error::is_lost) when one of the locks was lost before the body finished.
+    ///
+    /// # Panics
+    /// When the body panics, once the locks have been released.
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the body and releases all in the background.
+    pub async fn run<F: Future>(self, body: F) -> Result<F::Output> {
+        in_runtime()?;
+        if let Some(lost) = self.guards.iter().find(|guard| !guard.hold().is_open()) {
+            return Err(lost.hold().lost_error());
+        }
+        let lost = select_all(self.guards.iter().map(Guard::lost));
+        let scope = ScopeOfAll::new(self.guards.iter().map(Guard::hold), body);
+        let outcome = tokio::select! {
+            biased;
+            // First, on every waking: after a stall the body does not go on without one of its locks.
+            ((), lost, _) = lost => Err(lost),
+            outcome = caught(scope) => Ok(outcome),
+        };
+        match outcome {
+            Ok(Ok(value)) => {
+                self.release_finished().await;
+                Ok(value)
+            }
+            Ok(Err(panic)) => {
+                join_all(self.guards.into_iter().map(Guard::end_badly)).await;
+                resume_unwind(panic)
+            }
+            Err(lost) => {
+                let error = self.guards[lost].hold().lost_error();
+                join_all(self.guards.into_iter().map(Guard::end_badly)).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Releases all. The body has finished, so a failed release is only reported; it is repeated in the background.
+    async fn release_finished(self) {
+        join_all(self.guards.into_iter().map(async |guard| {
+            let key = Arc::clone(guard.hold().lease().key());
+            if let Err(error) = guard.release().await {
+                events::release_failed(&key, &error);
+            }
+        }))
+        .await;
+    }
+
     /// Releases all, and waits for a majority of the nodes to confirm each.
     ///
     /// # Errors
     /// The first error of any, as [`Guard::release`]; the others are released all the same.
     pub async fn release(self) -> Result<()> {
         let releases = self.guards.into_iter().map(Guard::release);
-        let outcomes = futures_util::future::join_all(releases).await;
+        let outcomes = join_all(releases).await;
         outcomes.into_iter().collect()
     }
 }

@@ -68,6 +68,78 @@ async fn f14_run() {
     assert!(within(BOUND, body).await.unwrap().unwrap_err().is_lost());
 }
 
+/// One of two locks is let go: the body is gone before either key is free.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn f14_run_under_several_locks() {
+    let cluster = Cluster::start(3).await;
+    let redlock = client(&cluster).await;
+    for key in ["first", "second"] {
+        let (owned, gone) = owned();
+        let request = redlock.lock_all(["second", "first"]);
+        let request = request.ttl(TTL).max_hold(MOST);
+        let body = tokio::spawn(request.run(async move |_| {
+            let _owned = owned;
+            pending::<Infallible>().await
+        }));
+        nobody_before(&cluster, &redlock, key, &gone).await;
+        assert!(within(BOUND, body).await.unwrap().unwrap_err().is_lost());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn f14_several_locks_of_which_one_is_taken_away() {
+    let cluster = Cluster::start(3).await;
+    let redlock = client(&cluster).await;
+    let (owned, gone) = owned();
+    let request = redlock.lock_all(["first", "second"]);
+    let body = tokio::spawn(request.ttl(TTL).run(async move |_| {
+        let _owned = owned;
+        pending::<Infallible>().await
+    }));
+    eventually(BOUND, async || cluster.locked_on("second").await.len() == 3).await;
+    let (other, gone_then) = (client(&cluster).await, Arc::clone(&gone));
+    let next = tokio::spawn(async move {
+        let guard = other.lock("first").wait(BOUND).await.unwrap();
+        (gone_then.load(SeqCst), guard)
+    });
+    redlock.force_release("second").await.unwrap();
+    let (was_gone, _guard) = within(BOUND, next).await.unwrap();
+    assert!(was_gone, "the first lock was free beside the body");
+    let error = within(BOUND, body).await.unwrap().unwrap_err();
+    assert!(error.is_lost(), "{error}");
+    assert_eq!(error.key(), Some("second"));
+}
+
+#[tokio::test]
+async fn f14_a_body_under_several_locks_that_ends_by_itself() {
+    let cluster = Cluster::start(3).await;
+    let redlock = client(&cluster).await;
+    let free = async || {
+        for key in ["first", "second"] {
+            eventually(BOUND, async || cluster.locked_on(key).await.is_empty()).await;
+        }
+    };
+    let request = redlock.lock_all(["second", "first"]);
+    let value = request.run(async |held| {
+        let keys: Vec<_> = held.iter().map(|held| held.key().to_owned()).collect();
+        for key in &keys {
+            let nested = redlock.lock(key.as_str()).await.unwrap_err();
+            assert!(nested.is_already_held(), "{key}: {nested}");
+        }
+        keys
+    });
+    assert_eq!(value.await.unwrap(), ["first", "second"]);
+    free().await;
+    let panics = redlock
+        .lock_all(["first", "second"])
+        .run(async |_| panic!("on purpose"));
+    let caught = std::panic::AssertUnwindSafe(panics);
+    let caught = futures_util::FutureExt::catch_unwind(caught).await;
+    assert!(caught.is_err());
+    free().await;
+    assert!(redlock::current().is_none());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn f14_a_body_that_blocks_between_awaits() {
     let cluster = Cluster::start(3).await;
