@@ -1,27 +1,26 @@
-//! The events of this crate, all in one place. They are listed in `docs/events.md`, which a test compares with this file.
+//! The events of this crate. `docs/events.md` lists them; a test compares it with this file.
 //!
-//! From `info` on no event names a key, an owner or a value of a request.
+//! No event at `info` or above contains a key, an owner or a value of a request.
 
 use redlock::Error;
 
 const TARGET: &str = "redlock_tower";
 
-/// A request is about to ask for its lock.
-pub(crate) fn asks(key: &str) {
-    tracing::debug!(target: TARGET, key, "a request asks for its lock");
+pub(crate) fn acquiring(key: &str) {
+    tracing::debug!(target: TARGET, key, "acquiring the lock of a request");
 }
 
-/// The server is at fault, or its nodes are.
+/// A rejection that an operator has to look into.
 pub(crate) fn rejected_by_fault(reason: &'static str, error: Option<&Error>) {
     let error = error.map(|error| tracing::field::display(error.without_key()));
     tracing::warn!(target: TARGET, reason, error, "a request was rejected");
 }
 
-/// As the layer is meant to do.
+/// A rejection in normal operation.
 pub(crate) fn rejected(reason: &'static str, error: Option<&Error>) {
     tracing::debug!(
         target: TARGET, reason, error = error.map(tracing::field::display),
-        "a request was refused"
+        "a request was rejected"
     );
 }
 
@@ -35,104 +34,106 @@ pub(crate) fn runs_unlocked(error: &Error) {
 pub(crate) fn release_unconfirmed(error: &Error) {
     tracing::warn!(
         target: TARGET, error = %error.without_key(),
-        "the release of a request's lock is not confirmed"
+        "no quorum confirmed the release of a request's lock"
     );
 }
 
-pub(crate) fn window_unconfirmed(error: &Error) {
+pub(crate) fn cool_down_unconfirmed(error: &Error) {
     tracing::warn!(
         target: TARGET, error = %error.without_key(),
-        "the window after a request is not confirmed: a duplicate may run"
+        "no quorum confirmed the cool-down after a request: a duplicate may run"
     );
 }
 
-/// A request of gRPC meets a layer that knows no route. Told once for each layer.
+/// Emitted once for each layer.
 pub(crate) fn common_namespace() {
     tracing::warn!(
         target: TARGET,
-        "a gRPC request meets a layer that knows no route, so that all methods of all services share one namespace, and those of one user exclude each other: add `.grpc()` to the layer, or a `.namespace(..)`"
+        "gRPC requests reach a layer that knows no route, so all methods of all services share one namespace, and calls of one user exclude each other: add `.grpc()` or `.namespace(..)` to the layer"
     );
 }
 
-/// The extractor of axum that a key is made of.
 #[cfg(feature = "axum")]
 pub(crate) fn extractor_rejected(extractor: &'static str, status: u16) {
     tracing::debug!(
         target: TARGET, extractor, status,
-        "the extractor of a key rejected the request"
+        "the axum extractor of a key rejected a request"
     );
 }
 
-/// While the layer is built.
-pub(crate) fn no_such_header(name: &str) {
+/// Emitted when the key extractor is built.
+pub(crate) fn invalid_header_name(name: &str) {
     tracing::error!(
         target: TARGET, name,
-        "no header can have this name: requests are answered with 500"
+        "a key extractor has an invalid header name: every request is rejected with 500"
     );
 }
 
 #[cfg(feature = "axum")]
 pub(crate) fn no_held_lock(cause: &dyn std::fmt::Display) {
-    tracing::error!(target: TARGET, %cause, "a handler takes a lock that its request does not have");
+    tracing::error!(target: TARGET, %cause, "a handler takes a `HeldLock`, but its request has no lock");
 }
 
-/// The stores of first answers.
 #[cfg(feature = "replay")]
 pub(crate) mod replay {
-    use crate::replay::StoreError;
+    use std::fmt::Display;
 
     const TARGET: &str = "redlock_tower::replay";
 
-    /// What an application's store says may name the key: that is for debugging.
-    pub(crate) fn store_failed(so: &'static str, error: &StoreError) {
-        tracing::warn!(target: TARGET, so, reason = error.reason(), "the store of first answers failed");
-        store_said(error);
+    /// The error of a user's store may contain the key, so `warn` gets its reason only.
+    pub(crate) fn store_failed(
+        effect: &'static str,
+        reason: Option<&'static str>,
+        error: &dyn Display,
+    ) {
+        tracing::warn!(target: TARGET, effect, reason, "the replay store failed");
+        store_error(error);
     }
 
-    pub(crate) fn store_said(error: &StoreError) {
-        tracing::debug!(target: TARGET, %error, "what the store of first answers said");
+    pub(crate) fn store_error(error: &dyn Display) {
+        tracing::debug!(target: TARGET, %error, "error of the replay store");
     }
 
-    /// It is offered to the store again in the background.
-    pub(crate) fn kept_later() {
+    /// The write continues in the background.
+    pub(crate) fn recorded_late() {
         tracing::warn!(
             target: TARGET,
-            "a first answer goes out before it is kept: repeated soon, its request may run again"
+            "a response is sent before it is recorded: an early duplicate may run"
         );
     }
 
-    pub(crate) fn not_kept() {
+    pub(crate) fn not_recorded() {
         tracing::warn!(
             target: TARGET,
-            "a first answer is not kept: repeated, its request runs again"
+            "a response is not recorded, because the replay store keeps failing: a duplicate runs again"
         );
     }
 
     pub(crate) fn runs_unlocked() {
         tracing::warn!(
             target: TARGET,
-            "a request runs without its lock and without its first answer being kept"
+            "a request runs without its lock, and its response is not recorded"
         );
     }
 
-    pub(crate) fn not_kept_by_a_later_holder() {
+    pub(crate) fn superseded() {
         tracing::warn!(
             target: TARGET,
-            "a first answer is not kept: the note of its request is gone from the store, or a later holder of the lock has been there"
+            "a response is not recorded, because its in-progress marker is gone, or is that of a later holder of the lock"
         );
     }
 
     pub(crate) fn memory_full() {
         tracing::warn!(
             target: TARGET,
-            "the memory store of first answers is full: one is forgotten before its time"
+            "the memory store is full: a record is dropped before it has expired"
         );
     }
 
-    pub(crate) fn does_not_fit(bytes: usize, capacity: usize) {
+    pub(crate) fn exceeds_memory(bytes: usize, capacity: usize) {
         tracing::warn!(
             target: TARGET, bytes, capacity,
-            "an answer does not fit the memory store of first answers and is not kept: a duplicate runs again"
+            "a response exceeds the capacity of the memory store and is not recorded: a duplicate runs again"
         );
     }
 }

@@ -1,28 +1,29 @@
 #![doc = include_str!("../docs/crate.md")]
 #![doc = include_str!("../docs/placement.md")]
 #![doc = include_str!("../docs/policies.md")]
-#![doc = include_str!("../docs/answers.md")]
+#![doc = include_str!("../docs/rejections.md")]
 #![doc = include_str!("../docs/events.md")]
-
-pub mod key;
 
 mod events;
 mod held;
 mod http;
+pub mod key;
 mod lock;
 mod reject;
 #[cfg(feature = "replay")]
 pub mod replay;
+mod runner;
 
 #[cfg(feature = "axum")]
 pub use self::held::HeldLockRejection;
 pub use self::{
     held::HeldLock,
     http::{
-        HoldUntil, Inside, LockLost, Nothing, OnDisconnect, RedlockLayer, RedlockService,
-        ResponseBody, ResponseFuture,
+        HoldUntil, LockLost, OnDisconnect, RedlockLayer, RedlockService, ResponseBody,
+        ResponseFuture,
     },
     key::{Key, KeyExtractor},
-    lock::{LockError, LockFuture, LockLayer, LockService, OnLost},
+    lock::{LockError, LockFuture, LockLayer, LockService},
     reject::{BusyStatus, Reason, Rejection},
+    runner::OnLost,
 };

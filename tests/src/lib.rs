@@ -20,6 +20,7 @@ mod logs;
 mod managed;
 pub mod proxy;
 pub mod sharded;
+pub mod web;
 
 pub use cluster::{Cluster, Node};
 pub use eventually::{eventually, within};

@@ -1,20 +1,19 @@
-//! What a handler may know of its lock, and do with it.
+//! [`HeldLock`]: what a handler can ask of its lock, and do with it.
 
-use crate::lock::{Lease, Slot};
+use crate::runner::{Lease, Slot};
 use redlock::{FencingToken, Guard, Held, Lost};
 use std::{fmt, sync::Arc, time::Duration};
 
-/// The lock that this request holds: an extractor in axum, an extension of the request elsewhere.
+/// The lock that the current request holds: an axum extractor, and an extension of the request.
 ///
-/// It does not show its key, which may be a secret of the client's. Without a [`RedlockLayer`](crate::RedlockLayer)
-/// around the route it is answered with a 500 that says so; `Option<HeldLock>` is `None` where the layer let the request
-/// pass without a lock.
+/// Extracting it from a request without a lock is rejected with a 500 that says why there is none. `Option<HeldLock>` is
+/// `None` instead. It does not give access to the key, which may be a secret of the client.
 ///
 /// ```
 /// use redlock_tower::HeldLock;
 ///
 /// async fn charge(lock: HeldLock) -> String {
-///     // the store refuses a token lower than one it has seen
+///     // The store refuses a token below one that it has seen.
 ///     format!("charged under token {}", lock.token())
 /// }
 /// # let _ = charge;
@@ -33,35 +32,39 @@ impl HeldLock {
         }
     }
 
-    /// The fencing token: strictly increasing for each key. Hand it to the store you write to.
+    /// The fencing token: strictly increasing for each key. Pass it to the store that you write to.
     #[must_use]
     pub fn token(&self) -> FencingToken {
         self.held.token()
     }
 
-    /// What is left of the validity, should the lock not be extended again; zero once it is lost.
+    /// How long the lock is valid if it is not renewed again. Zero once it is lost.
     #[must_use]
     pub fn remaining(&self) -> Duration {
         self.held.remaining()
     }
 
-    /// Whether the lock can no longer be relied on. Final once true.
+    /// Whether the lock is lost: another client may hold it. Once true, it stays true.
     #[must_use]
     pub fn is_lost(&self) -> bool {
         self.held.is_lost()
     }
 
-    /// Resolves when the lock can no longer be relied on. Cancel safe.
+    /// Resolves when the lock is lost. Cancel safe.
     #[must_use = "a future does nothing unless awaited"]
     pub fn lost(&self) -> Lost {
         self.held.lost()
     }
 
-    /// Takes the lock along, out of the layer's hands: the answer goes out while a background job still holds it, and
-    /// it is released when the guard is released or dropped. `None` if it was taken along already, or the request is over.
+    /// Takes the guard from the layer, for a background job that needs the lock after the response is sent. The lock is
+    /// released when the guard is released or dropped. Returns `None` if the guard was taken before, or if the request
+    /// has ended.
     ///
-    /// The layer's window and `on_lost` end here, and a recorded answer lives for its ttl after the guard is gone; [`Guard::run`] cancels the job when the lock is lost, and
-    /// [`Guard::cool_down`] keeps the key busy afterwards.
+    /// From here on the layer neither cancels the handler when the lock is lost nor starts a cool-down. [`Guard::run`]
+    /// cancels the job when the lock is lost, and [`Guard::cool_down`] starts a cool-down. With a replay, the record
+    /// expires its ttl after the guard is gone.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use axum::http::StatusCode;
@@ -79,7 +82,7 @@ impl HeldLock {
         self.slot.take()
     }
 
-    /// Whether the handler took the guard along.
+    /// Whether the handler took the guard.
     #[cfg(feature = "replay")]
     pub(crate) fn is_taken(&self) -> bool {
         self.slot.is_empty()

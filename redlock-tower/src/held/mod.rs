@@ -1,11 +1,11 @@
 //! The held lock as the handler sees it.
 
 #[cfg(feature = "axum")]
-mod extract;
+mod extractor;
 mod lock;
-mod passed;
+mod unlocked;
 
 #[cfg(feature = "axum")]
-pub use self::extract::HeldLockRejection;
+pub use self::extractor::HeldLockRejection;
 pub use self::lock::HeldLock;
-pub(crate) use self::passed::Passed;
+pub(crate) use self::unlocked::Unlocked;

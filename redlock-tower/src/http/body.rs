@@ -1,11 +1,11 @@
-//! The body of a response: the service's own, the same with a lock on it, or an answer in its place.
+//! The response body: the inner service's, with or without a lock, or that of a rejection.
 
 use super::{
     BoxError,
     held_body::{BodyEnd, HeldBody},
-    inside::sealed::Shared,
+    policy::Policy,
 };
-use crate::lock::Lease;
+use crate::runner::Lease;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
@@ -20,8 +20,8 @@ use std::{
 };
 use tokio::time::timeout;
 
-/// How long the trailers of a response that nobody reads may take.
-const TRAILERS: Duration = Duration::from_secs(1);
+/// Maximum time to read the trailers of a response whose client has disconnected.
+const TRAILERS_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The body of [`RedlockService`](super::RedlockService)'s responses.
 #[pin_project]
@@ -29,29 +29,34 @@ pub struct ResponseBody<B>(#[pin] Kind<B>);
 
 #[pin_project(project = KindProj)]
 enum Kind<B> {
-    Plain(#[pin] B),
+    Inner(#[pin] B),
     Held(#[pin] HeldBody<B>),
-    Whole(#[pin] Full<Bytes>),
+    Full(#[pin] Full<Bytes>),
     Custom(#[pin] UnsyncBoxBody<Bytes, BoxError>),
 }
 
 impl<B> ResponseBody<B> {
-    pub(super) fn plain(body: B) -> Self {
-        Self(Kind::Plain(body))
+    pub(super) fn inner(body: B) -> Self {
+        Self(Kind::Inner(body))
     }
 
     pub(super) fn held(
         body: B,
         lease: Lease,
-        policy: Arc<Shared>,
-        failed: bool,
+        policy: Arc<Policy>,
+        no_cool_down: bool,
         end: BodyEnd,
     ) -> Self {
-        Self(Kind::Held(HeldBody::new(body, lease, policy, failed, end)))
+        Self(Kind::Held(HeldBody::new(
+            body,
+            lease,
+            policy,
+            no_cool_down,
+            end,
+        )))
     }
 
-    /// Nobody reads it. Where its trailers tell whether the request succeeded, they are waited for, so that the key is kept
-    /// busy after a success.
+    /// Reads the body of a client that has disconnected, if its trailers decide whether a cool-down follows.
     pub(super) async fn read_unread(self)
     where
         B: Body<Data = Bytes, Error: Into<BoxError>>,
@@ -61,12 +66,12 @@ impl<B> ResponseBody<B> {
         {
             let mut body = pin!(body);
             let read = async { while let Some(Ok(_)) = body.frame().await {} };
-            let _ = timeout(TRAILERS, read).await;
+            let _ = timeout(TRAILERS_TIMEOUT, read).await;
         }
     }
 
-    pub(super) fn whole(bytes: Bytes) -> Self {
-        Self(Kind::Whole(Full::new(bytes)))
+    pub(super) fn full(bytes: Bytes) -> Self {
+        Self(Kind::Full(Full::new(bytes)))
     }
 
     pub(super) fn custom(body: UnsyncBoxBody<Bytes, BoxError>) -> Self {
@@ -86,27 +91,27 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match self.project().0.project() {
-            KindProj::Plain(body) => body.poll_frame(cx).map_err(Into::into),
+            KindProj::Inner(body) => body.poll_frame(cx).map_err(Into::into),
             KindProj::Held(body) => body.poll_frame(cx),
-            KindProj::Whole(body) => body.poll_frame(cx).map_err(|never| match never {}),
+            KindProj::Full(body) => body.poll_frame(cx).map_err(|never| match never {}),
             KindProj::Custom(body) => body.poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.0 {
-            Kind::Plain(body) => body.is_end_stream(),
+            Kind::Inner(body) => body.is_end_stream(),
             Kind::Held(body) => body.is_end_stream(),
-            Kind::Whole(body) => body.is_end_stream(),
+            Kind::Full(body) => body.is_end_stream(),
             Kind::Custom(body) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
-            Kind::Plain(body) => body.size_hint(),
+            Kind::Inner(body) => body.size_hint(),
             Kind::Held(body) => body.size_hint(),
-            Kind::Whole(body) => body.size_hint(),
+            Kind::Full(body) => body.size_hint(),
             Kind::Custom(body) => body.size_hint(),
         }
     }
@@ -115,9 +120,9 @@ where
 impl<B> fmt::Debug for ResponseBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match &self.0 {
-            Kind::Plain(_) => "plain",
+            Kind::Inner(_) => "inner",
             Kind::Held(_) => "held",
-            Kind::Whole(_) | Kind::Custom(_) => "rejection",
+            Kind::Full(_) | Kind::Custom(_) => "rejection",
         };
         f.debug_tuple("ResponseBody")
             .field(&format_args!("{kind}"))
@@ -125,7 +130,7 @@ impl<B> fmt::Debug for ResponseBody<B> {
     }
 }
 
-/// A body ends with this error when its lock is lost before it is whole: the client must not take it for a success.
+/// The error of a response body whose lock was lost before the body had ended.
 #[derive(Clone, Copy, Debug)]
 pub struct LockLost;
 

@@ -1,4 +1,4 @@
-//! A request that runs in a task of its own, whether or not anybody waits for its answer.
+//! Runs a request in a task of its own, which continues when the client disconnects.
 
 use std::{
     panic::resume_unwind,
@@ -8,14 +8,14 @@ use std::{
 use tokio::{sync::oneshot, task::JoinHandle};
 use tracing::Instrument as _;
 
-/// Resolves to the answer, or to `None` where the runtime ended first.
+/// Resolves to the output of the task, or to `None` if the runtime shut down first.
 pub(super) struct Detached<T> {
-    answer: oneshot::Receiver<T>,
+    output: oneshot::Receiver<T>,
     task: JoinHandle<()>,
 }
 
 impl<T: Send + 'static> Detached<T> {
-    /// `unread` is given an answer for which nobody waits any more.
+    /// `unread` receives the output if this future has been dropped by then.
     pub(super) fn spawn<U>(
         request: impl Future<Output = T> + Send + 'static,
         unread: impl FnOnce(T) -> U + Send + 'static,
@@ -23,14 +23,14 @@ impl<T: Send + 'static> Detached<T> {
     where
         U: Future<Output = ()> + Send,
     {
-        let (sender, answer) = oneshot::channel();
+        let (sender, output) = oneshot::channel();
         let task = async move {
-            if let Err(answer) = sender.send(request.await) {
-                unread(answer).await;
+            if let Err(output) = sender.send(request.await) {
+                unread(output).await;
             }
         };
         Self {
-            answer,
+            output,
             task: tokio::spawn(task.in_current_span()),
         }
     }
@@ -40,13 +40,13 @@ impl<T> Future for Detached<T> {
     type Output = Option<T>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Ok(answer) = ready!(Pin::new(&mut self.answer).poll(cx)) {
-            return Poll::Ready(Some(answer));
+        if let Ok(output) = ready!(Pin::new(&mut self.output).poll(cx)) {
+            return Poll::Ready(Some(output));
         }
         match ready!(Pin::new(&mut self.task).poll(cx))
             .map_err(tokio::task::JoinError::try_into_panic)
         {
-            // the handler's, as it would have come through here without the task
+            // Propagate a panic of the handler, as without the task.
             Err(Ok(panic)) => resume_unwind(panic),
             Ok(()) | Err(Err(_)) => Poll::Ready(None),
         }

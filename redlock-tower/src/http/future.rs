@@ -1,14 +1,13 @@
-//! The way of a request: key, lock, handler.
+//! The future of a [`RedlockService`](super::RedlockService): extract the key, acquire the lock, run the handler.
 
 use super::{
-    BoxError, OnDisconnect, ResponseBody, detached::Detached, inside::sealed::Shared,
-    locked::Locked,
+    BoxError, OnDisconnect, ResponseBody, detached::Detached, policy::Policy, run_locked::RunLocked,
 };
 use crate::{
-    held::{HeldLock, Passed},
+    held::{HeldLock, Unlocked},
     key::{Key, KeyError, KeyExtractor},
-    lock::{Lease, Run, WhenReady},
-    reject::{Asker, Reason, Rejection},
+    reject::{Reason, RejectContext, Rejection},
+    runner::{Lease, Run, WhenReady},
 };
 use bytes::Bytes;
 use http::{Request, Response};
@@ -32,8 +31,8 @@ where
 {
     #[pin]
     state: State<S, K, ReqBody, ResBody>,
-    policy: Arc<Shared>,
-    asker: Asker,
+    policy: Arc<Policy>,
+    context: RejectContext,
 }
 
 #[pin_project(project = StateProj)]
@@ -42,18 +41,19 @@ where
     S: Service<Request<ReqBody>>,
     K: KeyExtractor,
 {
-    Pass {
-        #[pin]
-        future: S::Future,
-        why: Passed,
-    },
-    /// As `Pass`, for a request whose key had to be asked for first.
+    /// Not locked because of its method.
     Unlocked {
         #[pin]
-        future: WhenReady<S, Request<ReqBody>>,
-        why: Passed,
+        future: S::Future,
+        why: Unlocked,
     },
-    Extract {
+    /// Not locked for a reason that was found out later, so that the service has to become ready again.
+    UnlockedWhenReady {
+        #[pin]
+        future: WhenReady<S, Request<ReqBody>>,
+        why: Unlocked,
+    },
+    ExtractKey {
         #[pin]
         key: K::Future,
         pending: Option<Pending<S, ReqBody>>,
@@ -64,9 +64,9 @@ where
     },
     Run {
         #[pin]
-        locked: Locked<WhenReady<S, Request<ReqBody>>>,
+        run: RunLocked<WhenReady<S, Request<ReqBody>>>,
     },
-    /// Runs in a task of its own, whether or not anybody waits here.
+    /// Runs in a task of its own, also after this future is dropped.
     Detached {
         task: Detached<Result<Response<ResponseBody<ResBody>>, S::Error>>,
     },
@@ -75,34 +75,28 @@ where
     },
 }
 
-/// A request on its way to the service, which is asked for its readiness under the lock.
+/// A request that has not been passed to its service yet.
 pub(super) struct Pending<S, ReqBody> {
     pub(super) service: S,
     pub(super) request: Request<ReqBody>,
-    /// In whose name the answer is kept, once there is a key.
-    #[cfg(feature = "replay")]
-    pub(super) scope: Option<crate::replay::RecordScope>,
 }
 
-impl<S, ReqBody> Pending<S, ReqBody> {
-    pub(super) fn new(service: S, request: Request<ReqBody>) -> Self {
-        Self {
-            service,
-            request,
-            #[cfg(feature = "replay")]
-            scope: None,
-        }
+impl<S, ReqBody> Pending<S, ReqBody>
+where
+    S: Service<Request<ReqBody>>,
+{
+    fn call(self) -> WhenReady<S, Request<ReqBody>> {
+        WhenReady::new(self.service, self.request)
     }
 
-    /// Tells the replay in whose name, and under which lock, if any.
-    fn tell(
-        &mut self,
-        #[cfg_attr(not(feature = "replay"), expect(unused))] lock: Option<&HeldLock>,
-    ) {
-        #[cfg(feature = "replay")]
-        if let Some(mut scope) = self.scope.take() {
-            scope.lock = lock.cloned();
-            self.request.extensions_mut().insert(scope);
+    /// Tells a replay under which lock the request runs.
+    #[cfg(feature = "replay")]
+    fn set_replay_lock(&mut self, policy: &Policy, lock: &HeldLock) {
+        use super::ReplayContext;
+        if policy.replays
+            && let Some(context) = self.request.extensions_mut().get_mut::<ReplayContext>()
+        {
+            context.lock = Some(lock.clone());
         }
     }
 }
@@ -112,27 +106,27 @@ where
     S: Service<Request<ReqBody>>,
     K: KeyExtractor,
 {
-    pub(super) fn pass(future: S::Future, policy: Arc<Shared>, why: Passed) -> Self {
+    pub(super) fn unlocked(future: S::Future, policy: Arc<Policy>, why: Unlocked) -> Self {
         Self {
-            state: State::Pass { future, why },
+            state: State::Unlocked { future, why },
             policy,
-            asker: Asker::default(),
+            context: RejectContext::default(),
         }
     }
 
-    pub(super) fn extract(
+    pub(super) fn extract_key(
         key: K::Future,
         pending: Pending<S, ReqBody>,
-        policy: Arc<Shared>,
+        policy: Arc<Policy>,
     ) -> Self {
-        let asker = policy.0.asker(&pending.request);
+        let context = policy.reject_context(&pending.request);
         Self {
-            state: State::Extract {
+            state: State::ExtractKey {
                 key,
                 pending: Some(pending),
             },
             policy,
-            asker,
+            context,
         }
     }
 }
@@ -152,89 +146,81 @@ where
         }
     }
 
-    fn unlocked(pending: Pending<S, ReqBody>, why: Passed) -> Self {
-        Self::Unlocked {
-            future: WhenReady::new(pending.service, pending.request),
-            why,
+    fn key_extracted(
+        key: Result<Option<Key>, KeyError>,
+        #[cfg_attr(not(feature = "replay"), expect(unused_mut))] mut pending: Pending<S, ReqBody>,
+        policy: &Arc<Policy>,
+    ) -> Self {
+        let key = match key.map(|key| key.filter(|key| !key.is_empty())) {
+            Ok(Some(key)) => key,
+            Ok(None) if policy.required => return Self::reject(Rejection::new(Reason::NoKey)),
+            Ok(None) => {
+                return Self::UnlockedWhenReady {
+                    future: pending.call(),
+                    why: Unlocked::NoKey,
+                };
+            }
+            Err(error) => return Self::reject(Rejection::no_key(&error)),
+        };
+        #[cfg(feature = "replay")]
+        if policy.replays {
+            let context = super::ReplayContext::new(&key, policy);
+            pending.request.extensions_mut().insert(context);
+        }
+        let (extensions, uri) = (pending.request.extensions(), pending.request.uri());
+        policy.check_namespace(extensions, pending.request.headers());
+        let key = policy.render.key(extensions, uri, key);
+        crate::events::acquiring(&key);
+        Self::Acquire {
+            acquire: policy.lock.acquire(key),
+            pending: Some(pending),
         }
     }
 
-    /// Without the lock. The handler ends as it does with one when its client is gone.
-    fn opened(pending: Pending<S, ReqBody>, policy: &Shared) -> Self {
-        let why = Passed::NoQuorum;
-        match policy.0.on_disconnect() {
-            OnDisconnect::Cancel => Self::unlocked(pending, why),
+    fn acquired(
+        guard: redlock::Result<Guard>,
+        mut pending: Pending<S, ReqBody>,
+        policy: &Arc<Policy>,
+        context: &RejectContext,
+    ) -> Self {
+        let lease = match guard {
+            Ok(guard) => Lease::new(guard),
+            Err(error) if policy.lock.runs_without(&error) => {
+                return Self::failed_open(pending, policy);
+            }
+            Err(error) => return Self::reject(policy.rejection(error)),
+        };
+        let lock = HeldLock::new(&lease);
+        #[cfg(feature = "replay")]
+        pending.set_replay_lock(policy, &lock);
+        pending.request.extensions_mut().insert(lock);
+        let run = Run::new(pending.call(), lease, policy.lock.on_lost);
+        let run = RunLocked::new(run, Arc::clone(policy), context.clone());
+        match policy.on_disconnect() {
+            OnDisconnect::Cancel => Self::Run { run },
+            OnDisconnect::Finish => Self::Detached {
+                task: Detached::spawn(run, async |response| {
+                    if let Ok(response) = response {
+                        response.into_body().read_unread().await;
+                    }
+                }),
+            },
+        }
+    }
+
+    /// Runs the handler without the lock. A disconnect of its client has the same effect as with it.
+    fn failed_open(pending: Pending<S, ReqBody>, policy: &Policy) -> Self {
+        let why = Unlocked::NoQuorum;
+        let future = pending.call();
+        match policy.on_disconnect() {
+            OnDisconnect::Cancel => Self::UnlockedWhenReady { future, why },
             OnDisconnect::Finish => {
-                let future = why.around(WhenReady::new(pending.service, pending.request));
-                let future = async { Ok(future.await?.map(ResponseBody::plain)) };
+                let future = why.around(future);
+                let future = async { Ok(future.await?.map(ResponseBody::inner)) };
                 Self::Detached {
                     task: Detached::spawn(future, async |_| ()),
                 }
             }
-        }
-    }
-
-    fn with_key(
-        key: Result<Option<Key>, KeyError>,
-        #[cfg_attr(not(feature = "replay"), expect(unused_mut))] mut pending: Pending<S, ReqBody>,
-        policy: &Shared,
-    ) -> Self {
-        let policy = &policy.0;
-        match key.map(|key| key.filter(|key| !key.is_empty())) {
-            Err(error) => Self::reject(Rejection::no_key(&error)),
-            Ok(None) if policy.required => Self::reject(Rejection::new(Reason::NoKey)),
-            Ok(None) => Self::unlocked(pending, Passed::NoKey),
-            Ok(Some(key)) => {
-                #[cfg(feature = "replay")]
-                if policy.records {
-                    let namespace = redlock::__private::namespace(&policy.lock.redlock);
-                    let scope = policy.render.record_scope(&key);
-                    pending.scope = Some(crate::replay::RecordScope::new(namespace, &scope));
-                }
-                let (extensions, uri) = (pending.request.extensions(), pending.request.uri());
-                policy.check_namespace(extensions, pending.request.headers());
-                let key = policy.render.key(extensions, uri, key);
-                crate::events::asks(&key);
-                Self::Acquire {
-                    acquire: policy.lock.acquire(key),
-                    pending: Some(pending),
-                }
-            }
-        }
-    }
-
-    fn with_lock(
-        acquired: redlock::Result<Guard>,
-        mut pending: Pending<S, ReqBody>,
-        policy: &Arc<Shared>,
-        asker: &Asker,
-    ) -> Self {
-        let lease = match acquired {
-            Ok(guard) => Lease::new(guard),
-            Err(error) if policy.0.lock.opens(&error) => {
-                pending.tell(None);
-                return Self::opened(pending, policy);
-            }
-            Err(error) => return Self::reject(policy.0.rejection(error)),
-        };
-        let lock = HeldLock::new(&lease);
-        pending.tell(Some(&lock));
-        pending.request.extensions_mut().insert(lock);
-        let run = Run::new(
-            WhenReady::new(pending.service, pending.request),
-            lease,
-            policy.0.lock.on_lost,
-        );
-        let locked = Locked::new(run, Arc::clone(policy), asker.clone());
-        match policy.0.on_disconnect() {
-            OnDisconnect::Cancel => Self::Run { locked },
-            OnDisconnect::Finish => Self::Detached {
-                task: Detached::spawn(locked, async |answer| {
-                    if let Ok(answer) = answer {
-                        answer.into_body().read_unread().await;
-                    }
-                }),
-            },
         }
     }
 }
@@ -254,40 +240,40 @@ where
         let mut this = self.project();
         loop {
             let next = match this.state.as_mut().project() {
-                StateProj::Pass { future, why } => {
-                    return why
-                        .scope(|| future.poll(cx))
-                        .map_ok(|response| response.map(ResponseBody::plain));
-                }
                 StateProj::Unlocked { future, why } => {
                     return why
                         .scope(|| future.poll(cx))
-                        .map_ok(|response| response.map(ResponseBody::plain));
+                        .map_ok(|response| response.map(ResponseBody::inner));
                 }
-                StateProj::Extract { key, pending } => {
+                StateProj::UnlockedWhenReady { future, why } => {
+                    return why
+                        .scope(|| future.poll(cx))
+                        .map_ok(|response| response.map(ResponseBody::inner));
+                }
+                StateProj::ExtractKey { key, pending } => {
                     let key = ready!(key.poll(cx));
                     let Some(pending) = pending.take() else {
-                        return Poll::Pending;
+                        return Poll::Pending; // polled after completion
                     };
-                    State::with_key(key, pending, this.policy)
+                    State::key_extracted(key, pending, this.policy)
                 }
                 StateProj::Acquire { acquire, pending } => {
-                    let acquired = ready!(Pin::new(acquire).poll(cx));
+                    let guard = ready!(Pin::new(acquire).poll(cx));
                     let Some(pending) = pending.take() else {
-                        return Poll::Pending;
+                        return Poll::Pending; // polled after completion
                     };
-                    State::with_lock(acquired, pending, this.policy, this.asker)
+                    State::acquired(guard, pending, this.policy, this.context)
                 }
-                StateProj::Run { locked } => return locked.poll(cx),
+                StateProj::Run { run } => return run.poll(cx),
                 StateProj::Detached { task } => match ready!(Pin::new(task).poll(cx)) {
                     Some(result) => return Poll::Ready(result),
                     None => State::reject(Rejection::new(Reason::Stopping)),
                 },
                 StateProj::Reject { rejection } => {
                     let Some(rejection) = rejection.take() else {
-                        return Poll::Pending;
+                        return Poll::Pending; // polled after completion
                     };
-                    return Poll::Ready(Ok(this.policy.0.reject(rejection, this.asker)));
+                    return Poll::Ready(Ok(this.policy.reject(rejection, this.context)));
                 }
             };
             this.state.set(next);

@@ -1,9 +1,9 @@
-//! A body that holds the lock until it ends.
+//! A response body that holds the lock until it has ended.
 
-use super::{BoxError, LockLost, inside::sealed::Shared};
+use super::{BoxError, LockLost, policy::Policy};
 use crate::{
-    lock::{Close, Ending, Lease, OnLost},
     reject::status_failed,
+    runner::{EndHold, Ending, Lease, OnLost},
 };
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -15,7 +15,8 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-/// Stands for the body, whose name warnings have: it runs as long as this lives.
+/// A future that never completes. In a [`Scope`], it makes the lock count as running work, and its type name appears in
+/// warnings about work that outlives the lock.
 struct StreamedBody;
 
 impl Future for StreamedBody {
@@ -26,24 +27,25 @@ impl Future for StreamedBody {
     }
 }
 
-type Polled = Option<Result<Frame<Bytes>, BoxError>>;
+type PolledFrame = Option<Result<Frame<Bytes>, BoxError>>;
 
-/// Dropped before its end, it releases the lock in the background, and the request counts as a failure. The body goes
-/// before the lock.
+/// Dropped before its end, it releases the lock in the background, and the request counts as a failure.
 #[pin_project]
 pub(super) struct HeldBody<B> {
-    /// None once it was cut off.
+    // Dropped before the lock is released: the fields are in this order for that.
+    /// `None` after it was cut off.
     #[pin]
     body: Option<B>,
-    /// The body runs under the lock: a lock that is lost is released behind it.
+    /// Delays the release of a lost lock until the body is gone.
     running: Option<Box<Scope<StreamedBody>>>,
     lease: Option<Lease>,
     lost: Option<Lost>,
-    /// The end of the lock, and the last frame, which waits for it: the client must not see the end before.
-    closing: Option<(Close, Polled)>,
-    policy: Arc<Shared>,
-    failed: bool,
-    /// Ended with an error of ours; what the body still has is not to be taken for the rest.
+    /// The end of the hold, and the last frame, which is returned after it: a client that has read the whole response
+    /// must find the key free.
+    ending: Option<(EndHold, PolledFrame)>,
+    policy: Arc<Policy>,
+    no_cool_down: bool,
+    /// The body ends with [`LockLost`]. Its remaining frames are not returned.
     cut_off: bool,
     end: BodyEnd,
 }
@@ -51,21 +53,21 @@ pub(super) struct HeldBody<B> {
 /// How the end of a body is recognized.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BodyEnd {
-    /// How many bytes are still to come, where the head says it.
+    /// The bytes that are still to come, if the head announces a length.
     pub(super) length: Option<u64>,
-    /// Whether the trailers tell success or failure.
-    pub(super) untold: bool,
+    /// Whether the trailers hold the status of a gRPC call.
+    pub(super) status_in_trailers: bool,
 }
 
 impl<B> HeldBody<B> {
     pub(super) fn new(
         body: B,
         lease: Lease,
-        policy: Arc<Shared>,
-        failed: bool,
+        policy: Arc<Policy>,
+        no_cool_down: bool,
         end: BodyEnd,
     ) -> Self {
-        let lost = match policy.0.lock.on_lost {
+        let lost = match policy.lock.on_lost {
             OnLost::Cancel => Some(lease.held().lost()),
             OnLost::Signal => None,
         };
@@ -74,19 +76,59 @@ impl<B> HeldBody<B> {
             running: Some(Box::new(lease.held().scope(StreamedBody))),
             lease: Some(lease),
             lost,
-            closing: None,
+            ending: None,
             policy,
-            failed,
+            no_cool_down,
             cut_off: false,
             end,
         }
     }
-}
 
-impl<B> HeldBody<B> {
-    /// Whether it is held only until its trailers tell success or failure.
+    /// Whether the lock is held until the trailers tell whether the call succeeded.
     pub(super) fn waits_for_trailers(&self) -> bool {
-        self.end.untold && self.lease.is_some()
+        self.end.status_in_trailers && self.lease.is_some()
+    }
+
+    /// Drops the body if the lock is lost. The error follows when the hold has ended.
+    fn poll_lost(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<PolledFrame> {
+        let mut this = self.project();
+        let lost = this.lost.as_mut()?;
+        if Pin::new(lost).poll(cx).is_pending() {
+            return None;
+        }
+        *this.lost = None;
+        let lease = this.lease.take().filter(|lease| !lease.is_taken())?;
+        this.body.set(None);
+        *this.running = None;
+        *this.cut_off = true;
+        let error: PolledFrame = Some(Err(LockLost.into()));
+        match EndHold::new(lease, Ending::Release) {
+            Some(end) => {
+                *this.ending = Some((end, error));
+                None
+            }
+            None => Some(error),
+        }
+    }
+
+    /// Starts the end of the hold behind the last frame. Returns the frame if there is nothing to wait for.
+    fn end_hold(self: Pin<&mut Self>, last: PolledFrame) -> Option<PolledFrame> {
+        let this = self.project();
+        let Some(lease) = this.lease.take() else {
+            return Some(last);
+        };
+        *this.lost = None;
+        *this.running = None;
+        let failed = *this.no_cool_down
+            || matches!(last, Some(Err(_)))
+            || (this.end.status_in_trailers && trailers_failed(&last));
+        match this.policy.lock.end(lease, !failed) {
+            Some(end) => {
+                *this.ending = Some((end, last));
+                None
+            }
+            None => Some(last),
+        }
     }
 }
 
@@ -97,69 +139,47 @@ where
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Polled> {
-        let mut this = self.project();
-        if *this.cut_off && this.closing.is_none() {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<PolledFrame> {
+        if self.cut_off && self.ending.is_none() {
             return Poll::Ready(None);
         }
         loop {
-            if let Some((close, _)) = this.closing {
-                ready!(Pin::new(close).poll(cx));
-                return Poll::Ready(this.closing.take().and_then(|(_, last)| last));
+            if let Some((end, _)) = self.as_mut().project().ending {
+                ready!(Pin::new(end).poll(cx));
+                let ending = self.as_mut().project().ending.take();
+                return Poll::Ready(ending.and_then(|(_, last)| last));
             }
-            if let Some(lost) = this.lost
-                && Pin::new(lost).poll(cx).is_ready()
-            {
-                *this.lost = None;
-                if let Some(lease) = this.lease.take()
-                    && !lease.is_taken()
-                {
-                    this.body.set(None);
-                    *this.running = None;
-                    *this.cut_off = true;
-                    let cut: Polled = Some(Err(LockLost.into()));
-                    let Some(close) = Close::new(lease, Ending::Release) else {
-                        return Poll::Ready(cut);
-                    };
-                    *this.closing = Some((close, cut));
-                    continue;
-                }
+            if let Some(error) = self.as_mut().poll_lost(cx) {
+                return Poll::Ready(error);
             }
-            let Some(mut body) = this.body.as_mut().as_pin_mut() else {
+            if self.ending.is_some() {
+                continue;
+            }
+            let this = self.as_mut().project();
+            let Some(mut body) = this.body.as_pin_mut() else {
                 return Poll::Ready(None);
             };
-            let polled =
-                ready!(body.as_mut().poll_frame(cx)).map(|frame| frame.map_err(Into::into));
-            this.end.count(&polled);
-            if !this.end.is_reached(&polled, &*body) {
-                return Poll::Ready(polled);
+            let frame = ready!(body.as_mut().poll_frame(cx)).map(|frame| frame.map_err(Into::into));
+            this.end.count(&frame);
+            if !this.end.is_reached(&frame, &*body) {
+                return Poll::Ready(frame);
             }
-            let Some(lease) = this.lease.take() else {
-                return Poll::Ready(polled);
-            };
-            *this.lost = None;
-            *this.running = None;
-            let failed = *this.failed
-                || matches!(polled, Some(Err(_)))
-                || (this.end.untold && told_failure(&polled));
-            let ending = this.policy.0.ending(&lease, failed);
-            match Close::new(lease, ending) {
-                Some(close) => *this.closing = Some((close, polled)),
-                None => return Poll::Ready(polled),
+            if let Some(frame) = self.as_mut().end_hold(frame) {
+                return Poll::Ready(frame);
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        (self.cut_off && self.closing.is_none())
-            || (self.closing.is_none()
+        (self.cut_off && self.ending.is_none())
+            || (self.ending.is_none()
                 && self.lease.is_none()
                 && self.body.as_ref().is_none_or(B::is_end_stream))
     }
 
     fn size_hint(&self) -> SizeHint {
         let mut hint = self.body.as_ref().map(B::size_hint).unwrap_or_default();
-        if let Some((_, Some(Ok(frame)))) = &self.closing {
+        if let Some((_, Some(Ok(frame)))) = &self.ending {
             let waiting = frame.data_ref().map_or(0, |data| data.len() as u64);
             if let Some(upper) = hint.upper() {
                 hint.set_upper(upper.saturating_add(waiting));
@@ -171,28 +191,29 @@ where
 }
 
 impl BodyEnd {
-    fn count(&mut self, polled: &Polled) {
-        if let (Some(length), Some(Ok(frame))) = (&mut self.length, polled) {
+    fn count(&mut self, frame: &PolledFrame) {
+        if let (Some(length), Some(Ok(frame))) = (&mut self.length, frame) {
             let len = frame.data_ref().map_or(0, Bytes::len);
             *length = length.saturating_sub(len as u64);
         }
     }
 
-    /// Whether this is the last that a client waits for. A server stops asking once the announced length is reached.
-    fn is_reached<B: Body>(&self, polled: &Polled, body: &B) -> bool {
-        match polled {
+    /// Whether the client waits for no further frame. A server stops polling once the announced length is reached.
+    fn is_reached<B: Body>(&self, frame: &PolledFrame, body: &B) -> bool {
+        match frame {
             None | Some(Err(_)) => true,
             Some(Ok(frame)) => {
                 frame.is_trailers()
                     || body.is_end_stream()
-                    || (!self.untold
+                    || (!self.status_in_trailers
                         && (self.length == Some(0) || body.size_hint().exact() == Some(0)))
             }
         }
     }
 }
 
-fn told_failure(last: &Polled) -> bool {
+/// A call without a status in its trailers has failed.
+fn trailers_failed(last: &PolledFrame) -> bool {
     match last {
         Some(Ok(frame)) => frame.trailers_ref().and_then(status_failed).unwrap_or(true),
         _ => true,

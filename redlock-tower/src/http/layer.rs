@@ -1,18 +1,19 @@
-//! The layer: a lock by a key of the request.
+//! The layer: a lock for each request, by a key of the request.
 
-use super::{Inside, Nothing, Policy, RedlockService, inside::sealed};
+use super::{RedlockService, policy::Policy};
 use crate::{
     key::{KeyError, KeyExtractor},
-    lock::LockOptions,
+    runner::LockPolicy,
 };
 use http::request::Parts;
 use redlock::Redlock;
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 use tower_layer::Layer;
 
-/// Requests with the same key run one at a time, or the second is refused, on all instances of the service together.
+/// Runs requests with the same key one at a time, over all instances of the service.
 ///
-/// See the [crate page](crate) for where to place it, and what the options cost.
+/// A duplicate waits for its turn, is rejected ([`no_wait`](Self::no_wait)), or gets the first response again
+/// (`replay`). The [crate page](crate) says where to place the layer, and what each option costs.
 ///
 /// ```
 /// use axum::{Router, routing::post};
@@ -29,36 +30,32 @@ use tower_layer::Layer;
 /// # Ok(())
 /// # }
 /// ```
-pub struct RedlockLayer<K, I = Nothing> {
+pub struct RedlockLayer<K> {
     pub(super) policy: Policy,
     key: Arc<K>,
-    inside: I,
 }
 
 impl<K: KeyExtractor> RedlockLayer<K> {
-    /// A lock by the key that `key` takes from a request: one of [`key`](crate::key)'s, or a closure over
-    /// [`&http::request::Parts`](http::request::Parts).
-    ///
-    /// Unless told otherwise it waits as long as the `redlock` does (10 s), and is kept alive while the handler runs.
+    /// Locks each request by the key that `key` extracts: an extractor of the module [`key`](crate::key), or a closure
+    /// over [`&http::request::Parts`](http::request::Parts).
     pub fn new(redlock: Redlock, key: K) -> Self {
         Self {
-            policy: Policy::new(LockOptions::new(redlock)),
+            policy: Policy::new(LockPolicy::new(redlock)),
             key: Arc::new(key),
-            inside: Nothing,
         }
     }
-}
 
-impl<K: KeyExtractor, I> RedlockLayer<K, I> {
-    /// The lock's key for a request with this head, as [`Redlock::holder`] and [`Redlock::force_release`] take it; `None`
-    /// where the request has no key, and passes.
+    /// Returns the lock's key for a request with this head, for [`Redlock::holder`] and [`Redlock::force_release`].
+    /// Returns `None` if the request has no key.
     ///
-    /// The head has to be as this layer sees it: what outer layers and the router put into its extensions, such as the
-    /// matched path, belongs to it. The method does not count: see [`methods`](Self::methods).
+    /// The head must be as this layer sees it, with the extensions of outer layers and of the router, such as the
+    /// matched path. [`methods`](Self::methods) is not applied.
     ///
     /// # Errors
     ///
-    /// [`KeyError`] as the extractor has it.
+    /// The [`KeyError`] of the extractor.
+    ///
+    /// # Examples
     ///
     /// ```
     /// use redlock::{Redlock, memory::Cluster};
@@ -82,56 +79,36 @@ impl<K: KeyExtractor, I> RedlockLayer<K, I> {
     }
 }
 
-impl<S, K, I: Inside<S>> Layer<S> for RedlockLayer<K, I> {
-    type Service = RedlockService<I::Service, K>;
+impl<S, K> Layer<S> for RedlockLayer<K> {
+    type Service = RedlockService<S, K>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        let mut policy = self.policy.clone();
-        policy.records = <I as sealed::Sealed>::RECORDS;
-        if policy.records {
-            // what is kept is guarded by the token
-            policy.lock.fencing = true;
-            policy.lock.wait.get_or_insert(Duration::ZERO);
-        }
-        let policy = Arc::new(sealed::Shared(policy));
-        RedlockService::new(
-            self.inside.wrap(inner, &policy),
-            Arc::clone(&self.key),
-            policy,
-        )
+        RedlockService::new(inner, Arc::clone(&self.key), Arc::new(self.policy.clone()))
     }
 }
 
 #[cfg(feature = "replay")]
-impl<K, I> RedlockLayer<K, I> {
-    pub(crate) fn with_inside<J>(self, inside: J) -> RedlockLayer<K, J> {
-        RedlockLayer {
-            policy: self.policy,
-            key: self.key,
-            inside,
-        }
-    }
-
-    pub(crate) fn inside_mut(&mut self) -> &mut I {
-        &mut self.inside
+impl<K> RedlockLayer<K> {
+    /// The lock for a replay inside of it: see [`ReplayLayer`](crate::replay::ReplayLayer).
+    pub(crate) fn with_replay_inside(mut self) -> Self {
+        self.policy.replay_inside();
+        self
     }
 }
 
-impl<K, I: Clone> Clone for RedlockLayer<K, I> {
+impl<K> Clone for RedlockLayer<K> {
     fn clone(&self) -> Self {
         Self {
             policy: self.policy.clone(),
             key: Arc::clone(&self.key),
-            inside: self.inside.clone(),
         }
     }
 }
 
-impl<K, I: fmt::Debug> fmt::Debug for RedlockLayer<K, I> {
+impl<K> fmt::Debug for RedlockLayer<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedlockLayer")
             .field("policy", &self.policy)
-            .field("inside", &self.inside)
             .finish_non_exhaustive()
     }
 }

@@ -1,27 +1,29 @@
-//! The layer for HTTP.
+//! A lock around HTTP services: see [`RedlockLayer`].
 
 mod body;
 mod detached;
 mod future;
 mod held_body;
-mod inside;
 mod layer;
-mod locked;
 mod options;
 mod policy;
+#[cfg(feature = "replay")]
+mod replay_context;
+mod run_locked;
 mod service;
 
-#[cfg(feature = "replay")]
-pub(crate) use self::inside::sealed;
-pub(crate) use self::policy::Policy;
 pub use self::{
     body::{LockLost, ResponseBody},
     future::ResponseFuture,
-    inside::{Inside, Nothing},
     layer::RedlockLayer,
     policy::{HoldUntil, OnDisconnect},
     service::RedlockService,
 };
+#[cfg(feature = "replay")]
+pub(crate) use self::{
+    policy::Policy,
+    replay_context::{Recorded, ReplayContext},
+};
 
-/// What the bodies of this layer fail with.
+/// The error of request and response bodies.
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;

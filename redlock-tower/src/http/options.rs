@@ -1,10 +1,10 @@
-//! The options of [`RedlockLayer`], all with a default.
+//! The options of [`RedlockLayer`], as builder methods.
 
 use super::{BoxError, HoldUntil, OnDisconnect, RedlockLayer};
 use crate::{
     key::Namespace,
-    lock::OnLost,
     reject::{BusyStatus, Rejection},
+    runner::OnLost,
 };
 use bytes::Bytes;
 use http::{Method, Response, request::Parts};
@@ -13,45 +13,94 @@ use http_body_util::BodyExt as _;
 use redlock::WaiterLimit;
 use std::{sync::Arc, time::Duration};
 
-/// # How long
-impl<K, I> RedlockLayer<K, I> {
-    /// How long the lock outlives a crash of this process; it is kept alive while the handler runs, however long that
-    /// takes. Unless said, that of the [`Redlock`](redlock::Redlock): 10 s.
+/// # How long a lock is waited for and held
+impl<K> RedlockLayer<K> {
+    /// How long the lock outlives a crash of this process. It is renewed while the handler runs, however long that
+    /// takes. Default: that of the [`Redlock`](redlock::Redlock), 10 s.
     #[must_use]
     pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.policy.lock.ttl = Some(ttl);
+        self.policy.lock.options.ttl = Some(ttl);
         self
     }
 
-    /// A request waits that long for its turn, and is refused after that. Unless said, that of the
-    /// [`Redlock`](redlock::Redlock): 10 s. Requests of one key run one after the other, in each process in the order
-    /// they came.
+    /// How long a request waits for the lock before it is rejected. Default: that of the [`Redlock`](redlock::Redlock),
+    /// 10 s; with a replay, requests do not wait.
+    ///
+    /// In each process, requests with the same key run in the order in which they arrived.
     #[must_use]
-    pub fn wait(mut self, most: Duration) -> Self {
-        self.policy.lock.wait = Some(most);
+    pub fn wait(mut self, wait: Duration) -> Self {
+        self.policy.lock.options.wait = Some(wait);
         self
     }
 
-    /// A request whose key is held is refused at once.
+    /// Rejects a request at once if its key is held.
     #[must_use]
     pub fn no_wait(self) -> Self {
         self.wait(Duration::ZERO)
     }
 
-    /// After a success the key stays busy for that long, so that a duplicate that comes late is refused as well; after
-    /// a failure (see [`failure_if`](Self::failure_if)) it is free at once.
+    /// Limits how many requests of this process may wait for one key, and in total. Further ones are rejected with 429.
+    /// Clones of one limit count together, also in other layers. Default: 100 and 10,000.
+    ///
+    /// ```
+    /// use redlock::{Redlock, WaiterLimit};
+    /// use redlock_tower::{RedlockLayer, key};
+    ///
+    /// fn layer(redlock: Redlock) -> RedlockLayer<key::Header> {
+    ///     RedlockLayer::new(redlock, key::header("x-user-id")).max_waiters(&WaiterLimit::new(10, 1_000))
+    /// }
+    /// # let _ = layer;
+    /// ```
     #[must_use]
-    pub fn dedupe_for(mut self, window: Duration) -> Self {
-        self.policy.lock.dedupe_for = Some(window).filter(|window| !window.is_zero());
+    pub fn max_waiters(mut self, limit: &WaiterLimit) -> Self {
+        self.policy.lock.options.max_waiters = Some(limit.clone());
         self
     }
 
-    /// Which responses are failures, after which the key is free at once, and which a replay does not keep. Default: all
-    /// but 2xx and 3xx, and of gRPC all statuses but OK, read from the trailers where they come last.
+    /// Whether the lock is renewed while the handler runs. Off, the lock is lost when its ttl is over. Default: on.
+    #[must_use]
+    pub fn keep_alive(mut self, on: bool) -> Self {
+        self.policy.lock.options.keep_alive = on;
+        self
+    }
+
+    /// Ends the lock after this time, as if it were lost: see [`on_lost`](Self::on_lost). Default: no limit.
+    #[must_use]
+    pub fn max_hold(mut self, max_hold: Duration) -> Self {
+        self.policy.lock.options.max_hold = Some(max_hold);
+        self
+    }
+
+    /// When the lock is released. Default: [`HoldUntil::Response`].
+    #[must_use]
+    pub fn hold_until(mut self, until: HoldUntil) -> Self {
+        self.policy.hold_until = until;
+        self
+    }
+
+    /// Keeps the key busy for at least this time from the grant, however the request ends. Default: 0.
+    #[must_use]
+    pub fn at_least(mut self, at_least: Duration) -> Self {
+        self.policy.lock.options.at_least = Some(at_least);
+        self
+    }
+
+    /// Keeps the key busy for this long after a success, so that a late duplicate is rejected too. After a failure (see
+    /// [`failure_if`](Self::failure_if)) the key is free at once. Default: 0.
+    #[must_use]
+    pub fn dedupe_for(mut self, window: Duration) -> Self {
+        self.policy.lock.dedupe_for(window);
+        self
+    }
+
+    /// Which responses are failures: after a failure there is no cool-down, and a replay does not record it.
     ///
-    /// A closure sees the head of the response only. Whatever it says, these are failures: an error of the service, a
-    /// panic, a cancelled or timed-out handler, a rejection of a layer further in, and 408, 425 and 429, which ask to try
-    /// again. To open windows after refusals of the handler as well, say `|head| head.status.is_server_error()`.
+    /// Default: every status but 2xx and 3xx, and every gRPC status but OK, which is read from the trailers if it is
+    /// not in the headers.
+    ///
+    /// The closure sees only the head of the response. These are failures whatever it returns: an error of the service,
+    /// a panic, a cancelled handler, a rejection by an inner layer, and the statuses 408, 425 and 429, which ask the
+    /// client to try again. `|head| head.status.is_server_error()` treats a handler's 4xx as a success.
     #[must_use]
     pub fn failure_if(
         mut self,
@@ -60,52 +109,39 @@ impl<K, I> RedlockLayer<K, I> {
         self.policy.failure = Some(Arc::new(failure));
         self
     }
-
-    /// Until when the lock is held: [`HoldUntil::Response`] unless said.
-    #[must_use]
-    pub fn hold_until(mut self, until: HoldUntil) -> Self {
-        self.policy.hold_until = until;
-        self
-    }
-
-    /// The lock is let go after that long, and counts as lost (see [`on_lost`](Self::on_lost)). No limit unless said.
-    #[must_use]
-    pub fn max_hold(mut self, most: Duration) -> Self {
-        self.policy.lock.max_hold = Some(most);
-        self
-    }
 }
 
-/// # Whom
-impl<K, I> RedlockLayer<K, I> {
-    /// A request without a key is answered with 400; unless said, it passes without a lock.
+/// # Which requests are locked, and by which key
+impl<K> RedlockLayer<K> {
+    /// Rejects requests without a key with 400. Default: they run without a lock.
     #[must_use]
     pub fn required(mut self) -> Self {
         self.policy.required = true;
         self
     }
 
-    /// Requests of these methods are locked, and no others; with GET also HEAD, which runs the same handler.
-    /// Default: all but GET, HEAD, OPTIONS and TRACE.
+    /// Locks requests with these methods only. GET includes HEAD, which runs the same handler. Default: all methods but
+    /// GET, HEAD, OPTIONS and TRACE.
     #[must_use]
     pub fn methods(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
         self.policy.methods = Some(methods.into_iter().collect());
         self
     }
 
-    /// Keys are put under this name in place of the route, so that routes with the same name share their locks.
+    /// Puts keys into this namespace. Default: the route that the router matched, such as `/orders/{id}`.
     ///
-    /// Name one where one handler has several routes, and outside of a router, where all requests are in one namespace.
-    /// Nothing that a client sends changes the namespace.
+    /// Set it if one handler has several routes, or if the layer is outside of the router, where all requests share one
+    /// namespace.
     #[must_use]
     pub fn namespace(mut self, name: impl AsRef<str>) -> Self {
         self.policy.render.namespace = Namespace::Named(Arc::from(name.as_ref()));
         self
     }
 
-    /// The services inside speak gRPC, as on a tonic server: keys are namespaced by the path, which names the method, and
-    /// every rejection is a `grpc-status`. Default: the route, and a `grpc-status` only for requests of
-    /// `content-type: application/grpc`.
+    /// For gRPC services, such as a tonic server: puts keys into the namespace of the request's path, which names the
+    /// method, and sends every rejection as a `grpc-status`.
+    ///
+    /// Default: the route as the namespace, and a `grpc-status` only for requests with `content-type: application/grpc`.
     #[must_use]
     pub fn grpc(mut self) -> Self {
         self.policy.grpc = true;
@@ -115,68 +151,63 @@ impl<K, I> RedlockLayer<K, I> {
         self
     }
 
-    /// Keys stand in Redis as their SHA-256: for keys that are secrets, like a session cookie. Unless said, only long
-    /// ones do.
+    /// Stores every key as its SHA-256, for keys that are secrets, such as a session cookie. Default: only keys above
+    /// 200 bytes are hashed.
     #[must_use]
     pub fn hash_keys(mut self) -> Self {
         self.policy.render.always_hash = true;
         self
     }
 
-    /// How many requests may wait for one key, and in all, in this process; those beyond are answered with 429. Unless
-    /// said, 100 and 10,000.
-    #[must_use]
-    pub fn max_waiters(mut self, per_key: usize, in_all: usize) -> Self {
-        self.policy.lock.max_waiters = WaiterLimit::new(per_key, in_all);
-        self
-    }
-
-    /// A request inside another one that holds the same key in the same task joins it; unless said, it is answered with
-    /// 500, as it would wait for itself.
+    /// Whether a request joins the lock if its task already holds the same key, because an outer layer or handler
+    /// acquired it. Off, the request is rejected with 500, since it would wait for itself. Default: off.
     ///
-    /// A joined lock ends with the outer layer, on its terms: beside `max_hold` or `dedupe_for` each request is answered
-    /// with 500, and an event names the two.
+    /// A joined lock ends with the outer holder. [`max_hold`](Self::max_hold), [`at_least`](Self::at_least) and
+    /// [`dedupe_for`](Self::dedupe_for) contradict that: with one of them every request is rejected with 500.
     #[must_use]
-    pub fn reentrant(mut self) -> Self {
-        self.policy.lock.reentrant = true;
+    pub fn reentrant(mut self, on: bool) -> Self {
+        self.policy.lock.options.reentrant = on;
         self
     }
 }
 
-/// # What if
-impl<K, I> RedlockLayer<K, I> {
-    /// What happens to the handler when the lock is lost: [`OnLost::Cancel`] unless said.
+/// # What happens if something fails
+impl<K> RedlockLayer<K> {
+    /// What happens to the handler when the lock is lost. Default: [`OnLost::Cancel`].
     #[must_use]
     pub fn on_lost(mut self, on_lost: OnLost) -> Self {
         self.policy.lock.on_lost = on_lost;
         self
     }
 
-    /// What happens to the handler when its client is gone. Default: [`OnDisconnect::Cancel`], and with a replay
-    /// [`OnDisconnect::Finish`], since a client that gave up tries again, and must not run the handler twice.
+    /// What happens to the handler when its client disconnects. Default: [`OnDisconnect::Cancel`]; with a replay
+    /// [`OnDisconnect::Finish`], because a client that gave up tries again, and must not run the handler twice.
     #[must_use]
     pub fn on_disconnect(mut self, on_disconnect: OnDisconnect) -> Self {
         self.policy.on_disconnect = Some(on_disconnect);
         self
     }
 
-    /// Without a quorum of nodes the handler runs all the same, **without the lock**; unless said, the answer is 503. A replay
-    /// reads and keeps answers all the same.
+    /// Runs requests **without the lock** while no quorum of nodes answers. A replay still reads and writes its store.
+    /// Default: such requests are rejected with 503.
     #[must_use]
     pub fn fail_open(mut self) -> Self {
-        self.policy.lock.fail_open = true;
+        self.policy.lock.fail_open();
         self
     }
 
-    /// The status for a request whose key is held: 409 unless said.
+    /// The status of a rejection because the key is busy. Default: 409.
     #[must_use]
     pub fn busy_status(mut self, status: BusyStatus) -> Self {
         self.policy.busy = status;
         self
     }
 
-    /// Makes the answer in place of the layer's own, for the request with this head: HTML for a browser, say, and JSON for
-    /// others. The [`Rejection`] is put into its extensions. The head of each request that may be rejected is copied.
+    /// Builds the response of a rejection, for example HTML for a browser and JSON for other clients. Default: problem
+    /// details as in RFC 9457, or a `grpc-status`.
+    ///
+    /// The [`Rejection`] is put into the response's extensions in either case. Each request's head is copied, so that
+    /// the closure can read it.
     ///
     /// ```
     /// use axum::response::{Html, IntoResponse};
@@ -186,8 +217,8 @@ impl<K, I> RedlockLayer<K, I> {
     ///
     /// fn layer(redlock: Redlock) -> RedlockLayer<key::Header> {
     ///     RedlockLayer::new(redlock, key::header("x-user-id")).on_reject(|rejection: &Rejection, head: &Parts| {
-    ///         let wants = head.headers.get("accept").and_then(|wants| wants.to_str().ok()).unwrap_or_default();
-    ///         if wants.contains("text/html") {
+    ///         let accept = head.headers.get("accept").and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    ///         if accept.contains("text/html") {
     ///             (rejection.status(), Html(format!("<h1>{}</h1>", rejection.title()))).into_response()
     ///         } else {
     ///             rejection.clone().into_response()

@@ -1,10 +1,10 @@
-//! What the layer does, decided once for all of its requests.
+//! What the layer does for every request, and the decisions that follow from it.
 
 use super::{BoxError, ResponseBody};
 use crate::{
     key::Render,
-    lock::{Ending, Lease, LockOptions},
-    reject::{self, Asker, BusyStatus, Reason, Rejection},
+    reject::{self, BusyStatus, Reason, RejectContext, Rejection},
+    runner::LockPolicy,
 };
 use bytes::Bytes;
 use http::{
@@ -16,31 +16,32 @@ use std::{
     sync::{Arc, Once},
 };
 
-/// How long the lock is held.
+/// When the lock is released.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HoldUntil {
-    /// Until the handler has returned its response; the lock is free before the client sees the head of it.
+    /// When the handler has returned its response. The lock is free before the client receives the head.
     #[default]
     Response,
-    /// Until the body has ended as well: for streams that do the work as they go. A client that reads slowly holds the
-    /// lock for as long; see [`max_hold`](crate::RedlockLayer::max_hold).
+    /// When the response body has ended, for streams that do the work while they are sent. A slow reader holds the lock
+    /// for as long as it reads: bound that with [`max_hold`](crate::RedlockLayer::max_hold).
     BodyEnd,
 }
 
-/// What becomes of a handler whose client is gone.
+/// What happens to the handler when its client disconnects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OnDisconnect {
-    /// It is cancelled, as without this layer, and the lock is released. Default without a replay.
+    /// Cancel the handler, as without this layer, and release the lock. The default without a replay.
     ///
-    /// With a replay, fit only for a handler that has written nothing when it is cancelled at any of its awaits, say
-    /// because it writes in one transaction with the record: otherwise the retry runs it a second time.
+    /// With a replay, use this only if the handler can be cancelled at each of its awaits without having written
+    /// anything, for example because it writes in one transaction with the record. Otherwise the client's retry runs it
+    /// a second time.
     #[default]
     Cancel,
-    /// It runs to its response, in a task of its own, and keeps the lock until then. Default with a replay.
+    /// Run the handler to its response, in a task of its own, under the lock. The default with a replay.
     ///
-    /// Task-local values of layers further out are not there in that task.
+    /// Task-local values of outer layers are not available in that task.
     Finish,
 }
 
@@ -48,30 +49,29 @@ pub(super) type IsFailure = dyn Fn(&Parts) -> bool + Send + Sync;
 pub(super) type OnReject =
     dyn Fn(&Rejection, &request::Parts) -> Response<UnsyncBoxBody<Bytes, BoxError>> + Send + Sync;
 
-/// All options of a layer for HTTP.
+/// The configuration of a [`RedlockLayer`](super::RedlockLayer).
 #[derive(Clone)]
 pub(crate) struct Policy {
-    pub(crate) lock: LockOptions,
+    pub(crate) lock: LockPolicy,
     pub(crate) render: Render,
     pub(crate) required: bool,
-    /// `None`: all that are not safe.
+    /// `None`: all methods that are not safe.
     pub(crate) methods: Option<Arc<[Method]>>,
     pub(crate) hold_until: HoldUntil,
-    /// `None`: as fits what is inside.
+    /// `None`: depends on `replays`.
     pub(crate) on_disconnect: Option<OnDisconnect>,
-    /// Answers are kept and given again.
-    pub(crate) records: bool,
-    /// The services inside are gRPC, whatever a request says of itself.
+    /// Whether a replay is inside of the lock.
+    pub(crate) replays: bool,
     pub(crate) grpc: bool,
     pub(crate) busy: BusyStatus,
     pub(crate) failure: Option<Arc<IsFailure>>,
     pub(crate) on_reject: Option<Arc<OnReject>>,
-    /// It was told that gRPC methods share a namespace.
-    pub(super) told: Arc<Once>,
+    /// The warning that gRPC methods share a namespace is emitted once per layer.
+    pub(super) namespace_warning: Arc<Once>,
 }
 
 impl Policy {
-    pub(super) fn new(lock: LockOptions) -> Self {
+    pub(super) fn new(lock: LockPolicy) -> Self {
         Self {
             lock,
             render: Render::default(),
@@ -79,18 +79,30 @@ impl Policy {
             methods: None,
             hold_until: HoldUntil::default(),
             on_disconnect: None,
-            records: false,
+            replays: false,
             grpc: false,
             busy: BusyStatus::default(),
             failure: None,
             on_reject: None,
-            told: Arc::new(Once::new()),
+            namespace_warning: Arc::new(Once::new()),
         }
+    }
+
+    /// Records are guarded by the fencing token. A duplicate gains nothing from waiting behind the first request,
+    /// unless the user asked for it.
+    #[cfg(feature = "replay")]
+    pub(super) fn replay_inside(&mut self) {
+        self.replays = true;
+        self.lock.options.fencing = Some(true);
+        self.lock
+            .options
+            .wait
+            .get_or_insert(std::time::Duration::ZERO);
     }
 
     pub(super) fn locks(&self, method: &Method) -> bool {
         match &self.methods {
-            // a HEAD runs the handler of the GET
+            // A HEAD request runs the handler of GET.
             Some(methods) => {
                 methods.contains(method)
                     || (*method == Method::HEAD && methods.contains(&Method::GET))
@@ -99,33 +111,36 @@ impl Policy {
         }
     }
 
-    /// A handler whose answer is kept runs to its end: cancelled half-way, it would be run again by the retry.
+    /// With a replay the handler runs to its end by default: a cancelled one would run again with the client's retry.
     pub(super) fn on_disconnect(&self) -> OnDisconnect {
-        self.on_disconnect.unwrap_or(if self.records {
+        self.on_disconnect.unwrap_or(if self.replays {
             OnDisconnect::Finish
         } else {
             OnDisconnect::Cancel
         })
     }
 
-    /// What has to be kept of a request to reject it.
-    pub(crate) fn asker<B>(&self, request: &Request<B>) -> Asker {
-        Asker {
+    pub(crate) fn reject_context<B>(&self, request: &Request<B>) -> RejectContext {
+        RejectContext {
             grpc: self.grpc || reject::is_grpc(request.headers()),
-            head: self.on_reject.as_ref().map(|_| Asker::head_of(request)),
+            head: self
+                .on_reject
+                .as_ref()
+                .map(|_| RejectContext::copy_head(request)),
         }
     }
 
-    /// Methods of gRPC services that share a namespace exclude each other, which is rarely meant. Told once.
+    /// Warns if gRPC methods share a namespace: they would exclude each other, which is rarely intended.
     pub(super) fn check_namespace(&self, extensions: &Extensions, headers: &HeaderMap) {
         if !self.grpc && self.render.is_common(extensions) && reject::is_grpc(headers) {
-            self.told.call_once(crate::events::common_namespace);
+            self.namespace_warning
+                .call_once(crate::events::common_namespace);
         }
     }
 
-    /// Whether this response frees the key at once and is not kept; a gRPC status that is still to come in trailers is no failure yet.
+    /// Whether there is neither a cool-down nor a record after this response. A gRPC status that is still to come in
+    /// the trailers is not a failure yet.
     pub(crate) fn is_failure(&self, response: &Parts) -> bool {
-        // an inner layer answered in place of the handler, or the handler asks to try again
         if response.extensions.get::<Rejection>().is_some() || asks_for_another_try(response) {
             return true;
         }
@@ -139,40 +154,31 @@ impl Policy {
         }
     }
 
-    /// What becomes of the key of a request that has ended.
-    pub(super) fn ending(&self, lease: &Lease, failed: bool) -> Ending {
-        self.lock.holds.record(lease.age());
-        match self.lock.dedupe_for {
-            Some(window) if !failed => Ending::Settle(window),
-            _ => Ending::Release,
-        }
-    }
-
-    /// The answer in place of the handler's.
+    /// The response in place of the handler's.
     pub(crate) fn reject<B>(
         &self,
         rejection: Rejection,
-        asker: &Asker,
+        context: &RejectContext,
     ) -> Response<ResponseBody<B>> {
         rejection.log();
-        let mut response = match (&self.on_reject, &asker.head) {
+        let mut response = match (&self.on_reject, &context.head) {
             (Some(on_reject), Some(head)) => on_reject(&rejection, head).map(ResponseBody::custom),
-            _ => reject::answer(&rejection, asker.grpc).map(ResponseBody::whole),
+            _ => reject::response(&rejection, context.grpc).map(ResponseBody::full),
         };
         response.extensions_mut().insert(rejection);
         response
     }
 
     pub(super) fn rejection(&self, error: redlock::Error) -> Rejection {
-        Rejection::refused(error, self.busy, self.lock.holds.longest())
+        Rejection::not_acquired(error, self.busy, self.lock.hold_times.longest())
     }
 
-    pub(super) fn lost<B>(&self, asker: &Asker) -> Response<ResponseBody<B>> {
-        self.reject(Rejection::new(Reason::Lost), asker)
+    pub(super) fn lost<B>(&self, context: &RejectContext) -> Response<ResponseBody<B>> {
+        self.reject(Rejection::new(Reason::Lost), context)
     }
 }
 
-/// Statuses that say "not now": taken for a success, they would say so for as long as a window or a record lasts.
+/// "Not now" statuses. As successes they would be repeated for the length of a cool-down or a record.
 fn asks_for_another_try(response: &Parts) -> bool {
     matches!(
         response.status,
@@ -189,7 +195,7 @@ impl fmt::Debug for Policy {
             .field("methods", &self.methods)
             .field("hold_until", &self.hold_until)
             .field("on_disconnect", &self.on_disconnect)
-            .field("records", &self.records)
+            .field("replays", &self.replays)
             .field("grpc", &self.grpc)
             .field("busy", &self.busy)
             .finish_non_exhaustive()

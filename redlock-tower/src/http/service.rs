@@ -3,9 +3,9 @@
 use super::{
     BoxError, ResponseBody,
     future::{Pending, ResponseFuture},
-    inside::sealed::Shared,
+    policy::Policy,
 };
-use crate::{held::Passed, key::KeyExtractor, lock::not_ready};
+use crate::{held::Unlocked, key::KeyExtractor, runner::unready_clone};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
@@ -16,15 +16,15 @@ use std::{
 };
 use tower_service::Service;
 
-/// Takes a lock around each request of `S`: see [`RedlockLayer`](super::RedlockLayer).
+/// Locks each request to `S`: see [`RedlockLayer`](super::RedlockLayer).
 pub struct RedlockService<S, K> {
     inner: S,
     key: Arc<K>,
-    policy: Arc<Shared>,
+    policy: Arc<Policy>,
 }
 
 impl<S, K> RedlockService<S, K> {
-    pub(super) fn new(inner: S, key: Arc<K>, policy: Arc<Shared>) -> Self {
+    pub(super) fn new(inner: S, key: Arc<K>, policy: Arc<Policy>) -> Self {
         Self { inner, key, policy }
     }
 }
@@ -48,16 +48,16 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let policy = Arc::clone(&self.policy);
-        if !policy.0.locks(request.method()) {
-            return ResponseFuture::pass(self.inner.call(request), policy, Passed::Method);
+        if !policy.locks(request.method()) {
+            return ResponseFuture::unlocked(self.inner.call(request), policy, Unlocked::Method);
         }
         let (parts, body) = request.into_parts();
         let key = self.key.extract(&parts);
-        ResponseFuture::extract(
-            key,
-            Pending::new(not_ready(&mut self.inner), Request::from_parts(parts, body)),
-            policy,
-        )
+        let pending = Pending {
+            service: unready_clone(&mut self.inner),
+            request: Request::from_parts(parts, body),
+        };
+        ResponseFuture::extract_key(key, pending, policy)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Extractors of one type, whatever they are made of.
+//! A type-erased extractor.
 
 use super::{Key, KeyError, KeyExtractor, Scope, Unstated};
 use http::request::Parts;
@@ -6,8 +6,7 @@ use std::{fmt, marker::PhantomData, pin::Pin, sync::Arc};
 
 type BoxFuture = Pin<Box<dyn Future<Output = Result<Option<Key>, KeyError>> + Send>>;
 
-/// An extractor behind a pointer, made by [`KeyExtractor::boxed`]: for a choice at run time, and for types that have to be
-/// named.
+/// A boxed extractor: see [`KeyExtractor::boxed`].
 pub struct BoxKeyExtractor<S = Unstated> {
     extract: Arc<dyn Fn(&Parts) -> BoxFuture + Send + Sync>,
     scope: PhantomData<fn() -> S>,

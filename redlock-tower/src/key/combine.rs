@@ -1,4 +1,4 @@
-//! Two keys as one.
+//! Two keys combined into one.
 
 use super::{Key, KeyError, KeyExtractor, Scope};
 use http::request::Parts;

@@ -10,10 +10,12 @@ use http::{header::COOKIE, request::Parts};
 #[derive(Clone, Copy, Debug)]
 pub struct Cookie(&'static str);
 
-/// The value of a cookie as the `cookie` crate reads it, and with it most handlers: percent-decoded, without the spaces and
-/// quotes around it, so that no spelling of a session has a lock of its own. Missing or empty is no key; two different values are answered with 400.
+/// The value of a cookie. A request without it, or with an empty value, has no key. Two different values are rejected with
+/// 400.
 ///
-/// A session cookie is a secret: add `hash_keys()` on the layer, so that it does not stand in Redis.
+/// The value is read as the `cookie` crate reads it, and with it most handlers: percent-decoded, without spaces and quotes
+/// around it, so that all spellings of a session share one lock. A session cookie is a secret:
+/// [`hash_keys`](crate::RedlockLayer::hash_keys) keeps it out of Redis.
 #[must_use]
 pub fn cookie(name: &'static str) -> Cookie {
     Cookie(name)
@@ -24,9 +26,9 @@ impl KeyExtractor for Cookie {
     type Scope = Unstated;
 
     fn extract(&self, parts: &Parts) -> Self::Future {
-        // over HTTP/2 the pairs may come as headers of their own
+        // HTTP/2 may split the pairs into several headers.
         let pairs = parts.headers.get_all(COOKIE).iter();
-        // a pair that is no text takes no lock from those beside it
+        // A pair that is not text must not hide the other ones.
         let pairs = pairs.map(|header| String::from_utf8_lossy(header.as_bytes()));
         let cookies = pairs.flat_map(|header| {
             let cookies = ::cookie::Cookie::split_parse_encoded(header.into_owned());

@@ -1,10 +1,10 @@
-//! Why a key could not be taken from a request.
+//! Why a key could not be extracted.
 
 use std::borrow::Cow;
 
-/// The request has no usable key, for a reason the client is told.
+/// A key that could not be extracted.
 ///
-/// The message goes to the client: leave values of the request out of it.
+/// The message is sent to the client: do not put values of the request into it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyError {
     message: Cow<'static, str>,
@@ -19,7 +19,7 @@ enum Kind {
 }
 
 impl KeyError {
-    /// The client's mistake: answered with 400.
+    /// A mistake of the client: rejected with 400.
     #[must_use]
     pub fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
         Self {
@@ -28,7 +28,7 @@ impl KeyError {
         }
     }
 
-    /// It cannot be told now, say because a look-up failed: answered with 503.
+    /// The key cannot be determined now, for example because a look-up failed: rejected with 503.
     #[must_use]
     pub fn unavailable(message: impl Into<Cow<'static, str>>) -> Self {
         Self {
@@ -37,7 +37,7 @@ impl KeyError {
         }
     }
 
-    /// The program's mistake, which every request would meet: answered with 500.
+    /// A mistake of the program, which affects every request: rejected with 500.
     #[must_use]
     pub fn misconfigured(message: impl Into<Cow<'static, str>>) -> Self {
         Self {
@@ -50,13 +50,13 @@ impl KeyError {
         self.kind == Kind::Misconfigured
     }
 
-    /// Whether it is the client's mistake.
+    /// Whether it is a mistake of the client.
     #[must_use]
     pub fn is_invalid(&self) -> bool {
         self.kind == Kind::Invalid
     }
 
-    /// What the client is told.
+    /// The message for the client.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message

@@ -1,4 +1,4 @@
-//! The key from what an outer layer put into the request's extensions.
+//! The key from an extension of the request.
 
 use super::{IntoKey, Key, KeyError, KeyExtractor, Unstated};
 use http::request::Parts;
@@ -14,9 +14,10 @@ pub struct FromExtension<T, F> {
     of: PhantomData<fn(&T)>,
 }
 
-/// The key from an extension of type `T`; a request without one has no key.
+/// The key from an extension of type `T`, such as the user that the authentication inserted. A request without the
+/// extension has no key.
 ///
-/// The layer that inserts it must be outside of the lock: in axum, added after it.
+/// The layer that inserts it must be outside of the lock: in axum, it is added after the lock.
 ///
 /// ```
 /// use redlock_tower::key;

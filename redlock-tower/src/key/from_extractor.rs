@@ -16,16 +16,16 @@ pub struct FromExtractor<E, F, S = ()> {
     of: PhantomData<fn(E)>,
 }
 
-/// The key from what an axum extractor takes from the head of a request.
+/// The key from an axum extractor that reads the head of the request.
 ///
-/// A request that the extractor rejects is answered with 400, or with 503 where the rejection is a failure of the server.
-/// Take `Option<E>` where a request without is to have no key.
+/// If the extractor rejects the request, the layer rejects it with 400, or with 503 if the extractor's status is a server
+/// error. Use `Option<E>` if the request is to have no key instead.
 ///
 /// ```
 /// use axum::extract::Path;
 /// use redlock_tower::key;
 ///
-/// // 7, 07 and +7 are one order, and one lock
+/// // The paths 7, 07 and +7 are the same order, and share one lock.
 /// let by_order = key::from_extractor(|Path(order): Path<u64>| Some(order));
 /// # fn check(_: impl key::KeyExtractor) {}
 /// # check(by_order);
@@ -39,7 +39,7 @@ where
     from_extractor_with_state((), to_key)
 }
 
-/// As [`from_extractor`], for an extractor that needs the application's state.
+/// As [`from_extractor`], with the application's state.
 pub fn from_extractor_with_state<E, F, K, S>(state: S, to_key: F) -> FromExtractor<E, F, S>
 where
     E: FromRequestParts<S> + 'static,
@@ -81,7 +81,7 @@ fn rejected<E>(rejection: &Response) -> KeyError {
     if rejection.status().is_server_error() {
         KeyError::unavailable("the key of the request cannot be determined now")
     } else {
-        KeyError::invalid("the request lacks what its key is made of")
+        KeyError::invalid("the request has no valid key")
     }
 }
 

@@ -1,4 +1,4 @@
-//! The key from a closure, plain or async.
+//! The key from a closure or an async closure.
 
 use super::{IntoKey, Key, KeyError, KeyExtractor, Unstated};
 use http::request::Parts;
@@ -27,8 +27,9 @@ where
 #[derive(Clone)]
 pub struct FromFn<F>(F);
 
-/// The key from a closure over the head of a request. A closure by itself is an extractor as well, where it names the type
-/// of its argument; here it need not.
+/// The key from a closure over the head of the request.
+///
+/// A closure that names its argument type is an extractor without this function.
 ///
 /// ```
 /// use redlock_tower::key;
@@ -70,7 +71,8 @@ impl<F> fmt::Debug for FromFn<F> {
 #[derive(Clone)]
 pub struct FromAsync<F>(F);
 
-/// The key from an async closure, say from a session store. The future must own what it needs of the head.
+/// The key from an async closure, for example one that asks a session store. The future has to own what it needs of the
+/// head.
 ///
 /// ```
 /// use redlock_tower::key;

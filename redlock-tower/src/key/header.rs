@@ -10,20 +10,22 @@ use std::{borrow::Cow, future::ready};
 /// The key from a header: see [`header`].
 #[derive(Clone, Debug)]
 pub struct Header {
-    /// In lower case, as header names are compared.
+    /// In lower case.
     label: Cow<'static, str>,
-    /// `None` where the label cannot be a header's.
+    /// `None` if the label is not a valid header name.
     name: Option<HeaderName>,
 }
 
-/// What names a header: a string, or a [`HeaderName`]. Sealed.
+/// A name of a header: a string, or a [`HeaderName`]. Sealed.
 pub trait HeaderNamed: sealed::Sealed {}
 
-/// The value of a request header, any bytes.
+/// The value of a request header, which may be any bytes. A request without it, or with an empty value, has no key. Two
+/// different values are rejected with 400.
 ///
-/// A header that is missing or empty is no key; two different values are answered with 400. A header that the client
-/// may set at will identifies nobody: let the authentication set it, or use [`extension`](super::extension). A name that
-/// no header can have is logged as an error, and every request is answered with 500: none could be locked by it.
+/// A header that clients can set does not identify them: let the authentication set it, or use
+/// [`extension`](super::extension).
+///
+/// An invalid header name is logged as an error, and every request is rejected with 500.
 ///
 /// ```
 /// use http::HeaderName;
@@ -40,7 +42,7 @@ pub fn header(name: impl HeaderNamed) -> Header {
     let label = name.into_label();
     let name = HeaderName::from_bytes(label.as_bytes()).ok();
     if name.is_none() {
-        crate::events::no_such_header(&label);
+        crate::events::invalid_header_name(&label);
     }
     Header { label, name }
 }
@@ -57,7 +59,7 @@ impl KeyExtractor for Header {
                 parts.headers.get_all(name).iter(),
             ),
             None => ready(Err(KeyError::misconfigured(
-                "the key of this route is made of a header whose name cannot be one",
+                "the key of this route is a header whose name is invalid",
             ))),
         }
     }

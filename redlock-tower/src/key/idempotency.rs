@@ -11,10 +11,10 @@ const NAME: &str = "idempotency-key";
 #[derive(Clone, Copy, Debug)]
 pub struct IdempotencyKey;
 
-/// The `Idempotency-Key` header, as in [draft-ietf-httpapi-idempotency-key-header]: a quoted string, or the same without
-/// the quotes, as many clients send it.
+/// The `Idempotency-Key` header, as in [draft-ietf-httpapi-idempotency-key-header]: a quoted string. It may lack the quotes,
+/// as many clients send it.
 ///
-/// Clients choose it, so it is unique for one client at best, and says nothing of who asks: combine it with the
+/// Clients choose it, so it is unique within a client at best, and does not name the caller: combine it with the
 /// [`identity`](super::identity) of the caller.
 ///
 /// ```
@@ -54,19 +54,19 @@ pub(crate) fn read(headers: &HeaderMap) -> Result<Option<Vec<u8>>, KeyError> {
     let value = value.as_bytes().trim_ascii();
     let key = match value.strip_prefix(b"\"") {
         Some(rest) => unquote(rest).ok_or_else(|| {
-            KeyError::invalid("the header `idempotency-key` is no quoted string; send it as \"8e03978e-40d5-43e8\"")
+            KeyError::invalid("the header `idempotency-key` is not a quoted string; send it as \"8e03978e-40d5-43e8\"")
         })?,
         None => value.to_vec(),
     };
     if key.is_empty() {
         return Err(KeyError::invalid(
-            "the header `idempotency-key` is empty; send a fresh one with each submit",
+            "the header `idempotency-key` is empty; send a new one with each new request",
         ));
     }
     Ok(Some(key))
 }
 
-/// A string of RFC 8941 after its first quote; parameters behind it are left out, as they do not belong to the key.
+/// Reads a string (RFC 8941) after its opening quote. Parameters after it are not part of the key.
 fn unquote(rest: &[u8]) -> Option<Vec<u8>> {
     let mut key = Vec::with_capacity(rest.len());
     let mut bytes = rest.iter();
@@ -96,14 +96,14 @@ mod tests {
     }
 
     #[test]
-    fn quoted_and_bare_are_one_key() {
+    fn a_quoted_and_a_bare_key_are_the_same() {
         assert_eq!(key("\"abc\""), Ok(Some(b"abc".to_vec())));
         assert_eq!(key("abc"), Ok(Some(b"abc".to_vec())));
         assert_eq!(key("\"a\\\"b\";v=1"), Ok(Some(b"a\"b".to_vec())));
     }
 
     #[test]
-    fn what_is_no_string_is_refused() {
+    fn a_malformed_or_empty_string_is_rejected() {
         for value in ["\"abc", "\"a\\b\"", "\"a\"b", "\"\"", ""] {
             assert!(key(value).is_err(), "{value}");
         }

@@ -1,32 +1,33 @@
-//! Which requests exclude each other: the key, taken from the request's head.
+//! Extractors of the key, which decides which requests exclude each other.
 //!
-//! | built-in | the key is |
+//! | extractor | the key is |
 //! |---|---|
 //! | [`header`] | a request header |
 //! | [`query`] | a query parameter |
 //! | [`cookie()`] | a cookie |
-//! | [`extension`] | what an outer layer (authentication, say) put into the extensions |
+//! | [`extension`] | an extension of the request, for example the authenticated user |
 //! | [`idempotency_key`] | the `Idempotency-Key` header |
 //! | `path`, `matched_path` | a path parameter, the route (feature `axum`) |
-//! | [`peer_ip`] | the address of the connection; only where you ask for it |
-//! | `from_extractor` | what any axum extractor takes from the head (feature `axum`) |
-//! | a closure over [`Parts`], or [`from_fn`] | what it returns: text, a number, a [`Key`], or an `Option` or `Result` of one |
+//! | [`peer_ip`] | the IP address of the connection |
+//! | `from_extractor` | the value of an axum extractor (feature `axum`) |
+//! | a closure over [`Parts`], or [`from_fn`] | what it returns: a string, a number, a [`Key`], or an `Option` or `Result` of these |
 //! | [`from_async`] | what an async closure returns |
 //!
-//! A key is compared byte for byte: where the handler parses a value, say a number in the path, [`KeyExtractor::parsed`]
-//! makes its spellings (`7`, `07`) one key. A cookie is read as the `cookie` crate reads it.
+//! [`KeyExtractor::and`] and [`KeyExtractor::or`] combine extractors, and [`KeyExtractor::boxed`] erases their types.
+//! [`identity`] and [`public`] state who may get a recorded response (feature `replay`).
 //!
-//! [`identity`] and [`public`] state to whom a recorded answer may be given again (feature `replay`).
-//! Several are combined with [`KeyExtractor::and`], whose parts cannot run into each other, and [`KeyExtractor::or`].
-//! [`KeyExtractor::boxed`] makes them one type. A request that has no key passes
-//! without a lock (never under one shared "anonymous" key), or is answered with 400 where the layer says `required()`.
+//! Keys are compared byte for byte. If the handler parses a value, such as a number in the path,
+//! [`KeyExtractor::parsed`] makes all its spellings (`7`, `07`) one key.
+//!
+//! A request without a key runs without a lock, or is rejected with 400 if the layer is
+//! [`required`](crate::RedlockLayer::required). Such requests never share one "anonymous" lock.
 //!
 //! ```
 //! use redlock_tower::key::{self, KeyExtractor};
 //!
-//! // one lock for each tenant and user
+//! // One lock for each tenant and user.
 //! let by_user = key::header("x-tenant").and(key::header("x-user-id"));
-//! // a closure: name the argument's type
+//! // The argument of a closure needs its type.
 //! let by_account = |parts: &http::request::Parts| {
 //!     parts.uri.path().strip_prefix("/accounts/").map(str::to_owned)
 //! };
@@ -83,26 +84,25 @@ pub(crate) use self::{idempotency::read as idempotency, render::push_hex};
 use http::request::Parts;
 use std::{fmt::Display, str::FromStr};
 
-/// Takes the lock's key from the head of a request.
+/// Extracts the lock's key from the head of a request.
 ///
-/// Implemented for the built-ins of [this module](self) and for closures over [`Parts`] that return an
-/// `Option<String>`, an `Option<Key>`, or a `Result` of one of these.
+/// Implemented by the extractors of [this module](self), and by closures over [`Parts`] whose output is an [`IntoKey`].
 pub trait KeyExtractor: Send + Sync + 'static {
-    /// [`std::future::Ready`] where nothing has to be waited for.
+    /// [`std::future::Ready`] if the extractor does not wait for anything.
     type Future: Future<Output = Result<Option<Key>, KeyError>> + Send;
 
-    /// Whether the key says who asks, which a layer that keeps answers has to know. [`Unstated`] in an extractor of your
-    /// own; [`identity`] and [`public`] state it.
+    /// Whether the key names the caller, which a replay requires. Use [`Unstated`] in your own extractors; [`identity`] and
+    /// [`public`] state it.
     type Scope: Scope;
 
-    /// The key of this request, or `None` if it has none.
+    /// Returns the key of the request, or `None` if it has none.
     ///
     /// # Errors
     ///
-    /// [`KeyError`] when the request has something that is no key (400), or when it cannot be told now (503).
+    /// A [`KeyError`] if the key is invalid (400), or cannot be determined now (503).
     fn extract(&self, parts: &Parts) -> Self::Future;
 
-    /// Both keys together; a request that lacks one of them has no key.
+    /// Combines both keys. A request that lacks one of them has no key.
     fn and<B: KeyExtractor>(self, other: B) -> And<Self, B>
     where
         Self: Sized,
@@ -110,11 +110,11 @@ pub trait KeyExtractor: Send + Sync + 'static {
         And::new(self, other)
     }
 
-    /// This key, or that of `other` where a request lacks it.
+    /// Uses this key, or that of `other` if a request lacks it.
     ///
-    /// The two are different keys, even where they have the same value: a request that is known by the one excludes none
-    /// that is known by the other, and gets none of its answers. The key of the second has `or2` before it, as in `orders:or2:session=..`; a [`Key::exact`] is as
-    /// it is in any place.
+    /// The two are always different keys, even with equal values: requests with the one neither exclude those with the
+    /// other, nor get their recorded responses. The second one is written with `or2`, as in `orders:or2:session=..`. A
+    /// [`Key::exact`] is not changed.
     ///
     /// ```
     /// use redlock_tower::key::{self, KeyExtractor};
@@ -130,10 +130,10 @@ pub trait KeyExtractor: Send + Sync + 'static {
         Or::new(self, other)
     }
 
-    /// The key as a `T` reads and writes it, so that all spellings of one value are one key: `7`, `07` and `+7` as a `u64`,
-    /// upper and lower case of a UUID. A value that is no `T` is answered with 400.
+    /// Parses and formats the key as a `T`, so that all spellings of a value are one key: `7`, `07` and `+7` as a `u64`,
+    /// upper and lower case of a UUID. A value that does not parse is rejected with 400.
     ///
-    /// Use it where the handler parses the value as well: there two spellings are one thing.
+    /// Use it if the handler parses the value too.
     ///
     /// ```
     /// use redlock_tower::key::{self, KeyExtractor};
@@ -150,7 +150,7 @@ pub trait KeyExtractor: Send + Sync + 'static {
         Parsed::new(self)
     }
 
-    /// The same behind a pointer: for a choice at run time, and for types that have to be named.
+    /// Erases the type of the extractor, to choose one at run time, or to name its type.
     ///
     /// ```
     /// use redlock_tower::key::{self, BoxKeyExtractor, KeyExtractor};

@@ -1,4 +1,4 @@
-//! One key or, in its place, another.
+//! A key, or another one in its place.
 
 use super::{Key, KeyError, KeyExtractor, Scope};
 use http::request::Parts;
@@ -34,7 +34,7 @@ impl<A: KeyExtractor, B: KeyExtractor> KeyExtractor for Or<A, B> {
 /// The future of [`Or`].
 #[pin_project]
 pub struct OrFuture<A, B> {
-    /// `None` once it has said that there is no key.
+    /// `None` after it found no key.
     #[pin]
     a: Option<A>,
     #[pin]
@@ -53,7 +53,7 @@ where
         if let Some(a) = this.a.as_mut().as_pin_mut() {
             match ready!(a.poll(cx)) {
                 Ok(None) => {}
-                // An empty value is no key either.
+                // An empty value is not a key.
                 Ok(Some(key)) if key.is_empty() => {}
                 Ok(Some(key)) => return Poll::Ready(Ok(Some(key.alternative(false)))),
                 Err(error) => return Poll::Ready(Err(error)),

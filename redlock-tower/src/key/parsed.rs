@@ -1,4 +1,4 @@
-//! A key in the one spelling that a type writes.
+//! A key in the canonical spelling of a type.
 
 use super::{Key, KeyError, KeyExtractor};
 use http::request::Parts;
@@ -11,7 +11,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-/// The key as a `T` writes it: see [`KeyExtractor::parsed`].
+/// The key as `T` formats it: see [`KeyExtractor::parsed`].
 pub struct Parsed<K, T> {
     key: K,
     of: PhantomData<fn() -> T>,
@@ -67,15 +67,15 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let key = ready!(self.project().key.poll(cx));
-        // an empty value is no key, whatever a type makes of it
+        // An empty value is not a key, even if it parses.
         Poll::Ready(key.and_then(|key| match key {
-            Some(key) if !key.is_empty() => key.rewritten(respelled::<T>).map(Some),
+            Some(key) if !key.is_empty() => key.rewritten(canonical::<T>).map(Some),
             none => Ok(none),
         }))
     }
 }
 
-fn respelled<T: FromStr + Display>(name: &str, value: &[u8]) -> Result<Vec<u8>, KeyError> {
+fn canonical<T: FromStr + Display>(name: &str, value: &[u8]) -> Result<Vec<u8>, KeyError> {
     let parsed = std::str::from_utf8(value)
         .ok()
         .and_then(|text| text.parse::<T>().ok());

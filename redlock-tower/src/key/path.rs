@@ -1,4 +1,4 @@
-//! The key from the path as axum's router matched it.
+//! The key from what axum's router matched.
 
 use super::{
     Key, KeyError, KeyExtractor, Unstated,
@@ -13,9 +13,9 @@ use std::future::{Ready, ready};
 #[derive(Clone, Copy, Debug)]
 pub struct Path(&'static str);
 
-/// A path parameter of the route by its name, decoded: `path("id")` for `/orders/{id}`.
+/// The decoded value of a path parameter: `path("id")` for `/orders/{id}`.
 ///
-/// A route without that parameter has no key.
+/// A request to a route without the parameter has no key.
 #[must_use]
 pub fn path(parameter: &'static str) -> Path {
     Path(parameter)
@@ -26,7 +26,7 @@ impl KeyExtractor for Path {
     type Scope = Unstated;
 
     fn extract(&self, parts: &Parts) -> Self::Future {
-        // axum gives its parameters only to its own extractors, which want the head for themselves
+        // Only axum's own extractors can read the parameters, and they need a mutable head.
         let mut request = Request::new(());
         *request.extensions_mut() = parts.extensions.clone();
         let mut parts = request.into_parts().0;
@@ -40,7 +40,7 @@ impl KeyExtractor for Path {
                     .map(|(_, value)| value),
             ),
             Some(Err(_)) => ready(Err(KeyError::invalid(format!(
-                "the path parameter `{}` is no UTF-8",
+                "the path parameter `{}` is not UTF-8",
                 self.0
             )))),
             None => ready(Ok(None)),
@@ -52,9 +52,9 @@ impl KeyExtractor for Path {
 #[derive(Clone, Copy, Debug)]
 pub struct MatchedPath;
 
-/// The route itself, as in `/orders/{id}`: one request at a time for all users of it.
+/// The route itself, such as `/orders/{id}`: one request at a time over all users.
 ///
-/// A request that no route matched has no key.
+/// A request that matched no route has no key.
 #[must_use]
 pub fn matched_path() -> MatchedPath {
     MatchedPath

@@ -13,9 +13,9 @@ pub struct PeerIp;
 
 /// The IP address of the connection, without its port.
 ///
-/// Behind a proxy all clients have the proxy's address, and behind a NAT many users have one: rarely what you want, and
-/// so never taken on its own. Needs `into_make_service_with_connect_info::<SocketAddr>()` in axum; elsewhere a
-/// [`SocketAddr`] in the request's extensions.
+/// Rarely what you want: behind a proxy all clients have the address of the proxy, and behind a NAT many users share one.
+/// Axum needs `into_make_service_with_connect_info::<SocketAddr>()` for it. Other servers have to put a [`SocketAddr`] into
+/// the request's extensions.
 #[must_use]
 pub fn peer_ip() -> PeerIp {
     PeerIp

@@ -11,7 +11,8 @@ use percent_encoding::percent_decode;
 #[derive(Clone, Copy, Debug)]
 pub struct Query(&'static str);
 
-/// The decoded value of a query parameter, as axum's `Query` decodes it. Missing or empty is no key; two different values are answered with 400.
+/// The value of a query parameter, decoded as by axum's `Query`. A request without it, or with an empty value, has no key.
+/// Two different values are rejected with 400.
 #[must_use]
 pub fn query(name: &'static str) -> Query {
     Query(name)
@@ -31,7 +32,7 @@ impl KeyExtractor for Query {
     }
 }
 
-/// What is no UTF-8 becomes a replacement character, so that what is one value to a handler is one key.
+/// Decodes invalid UTF-8 to replacement characters, as handlers do, so that one value of a handler is one key.
 fn decode(text: &str) -> String {
     let spaced: Vec<u8> = text
         .bytes()

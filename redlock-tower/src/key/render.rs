@@ -1,26 +1,26 @@
-//! From a key's parts to the key in Redis: namespace, encoding, hashing.
+//! From the parts of a key to the key in Redis: namespace, encoding, hashing.
 
 use super::value::{Form, Key, Part};
 use http::{Extensions, Uri};
 use sha2::{Digest, Sha256};
 use std::{fmt::Write as _, sync::Arc};
 
-/// Longer keys are hashed: a client cannot fill the nodes with keys of its own length.
-const LONGEST: usize = 200;
+/// Longer keys are hashed, so that a client cannot fill the memory of the nodes.
+const MAX_LEN: usize = 200;
 
-/// What keeps the keys of one route apart from those of another. Nothing in it is for the client to choose.
+/// What separates the keys of one route from those of another. A client can choose no part of it.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Namespace {
-    /// The route as the router matched it.
+    /// The route that the router matched.
     #[default]
     Route,
-    /// The path, which names the method of a gRPC service and is compared byte for byte there.
+    /// The path of the request. A gRPC server compares it byte for byte, and it names the method.
     GrpcMethod,
     /// A name that several routes may share.
     Named(Arc<str>),
 }
 
-/// How the keys of one layer are written.
+/// How the keys of a layer are written.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Render {
     pub(crate) namespace: Namespace,
@@ -28,7 +28,7 @@ pub(crate) struct Render {
 }
 
 impl Render {
-    /// The key in Redis. Injective: each part is `name=value`, with `:` and `=` of a name, and `:` of a value, encoded.
+    /// The key in Redis. Injective: each part is `name=value`, with `:` and `=` encoded in a name, and `:` in a value.
     pub(crate) fn key(&self, extensions: &Extensions, uri: &Uri, key: Key) -> String {
         let parts = match key.0 {
             Form::Exact(key) => return key,
@@ -42,15 +42,14 @@ impl Render {
         self.write(redlock::key::part(namespace), &parts)
     }
 
-    /// Whether requests with these extensions are in the namespace of all that no router has matched.
+    /// Whether the request shares its namespace with every request that no router has matched.
     pub(crate) fn is_common(&self, extensions: &Extensions) -> bool {
         matches!(self.namespace, Namespace::Route) && route(extensions).is_empty()
     }
 
-    /// Whose records these are: the key without its route, since an `Idempotency-Key` is unique for its client and not
-    /// for each route.
+    /// The key without the route, for records: an `Idempotency-Key` is unique for its client, not for a route.
     #[cfg(feature = "replay")]
-    pub(crate) fn record_scope(&self, key: &Key) -> String {
+    pub(crate) fn record_key(&self, key: &Key) -> String {
         let name = match &self.namespace {
             Namespace::Named(name) => redlock::key::part(name),
             Namespace::Route | Namespace::GrpcMethod => String::new(),
@@ -62,7 +61,7 @@ impl Render {
         let mut out = namespace;
         let prefix = out.len();
         for part in parts {
-            // without a `=`, which is in all that has a name
+            // Contains no `=`, so it differs from every `name=value`.
             if !part.alternative.is_empty() {
                 out.push_str(":or");
                 out.push_str(&part.alternative);
@@ -77,12 +76,12 @@ impl Render {
             out.push('=');
             push_bytes(&mut out, &part.value);
         }
-        if !self.always_hash && out.len() <= LONGEST {
+        if !self.always_hash && out.len() <= MAX_LEN {
             return out;
         }
         let digest = Sha256::digest(out.as_bytes());
-        // behind its prefix, unless that is long itself
-        let (kept, name) = if prefix <= LONGEST / 2 {
+        // Keep the namespace readable, unless it is long itself.
+        let (kept, name) = if prefix <= MAX_LEN / 2 {
             (prefix, ":sha256:")
         } else {
             (0, "sha256:")
@@ -94,8 +93,8 @@ impl Render {
     }
 }
 
-/// The route as the router matched it, without the slash at its end: a route with and one without it are often one
-/// handler. Empty where no router has matched yet, since a path is spelled by the client.
+/// The route that the router matched, without a trailing slash: routes with and without it often share a handler. Empty
+/// if no router has matched, because a client can spell a path in many ways.
 fn route(extensions: &Extensions) -> &str {
     #[cfg(feature = "axum")]
     if let Some(matched) = extensions.get::<axum::extract::MatchedPath>() {
@@ -106,7 +105,7 @@ fn route(extensions: &Extensions) -> &str {
     ""
 }
 
-/// A route without the slash at its end.
+/// The route without a trailing slash.
 #[cfg(feature = "axum")]
 pub(super) fn unslashed(route: &str) -> &str {
     match route.trim_end_matches('/') {
@@ -115,7 +114,7 @@ pub(super) fn unslashed(route: &str) -> &str {
     }
 }
 
-/// Percent-encodes what is not text, so that any two byte strings stay different.
+/// Percent-encodes bytes that are not UTF-8, so that different values stay different.
 fn push_bytes(out: &mut String, bytes: &[u8]) {
     for chunk in bytes.utf8_chunks() {
         out.push_str(&redlock::key::part(chunk.valid()));

@@ -1,8 +1,7 @@
-//! Whether a key says who asks: what decides to whom a recorded answer may be given again.
+//! Whether a key names the caller, stated in the type of the key.
 //!
-//! A lock needs to know only which requests exclude each other. A recorded answer may be given again only to the client
-//! that got it first, and no extractor knows by itself whether it names a client: a header can hold a user or a cart, and
-//! an extension a user or a tenant. So the program says it, in the type of the key.
+//! A recorded response may be replayed only to the client that got it first. No extractor knows whether its value names a
+//! client: a header can hold a user or a cart, an extension a user or a tenant. So the program has to state it.
 
 use super::KeyExtractor;
 use http::request::Parts;
@@ -17,11 +16,11 @@ pub struct Public<K>(K);
 
 /// States that `key` names the caller, and that the caller cannot choose it.
 ///
-/// [`RedlockLayer::replay`](crate::RedlockLayer) needs this of at least one part of its key, since a recorded answer goes
-/// to whoever sends the same key again. Fit for it is what the authentication says: an extension that it inserted, or a
-/// header that the gateway sets and strips from what clients send. Not fit are a path or query parameter, a name of a
-/// cart, tenant or device, an `Idempotency-Key`, the peer's address, and a session cookie that stays the same when another
-/// user logs in.
+/// A replay requires this for one part of its key, because a recorded response goes to whoever sends the same key again.
+///
+/// Suitable is what the authentication has established: an extension that it inserted, or a header that a gateway sets, and
+/// strips from the requests of clients. Unsuitable are a path or query parameter, the name of a cart, tenant or device, an
+/// `Idempotency-Key`, the peer's address, and a session cookie that does not change when another user logs in.
 ///
 /// ```
 /// use redlock_tower::key::{self, KeyExtractor};
@@ -35,7 +34,7 @@ pub struct Public<K>(K);
 /// # check(by_user); check(per_submit);
 /// ```
 ///
-/// A key without one, such as a path or an `Idempotency-Key` alone, does not compile there:
+/// A replay whose key has no identity does not compile:
 ///
 #[cfg_attr(feature = "replay", doc = "```compile_fail,E0277")]
 #[cfg_attr(not(feature = "replay"), doc = "```ignore")]
@@ -49,9 +48,9 @@ pub fn identity<K: KeyExtractor>(key: K) -> Identity<K> {
     Identity(key)
 }
 
-/// States that every client may see what any other was answered under the same key.
+/// States that any client may get the recorded response of any other client with the same key.
 ///
-/// For services without users, or with answers that hold nothing of anybody's. The key is often an
+/// For services without users, or whose responses contain nothing private. The key is often an
 /// [`idempotency_key`](super::idempotency_key), which any client can guess or repeat.
 ///
 /// ```
@@ -84,19 +83,19 @@ impl<K: KeyExtractor> KeyExtractor for Public<K> {
     }
 }
 
-/// Whether an extractor states to whom a recorded answer may be given: [`Stated`] or [`Unstated`]. Sealed.
+/// Whether an extractor states who may get a recorded response: [`Stated`] or [`Unstated`]. Sealed.
 pub trait Scope: sealed::Sealed {
-    /// The scope of a key of two parts: one that states it is enough.
+    /// The scope of a key with two parts: it is enough that one states it.
     type And<S: Scope>: Scope;
-    /// The scope of a key that is one of two: both have to state it.
+    /// The scope of a key with an alternative: both have to state it.
     type Or<S: Scope>: Scope;
 }
 
-/// The key is an [`identity`], has one as a part, or is [`public`].
+/// The key contains an [`identity`], or is [`public`].
 #[derive(Clone, Copy, Debug)]
 pub enum Stated {}
 
-/// The key says which requests exclude each other, and not who asks.
+/// The key does not state whether it names the caller.
 #[derive(Clone, Copy, Debug)]
 pub enum Unstated {}
 
@@ -110,13 +109,13 @@ impl Scope for Unstated {
     type Or<S: Scope> = Self;
 }
 
-/// What a layer that keeps answers asks of its key: [`Stated`].
+/// The scope that a replay requires: [`Stated`].
 #[diagnostic::on_unimplemented(
-    message = "the key of this layer does not say who asks",
-    label = "a recorded answer of one client could be given to another one",
+    message = "the key of this layer does not name the caller",
+    label = "the recorded response of one client could be sent to another one",
     note = "state which part of the key names the authenticated caller, as in \
             `key::identity(key::header(\"x-user-id\")).and(key::idempotency_key())`",
-    note = "or state with `key::public(..)` that every client may see the answers of all others"
+    note = "or state with `key::public(..)` that every client may get the responses of all others"
 )]
 pub trait Scoped: Scope {}
 

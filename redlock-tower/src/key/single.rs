@@ -1,4 +1,4 @@
-//! One value where a client may send several: the same twice is one, two different ones are no key.
+//! One value where a client may send several.
 
 use super::{Key, KeyError};
 use std::{
@@ -6,10 +6,10 @@ use std::{
     future::{Ready, ready},
 };
 
-/// What the built-ins answer with.
+/// The future of the built-in extractors.
 pub(super) type Extracted = Ready<Result<Option<Key>, KeyError>>;
 
-/// A handler may read the first of two values and the lock the second, so two different ones are refused.
+/// Rejects different values: the handler might read one of them, and the lock another.
 pub(super) fn single<V: AsRef<[u8]>>(
     what: &str,
     name: impl Into<Cow<'static, str>>,

@@ -1,15 +1,15 @@
-//! A key: named parts, or a string taken as it is.
+//! A key: named parts, or an exact string.
 
 use super::KeyError;
 use std::{borrow::Cow, fmt};
 
-/// A key as taken from a request.
+/// A key that was extracted from a request.
 ///
-/// Made of named parts, it is put behind the layer's namespace (the route, unless you name one), each part
-/// encoded so that parts cannot run into each other, and hashed (SHA-256) where it would get long.
+/// It consists of named parts, which are encoded so that different keys stay different, and prefixed with the layer's
+/// [namespace](crate::RedlockLayer::namespace). A result above 200 bytes is replaced by its SHA-256.
 /// [`exact`](Key::exact) skips all of that.
 ///
-/// `Debug` shows the names of the parts and not their values, which may be secrets.
+/// `Debug` shows the names of the parts, but not their values, which may be secrets.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Key(pub(super) Form);
 
@@ -21,20 +21,20 @@ pub(super) enum Form {
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Part {
-    /// Which of several alternatives the parts from here on are: see [`KeyExtractor::or`](super::KeyExtractor::or).
+    /// Which alternative the parts from here on are: see [`KeyExtractor::or`](super::KeyExtractor::or).
     pub(super) alternative: String,
     pub(super) name: Cow<'static, str>,
     pub(super) value: Vec<u8>,
 }
 
 impl Key {
-    /// One part; any bytes will do.
+    /// A key with one part, of any bytes, named `key`.
     #[must_use]
     pub fn new(value: impl AsRef<[u8]>) -> Self {
         Self::named("key", value)
     }
 
-    /// One part with a name that tells it from parts of other origin.
+    /// A key with one named part. Equal values with different names are different keys.
     #[must_use]
     pub fn named(name: impl Into<Cow<'static, str>>, value: impl AsRef<[u8]>) -> Self {
         Self(Form::Parts(vec![Part {
@@ -44,10 +44,10 @@ impl Key {
         }]))
     }
 
-    /// The lock's key as it is, with no namespace, encoding or hashing: for a lock shared with other code.
+    /// The lock's key as it is, without namespace, encoding and hashing, for a lock that other code uses too.
     ///
-    /// Encode what comes from the request with [`redlock::key::part`]; a key that [`redlock::Redlock::lock`] refuses is
-    /// answered with 500.
+    /// Encode values of the request with [`redlock::key::part`]. If [`redlock::Redlock::lock`] refuses the key, the request
+    /// is rejected with 500.
     ///
     /// ```
     /// use redlock_tower::key::Key;
@@ -64,7 +64,7 @@ impl Key {
         Self(Form::Exact(key.into()))
     }
 
-    /// Both together, in this order.
+    /// Appends the parts of `other`.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         let mut parts = self.into_parts();
@@ -72,8 +72,8 @@ impl Key {
         Self(Form::Parts(parts))
     }
 
-    /// The key as the first or the second of two alternatives, which no value makes the same. Only a first one that has
-    /// no alternatives itself is written as it would be alone.
+    /// Marks the key as the first or the second of two alternatives, so that they differ even with equal values. The first
+    /// one, unless it has alternatives itself, is written as if it were alone.
     pub(super) fn alternative(mut self, second: bool) -> Self {
         if let Form::Parts(parts) = &mut self.0
             && let Some(Part { alternative, .. }) = parts.first_mut()
@@ -87,7 +87,7 @@ impl Key {
         self
     }
 
-    /// The key with each value written anew.
+    /// Rewrites every value.
     pub(super) fn rewritten(
         mut self,
         rewrite: impl Fn(&str, &[u8]) -> Result<Vec<u8>, KeyError>,
@@ -117,7 +117,7 @@ impl Key {
         }
     }
 
-    /// An empty value names nobody: all who send one would share a lock.
+    /// Whether a value is empty. Such a key identifies nothing: all requests with it would share a lock.
     pub(crate) fn is_empty(&self) -> bool {
         match &self.0 {
             Form::Parts(parts) => parts.iter().any(|part| part.value.is_empty()),
@@ -182,13 +182,13 @@ impl From<&str> for Key {
     }
 }
 
-/// What a closure may return as a key.
+/// A value that a closure may return as a key.
 pub trait IntoKey {
-    /// The key, if there is one.
+    /// Converts the value, or returns `None` if the request has no key.
     ///
     /// # Errors
     ///
-    /// [`KeyError`] as the closure returned it.
+    /// The [`KeyError`] that the closure returned.
     fn into_key(self) -> Result<Option<Key>, KeyError>;
 }
 

@@ -1,14 +1,16 @@
-//! The layer for services whose requests are not HTTP.
+//! The layer for services whose requests are not HTTP, and its options.
 
-use super::{LockOptions, LockService, OnLost};
+use super::LockService;
+use crate::runner::{LockPolicy, OnLost};
 use redlock::{Redlock, WaiterLimit};
 use std::{fmt, sync::Arc, time::Duration};
 use tower_layer::Layer;
 
-/// A lock around any tower service, whatever its requests are: queue consumers, RPC of your own.
+/// Runs requests with the same key one at a time, around any tower service: a queue consumer, or your own RPC.
 ///
-/// The closure's string is the lock's key as it is (build it with [`redlock::key::part`]); a request without one passes.
-/// The service's error becomes a [`LockError`](super::LockError). For HTTP use [`RedlockLayer`](crate::RedlockLayer).
+/// The closure returns the lock's key as it is; build it with [`redlock::key::part`]. A request without a key runs
+/// without a lock. Errors of the service are wrapped in a [`LockError`](super::LockError). Use
+/// [`RedlockLayer`](crate::RedlockLayer) for HTTP.
 ///
 /// ```
 /// use redlock::{Redlock, memory::Cluster};
@@ -29,74 +31,96 @@ use tower_layer::Layer;
 /// # }
 /// ```
 pub struct LockLayer<F> {
-    options: LockOptions,
+    policy: LockPolicy,
     key: Arc<F>,
 }
 
 impl<F> LockLayer<F> {
-    /// A lock by the key that `key` takes from a request.
+    /// Locks each request by the key that `key` returns for it.
     pub fn new<Req>(redlock: Redlock, key: F) -> Self
     where
         F: Fn(&Req) -> Option<String>,
     {
         Self {
-            options: LockOptions::new(redlock),
+            policy: LockPolicy::new(redlock),
             key: Arc::new(key),
         }
     }
 
-    /// How long the lock outlives a crash of this process; kept alive as long as the request runs.
+    /// How long the lock outlives a crash of this process. It is renewed while the request runs. Default: that of the
+    /// [`Redlock`], 10 s.
     #[must_use]
     pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.options.ttl = Some(ttl);
+        self.policy.options.ttl = Some(ttl);
         self
     }
 
-    /// How long a request waits for the lock at most.
+    /// How long a request waits for the lock. Default: that of the [`Redlock`], 10 s.
     #[must_use]
-    pub fn wait(mut self, most: Duration) -> Self {
-        self.options.wait = Some(most);
+    pub fn wait(mut self, wait: Duration) -> Self {
+        self.policy.options.wait = Some(wait);
         self
     }
 
-    /// A request whose key is held fails at once.
+    /// Fails a request at once if its key is held.
     #[must_use]
     pub fn no_wait(self) -> Self {
         self.wait(Duration::ZERO)
     }
 
-    /// After `Ok` the key stays busy for that long; after `Err` it is free at once.
+    /// Whether the lock is renewed while the request runs. Off, the lock is lost when its ttl is over. Default: on.
+    #[must_use]
+    pub fn keep_alive(mut self, on: bool) -> Self {
+        self.policy.options.keep_alive = on;
+        self
+    }
+
+    /// Ends the lock after this time, as if it were lost: see [`on_lost`](Self::on_lost). Default: no limit.
+    #[must_use]
+    pub fn max_hold(mut self, max_hold: Duration) -> Self {
+        self.policy.options.max_hold = Some(max_hold);
+        self
+    }
+
+    /// Keeps the key busy for at least this time from the grant, however the request ends. Default: 0.
+    #[must_use]
+    pub fn at_least(mut self, at_least: Duration) -> Self {
+        self.policy.options.at_least = Some(at_least);
+        self
+    }
+
+    /// Keeps the key busy for this long after `Ok`. After `Err` the key is free at once. Default: 0.
     #[must_use]
     pub fn dedupe_for(mut self, window: Duration) -> Self {
-        self.options.dedupe_for = Some(window).filter(|window| !window.is_zero());
+        self.policy.dedupe_for(window);
         self
     }
 
-    /// The lock is let go, and counts as lost, after that long.
+    /// Whether a request joins the lock if its task already holds the same key. Off, that is an error. Default: off.
     #[must_use]
-    pub fn max_hold(mut self, most: Duration) -> Self {
-        self.options.max_hold = Some(most);
+    pub fn reentrant(mut self, on: bool) -> Self {
+        self.policy.options.reentrant = on;
         self
     }
 
-    /// What happens when the lock is lost while a request runs; [`OnLost::Cancel`] unless said.
+    /// Limits how many requests of this process may wait for one key, and in total. Default: 100 and 10,000.
+    #[must_use]
+    pub fn max_waiters(mut self, limit: &WaiterLimit) -> Self {
+        self.policy.options.max_waiters = Some(limit.clone());
+        self
+    }
+
+    /// What happens when the lock is lost while a request runs. Default: [`OnLost::Cancel`].
     #[must_use]
     pub fn on_lost(mut self, on_lost: OnLost) -> Self {
-        self.options.on_lost = on_lost;
+        self.policy.on_lost = on_lost;
         self
     }
 
-    /// Without a quorum the request runs all the same, **without the lock**.
+    /// Runs requests **without the lock** while no quorum of nodes answers. Default: they fail.
     #[must_use]
     pub fn fail_open(mut self) -> Self {
-        self.options.fail_open = true;
-        self
-    }
-
-    /// How many requests may wait for one key (100), and in all (10,000), in this process.
-    #[must_use]
-    pub fn max_waiters(mut self, per_key: usize, in_all: usize) -> Self {
-        self.options.max_waiters = WaiterLimit::new(per_key, in_all);
+        self.policy.fail_open();
         self
     }
 }
@@ -105,14 +129,14 @@ impl<S, F> Layer<S> for LockLayer<F> {
     type Service = LockService<S, F>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        LockService::new(inner, Arc::new(self.options.clone()), Arc::clone(&self.key))
+        LockService::new(inner, Arc::new(self.policy.clone()), Arc::clone(&self.key))
     }
 }
 
 impl<F> Clone for LockLayer<F> {
     fn clone(&self) -> Self {
         Self {
-            options: self.options.clone(),
+            policy: self.policy.clone(),
             key: Arc::clone(&self.key),
         }
     }
@@ -121,7 +145,7 @@ impl<F> Clone for LockLayer<F> {
 impl<F> fmt::Debug for LockLayer<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LockLayer")
-            .field("options", &self.options)
+            .field("policy", &self.policy)
             .finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-//! gRPC: rejections as `grpc-status`, and which statuses are failures.
+//! gRPC: the response of a rejection, and which statuses are failures.
 
 use super::Rejection;
 use bytes::Bytes;
@@ -10,13 +10,13 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
-/// When a client with a retry policy may try again, in milliseconds.
+/// When a client with a retry policy tries again, in milliseconds.
 const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 
-/// `grpc-message` is percent-encoded outside of printable ASCII, and `%` itself.
+/// `grpc-message` percent-encodes everything but printable ASCII, and `%` itself.
 const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
 
-/// Whether these are the headers of a gRPC message (not of gRPC-Web, which hides its trailers in the body).
+/// Whether these are headers of a gRPC message. Excludes gRPC-Web, whose trailers are part of the body.
 pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
     let Some(kind) = headers.get(CONTENT_TYPE) else {
         return false;
@@ -27,8 +27,8 @@ pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
     )
 }
 
-/// A response of trailers only.
-pub(super) fn answer(rejection: &Rejection) -> Response<Bytes> {
+/// A response without a body: gRPC's "Trailers-Only".
+pub(super) fn response(rejection: &Rejection) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
@@ -55,7 +55,7 @@ pub(super) fn answer(rejection: &Rejection) -> Response<Bytes> {
     response
 }
 
-/// Whether the status in these headers or trailers is anything but OK; `None` where there is none in them.
+/// Whether the gRPC status in these headers or trailers is other than OK. `None` if they contain no status.
 pub(crate) fn status_failed(headers: &HeaderMap) -> Option<bool> {
     let status = headers.get(STATUS)?;
     Some(status.as_bytes().trim_ascii() != b"0")
@@ -67,7 +67,7 @@ mod tests {
     use crate::reject::Reason;
 
     #[test]
-    fn grpc_is_told_by_its_content_type() {
+    fn grpc_is_recognized_by_its_content_type() {
         for (kind, is) in [
             ("application/grpc", true),
             ("application/grpc+proto", true),
@@ -82,14 +82,14 @@ mod tests {
 
     #[test]
     fn a_rejection_is_a_status_with_http_200() {
-        let response = answer(&Rejection::new(Reason::Busy));
+        let response = response(&Rejection::new(Reason::Busy));
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()[STATUS], "10");
         assert_eq!(response.headers()[PUSHBACK], "1000");
     }
 
     #[test]
-    fn which_statuses_are_failures() {
+    fn every_status_but_ok_is_a_failure() {
         let failed = |code: &'static str| {
             status_failed(&HeaderMap::from_iter([(
                 STATUS,

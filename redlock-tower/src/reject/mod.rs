@@ -1,15 +1,15 @@
-//! Answers in place of the handler's: why, and how they are written.
+//! Rejections: why a request did not get the handler's response, and the response that it gets.
 
-mod asker;
+mod context;
 mod grpc;
 mod problem;
 mod reason;
 mod rejection;
 
 pub(crate) use self::{
-    asker::Asker,
+    context::RejectContext,
     grpc::{is_grpc, status_failed},
-    problem::answer,
+    problem::response,
 };
 pub use self::{
     reason::Reason,

@@ -1,4 +1,4 @@
-//! A rejection as a response: problem details (RFC 9457), or a gRPC status.
+//! The default response of a rejection: problem details (RFC 9457), or a gRPC status.
 
 use super::{Rejection, grpc};
 use bytes::Bytes;
@@ -7,10 +7,9 @@ use http::{
     header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER},
 };
 
-/// The answer that the layer makes by itself.
-pub(crate) fn answer(rejection: &Rejection, grpc: bool) -> Response<Bytes> {
+pub(crate) fn response(rejection: &Rejection, grpc: bool) -> Response<Bytes> {
     if grpc {
-        grpc::answer(rejection)
+        grpc::response(rejection)
     } else {
         problem(rejection)
     }
@@ -30,7 +29,7 @@ fn problem(rejection: &Rejection) -> Response<Bytes> {
         CONTENT_TYPE,
         HeaderValue::from_static("application/problem+json"),
     );
-    // the next request may well be served
+    // The next request may succeed.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(seconds) = rejection.retry_after() {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));

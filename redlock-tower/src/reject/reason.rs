@@ -1,50 +1,50 @@
-//! Why a request was not served.
+//! Why a request was rejected, with the texts and codes of each reason.
 
 use http::StatusCode;
 
-/// Why the layer answered in place of the handler.
+/// Why the layer rejected a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {
     /// The key is held, and the layer does not wait.
     Busy,
-    /// A request with this key succeeded a moment ago, and its window is not over; see
-    /// [`dedupe_for`](crate::RedlockLayer::dedupe_for). Requests that wait are answered with this, too.
+    /// The key is in the cool-down after an earlier request: see [`dedupe_for`](crate::RedlockLayer::dedupe_for) and
+    /// [`at_least`](crate::RedlockLayer::at_least). Requests that wait when it begins are rejected too.
     Answered,
-    /// The key is held, and the wait ran out.
+    /// The key was held until the wait was over.
     TimedOut,
-    /// More requests wait already than the layer allows.
+    /// More requests wait than [`max_waiters`](crate::RedlockLayer::max_waiters) allows.
     TooManyWaiters,
-    /// Too few nodes answered: nobody can say who holds the lock.
+    /// Too few nodes answered to tell who holds the lock.
     NoQuorum,
-    /// The lock was lost while the handler ran, and the handler was cancelled: how far it got is not known.
+    /// The lock was lost while the handler ran, and the handler was cancelled. How far it got is unknown.
     Lost,
     /// The request has no key, and the layer requires one.
     NoKey,
-    /// The request has something in the key's place that is no key.
+    /// The key of the request is malformed or ambiguous.
     InvalidKey,
-    /// The key could not be told now: its look-up failed.
+    /// The key cannot be determined now, because a look-up failed.
     KeyUnavailable,
-    /// An outer layer holds the very same key for this request.
+    /// An outer layer holds the same key for this request.
     AlreadyHeld,
-    /// The lock service is closed, or the runtime is: the process is stopping.
+    /// The [`Redlock`](redlock::Redlock) is closed, or the runtime is shutting down.
     Stopping,
-    /// The layer's options or an exact key were refused by the lock.
+    /// The lock refused the layer's options, or an exact key.
     Misconfigured,
-    /// The `Idempotency-Key` was used before, with another request.
+    /// The `Idempotency-Key` was used for a different request.
     KeyReused,
-    /// The first answer under this `Idempotency-Key` was not kept: it was too large, or a stream.
+    /// The request has run before, but its response was not recorded: it was too large, too slow, or a stream.
     NotReplayable,
-    /// The body is larger than the layer reads to compare it with an earlier one.
+    /// The request body exceeds the limit of the replay.
     BodyTooLarge,
-    /// The body could not be read.
+    /// The request body could not be read.
     BodyUnreadable,
-    /// The store of first answers did not answer.
+    /// The replay store failed.
     StoreUnavailable,
 }
 
 impl Reason {
-    /// A short name for clients and logs, as in `busy` or `no-quorum`.
+    /// A short name for clients and logs, such as `busy` or `no-quorum`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -82,37 +82,37 @@ impl Reason {
             Self::AlreadyHeld | Self::Misconfigured => "The server is not configured correctly",
             Self::Stopping => "The server is stopping",
             Self::KeyReused => "The Idempotency-Key was used for another request",
-            Self::NotReplayable => "The request was processed, and its answer was not kept",
+            Self::NotReplayable => "The request was processed, but its response was not recorded",
             Self::BodyTooLarge => "The request body is too large",
             Self::BodyUnreadable => "The request body could not be read",
-            Self::StoreUnavailable => "The store of earlier answers cannot be reached",
+            Self::StoreUnavailable => "The store of recorded responses cannot be reached",
         }
     }
 
     pub(super) fn detail(self) -> &'static str {
         match self {
-            Self::Busy => "Wait for the answer to the first one, or try again later.",
+            Self::Busy => "Wait for the response to the first one, or try again later.",
             Self::Answered => {
-                "It was not processed again. Use the first answer; try again later if this is a new request."
+                "It was not processed again. Use the first response; try again later if this is a new request."
             }
             Self::TimedOut | Self::TooManyWaiters => "Try again later.",
             Self::NoQuorum | Self::KeyUnavailable | Self::Stopping | Self::StoreUnavailable => {
                 "The request was not processed. Try again later."
             }
-            Self::Lost => "How far it got is not known. Look before you try again.",
+            Self::Lost => "How far it got is unknown. Check its effects before you try again.",
             Self::NoKey => {
-                "The request was not processed. Send the key that this resource asks for."
+                "The request was not processed. Send the key that this resource requires."
             }
             Self::InvalidKey => "The request was not processed.",
             Self::AlreadyHeld | Self::Misconfigured => {
                 "The request was not processed. The server's log says more."
             }
             Self::KeyReused => {
-                "Use a fresh Idempotency-Key for each new request, and the same one only to repeat it."
+                "Use a new Idempotency-Key for each new request, and the same one only to repeat a request."
             }
-            Self::NotReplayable => "It is not processed again. Look up what came of it.",
+            Self::NotReplayable => "It was not processed again. Check its effects.",
             Self::BodyTooLarge => {
-                "With an Idempotency-Key this resource takes smaller bodies only."
+                "With an Idempotency-Key, this resource accepts smaller bodies only."
             }
             Self::BodyUnreadable => {
                 "The request was not processed. Send it again with the same Idempotency-Key."
@@ -120,7 +120,7 @@ impl Reason {
         }
     }
 
-    /// The status, but for the choice between 409, 423 and 429.
+    /// The status, before [`BusyStatus`](super::BusyStatus) is applied.
     pub(super) fn status(self) -> StatusCode {
         match self {
             Self::Busy | Self::Answered | Self::TimedOut | Self::NotReplayable => {
@@ -139,8 +139,8 @@ impl Reason {
         }
     }
 
-    /// Whether trying again soon, unchanged, is good advice.
-    pub(super) fn is_passing(self) -> bool {
+    /// Whether the same request may succeed if it is sent again soon.
+    pub(super) fn is_temporary(self) -> bool {
         matches!(
             self,
             Self::Busy
@@ -154,7 +154,6 @@ impl Reason {
         )
     }
 
-    /// The status as gRPC's codes have it.
     pub(super) fn grpc_code(self) -> u8 {
         match self {
             Self::NoKey | Self::InvalidKey | Self::BodyTooLarge | Self::BodyUnreadable => 3, // INVALID_ARGUMENT

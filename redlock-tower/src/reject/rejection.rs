@@ -1,20 +1,20 @@
-//! A rejection: the reason with what belongs to it.
+//! A rejection: its reason, status, time to retry, and cause.
 
 use super::Reason;
-use crate::{events, key::KeyError, lock::is_outage};
+use crate::{events, key::KeyError, runner::is_outage};
 use http::StatusCode;
 use std::{borrow::Cow, time::Duration};
 
-/// The status of an answer to a request whose key is held.
+/// The status of a rejection because the key is busy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BusyStatus {
-    /// 409: the usual one.
+    /// 409.
     #[default]
     Conflict,
     /// 423, as in WebDAV.
     Locked,
-    /// 429: many clients and proxies try again by themselves.
+    /// 429. Many clients and proxies retry it on their own.
     TooManyRequests,
 }
 
@@ -28,10 +28,10 @@ impl From<BusyStatus> for StatusCode {
     }
 }
 
-/// Why the layer answered in place of the handler.
+/// A request that the layer rejected, and why.
 ///
-/// It is given to [`on_reject`](crate::RedlockLayer::on_reject), and rides in the extensions of the answer, so that
-/// outer layers can tell such an answer from a handler's own.
+/// It is passed to [`on_reject`](crate::RedlockLayer::on_reject), and it is an extension of the response, so that outer
+/// layers can tell a rejection from a response of the handler.
 #[derive(Clone, Debug)]
 pub struct Rejection {
     reason: Reason,
@@ -66,14 +66,15 @@ impl Rejection {
         }
     }
 
-    /// `usual`: how long requests of this layer hold their locks.
-    pub(crate) fn refused(
+    /// `usual_hold` is how long requests of this layer hold their locks. The remaining lease is only an upper bound,
+    /// since a lease is renewed and released early.
+    pub(crate) fn not_acquired(
         error: redlock::Error,
         busy: BusyStatus,
-        usual: Option<Duration>,
+        usual_hold: Option<Duration>,
     ) -> Self {
         let mut rejection = Self::from(error);
-        if let (Reason::Busy | Reason::TimedOut, Some(usual)) = (rejection.reason, usual) {
+        if let (Reason::Busy | Reason::TimedOut, Some(usual)) = (rejection.reason, usual_hold) {
             rejection.retry_after = rejection.retry_after.map(|left| left.min(usual));
         }
         match rejection.reason {
@@ -85,30 +86,31 @@ impl Rejection {
         }
     }
 
-    /// Why.
+    /// Why the request was rejected.
     #[must_use]
     pub fn reason(&self) -> Reason {
         self.reason
     }
 
-    /// The status of the answer that the layer makes by itself.
+    /// The status of the default response.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// When to try again, in whole seconds, rounded up, at least 1: the time for which requests of this layer held their
-    /// locks lately, at most what is left of the holder's lease, or what is left of the window; `None` where trying again
-    /// unchanged does not help.
+    /// When to try again, in whole seconds, rounded up, at least 1. `None` if the same request would be rejected again.
+    ///
+    /// While the key is held, it is the longest recent hold of this layer, at most the rest of the holder's lease. In a
+    /// cool-down it is the rest of the cool-down.
     #[must_use]
     pub fn retry_after(&self) -> Option<u64> {
-        self.reason.is_passing().then(|| {
+        self.reason.is_temporary().then(|| {
             let left = self.retry_after.unwrap_or_default();
             (left.as_secs() + u64::from(left.subsec_nanos() > 0)).max(1)
         })
     }
 
-    /// What happened, in a few words for a person; without values of the request.
+    /// What happened, as a short text for people. It contains no value of the request.
     #[must_use]
     pub fn title(&self) -> &str {
         self.reason.title()
@@ -120,7 +122,7 @@ impl Rejection {
         self.detail.as_deref().unwrap_or(self.reason.detail())
     }
 
-    /// The lock's own error. It names keys and nodes: for logs, not for clients.
+    /// The error of the lock. It names keys and nodes: log it, but do not send it to clients.
     #[must_use]
     pub fn error(&self) -> Option<&redlock::Error> {
         self.error.as_ref()
@@ -133,7 +135,7 @@ impl Rejection {
         })
     }
 
-    /// For the operator: who has to act is told louder.
+    /// Emits an event: a warning if an operator has to act.
     pub(crate) fn log(&self) {
         if self.status.is_server_error() {
             events::rejected_by_fault(self.reason.as_str(), self.error());
@@ -143,7 +145,7 @@ impl Rejection {
     }
 }
 
-/// A lock of the handler's own that was not to be had, or was lost: answered as the layer answers.
+/// A handler that acquires a lock itself can respond to its error as the layer does:
 ///
 /// ```
 /// use redlock::Redlock;
@@ -180,7 +182,7 @@ impl From<redlock::Error> for Rejection {
 impl axum::response::IntoResponse for Rejection {
     fn into_response(self) -> axum::response::Response {
         self.log();
-        let mut response = super::answer(&self, false).map(axum::body::Body::from);
+        let mut response = super::response(&self, false).map(axum::body::Body::from);
         response.extensions_mut().insert(self);
         response
     }

@@ -1,24 +1,34 @@
-//! What tells a repeated request from another one under the same key.
+//! The fingerprint of a request: tells its repetition from another request with the same key.
 
 use bytes::Bytes;
 use http::{HeaderMap, Uri, header::CONTENT_TYPE, request::Parts};
 use sha2::{Digest as _, Sha256};
 
-/// The hash of what two requests have in common when one is the repetition of the other.
+/// A hash that a request and its repetition have in common.
 pub(super) type Fingerprint = [u8; 32];
 
-/// As RFC 2046 has it. The search for a longer one could take a client's own time of the server.
-const LONGEST_BOUNDARY: usize = 70;
+/// Longest multipart boundary, as in RFC 2046. A longer one would make the search for it slow.
+const MAX_BOUNDARY: usize = 70;
 
-/// What a program takes for it instead.
-pub(super) type Chosen = dyn Fn(&Parts, &[u8]) -> Vec<u8> + Send + Sync;
+/// Of the user: returns what a request and its repetition have in common.
+pub(super) type CustomFingerprint = dyn Fn(&Parts, &[u8]) -> Vec<u8> + Send + Sync;
 
-/// Of method, path, query and body. The boundaries of a multipart body are left out, as a client draws them anew for
-/// each try.
-pub(super) fn fingerprint(head: &Parts, body: &Bytes) -> Fingerprint {
+pub(super) fn fingerprint(
+    custom: Option<&CustomFingerprint>,
+    head: &Parts,
+    body: &Bytes,
+) -> Fingerprint {
+    match custom {
+        Some(custom) => Sha256::digest(custom(head, body)).into(),
+        None => default_fingerprint(head, body),
+    }
+}
+
+/// Hashes method, path, query and body. Multipart boundaries are left out, because a client draws new ones for each try.
+fn default_fingerprint(head: &Parts, body: &Bytes) -> Fingerprint {
     let mut hash = Sha256::new();
     add(&mut hash, head.method.as_str().as_bytes());
-    let path = as_sent(head).path_and_query();
+    let path = original_uri(head).path_and_query();
     add(&mut hash, path.map_or("", |path| path.as_str()).as_bytes());
     match boundary(&head.headers) {
         Some(boundary) => {
@@ -35,18 +45,13 @@ pub(super) fn fingerprint(head: &Parts, body: &Bytes) -> Fingerprint {
     hash.finalize().into()
 }
 
-/// The URI before a router took off the prefix of a nested one: there `/` is the path of many resources.
-fn as_sent(head: &Parts) -> &Uri {
+/// The URI before a router removed the prefix of a nested router, where `/` is the path of many resources.
+fn original_uri(head: &Parts) -> &Uri {
     #[cfg(feature = "axum")]
     if let Some(original) = head.extensions.get::<axum::extract::OriginalUri>() {
         return &original.0;
     }
     &head.uri
-}
-
-/// Of what the program says.
-pub(super) fn chosen(of: &Chosen, head: &Parts, body: &Bytes) -> Fingerprint {
-    Sha256::digest(of(head, body)).into()
 }
 
 fn add(hash: &mut Sha256, part: &[u8]) {
@@ -59,7 +64,7 @@ fn find(body: &[u8], delimiter: &[u8]) -> Option<usize> {
         .position(|window| window == delimiter)
 }
 
-/// The boundary of a multipart body, as its content type names it.
+/// The boundary of a multipart body, from its content type.
 fn boundary(headers: &HeaderMap) -> Option<Vec<u8>> {
     let kind = headers.get(CONTENT_TYPE)?.to_str().ok()?;
     let mut parts = kind.split(';').map(str::trim);
@@ -71,7 +76,7 @@ fn boundary(headers: &HeaderMap) -> Option<Vec<u8>> {
         .filter_map(|part| part.split_once('='))
         .find(|(name, _)| name.eq_ignore_ascii_case("boundary"))?;
     let value = value.trim_matches('"');
-    (1..=LONGEST_BOUNDARY)
+    (1..=MAX_BOUNDARY)
         .contains(&value.len())
         .then(|| value.as_bytes().to_vec())
 }
@@ -85,11 +90,11 @@ mod tests {
     fn of(method: &str, path: &str, kind: &str, body: &str) -> Fingerprint {
         let request = Request::builder().method(method).uri(path);
         let request = request.header(CONTENT_TYPE, kind).body(()).unwrap();
-        fingerprint(&request.into_parts().0, &Bytes::from(body.to_owned()))
+        default_fingerprint(&request.into_parts().0, &Bytes::from(body.to_owned()))
     }
 
     #[test]
-    fn a_request_is_told_by_method_path_query_and_body() {
+    fn method_path_query_and_body_make_the_fingerprint() {
         let first = of("POST", "/a?b=1", "text/plain", "x");
         assert_eq!(first, of("POST", "/a?b=1", "text/plain", "x"));
         for other in [
@@ -102,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_boundary_makes_no_difference_and_what_it_separates_does() {
+    fn the_parts_of_a_multipart_body_count_and_its_boundary_does_not() {
         let form = |boundary: &str, parts: &[&str]| {
             let mut body = String::new();
             for part in parts {

@@ -1,116 +1,82 @@
-//! The options of the replay, and its place under the lock.
+//! The layer inside of a lock, and how it is stacked.
 
-use super::{ReplayService, ReplayStore, run::Options};
+use super::{ReplayOptions, ReplayService, ReplayStore};
 use crate::{
-    http::{Inside, RedlockLayer, sealed},
+    http::RedlockLayer,
     key::{KeyExtractor, Scoped},
 };
-use http::{HeaderName, request::Parts};
 use std::{fmt, sync::Arc, time::Duration};
+use tower_layer::{Layer, Stack};
 
-/// The replay inside of a [`RedlockLayer`]: see [`RedlockLayer::replay`].
-#[derive(Clone)]
-pub struct Replay<St>(Options<St>);
+/// Replays responses inside of a lock: see the [module](super).
+///
+/// It relies on the lock around it, so it is made and stacked by [`RedlockLayer::replay`] and
+/// [`RedlockLayer::replay_with`].
+pub struct ReplayLayer<St> {
+    options: Arc<ReplayOptions<St>>,
+}
 
-impl<K: KeyExtractor> RedlockLayer<K> {
-    /// A repeated `Idempotency-Key` gets the first response again, for `ttl`: see the [module](crate::replay).
-    ///
-    /// A duplicate of a request that still runs is refused, unless the layer has a [`wait`](RedlockLayer::wait); then it
-    /// waits, and gets the same response. Requests without the header are locked as ever. With this,
-    /// [`dedupe_for`](RedlockLayer::dedupe_for) applies only to those.
-    ///
-    /// A request with the header is read into memory before the handler runs, and its response before it goes out, up
-    /// to the limits. It costs one more round trip to the store before the handler and one after.
-    #[must_use]
-    pub fn replay<St: ReplayStore>(self, store: St, ttl: Duration) -> RedlockLayer<K, Replay<St>>
-    where
-        K::Scope: Scoped,
-    {
-        self.with_inside(Replay(Options {
-            store,
-            ttl,
-            cookies: false,
-            except: Arc::new([]),
-            fingerprint: None,
-            max_request: 1024 * 1024,
-            max_response: 64 * 1024,
-        }))
+impl<S, St> Layer<S> for ReplayLayer<St> {
+    type Service = ReplayService<S, St>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        ReplayService::new(inner, Arc::clone(&self.options))
     }
 }
 
 /// # Replay
-impl<K, St> RedlockLayer<K, Replay<St>> {
-    /// Keeps `set-cookie` as well. Default: cookies are left out, since a record outlives many a session.
-    #[must_use]
-    pub fn replay_cookies(mut self) -> Self {
-        self.inside_mut().0.cookies = true;
-        self
-    }
-
-    /// Leaves these headers out of what is kept, say an id of the request. Default: all are kept but `set-cookie`, `date`,
-    /// and those of one connection: `connection` and what it lists, `keep-alive`, `proxy-authenticate`,
-    /// `proxy-authorization`, `proxy-connection`, `te`, `trailer`, `transfer-encoding`, `upgrade`.
-    #[must_use]
-    pub fn replay_except(mut self, headers: impl IntoIterator<Item = HeaderName>) -> Self {
-        self.inside_mut().0.except = headers.into_iter().collect();
-        self
-    }
-
-    /// What a request and its repetition have in common; another request under the same key is answered with 422.
+impl<K: KeyExtractor> RedlockLayer<K> {
+    /// Replays the first response to requests that repeat an `Idempotency-Key`, for `ttl`: see the
+    /// [module](crate::replay).
     ///
-    /// Default: method, path, query and the bytes of the body, without the boundaries of a multipart body. Choose less
-    /// where clients write a repeated request differently, say a time of sending or the order of JSON fields:
+    /// The result is the two layers stacked, the replay inside of the lock. Set all options of the lock first.
     ///
-    /// ```
-    /// use redlock_tower::{RedlockLayer, key, replay::MemoryStore};
-    /// use std::time::Duration;
+    /// A duplicate of a request that still runs is rejected, unless the layer has a [`wait`](Self::wait): then it waits,
+    /// and gets the same response. [`dedupe_for`](Self::dedupe_for) applies only to requests without an
+    /// `Idempotency-Key`.
     ///
-    /// # fn layer(redlock: redlock::Redlock) {
-    /// let _ = RedlockLayer::new(redlock, key::identity(key::header("x-user-id")))
-    ///     .replay(MemoryStore::new(), Duration::from_secs(24 * 60 * 60))
-    ///     .replay_fingerprint(|head, _body| head.uri.path().as_bytes().to_vec());
-    /// # }
-    /// ```
+    /// A request with the header, and its response, are read into memory up to the limits of [`ReplayOptions`]. Each such
+    /// request costs one round trip to the store before the handler, and one after it.
     #[must_use]
-    pub fn replay_fingerprint(
-        mut self,
-        fingerprint: impl Fn(&Parts, &[u8]) -> Vec<u8> + Send + Sync + 'static,
-    ) -> Self {
-        self.inside_mut().0.fingerprint = Some(Arc::new(fingerprint));
-        self
+    pub fn replay<St: ReplayStore>(
+        self,
+        store: St,
+        ttl: Duration,
+    ) -> Stack<ReplayLayer<St>, RedlockLayer<K>>
+    where
+        K::Scope: Scoped,
+    {
+        self.replay_with(ReplayOptions::new(store, ttl))
     }
 
-    /// The largest body of a request, in bytes (1 MiB); a larger one is answered with 413.
+    /// As [`replay`](Self::replay), with options.
     #[must_use]
-    pub fn replay_max_request(mut self, bytes: usize) -> Self {
-        self.inside_mut().0.max_request = bytes;
-        self
-    }
-
-    /// The largest body of a response that is kept, in bytes (64 KiB). A larger one goes out, as does one that has not
-    /// ended within a second and one of `text/event-stream`; their requests, repeated, are not run again, and answered
-    /// with 409.
-    #[must_use]
-    pub fn replay_max_response(mut self, bytes: usize) -> Self {
-        self.inside_mut().0.max_response = bytes;
-        self
+    pub fn replay_with<St: ReplayStore>(
+        self,
+        options: ReplayOptions<St>,
+    ) -> Stack<ReplayLayer<St>, RedlockLayer<K>>
+    where
+        K::Scope: Scoped,
+    {
+        let replay = ReplayLayer {
+            options: Arc::new(options),
+        };
+        Stack::new(replay, self.with_replay_inside())
     }
 }
 
-impl<S, St: ReplayStore> Inside<S> for Replay<St> {
-    type Service = ReplayService<S, St>;
-
-    fn wrap(&self, service: S, policy: &Arc<sealed::Shared>) -> Self::Service {
-        ReplayService::new(service, Arc::new(self.0.clone()), Arc::clone(policy))
+impl<St> Clone for ReplayLayer<St> {
+    fn clone(&self) -> Self {
+        Self {
+            options: Arc::clone(&self.options),
+        }
     }
 }
 
-impl<St> sealed::Sealed for Replay<St> {
-    const RECORDS: bool = true;
-}
-
-impl<St> fmt::Debug for Replay<St> {
+impl<St> fmt::Debug for ReplayLayer<St> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Replay").field(&self.0).finish()
+        f.debug_struct("ReplayLayer")
+            .field("options", &self.options)
+            .finish()
     }
 }

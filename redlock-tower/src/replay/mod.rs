@@ -1,27 +1,31 @@
-//! The first answer again for a repeated `Idempotency-Key` (feature `replay`).
+//! Replays the first response to requests that repeat an `Idempotency-Key` (feature `replay`).
 //!
-//! [`RedlockLayer::replay`] adds it to the lock. Per [draft-ietf-httpapi-idempotency-key-header] a request with an
-//! `Idempotency-Key` is answered
+//! [`RedlockLayer::replay`] puts a [`ReplayLayer`] inside of the lock. As in
+//! [draft-ietf-httpapi-idempotency-key-header], a request with an `Idempotency-Key` gets
 //!
-//! | the key was | with |
+//! | the key was | response |
 //! |---|---|
-//! | not seen before | the handler's response, which is kept: status, headers, body, trailers |
-//! | used by the same request, answered | that response, with `idempotency-replayed: true` |
-//! | used by the same request, still running | 409 with `Retry-After`; or it waits, where the layer has a `wait` |
+//! | not used before | the handler's, which is recorded: status, headers, body, trailers |
+//! | used by the same request, which has finished | the recorded one, with `idempotency-replayed: true` |
+//! | used by the same request, which still runs | 409 with `Retry-After`; if the layer has a `wait`, the recorded one after it |
 //! | used with another method, path, query or body | 422 |
 //!
-//! Only successes are kept: 2xx and 3xx by default (see [`RedlockLayer::failure_if`]), and what carries [`Keep`]. After
-//! any other answer the next try runs, under the same key and with another body if it was the body that was wrong: an
-//! extractor's 400 or 422 says that the handler never took the request. A 101 is never kept. What is kept stands
-//! under the layer's key, without its route, *and* the `Idempotency-Key`. The layer's key has to say who asks
-//! ([`key::identity`](crate::key::identity)), so that nobody gets another one's response.
+//! A request without the header is only locked.
 //!
-//! The handler runs to its end although its client is gone ([`OnDisconnect::Finish`](crate::OnDisconnect::Finish)), since
-//! a client that gave up tries again.
+//! **Only successes are recorded**: 2xx and 3xx by default (see [`RedlockLayer::failure_if`]), and responses with the
+//! extension [`Keep`]. After any other response the client may try again with the same key, also with another body: an
+//! extractor's 400 or 422 means that the handler never accepted the request. A 101 is never recorded.
 //!
-//! Writes to the store carry the lock's fencing token (this layer has one, whatever the client's setting), and a store refuses one older than it has seen: a handler that
-//! was paused and lost its lock leaves nothing behind. The handler's own effects are its own: where the process dies
-//! between them and the write, the next try runs again.
+//! **A record belongs to a caller.** Its name is made of the layer's key, without the route, and the `Idempotency-Key`.
+//! The layer's key has to name the caller ([`key::identity`](crate::key::identity)), so that nobody gets the response of
+//! another client.
+//!
+//! **The handler finishes although its client disconnects** ([`OnDisconnect::Finish`](crate::OnDisconnect::Finish)),
+//! because a client that gave up tries again.
+//!
+//! **A stale handler records nothing.** Every write carries the lock's fencing token, and a store refuses a token below
+//! the highest that it has seen. Side effects of the handler are its own responsibility: if the process crashes between
+//! them and the record, the next try runs again.
 //!
 //! ```
 //! use axum::{Router, routing::post};
@@ -45,26 +49,23 @@
 //! [draft-ietf-httpapi-idempotency-key-header]: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
 
 mod body;
+mod exchange;
 mod fingerprint;
-mod keep;
 mod layer;
-mod memory;
+mod options;
 mod record;
-mod redis;
-mod request;
-mod run;
+mod recorder;
+mod response;
 mod service;
 mod store;
 
-pub(crate) use self::service::{RecordScope, Recorded};
 pub use self::{
-    body::ReplayBody,
-    layer::Replay,
-    memory::MemoryStore,
-    redis::RedisStore,
-    request::RequestBody,
-    service::{Keep, ReplayFuture, ReplayService},
-    store::{Begun, ReplayStore, StoreError},
+    body::{ReplayBody, RequestBody},
+    layer::ReplayLayer,
+    options::ReplayOptions,
+    response::Keep,
+    service::{ReplayFuture, ReplayService},
+    store::{Begun, MemoryStore, RedisStore, ReplayStore, StoreError},
 };
 
 #[cfg(doc)]

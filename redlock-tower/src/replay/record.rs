@@ -1,8 +1,9 @@
-//! A first answer as bytes: what a store keeps.
+//! The encoding of a record.
 //!
-//! Layout, integers big-endian: version (1), fingerprint of the request (32), kind (1: 0 whole, 1 not kept), and of a
-//! whole one status (2), headers, trailers, and the body. Headers and trailers are their number (4), and each the lengths
-//! and bytes of its name and value (4 + n, 4 + n); no trailers are written as the number `u32::MAX`.
+//! Layout, with lengths in bytes and big-endian integers: version (1), fingerprint of the request (32), kind (1). Kind 0
+//! is a whole response: status (2), headers, trailers, and the body up to the end. Kind 1 is a response that was sent but
+//! not recorded, with nothing after it. Headers and trailers: their count (4), then for each the length (4) and bytes of
+//! its name, and the length (4) and bytes of its value. The count `u32::MAX` stands for no trailers.
 
 use super::fingerprint::Fingerprint;
 use bytes::Bytes;
@@ -11,19 +12,16 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 const VERSION: u8 = 2;
 const NO_TRAILERS: u32 = u32::MAX;
 
-/// A first answer.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is one at a time, and most are whole"
-)]
+/// What a record says about the response.
+#[expect(clippy::large_enum_variant, reason = "short-lived, and most are whole")]
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(super) enum Recording {
     Whole(Whole),
-    /// It was given, and was too large or too long in coming to keep.
-    NotKept,
+    /// The response was sent, but it was too large or took too long to record.
+    NotRecorded,
 }
 
-/// All of an answer.
+/// A whole response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Whole {
     pub(super) status: StatusCode,
@@ -32,12 +30,12 @@ pub(super) struct Whole {
     pub(super) trailers: Option<HeaderMap>,
 }
 
-pub(super) fn encode(fingerprint: &Fingerprint, answer: &Answer) -> Vec<u8> {
+pub(super) fn encode(fingerprint: &Fingerprint, recording: &Recording) -> Vec<u8> {
     let mut out = vec![VERSION];
     out.extend_from_slice(fingerprint);
-    match answer {
-        Answer::NotKept => out.push(1),
-        Answer::Whole(whole) => {
+    match recording {
+        Recording::NotRecorded => out.push(1),
+        Recording::Whole(whole) => {
             out.push(0);
             out.extend_from_slice(&whole.status.as_u16().to_be_bytes());
             put_fields(&mut out, &whole.headers);
@@ -64,13 +62,13 @@ fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-/// Fields of 4 GiB do not come through any server.
+/// No server lets a field of 4 GiB through.
 fn put_len(out: &mut Vec<u8>, len: usize) {
     out.extend_from_slice(&u32::try_from(len).unwrap_or(u32::MAX).to_be_bytes());
 }
 
-/// `None` where it is not a record of this version.
-pub(super) fn decode(record: Vec<u8>) -> Option<(Fingerprint, Answer)> {
+/// Returns `None` if it is not a record of this version.
+pub(super) fn decode(record: Vec<u8>) -> Option<(Fingerprint, Recording)> {
     let mut rest = Bytes::from(record);
     if take::<1>(&mut rest)? != [VERSION] {
         return None;
@@ -78,7 +76,7 @@ pub(super) fn decode(record: Vec<u8>) -> Option<(Fingerprint, Answer)> {
     let fingerprint = take::<32>(&mut rest)?;
     match take::<1>(&mut rest)? {
         [0] => {}
-        [1] => return Some((fingerprint, Answer::NotKept)),
+        [1] => return Some((fingerprint, Recording::NotRecorded)),
         _ => return None,
     }
     let status = StatusCode::from_u16(take(&mut rest).map(u16::from_be_bytes)?).ok()?;
@@ -94,7 +92,7 @@ pub(super) fn decode(record: Vec<u8>) -> Option<(Fingerprint, Answer)> {
         body: rest,
         trailers,
     };
-    Some((fingerprint, Answer::Whole(whole)))
+    Some((fingerprint, Recording::Whole(whole)))
 }
 
 fn take_fields(rest: &mut Bytes, number: u32) -> Option<HeaderMap> {
@@ -130,10 +128,10 @@ fn take_bytes(rest: &mut Bytes) -> Option<Bytes> {
 mod tests {
     use super::*;
 
-    fn whole(body: &'static [u8], trailers: Option<HeaderMap>) -> Answer {
+    fn whole(body: &'static [u8], trailers: Option<HeaderMap>) -> Recording {
         let location = HeaderName::from_static("location");
         let any = HeaderName::from_static("x-any");
-        Answer::Whole(Whole {
+        Recording::Whole(Whole {
             status: StatusCode::CREATED,
             headers: HeaderMap::from_iter([
                 (location, HeaderValue::from_static("/orders/1")),
@@ -145,22 +143,25 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read() {
+    fn a_record_decodes_to_what_was_encoded() {
         let checksum = HeaderName::from_static("x-checksum");
         let trailers = HeaderMap::from_iter([(checksum, HeaderValue::from_static("1"))]);
-        for answer in [
+        for recording in [
             whole(b"", None),
             whole(b"{}", None),
             whole(b"{}", Some(HeaderMap::new())),
             whole(b"{}", Some(trailers)),
-            Answer::NotKept,
+            Recording::NotRecorded,
         ] {
-            assert_eq!(decode(encode(&[7; 32], &answer)), Some(([7; 32], answer)));
+            assert_eq!(
+                decode(encode(&[7; 32], &recording)),
+                Some(([7; 32], recording))
+            );
         }
     }
 
     #[test]
-    fn half_a_record_is_none() {
+    fn a_truncated_record_is_none() {
         let record = encode(&[7; 32], &whole(b"", None));
         for len in 0..record.len() {
             assert_eq!(decode(record[..len].to_vec()), None, "{len} bytes");

@@ -1,88 +1,35 @@
-//! The service under the lock: requests with an `Idempotency-Key` take the way of [`run`], all others pass.
+//! The service behind [`ReplayLayer`](super::ReplayLayer). Requests without an `Idempotency-Key` pass through.
 
 use super::{
-    ReplayBody, ReplayStore, RequestBody,
-    run::{Options, Run, run},
+    ReplayBody, ReplayOptions, ReplayStore, RequestBody,
+    exchange::{Exchange, record_name},
 };
 use crate::{
-    HeldLock,
-    http::{BoxError, sealed::Shared},
-    key::{self, push_hex},
+    http::{BoxError, ReplayContext},
+    key,
     reject::Rejection,
 };
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body::Body;
 use pin_project::pin_project;
-use sha2::{Digest as _, Sha256};
 use std::{
-    fmt,
-    future::ready,
-    mem,
+    fmt, mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
 use tower_service::Service;
 
-/// The mark on a response that is kept, or was: the record is in place of a window.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Recorded;
-
-/// In the extensions of a response: the answer is kept whatever its status, as the handler took the request.
-///
-/// For a refusal that is final, which a repetition must not try again.
-///
-/// ```
-/// use axum::{Extension, http::StatusCode, response::IntoResponse};
-/// use redlock_tower::replay::Keep;
-///
-/// async fn pay() -> impl IntoResponse {
-///     (StatusCode::PAYMENT_REQUIRED, Extension(Keep), "the card was declined")
-/// }
-/// # let _ = pay;
-/// ```
-#[derive(Clone, Copy, Debug)]
-pub struct Keep;
-
-/// In whose name a request is recorded.
-#[derive(Clone)]
-pub(crate) struct RecordScope {
-    /// The namespace of the `Redlock`, and the layer's key without its route.
-    prefix: String,
-    /// `None` without a quorum, where the layer fails open.
-    pub(crate) lock: Option<HeldLock>,
-}
-
-impl RecordScope {
-    pub(crate) fn new(namespace: &str, scope: &str) -> Self {
-        Self {
-            prefix: format!("{namespace}replay:{scope}:"),
-            lock: None,
-        }
-    }
-
-    /// The name of the record of one submit, whose last part is the hash of what the client chose.
-    fn record(mut self, idempotency_key: &[u8]) -> (String, Option<HeldLock>) {
-        push_hex(&mut self.prefix, &Sha256::digest(idempotency_key));
-        (self.prefix, self.lock)
-    }
-}
-
-/// Answers a repeated request with the first response: see [`replay`](crate::replay).
+/// Replays the responses of `S`: see [`replay`](crate::replay).
 pub struct ReplayService<S, St> {
     inner: S,
-    options: Arc<Options<St>>,
-    policy: Arc<Shared>,
+    options: Arc<ReplayOptions<St>>,
 }
 
 impl<S, St> ReplayService<S, St> {
-    pub(super) fn new(inner: S, options: Arc<Options<St>>, policy: Arc<Shared>) -> Self {
-        Self {
-            inner,
-            options,
-            policy,
-        }
+    pub(super) fn new(inner: S, options: Arc<ReplayOptions<St>>) -> Self {
+        Self { inner, options }
     }
 }
 
@@ -107,33 +54,30 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        // taken out, so that it is never another layer's further in
-        let scope = request.extensions_mut().remove::<RecordScope>();
-        let scope = scope.filter(|_| request.method() != Method::CONNECT);
-        let state = match (scope, key::idempotency(request.headers())) {
-            // a request without a key, and a tunnel, which has no answer to keep
+        // Removed, so that a replay further in never mistakes this lock for its own.
+        let context = request.extensions_mut().remove::<ReplayContext>();
+        // A tunnel has no response to record.
+        let context = context.filter(|_| request.method() != Method::CONNECT);
+        let state = match (context, key::idempotency(request.headers())) {
             (None, _) | (_, Ok(None)) => {
-                State::Pass(self.inner.call(request.map(RequestBody::passing)))
+                State::PassThrough(self.inner.call(request.map(RequestBody::unread)))
             }
-            (_, Err(error)) => {
-                let policy = &self.policy.0;
-                let asker = policy.asker(&request);
-                let response = policy.reject(Rejection::no_key(&error), &asker);
-                State::Run(Box::pin(ready(Ok(response.map(ReplayBody::rejection)))))
+            (Some(context), Err(error)) => {
+                let policy = context.policy;
+                let rejected =
+                    policy.reject(Rejection::no_key(&error), &policy.reject_context(&request));
+                State::Reject(Some(Box::new(rejected.map(ReplayBody::rejection))))
             }
-            (Some(scope), Ok(Some(idempotency_key))) => {
-                let (record, lock) = scope.record(&idempotency_key);
+            (Some(context), Ok(Some(idempotency_key))) => {
                 let clone = self.inner.clone();
                 let service = mem::replace(&mut self.inner, clone);
-                let (options, policy) = (Arc::clone(&self.options), Arc::clone(&self.policy));
-                State::Run(Box::pin(run(Run {
-                    service,
-                    request,
-                    lock,
-                    record,
-                    options,
-                    policy,
-                })))
+                let exchange = Exchange {
+                    record_name: record_name(context.record_prefix, &idempotency_key),
+                    lock: context.lock,
+                    options: Arc::clone(&self.options),
+                    policy: context.policy,
+                };
+                State::Exchange(Box::pin(exchange.run(service, request)))
             }
         };
         ReplayFuture { state }
@@ -145,7 +89,6 @@ impl<S: Clone, St> Clone for ReplayService<S, St> {
         Self {
             inner: self.inner.clone(),
             options: Arc::clone(&self.options),
-            policy: Arc::clone(&self.policy),
         }
     }
 }
@@ -170,9 +113,11 @@ type Output<ResBody, E> = Result<Response<ReplayBody<ResBody>>, E>;
 
 #[pin_project(project = StateProj)]
 enum State<S: Service<Request<RequestBody<ReqBody>>>, ReqBody, ResBody> {
-    Pass(#[pin] S::Future),
-    /// Boxed, since a store's futures have no names; only requests with an `Idempotency-Key` come here
-    Run(Pin<Box<dyn Future<Output = Output<ResBody, S::Error>> + Send>>),
+    PassThrough(#[pin] S::Future),
+    /// Boxed, because it is rare and large.
+    Reject(Option<Box<Response<ReplayBody<ResBody>>>>),
+    /// Boxed, because the futures of a [`ReplayStore`] have no names.
+    Exchange(Pin<Box<dyn Future<Output = Output<ResBody, S::Error>> + Send>>),
 }
 
 impl<S, ReqBody, ResBody> Future for ReplayFuture<S, ReqBody, ResBody>
@@ -183,10 +128,14 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
-            StateProj::Pass(future) => future
+            StateProj::PassThrough(future) => future
                 .poll(cx)
-                .map_ok(|response| response.map(ReplayBody::plain)),
-            StateProj::Run(future) => future.as_mut().poll(cx),
+                .map_ok(|response| response.map(ReplayBody::unread)),
+            StateProj::Reject(response) => match response.take() {
+                Some(response) => Poll::Ready(Ok(*response)),
+                None => Poll::Pending, // polled after completion
+            },
+            StateProj::Exchange(future) => future.as_mut().poll(cx),
         }
     }
 }

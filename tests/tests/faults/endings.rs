@@ -1,4 +1,4 @@
-//! A lock has ended before its client is answered, also after a panic and a loss: who submits again at once is served.
+//! A hold ends before the response is sent, also after a panic or a loss, so that a client can submit again at once.
 
 use std::{convert::Infallible, panic::AssertUnwindSafe, time::Duration};
 
@@ -23,11 +23,11 @@ use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_http::catch_panic::CatchPanicLayer;
 
 const SOON: Duration = Duration::from_secs(20);
-/// What this client sends is under way for that long.
+/// Delay of the commands of the slow client.
 const LATE: Duration = Duration::from_millis(60);
 const MAX_HOLD: Duration = Duration::from_millis(400);
 
-/// A client whose commands are late, and one whose commands are not.
+/// A client whose commands are delayed, and one whose commands are not.
 async fn clients() -> (Cluster, Vec<Proxy>, Redlock, Redlock) {
     let cluster = Cluster::start(3).await;
     let proxies = Proxy::before_all(&cluster).await;
@@ -48,7 +48,7 @@ fn order(body: &'static str) -> Request<Body> {
         .unwrap()
 }
 
-/// How a handler ends that does not end well.
+/// Ends as the request says.
 async fn bad_end(how: String) -> StatusCode {
     match how.as_str() {
         "panic" => panic!("on purpose"),
@@ -72,7 +72,7 @@ fn app(redlock: Redlock, max_hold: Duration, on_disconnect: OnDisconnect) -> Rou
 }
 
 #[tokio::test]
-async fn f44_after_a_panic_or_the_maximum_hold_a_resubmit_elsewhere_is_served() {
+async fn f44_a_resubmit_elsewhere_runs_after_a_panic_or_max_hold() {
     let (_cluster, _proxies, slow, quick) = clients().await;
     for on_disconnect in [OnDisconnect::Cancel, OnDisconnect::Finish] {
         let here = app(slow.clone(), MAX_HOLD, on_disconnect);
@@ -89,14 +89,14 @@ async fn f44_after_a_panic_or_the_maximum_hold_a_resubmit_elsewhere_is_served() 
 }
 
 #[tokio::test]
-async fn f44_after_a_loss_too() {
+async fn f44_a_resubmit_elsewhere_runs_after_a_loss() {
     let (cluster, _proxies, slow, quick) = clients().await;
     let here = app(slow, SOON, OnDisconnect::Cancel);
     let elsewhere = app(quick, SOON, OnDisconnect::Cancel);
     let first = tokio::spawn(here.oneshot(order("loss")));
     let key = "orders:x-user-id=ann";
     eventually(SOON, async || cluster.locked_on(key).await.len() == 3).await;
-    // A majority has lost it. The third node has it until the release arrives.
+    // A majority has lost the key. The third node has it until the release arrives.
     for node in [0, 1] {
         let mut delete = redis::cmd("DEL");
         cluster.node(node).ask::<i64>(delete.arg(key)).await;
@@ -110,7 +110,7 @@ async fn f44_after_a_loss_too() {
 }
 
 #[tokio::test]
-async fn f44_a_body_that_is_cut_off_ends_when_the_lock_has_ended() {
+async fn f44_a_body_is_cut_off_after_the_release() {
     let (_cluster, _proxies, slow, quick) = clients().await;
     let endless = || {
         let frames = stream::unfold((), async |()| {
@@ -137,7 +137,7 @@ async fn f44_a_body_that_is_cut_off_ends_when_the_lock_has_ended() {
 }
 
 #[tokio::test]
-async fn f44_around_services_that_are_not_http_in_run_and_under_the_attribute() {
+async fn f44_a_next_holder_succeeds_after_lock_layer_run_and_attribute() {
     #[redlock(key = const "a", ttl = "10s", lock = redlock, max_hold = "400ms")]
     async fn attribute(redlock: &Redlock, how: &str) -> Result<StatusCode, redlock::Error> {
         Ok(bad_end(how.to_owned()).await)
@@ -175,7 +175,7 @@ async fn f44_around_services_that_are_not_http_in_run_and_under_the_attribute() 
     }
 }
 
-/// Two instances of a service. A handler ends as its request says; one that loses its lock deletes it itself.
+/// An instance whose handler ends as the request says. For a loss it deletes its own key.
 fn instance(redlock: Redlock, nodes: Vec<MultiplexedConnection>) -> Router {
     let handler = move |headers: HeaderMap, how: String| {
         let nodes = nodes.clone();
@@ -209,7 +209,7 @@ fn instance(redlock: Redlock, nodes: Vec<MultiplexedConnection>) -> Router {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f44_no_resubmit_is_refused_with_panics_losses_and_maximum_holds_in_the_mix() {
+async fn f44_no_resubmit_is_rejected_in_a_mix_of_panics_losses_and_max_holds() {
     const USERS: usize = 40;
     const TURNS: usize = 12;
     let cluster = Cluster::start(3).await;

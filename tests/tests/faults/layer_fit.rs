@@ -1,6 +1,6 @@
-//! The layer in the stacks that users build: body limits in one builder, hyper's own body, answers that fit the client.
+//! The layer in typical stacks: a body limit in the same builder, hyper's body, rejections that depend on the request.
 
-use std::{convert::Infallible, time::Duration};
+use std::convert::Infallible;
 
 use axum::{
     Router,
@@ -11,36 +11,21 @@ use axum::{
 use http::{Request, Response, StatusCode, request::Parts};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use redlock::{Redlock, memory::Cluster};
 use redlock_tower::{
     RedlockLayer, Rejection,
     key::{self, KeyExtractor as _},
     replay::MemoryStore,
 };
+use tests::web::{DAY, SOON, redlock, submit};
 use tests::within;
 use tokio::net::TcpListener;
 use tower::{Layer as _, ServiceBuilder, ServiceExt as _, service_fn};
 use tower_http::limit::RequestBodyLimitLayer;
 
-const SOON: Duration = Duration::from_secs(10);
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-async fn locks() -> Redlock {
-    Redlock::connect(Cluster::new(3).nodes()).await.unwrap()
-}
-
-fn pay(submit: &str, body: &str) -> Request<Body> {
-    Request::post("/payments")
-        .header("x-user-id", "ann")
-        .header("idempotency-key", format!("\"{submit}\""))
-        .body(Body::from(body.to_owned()))
-        .unwrap()
-}
-
 #[tokio::test]
-async fn f54_replay_with_a_body_limit_in_one_builder() {
+async fn f54_replay_inside_of_a_body_limit_in_one_builder() {
     let key = key::identity(key::header("x-user-id")).and(key::idempotency_key());
-    let replay = RedlockLayer::new(locks().await, key).replay(MemoryStore::new(), DAY);
+    let replay = RedlockLayer::new(redlock().await, key).replay(MemoryStore::new(), DAY);
     let app = Router::new()
         .route(
             "/payments",
@@ -52,7 +37,7 @@ async fn f54_replay_with_a_body_limit_in_one_builder() {
                 .layer(replay),
         );
     for replayed in [None, Some("true")] {
-        let answer = within(SOON, app.clone().oneshot(pay("a", "5 EUR")))
+        let answer = within(SOON, app.clone().oneshot(submit("/payments", "a", "5 EUR")))
             .await
             .unwrap();
         assert_eq!(answer.status(), StatusCode::CREATED);
@@ -61,16 +46,19 @@ async fn f54_replay_with_a_body_limit_in_one_builder() {
         let body = answer.into_body().collect().await.unwrap().to_bytes();
         assert_eq!(body, "5 EUR");
     }
-    let answer = within(SOON, app.oneshot(pay("b", "more than ten bytes")))
-        .await
-        .unwrap();
+    let answer = within(
+        SOON,
+        app.oneshot(submit("/payments", "b", "more than ten bytes")),
+    )
+    .await
+    .unwrap();
     assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
 }
 
 #[tokio::test]
-async fn f54_replay_on_the_body_of_hyper() {
+async fn f54_replay_of_requests_with_a_hyper_body() {
     let key = key::identity(key::header("x-user-id")).and(key::idempotency_key());
-    let replay = RedlockLayer::new(locks().await, key).replay(MemoryStore::new(), DAY);
+    let replay = RedlockLayer::new(redlock().await, key).replay(MemoryStore::new(), DAY);
     let service = replay.layer(service_fn(async |request: Request<_>| {
         let body: redlock_tower::replay::RequestBody<hyper::body::Incoming> = request.into_body();
         let body = body.collect().await.unwrap().to_bytes();
@@ -90,13 +78,13 @@ async fn f54_replay_on_the_body_of_hyper() {
         }
     });
     let client = reqwest::Client::new();
-    let submit = |body: &'static str| {
+    let pay = |body: &'static str| {
         let url = format!("http://{address}/payments");
         let request = client.post(url).header("x-user-id", "ann");
         request.header("idempotency-key", "\"a\"").body(body).send()
     };
     for replayed in [false, true] {
-        let answer = within(SOON, submit("5 EUR")).await.unwrap();
+        let answer = within(SOON, pay("5 EUR")).await.unwrap();
         assert_eq!(
             answer.headers().contains_key("idempotency-replayed"),
             replayed
@@ -106,15 +94,15 @@ async fn f54_replay_on_the_body_of_hyper() {
 }
 
 #[tokio::test]
-async fn f54_a_rejection_fits_the_client() {
-    let redlock = locks().await;
+async fn f54_a_rejection_depends_on_the_request() {
+    let redlock = redlock().await;
     let _held = redlock.lock("orders:x-user-id=ann").await.unwrap();
     let page = |rejection: &Rejection, head: &Parts| {
-        let wants = head
+        let accept = head
             .headers
             .get("accept")
-            .and_then(|wants| wants.to_str().ok());
-        if wants.is_some_and(|wants| wants.contains("text/html")) {
+            .and_then(|accept| accept.to_str().ok());
+        if accept.is_some_and(|accept| accept.contains("text/html")) {
             (
                 rejection.status(),
                 Html(format!("<h1>{}</h1>", head.uri.path())),

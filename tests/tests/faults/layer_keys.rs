@@ -1,4 +1,4 @@
-//! Keys of the layer: what a user types first works, and the key of a request can be known.
+//! Key extractors that do what a user expects, and `key_of`.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -11,22 +11,15 @@ use axum::{
     routing::{get, patch, post},
 };
 use http::{HeaderName, Request, StatusCode};
-use redlock::{Redlock, memory::Cluster};
 use redlock_tower::{
     HeldLock, LockLayer, RedlockLayer,
     key::{self, BoxKeyExtractor, KeyExtractor},
     replay::{MemoryStore, ReplayStore as _},
 };
+use tests::web::{Orders, SOON, order, redlock, send};
 use tests::{Logs, eventually, within};
-use tokio::sync::Semaphore;
 use tower::{Layer as _, ServiceExt as _, service_fn};
 use tracing::level_filters::LevelFilter;
-
-const SOON: Duration = Duration::from_secs(10);
-
-async fn locks() -> Redlock {
-    Redlock::connect(Cluster::new(3).nodes()).await.unwrap()
-}
 
 fn head(headers: &[(&str, &str)]) -> http::request::Parts {
     let mut request = Request::post("/orders");
@@ -37,12 +30,12 @@ fn head(headers: &[(&str, &str)]) -> http::request::Parts {
 }
 
 async fn key_of<K: KeyExtractor>(key: K, headers: &[(&str, &str)]) -> Option<String> {
-    let layer = RedlockLayer::new(locks().await, key).namespace("n");
+    let layer = RedlockLayer::new(redlock().await, key).namespace("n");
     layer.key_of(&head(headers)).await.unwrap()
 }
 
 #[tokio::test]
-async fn f54_a_header_is_named_by_text_or_by_its_type_and_in_any_case() {
+async fn f54_a_header_name_is_a_string_in_any_case_or_a_header_name() {
     const USER: HeaderName = HeaderName::from_static("x-user-id");
     let ann = &[("x-user-id", "ann")];
     let expected = Some("n:x-user-id=ann".to_owned());
@@ -53,30 +46,30 @@ async fn f54_a_header_is_named_by_text_or_by_its_type_and_in_any_case() {
 }
 
 #[tokio::test]
-async fn f54_a_name_that_no_header_can_have_locks_nobody_and_lets_nobody_pass() {
+async fn f54_an_invalid_header_name_is_500() {
     let app = Router::new()
         .route("/orders", post(async || StatusCode::CREATED))
-        .layer(RedlockLayer::new(locks().await, key::header("x user id")));
+        .layer(RedlockLayer::new(redlock().await, key::header("x user id")));
     let request = Request::post("/orders").body(Body::empty()).unwrap();
     let answer = app.oneshot(request).await.unwrap();
     assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
 }
 
 #[tokio::test]
-async fn f54_the_first_key_that_a_request_has() {
+async fn f54_or_uses_the_first_key_of_a_request() {
     let by = || key::header("x-user-id").or(key::cookie("session"));
     let user = key_of(by(), &[("x-user-id", "ann"), ("cookie", "session=s")]).await;
     assert_eq!(user.unwrap(), "n:x-user-id=ann");
     let session = key_of(by(), &[("cookie", "session=s")]).await;
     assert_eq!(session.unwrap(), "n:or2:session=s");
-    // an empty header is none
+    // An empty header is not a key.
     let session = key_of(by(), &[("x-user-id", ""), ("cookie", "session=s")]).await;
     assert_eq!(session.unwrap(), "n:or2:session=s");
     assert_eq!(key_of(by(), &[]).await, None);
 }
 
 #[tokio::test]
-async fn f54_extractors_behind_a_pointer_have_one_type() {
+async fn f54_boxed_extractors_have_one_type() {
     let choices: [BoxKeyExtractor; 3] = [
         key::header("x-user-id").boxed(),
         key::cookie("session").boxed(),
@@ -100,30 +93,27 @@ async fn f54_numbers_are_keys() {
         id: u64,
     }
     let layer =
-        RedlockLayer::new(locks().await, key::extension(|user: &User| user.id)).namespace("n");
+        RedlockLayer::new(redlock().await, key::extension(|user: &User| user.id)).namespace("n");
     let mut head = head(&[]);
     assert_eq!(layer.key_of(&head).await.unwrap(), None);
     head.extensions.insert(User { id: 7 });
     assert_eq!(layer.key_of(&head).await.unwrap().unwrap(), "n:key=7");
     let optional = key::extension(|user: &User| Some(user.id).filter(|id| *id > 7));
-    let layer = RedlockLayer::new(locks().await, optional);
+    let layer = RedlockLayer::new(redlock().await, optional);
     assert_eq!(layer.key_of(&head).await.unwrap(), None);
 }
 
 #[tokio::test]
-async fn f54_f47_a_typed_path_parameter_has_one_lock_whatever_its_spelling() {
-    let entered = Arc::new(Semaphore::new(0));
+async fn f54_f47_all_spellings_of_a_typed_path_parameter_share_a_lock() {
+    let orders = Orders::blocked();
     let handler = {
-        let entered = Arc::clone(&entered);
-        move || async move {
-            entered.add_permits(1);
-            std::future::pending::<()>().await;
-        }
+        let orders = Arc::clone(&orders);
+        move || async move { orders.run().await }
     };
     let by_order = key::from_extractor(|Path(order): Path<u64>| order);
     let app = Router::new()
         .route("/orders/{id}", post(handler))
-        .layer(RedlockLayer::new(locks().await, by_order).no_wait());
+        .layer(RedlockLayer::new(redlock().await, by_order).no_wait());
     let submit = |id: &str| {
         let request = Request::post(format!("/orders/{id}"))
             .body(Body::empty())
@@ -131,7 +121,7 @@ async fn f54_f47_a_typed_path_parameter_has_one_lock_whatever_its_spelling() {
         app.clone().oneshot(request)
     };
     let first = tokio::spawn(submit("7"));
-    eventually(SOON, async || entered.available_permits() == 1).await;
+    orders.wait_entered(1).await;
     for spelling in ["07", "+7", "007"] {
         let answer = within(SOON, submit(spelling)).await.unwrap();
         assert_eq!(answer.status(), StatusCode::CONFLICT, "{spelling}");
@@ -142,8 +132,8 @@ async fn f54_f47_a_typed_path_parameter_has_one_lock_whatever_its_spelling() {
 }
 
 #[tokio::test]
-async fn f54_a_service_that_is_not_http_sees_its_token() {
-    let redlock = locks().await;
+async fn f54_a_service_in_lock_layer_sees_its_token() {
+    let redlock = redlock().await;
     let service = LockLayer::new(redlock, |key: &String| Some(key.clone())).layer(service_fn(
         async |_: String| Ok::<_, Infallible>(redlock::current().map(|held| held.token())),
     ));
@@ -154,15 +144,12 @@ async fn f54_a_service_that_is_not_http_sees_its_token() {
 }
 
 #[tokio::test]
-async fn f56_methods_of_one_route_are_serialized_and_other_routes_share_by_a_name() {
-    let redlock = locks().await;
-    let entered = Arc::new(Semaphore::new(0));
+async fn f56_methods_of_a_route_and_routes_of_a_namespace_share_a_lock() {
+    let redlock = redlock().await;
+    let orders = Orders::blocked();
     let handler = {
-        let entered = Arc::clone(&entered);
-        move || async move {
-            entered.add_permits(1);
-            std::future::pending::<()>().await;
-        }
+        let orders = Arc::clone(&orders);
+        move || async move { orders.run().await }
     };
     let by_cart = RedlockLayer::new(redlock.clone(), key::path("id"))
         .namespace("cart")
@@ -176,12 +163,12 @@ async fn f56_methods_of_one_route_are_serialized_and_other_routes_share_by_a_nam
         app.clone().oneshot(request.body(Body::empty()).unwrap())
     };
     let first = tokio::spawn(send("PATCH", "/cart/7"));
-    eventually(SOON, async || entered.available_permits() == 1).await;
+    orders.wait_entered(1).await;
     for (method, path) in [("DELETE", "/cart/7"), ("POST", "/cart/7/checkout")] {
         let answer = within(SOON, send(method, path)).await.unwrap();
         assert_eq!(answer.status(), StatusCode::CONFLICT, "{method} {path}");
     }
-    // The documented key is the one that operators need.
+    // Operators can use the documented key.
     assert!(redlock.holder("cart:id=7").await.unwrap().is_some());
     redlock.force_release("cart:id=7").await.unwrap();
     assert!(redlock.holder("cart:id=7").await.unwrap().is_none());
@@ -189,8 +176,8 @@ async fn f56_methods_of_one_route_are_serialized_and_other_routes_share_by_a_nam
 }
 
 #[tokio::test]
-async fn f56_the_key_of_a_request_can_be_asked_for() {
-    let redlock = locks().await;
+async fn f56_key_of_returns_the_key_of_a_request() {
+    let redlock = redlock().await;
     let layer = RedlockLayer::new(redlock.clone(), key::path("id"));
     let (keys, asked) = (
         layer.clone(),
@@ -230,7 +217,7 @@ async fn f56_the_key_of_a_request_can_be_asked_for() {
     assert_eq!(body, "held");
 }
 
-/// Runs what is inside in a task of its own, as some middlewares do.
+/// A middleware that runs the inner service in a task of its own.
 async fn spawning(request: AxumRequest, next: Next) -> Response {
     tokio::spawn(next.run(request)).await.into_response_or_500()
 }
@@ -251,7 +238,7 @@ async fn f53_an_optional_held_lock_behind_a_spawning_middleware() {
     let app = Router::new()
         .route("/orders", get(handler).post(handler))
         .layer(from_fn(spawning))
-        .layer(RedlockLayer::new(locks().await, key::header("x-user-id")));
+        .layer(RedlockLayer::new(redlock().await, key::header("x-user-id")));
     for (method, user, expected) in [
         ("GET", "ann", "free"),
         ("POST", "", "free"),
@@ -270,8 +257,8 @@ async fn f53_an_optional_held_lock_behind_a_spawning_middleware() {
 }
 
 #[tokio::test]
-async fn f53_the_debug_of_a_layer_shows_no_key_that_is_waited_for() {
-    let redlock = locks().await;
+async fn f53_debug_of_a_layer_shows_no_key() {
+    let redlock = redlock().await;
     let _held = redlock.lock("n:x-user-id=secret-ann").await.unwrap();
     let layer = RedlockLayer::new(redlock, key::header("x-user-id")).namespace("n");
     let app = Router::new()
@@ -285,9 +272,9 @@ async fn f53_the_debug_of_a_layer_shows_no_key_that_is_waited_for() {
 }
 
 #[tokio::test]
-async fn f53_one_large_answer_does_not_empty_the_memory_store() {
+async fn f53_one_large_record_does_not_empty_the_memory_store() {
     let store = MemoryStore::with_capacity(10_000);
-    let redlock = locks().await;
+    let redlock = redlock().await;
     let token = redlock.lock("a").await.unwrap().token();
     let ttl = Duration::from_secs(600);
     for (key, bytes) in [("small", 100), ("large", 20_000)] {
@@ -301,24 +288,17 @@ async fn f53_one_large_answer_does_not_empty_the_memory_store() {
     );
 }
 
-/// The client is told that the log says more, and it does: which option, its limit and the remedy, without the key.
+/// The response refers to the log, and the log names the option, its limit and the remedy, but not the key.
 #[tokio::test]
 async fn f53_the_log_says_what_is_misconfigured() {
     let logs = Logs::capture(LevelFilter::WARN);
+    let layer = RedlockLayer::new(redlock().await, key::header("x-user-id"));
     let app = Router::new()
         .route("/orders", post(async || StatusCode::CREATED))
-        .layer(
-            RedlockLayer::new(locks().await, key::header("x-user-id"))
-                .ttl(Duration::from_secs(600)),
-        );
-    let request = Request::post("/orders").header("x-user-id", "secret-ann");
-    let answer = app.oneshot(request.body(Body::empty()).unwrap());
-    let answer = within(SOON, answer).await.unwrap();
-    assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
-    let body = axum::body::to_bytes(answer.into_body(), 10_000)
-        .await
-        .unwrap();
-    let body = String::from_utf8(body.to_vec()).unwrap();
+        .layer(layer.ttl(Duration::from_secs(600)));
+    let answer = within(SOON, send(&app, order("secret-ann"))).await;
+    assert_eq!(answer.status, 500);
+    let body = answer.text();
     assert!(
         body.contains("log says more") && !body.contains("600"),
         "{body}"

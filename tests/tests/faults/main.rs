@@ -2,7 +2,6 @@
 //! covers: `f15_…`.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps fails at its line")]
 
-mod answers;
 mod attribute;
 mod cluster;
 mod connecting;
@@ -14,6 +13,7 @@ mod layer_fit;
 mod layer_keys;
 mod lease;
 mod placement;
+mod rejections;
 mod replay;
 mod restart_guard;
 mod waiters;

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{Router, body::Body, routing::post};
 use futures_util::future::join_all;
 use http::{Request, StatusCode};
-use redlock::{Redlock, memory::Cluster};
+use redlock::{Redlock, WaiterLimit, memory::Cluster};
 use redlock_tower::{LockLayer, RedlockLayer, key};
 use tests::{eventually, within};
 use tokio::sync::Semaphore;
@@ -48,7 +48,9 @@ async fn f51_uncontended_requests_do_not_count_among_those_who_wait() {
         cluster.node(node).delay(Duration::from_millis(50));
     }
     let (app, door) = shop();
-    let app = app.layer(RedlockLayer::new(redlock, key::header("x-user-id")).max_waiters(1, 1));
+    let app = app.layer(
+        RedlockLayer::new(redlock, key::header("x-user-id")).max_waiters(&WaiterLimit::new(1, 1)),
+    );
     door.add_permits(100);
     let users: Vec<_> = (0..100).map(|user| user.to_string()).collect();
     let answers = within(SOON, join_all(users.iter().map(|user| order(&app, user)))).await;
@@ -62,7 +64,9 @@ async fn f51_uncontended_requests_do_not_count_among_those_who_wait() {
 async fn f51_a_double_click_waits_where_one_may_wait() {
     let (_cluster, redlock) = locks().await;
     let (app, door) = shop();
-    let app = app.layer(RedlockLayer::new(redlock, key::header("x-user-id")).max_waiters(1, 100));
+    let app = app.layer(
+        RedlockLayer::new(redlock, key::header("x-user-id")).max_waiters(&WaiterLimit::new(1, 100)),
+    );
     let clicks = join_all([order(&app, "ann"), order(&app, "ann")]);
     let third = async {
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -80,7 +84,7 @@ async fn f51_the_limit_holds_across_instances_of_the_layer_and_for_other_service
     let (_cluster, redlock) = locks().await;
     let limited = LockLayer::new(redlock.clone(), |key: &String| Some(key.clone()))
         .wait(SOON)
-        .max_waiters(0, 0);
+        .max_waiters(&WaiterLimit::new(0, 0));
     let service = limited.layer(service_fn(async |_: String| Ok::<_, std::io::Error>(())));
     service.clone().oneshot("a".to_owned()).await.unwrap();
     let guard = redlock.lock("a").await.unwrap();
@@ -101,7 +105,7 @@ async fn f26_without_a_quorum_a_layer_that_fails_open_decides_after_one_attempt(
     let app = app.layer(
         RedlockLayer::new(redlock, key::header("x-user-id"))
             .wait(Duration::from_secs(3_600))
-            .max_waiters(0, 0)
+            .max_waiters(&WaiterLimit::new(0, 0))
             .fail_open(),
     );
     cluster.node(0).stop();

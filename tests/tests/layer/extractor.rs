@@ -1,6 +1,5 @@
-//! The held lock in the handler, and on its way into a background job.
+//! The held lock in the handler and in a background job.
 
-use super::support::{SOON, Shop, all_free, held, locks, order, request, send};
 use axum::{
     Router,
     routing::{get, post},
@@ -9,9 +8,10 @@ use http::StatusCode;
 use redlock_tower::{HeldLock, RedlockLayer, key};
 use std::{sync::Arc, time::Duration};
 use tests::eventually;
+use tests::web::{Orders, SOON, all_free, held, locks, order, request, send};
 
 #[tokio::test]
-async fn a_handler_sees_its_lock_and_not_its_key() {
+async fn a_handler_sees_its_lock_but_not_the_key() {
     let (_cluster, redlock) = locks().await;
     let handler = async |lock: HeldLock| {
         assert!(!lock.is_lost());
@@ -30,32 +30,32 @@ async fn a_handler_sees_its_lock_and_not_its_key() {
         send(&app, order("ann")).await,
     );
     let token = |body: &str| body.split(' ').next().unwrap().parse::<u64>().unwrap();
-    assert!(token(&second.body) > token(&first.body));
-    assert!(!first.body.contains("ann"), "{}", first.body);
+    assert!(token(second.text()) > token(first.text()));
+    assert!(!first.text().contains("ann"), "{}", first.text());
 }
 
 #[tokio::test]
-async fn a_forgotten_layer_is_told() {
+async fn a_missing_layer_is_a_500_with_a_hint() {
     let app = Router::<()>::new().route("/orders", post(async |_: HeldLock| ()));
     let answer = send(&app, order("ann")).await;
     assert_eq!(answer.status, 500);
     assert!(
-        answer.body.contains("forget to add the layer"),
+        answer.text().contains("forget to add the layer"),
         "{}",
-        answer.body
+        answer.text()
     );
-    assert!(answer.body.contains("RedlockLayer"), "{}", answer.body);
+    assert!(answer.text().contains("RedlockLayer"), "{}", answer.text());
 }
 
 #[tokio::test]
-async fn where_a_lock_is_optional_a_route_without_a_layer_has_none() {
+async fn an_optional_lock_is_none_without_a_layer() {
     let handler = async |lock: Option<HeldLock>| if lock.is_some() { "locked" } else { "passed" };
     let app = Router::<()>::new().route("/orders", post(handler));
     assert_eq!(send(&app, order("ann")).await.body, "passed");
 }
 
 #[tokio::test]
-async fn a_request_that_passed_has_none() {
+async fn an_unlocked_request_has_no_held_lock() {
     let (_cluster, redlock) = locks().await;
     let needs = async |_: HeldLock| "locked";
     let may = async |lock: Option<HeldLock>| if lock.is_some() { "locked" } else { "passed" };
@@ -69,8 +69,8 @@ async fn a_request_that_passed_has_none() {
     ] {
         let answer = send(&app, request(method, "/needs", headers, "")).await;
         assert_eq!(answer.status, 500);
-        assert!(answer.body.contains(why), "{}", answer.body);
-        assert!(!answer.body.contains("forget"), "{}", answer.body);
+        assert!(answer.text().contains(why), "{}", answer.text());
+        assert!(!answer.text().contains("forget"), "{}", answer.text());
         assert_eq!(
             send(&app, request(method, "/may", headers, "")).await.body,
             "passed"
@@ -85,16 +85,16 @@ async fn a_request_that_passed_has_none() {
 }
 
 #[tokio::test]
-async fn a_job_takes_the_lock_along_and_releases_it_when_it_ends() {
+async fn a_background_job_holds_the_lock_until_it_ends() {
     let (cluster, redlock) = locks().await;
-    let shop = Shop::closed();
+    let orders = Orders::blocked();
     let handler = {
-        let shop = Arc::clone(&shop);
+        let orders = Arc::clone(&orders);
         move |lock: HeldLock| async move {
             let copy = lock.clone();
             let guard = lock.into_guard().unwrap();
             assert!(copy.into_guard().is_none(), "only once");
-            tokio::spawn(async move { guard.run(async { shop.visit().await }).await });
+            tokio::spawn(async move { guard.run(async { orders.run().await }).await });
             StatusCode::ACCEPTED
         }
     };
@@ -106,15 +106,15 @@ async fn a_job_takes_the_lock_along_and_releases_it_when_it_ends() {
         .layer(layer.dedupe_for(Duration::from_secs(30)));
 
     assert_eq!(send(&app, order("ann")).await.status, 202);
-    shop.wait_entered(1).await;
+    orders.wait_entered(1).await;
     tokio::time::sleep(Duration::from_millis(700)).await;
     assert_eq!(
         send(&app, order("ann")).await.status,
         409,
-        "kept alive for the job"
+        "renewed for the job"
     );
-    shop.open(1);
-    eventually(SOON, async || shop.finished() == 1).await;
+    orders.unblock(1);
+    eventually(SOON, async || orders.finished() == 1).await;
     all_free(&cluster).await;
 }
 
@@ -134,7 +134,7 @@ async fn a_short_job_does_not_cancel_the_handler_that_started_it() {
 }
 
 #[tokio::test]
-async fn a_view_that_is_kept_does_not_keep_the_lock() {
+async fn a_stored_held_lock_does_not_keep_the_key_locked() {
     let (cluster, redlock) = locks().await;
     let kept = Arc::new(std::sync::Mutex::new(None));
     let handler = {

@@ -1,6 +1,5 @@
-//! In front of a tonic service: rejections are statuses, and failure is read from the trailers.
+//! Around a tonic service: rejections are gRPC statuses, and the trailers decide whether a call failed.
 
-use super::support::{SOON, Shop, all_free, held, locks};
 use bytes::{Buf as _, BufMut as _};
 use http::uri::PathAndQuery;
 use redlock_tower::{RedlockLayer, key};
@@ -12,6 +11,7 @@ use std::{
     task::{Context, Poll},
     time::Duration,
 };
+use tests::web::{Orders, SOON, all_free, held, locks};
 use tonic::{
     Code, Request, Response, Status,
     body::Body,
@@ -61,14 +61,14 @@ impl Decoder for Text {
     }
 }
 
-/// `shop.Shop`: `Order` visits the shop and answers with the status of the code that it is sent, before a message or
+/// `shop.Shop`: `Order` visits the orders and answers with the status of the code that it is sent, before a message or
 /// after it.
 #[derive(Clone)]
-struct Orders(Arc<Shop>);
+struct OrderService(Arc<Orders>);
 
-impl Orders {
+impl OrderService {
     async fn order(self, code: String) -> Result<String, Status> {
-        self.0.visit().await;
+        self.0.run().await;
         match code.parse::<i32>().unwrap() {
             0 => Ok("ordered".to_owned()),
             code => Err(Status::new(Code::from_i32(code), "on purpose")),
@@ -79,7 +79,7 @@ impl Orders {
 type Answer<T> = Pin<Box<dyn Future<Output = Result<Response<T>, Status>> + Send>>;
 type Messages = Pin<Box<dyn futures_util::Stream<Item = Result<String, Status>> + Send>>;
 
-impl UnaryService<String> for Orders {
+impl UnaryService<String> for OrderService {
     type Response = String;
     type Future = Answer<String>;
 
@@ -89,7 +89,7 @@ impl UnaryService<String> for Orders {
     }
 }
 
-impl StreamingService<String> for Orders {
+impl StreamingService<String> for OrderService {
     type Response = String;
     type ResponseStream = Messages;
     type Future = Answer<Messages>;
@@ -106,11 +106,11 @@ impl StreamingService<String> for Orders {
     }
 }
 
-impl NamedService for Orders {
+impl NamedService for OrderService {
     const NAME: &'static str = "shop.Shop";
 }
 
-impl Service<http::Request<Body>> for Orders {
+impl Service<http::Request<Body>> for OrderService {
     type Response = http::Response<Body>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
@@ -131,12 +131,12 @@ impl Service<http::Request<Body>> for Orders {
     }
 }
 
-async fn serve(layer: RedlockLayer<key::Header>, shop: &Arc<Shop>) -> SocketAddr {
+async fn serve(layer: RedlockLayer<key::Header>, orders: &Arc<Orders>) -> SocketAddr {
     let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = incoming.local_addr().unwrap();
     let server = Server::builder()
         .layer(layer.grpc())
-        .add_service(Orders(Arc::clone(shop)));
+        .add_service(OrderService(Arc::clone(orders)));
     tokio::spawn(server.serve_with_incoming(incoming));
     address
 }
@@ -170,7 +170,11 @@ async fn order(client: &Grpc<Channel>, user: &str, code: Code) -> Result<String,
 }
 
 /// The messages of a stream, and the status in its trailers.
-async fn orders(client: &Grpc<Channel>, user: &str, code: Code) -> Result<(usize, Code), Status> {
+async fn stream_orders(
+    client: &Grpc<Channel>,
+    user: &str,
+    code: Code,
+) -> Result<(usize, Code), Status> {
     let mut client = client.clone();
     client.ready().await.unwrap();
     let path = PathAndQuery::from_static("/shop.Shop/Orders");
@@ -187,19 +191,19 @@ async fn orders(client: &Grpc<Channel>, user: &str, code: Code) -> Result<(usize
 }
 
 #[tokio::test]
-async fn a_refused_call_has_a_status_a_reason_and_a_pushback() {
+async fn a_rejected_call_has_a_status_a_reason_and_a_pushback() {
     let (cluster, redlock) = locks().await;
-    let shop = Shop::closed();
+    let orders = Orders::blocked();
     let layer = RedlockLayer::new(redlock, key::header("x-user-id"))
         .no_wait()
         .ttl(Duration::from_secs(8));
-    let client = client(serve(layer.required(), &shop).await).await;
+    let client = client(serve(layer.required(), &orders).await).await;
 
     let first = tokio::spawn({
         let client = client.clone();
         async move { order(&client, "ann", Code::Ok).await }
     });
-    shop.wait_entered(1).await;
+    orders.wait_entered(1).await;
     let refused = order(&client, "ann", Code::Ok).await.unwrap_err();
     assert_eq!(refused.code(), Code::Aborted, "{refused:?}");
     assert!(refused.message().contains("(busy)"), "{refused:?}");
@@ -214,7 +218,7 @@ async fn a_refused_call_has_a_status_a_reason_and_a_pushback() {
     assert!((1..=8000).contains(&pushback), "{pushback}");
     let keyless = order(&client, "", Code::Ok).await.unwrap_err();
     assert_eq!(keyless.code(), Code::InvalidArgument);
-    shop.open(1);
+    orders.unblock(1);
     assert_eq!(first.await.unwrap().unwrap(), "ordered");
     assert_eq!(held(&cluster), [""; 0]);
 
@@ -227,57 +231,64 @@ async fn a_refused_call_has_a_status_a_reason_and_a_pushback() {
 }
 
 #[tokio::test]
-async fn failure_is_read_from_the_trailers() {
+async fn the_trailers_decide_whether_a_call_failed() {
     let (cluster, redlock) = locks().await;
-    let shop = Shop::wide_open();
+    let orders = Orders::unblocked();
     let layer = RedlockLayer::new(redlock, key::header("x-user-id"))
         .no_wait()
         .dedupe_for(Duration::from_secs(30));
-    let client = client(serve(layer, &shop).await).await;
+    let client = client(serve(layer, &orders).await).await;
 
-    // a failure frees the key: in a response of trailers only, and in trailers after a message
+    // A failure frees the key, in a response without messages and in trailers after a message.
     for turn in 0..3 {
         let status = order(&client, "ann", Code::Internal).await.unwrap_err();
         assert_eq!(status.code(), Code::Internal, "turn {turn}");
         assert_eq!(
-            orders(&client, "ann", Code::Unavailable).await.unwrap(),
+            stream_orders(&client, "ann", Code::Unavailable)
+                .await
+                .unwrap(),
             (1, Code::Unavailable),
             "turn {turn}"
         );
         assert_eq!(held(&cluster), [""; 0], "turn {turn}");
     }
-    // and so does an answer that is the client's own mistake; a success keeps it busy
+    // A success starts a cool-down.
     assert_eq!(order(&client, "ann", Code::Ok).await.unwrap(), "ordered");
     assert_eq!(
         order(&client, "ann", Code::Ok).await.unwrap_err().code(),
         Code::AlreadyExists
     );
     assert_eq!(
-        orders(&client, "bob", Code::Ok).await.unwrap(),
+        stream_orders(&client, "bob", Code::Ok).await.unwrap(),
         (2, Code::Ok)
     );
     assert_eq!(
-        orders(&client, "bob", Code::Ok).await.unwrap_err().code(),
+        stream_orders(&client, "bob", Code::Ok)
+            .await
+            .unwrap_err()
+            .code(),
         Code::AlreadyExists
     );
     assert_eq!(
-        orders(&client, "eve", Code::InvalidArgument).await.unwrap(),
+        stream_orders(&client, "eve", Code::InvalidArgument)
+            .await
+            .unwrap(),
         (1, Code::InvalidArgument)
     );
     assert_eq!(
-        orders(&client, "eve", Code::Ok).await.unwrap(),
+        stream_orders(&client, "eve", Code::Ok).await.unwrap(),
         (2, Code::Ok)
     );
 }
 
 #[tokio::test]
-async fn methods_of_one_service_are_apart() {
+async fn methods_of_one_service_do_not_exclude_each_other() {
     let (cluster, redlock) = locks().await;
-    let shop = Shop::closed();
+    let orders = Orders::blocked();
     let client = client(
         serve(
             RedlockLayer::new(redlock, key::header("x-user-id")).no_wait(),
-            &shop,
+            &orders,
         )
         .await,
     )
@@ -286,10 +297,10 @@ async fn methods_of_one_service_are_apart() {
         let client = client.clone();
         async move { order(&client, "ann", Code::Ok).await }
     });
-    shop.wait_entered(1).await;
-    let streaming = tokio::spawn(async move { orders(&client, "ann", Code::Ok).await });
-    shop.wait_entered(2).await;
-    shop.open(2);
+    orders.wait_entered(1).await;
+    let streaming = tokio::spawn(async move { stream_orders(&client, "ann", Code::Ok).await });
+    orders.wait_entered(2).await;
+    orders.unblock(2);
     tests::within(SOON, unary).await.unwrap().unwrap();
     tests::within(SOON, streaming).await.unwrap().unwrap();
     all_free(&cluster).await;

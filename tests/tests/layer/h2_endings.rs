@@ -1,6 +1,5 @@
 //! H2: the client disconnects, the handler panics, the body streams for longer than the ttl.
 
-use super::support::{SOON, Shop, all_free, held, locks, order, send, serve, submit};
 use axum::{Router, body::Body, routing::post};
 use bytes::Bytes;
 use futures_util::stream;
@@ -8,74 +7,75 @@ use http::StatusCode;
 use http_body_util::BodyExt as _;
 use redlock_tower::{HoldUntil, OnDisconnect, RedlockLayer, key};
 use std::{convert::Infallible, time::Duration};
+use tests::web::{Orders, SOON, all_free, held, locks, order, post_order, send, serve};
 use tests::{eventually, within};
 use tokio::time::sleep;
 use tower::ServiceExt as _;
 use tower_http::catch_panic::CatchPanicLayer;
 
 #[tokio::test]
-async fn h2_a_disconnect_cancels_the_handler_and_frees_the_key() {
+async fn h2_a_disconnect_cancels_the_handler_and_releases_the_lock() {
     let (cluster, redlock) = locks().await;
-    let shop = Shop::closed();
-    let app = shop
+    let orders = Orders::blocked();
+    let app = orders
         .route()
         .layer(RedlockLayer::new(redlock, key::header("x-user-id")).no_wait());
     let address = serve(app).await;
 
-    let client = tokio::spawn(submit(&reqwest::Client::new(), address, "ann").send());
-    shop.wait_entered(1).await;
+    let client = tokio::spawn(post_order(&reqwest::Client::new(), address, "ann").send());
+    orders.wait_entered(1).await;
     client.abort();
-    eventually(SOON, async || shop.running() == 0).await;
-    assert_eq!(shop.finished(), 0);
+    eventually(SOON, async || orders.running() == 0).await;
+    assert_eq!(orders.finished(), 0);
     all_free(&cluster).await;
 }
 
 #[tokio::test]
-async fn h2_a_handler_may_finish_without_its_client_and_keeps_the_lock() {
+async fn h2_with_finish_a_handler_keeps_its_lock_after_a_disconnect() {
     let (cluster, redlock) = locks().await;
-    let shop = Shop::closed();
+    let orders = Orders::blocked();
     let layer = RedlockLayer::new(redlock, key::header("x-user-id"));
-    let app = shop
+    let app = orders
         .route()
         .layer(layer.no_wait().on_disconnect(OnDisconnect::Finish));
     let address = serve(app).await;
     let client = reqwest::Client::new();
 
-    let gone = tokio::spawn(submit(&client, address, "ann").send());
-    shop.wait_entered(1).await;
+    let gone = tokio::spawn(post_order(&client, address, "ann").send());
+    orders.wait_entered(1).await;
     gone.abort();
     let _ = gone.await;
-    let meanwhile = submit(&client, address, "ann").send().await.unwrap();
+    let meanwhile = post_order(&client, address, "ann").send().await.unwrap();
     assert_eq!(meanwhile.status(), 409);
-    assert_eq!(shop.running(), 1, "it runs on");
+    assert_eq!(orders.running(), 1, "still running");
 
-    shop.open(1);
-    eventually(SOON, async || shop.finished() == 1).await;
+    orders.unblock(1);
+    eventually(SOON, async || orders.finished() == 1).await;
     all_free(&cluster).await;
 }
 
 #[tokio::test]
-async fn h2_a_success_without_its_client_still_has_its_window() {
+async fn h2_a_success_after_a_disconnect_starts_the_cool_down() {
     let (_cluster, redlock) = locks().await;
-    let shop = Shop::closed();
+    let orders = Orders::blocked();
     let layer = RedlockLayer::new(redlock, key::header("x-user-id"))
         .no_wait()
         .dedupe_for(Duration::from_secs(30));
-    let app = shop
+    let app = orders
         .route()
         .layer(layer.on_disconnect(OnDisconnect::Finish));
 
     let gone = tokio::spawn(app.clone().oneshot(order("ann")));
-    shop.wait_entered(1).await;
+    orders.wait_entered(1).await;
     gone.abort();
     let _ = gone.await;
-    shop.open(2);
-    eventually(SOON, async || shop.finished() == 1).await;
+    orders.unblock(2);
+    eventually(SOON, async || orders.finished() == 1).await;
     assert_eq!(send(&app, order("ann")).await.status, 409);
 }
 
 #[tokio::test]
-async fn h2_a_panic_frees_the_key() {
+async fn h2_a_panic_releases_the_lock() {
     for disconnect in [OnDisconnect::Cancel, OnDisconnect::Finish] {
         let (cluster, redlock) = locks().await;
         let layer = RedlockLayer::new(redlock, key::header("x-user-id")).no_wait();
@@ -95,7 +95,7 @@ async fn h2_a_panic_frees_the_key() {
     }
 }
 
-/// A body of `parts` parts, one each 100 ms.
+/// A body of so many parts, one every 100 ms.
 fn slow(parts: usize) -> Body {
     Body::from_stream(stream::unfold(parts, async |left| {
         let left = left.checked_sub(1)?;
@@ -123,12 +123,16 @@ async fn h2_a_body_holds_the_lock_for_longer_than_the_ttl() {
         }
         let rest = within(SOON, streaming.collect()).await.unwrap().to_bytes();
         assert_eq!(rest.as_ref(), b"part");
-        assert_eq!(held(&cluster), [""; 0], "free before the end was seen");
+        assert_eq!(
+            held(&cluster),
+            [""; 0],
+            "released before the client reads the end"
+        );
     }
 }
 
 #[tokio::test]
-async fn h2_by_default_the_body_streams_without_the_lock() {
+async fn h2_by_default_the_body_is_sent_without_the_lock() {
     let (cluster, redlock) = locks().await;
     let app = Router::new()
         .route("/orders", post(async || slow(3)))
@@ -139,7 +143,7 @@ async fn h2_by_default_the_body_streams_without_the_lock() {
 }
 
 #[tokio::test]
-async fn h2_a_body_that_nobody_reads_to_its_end_frees_the_key() {
+async fn h2_a_body_dropped_before_its_end_releases_the_lock() {
     let (cluster, redlock) = locks().await;
     let layer = RedlockLayer::new(redlock, key::header("x-user-id")).no_wait();
     let layer = layer
@@ -157,7 +161,7 @@ async fn h2_a_body_that_nobody_reads_to_its_end_frees_the_key() {
 }
 
 #[tokio::test]
-async fn h2_a_body_of_known_length_frees_the_key_before_its_last_byte() {
+async fn h2_a_body_of_known_length_releases_the_lock_before_its_last_byte() {
     let (cluster, redlock) = locks().await;
     let layer = RedlockLayer::new(redlock, key::header("x-user-id"))
         .no_wait()
@@ -168,7 +172,7 @@ async fn h2_a_body_of_known_length_frees_the_key_before_its_last_byte() {
     let address = serve(app).await;
     let client = reqwest::Client::new();
     for turn in 0..50 {
-        let response = submit(&client, address, "ann").send().await.unwrap();
+        let response = post_order(&client, address, "ann").send().await.unwrap();
         assert_eq!(response.status(), 200, "turn {turn}");
         assert_eq!(response.text().await.unwrap(), "ordered");
         assert_eq!(held(&cluster), [""; 0], "turn {turn}");

@@ -1,6 +1,5 @@
-//! H5: the first submit is answered, and the client submits again at once.
+//! H5: the client submits again right after the first response.
 
-use super::support::{Shop, all_free, locks, order, send, serve, start, submit};
 use axum::{Router, routing::post};
 use http::StatusCode;
 use redlock_tower::{RedlockLayer, key};
@@ -9,13 +8,15 @@ use std::{
     time::{Duration, Instant},
 };
 use tests::eventually;
+use tests::web::{Orders, all_free, locks, order, post_order, send, serve, start};
 
 #[tokio::test]
-async fn h5_a_sequential_resubmit_never_sees_a_release_in_flight() {
+async fn h5_a_sequential_resubmit_never_meets_an_unfinished_release() {
     let (_cluster, redlock) = locks().await;
-    let shop = Shop::wide_open();
+    let orders = Orders::unblocked();
     let address = serve(
-        shop.route()
+        orders
+            .route()
             .layer(RedlockLayer::new(redlock, key::header("x-user-id")).no_wait()),
     )
     .await;
@@ -31,25 +32,25 @@ async fn h5_a_sequential_resubmit_never_sees_a_release_in_flight() {
             .unwrap(),
     ] {
         for turn in 0..200 {
-            let response = submit(&client, address, "ann").send().await.unwrap();
+            let response = post_order(&client, address, "ann").send().await.unwrap();
             assert_eq!(response.status(), 201, "turn {turn}");
         }
     }
-    assert_eq!(shop.entered(), 600);
+    assert_eq!(orders.entered(), 600);
 }
 
 #[tokio::test]
-async fn h5_inside_the_window_every_duplicate_is_refused() {
+async fn h5_duplicates_in_the_cool_down_are_rejected() {
     let (_cluster, redlock) = locks().await;
-    let shop = Shop::wide_open();
+    let orders = Orders::unblocked();
     let layer = RedlockLayer::new(redlock, key::header("x-user-id"))
         .no_wait()
         .dedupe_for(Duration::from_secs(30));
-    let address = serve(shop.route().layer(layer)).await;
+    let address = serve(orders.route().layer(layer)).await;
     let client = reqwest::Client::new();
 
     assert_eq!(
-        submit(&client, address, "ann")
+        post_order(&client, address, "ann")
             .send()
             .await
             .unwrap()
@@ -57,7 +58,7 @@ async fn h5_inside_the_window_every_duplicate_is_refused() {
         201
     );
     for turn in 0..50 {
-        let response = submit(&client, address, "ann").send().await.unwrap();
+        let response = post_order(&client, address, "ann").send().await.unwrap();
         assert_eq!(response.status(), 409, "turn {turn}");
         let retry_after: u64 = response.headers()["retry-after"]
             .to_str()
@@ -67,25 +68,25 @@ async fn h5_inside_the_window_every_duplicate_is_refused() {
         assert!((20..=30).contains(&retry_after), "{retry_after}");
     }
     assert_eq!(
-        submit(&client, address, "bob")
+        post_order(&client, address, "bob")
             .send()
             .await
             .unwrap()
             .status(),
         201
     );
-    assert_eq!(shop.entered(), 2);
+    assert_eq!(orders.entered(), 2);
 }
 
 #[tokio::test]
-async fn h5_the_window_ends() {
+async fn h5_the_cool_down_ends() {
     let (cluster, redlock) = locks().await;
-    let shop = Shop::wide_open();
+    let orders = Orders::unblocked();
     let window = Duration::from_millis(300);
     let layer = RedlockLayer::new(redlock, key::header("x-user-id"))
         .no_wait()
         .dedupe_for(window);
-    let app = shop.route().layer(layer);
+    let app = orders.route().layer(layer);
     let asked = Instant::now();
     assert_eq!(send(&app, order("ann")).await.status, 201);
     eventually(Duration::from_secs(5), async || {
@@ -97,7 +98,7 @@ async fn h5_the_window_ends() {
 }
 
 #[tokio::test]
-async fn h5_after_a_failure_the_key_is_free_at_once() {
+async fn h5_a_failure_starts_no_cool_down() {
     let (_cluster, redlock) = locks().await;
     let turns = AtomicUsize::new(0);
     let turns: &'static AtomicUsize = Box::leak(Box::new(turns));
@@ -136,15 +137,15 @@ async fn h5_after_a_failure_the_key_is_free_at_once() {
 }
 
 #[tokio::test]
-async fn h5_a_cancelled_handler_leaves_no_window() {
+async fn h5_a_cancelled_handler_starts_no_cool_down() {
     let (cluster, redlock) = locks().await;
-    let shop = Shop::closed();
+    let orders = Orders::blocked();
     let layer = RedlockLayer::new(redlock, key::header("x-user-id"))
         .no_wait()
         .dedupe_for(Duration::from_secs(30));
-    let app = shop.route().layer(layer);
+    let app = orders.route().layer(layer);
     let gone = start(&app, order("ann"));
-    shop.wait_entered(1).await;
+    orders.wait_entered(1).await;
     gone.abort();
     all_free(&cluster).await;
 }

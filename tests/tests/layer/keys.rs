@@ -1,6 +1,5 @@
 //! Which requests share a lock.
 
-use super::support::{Shop, locks, request, send, start};
 use axum::{Extension, Router, body::Body, extract::ConnectInfo, routing::post};
 use http::{Request, request::Parts};
 use redlock::memory::Cluster;
@@ -9,15 +8,16 @@ use redlock_tower::{
     key::{self, KeyError},
 };
 use std::{net::SocketAddr, sync::Arc};
+use tests::web::{Orders, locks, request, send, start};
 
-/// The keys that these requests lock, one after the other.
+/// The keys that these requests lock.
 async fn keys(key: impl KeyExtractor, route: &str, requests: Vec<Request<Body>>) -> Vec<String> {
     let (cluster, redlock) = locks().await;
     let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
     let app = {
         let (cluster, seen) = (cluster.clone(), Arc::clone(&seen));
         let look = move || async move {
-            let keys = super::support::held(&cluster);
+            let keys = tests::web::held(&cluster);
             seen.lock()
                 .unwrap()
                 .push(keys.into_iter().next().unwrap_or_default());
@@ -28,13 +28,13 @@ async fn keys(key: impl KeyExtractor, route: &str, requests: Vec<Request<Body>>)
     };
     for request in requests {
         let answer = send(&app, request).await;
-        assert_eq!(answer.status, 200, "{}", answer.body);
+        assert_eq!(answer.status, 200, "{}", answer.text());
     }
     std::mem::take(&mut *seen.lock().unwrap())
 }
 
 #[tokio::test]
-async fn a_header_under_its_route() {
+async fn a_header_in_the_namespace_of_its_route() {
     let by =
         |method: &str, user: &str| request(method, "/users/7/orders", &[("x-user-id", user)], "");
     let keys = keys(
@@ -53,7 +53,7 @@ async fn a_header_under_its_route() {
 }
 
 #[tokio::test]
-async fn a_user_with_an_awkward_name_has_a_lock_like_everybody() {
+async fn every_user_name_makes_a_valid_key() {
     let by = |user: &str| request("POST", "/orders", &[("x-user-id", user)], "");
     let names = [
         "fence", "a:fence", "waiters", "{a}", "{}", "}{", "a{", "%", "=", "*", " ", "\u{e9}",
@@ -116,7 +116,7 @@ async fn an_extension_of_an_outer_layer() {
     let (cluster, redlock) = locks().await;
     let look = {
         let cluster = cluster.clone();
-        move || async move { super::support::held(&cluster).join(" ") }
+        move || async move { tests::web::held(&cluster).join(" ") }
     };
     let app = Router::new()
         .route("/orders", post(look))
@@ -132,7 +132,7 @@ async fn an_extension_of_an_outer_layer() {
 }
 
 #[tokio::test]
-async fn the_peers_address_where_asked_for() {
+async fn the_address_of_the_peer() {
     let mut by_peer = request("POST", "/orders", &[], "");
     by_peer
         .extensions_mut()
@@ -144,7 +144,7 @@ async fn the_peers_address_where_asked_for() {
 }
 
 #[tokio::test]
-async fn closures_plain_async_and_exact() {
+async fn closures_async_closures_and_exact_keys() {
     let by = || request("POST", "/orders", &[("x-user-id", "ann")], "");
     let user = |parts: &Parts| Some(parts.headers.get("x-user-id")?.to_str().ok()?.to_owned());
     assert_eq!(keys(user, "/orders", vec![by()]).await, ["/orders:key=ann"]);
@@ -164,7 +164,7 @@ async fn closures_plain_async_and_exact() {
 }
 
 #[tokio::test]
-async fn parts_do_not_run_into_each_other() {
+async fn parts_with_separators_make_different_keys() {
     let by = |tenant: &str, user: &str| {
         request(
             "POST",
@@ -196,28 +196,32 @@ async fn parts_do_not_run_into_each_other() {
 }
 
 #[tokio::test]
-async fn half_a_combined_key_is_none() {
+async fn a_request_without_one_part_has_no_key() {
     let (cluster, redlock) = locks().await;
-    let shop = Shop::closed();
+    let orders = Orders::blocked();
     let both = key::header("x-tenant").and(key::header("x-user-id"));
-    let app = shop
+    let app = orders
         .route()
         .layer(RedlockLayer::new(redlock, both).no_wait());
     let half = || request("POST", "/orders", &[("x-user-id", "ann")], "");
     let passed = [start(&app, half()), start(&app, half())];
-    shop.wait_entered(2).await;
-    assert_eq!(super::support::held(&cluster), [""; 0]);
-    shop.open(2);
+    orders.wait_entered(2).await;
+    assert_eq!(tests::web::held(&cluster), [""; 0]);
+    orders.unblock(2);
     for request in passed {
         assert_eq!(request.await.unwrap().status, 201);
     }
 }
 
 #[tokio::test]
-async fn two_different_values_are_refused_and_the_same_twice_is_one() {
+async fn different_values_are_400_and_equal_ones_are_one_key() {
     let (_cluster, redlock) = locks().await;
-    let shop = Shop::wide_open();
-    let app = |key| shop.route().layer(RedlockLayer::new(redlock.clone(), key));
+    let orders = Orders::unblocked();
+    let app = |key| {
+        orders
+            .route()
+            .layer(RedlockLayer::new(redlock.clone(), key))
+    };
     let headers = app(key::header("x-user-id"));
     let twice = |second: &str| {
         request(
@@ -230,13 +234,13 @@ async fn two_different_values_are_refused_and_the_same_twice_is_one() {
     let answer = send(&headers, twice("bob")).await;
     assert_eq!(answer.status, 400);
     assert!(
-        !answer.body.contains("bob") && answer.body.contains("x-user-id"),
+        !answer.text().contains("bob") && answer.text().contains("x-user-id"),
         "{}",
-        answer.body
+        answer.text()
     );
     assert_eq!(send(&headers, twice("ann")).await.status, 201);
 
-    let query = shop
+    let query = orders
         .route()
         .layer(RedlockLayer::new(redlock.clone(), key::query("u")));
     assert_eq!(
@@ -245,7 +249,7 @@ async fn two_different_values_are_refused_and_the_same_twice_is_one() {
             .status,
         400
     );
-    let cookie = shop
+    let cookie = orders
         .route()
         .layer(RedlockLayer::new(redlock.clone(), key::cookie("u")));
     assert_eq!(
@@ -257,7 +261,7 @@ async fn two_different_values_are_refused_and_the_same_twice_is_one() {
         .status,
         400
     );
-    let idempotency = shop
+    let idempotency = orders
         .route()
         .layer(RedlockLayer::new(redlock.clone(), key::idempotency_key()));
     assert_eq!(
@@ -272,14 +276,14 @@ async fn two_different_values_are_refused_and_the_same_twice_is_one() {
 }
 
 #[tokio::test]
-async fn a_key_that_cannot_be_told_now_is_a_503() {
+async fn an_unavailable_key_is_503() {
     let (_cluster, redlock) = locks().await;
-    let shop = Shop::wide_open();
+    let orders = Orders::unblocked();
     let down =
         |_: &Parts| Err::<Option<Key>, _>(KeyError::unavailable("the session store is down"));
-    let app = shop.route().layer(RedlockLayer::new(redlock, down));
+    let app = orders.route().layer(RedlockLayer::new(redlock, down));
     let answer = send(&app, request("POST", "/orders", &[], "")).await;
-    assert_eq!((answer.status, shop.entered()), (503, 0));
+    assert_eq!((answer.status, orders.entered()), (503, 0));
     assert_eq!(answer.json()["detail"], "the session store is down");
 }
 
@@ -303,7 +307,7 @@ async fn long_and_secret_keys_are_hashed() {
     let (cluster, redlock) = locks().await;
     let look = {
         let cluster: Cluster = cluster.clone();
-        move || async move { super::support::held(&cluster).join(" ") }
+        move || async move { tests::web::held(&cluster).join(" ") }
     };
     let app = Router::new()
         .route("/orders", post(look))
@@ -314,19 +318,19 @@ async fn long_and_secret_keys_are_hashed() {
     )
     .await;
     assert!(
-        answer.body.starts_with("/orders:sha256:") && !answer.body.contains("secret"),
+        answer.text().starts_with("/orders:sha256:") && !answer.text().contains("secret"),
         "{}",
-        answer.body
+        answer.text()
     );
 }
 
 #[tokio::test]
-async fn routes_are_apart_unless_they_share_a_name() {
+async fn routes_have_their_own_locks_unless_they_share_a_namespace() {
     let (_cluster, redlock) = locks().await;
-    let shop = Shop::closed();
+    let orders = Orders::blocked();
     let handler = {
-        let shop = Arc::clone(&shop);
-        move || async move { shop.visit().await }
+        let orders = Arc::clone(&orders);
+        move || async move { orders.run().await }
     };
     let app = |layer: RedlockLayer<key::Header>| {
         Router::new()
@@ -339,16 +343,16 @@ async fn routes_are_apart_unless_they_share_a_name() {
 
     let apart = app(layer.clone());
     let both = [start(&apart, to("/buy")), start(&apart, to("/sell"))];
-    shop.wait_entered(2).await;
-    shop.open(2);
+    orders.wait_entered(2).await;
+    orders.unblock(2);
     for request in both {
         assert_eq!(request.await.unwrap().status, 200);
     }
 
     let shared = app(layer.namespace("trade"));
     let buy = start(&shared, to("/buy"));
-    shop.wait_entered(3).await;
+    orders.wait_entered(3).await;
     assert_eq!(send(&shared, to("/sell")).await.status, 409);
-    shop.open(1);
+    orders.unblock(1);
     assert_eq!(buy.await.unwrap().status, 200);
 }

@@ -14,7 +14,7 @@ use tokio::{task::JoinSet, time::sleep};
 
 const USERS: usize = 100;
 const SUBMITS: usize = 50;
-/// For how long the service keeps the key of a submit.
+/// The cool-down of the service.
 const WINDOW: Duration = Duration::from_secs(10);
 
 struct Server {
@@ -136,6 +136,6 @@ async fn h1_each_of_5000_double_submits_runs_once_while_nodes_fail() {
     assert_eq!(runs.len(), USERS * SUBMITS);
     let twice = runs.values().filter(|count| **count != 1).count();
     assert_eq!(twice, 0, "submits that ran more than once");
-    // once the last window is over
+    // After the last cool-down.
     eventually(WINDOW * 2, async || lock_keys(&cluster).await == 0).await;
 }

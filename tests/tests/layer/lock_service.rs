@@ -1,8 +1,8 @@
 //! The lock around a service that is not HTTP.
 
-use super::support::{SOON, Shop, all_free, locks};
 use redlock_tower::{LockError, LockLayer};
 use std::{convert::Infallible, io, sync::Arc, time::Duration};
+use tests::web::{Orders, SOON, all_free, locks};
 use tests::within;
 use tower::{Layer as _, Service as _, ServiceExt as _, service_fn};
 
@@ -21,15 +21,15 @@ fn key(message: &Message) -> Option<String> {
 }
 
 #[tokio::test]
-async fn messages_of_one_account_are_served_one_at_a_time() {
+async fn messages_of_one_account_run_one_at_a_time() {
     let (cluster, redlock) = locks().await;
-    let shop = Shop::closed();
+    let orders = Orders::blocked();
     let service = {
-        let shop = Arc::clone(&shop);
+        let orders = Arc::clone(&orders);
         service_fn(move |_: Message| {
-            let shop = Arc::clone(&shop);
+            let orders = Arc::clone(&orders);
             async move {
-                shop.visit().await;
+                orders.run().await;
                 Ok::<_, Infallible>(())
             }
         })
@@ -40,7 +40,7 @@ async fn messages_of_one_account_are_served_one_at_a_time() {
     let refuses = LockLayer::new(redlock, key).no_wait().layer(service);
 
     let first = tokio::spawn(waits.clone().oneshot(to(7)));
-    shop.wait_entered(1).await;
+    orders.wait_entered(1).await;
     let refused = refuses.clone().oneshot(to(7)).await.unwrap_err();
     assert!(
         matches!(&refused, LockError::Lock(error) if error.is_busy()),
@@ -51,8 +51,8 @@ async fn messages_of_one_account_are_served_one_at_a_time() {
         tokio::spawn(refuses.clone().oneshot(to(8))),
         tokio::spawn(refuses.oneshot(Message { account: None })),
     ];
-    shop.wait_entered(3).await;
-    shop.open(4);
+    orders.wait_entered(3).await;
+    orders.unblock(4);
     first.await.unwrap().unwrap();
     within(SOON, second).await.unwrap().unwrap();
     for other in others {
@@ -62,7 +62,7 @@ async fn messages_of_one_account_are_served_one_at_a_time() {
 }
 
 #[tokio::test]
-async fn an_error_frees_the_key_and_a_success_keeps_it_for_the_window() {
+async fn an_error_frees_the_key_and_a_success_starts_a_cool_down() {
     let (_cluster, redlock) = locks().await;
     let service = service_fn(async |message: Message| match message.account {
         Some(13) => Err(io::Error::other("on purpose")),
@@ -99,13 +99,13 @@ async fn an_error_frees_the_key_and_a_success_keeps_it_for_the_window() {
 #[tokio::test]
 async fn a_lost_lock_cancels_and_no_quorum_fails_closed() {
     let (cluster, redlock) = locks().await;
-    let shop = Shop::closed();
+    let orders = Orders::blocked();
     let service = {
-        let shop = Arc::clone(&shop);
+        let orders = Arc::clone(&orders);
         service_fn(move |_: Message| {
-            let shop = Arc::clone(&shop);
+            let orders = Arc::clone(&orders);
             async move {
-                shop.visit().await;
+                orders.run().await;
                 Ok::<_, Infallible>(())
             }
         })
@@ -115,18 +115,18 @@ async fn a_lost_lock_cancels_and_no_quorum_fails_closed() {
         .ttl(Duration::from_millis(400));
     let closed = layer.clone().layer(service.clone());
     let running = tokio::spawn(closed.clone().oneshot(to(7)));
-    shop.wait_entered(1).await;
+    orders.wait_entered(1).await;
     cluster.node(0).stop();
     cluster.node(1).stop();
     assert!(matches!(
         within(SOON, running).await.unwrap(),
         Err(LockError::Lost)
     ));
-    assert_eq!((shop.running(), shop.finished()), (0, 0));
+    assert_eq!((orders.running(), orders.finished()), (0, 0));
     assert!(
         matches!(closed.oneshot(to(7)).await, Err(LockError::Lock(error)) if error.is_no_quorum())
     );
-    shop.open(1);
+    orders.unblock(1);
     layer
         .fail_open()
         .layer(service)

@@ -1,7 +1,6 @@
 //! `RedlockLayer` from outside: the scenarios H1 to H5, and the manners of a tower layer.
 #![allow(clippy::unwrap_used)]
 
-mod answers;
 mod extractor;
 mod grpc;
 mod h1_one_at_a_time;
@@ -16,8 +15,8 @@ mod lock_service;
 mod manners;
 mod placement;
 mod property;
+mod rejections;
 mod replay;
 mod replay_store;
 mod shutdown;
-mod support;
 mod waiters;

@@ -1,10 +1,10 @@
-//! What tower asks of a middleware: readiness, clones, errors, and nothing in between on the pass path.
+//! The contract of a tower middleware: readiness, clones, errors, and unlocked requests passed through.
 
-use super::support::{SOON, held, locks};
 use axum::body::Body;
 use http::{Request, Response, StatusCode};
 use redlock_tower::{RedlockLayer, key};
 use std::task::Poll;
+use tests::web::{SOON, held, locks};
 use tests::within;
 use tokio_test::{assert_pending, assert_ready_ok};
 use tower::Layer as _;
@@ -20,7 +20,7 @@ fn post(user: &str) -> Request<Body> {
 }
 
 #[tokio::test]
-async fn backpressure_comes_through() {
+async fn the_layer_propagates_backpressure() {
     let (_cluster, redlock) = locks().await;
     let layer = RedlockLayer::new(redlock, key::header("x-user-id"));
     let (mut service, mut handle) = mock::spawn_with(|inner: Mock| layer.layer(inner));
@@ -33,7 +33,7 @@ async fn backpressure_comes_through() {
     let answer = tokio::spawn(service.call(post("ann")));
     let (request, respond) = within(SOON, handle.next_request()).await.unwrap();
     assert_eq!(request.headers()["x-user-id"], "ann");
-    // the readiness of the first call is spent; the next one asks anew
+    // The first call has used the readiness.
     assert_pending!(service.poll_ready());
     respond.send_response(
         Response::builder()
@@ -45,13 +45,13 @@ async fn backpressure_comes_through() {
 }
 
 #[tokio::test]
-async fn a_request_that_passes_is_served_by_the_service_that_was_made_ready() {
+async fn an_unlocked_request_uses_the_service_that_was_polled_ready() {
     let (_cluster, redlock) = locks().await;
     let layer = RedlockLayer::new(redlock, key::header("x-user-id"));
     let (mut service, mut handle) = mock::spawn_with(|inner: Mock| layer.layer(inner));
     handle.allow(1);
     assert_ready_ok!(service.poll_ready());
-    // from here on nothing else gets ready, and the mock panics when it is called without being so
+    // Nothing else becomes ready, and the mock panics if it is called without being ready.
     handle.allow(0);
     let answer = tokio::spawn(service.call(Request::get("/orders").body(Body::empty()).unwrap()));
     let (_, respond) = within(SOON, handle.next_request()).await.unwrap();
@@ -60,7 +60,7 @@ async fn a_request_that_passes_is_served_by_the_service_that_was_made_ready() {
 }
 
 #[tokio::test]
-async fn a_locked_request_asks_for_readiness_under_its_lock() {
+async fn a_locked_request_polls_readiness_under_its_lock() {
     let (cluster, redlock) = locks().await;
     let layer = RedlockLayer::new(redlock, key::header("x-user-id"));
     let (mut service, mut handle) = mock::spawn_with(|inner: Mock| layer.layer(inner));
@@ -77,7 +77,7 @@ async fn a_locked_request_asks_for_readiness_under_its_lock() {
 }
 
 #[tokio::test]
-async fn an_error_of_the_service_is_passed_on_and_frees_the_key() {
+async fn an_error_of_the_service_is_returned_and_releases_the_lock() {
     let (cluster, redlock) = locks().await;
     let layer = RedlockLayer::new(redlock, key::header("x-user-id")).dedupe_for(SOON);
     let (mut service, mut handle) = mock::spawn_with(|inner: Mock| layer.layer(inner));
@@ -95,7 +95,7 @@ async fn an_error_of_the_service_is_passed_on_and_frees_the_key() {
 }
 
 #[tokio::test]
-async fn an_error_of_readiness_is_passed_on() {
+async fn an_error_of_poll_ready_is_returned() {
     let (_cluster, redlock) = locks().await;
     let layer = RedlockLayer::new(redlock, key::header("x-user-id"));
     let (mut service, mut handle) = mock::spawn_with(|inner: Mock| layer.layer(inner));
@@ -107,9 +107,9 @@ async fn an_error_of_readiness_is_passed_on() {
 }
 
 #[tokio::test]
-async fn safe_methods_pass_without_a_look_at_the_nodes() {
+async fn safe_methods_send_nothing_to_the_nodes() {
     let (cluster, redlock) = locks().await;
-    // were they asked, nothing would come through
+    // If a request asked them, it would fail.
     (0..3).for_each(|node| cluster.node(node).stop());
     let layer = RedlockLayer::new(redlock, key::header("x-user-id"));
     for method in ["GET", "HEAD", "OPTIONS", "TRACE"] {
@@ -130,7 +130,7 @@ async fn safe_methods_pass_without_a_look_at_the_nodes() {
 }
 
 #[tokio::test]
-async fn which_methods_are_locked_is_a_choice() {
+async fn the_locked_methods_are_configurable() {
     let (cluster, redlock) = locks().await;
     let layer = RedlockLayer::new(redlock, key::header("x-user-id")).methods([http::Method::GET]);
     for (method, locked) in [("GET", 1), ("POST", 0)] {
@@ -151,7 +151,7 @@ async fn which_methods_are_locked_is_a_choice() {
 }
 
 #[tokio::test]
-async fn dropped_before_it_is_polled_nothing_happened() {
+async fn a_future_dropped_unpolled_does_nothing() {
     let (cluster, redlock) = locks().await;
     let layer = RedlockLayer::new(redlock, key::header("x-user-id"));
     let (mut service, mut handle) = mock::spawn_with(|inner: Mock| layer.layer(inner));
@@ -164,7 +164,7 @@ async fn dropped_before_it_is_polled_nothing_happened() {
 }
 
 #[test]
-fn what_is_public_is_send_sync_clone_and_debug() {
+fn public_types_are_send_sync_clone_and_debug() {
     fn all<T: Send + Sync + Clone + std::fmt::Debug + 'static>() {}
     all::<RedlockLayer<key::Header>>();
     all::<redlock_tower::RedlockService<axum::routing::Route, key::Header>>();

@@ -1,6 +1,5 @@
-//! Where the layer may stand in a router, and in which order with others.
+//! Where the layer can be placed in a router, and among other layers.
 
-use super::support::{Shop, locks, order, request, send, start};
 use axum::{
     Router,
     extract::Request,
@@ -11,28 +10,29 @@ use axum::{
 use http::StatusCode;
 use redlock_tower::{RedlockLayer, key};
 use std::sync::Arc;
+use tests::web::{Orders, locks, order, request, send, start};
 use tower_http::cors::CorsLayer;
 
 async fn layer() -> RedlockLayer<key::Header> {
     RedlockLayer::new(locks().await.1, key::header("x-user-id")).no_wait()
 }
 
-/// The second submit to `path` is refused while the first runs.
-async fn is_locked(app: &Router, shop: &Arc<Shop>, path: &str) {
+/// Asserts that a second request to `path` is rejected while the first one runs.
+async fn is_locked(app: &Router, orders: &Arc<Orders>, path: &str) {
     let to = || request("POST", path, &[("x-user-id", "ann")], "");
-    let before = shop.entered();
+    let before = orders.entered();
     let first = start(app, to());
-    shop.wait_entered(before + 1).await;
+    orders.wait_entered(before + 1).await;
     assert_eq!(send(app, to()).await.status, 409, "{path}");
-    shop.open(1);
+    orders.unblock(1);
     assert_eq!(first.await.unwrap().status, 201, "{path}");
 }
 
 #[tokio::test]
 async fn around_a_router_and_its_fallback() {
-    let shop = Shop::closed();
-    let app = shop.route().layer(layer().await);
-    is_locked(&app, &shop, "/orders").await;
+    let orders = Orders::blocked();
+    let app = orders.route().layer(layer().await);
+    is_locked(&app, &orders, "/orders").await;
     assert_eq!(
         send(
             &app,
@@ -45,10 +45,10 @@ async fn around_a_router_and_its_fallback() {
 }
 
 #[tokio::test]
-async fn around_its_routes_only() {
-    let shop = Shop::closed();
-    let app = shop.route().route_layer(layer().await);
-    is_locked(&app, &shop, "/orders").await;
+async fn around_the_routes_of_a_router() {
+    let orders = Orders::blocked();
+    let app = orders.route().route_layer(layer().await);
+    is_locked(&app, &orders, "/orders").await;
     assert_eq!(
         send(
             &app,
@@ -62,11 +62,11 @@ async fn around_its_routes_only() {
 
 #[tokio::test]
 async fn around_one_method_router() {
-    let shop = Shop::closed();
+    let orders = Orders::blocked();
     let handler = {
-        let shop = Arc::clone(&shop);
+        let orders = Arc::clone(&orders);
         move || async move {
-            shop.visit().await;
+            orders.run().await;
             StatusCode::CREATED
         }
     };
@@ -74,11 +74,11 @@ async fn around_one_method_router() {
     let app = Router::new()
         .route("/locked", locked)
         .route("/free", post(handler));
-    is_locked(&app, &shop, "/locked").await;
+    is_locked(&app, &orders, "/locked").await;
     let to = || request("POST", "/free", &[("x-user-id", "ann")], "");
     let free = [start(&app, to()), start(&app, to())];
-    shop.wait_entered(3).await;
-    shop.open(2);
+    orders.wait_entered(3).await;
+    orders.unblock(2);
     for request in free {
         assert_eq!(request.await.unwrap().status, 201);
     }
@@ -86,23 +86,23 @@ async fn around_one_method_router() {
 
 #[tokio::test]
 async fn inside_and_around_nested_routers() {
-    let shop = Shop::closed();
+    let orders = Orders::blocked();
     let layer = layer().await;
     let inside = Router::new()
-        .nest("/v1", shop.route().layer(layer.clone()))
-        .nest("/v2", shop.route().layer(layer.clone()));
+        .nest("/v1", orders.route().layer(layer.clone()))
+        .nest("/v2", orders.route().layer(layer.clone()));
     let around = Router::new()
-        .nest("/v1", shop.route())
-        .nest("/v2", shop.route())
+        .nest("/v1", orders.route())
+        .nest("/v2", orders.route())
         .layer(layer);
     for app in [inside, around] {
-        is_locked(&app, &shop, "/v1/orders").await;
-        // the two versions are two routes
-        let entered = shop.entered();
+        is_locked(&app, &orders, "/v1/orders").await;
+        // The two versions are different routes.
+        let entered = orders.entered();
         let to = |path: &str| request("POST", path, &[("x-user-id", "ann")], "");
         let both = [start(&app, to("/v1/orders")), start(&app, to("/v2/orders"))];
-        shop.wait_entered(entered + 2).await;
-        shop.open(2);
+        orders.wait_entered(entered + 2).await;
+        orders.unblock(2);
         for request in both {
             assert_eq!(request.await.unwrap().status, 201);
         }
@@ -110,14 +110,14 @@ async fn inside_and_around_nested_routers() {
 }
 
 #[tokio::test]
-async fn behind_cors_a_refusal_has_its_headers_and_a_preflight_no_lock() {
-    let shop = Shop::closed();
-    let app = shop
+async fn behind_cors_a_rejection_has_its_headers_and_a_preflight_no_lock() {
+    let orders = Orders::blocked();
+    let app = orders
         .route()
         .layer(layer().await)
         .layer(CorsLayer::permissive());
     let first = start(&app, order("ann"));
-    shop.wait_entered(1).await;
+    orders.wait_entered(1).await;
     let from_page = request(
         "POST",
         "/orders",
@@ -137,14 +137,14 @@ async fn behind_cors_a_refusal_has_its_headers_and_a_preflight_no_lock() {
             .status,
         200
     );
-    shop.open(1);
+    orders.unblock(1);
     assert_eq!(first.await.unwrap().status, 201);
 }
 
 #[derive(Clone)]
 struct User(String);
 
-/// An authentication that takes a bearer token for a name.
+/// An authentication whose bearer token is the user's name.
 async fn authenticate(mut request: Request, next: Next) -> Response {
     let Some(name) = request
         .headers()
@@ -159,11 +159,11 @@ async fn authenticate(mut request: Request, next: Next) -> Response {
 }
 
 #[tokio::test]
-async fn behind_authentication_strangers_cannot_take_anybodys_lock() {
+async fn behind_authentication_no_client_takes_the_lock_of_another_user() {
     let (cluster, redlock) = locks().await;
-    let shop = Shop::closed();
+    let orders = Orders::blocked();
     let by_user = key::extension(|user: &User| Some(user.0.clone()));
-    let app = shop
+    let app = orders
         .route()
         .layer(RedlockLayer::new(redlock, by_user).required().no_wait())
         .layer(from_fn(authenticate));
@@ -172,11 +172,11 @@ async fn behind_authentication_strangers_cannot_take_anybodys_lock() {
         send(&app, request("POST", "/orders", &[], "")).await.status,
         401
     );
-    assert_eq!(super::support::held(&cluster), [""; 0]);
+    assert_eq!(tests::web::held(&cluster), [""; 0]);
     let first = start(&app, by("Bearer ann"));
-    shop.wait_entered(1).await;
+    orders.wait_entered(1).await;
     assert_eq!(send(&app, by("Bearer ann")).await.status, 409);
-    shop.open(2);
+    orders.unblock(2);
     assert_eq!(send(&app, by("Bearer bob")).await.status, 201);
     assert_eq!(first.await.unwrap().status, 201);
 }

@@ -1,6 +1,5 @@
-//! Any header bytes, any length: never a panic, never one key for two users.
+//! Header values of any bytes and any length: no panic, and no key shared by two users.
 
-use super::support::SOON;
 use axum::body::Body;
 use http::{HeaderValue, Request, Response};
 use proptest::{prelude::*, test_runner::TestRunner};
@@ -11,10 +10,11 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex},
 };
+use tests::web::SOON;
 use tests::within;
 use tower::{Layer as _, Service, ServiceExt as _, service_fn};
 
-/// Any value that may stand in a header, with a liking for what has a meaning somewhere.
+/// Any header value, often with characters and words that have a meaning in keys.
 fn value() -> impl Strategy<Value = HeaderValue> {
     let byte = prop_oneof![
         Just(b':'),
@@ -56,7 +56,7 @@ fn value() -> impl Strategy<Value = HeaderValue> {
 type Seen = Arc<Mutex<Vec<String>>>;
 type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
-/// Notes the key that is locked while it runs.
+/// A service that stores the key that is locked while it runs.
 async fn noting<K: KeyExtractor>(
     key: K,
 ) -> (
@@ -73,7 +73,7 @@ async fn noting<K: KeyExtractor>(
     let note = {
         let seen = Arc::clone(&seen);
         service_fn(move |_: Request<Body>| {
-            let key = super::support::held(&cluster)
+            let key = tests::web::held(&cluster)
                 .into_iter()
                 .next()
                 .unwrap_or_default();
@@ -93,7 +93,7 @@ fn post(tenant: &HeaderValue, user: &HeaderValue) -> Request<Body> {
 }
 
 #[test]
-fn never_one_key_for_two_users_nor_a_refusal() {
+fn two_users_never_share_a_key_and_are_never_rejected() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -137,7 +137,7 @@ fn never_one_key_for_two_users_nor_a_refusal() {
 }
 
 #[test]
-fn no_header_of_any_kind_makes_an_extractor_panic() {
+fn no_header_makes_an_extractor_panic() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

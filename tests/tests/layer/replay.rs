@@ -1,13 +1,12 @@
-//! The first answer again for a repeated `Idempotency-Key`.
+//! The replay for a repeated `Idempotency-Key`.
 
-use super::support::{Answer, SOON, Shop, all_free, locks, request, send, start};
 use axum::{Router, body::Body, extract::State, response::IntoResponse, routing::post};
 use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderName, Request, StatusCode};
 use redlock_tower::{
-    HeldLock, KeyExtractor as _, Reason, RedlockLayer, Rejection, key,
-    replay::{Begun, MemoryStore, RedisStore, ReplayStore, StoreError},
+    HeldLock, KeyExtractor as _, Reason, RedlockLayer, key,
+    replay::{Begun, MemoryStore, RedisStore, ReplayOptions, ReplayStore, StoreError},
 };
 use std::{
     sync::{
@@ -16,14 +15,9 @@ use std::{
     },
     time::Duration,
 };
+use tests::web::{DAY, Orders, SOON, all_free, by_user, locks, request, send, start};
 use tests::within;
 use tower::ServiceExt as _;
-
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-fn by_user() -> key::Identity<key::Header> {
-    key::identity(key::header("x-user-id"))
-}
 
 fn pay(user: &str, key: &str, body: &str) -> Request<Body> {
     request(
@@ -34,7 +28,7 @@ fn pay(user: &str, key: &str, body: &str) -> Request<Body> {
     )
 }
 
-/// Counts its runs, and answers with the count.
+/// A handler that counts its runs and responds with the count.
 fn counting() -> (Router, Arc<AtomicUsize>) {
     let runs = Arc::new(AtomicUsize::new(0));
     let handler = async |State(runs): State<Arc<AtomicUsize>>, body: String| {
@@ -64,31 +58,27 @@ fn counting() -> (Router, Arc<AtomicUsize>) {
     )
 }
 
-fn replayed(answer: &Answer) -> bool {
-    answer.header("idempotency-replayed") == "true"
-}
-
 #[tokio::test]
-async fn the_first_answer_comes_again() {
+async fn the_first_response_is_replayed() {
     let (cluster, redlock) = locks().await;
     let (app, runs) = counting();
     let app = app.layer(RedlockLayer::new(redlock, by_user()).replay(MemoryStore::new(), DAY));
 
     let first = send(&app, pay("ann", "1", "5 EUR")).await;
     assert_eq!(
-        (first.status, first.body.as_str(), replayed(&first)),
+        (first.status, first.text(), first.is_replayed()),
         (201, "payment 1 of 5 EUR", false)
     );
     assert_eq!(first.header("set-cookie"), "s=1");
     for key in ["1", "\"1\""] {
         let again = send(&app, pay("ann", key, "5 EUR")).await;
         assert_eq!(
-            (again.status, again.body.as_str(), replayed(&again)),
+            (again.status, again.text(), again.is_replayed()),
             (201, "payment 1 of 5 EUR", true)
         );
         assert_eq!(again.header("location"), "/payments/1");
         assert_eq!(again.header("content-type"), "text/plain; charset=utf-8");
-        assert_eq!(again.header("set-cookie"), "", "cookies are not kept");
+        assert_eq!(again.header("set-cookie"), "", "cookies are not recorded");
     }
     assert_eq!(
         send(&app, pay("ann", "2", "5 EUR")).await.body,
@@ -97,7 +87,7 @@ async fn the_first_answer_comes_again() {
     assert_eq!(
         send(&app, pay("bob", "1", "5 EUR")).await.body,
         "payment 3 of 5 EUR",
-        "his own key"
+        "bob has his own key"
     );
     assert_eq!(runs.load(SeqCst), 3);
     all_free(&cluster).await;
@@ -112,19 +102,18 @@ async fn another_payload_under_the_same_key_is_422() {
     let other = send(&app, pay("ann", "1", "500 EUR")).await;
     assert_eq!((other.status, runs.load(SeqCst)), (422, 1));
     assert_eq!(other.json()["type"], "urn:problem-type:redlock:key-reused");
-    assert_eq!(
-        other.extensions.get::<Rejection>().unwrap().reason(),
-        Reason::KeyReused
-    );
+    assert_eq!(other.reason(), Some(Reason::KeyReused));
 }
 
 #[tokio::test]
-async fn one_in_progress_is_409_or_waits_as_configured() {
+async fn a_duplicate_in_progress_is_409_or_waits() {
     let (_cluster, redlock) = locks().await;
-    let shop = Shop::closed();
-    let layer = RedlockLayer::new(redlock, by_user()).replay(MemoryStore::new(), DAY);
-    let refusing = shop.route().layer(layer.clone());
-    let waiting = shop.route().layer(layer.wait(SOON));
+    let orders = Orders::blocked();
+    let (layer, store) = (RedlockLayer::new(redlock, by_user()), MemoryStore::new());
+    let refusing = orders
+        .route()
+        .layer(layer.clone().replay(store.clone(), DAY));
+    let waiting = orders.route().layer(layer.wait(SOON).replay(store, DAY));
     let submit = || {
         request(
             "POST",
@@ -135,22 +124,22 @@ async fn one_in_progress_is_409_or_waits_as_configured() {
     };
 
     let first = start(&refusing, submit());
-    shop.wait_entered(1).await;
+    orders.wait_entered(1).await;
     let second = send(&refusing, submit()).await;
     assert_eq!(second.status, 409);
     assert!(second.header("retry-after").parse::<u64>().unwrap() >= 1);
     let third = start(&waiting, submit());
-    shop.open(1);
+    orders.unblock(1);
     assert_eq!(first.await.unwrap().status, 201);
     let third = within(SOON, third).await.unwrap();
     assert_eq!(
-        (third.status, replayed(&third), shop.entered()),
+        (third.status, third.is_replayed(), orders.entered()),
         (201, true, 1)
     );
 }
 
 #[tokio::test]
-async fn all_but_successes_run_again() {
+async fn only_successes_are_recorded() {
     let (_cluster, redlock) = locks().await;
     let (app, runs) = counting();
     let app = app.layer(RedlockLayer::new(redlock, by_user()).replay(MemoryStore::new(), DAY));
@@ -164,13 +153,13 @@ async fn all_but_successes_run_again() {
 }
 
 #[tokio::test]
-async fn without_the_header_it_is_a_lock_with_its_window() {
+async fn without_the_header_there_is_a_cool_down_in_place_of_a_record() {
     let (_cluster, redlock) = locks().await;
     let (app, runs) = counting();
     let layer = RedlockLayer::new(redlock, by_user()).dedupe_for(DAY.min(Duration::from_secs(30)));
     let app = app.layer(layer.replay(MemoryStore::new(), DAY));
     let plain = || request("POST", "/pay", &[("x-user-id", "bob")], "5 EUR");
-    // with a record there is no need of a window: the next payment is another one
+    // A record replaces the cool-down, so the next payment runs.
     for (key, run) in [("1", 1), ("2", 2)] {
         assert_eq!(
             send(&app, pay("ann", key, "5 EUR")).await.body,
@@ -185,7 +174,7 @@ async fn without_the_header_it_is_a_lock_with_its_window() {
 }
 
 #[tokio::test]
-async fn a_large_answer_is_not_kept_and_its_request_not_run_again() {
+async fn a_large_response_is_not_recorded_and_its_request_not_run_again() {
     let (_cluster, redlock) = locks().await;
     let (app, runs) = counting();
     let app = app.layer(RedlockLayer::new(redlock, by_user()).replay(MemoryStore::new(), DAY));
@@ -195,15 +184,12 @@ async fn a_large_answer_is_not_kept_and_its_request_not_run_again() {
     );
     let again = send(&app, pay("ann", "1", "large")).await;
     assert_eq!((again.status, runs.load(SeqCst)), (409, 1));
-    assert_eq!(
-        again.extensions.get::<Rejection>().unwrap().reason(),
-        Reason::NotReplayable
-    );
-    assert_eq!(again.header("retry-after"), "", "no retry helps");
+    assert_eq!(again.reason(), Some(Reason::NotReplayable));
+    assert_eq!(again.header("retry-after"), "", "a retry does not help");
 }
 
 #[tokio::test]
-async fn bodies_of_unknown_length_and_broken_ones() {
+async fn bodies_of_unknown_length_and_incomplete_bodies() {
     let (_cluster, redlock) = locks().await;
     let runs = Arc::new(AtomicUsize::new(0));
     let handler = {
@@ -230,11 +216,11 @@ async fn bodies_of_unknown_length_and_broken_ones() {
             .into_body();
         assert!(
             axum::body::to_bytes(body, usize::MAX).await.is_err(),
-            "half a response is not kept"
+            "an incomplete response is not recorded"
         );
     }
     assert_eq!(send(&app, pay("ann", "1", "broken")).await.body.len(), 3000);
-    assert!(replayed(&send(&app, pay("ann", "1", "broken")).await));
+    assert!(send(&app, pay("ann", "1", "broken")).await.is_replayed());
     assert_eq!(
         send(&app, pay("ann", "2", "long")).await.body.len(),
         100_000
@@ -244,17 +230,15 @@ async fn bodies_of_unknown_length_and_broken_ones() {
 }
 
 #[tokio::test]
-async fn limits_and_headers_are_a_choice() {
+async fn limits_and_recorded_headers_are_configurable() {
     let (_cluster, redlock) = locks().await;
     let (app, runs) = counting();
-    let layer = RedlockLayer::new(redlock, by_user()).replay(MemoryStore::new(), DAY);
-    let app = app.layer(
-        layer
-            .replay_max_request(10)
-            .replay_max_response(200_000)
-            .replay_cookies()
-            .replay_except([HeaderName::from_static("location")]),
-    );
+    let options = ReplayOptions::new(MemoryStore::new(), DAY)
+        .max_request(10)
+        .max_response(200_000)
+        .cookies()
+        .except([HeaderName::from_static("location")]);
+    let app = app.layer(RedlockLayer::new(redlock, by_user()).replay_with(options));
     assert_eq!(
         send(&app, pay("ann", "1", "eleven bytes")).await.status,
         413
@@ -274,7 +258,7 @@ async fn limits_and_headers_are_a_choice() {
 }
 
 #[tokio::test]
-async fn with_a_key_that_names_the_user_a_fresh_token_is_no_other_request() {
+async fn a_new_access_token_does_not_make_another_request() {
     let (_cluster, redlock) = locks().await;
     let (app, _) = counting();
     let by_submit = by_user().and(key::idempotency_key());
@@ -292,10 +276,10 @@ async fn with_a_key_that_names_the_user_a_fresh_token_is_no_other_request() {
         )
     };
     assert_eq!(send(&app, by("Bearer old")).await.status, 201);
-    assert!(replayed(&send(&app, by("Bearer new")).await));
+    assert!(send(&app, by("Bearer new")).await.is_replayed());
 }
 
-/// A store that is down.
+/// A store that always fails.
 #[derive(Clone)]
 struct Down;
 
@@ -321,20 +305,24 @@ impl ReplayStore for Down {
 }
 
 #[tokio::test]
-async fn without_its_store_it_fails_closed_or_open_as_configured() {
+async fn without_its_store_a_replay_fails_closed_or_open() {
     let (cluster, redlock) = locks().await;
     let (app, runs) = counting();
-    let layer = RedlockLayer::new(redlock, by_user()).replay(Down, DAY);
-    let answer = send(&app.clone().layer(layer.clone()), pay("ann", "1", "5 EUR")).await;
+    let layer = RedlockLayer::new(redlock, by_user());
+    let failing_closed = layer.clone().replay(Down, DAY);
+    let answer = send(&app.clone().layer(failing_closed), pay("ann", "1", "5 EUR")).await;
     assert_eq!((answer.status, runs.load(SeqCst)), (503, 0));
     assert_eq!(
         answer.json()["type"],
         "urn:problem-type:redlock:store-unavailable"
     );
     assert_eq!(
-        send(&app.layer(layer.fail_open()), pay("ann", "1", "5 EUR"))
-            .await
-            .status,
+        send(
+            &app.layer(layer.fail_open().replay(Down, DAY)),
+            pay("ann", "1", "5 EUR")
+        )
+        .await
+        .status,
         201
     );
     all_free(&cluster).await;

@@ -1,12 +1,10 @@
-//! What the stores of first answers must do, whatever they are made of.
+//! The contract of every replay store.
 
-use super::support::{SOON, locks};
 use redlock::FencingToken;
 use redlock_tower::replay::{Begun, MemoryStore, RedisStore, ReplayStore};
 use std::time::Duration;
+use tests::web::{DAY, SOON, locks};
 use tests::{eventually, within};
-
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Three tokens of one key, in order.
 async fn tokens() -> [FencingToken; 3] {
@@ -20,10 +18,10 @@ async fn tokens() -> [FencingToken; 3] {
     tokens.try_into().unwrap()
 }
 
-/// What every store must do.
+/// The contract of a store.
 async fn a_store_is_guarded_by_tokens(store: impl ReplayStore, ttl: Duration) {
     let [first, second, third] = tokens().await;
-    // a holder that was paused comes back after the next one began, and after it finished
+    // A paused holder resumes after the next one has begun, and after it has finished.
     assert_eq!(store.begin("a", first, DAY).await.unwrap(), Begun::Fresh);
     assert_eq!(store.begin("a", second, DAY).await.unwrap(), Begun::Fresh);
     assert!(
@@ -49,9 +47,9 @@ async fn a_store_is_guarded_by_tokens(store: impl ReplayStore, ttl: Duration) {
         store.begin("a", third, DAY).await.unwrap(),
         Begun::Recorded(b"kept".to_vec())
     );
-    // nothing noted, nothing kept
+    // Without a marker nothing is stored.
     assert!(!store.finish("b", first, b"x".to_vec(), DAY).await.unwrap());
-    // and nothing for longer than it was asked to
+    // A record expires.
     assert_eq!(store.begin("c", first, DAY).await.unwrap(), Begun::Fresh);
     assert!(
         store
@@ -75,7 +73,7 @@ async fn the_memory_store_is_guarded_by_tokens() {
 }
 
 #[tokio::test]
-async fn the_redis_store_is_guarded_by_tokens_and_survives_a_restart_of_its_server() {
+async fn the_redis_store_is_guarded_by_tokens_and_reconnects() {
     let cluster = tests::Cluster::start(1).await;
     let store = RedisStore::new(&cluster.node(0).url()).unwrap();
     a_store_is_guarded_by_tokens(store.clone(), Duration::from_millis(100)).await;
@@ -89,7 +87,7 @@ async fn the_redis_store_is_guarded_by_tokens_and_survives_a_restart_of_its_serv
     assert_eq!(
         store.begin("d", first, DAY).await.unwrap(),
         Begun::Fresh,
-        "found the broken connection by itself"
+        "reconnects by itself"
     );
     cluster.node(0).pause();
     assert!(

@@ -1,15 +1,15 @@
 //! Under `axum::serve` with graceful shutdown.
 
-use super::support::{SOON, Shop, held, locks, submit};
 use redlock_tower::{RedlockLayer, key};
+use tests::web::{Orders, SOON, held, locks, post_order};
 use tests::within;
 use tokio::{net::TcpListener, sync::oneshot};
 
 #[tokio::test]
-async fn a_handler_ends_under_its_lock_and_nothing_is_held_afterwards() {
+async fn a_graceful_shutdown_waits_for_the_handler_and_its_release() {
     let (cluster, redlock) = locks().await;
-    let shop = Shop::closed();
-    let app = shop
+    let orders = Orders::blocked();
+    let app = orders
         .route()
         .layer(RedlockLayer::new(redlock.clone(), key::header("x-user-id")).no_wait());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -21,14 +21,14 @@ async fn a_handler_ends_under_its_lock_and_nothing_is_held_afterwards() {
             .await
     });
 
-    let submit = tokio::spawn(submit(&reqwest::Client::new(), address, "ann").send());
-    shop.wait_entered(1).await;
+    let submit = tokio::spawn(post_order(&reqwest::Client::new(), address, "ann").send());
+    orders.wait_entered(1).await;
     stop.send(()).unwrap();
     tokio::task::yield_now().await;
-    assert!(!server.is_finished(), "it waits for the handler");
+    assert!(!server.is_finished(), "waits for the handler");
     assert_eq!(held(&cluster).len(), 1);
 
-    shop.open(1);
+    orders.unblock(1);
     assert_eq!(submit.await.unwrap().unwrap().status(), 201);
     within(SOON, server).await.unwrap().unwrap();
     assert_eq!(held(&cluster), [""; 0]);
@@ -36,16 +36,16 @@ async fn a_handler_ends_under_its_lock_and_nothing_is_held_afterwards() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_aborted_leaves_nothing_held_once_the_handle_is_closed() {
+async fn close_delivers_the_releases_of_aborted_requests() {
     let (cluster, redlock) = locks().await;
-    let shop = Shop::closed();
-    let app = shop
+    let orders = Orders::blocked();
+    let app = orders
         .route()
         .layer(RedlockLayer::new(redlock.clone(), key::header("x-user-id")).no_wait());
     let requests: Vec<_> = ["ann", "bob", "eve"]
-        .map(|user| super::support::start(&app, super::support::order(user)))
+        .map(|user| tests::web::start(&app, tests::web::order(user)))
         .into();
-    shop.wait_entered(3).await;
+    orders.wait_entered(3).await;
     for request in requests {
         request.abort();
         let _ = request.await;

@@ -1,21 +1,22 @@
-//! A limit on those who wait.
+//! The limit on requests that wait.
 
-use super::support::{SOON, Shop, all_free, locks, order, send, start};
-use redlock_tower::{Reason, RedlockLayer, Rejection, key};
+use redlock::WaiterLimit;
+use redlock_tower::{Reason, RedlockLayer, key};
+use tests::web::{Orders, SOON, all_free, locks, order, send, start};
 use tokio_test::assert_pending;
 use tower::ServiceExt as _;
 
 #[tokio::test]
-async fn beyond_the_limit_of_a_key_it_is_429_and_others_are_not_touched() {
+async fn requests_above_the_limit_of_a_key_are_429() {
     let (cluster, redlock) = locks().await;
-    let shop = Shop::closed();
+    let orders = Orders::blocked();
     let layer = RedlockLayer::new(redlock, key::header("x-user-id"))
         .wait(SOON)
-        .max_waiters(2, 100);
-    let app = shop.route().layer(layer);
+        .max_waiters(&WaiterLimit::new(2, 100));
+    let app = orders.route().layer(layer);
 
     let first = start(&app, order("ann"));
-    shop.wait_entered(1).await;
+    orders.wait_entered(1).await;
     let mut waiting = Vec::new();
     let mut refused = Vec::new();
     for _ in 0..5 {
@@ -28,14 +29,11 @@ async fn beyond_the_limit_of_a_key_it_is_429_and_others_are_not_touched() {
     assert_eq!((waiting.len(), refused.len()), (2, 3));
     for answer in refused {
         assert_eq!((answer.status, answer.header("retry-after")), (429, "1"));
-        assert_eq!(
-            answer.extensions.get::<Rejection>().unwrap().reason(),
-            Reason::TooManyWaiters
-        );
+        assert_eq!(answer.reason(), Some(Reason::TooManyWaiters));
     }
     let other = start(&app, order("bob"));
-    shop.wait_entered(2).await;
-    shop.open(4);
+    orders.wait_entered(2).await;
+    orders.unblock(4);
     assert_eq!(first.await.unwrap().status, 201);
     assert_eq!(other.await.unwrap().status, 201);
     for request in waiting {
@@ -45,24 +43,24 @@ async fn beyond_the_limit_of_a_key_it_is_429_and_others_are_not_touched() {
 }
 
 #[tokio::test]
-async fn the_limit_in_all_counts_those_who_wait_and_is_given_back() {
+async fn the_total_limit_counts_only_requests_that_wait() {
     let (cluster, redlock) = locks().await;
-    let shop = Shop::closed();
+    let orders = Orders::blocked();
     let layer = RedlockLayer::new(redlock, key::header("x-user-id"))
         .wait(SOON)
-        .max_waiters(10, 1);
-    let app = shop.route().layer(layer);
+        .max_waiters(&WaiterLimit::new(10, 1));
+    let app = orders.route().layer(layer);
     let ann = start(&app, order("ann"));
-    shop.wait_entered(1).await;
+    orders.wait_entered(1).await;
     let mut waits = tokio_test::task::spawn(app.clone().oneshot(order("ann")));
     assert_pending!(waits.poll());
-    // Bob's key is free, so that he does not wait; a second request of his would.
+    // Bob's key is free, so his first request does not wait. A second one would.
     let bob = start(&app, order("bob"));
-    shop.wait_entered(2).await;
+    orders.wait_entered(2).await;
     assert_eq!(send(&app, order("bob")).await.status, 429);
     drop(waits);
     let again = start(&app, order("bob"));
-    shop.open(3);
+    orders.unblock(3);
     for answer in [ann, bob, again] {
         assert_eq!(answer.await.unwrap().status, 201);
     }

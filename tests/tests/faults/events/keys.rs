@@ -267,9 +267,9 @@ async fn f7_no_event_repeats_what_a_store_of_first_answers_says() {
         let _ = service.oneshot(request.unwrap()).await;
     }
     let told = [
-        "without its first answer",
+        "a request runs unrecorded",
         "a request is rejected",
-        "before it is kept",
+        "before it is recorded",
     ];
     assert_keyless(&logs, "store", &told);
 }

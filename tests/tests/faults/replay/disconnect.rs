@@ -1,6 +1,5 @@
-//! A client that gave up and tries again.
+//! Retries of a client that gave up.
 
-use super::{DAY, SOON, by_user, locks};
 use axum::{
     Router,
     body::{Body, Bytes},
@@ -24,19 +23,20 @@ use std::{
     time::Duration,
 };
 use tests::eventually;
-use tokio::{net::TcpListener, sync::Semaphore};
+use tests::web::{DAY, SOON, by_user, read, redlock, serve, submit};
+use tokio::sync::Semaphore;
 use tower::{Layer as _, Service, ServiceExt as _, service_fn};
 
-/// Charges in two steps, with a door between them.
+/// Counts the steps of a handler that charges a payment.
 #[derive(Default)]
-struct Till {
+struct Payments {
     begun: AtomicUsize,
     charged: AtomicUsize,
     gone: AtomicUsize,
 }
 
-/// Counts handlers that were dropped, at whatever step.
-struct Gone(Arc<Till>);
+/// Counts handlers that were dropped, at any step.
+struct Gone(Arc<Payments>);
 
 impl Drop for Gone {
     fn drop(&mut self) {
@@ -44,25 +44,18 @@ impl Drop for Gone {
     }
 }
 
-fn charging(till: &Arc<Till>, door: &Arc<Semaphore>) -> Router {
-    let (till, door) = (Arc::clone(till), Arc::clone(door));
+fn charging(payments: &Arc<Payments>, door: &Arc<Semaphore>) -> Router {
+    let (payments, door) = (Arc::clone(payments), Arc::clone(door));
     let handler = move |_: Request| async move {
-        let _gone = Gone(Arc::clone(&till));
-        till.begun.fetch_add(1, SeqCst);
+        let _gone = Gone(Arc::clone(&payments));
+        payments.begun.fetch_add(1, SeqCst);
         door.acquire().await.unwrap().forget();
-        format!("charge {}", till.charged.fetch_add(1, SeqCst) + 1)
+        format!("charge {}", payments.charged.fetch_add(1, SeqCst) + 1)
     };
     Router::new().route("/pay", post(handler))
 }
 
-async fn serve(app: Router) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, app).await });
-    address
-}
-
-/// A client on a connection of its own, which closes it when its time is over.
+/// A client with its own connection, which it closes after a time-out.
 async fn pay(to: SocketAddr, patience: Duration) -> reqwest::Result<(u16, String)> {
     let client = reqwest::Client::builder().timeout(patience).build()?;
     let request = client
@@ -73,106 +66,105 @@ async fn pay(to: SocketAddr, patience: Duration) -> reqwest::Result<(u16, String
     Ok((response.status().as_u16(), response.text().await?))
 }
 
-/// The client of the docs' own example times out, and tries until it has an answer.
+/// The client times out, and retries until it has a response. The layer is that of the example in the docs.
 #[tokio::test]
 async fn f41_a_client_that_times_out_and_retries_is_charged_once() {
     let per_submit = by_user().and(key::idempotency_key());
-    let layer = RedlockLayer::new(locks().await, per_submit)
+    let layer = RedlockLayer::new(redlock().await, per_submit)
         .required()
         .replay(MemoryStore::new(), DAY);
-    let (till, door) = (Arc::<Till>::default(), Arc::new(Semaphore::new(0)));
-    let address = serve(charging(&till, &door).layer(layer)).await;
+    let (payments, door) = (Arc::<Payments>::default(), Arc::new(Semaphore::new(0)));
+    let address = serve(charging(&payments, &door).layer(layer)).await;
 
     let gave_up = pay(address, Duration::from_millis(300)).await.unwrap_err();
     assert!(gave_up.is_timeout(), "{gave_up}");
-    eventually(SOON, async || till.begun.load(SeqCst) == 1).await;
-    // the first one still runs
+    eventually(SOON, async || payments.begun.load(SeqCst) == 1).await;
+    // The first one spayments runs.
     let (status, _) = pay(address, SOON).await.unwrap();
-    assert_eq!((status, till.gone.load(SeqCst)), (409, 0));
+    assert_eq!((status, payments.gone.load(SeqCst)), (409, 0));
     door.add_permits(10);
     eventually(SOON, async || {
         pay(address, SOON).await.unwrap() == (200, "charge 1".to_owned())
     })
     .await;
-    let counts = (till.begun.load(SeqCst), till.charged.load(SeqCst));
+    let counts = (payments.begun.load(SeqCst), payments.charged.load(SeqCst));
     assert_eq!(counts, (1, 1));
 }
 
-/// The same for a time-out of a layer outside, which drops the service's future.
+/// As above, with an outer time-out layer, which drops the future of the service.
 #[tokio::test]
-async fn f41_a_time_out_outside_of_the_layer_runs_nothing_twice() {
-    let layer = RedlockLayer::new(locks().await, by_user())
+async fn f41_a_retry_after_an_outer_time_out_is_not_run_twice() {
+    let layer = RedlockLayer::new(redlock().await, by_user())
         .wait(SOON)
         .replay(MemoryStore::new(), DAY);
-    let (till, door) = (Arc::<Till>::default(), Arc::new(Semaphore::new(0)));
-    let app = charging(&till, &door).layer(layer);
-    let request = || super::submit("/pay", "1", "");
+    let (payments, door) = (Arc::<Payments>::default(), Arc::new(Semaphore::new(0)));
+    let app = charging(&payments, &door).layer(layer);
+    let request = || submit("/pay", "1", "");
 
     let patience = Duration::from_millis(100);
     let first = tower::ServiceExt::oneshot(app.clone(), request());
     assert!(tokio::time::timeout(patience, first).await.is_err());
-    eventually(SOON, async || till.begun.load(SeqCst) == 1).await;
+    eventually(SOON, async || payments.begun.load(SeqCst) == 1).await;
     let retry = tokio::spawn(tower::ServiceExt::oneshot(app.clone(), request()));
     door.add_permits(10);
-    let answer = super::read(retry.await.unwrap().unwrap()).await;
-    assert!(super::replayed(&answer));
-    let counts = (till.begun.load(SeqCst), till.charged.load(SeqCst));
+    let answer = read(retry.await.unwrap().unwrap()).await;
+    assert!(answer.is_replayed());
+    let counts = (payments.begun.load(SeqCst), payments.charged.load(SeqCst));
     assert_eq!(counts, (1, 1));
 }
 
-/// A body that comes slowly is read under the lock. When the lock is lost meanwhile, the handler never begins, also where one
-/// that runs would be signalled only (F14).
+/// The lock is lost while the body of a request arrives. Its handler never begins, also with `OnLost::Signal` (F14).
 #[tokio::test]
-async fn f14_a_request_whose_lock_was_lost_before_its_body_came_does_not_begin() {
+async fn f14_a_request_whose_lock_was_lost_before_its_body_arrived_does_not_begin() {
     for on_lost in [OnLost::Cancel, OnLost::Signal] {
-        let layer = RedlockLayer::new(locks().await, by_user())
+        let layer = RedlockLayer::new(redlock().await, by_user())
             .max_hold(Duration::from_millis(200))
             .on_lost(on_lost)
             .replay(MemoryStore::new(), DAY);
-        let (till, door) = (Arc::<Till>::default(), Arc::new(Semaphore::new(10)));
-        let app = charging(&till, &door).layer(layer);
+        let (payments, door) = (Arc::<Payments>::default(), Arc::new(Semaphore::new(10)));
+        let app = charging(&payments, &door).layer(layer);
         let slow = stream::once(async {
             tokio::time::sleep(Duration::from_millis(600)).await;
             Ok::<_, Infallible>(Bytes::from_static(b"5 EUR"))
         });
-        let request = super::submit("/pay", "1", Body::from_stream(slow));
+        let request = submit("/pay", "1", Body::from_stream(slow));
         let answer = tests::within(SOON, tower::ServiceExt::oneshot(app, request)).await;
         assert_eq!(answer.unwrap().status(), 503, "{on_lost:?}");
-        assert_eq!(till.begun.load(SeqCst), 0, "{on_lost:?}");
+        assert_eq!(payments.begun.load(SeqCst), 0, "{on_lost:?}");
     }
 }
 
-/// A handler that writes nothing before its last await may be cancelled, where the program says so.
+/// For handlers that write nothing before their last await.
 #[tokio::test]
-async fn f41_cancelling_is_a_choice() {
-    let layer = RedlockLayer::new(locks().await, by_user()).on_disconnect(OnDisconnect::Cancel);
+async fn f41_cancelling_is_configurable() {
+    let layer = RedlockLayer::new(redlock().await, by_user()).on_disconnect(OnDisconnect::Cancel);
     let layer = layer.replay(MemoryStore::new(), DAY);
-    let (till, door) = (Arc::<Till>::default(), Arc::new(Semaphore::new(0)));
-    let address = serve(charging(&till, &door).layer(layer)).await;
+    let (payments, door) = (Arc::<Payments>::default(), Arc::new(Semaphore::new(0)));
+    let address = serve(charging(&payments, &door).layer(layer)).await;
     let gave_up = pay(address, Duration::from_millis(300)).await.unwrap_err();
     assert!(gave_up.is_timeout(), "{gave_up}");
-    eventually(SOON, async || till.gone.load(SeqCst) == 1).await;
-    assert_eq!(till.charged.load(SeqCst), 0);
+    eventually(SOON, async || payments.gone.load(SeqCst) == 1).await;
+    assert_eq!(payments.charged.load(SeqCst), 0);
 }
 
-/// A gRPC call tells its success behind its answer, which nobody reads any more: its window opens all the same.
+/// The status of a gRPC call is in its trailers, which the client no longer reads.
 #[tokio::test]
-async fn f41_the_window_of_a_grpc_call_opens_although_its_client_is_gone() {
+async fn f41_a_grpc_success_after_a_disconnect_starts_the_cool_down() {
     for (status, then) in [("0", "6"), ("14", "14")] {
-        let layer = RedlockLayer::new(locks().await, key::header("x-user-id"))
+        let layer = RedlockLayer::new(redlock().await, key::header("x-user-id"))
             .no_wait()
             .dedupe_for(Duration::from_secs(50))
             .on_disconnect(OnDisconnect::Finish)
             .grpc();
-        let (till, door) = (Arc::<Till>::default(), Arc::new(Semaphore::new(0)));
-        let service = layer.layer(calls(&till, &door, status));
-        let call = || super::submit("/shop.Shop/Pay", "1", "");
+        let (payments, door) = (Arc::<Payments>::default(), Arc::new(Semaphore::new(0)));
+        let service = layer.layer(calls(&payments, &door, status));
+        let call = || submit("/shop.Shop/Pay", "1", "");
         let first = tokio::spawn(service.clone().oneshot(call()));
-        eventually(SOON, async || till.begun.load(SeqCst) == 1).await;
+        eventually(SOON, async || payments.begun.load(SeqCst) == 1).await;
         first.abort();
         assert!(first.await.unwrap_err().is_cancelled());
         door.add_permits(10);
-        // busy for as long as the first is at work
+        // Busy while the first one runs.
         eventually(SOON, async || {
             let response = service.clone().oneshot(call()).await.unwrap();
             let (head, body) = response.into_parts();
@@ -182,26 +174,26 @@ async fn f41_the_window_of_a_grpc_call_opens_although_its_client_is_gone() {
             told.is_some_and(|told| told == then)
         })
         .await;
-        // A window keeps the second call out; without one it has run.
-        let ran_again = till.begun.load(SeqCst) > 1;
+        // A cool-down rejects the second call. Without one it has run.
+        let ran_again = payments.begun.load(SeqCst) > 1;
         assert_eq!(ran_again, status == "14", "status {status}");
     }
 }
 
 /// A gRPC service whose calls end with this status.
 fn calls(
-    till: &Arc<Till>,
+    payments: &Arc<Payments>,
     door: &Arc<Semaphore>,
     status: &'static str,
 ) -> impl Service<Request, Response = Response<Body>, Error = Infallible, Future: Send>
 + Clone
 + Send
 + use<> {
-    let (till, door) = (Arc::clone(till), Arc::clone(door));
+    let (payments, door) = (Arc::clone(payments), Arc::clone(door));
     service_fn(move |_: Request| {
-        let (till, door) = (Arc::clone(&till), Arc::clone(&door));
+        let (payments, door) = (Arc::clone(&payments), Arc::clone(&door));
         async move {
-            till.begun.fetch_add(1, SeqCst);
+            payments.begun.fetch_add(1, SeqCst);
             door.acquire().await.unwrap().forget();
             let trailers = [("grpc-status".parse().unwrap(), status.parse().unwrap())];
             let frames = [

@@ -1,6 +1,5 @@
-//! How long a record lives.
+//! The lifetime of records.
 
-use super::{SOON, by_user, locks, read, replayed, submit};
 use axum::{Router, extract::State, routing::post};
 use http::StatusCode;
 use redlock::FencingToken;
@@ -16,12 +15,13 @@ use std::{
     time::Duration,
 };
 use tests::eventually;
+use tests::web::{SOON, by_user, redlock, send, submit};
 use tokio::{sync::Semaphore, time::sleep};
 use tower::ServiceExt as _;
 
 type Runs = Arc<AtomicUsize>;
 
-/// A handler that takes ten times as long as its record is to live.
+/// A handler that takes this long, and counts its runs.
 fn slow(runs: &Runs, takes: Duration) -> Router {
     let handler = move |State(runs): State<Runs>| async move {
         sleep(takes).await;
@@ -32,31 +32,30 @@ fn slow(runs: &Runs, takes: Duration) -> Router {
         .with_state(Arc::clone(runs))
 }
 
-async fn answered_again(app: &Router) -> bool {
-    let answer = app.clone().oneshot(submit("/", "1", "")).await.unwrap();
-    replayed(&read(answer).await)
+async fn repeat_is_replayed(app: &Router) -> bool {
+    send(app, submit("/", "1", "")).await.is_replayed()
 }
 
 #[tokio::test]
-async fn f48_a_handler_slower_than_its_records_ttl_is_recorded() {
+async fn f48_a_handler_slower_than_the_ttl_of_its_record_is_recorded() {
     let cluster = tests::Cluster::start(1).await;
     let (memory, redis) = (MemoryStore::new(), RedisStore::new(&cluster.node(0).url()));
     let redis = redis.unwrap();
     let ttl = Duration::from_secs(2);
-    let layer = RedlockLayer::new(locks().await, by_user());
+    let layer = RedlockLayer::new(redlock().await, by_user());
     let runs = [Runs::default(), Runs::default()];
     let apps = [
         slow(&runs[0], 2 * ttl).layer(layer.clone().replay(memory, ttl)),
         slow(&runs[1], 2 * ttl).layer(layer.namespace("redis").replay(redis, ttl)),
     ];
     for (app, runs) in apps.iter().zip(&runs) {
-        assert!(!answered_again(app).await);
-        assert!(answered_again(app).await);
+        assert!(!repeat_is_replayed(app).await);
+        assert!(repeat_is_replayed(app).await);
         assert_eq!(runs.load(SeqCst), 1);
     }
 }
 
-/// A store that counts the notes of running handlers, and forgets what is over.
+/// A store that counts in-progress markers.
 #[derive(Clone, Default)]
 struct Counting(MemoryStore, Runs);
 
@@ -82,23 +81,23 @@ impl ReplayStore for Counting {
     }
 }
 
-/// However long it takes: the note of a running handler is renewed. Ten minutes pass at once, on a clock of the test's own.
+/// A handler of ten minutes, on a paused clock.
 #[tokio::test(start_paused = true)]
-async fn f48_however_slow() {
+async fn f48_the_in_progress_marker_is_renewed() {
     let (runs, store) = (Runs::default(), Counting::default());
-    let layer = RedlockLayer::new(locks().await, by_user());
+    let layer = RedlockLayer::new(redlock().await, by_user());
     let layer = layer.replay(store.clone(), Duration::from_secs(1));
     let app = slow(&runs, Duration::from_secs(600)).layer(layer);
-    assert!(!answered_again(&app).await);
-    assert!(answered_again(&app).await);
+    assert!(!repeat_is_replayed(&app).await);
+    assert!(repeat_is_replayed(&app).await);
     let begun = store.1.load(SeqCst);
-    assert!((20..200).contains(&begun), "{begun} notes");
+    assert!((20..200).contains(&begun), "{begun} markers");
     assert_eq!(runs.load(SeqCst), 1);
 }
 
-/// A handler that took the lock along answers at once, and its record lives for as long as the job.
+/// A handler that took the guard responds at once. Its record is renewed until the job has ended.
 #[tokio::test]
-async fn f48_a_job_under_the_lock_keeps_its_record() {
+async fn f48_a_record_outlives_a_background_job_under_the_lock() {
     let (runs, door) = (Runs::default(), Arc::new(Semaphore::new(0)));
     let handler = {
         let (runs, door) = (Arc::clone(&runs), Arc::clone(&door));
@@ -113,27 +112,27 @@ async fn f48_a_job_under_the_lock_keeps_its_record() {
         }
     };
     let ttl = Duration::from_secs(1);
-    let layer = RedlockLayer::new(locks().await, by_user()).replay(MemoryStore::new(), ttl);
+    let layer = RedlockLayer::new(redlock().await, by_user()).replay(MemoryStore::new(), ttl);
     let app = Router::new().route("/", post(handler)).layer(layer);
-    assert!(!answered_again(&app).await);
+    assert!(!repeat_is_replayed(&app).await);
     sleep(3 * ttl).await;
     let busy = app.clone().oneshot(submit("/", "1", "")).await.unwrap();
     assert_eq!(busy.status(), 409);
     door.add_permits(1);
-    eventually(SOON, async || answered_again(&app).await).await;
+    eventually(SOON, async || repeat_is_replayed(&app).await).await;
     assert_eq!(runs.load(SeqCst), 1);
 }
 
 /// And no longer: a record that is over is over.
 #[tokio::test]
-async fn f48_a_record_ends() {
+async fn f48_a_record_expires() {
     let runs = Runs::default();
-    let layer = RedlockLayer::new(locks().await, by_user());
+    let layer = RedlockLayer::new(redlock().await, by_user());
     let layer = layer.replay(MemoryStore::new(), Duration::from_millis(100));
     let app = slow(&runs, Duration::ZERO).layer(layer);
-    assert!(!answered_again(&app).await);
+    assert!(!repeat_is_replayed(&app).await);
     eventually(SOON, async || {
-        answered_again(&app).await;
+        repeat_is_replayed(&app).await;
         runs.load(SeqCst) > 1
     })
     .await;

@@ -1,6 +1,5 @@
-//! What a client may choose changes nothing of the namespace of its key.
+//! A client cannot choose the namespace of its key.
 
-use super::{DAY, SOON, by_user, locks, read, replayed, submit};
 use axum::{Router, body::Body, routing::any};
 use http::{Method, Request, StatusCode, Version};
 use redlock_tower::{RedlockLayer, key, replay::MemoryStore};
@@ -8,11 +7,12 @@ use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering::SeqCst},
 };
+use tests::web::{DAY, SOON, by_user, read, redlock, submit};
 use tests::{eventually, within};
 use tokio::sync::Semaphore;
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
-/// Requests of ann that differ in everything that is hers to choose.
+/// Requests of one user that differ in everything that a client can choose.
 fn disguises() -> Vec<Request<Body>> {
     let plain = || Request::post("/carts/7/orders").header("x-user-id", "ann");
     let with = |name: &str, value: &str| plain().header(name, value).body(Body::empty());
@@ -44,7 +44,7 @@ fn disguises() -> Vec<Request<Body>> {
     all.into_iter().map(Result::unwrap).collect()
 }
 
-/// A handler of several methods and spellings of its path, which stays inside until the door opens.
+/// A handler for all methods and two spellings of its path. It blocks until the test unblocks it.
 fn shop(entered: &Arc<AtomicUsize>, door: &Arc<Semaphore>) -> Router {
     let (entered, door) = (Arc::clone(entered), Arc::clone(door));
     let handler = move || async move {
@@ -58,9 +58,9 @@ fn shop(entered: &Arc<AtomicUsize>, door: &Arc<Semaphore>) -> Router {
 }
 
 #[tokio::test]
-async fn f40_no_disguise_gets_a_lock_of_its_own() {
+async fn f40_no_variant_of_a_request_has_its_own_lock() {
     let (entered, door) = (Arc::<AtomicUsize>::default(), Arc::new(Semaphore::new(0)));
-    let layer = RedlockLayer::new(locks().await, key::header("x-user-id")).no_wait();
+    let layer = RedlockLayer::new(redlock().await, key::header("x-user-id")).no_wait();
     let app = shop(&entered, &door).layer(layer);
     let first = tokio::spawn(app.clone().oneshot(submit("/carts/7/orders", "1", "")));
     eventually(SOON, async || entered.load(SeqCst) == 1).await;
@@ -74,11 +74,11 @@ async fn f40_no_disguise_gets_a_lock_of_its_own() {
     assert_eq!(first.await.unwrap().unwrap().status(), 201);
 }
 
-/// Outside of a router, and inside of a service that does its own routing, there is only what the client sent.
+/// Around a service that does its own routing, the layer only knows what the client sent.
 #[tokio::test]
-async fn f40_nor_where_no_router_has_matched() {
+async fn f40_nor_outside_of_a_router() {
     let (entered, door) = (Arc::<AtomicUsize>::default(), Arc::new(Semaphore::new(0)));
-    let layer = RedlockLayer::new(locks().await, key::header("x-user-id")).no_wait();
+    let layer = RedlockLayer::new(redlock().await, key::header("x-user-id")).no_wait();
     let service = {
         let app = shop(&entered, &door);
         layer.layer(service_fn(move |request| app.clone().oneshot(request)))
@@ -101,11 +101,11 @@ async fn f40_nor_where_no_router_has_matched() {
     assert_eq!(first.await.unwrap().unwrap().status(), 201);
 }
 
-/// A HEAD runs the handler of the GET, so a lock on GET is one on HEAD.
+/// HEAD runs the handler of GET.
 #[tokio::test]
-async fn f40_a_head_does_not_pass_a_lock_on_get() {
+async fn f40_a_lock_on_get_includes_head() {
     let (entered, door) = (Arc::<AtomicUsize>::default(), Arc::new(Semaphore::new(0)));
-    let layer = RedlockLayer::new(locks().await, key::header("x-user-id"))
+    let layer = RedlockLayer::new(redlock().await, key::header("x-user-id"))
         .no_wait()
         .methods([Method::GET]);
     let app = shop(&entered, &door).layer(layer);
@@ -126,12 +126,12 @@ async fn f40_a_head_does_not_pass_a_lock_on_get() {
 }
 
 #[tokio::test]
-async fn f40_an_idempotency_key_runs_once_in_every_disguise() {
+async fn f40_no_variant_of_a_request_runs_again_with_the_same_idempotency_key() {
     let (entered, door) = (
         Arc::<AtomicUsize>::default(),
         Arc::new(Semaphore::new(1000)),
     );
-    let layer = RedlockLayer::new(locks().await, by_user()).replay(MemoryStore::new(), DAY);
+    let layer = RedlockLayer::new(redlock().await, by_user()).replay(MemoryStore::new(), DAY);
     let app = shop(&entered, &door).layer(layer);
     let first = read(
         app.clone()
@@ -140,22 +140,22 @@ async fn f40_an_idempotency_key_runs_once_in_every_disguise() {
             .unwrap(),
     )
     .await;
-    assert_eq!((first.status, replayed(&first)), (201, false));
+    assert_eq!((first.status, first.is_replayed()), (201, false));
     for mut request in disguises() {
         let key = "1".parse().unwrap();
         request.headers_mut().insert("idempotency-key", key);
         let shown = format!("{request:?}");
         let answer = read(within(SOON, app.clone().oneshot(request)).await.unwrap()).await;
-        // the same request, or one that is another under the same key
+        // A replay, or a rejection as another request with the same key.
         let known =
-            replayed(&answer) || answer.status == 422 || answer.header("grpc-status") == "9";
+            answer.is_replayed() || answer.status == 422 || answer.header("grpc-status") == "9";
         assert!(known && entered.load(SeqCst) == 1, "{shown}: {answer:?}");
     }
 }
 
-/// Around a gRPC server a layer that was not told so still keeps the calls of one user apart, all of them; and says it.
+/// Without `grpc()`, all calls of a user exclude each other, and a warning says so.
 #[tokio::test]
-async fn f40_a_layer_that_takes_grpc_for_a_route_says_so_once() {
+async fn f40_a_layer_without_grpc_warns_once() {
     let logs = tests::Logs::capture(tracing::level_filters::LevelFilter::WARN);
     let answering =
         || service_fn(async |_| Ok::<_, std::io::Error>(http::Response::new(Body::empty())));
@@ -166,13 +166,13 @@ async fn f40_a_layer_that_takes_grpc_for_a_route_says_so_once() {
         call.headers_mut().insert("content-type", kind);
         call
     };
-    let told = RedlockLayer::new(locks().await, by_user()).grpc();
-    let named = RedlockLayer::new(locks().await, by_user()).namespace("shop");
+    let told = RedlockLayer::new(redlock().await, by_user()).grpc();
+    let named = RedlockLayer::new(redlock().await, by_user()).namespace("shop");
     for layer in [told, named] {
         layer.layer(answering()).oneshot(call("Pay")).await.unwrap();
     }
     assert_eq!(logs.text(), "");
-    let forgotten = RedlockLayer::new(locks().await, by_user());
+    let forgotten = RedlockLayer::new(redlock().await, by_user());
     let head = |method: &str| call(method).into_parts().0;
     let pay = forgotten.key_of(&head("Pay")).await.unwrap();
     assert_eq!(pay, forgotten.key_of(&head("Ship")).await.unwrap());

@@ -1,8 +1,7 @@
-//! While the nodes or the store do not answer: what was answered is answered again, and what runs is not run twice.
+//! Replays while nodes or the store are down.
 
-use super::{Answer, DAY, SOON, by_user, read, replayed, submit};
 use axum::{Router, routing::post};
-use redlock::{FencingToken, Redlock, memory::Cluster};
+use redlock::{FencingToken, memory::Cluster};
 use redlock_tower::{
     RedlockLayer,
     replay::{Begun, MemoryStore, ReplayStore, StoreError},
@@ -14,13 +13,14 @@ use std::{
     },
     time::Duration,
 };
+use tests::web::{Answer, DAY, SOON, by_user, locks, read, submit};
 use tests::{eventually, within};
 use tokio::sync::Semaphore;
 use tower::ServiceExt as _;
 
 type Runs = Arc<AtomicUsize>;
 
-/// Counts its runs, behind a door that is open unless a test closes it.
+/// A handler that counts its runs, and blocks while the semaphore has no permits.
 fn charging(runs: &Runs, door: &Arc<Semaphore>) -> Router {
     let (runs, door) = (Arc::clone(runs), Arc::clone(door));
     let handler = move || async move {
@@ -45,14 +45,7 @@ fn stop_a_majority(cluster: &Cluster) {
     cluster.node(1).stop();
 }
 
-async fn locks() -> (Cluster, Redlock) {
-    let cluster = Cluster::new(3);
-    let redlock = Redlock::builder().nodes(cluster.nodes()).namespace("shop:");
-    let redlock = redlock.connect().await.unwrap();
-    (cluster, redlock)
-}
-
-/// The lock's nodes are gone and the store is there: its records are used, and made, by a layer that fails open.
+/// A layer that fails open uses the store while the nodes are down.
 #[tokio::test]
 async fn f26_records_are_read_and_written_while_there_is_no_quorum() {
     let (cluster, redlock) = locks().await;
@@ -60,33 +53,27 @@ async fn f26_records_are_read_and_written_while_there_is_no_quorum() {
     let runs = Runs::default();
     let app = charging(&runs, &open()).layer(layer.replay(MemoryStore::new(), DAY));
     let before = pay(&app, "1").await;
-    assert_eq!(
-        (before.text(), replayed(&before)),
-        ("charge 1".into(), false)
-    );
+    assert_eq!((before.text(), before.is_replayed()), ("charge 1", false));
     stop_a_majority(&cluster);
     let again = pay(&app, "1").await;
-    assert_eq!((again.text(), replayed(&again)), ("charge 1".into(), true));
+    assert_eq!((again.text(), again.is_replayed()), ("charge 1", true));
     let other = within(SOON, app.clone().oneshot(submit("/pay", "1", "more"))).await;
     assert_eq!(other.unwrap().status(), 422);
 
     let during = pay(&app, "2").await;
-    assert_eq!(
-        (during.text(), replayed(&during)),
-        ("charge 2".into(), false)
-    );
+    assert_eq!((during.text(), during.is_replayed()), ("charge 2", false));
     let again = pay(&app, "2").await;
-    assert_eq!((again.text(), replayed(&again)), ("charge 2".into(), true));
+    assert_eq!((again.text(), again.is_replayed()), ("charge 2", true));
     cluster.node(0).start();
     cluster.node(1).start();
     let after = pay(&app, "2").await;
-    assert_eq!((after.text(), replayed(&after)), ("charge 2".into(), true));
+    assert_eq!((after.text(), after.is_replayed()), ("charge 2", true));
     assert_eq!(runs.load(SeqCst), 2);
 }
 
-/// Somebody began under the lock and has left no answer: the layer fails open, and says nothing of what it cannot know.
+/// A request has left a marker and no record. Without a lock it is unknown whether it still runs.
 #[tokio::test]
-async fn f26_what_began_before_an_outage_does_not_keep_a_layer_from_failing_open() {
+async fn f26_a_marker_from_before_an_outage_does_not_prevent_fail_open() {
     let (cluster, redlock) = locks().await;
     let layer = RedlockLayer::new(redlock, by_user()).fail_open();
     let (runs, door) = (Runs::default(), Arc::new(Semaphore::new(0)));
@@ -95,16 +82,16 @@ async fn f26_what_began_before_an_outage_does_not_keep_a_layer_from_failing_open
             .max_hold(Duration::from_millis(50))
             .replay(MemoryStore::new(), DAY),
     );
-    // the handler is cancelled half-way
+    // The handler is cancelled.
     assert_eq!(pay(&app, "1").await.status, 503);
     stop_a_majority(&cluster);
     door.add_permits(1);
     assert_eq!(pay(&app, "1").await.text(), "charge 2");
 }
 
-/// A layer around another one, whose nodes are gone: nothing is recorded in the name of the outer lock.
+/// The nodes of the inner layer are down, those of the outer layer are not.
 #[tokio::test]
-async fn f42_without_a_quorum_nothing_is_recorded_under_another_layers_lock() {
+async fn f42_without_a_quorum_nothing_is_recorded_with_the_token_of_an_outer_lock() {
     let ((cluster, redlock), (_others, outer)) = (locks().await, locks().await);
     let outer =
         RedlockLayer::new(outer, redlock_tower::key::header("x-user-id")).namespace("outer");
@@ -114,14 +101,14 @@ async fn f42_without_a_quorum_nothing_is_recorded_under_another_layers_lock() {
         .replay(store, DAY);
     let app = charging(&runs, &open()).layer(layer).layer(outer);
     stop_a_majority(&cluster);
-    assert!(!replayed(&pay(&app, "1").await));
+    assert!(!pay(&app, "1").await.is_replayed());
     cluster.node(0).start();
     cluster.node(1).start();
-    assert!(replayed(&pay(&app, "1").await));
+    assert!(pay(&app, "1").await.is_replayed());
     assert_eq!(runs.load(SeqCst), 1);
 }
 
-/// A store that counts the answers that it has kept.
+/// A store that counts the records it was given.
 #[derive(Clone, Default)]
 struct Counting(MemoryStore, Runs);
 
@@ -142,15 +129,15 @@ impl ReplayStore for Counting {
         record: Vec<u8>,
         ttl: Duration,
     ) -> Result<bool, StoreError> {
-        let kept = self.0.finish(key, token, record, ttl).await;
+        let stored = self.0.finish(key, token, record, ttl).await;
         self.1.fetch_add(1, SeqCst);
-        kept
+        stored
     }
 }
 
-/// A handler that runs without the lock outlives its client as well.
+/// A handler that runs without the lock finishes after a disconnect too.
 #[tokio::test]
-async fn f41_a_client_that_gives_up_during_an_outage_is_charged_once() {
+async fn f41_a_client_that_retries_during_an_outage_is_charged_once() {
     let (cluster, redlock) = locks().await;
     let layer = RedlockLayer::new(redlock, by_user()).fail_open();
     let (runs, door) = (Runs::default(), Arc::new(Semaphore::new(0)));
@@ -162,14 +149,14 @@ async fn f41_a_client_that_gives_up_during_an_outage_is_charged_once() {
     first.abort();
     assert!(first.await.unwrap_err().is_cancelled());
     door.add_permits(1_000);
-    // The client is gone, and the first run ends and is recorded.
+    // The client is gone, and the first run finishes and is recorded.
     eventually(SOON, async || store.1.load(SeqCst) == 1).await;
     let again = pay(&app, "1").await;
-    assert_eq!((again.text(), replayed(&again)), ("charge 1".into(), true));
+    assert_eq!((again.text(), again.is_replayed()), ("charge 1", true));
     assert_eq!(runs.load(SeqCst), 1);
 }
 
-/// A store that fails when it is to keep an answer, so many times.
+/// A store whose first writes of records fail.
 #[derive(Clone)]
 struct Failing(MemoryStore, Arc<AtomicUsize>);
 
@@ -199,9 +186,9 @@ impl ReplayStore for Failing {
     }
 }
 
-/// The handler has charged; what the store cannot take at this moment it is offered again.
+/// The handler has run, so failed writes are retried.
 #[tokio::test(start_paused = true)]
-async fn f48_an_answer_is_kept_although_the_store_fails_for_a_moment() {
+async fn f48_a_response_is_recorded_after_short_failures_of_the_store() {
     for failures in [1, 3, 10] {
         let (_cluster, redlock) = locks().await;
         let store = Failing(MemoryStore::new(), Arc::new(AtomicUsize::new(failures)));
@@ -210,10 +197,10 @@ async fn f48_an_answer_is_kept_although_the_store_fails_for_a_moment() {
             .layer(RedlockLayer::new(redlock, by_user()).replay(store, DAY));
         let first = pay(&app, "1").await;
         assert_eq!(first.text(), "charge 1");
-        // the answer does not wait for a long outage of the store
+        // The response does not wait for a long outage of the store.
         eventually(Duration::from_secs(40), async || failures.load(SeqCst) == 0).await;
         tokio::time::sleep(Duration::from_secs(3)).await;
-        assert!(replayed(&pay(&app, "1").await), "{first:?}");
+        assert!(pay(&app, "1").await.is_replayed(), "{first:?}");
         assert_eq!(runs.load(SeqCst), 1);
     }
 }

@@ -1,6 +1,5 @@
-//! What is the same request, and what cannot be read of one.
+//! Which requests are the same, and requests that cannot be read.
 
-use super::{DAY, by_user, locks, read, replayed, submit};
 use axum::{
     Router,
     body::Body,
@@ -9,8 +8,11 @@ use axum::{
 use bytes::Bytes;
 use futures_util::stream;
 use http::Request;
-use redlock_tower::{KeyExtractor as _, RedlockLayer, key, replay::MemoryStore};
-use tower::ServiceExt as _;
+use redlock_tower::{
+    KeyExtractor as _, RedlockLayer, key,
+    replay::{MemoryStore, ReplayOptions},
+};
+use tests::web::{DAY, by_user, redlock, submit};
 use tower_http::limit::RequestBodyLimitLayer;
 
 fn routes() -> Router {
@@ -22,16 +24,16 @@ fn routes() -> Router {
 }
 
 async fn send(app: &Router, request: Request<Body>) -> (u16, bool) {
-    let answer = read(app.clone().oneshot(request).await.unwrap()).await;
-    (answer.status, replayed(&answer))
+    let answer = tests::web::send(app, request).await;
+    (answer.status, answer.is_replayed())
 }
 
-/// An `Idempotency-Key` is its client's, on all routes: used for anything else, it is a mistake.
+/// A client uses an `Idempotency-Key` for one request on all routes.
 #[tokio::test]
 async fn f52_another_method_path_query_or_body_is_422() {
-    let layer = RedlockLayer::new(locks().await, by_user()).replay(MemoryStore::new(), DAY);
+    let layer = RedlockLayer::new(redlock().await, by_user()).replay(MemoryStore::new(), DAY);
     let per_submit = by_user().and(key::idempotency_key());
-    let also = RedlockLayer::new(locks().await, per_submit).replay(MemoryStore::new(), DAY);
+    let also = RedlockLayer::new(redlock().await, per_submit).replay(MemoryStore::new(), DAY);
     for app in [routes().layer(layer), routes().layer(also)] {
         let first = || submit("/orders/7", "1", "5 EUR");
         assert_eq!(send(&app, first()).await, (200, false));
@@ -63,10 +65,10 @@ fn form(boundary: &str, amount: &str) -> Request<Body> {
     request
 }
 
-/// A browser and most clients draw a boundary for each try.
+/// Browsers and most clients draw a new boundary for each try.
 #[tokio::test]
-async fn f52_a_repeated_form_has_another_boundary() {
-    let layer = RedlockLayer::new(locks().await, by_user()).replay(MemoryStore::new(), DAY);
+async fn f52_a_repeated_form_may_have_another_boundary() {
+    let layer = RedlockLayer::new(redlock().await, by_user()).replay(MemoryStore::new(), DAY);
     let app = routes().layer(layer);
     assert_eq!(send(&app, form("first", "5")).await, (200, false));
     assert_eq!(send(&app, form("another-one", "5")).await, (200, true));
@@ -74,24 +76,22 @@ async fn f52_a_repeated_form_has_another_boundary() {
 }
 
 #[tokio::test]
-async fn f52_the_fingerprint_is_a_choice() {
-    let layer = RedlockLayer::new(locks().await, by_user())
-        .replay(MemoryStore::new(), DAY)
-        .replay_fingerprint(|head, body| {
-            let amount = body.split(|byte| *byte == b' ').next().unwrap_or_default();
-            [head.uri.path().as_bytes(), amount].concat()
-        });
-    let app = routes().layer(layer);
+async fn f52_the_fingerprint_is_configurable() {
+    let options = ReplayOptions::new(MemoryStore::new(), DAY).fingerprint(|head, body| {
+        let amount = body.split(|byte| *byte == b' ').next().unwrap_or_default();
+        [head.uri.path().as_bytes(), amount].concat()
+    });
+    let app = routes().layer(RedlockLayer::new(redlock().await, by_user()).replay_with(options));
     let with = |body: &'static str| submit("/refunds?try=1", "1", body);
     assert_eq!(send(&app, with("5 EUR sent at 10:00")).await, (200, false));
     assert_eq!(send(&app, with("5 EUR sent at 10:01")).await, (200, true));
     assert_eq!(send(&app, with("6 EUR sent at 10:00")).await, (422, false));
 }
 
-/// A limit outside of the layer is found out while the body is read, if the client does not announce its length.
+/// An outer limit is exceeded while the replay reads the body, if the client does not announce the length.
 #[tokio::test]
-async fn f52_a_body_over_a_limit_outside_is_413() {
-    let layer = RedlockLayer::new(locks().await, by_user()).replay(MemoryStore::new(), DAY);
+async fn f52_a_body_above_an_outer_limit_is_413() {
+    let layer = RedlockLayer::new(redlock().await, by_user()).replay(MemoryStore::new(), DAY);
     let app = routes().layer(layer);
     let chunks = || {
         let chunks = (0..5).map(|_| Ok::<_, std::io::Error>(Bytes::from(vec![b'x'; 1000])));
@@ -99,26 +99,26 @@ async fn f52_a_body_over_a_limit_outside_is_413() {
     };
     let limited = app.clone().layer(RequestBodyLimitLayer::new(2000));
     assert_eq!(send(&limited, chunks()).await, (413, false));
-    // read by hand, as other limits do
+    // Another limit, which returns its error in another wrapper.
     let boxed = app.clone().layer(axum::middleware::map_request(
         async |request: axum::extract::Request| {
             request.map(|body| Body::new(http_body_util::Limited::new(body, 2000)))
         },
     ));
     assert_eq!(send(&boxed, chunks()).await, (413, false));
-    // nothing was run under the key
+    // Nothing has run with this key.
     assert_eq!(send(&app, chunks()).await, (200, false));
-    // the client that broke off is told to try again
+    // A client that aborted its body may try again.
     let broken = stream::iter([Ok(Bytes::new()), Err(std::io::Error::other("gone"))]);
     let broken = submit("/refunds", "2", Body::from_stream(broken));
     assert_eq!(send(&app, broken).await, (400, false));
 }
 
-/// In a nested router the path begins behind its prefix, so that `/` is many a resource.
+/// A nested router removes its prefix from the path.
 #[tokio::test]
-async fn f52_the_same_path_in_two_nested_routers_is_two() {
+async fn f52_equal_paths_of_two_nested_routers_are_different_requests() {
     let store = MemoryStore::new();
-    let redlock = locks().await;
+    let redlock = redlock().await;
     let part = |done: &'static str| {
         let layer = RedlockLayer::new(redlock.clone(), by_user()).replay(store.clone(), DAY);
         Router::new()
@@ -150,10 +150,10 @@ async fn f52_the_same_path_in_two_nested_routers_is_two() {
     assert_eq!(send(&app, submit("/orders/7", "1", "")).await, (200, true));
 }
 
-/// What a client says of a boundary costs the server no search of its own length.
+/// The search for a long boundary would be slow.
 #[tokio::test]
-async fn f52_a_boundary_that_is_none_is_not_searched_for() {
-    let layer = RedlockLayer::new(locks().await, by_user()).replay(MemoryStore::new(), DAY);
+async fn f52_a_boundary_that_is_too_long_is_ignored() {
+    let layer = RedlockLayer::new(redlock().await, by_user()).replay(MemoryStore::new(), DAY);
     let app = routes().layer(layer);
     let long = "-".repeat(71);
     assert_eq!(send(&app, form(&long, "5 EUR")).await, (200, false));

@@ -1,16 +1,16 @@
-//! To whom a recorded answer is given again.
+//! Who gets a recorded response.
 //!
-//! A key that names no caller does not compile: `tests/ui/fail/f42_replay_scope.rs`.
+//! `tests/ui/fail/f42_replay_scope.rs` shows that a key without an identity does not compile.
 
-use super::{DAY, locks, read, replayed, submit};
 use axum::{Extension, Router, extract::Request, middleware, routing::post};
 use redlock_tower::{KeyExtractor as _, RedlockLayer, key, replay::MemoryStore};
+use tests::web::{DAY, read, redlock, send, submit};
 use tower::ServiceExt as _;
 
 #[derive(Clone)]
 struct User(String);
 
-/// An authentication that believes a bearer token.
+/// An authentication whose bearer token is the user's name.
 fn authenticated(app: Router) -> Router {
     app.layer(middleware::from_fn(
         async |mut request: Request, next: middleware::Next| {
@@ -33,17 +33,21 @@ async fn as_user(app: &Router, path: &str, user: &str) -> (u16, bool, String) {
     let mut request = submit(path, "1", "");
     let token = format!("Bearer {user}").parse().unwrap();
     request.headers_mut().insert("authorization", token);
-    let answer = read(app.clone().oneshot(request).await.unwrap()).await;
-    (answer.status, replayed(&answer), answer.text())
+    let answer = send(app, request).await;
+    (
+        answer.status,
+        answer.is_replayed(),
+        answer.text().to_owned(),
+    )
 }
 
 #[tokio::test]
-async fn f42_an_answer_goes_to_the_identity_that_asked_and_to_nobody_else() {
+async fn f42_a_response_is_replayed_only_to_its_identity() {
     let by_user = || key::identity(key::extension(|user: &User| Some(user.0.clone())));
-    let stated = RedlockLayer::new(locks().await, by_user()).replay(MemoryStore::new(), DAY);
-    let first = RedlockLayer::new(locks().await, by_user().and(key::path("id")))
+    let stated = RedlockLayer::new(redlock().await, by_user()).replay(MemoryStore::new(), DAY);
+    let first = RedlockLayer::new(redlock().await, by_user().and(key::path("id")))
         .replay(MemoryStore::new(), DAY);
-    let last = RedlockLayer::new(locks().await, key::path("id").and(by_user()))
+    let last = RedlockLayer::new(redlock().await, key::path("id").and(by_user()))
         .replay(MemoryStore::new(), DAY);
     for app in [
         account().layer(stated),
@@ -63,8 +67,8 @@ async fn f42_an_answer_goes_to_the_identity_that_asked_and_to_nobody_else() {
 }
 
 #[tokio::test]
-async fn f42_what_is_declared_public_is_given_to_all() {
-    let layer = RedlockLayer::new(locks().await, key::public(key::idempotency_key()));
+async fn f42_a_response_under_a_public_key_is_replayed_to_all() {
+    let layer = RedlockLayer::new(redlock().await, key::public(key::idempotency_key()));
     let app = authenticated(account().layer(layer.replay(MemoryStore::new(), DAY)));
     let ann = as_user(&app, "/orders/7/pay", "ann").await;
     let bob = as_user(&app, "/orders/7/pay", "bob").await;
@@ -72,7 +76,7 @@ async fn f42_what_is_declared_public_is_given_to_all() {
     assert_eq!(bob, (200, true, "the account of ann".to_owned()));
 }
 
-/// Two services of one store are apart by the namespaces of their locks.
+/// The namespace of the client is part of the name of a record.
 #[tokio::test]
 async fn f42_two_services_share_no_record() {
     let store = MemoryStore::new();
@@ -92,12 +96,12 @@ async fn f42_two_services_share_no_record() {
     }
 }
 
-/// A layer further in whose requests have no key of its own does not work under the outer layer's lock.
+/// The requests have a key for the outer layer, and none for the inner one.
 #[tokio::test]
-async fn f42_a_layer_without_a_key_records_nothing_under_anothers_lock() {
-    let inner = RedlockLayer::new(locks().await, key::identity(key::header("x-nobody")))
+async fn f42_a_request_without_a_key_is_not_recorded_under_an_outer_lock() {
+    let inner = RedlockLayer::new(redlock().await, key::identity(key::header("x-nobody")))
         .replay(MemoryStore::new(), DAY);
-    let outer = RedlockLayer::new(locks().await, key::header("authorization"));
+    let outer = RedlockLayer::new(redlock().await, key::header("authorization"));
     let app = authenticated(account().layer(inner).layer(outer));
     for user in ["ann", "ann", "bob"] {
         let (_, again, _) = as_user(&app, "/orders/7/pay", user).await;
@@ -105,16 +109,16 @@ async fn f42_a_layer_without_a_key_records_nothing_under_anothers_lock() {
     }
 }
 
-/// What else a caller can be.
+/// Other kinds of callers.
 #[derive(Clone)]
 struct Machine(u64);
 
 #[derive(Clone)]
 struct Partner(u64);
 
-/// Callers of several kinds, each with numbers of its own: user 7 and machine 7 are two.
+/// Callers of several kinds are numbered independently: user 7 and machine 7 are different.
 #[tokio::test]
-async fn f42_alternatives_with_the_same_value_are_others() {
+async fn f42_alternatives_with_equal_values_do_not_share_records() {
     let user = || key::identity(key::extension(|user: &User| Some(user.0.clone())));
     let machine = || key::identity(key::extension(|machine: &Machine| Some(machine.0)));
     let partner = || key::identity(key::extension(|partner: &Partner| Some(partner.0)));
@@ -123,9 +127,11 @@ async fn f42_alternatives_with_the_same_value_are_others() {
     let boxed = user().boxed().or(machine().boxed()).boxed().or(partner());
     let store = MemoryStore::new;
     for app in [
-        account_of_any().layer(RedlockLayer::new(locks().await, to_the_left).replay(store(), DAY)),
-        account_of_any().layer(RedlockLayer::new(locks().await, to_the_right).replay(store(), DAY)),
-        account_of_any().layer(RedlockLayer::new(locks().await, boxed).replay(store(), DAY)),
+        account_of_any()
+            .layer(RedlockLayer::new(redlock().await, to_the_left).replay(store(), DAY)),
+        account_of_any()
+            .layer(RedlockLayer::new(redlock().await, to_the_right).replay(store(), DAY)),
+        account_of_any().layer(RedlockLayer::new(redlock().await, boxed).replay(store(), DAY)),
     ] {
         for again in [false, true] {
             for kind in ["user", "machine", "partner"] {
@@ -138,8 +144,8 @@ async fn f42_alternatives_with_the_same_value_are_others() {
                     "machine" => request.extensions_mut().insert(Machine(7)).is_some(),
                     _ => request.extensions_mut().insert(Partner(7)).is_some(),
                 };
-                let answer = read(app.clone().oneshot(request).await.unwrap()).await;
-                assert_eq!((replayed(&answer), answer.text()), (again, kind.to_owned()));
+                let answer = send(&app, request).await;
+                assert_eq!((answer.is_replayed(), answer.text()), (again, kind));
             }
         }
     }
@@ -157,9 +163,9 @@ fn account_of_any() -> Router {
     Router::new().route("/", post(handler))
 }
 
-/// A record is guarded by the token, so a layer that keeps answers has one, whatever the client's setting.
+/// Records are guarded by the token.
 #[tokio::test]
-async fn f42_a_client_without_fencing_keeps_answers_under_tokens() {
+async fn f42_a_replay_has_a_fencing_token_although_the_client_has_none() {
     let nodes = redlock::memory::Cluster::new(3).nodes();
     let redlock = redlock::Redlock::builder().nodes(nodes).fencing(false);
     let redlock = redlock.connect().await.unwrap();

@@ -1,21 +1,21 @@
-//! One identity has one lock, however it is spelled.
+//! All spellings of a value share one lock.
 
-use super::locks;
 use axum::{Router, body::Body, routing::post};
 use http::Request;
 use redlock_tower::{
     KeyExtractor, RedlockLayer,
     key::{self, Key},
 };
+use tests::web::redlock;
 use tower::ServiceExt as _;
 
-/// The statuses of requests by these, while the key of the first is held.
+/// The statuses of `others` while the key of `held` is held.
 async fn against<K: KeyExtractor + Clone>(
     key: K,
     held: Request<Body>,
     others: Vec<Request<Body>>,
 ) -> Vec<u16> {
-    let redlock = locks().await;
+    let redlock = redlock().await;
     let (parts, _) = held.into_parts();
     let first: Option<Key> = key.extract(&parts).await.unwrap();
     let fixed = {
@@ -61,7 +61,7 @@ async fn against<K: KeyExtractor + Clone>(
 }
 
 #[tokio::test]
-async fn f47_a_session_cookie_has_one_lock() {
+async fn f47_all_spellings_of_a_session_cookie_share_a_lock() {
     let with = |cookie: &str| {
         let request = Request::post("/7").header("cookie", cookie);
         request.body(Body::empty()).unwrap()
@@ -83,7 +83,7 @@ async fn f47_a_session_cookie_has_one_lock() {
 }
 
 #[tokio::test]
-async fn f47_a_number_has_one_lock() {
+async fn f47_all_spellings_of_a_number_share_a_lock() {
     let by = |number: &str| {
         let request = Request::post(format!("/{number}?id={number}")).header("x-id", number);
         request.body(Body::empty()).unwrap()
@@ -98,9 +98,9 @@ async fn f47_a_number_has_one_lock() {
     assert_eq!(header, [200, 400, 400]);
 }
 
-/// A path parameter is there only behind the router.
+/// Path parameters exist only inside of a router.
 async fn app_path(requests: Vec<Request<Body>>) -> Vec<u16> {
-    let redlock = locks().await;
+    let redlock = redlock().await;
     let held = redlock.lock("same:id=7").await.unwrap();
     let layer = RedlockLayer::new(redlock, key::path("id").parsed::<u64>());
     let layer = layer.namespace("same").no_wait();
@@ -120,9 +120,9 @@ async fn app_path(requests: Vec<Request<Body>>) -> Vec<u16> {
     statuses
 }
 
-/// What stands beside a session in its header takes no lock from it.
+/// Other cookies in the header do not hide the session.
 #[tokio::test]
-async fn f47_a_cookie_beside_one_that_is_no_text_has_its_lock() {
+async fn f47_a_cookie_beside_invalid_text_is_locked() {
     let with = |cookie: &[u8]| {
         let request = Request::post("/7").header("cookie", cookie);
         request.body(Body::empty()).unwrap()
@@ -133,9 +133,9 @@ async fn f47_a_cookie_beside_one_that_is_no_text_has_its_lock() {
     assert_eq!(statuses, [409; 2]);
 }
 
-/// A handler reads bytes that are no UTF-8 as one replacement, whichever they are.
+/// A handler reads invalid UTF-8 as replacement characters.
 #[tokio::test]
-async fn f47_a_query_has_the_locks_that_its_handler_can_tell_apart() {
+async fn f47_query_values_that_a_handler_reads_as_one_share_a_lock() {
     let with = |query: &str| {
         let request = Request::post(format!("/7?{query}"));
         request.body(Body::empty()).unwrap()

@@ -1,7 +1,7 @@
-//! The store of records on a Redis server.
+//! The replay store on a Redis server.
 
-use super::{DAY, SOON};
 use redlock_tower::replay::{Begun, RedisStore, ReplayStore as _};
+use tests::web::{DAY, SOON, redlock};
 use tests::within;
 
 async fn admin(cluster: &tests::Cluster) -> redis::aio::MultiplexedConnection {
@@ -9,7 +9,7 @@ async fn admin(cluster: &tests::Cluster) -> redis::aio::MultiplexedConnection {
     client.get_multiplexed_async_connection().await.unwrap()
 }
 
-/// Two hundred cold requests make one connection, as a user with the documented rights.
+/// Two hundred concurrent first requests share one connection, with the documented ACL rights.
 #[tokio::test]
 async fn f50_one_connection_with_the_documented_rights() {
     let cluster = tests::Cluster::start(1).await;
@@ -35,7 +35,7 @@ async fn f50_one_connection_with_the_documented_rights() {
         .url()
         .replace("redis://", "redis://records:secret@");
     let store = RedisStore::new(&url).unwrap();
-    let guard = super::locks().await.lock("k").await.unwrap();
+    let guard = redlock().await.lock("k").await.unwrap();
     let token = guard.token();
     for _ in 0..2 {
         let cold = (0..200).map(|i| {
@@ -54,9 +54,9 @@ async fn f50_one_connection_with_the_documented_rights() {
         );
         assert!(
             store.begin("elsewhere", token, DAY).await.is_err(),
-            "no right to it"
+            "the user has no right to this key"
         );
-        // the second round begins with a connection that ended
+        // The second round starts with a closed connection.
         let _: usize = redis::cmd("CLIENT")
             .arg(&["KILL", "USER", "records"])
             .query_async(&mut admin)
@@ -69,16 +69,16 @@ async fn f50_one_connection_with_the_documented_rights() {
     }
 }
 
-/// Addresses of stores are read as those of nodes are: a user is logged in as itself or not at all, and what was mistyped is
+/// Addresses of stores have the syntax of node addresses. A user without its password is an error, and an invalid address is
 /// not shown.
 #[tokio::test]
-async fn f50_an_address_is_read_strictly_and_nothing_of_it_is_shown() {
+async fn f50_an_invalid_address_is_an_error_that_does_not_show_it() {
     let cluster = tests::Cluster::start(1).await;
     let mut admin = admin(&cluster).await;
     let mut create = redis::cmd("ACL");
     create.arg(&["SETUSER", "records", "on", ">secret", "~*", "+@all"]);
     create.query_async::<()>(&mut admin).await.unwrap();
-    let token = super::locks().await.lock("k").await.unwrap().token();
+    let token = redlock().await.lock("k").await.unwrap().token();
     let url = |login: &str| {
         cluster
             .node(0)

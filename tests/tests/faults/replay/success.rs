@@ -1,6 +1,5 @@
-//! Windows and records follow a success, and nothing else.
+//! Only a success starts a cool-down or is recorded.
 
-use super::{DAY, by_user, locks, read, replayed, submit};
 use axum::{
     Json, Router,
     body::Body,
@@ -17,17 +16,18 @@ use std::{
     },
     time::Duration,
 };
+use tests::web::{DAY, by_user, read, redlock, send, submit};
 use tower::ServiceExt as _;
 
 const WINDOW: Duration = Duration::from_secs(50);
 
-/// Answers with the status in its path, and counts its runs.
+/// A handler that responds with the status in its path, and counts its runs.
 fn answering(runs: &Arc<AtomicUsize>) -> Router {
     let runs = Arc::clone(runs);
     let handler = move |Path(status): Path<u16>| async move {
         runs.fetch_add(1, SeqCst);
         let status = StatusCode::from_u16(status).unwrap();
-        // a body that is still to be read, unless there may be none
+        // With a body, unless the status forbids it.
         match status {
             StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => status.into_response(),
             _ => (status, "some words").into_response(),
@@ -36,7 +36,7 @@ fn answering(runs: &Arc<AtomicUsize>) -> Router {
     Router::new().route("/{status}", post(handler))
 }
 
-/// The layers of which each might open a window or keep a record where it should not.
+/// All layers that could start a cool-down, or record a response, by mistake.
 async fn layers() -> Vec<(&'static str, Router, Arc<AtomicUsize>)> {
     let mut all = Vec::new();
     for (name, until) in [
@@ -44,7 +44,7 @@ async fn layers() -> Vec<(&'static str, Router, Arc<AtomicUsize>)> {
         ("body end", HoldUntil::BodyEnd),
     ] {
         let layer = || async {
-            RedlockLayer::new(locks().await, by_user())
+            RedlockLayer::new(redlock().await, by_user())
                 .no_wait()
                 .dedupe_for(WINDOW)
                 .hold_until(until)
@@ -58,7 +58,7 @@ async fn layers() -> Vec<(&'static str, Router, Arc<AtomicUsize>)> {
     all
 }
 
-/// Reads the answer to its end, as a server does.
+/// Reads the response to its end, as a server does.
 async fn status(app: &Router, request: Request<Body>) -> u16 {
     read(app.clone().oneshot(request).await.unwrap())
         .await
@@ -72,7 +72,7 @@ fn plain(status: u16) -> Request<Body> {
 }
 
 #[tokio::test]
-async fn f43_only_a_success_opens_a_window() {
+async fn f43_only_a_success_starts_a_cool_down() {
     for (name, app, runs) in layers().await {
         for refused in [
             400, 401, 403, 404, 408, 409, 410, 413, 415, 422, 423, 425, 429, 500, 501, 502, 503,
@@ -95,9 +95,9 @@ async fn f43_only_a_success_opens_a_window() {
     }
 }
 
-/// With an `Idempotency-Key` there is a record in place of a window, and after a refusal neither.
+/// With an `Idempotency-Key`, a success is recorded and a failure is not.
 #[tokio::test]
-async fn f43_nor_does_a_refusal_that_is_not_recorded() {
+async fn f43_nor_does_a_failure_with_an_idempotency_key() {
     for (name, app, runs) in layers().await.into_iter().skip(1).step_by(2) {
         for refused in [408, 409, 425, 429] {
             let before = runs.load(SeqCst);
@@ -110,17 +110,17 @@ async fn f43_nor_does_a_refusal_that_is_not_recorded() {
     }
 }
 
-/// Whatever the program takes for a failure: a rejection of a layer further in and a plea for another try are none of its
-/// handler's successes.
+/// Rejections by inner layers, and statuses that ask for another try, are failures whatever `failure_if`
+/// returns.
 #[tokio::test]
-async fn f43_an_inner_layers_refusal_opens_none() {
+async fn f43_nor_does_a_rejection_of_an_inner_layer() {
     for until in [HoldUntil::Response, HoldUntil::BodyEnd] {
         let runs = Arc::default();
-        let inner_locks = locks().await;
+        let inner_locks = redlock().await;
         let inner = RedlockLayer::new(inner_locks.clone(), key::header("x-cart"))
             .namespace("carts")
             .no_wait();
-        let outer = RedlockLayer::new(locks().await, by_user())
+        let outer = RedlockLayer::new(redlock().await, by_user())
             .no_wait()
             .dedupe_for(WINDOW)
             .hold_until(until)
@@ -147,31 +147,31 @@ async fn f43_an_inner_layers_refusal_opens_none() {
 
 type Payment = std::collections::HashMap<String, u64>;
 
-/// What an extractor refuses the handler never saw.
+/// The handler never accepted a request that its extractor rejected.
 #[tokio::test]
-async fn f55_a_corrected_body_runs_under_the_same_key() {
+async fn f55_a_corrected_body_runs_with_the_same_key() {
     let handler = async |Json(payment): Json<Payment>| format!("{} EUR", payment["amount"]);
-    let layer = RedlockLayer::new(locks().await, by_user()).replay(MemoryStore::new(), DAY);
+    let layer = RedlockLayer::new(redlock().await, by_user()).replay(MemoryStore::new(), DAY);
     let app = Router::new().route("/pay", post(handler)).layer(layer);
     let pay = async |kind: &str, body: &'static str| {
         let mut request = submit("/pay", "1", body);
         let kind = kind.parse().unwrap();
         request.headers_mut().insert(header::CONTENT_TYPE, kind);
-        read(app.clone().oneshot(request).await.unwrap()).await
+        send(&app, request).await
     };
     let json = "application/json";
     assert_eq!(pay("text/plain", r#"{"amount":5}"#).await.status, 415);
     assert_eq!(pay(json, r#"{"amount":"#).await.status, 400);
     assert_eq!(pay(json, r#"{"amount":"five"}"#).await.status, 422);
     let first = pay(json, r#"{"amount":5}"#).await;
-    assert_eq!((first.status, first.text()), (200, "5 EUR".to_owned()));
-    assert!(replayed(&pay(json, r#"{"amount":5}"#).await));
+    assert_eq!((first.status, first.text()), (200, "5 EUR"));
+    assert!(pay(json, r#"{"amount":5}"#).await.is_replayed());
     assert_eq!(pay(json, r#"{"amount":6}"#).await.status, 422);
 }
 
-/// A refusal that is final is kept where the handler says that it took the request, or the program that 4xx are answers.
+/// A final refusal is recorded if it has the extension `Keep`, or if `failure_if` says that it is no failure.
 #[tokio::test]
-async fn f55_a_refusal_is_kept_where_it_is_asked_for() {
+async fn f55_a_refusal_is_recorded_with_keep_or_failure_if() {
     let runs = Arc::<AtomicUsize>::default();
     let handler = {
         let runs = Arc::clone(&runs);
@@ -180,7 +180,7 @@ async fn f55_a_refusal_is_kept_where_it_is_asked_for() {
             (StatusCode::PAYMENT_REQUIRED, axum::Extension(Keep), "no").into_response()
         }
     };
-    let layer = || async { RedlockLayer::new(locks().await, by_user()) };
+    let layer = || async { RedlockLayer::new(redlock().await, by_user()) };
     let marked = Router::new()
         .route("/pay", post(handler))
         .layer(layer().await.replay(MemoryStore::new(), DAY));
@@ -194,14 +194,14 @@ async fn f55_a_refusal_is_kept_where_it_is_asked_for() {
     {
         for again in [false, true, true] {
             let request = submit(path, "1", "");
-            let answer = read(app.clone().oneshot(request).await.unwrap()).await;
-            assert_eq!((answer.status, replayed(&answer)), (refused, again));
+            let answer = send(&app, request).await;
+            assert_eq!((answer.status, answer.is_replayed()), (refused, again));
         }
         assert_eq!(runs.load(SeqCst), 1);
     }
 }
 
-/// A server reads a body of a known length no further than to its last byte, and drops it.
+/// A server drops a body of known length after its last byte.
 #[tokio::test]
 async fn f49_the_end_of_a_body_is_its_announced_length() {
     let handler = async |Path(chunks): Path<usize>| -> Response {
@@ -236,15 +236,15 @@ async fn f49_the_end_of_a_body_is_its_announced_length() {
     }
 }
 
-/// What breaks off before its announced length is no success.
+/// A body that ends before its announced length is a failure.
 #[tokio::test]
-async fn f49_half_a_body_opens_no_window() {
+async fn f49_an_incomplete_body_starts_no_cool_down() {
     let handler = async || {
         let words = [Ok("word "), Err(std::io::Error::other("on purpose"))];
         let body = Body::from_stream(futures_util::stream::iter(words));
         ([(header::CONTENT_LENGTH, "10")], body)
     };
-    let layer = RedlockLayer::new(locks().await, by_user())
+    let layer = RedlockLayer::new(redlock().await, by_user())
         .no_wait()
         .dedupe_for(WINDOW)
         .hold_until(HoldUntil::BodyEnd);
@@ -257,12 +257,12 @@ async fn f49_half_a_body_opens_no_window() {
     }
 }
 
-/// Of a layer around another one: what the inner one has recorded stands under the inner one's key only.
+/// A record of the inner layer belongs to the key of the inner layer.
 #[tokio::test]
-async fn f43_the_record_of_a_layer_further_in_is_no_window_of_the_outer_one() {
+async fn f43_a_record_of_an_inner_replay_does_not_replace_the_outer_cool_down() {
     let runs = Arc::new(AtomicUsize::new(0));
-    let inner = RedlockLayer::new(locks().await, by_user()).replay(MemoryStore::new(), DAY);
-    let outer = RedlockLayer::new(locks().await, key::header("x-user-id"))
+    let inner = RedlockLayer::new(redlock().await, by_user()).replay(MemoryStore::new(), DAY);
+    let outer = RedlockLayer::new(redlock().await, key::header("x-user-id"))
         .no_wait()
         .dedupe_for(WINDOW);
     let app = answering(&runs).layer(inner).layer(outer);

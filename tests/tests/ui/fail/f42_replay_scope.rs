@@ -1,4 +1,4 @@
-//! A replay needs a key that says who asks: otherwise one client could get the recorded answer of another.
+//! A replay needs a key that names the caller. Otherwise a client could get the recorded response of another one.
 
 use redlock::Redlock;
 use redlock_tower::{KeyExtractor, RedlockLayer, key, replay::MemoryStore};

@@ -1,8 +1,8 @@
--- Looks for a first answer, or notes that the holder of a token is at work.
--- KEYS[1]  the hash: token, and record once there is one
+-- Returns the record of a request. If there is none, stores the in-progress marker of its handler.
+-- KEYS[1]  the hash: field token, and field record once there is one
 -- ARGV[1]  the fencing token, a decimal string (below 2^53)
--- ARGV[2]  how long the note lasts, in ms
--- Replies  {0} noted; {1, record} there is one; {2} a larger token is noted already, nothing was written
+-- ARGV[2]  lifetime of the marker, in ms
+-- Replies  {0} marked; {1, record}; {2} a larger token is marked, nothing was written
 local seen = redis.call('HMGET', KEYS[1], 'token', 'record')
 if seen[2] then
   return {1, seen[2]}

@@ -1,4 +1,4 @@
-//! A response body that was read ahead to be kept, or comes from what was kept.
+//! The response body: the inner service's, the start of which may have been read ahead, or a recorded one.
 
 use crate::http::{BoxError, ResponseBody};
 use bytes::Bytes;
@@ -11,18 +11,19 @@ use std::{
     task::{Context, Poll},
 };
 
-/// The body of [`ReplayService`](super::ReplayService)'s responses.
+/// The body of [`ReplayService`](crate::replay::ReplayService)'s responses.
 #[pin_project]
 pub struct ReplayBody<B> {
-    head: Option<Bytes>,
+    /// The bytes that were read ahead.
+    start: Option<Bytes>,
     #[pin]
     tail: Tail<B>,
 }
 
 /// What follows the bytes that were read ahead.
 #[pin_project(project = TailProj)]
-pub(super) enum Tail<B> {
-    Nothing,
+pub(in crate::replay) enum Tail<B> {
+    Empty,
     Trailers(Option<HeaderMap>),
     Failed(Option<BoxError>),
     Rest(#[pin] B),
@@ -31,23 +32,23 @@ pub(super) enum Tail<B> {
 }
 
 impl<B> ReplayBody<B> {
-    pub(super) fn new(head: Bytes, tail: Tail<B>) -> Self {
+    pub(in crate::replay) fn new(start: Bytes, tail: Tail<B>) -> Self {
         Self {
-            head: Some(head).filter(|head| !head.is_empty()),
+            start: Some(start).filter(|start| !start.is_empty()),
             tail,
         }
     }
 
-    pub(super) fn plain(body: B) -> Self {
+    pub(in crate::replay) fn unread(body: B) -> Self {
         Self {
-            head: None,
+            start: None,
             tail: Tail::Rest(body),
         }
     }
 
-    pub(super) fn rejection(body: ResponseBody<B>) -> Self {
+    pub(in crate::replay) fn rejection(body: ResponseBody<B>) -> Self {
         Self {
-            head: None,
+            start: None,
             tail: Tail::Rejection(body),
         }
     }
@@ -65,11 +66,11 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.project();
-        if let Some(head) = this.head.take() {
-            return Poll::Ready(Some(Ok(Frame::data(head))));
+        if let Some(start) = this.start.take() {
+            return Poll::Ready(Some(Ok(Frame::data(start))));
         }
         match this.tail.project() {
-            TailProj::Nothing => Poll::Ready(None),
+            TailProj::Empty => Poll::Ready(None),
             TailProj::Trailers(trailers) => Poll::Ready(
                 trailers
                     .take()
@@ -83,9 +84,9 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        self.head.is_none()
+        self.start.is_none()
             && match &self.tail {
-                Tail::Nothing => true,
+                Tail::Empty => true,
                 Tail::Trailers(trailers) => trailers.is_none(),
                 Tail::Failed(error) => error.is_none(),
                 Tail::Rest(body) => body.is_end_stream(),
@@ -96,17 +97,17 @@ where
 
     fn size_hint(&self) -> SizeHint {
         let mut hint = match &self.tail {
-            Tail::Nothing | Tail::Trailers(_) => SizeHint::with_exact(0),
+            Tail::Empty | Tail::Trailers(_) => SizeHint::with_exact(0),
             Tail::Failed(_) => SizeHint::default(),
             Tail::Rest(body) => body.size_hint(),
             Tail::Boxed(body) => body.size_hint(),
             Tail::Rejection(body) => body.size_hint(),
         };
-        let head = self.head.as_ref().map_or(0, |head| head.len() as u64);
+        let start = self.start.as_ref().map_or(0, |start| start.len() as u64);
         if let Some(upper) = hint.upper() {
-            hint.set_upper(upper.saturating_add(head));
+            hint.set_upper(upper.saturating_add(start));
         }
-        hint.set_lower(hint.lower().saturating_add(head));
+        hint.set_lower(hint.lower().saturating_add(start));
         hint
     }
 }

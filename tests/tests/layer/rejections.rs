@@ -1,6 +1,5 @@
-//! What the layer answers with, and how to change it.
+//! The responses of rejections, and their configuration.
 
-use super::support::{Shop, locks, order, send, start};
 use axum::{
     Router,
     response::{Html, IntoResponse as _},
@@ -8,53 +7,54 @@ use axum::{
 };
 use redlock_tower::{BusyStatus, Key, Reason, RedlockLayer, Rejection, key};
 use std::time::Duration;
+use tests::web::{Orders, locks, order, send, start};
 
 #[tokio::test]
-async fn the_status_for_a_busy_key_is_a_choice() {
+async fn the_status_for_a_busy_key_is_configurable() {
     for (status, code) in [
         (BusyStatus::Conflict, 409),
         (BusyStatus::Locked, 423),
         (BusyStatus::TooManyRequests, 429),
     ] {
         let (_cluster, redlock) = locks().await;
-        let shop = Shop::closed();
-        let app = shop.route().layer(
+        let orders = Orders::blocked();
+        let app = orders.route().layer(
             RedlockLayer::new(redlock, key::header("x-user-id"))
                 .no_wait()
                 .busy_status(status),
         );
         let first = start(&app, order("ann"));
-        shop.wait_entered(1).await;
+        orders.wait_entered(1).await;
         let second = send(&app, order("ann")).await;
         assert_eq!(second.status, code);
         assert_eq!(second.json()["status"], code);
         assert_eq!(second.json()["type"], "urn:problem-type:redlock:busy");
-        shop.open(1);
+        orders.unblock(1);
         assert_eq!(first.await.unwrap().status, 201);
     }
 }
 
 #[tokio::test]
-async fn retry_after_is_what_is_left_of_the_lease() {
+async fn retry_after_is_the_rest_of_the_lease() {
     let (_cluster, redlock) = locks().await;
-    let shop = Shop::closed();
+    let orders = Orders::blocked();
     let layer = RedlockLayer::new(redlock, key::header("x-user-id"))
         .no_wait()
         .ttl(Duration::from_millis(3500));
-    let app = shop.route().layer(layer);
+    let app = orders.route().layer(layer);
     let first = start(&app, order("ann"));
-    shop.wait_entered(1).await;
+    orders.wait_entered(1).await;
     let second = send(&app, order("ann")).await;
     let seconds: u64 = second.header("retry-after").parse().unwrap();
     assert!((3..=4).contains(&seconds), "{seconds}");
-    shop.open(1);
+    orders.unblock(1);
     assert_eq!(first.await.unwrap().status, 201);
 }
 
 #[tokio::test]
-async fn an_answer_of_ones_own_still_carries_the_reason() {
+async fn a_custom_rejection_carries_the_reason() {
     let (_cluster, redlock) = locks().await;
-    let shop = Shop::closed();
+    let orders = Orders::blocked();
     let layer = RedlockLayer::new(redlock, key::header("x-user-id"))
         .no_wait()
         .on_reject(|rejection: &Rejection, _: &http::request::Parts| {
@@ -68,23 +68,20 @@ async fn an_answer_of_ones_own_still_carries_the_reason() {
             )
                 .into_response()
         });
-    let app = shop.route().layer(layer);
+    let app = orders.route().layer(layer);
     let first = start(&app, order("ann"));
-    shop.wait_entered(1).await;
+    orders.wait_entered(1).await;
     let second = send(&app, order("ann")).await;
     assert_eq!(second.status, 409);
-    assert!(second.body.starts_with("<p>busy: "), "{}", second.body);
+    assert!(second.text().starts_with("<p>busy: "), "{}", second.text());
     assert_eq!(second.header("content-type"), "text/html; charset=utf-8");
-    assert_eq!(
-        second.extensions.get::<Rejection>().unwrap().reason(),
-        Reason::Busy
-    );
-    shop.open(1);
+    assert_eq!(second.reason(), Some(Reason::Busy));
+    orders.unblock(1);
     assert_eq!(first.await.unwrap().status, 201);
 }
 
 #[tokio::test]
-async fn a_handlers_own_409_is_told_from_the_layers() {
+async fn a_409_of_the_handler_is_not_a_rejection() {
     let (_cluster, redlock) = locks().await;
     let app = Router::new()
         .route("/orders", post(async || http::StatusCode::CONFLICT))
@@ -95,33 +92,30 @@ async fn a_handlers_own_409_is_told_from_the_layers() {
 }
 
 #[tokio::test]
-async fn an_exact_key_that_is_none_is_the_servers_mistake() {
+async fn an_invalid_exact_key_is_500() {
     let (_cluster, redlock) = locks().await;
-    let shop = Shop::wide_open();
-    let app = shop
+    let orders = Orders::unblocked();
+    let app = orders
         .route()
         .layer(RedlockLayer::new(redlock, |_: &http::request::Parts| {
             Some(Key::exact("fence{"))
         }));
     let answer = send(&app, order("ann")).await;
-    assert_eq!((answer.status, shop.entered()), (500, 0));
-    assert_eq!(
-        answer.extensions.get::<Rejection>().unwrap().reason(),
-        Reason::Misconfigured
-    );
-    assert!(!answer.body.contains("fence"));
+    assert_eq!((answer.status, orders.entered()), (500, 0));
+    assert_eq!(answer.reason(), Some(Reason::Misconfigured));
+    assert!(!answer.text().contains("fence"));
 }
 
 #[tokio::test]
-async fn a_ttl_that_cannot_be_is_the_servers_mistake() {
+async fn an_invalid_ttl_is_500() {
     for ttl in [Duration::ZERO, Duration::MAX] {
         let (_cluster, redlock) = locks().await;
-        let shop = Shop::wide_open();
-        let app = shop
+        let orders = Orders::unblocked();
+        let app = orders
             .route()
             .layer(RedlockLayer::new(redlock, key::header("x-user-id")).ttl(ttl));
         assert_eq!(
-            (send(&app, order("ann")).await.status, shop.entered()),
+            (send(&app, order("ann")).await.status, orders.entered()),
             (500, 0),
             "{ttl:?}"
         );
@@ -129,25 +123,25 @@ async fn a_ttl_that_cannot_be_is_the_servers_mistake() {
 }
 
 #[tokio::test]
-async fn the_same_key_twice_around_a_handler_is_told_and_not_waited_for() {
+async fn the_same_key_twice_around_a_handler_is_500_unless_reentrant() {
     let (cluster, redlock) = locks().await;
-    let shop = Shop::wide_open();
+    let orders = Orders::unblocked();
     let layer = RedlockLayer::new(redlock, key::header("x-user-id")).namespace("orders");
-    let app = shop.route().layer(layer.clone()).layer(layer.clone());
+    let app = orders.route().layer(layer.clone()).layer(layer.clone());
     let answer = send(&app, order("ann")).await;
-    assert_eq!((answer.status, shop.entered()), (500, 0));
-    assert_eq!(
-        answer.extensions.get::<Rejection>().unwrap().reason(),
-        Reason::AlreadyHeld
-    );
+    assert_eq!((answer.status, orders.entered()), (500, 0));
+    assert_eq!(answer.reason(), Some(Reason::AlreadyHeld));
 
-    let app = shop.route().layer(layer.clone().reentrant()).layer(layer);
+    let app = orders
+        .route()
+        .layer(layer.clone().reentrant(true))
+        .layer(layer);
     assert_eq!(send(&app, order("ann")).await.status, 201);
-    super::support::all_free(&cluster).await;
+    tests::web::all_free(&cluster).await;
 }
 
 #[tokio::test]
-async fn a_handler_answers_for_a_lock_of_its_own_as_the_layer_does() {
+async fn a_handler_rejects_for_its_own_lock_as_the_layer_does() {
     let (_cluster, redlock) = locks().await;
     let handler = {
         let redlock = redlock.clone();
@@ -163,9 +157,6 @@ async fn a_handler_answers_for_a_lock_of_its_own_as_the_layer_does() {
     assert_eq!(busy.status, 409);
     assert!(busy.header("retry-after").parse::<u64>().unwrap() >= 1);
     assert_eq!(busy.json()["type"], "urn:problem-type:redlock:busy");
-    assert!(!busy.body.contains("invoice"), "the key is not echoed");
-    assert_eq!(
-        busy.extensions.get::<Rejection>().unwrap().reason(),
-        Reason::Busy
-    );
+    assert!(!busy.text().contains("invoice"), "the key is not echoed");
+    assert_eq!(busy.reason(), Some(Reason::Busy));
 }

@@ -1,4 +1,4 @@
-//! First answers in this process: for tests, and for a service of one instance.
+//! Records in the memory of this process, for tests and for services with one instance.
 
 use super::{Begun, ReplayStore, StoreError};
 use crate::events::replay as events;
@@ -11,13 +11,13 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// What an entry costs beside its key and record.
+/// Estimated size of an entry without its key and record, in bytes.
 const OVERHEAD: usize = 200;
-const CAPACITY: usize = 64 * 1024 * 1024;
+const DEFAULT_CAPACITY: usize = 64 * 1024 * 1024;
 
-/// A [`ReplayStore`] in memory, shared by its clones, bounded in size.
+/// A [`ReplayStore`] in memory, of bounded size, shared by its clones.
 ///
-/// What was written first goes first where it is full, with a warning: a duplicate of such a request runs again.
+/// A full store drops the oldest records, with a warning: a duplicate of such a request runs again.
 #[derive(Clone)]
 pub struct MemoryStore {
     entries: Arc<Mutex<Entries>>,
@@ -35,18 +35,18 @@ struct Entries {
 struct Entry {
     token: FencingToken,
     record: Option<Vec<u8>>,
-    until: Instant,
+    expires_at: Instant,
     age: u64,
 }
 
 impl MemoryStore {
-    /// A store of at most 64 MiB.
+    /// A store with a capacity of 64 MiB.
     #[must_use]
     pub fn new() -> Self {
-        Self::with_capacity(CAPACITY)
+        Self::with_capacity(DEFAULT_CAPACITY)
     }
 
-    /// A store of about `bytes` at most.
+    /// A store with a capacity of about `bytes`.
     #[must_use]
     pub fn with_capacity(bytes: usize) -> Self {
         Self {
@@ -68,19 +68,29 @@ impl Default for MemoryStore {
 
 impl Entries {
     fn get(&mut self, key: &str, now: Instant) -> Option<&Entry> {
-        if self.by_key.get(key).is_some_and(|entry| entry.until <= now) {
+        if self
+            .by_key
+            .get(key)
+            .is_some_and(|entry| entry.expires_at <= now)
+        {
             self.remove(key);
         }
         self.by_key.get(key)
     }
 
-    fn put(&mut self, key: &str, token: FencingToken, record: Option<Vec<u8>>, until: Instant) {
+    fn put(
+        &mut self,
+        key: &str,
+        token: FencingToken,
+        record: Option<Vec<u8>>,
+        expires_at: Instant,
+    ) {
         self.remove(key);
         let key: Arc<str> = Arc::from(key);
         let entry = Entry {
             token,
             record,
-            until,
+            expires_at,
             age: self.next,
         };
         self.size += size(&key, &entry);
@@ -96,15 +106,15 @@ impl Entries {
         }
     }
 
-    /// Makes room: what is over goes silently, what is not with a warning.
+    /// Drops expired entries, then the oldest ones until the rest fits. Warns of each record that has not expired.
     fn shrink(&mut self, capacity: usize, now: Instant) {
-        while self.size > capacity || self.oldest().is_some_and(|oldest| oldest.until <= now) {
+        while self.size > capacity || self.oldest().is_some_and(|oldest| oldest.expires_at <= now) {
             let Some(key) = self.by_age.values().next().cloned() else {
                 return;
             };
             if self
                 .oldest()
-                .is_some_and(|oldest| oldest.until > now && oldest.record.is_some())
+                .is_some_and(|oldest| oldest.expires_at > now && oldest.record.is_some())
             {
                 events::memory_full();
             }
@@ -159,8 +169,8 @@ impl ReplayStore for MemoryStore {
             return Ok(false);
         }
         if OVERHEAD + 2 * key.len() + record.len() > self.capacity {
-            // Everything else would have to go for it, and it would not fit even so.
-            events::does_not_fit(record.len(), self.capacity);
+            // It does not fit even into an empty store, so do not drop the others for it.
+            events::exceeds_memory(record.len(), self.capacity);
             entries.remove(key);
             return Ok(true);
         }
@@ -170,10 +180,10 @@ impl ReplayStore for MemoryStore {
     }
 }
 
-/// A hundred years are as good as a duration that no clock can hold.
+/// Limited to a hundred years, so that the addition never overflows.
 fn after(now: Instant, ttl: Duration) -> Instant {
-    const LONG: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
-    now + ttl.min(LONG)
+    const MAX_TTL: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+    now + ttl.min(MAX_TTL)
 }
 
 impl fmt::Debug for MemoryStore {

@@ -1,5 +1,5 @@
-//! Calls a service once it is ready. Readiness is taken under the lock: whoever waits for a lock occupies no place in the
-//! services further in, such as a concurrency limit.
+//! Waits for a service's readiness, then calls it. Under the lock this happens after the acquisition, so that a
+//! request that waits for its lock uses no capacity of inner services, such as a permit of a concurrency limit.
 
 use pin_project::pin_project;
 use std::{
@@ -11,11 +11,11 @@ use tower_service::Service;
 
 /// A future that waits before its body begins.
 pub(crate) trait Begin: Future {
-    /// Waits until the body can begin. The next poll of the future begins it, or returns why it cannot.
+    /// Waits until the body can begin. The next poll of the future begins it, or returns the error that prevents it.
     fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 }
 
-/// The future of one call, with the wait for the service's readiness.
+/// The future of `poll_ready` followed by `call`.
 #[pin_project]
 pub(crate) struct WhenReady<S: Service<Req>, Req> {
     #[pin]
@@ -39,8 +39,7 @@ impl<S: Service<Req>, Req> WhenReady<S, Req> {
 }
 
 impl<S: Service<Req>, Req> State<S, Req> {
-    /// What follows when the service has said whether it is ready.
-    fn next(pending: &mut Option<(S, Req)>, cx: &mut Context<'_>) -> Poll<Self> {
+    fn poll_ready(pending: &mut Option<(S, Req)>, cx: &mut Context<'_>) -> Poll<Self> {
         if let Some((service, _)) = pending
             && let Err(error) = ready!(service.poll_ready(cx))
         {
@@ -53,7 +52,7 @@ impl<S: Service<Req>, Req> State<S, Req> {
 impl<S: Service<Req>, Req> Begin for WhenReady<S, Req> {
     fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let State::NotReady(pending) = &mut self.state {
-            self.state = ready!(State::next(pending, cx));
+            self.state = ready!(State::poll_ready(pending, cx));
         }
         Poll::Ready(())
     }
@@ -66,7 +65,7 @@ impl<S: Service<Req>, Req> Future for WhenReady<S, Req> {
         let mut this = self.project();
         loop {
             let next = match this.state.as_mut().project() {
-                StateProj::NotReady(pending) => ready!(State::next(pending, cx)),
+                StateProj::NotReady(pending) => ready!(State::poll_ready(pending, cx)),
                 StateProj::Ready(pending) => match pending.take() {
                     Some((mut service, request)) => State::Called(service.call(request)),
                     None => return Poll::Pending, // polled after the service panicked
@@ -84,9 +83,11 @@ impl<S: Service<Req>, Req> Future for WhenReady<S, Req> {
     }
 }
 
-/// A service for a request that has to wait for its lock first, made from one that was polled ready. The readiness is
-/// given up, and with it any place that it reserved.
-pub(crate) fn not_ready<S: Clone>(inner: &mut S) -> S {
+/// A clone of `inner` for a request that has to wait for its lock.
+///
+/// `inner` was polled ready, and a permit that it reserved would be kept while the request waits. Replace it by a
+/// clone to give the permit back.
+pub(crate) fn unready_clone<S: Clone>(inner: &mut S) -> S {
     let fresh = inner.clone();
     drop(mem::replace(inner, fresh));
     inner.clone()

@@ -1,4 +1,4 @@
-//! A future under the lock: it ends with its own output, or when the lock is lost.
+//! Runs a future under the lock, until it finishes or the lock is lost.
 
 use super::{Begin, Lease, OnLost};
 use pin_project::pin_project;
@@ -10,36 +10,35 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-/// Runs `F` while the lock is held. The body is dropped before the lock is released, however this ends, and it does not
-/// begin after the lock was lost, whatever is to happen to a body that runs.
+/// Runs `F` while the lock is held. The body is always dropped before the lock is released, and it never begins after the
+/// lock was lost, also with [`OnLost::Signal`].
 #[pin_project]
 pub(crate) struct Run<F> {
     #[pin]
     body: Body<F>,
     on_lost: OnLost,
+    /// `None` once a loss no longer cancels the body.
     lost: Option<Lost>,
     lease: Option<Lease>,
 }
 
 #[pin_project(project = BodyProj)]
 enum Body<F> {
-    /// Until it can begin. `None` while it is moved.
+    /// `None` while it is moved.
     Waiting(Option<F>),
     Begun(#[pin] Scope<F>),
     Dropped,
 }
 
-/// How it ended.
+/// How the body ended.
 pub(crate) enum Ran<T> {
-    /// With its output; the lock is still the layer's, unless it was taken along.
     Finished(T, Lease),
-    /// The lock was lost first, and the body was dropped.
+    /// The lock was lost before the body finished. The body was dropped.
     Lost(Option<Lease>),
-    /// The body panicked, and was dropped.
     Panicked(Panic, Lease),
 }
 
-/// What a body panicked with. It goes on when the lock has ended.
+/// The payload of a panic, which resumes once the hold has ended.
 pub(crate) type Panic = Box<dyn Any + Send>;
 
 impl<F: Begin> Run<F> {
@@ -58,12 +57,12 @@ impl<F: Begin> Future for Run<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        // Before the body: what a body does after the loss is never a success.
+        // Check for a loss before polling the body: what a body does after the loss must not count as a success.
         if let Some(lost) = this.lost
             && Pin::new(lost).poll(cx).is_ready()
         {
             *this.lost = None;
-            // a job that took the guard along decides for itself
+            // A handler that took the guard decides for itself what a loss means.
             if this.lease.as_ref().is_some_and(|lease| !lease.is_taken()) {
                 this.body.set(Body::Dropped);
                 return Poll::Ready(Ran::Lost(this.lease.take()));
@@ -84,7 +83,7 @@ impl<F: Begin> Future for Run<F> {
             }
             match this.body.as_mut().project() {
                 BodyProj::Begun(body) => body.poll(cx),
-                BodyProj::Waiting(_) | BodyProj::Dropped => Poll::Pending, // polled after the end
+                BodyProj::Waiting(_) | BodyProj::Dropped => Poll::Pending, // polled after completion
             }
         }));
         let output = match polled {

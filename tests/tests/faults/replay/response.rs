@@ -1,6 +1,5 @@
-//! The replay is the first answer, or there is none.
+//! A replayed response equals the first one.
 
-use super::{DAY, SOON, by_user, locks, read, replayed, submit};
 use axum::{Router, body::Body, response::Response, routing::post};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
@@ -15,13 +14,14 @@ use std::{
     },
     time::Duration,
 };
+use tests::web::{DAY, SOON, by_user, read, redlock, submit};
 use tests::within;
 use tokio::time::Instant;
 use tower::ServiceExt as _;
 
-/// The first answer and the second one.
+/// The first response and the second one.
 async fn twice(handler: fn() -> Response) -> [(HeaderMap, Bytes, Option<HeaderMap>, u16); 2] {
-    let layer = RedlockLayer::new(locks().await, by_user()).replay(MemoryStore::new(), DAY);
+    let layer = RedlockLayer::new(redlock().await, by_user()).replay(MemoryStore::new(), DAY);
     let app = Router::new()
         .route("/", post(async move || handler()))
         .layer(layer);
@@ -42,7 +42,7 @@ async fn twice(handler: fn() -> Response) -> [(HeaderMap, Bytes, Option<HeaderMa
 }
 
 #[tokio::test]
-async fn f45_every_header_of_the_answer_comes_again() {
+async fn f45_the_headers_of_the_response_are_replayed() {
     let [(first, body, _, _), (mut again, same, _, status)] = twice(|| {
         Response::builder()
             .status(206)
@@ -68,7 +68,7 @@ async fn f45_every_header_of_the_answer_comes_again() {
 }
 
 #[tokio::test]
-async fn f45_what_belongs_to_the_connection_or_the_session_does_not() {
+async fn f45_headers_of_the_connection_and_cookies_are_not_replayed() {
     let [(first, ..), (again, ..)] = twice(|| {
         Response::builder()
             .header("connection", "x-hop, keep-alive")
@@ -88,7 +88,7 @@ async fn f45_what_belongs_to_the_connection_or_the_session_does_not() {
 }
 
 #[tokio::test]
-async fn f45_trailers_come_again() {
+async fn f45_trailers_are_replayed() {
     let [(_, body, first, _), (headers, same, again, _)] = twice(|| {
         let trailers =
             HeaderMap::from_iter([("x-checksum".parse().unwrap(), "7".parse().unwrap())]);
@@ -104,9 +104,9 @@ async fn f45_trailers_come_again() {
     assert_eq!(again.unwrap()["x-checksum"], "7");
 }
 
-/// A connection that was taken over is no answer.
+/// After a 101 the connection no longer carries responses.
 #[tokio::test]
-async fn f45_a_101_is_never_kept() {
+async fn f45_a_101_is_never_recorded() {
     let runs = Arc::<AtomicUsize>::default();
     let handler = {
         let runs = Arc::clone(&runs);
@@ -115,7 +115,7 @@ async fn f45_a_101_is_never_kept() {
             StatusCode::SWITCHING_PROTOCOLS
         }
     };
-    let layer = RedlockLayer::new(locks().await, by_user())
+    let layer = RedlockLayer::new(redlock().await, by_user())
         .failure_if(|_| false)
         .replay(MemoryStore::new(), DAY);
     let app = Router::new().route("/", post(handler)).layer(layer);
@@ -125,36 +125,36 @@ async fn f45_a_101_is_never_kept() {
     }
 }
 
-/// A stream goes out as it comes, its request is not run again, and the answer says so. Events are not even read ahead;
-/// the time is that of a paused clock.
+/// A stream is sent as it is produced. Its request does not run again, and the rejection says so. An event stream is not
+/// even read ahead, as the paused clock shows.
 #[tokio::test(start_paused = true)]
-async fn f45_a_stream_is_not_kept_and_not_held_up() {
-    const READ_AHEAD: Duration = Duration::from_secs(1);
-    for (kind, waits) in [
+async fn f45_a_stream_is_neither_recorded_nor_delayed() {
+    const READ_TIMEOUT: Duration = Duration::from_secs(1);
+    for (kind, delay) in [
         ("text/event-stream", Duration::ZERO),
-        ("application/x-ndjson", READ_AHEAD),
+        ("application/x-ndjson", READ_TIMEOUT),
     ] {
         let endless = move || async move {
             let first = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"data: 1\n\n"))]);
             let body = Body::from_stream(first.chain(stream::pending()));
             ([("content-type", kind)], body)
         };
-        let layer = RedlockLayer::new(locks().await, by_user()).replay(MemoryStore::new(), DAY);
+        let layer = RedlockLayer::new(redlock().await, by_user()).replay(MemoryStore::new(), DAY);
         let app = Router::new().route("/", post(endless)).layer(layer);
+        let start = Instant::now();
         let answer = app.clone().oneshot(submit("/", "1", ""));
-        let asked = Instant::now();
         let answer = within(SOON, answer).await.unwrap();
         let mut body = answer.into_body();
         let frame = within(SOON, body.frame()).await.unwrap().unwrap();
         assert_eq!(frame.into_data().unwrap(), "data: 1\n\n");
-        let took = asked.elapsed();
+        let elapsed = start.elapsed();
         assert!(
-            (waits..waits + READ_AHEAD / 2).contains(&took),
-            "{kind}: {took:?}"
+            (delay..delay + READ_TIMEOUT / 2).contains(&elapsed),
+            "{kind}: {elapsed:?}"
         );
         drop(body);
         let again = read(app.clone().oneshot(submit("/", "1", "")).await.unwrap()).await;
-        assert!(!replayed(&again));
+        assert!(!again.is_replayed());
         assert!(again.text().contains("not-replayable"), "{kind}");
     }
 }

@@ -1,4 +1,4 @@
-//! First answers in a Redis, shared by all instances. All use of the client library is here.
+//! Records in a Redis server, shared by all instances. Only this file uses the Redis client library.
 
 use super::{Begun, ReplayStore, StoreError};
 use futures_util::{
@@ -17,23 +17,22 @@ use std::{
     time::Duration,
 };
 
-/// For connecting, and for each operation: a request waits for it while it holds its lock.
+/// For connecting, and for each operation. A request holds its lock meanwhile.
 const TIMEOUT: Duration = Duration::from_millis(500);
 
-/// A [`ReplayStore`] in one Redis or Valkey (or a proxy to several); it may be one of the lock's nodes.
+/// A [`ReplayStore`] in one Redis or Valkey server, or behind a proxy to several. It may be one of the lock's nodes.
 ///
-/// What is lost with that server is lost: its requests run again if they are repeated. Persistence and replicas are
-/// that server's affair.
+/// If the server loses a record, a duplicate of its request runs again: configure persistence and replicas to your needs.
 ///
-/// It keeps one connection, made when it is first used and again after a failure. The names of its keys begin with the
-/// namespace of the [`Redlock`](redlock::Redlock) and `replay:`. An ACL user of its own needs
+/// The store keeps one connection. It connects on first use, and again after a failure. Its keys start with the namespace
+/// of the [`Redlock`](redlock::Redlock) and `replay:`. An ACL user needs
 /// `~<namespace>replay:* +evalsha +script|load +hget +hmget +hset +pexpire`, and `+select` for a database other than 0.
 #[derive(Clone)]
 pub struct RedisStore(Arc<Shared>);
 
 struct Shared {
     client: Client,
-    /// The one connection, or the one attempt to make it. All who need it wait for the same.
+    /// The connection, or the current attempt to connect, which all callers await.
     connecting: Mutex<Option<Connecting>>,
     begin: Script,
     finish: Script,
@@ -43,12 +42,14 @@ type Connecting =
     future::Shared<BoxFuture<'static, Result<MultiplexedConnection, Arc<RedisError>>>>;
 
 impl RedisStore {
-    /// A store at `url`, as in `redis://user:password@127.0.0.1:6379/0`; `rediss://` needs the feature `tls`. It is read as
-    /// those of nodes are, see [`NodeAddress`](redlock::NodeAddress): `unix://` too, no cluster, and no sentinels.
+    /// A store at `url`, such as `redis://user:password@127.0.0.1:6379/0`. The syntax is that of
+    /// [`NodeAddress`](redlock::NodeAddress), without clusters and sentinels. `rediss://` needs the feature `tls`.
+    ///
+    /// Does not connect: a server that is down makes the first request fail.
     ///
     /// # Errors
     ///
-    /// When the URL cannot be read; nothing of it is in the error. A server that is down is found out by the first request.
+    /// If the URL is invalid. The error contains no part of it, as it may hold a password.
     pub fn new(url: &str) -> Result<Self, StoreError> {
         let server = redlock::__private::server(url)
             .map_err(|wrong| StoreError::new(format!("its address {wrong}")))?;
@@ -57,12 +58,12 @@ impl RedisStore {
             .map_err(StoreError::new)
     }
 
-    /// Runs a script, on a new connection if the one at hand is found broken: both scripts may run twice.
+    /// Runs a script, and once more on a new connection if the current one is broken. Both scripts are idempotent.
     async fn invoke<T: FromRedisValue>(
         &self,
         script: &ScriptInvocation<'_>,
     ) -> Result<T, StoreError> {
-        let mut again = true;
+        let mut may_retry = true;
         loop {
             let connecting = self.0.connecting();
             let mut connection = match connecting.clone().await {
@@ -76,18 +77,18 @@ impl RedisStore {
             match script.invoke_async(&mut connection).await {
                 Err(error) if broken(&error) => {
                     self.0.forget(&connecting);
-                    if !again {
-                        return Err(failed(error));
+                    if !may_retry {
+                        return Err(store_error(error));
                     }
-                    again = false;
+                    may_retry = false;
                 }
-                result => return result.map_err(failed),
+                result => return result.map_err(store_error),
             }
         }
     }
 }
 
-/// For settings that no URL has, such as TLS certificates of one's own.
+/// For settings that a URL cannot express, such as your own TLS certificates.
 impl From<Client> for RedisStore {
     fn from(client: Client) -> Self {
         Self(Arc::new(Shared {
@@ -99,12 +100,12 @@ impl From<Client> for RedisStore {
     }
 }
 
-fn failed(error: RedisError) -> StoreError {
+fn store_error(error: RedisError) -> StoreError {
     let reason = reason(&error);
     StoreError::new(error).with_reason(reason)
 }
 
-/// What went wrong, without the server's own words: they may repeat the key.
+/// What went wrong, without the server's error message, which may contain the key.
 fn reason(error: &RedisError) -> &'static str {
     if error.is_timeout() {
         return "the server did not answer in time";
@@ -114,16 +115,16 @@ fn reason(error: &RedisError) -> &'static str {
     }
     match error.code() {
         Some("NOAUTH" | "WRONGPASS") => "the server refused the password or the user",
-        Some("NOPERM") => "the user lacks a right",
+        Some("NOPERM") => "the user lacks a permission",
         Some("READONLY") => "the server is a replica",
         Some("LOADING") => "the server is loading its data",
         Some("OOM") => "the memory of the server is full",
-        Some("WRONGTYPE") => "a key holds something else",
-        _ => "the server answered with an error",
+        Some("WRONGTYPE") => "a key holds a value of another type",
+        _ => "the server replied with an error",
     }
 }
 
-/// A time-out says nothing of the connection, but a new one may reach a server that came back elsewhere.
+/// Includes time-outs: a new connection may reach a server that has come back at another address.
 fn broken(error: &RedisError) -> bool {
     error.is_io_error() || error.is_connection_dropped() || error.is_unrecoverable_error()
 }
@@ -135,7 +136,7 @@ impl Shared {
             .clone()
     }
 
-    /// The next one to ask connects anew, unless somebody does already.
+    /// The next caller connects again, unless another caller has done so already.
     fn forget(&self, connecting: &Connecting) {
         let mut slot = self.slot();
         if slot
@@ -158,7 +159,8 @@ async fn connect(client: Client) -> Result<MultiplexedConnection, Arc<RedisError
         .set_connection_timeout(Some(TIMEOUT))
         .set_response_timeout(Some(TIMEOUT));
     let connecting = client.get_multiplexed_async_connection_with_config(&config);
-    // A panic would be met by all who ask from now on: TLS without a provider of cryptography, or a runtime that ended.
+    // Catch a panic (TLS without a crypto provider, a runtime that ended): in the shared future, all later callers would
+    // panic too.
     match AssertUnwindSafe(connecting).catch_unwind().await {
         Ok(connected) => connected.map_err(Arc::new),
         Err(_) => Err(Arc::new(RedisError::from((
@@ -185,7 +187,7 @@ impl ReplayStore for RedisStore {
             [Value::Int(0)] => Ok(Begun::Fresh),
             [Value::Int(1), Value::BulkString(record)] => Ok(Begun::Recorded(record.clone())),
             [Value::Int(2)] => Ok(Begun::Stale),
-            other => Err(StoreError::new(format!("an unknown reply: {other:?}"))),
+            other => Err(StoreError::new(format!("unexpected reply: {other:?}"))),
         }
     }
 
@@ -206,12 +208,12 @@ impl ReplayStore for RedisStore {
     }
 }
 
-/// PX takes at least 1, and at most what fits behind the server's own clock.
+/// PEXPIRE takes at least 1 ms. Limited to a hundred years, so that the server's clock does not overflow.
 fn millis(ttl: Duration) -> u64 {
-    const LONG: u64 = 100 * 365 * 24 * 60 * 60 * 1000;
+    const MAX_TTL: u64 = 100 * 365 * 24 * 60 * 60 * 1000;
     u64::try_from(ttl.as_millis())
-        .unwrap_or(LONG)
-        .clamp(1, LONG)
+        .unwrap_or(MAX_TTL)
+        .clamp(1, MAX_TTL)
 }
 
 impl fmt::Debug for RedisStore {

@@ -1,4 +1,4 @@
-//! The body of a request: as it came, or read ahead to be compared with an earlier one.
+//! The request body: unread, or in memory after it was read for a comparison with earlier requests.
 
 use crate::http::BoxError;
 use bytes::{Buf, Bytes};
@@ -12,24 +12,24 @@ use std::{
     task::{Context, Poll},
 };
 
-/// The request body that the service under a replay gets: that of a request with an `Idempotency-Key` was read into memory,
-/// any other one passes as it came.
+/// The request body that the inner service of a replay receives. The body of a request with an `Idempotency-Key` is in
+/// memory.
 #[pin_project]
 pub struct RequestBody<B>(#[pin] Form<B>);
 
 #[pin_project(project = FormProj)]
 enum Form<B> {
-    Passing(#[pin] B),
+    Unread(#[pin] B),
     Read(Option<Bytes>, Option<HeaderMap>),
 }
 
 impl<B> RequestBody<B> {
-    pub(super) fn passing(body: B) -> Self {
-        Self(Form::Passing(body))
+    pub(in crate::replay) fn unread(body: B) -> Self {
+        Self(Form::Unread(body))
     }
 
-    /// Returns the bytes as well.
-    pub(super) fn read<D: Buf>(body: Collected<D>) -> (Self, Bytes) {
+    /// Returns the body, and its bytes.
+    pub(in crate::replay) fn read<D: Buf>(body: Collected<D>) -> (Self, Bytes) {
         let trailers = body.trailers().cloned();
         let bytes = body.to_bytes();
         let data = Some(bytes.clone()).filter(|bytes| !bytes.is_empty());
@@ -46,7 +46,7 @@ impl<B: Body<Error: Into<BoxError>>> Body for RequestBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match self.project().0.project() {
-            FormProj::Passing(body) => {
+            FormProj::Unread(body) => {
                 body.poll_frame(cx).map(|frame| {
                     let frame = frame?.map_err(Into::into);
                     Some(frame.map(|frame| {
@@ -65,14 +65,14 @@ impl<B: Body<Error: Into<BoxError>>> Body for RequestBody<B> {
 
     fn is_end_stream(&self) -> bool {
         match &self.0 {
-            Form::Passing(body) => body.is_end_stream(),
+            Form::Unread(body) => body.is_end_stream(),
             Form::Read(data, trailers) => data.is_none() && trailers.is_none(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
-            Form::Passing(body) => body.size_hint(),
+            Form::Unread(body) => body.size_hint(),
             Form::Read(data, _) => {
                 SizeHint::with_exact(data.as_ref().map_or(0, |data| data.len() as u64))
             }

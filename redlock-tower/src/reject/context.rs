@@ -1,19 +1,17 @@
-//! Whom a rejection answers.
+//! What is kept of a request to build the response of a rejection: the request itself is passed to the handler.
 
 use http::{Request, request::Parts};
 use std::sync::Arc;
 
-/// What is kept of a request to answer it in the layer's own name.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Asker {
+pub(crate) struct RejectContext {
     pub(crate) grpc: bool,
-    /// Only where a closure of the user's asks for it: the request itself is the handler's.
+    /// Only for a closure of the user: see [`RedlockLayer::on_reject`](crate::RedlockLayer::on_reject).
     pub(crate) head: Option<Arc<Parts>>,
 }
 
-impl Asker {
-    /// A copy of the head of `request`.
-    pub(crate) fn head_of<B>(request: &Request<B>) -> Arc<Parts> {
+impl RejectContext {
+    pub(crate) fn copy_head<B>(request: &Request<B>) -> Arc<Parts> {
         let mut head = Request::new(());
         *head.method_mut() = request.method().clone();
         *head.uri_mut() = request.uri().clone();

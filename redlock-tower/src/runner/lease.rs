@@ -1,4 +1,4 @@
-//! The guard while a request runs: the layer's, until the handler takes it along.
+//! The guard while a request runs: the layer owns it until the handler takes it.
 
 use redlock::{Guard, Held};
 use std::{
@@ -8,7 +8,8 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// Where the guard lies; shared by the layer and the handler's view.
+/// Holds the guard. The layer and the handler's [`HeldLock`](crate::HeldLock) share it; whoever takes the guard owns
+/// it.
 #[derive(Default)]
 pub(crate) struct Slot(Mutex<Option<Guard>>);
 
@@ -31,7 +32,8 @@ impl fmt::Debug for Slot {
     }
 }
 
-/// The layer's hold on the lock. Dropped, the lock is released in the background, however many views there are.
+/// The layer's hold on the lock. Dropping it releases the lock in the background, even while a handler still has a
+/// [`HeldLock`](crate::HeldLock).
 #[derive(Debug)]
 pub(crate) struct Lease {
     held: Held,
@@ -52,7 +54,7 @@ impl Lease {
         &self.held
     }
 
-    /// For how long the lock is held.
+    /// Time since the grant.
     pub(crate) fn age(&self) -> Duration {
         self.since.elapsed()
     }
@@ -61,7 +63,7 @@ impl Lease {
         &self.slot
     }
 
-    /// Whether the handler took the guard along: from then on the lock is its own affair.
+    /// Whether the handler took the guard, and with it the responsibility for the lock.
     pub(crate) fn is_taken(&self) -> bool {
         self.slot.is_empty()
     }
@@ -73,7 +75,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        // a guard's own drop releases in the background
+        // The guard releases in its own `drop`, in the background.
         let _ = self.slot.take();
     }
 }

@@ -1,6 +1,6 @@
-//! The extractor for axum handlers.
+//! [`HeldLock`] as an axum extractor.
 
-use super::{HeldLock, Passed};
+use super::{HeldLock, Unlocked};
 use axum::{
     extract::{FromRequestParts, OptionalFromRequestParts},
     response::{IntoResponse, Response},
@@ -12,7 +12,12 @@ impl<S: Sync> FromRequestParts<S> for HeldLock {
     type Rejection = HeldLockRejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        look(parts)?.map_err(HeldLockRejection)
+        match parts.extensions.get::<HeldLock>() {
+            Some(lock) => Ok(lock.clone()),
+            None => Err(HeldLockRejection {
+                unlocked: Unlocked::current(),
+            }),
+        }
     }
 }
 
@@ -20,42 +25,31 @@ impl<S: Sync> OptionalFromRequestParts<S> for HeldLock {
     type Rejection = HeldLockRejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Self::Rejection> {
-        // A middleware that runs the handler in a task of its own hides why the request has no lock.
+        // Do not look for the reason: a middleware that spawns the handler hides the task-local value.
         Ok(parts.extensions.get::<HeldLock>().cloned())
     }
 }
 
-fn look(parts: &Parts) -> Result<Result<HeldLock, Missing>, HeldLockRejection> {
-    match (parts.extensions.get::<HeldLock>(), Passed::here()) {
-        (Some(lock), _) => Ok(Ok(lock.clone())),
-        (None, Some(passed)) => Ok(Err(Missing::Passed(passed))),
-        (None, None) => Err(HeldLockRejection(Missing::Layer)),
-    }
-}
-
-/// The handler asks for a [`HeldLock`] and there is none: a mistake in the program, answered with 500.
+/// The rejection of the extractor [`HeldLock`] for a request without a lock: a mistake in the program, status 500.
 #[derive(Clone, Debug)]
-pub struct HeldLockRejection(Missing);
-
-#[derive(Clone, Copy, Debug)]
-enum Missing {
-    Layer,
-    Passed(Passed),
+pub struct HeldLockRejection {
+    /// `None` if no layer is known to be around the route.
+    unlocked: Option<Unlocked>,
 }
 
 impl fmt::Display for HeldLockRejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Missing::Layer => f.write_str(
+        match self.unlocked {
+            None => f.write_str(
                 "this handler takes a `HeldLock`, and no `RedlockLayer` is around its route. \
                  Did you forget to add the layer, or add it before the route? \
                  Or does a middleware in between run the handler in a task of its own?",
             ),
-            Missing::Passed(passed) => write!(
+            Some(unlocked) => write!(
                 f,
-                "this handler takes a `HeldLock`, and its request passed without a lock: {}. \
-                 Take `Option<HeldLock>` if that may be.",
-                passed.why()
+                "this handler takes a `HeldLock`, and its request runs without a lock: {}. \
+                 Take `Option<HeldLock>` if that is intended.",
+                unlocked.message()
             ),
         }
     }

@@ -1,0 +1,168 @@
+//! One request with an `Idempotency-Key`, under its lock: look for a record, run the handler, record the response.
+
+use super::{
+    Begun, ReplayBody, ReplayOptions, ReplayStore, RequestBody,
+    fingerprint::{Fingerprint, fingerprint},
+    record::{self, Recording, Whole},
+    recorder::Recorder,
+    response::{self, is_recordable},
+};
+use crate::{
+    HeldLock, events,
+    http::{BoxError, HoldUntil, Policy},
+    key::push_hex,
+    reject::{Reason, RejectContext, Rejection},
+};
+use bytes::Bytes;
+use http::{Request, Response, request};
+use http_body::Body;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use sha2::{Digest as _, Sha256};
+use std::{error::Error, sync::Arc};
+use tower_service::Service;
+
+pub(super) struct Exchange<St> {
+    pub(super) record_name: String,
+    /// `None` if the request runs without its lock.
+    pub(super) lock: Option<HeldLock>,
+    pub(super) options: Arc<ReplayOptions<St>>,
+    pub(super) policy: Arc<Policy>,
+}
+
+/// What happens to a request once the store was asked for a record.
+enum Decision<St> {
+    Run(Recorder<St>),
+    RunUnrecorded,
+    Replay(Whole),
+    Reject(Reason),
+}
+
+/// The name of a record. What the client chose is hashed.
+pub(super) fn record_name(mut prefix: String, idempotency_key: &[u8]) -> String {
+    push_hex(&mut prefix, &Sha256::digest(idempotency_key));
+    prefix
+}
+
+impl<St: ReplayStore> Exchange<St> {
+    pub(super) async fn run<S, ReqBody, ResBody>(
+        self,
+        mut service: S,
+        request: Request<ReqBody>,
+    ) -> Result<Response<ReplayBody<ResBody>>, S::Error>
+    where
+        S: Service<Request<RequestBody<ReqBody>>, Response = Response<ResBody>>,
+        ReqBody: Body<Error: Into<BoxError>>,
+        ResBody: Body<Data = Bytes, Error: Into<BoxError>>,
+    {
+        let context = self.policy.reject_context(&request);
+        let (head, body) = request.into_parts();
+        let (body, fingerprint) = match self.read(&head, body).await {
+            Ok(read) => read,
+            Err(reason) => return Ok(self.reject(reason, &context)),
+        };
+        let request = Request::from_parts(head, body);
+        match self.decide(fingerprint).await {
+            // Reading the body and asking the store may have taken longer than the lock was valid.
+            Decision::Run(_) | Decision::RunUnrecorded if self.lock_is_lost() => {
+                Ok(self.reject(Reason::Lost, &context))
+            }
+            Decision::Run(recorder) => {
+                let running = service.call(request);
+                let response = recorder.keep_in_progress(running).await?;
+                Ok(self.record(recorder, response).await)
+            }
+            Decision::RunUnrecorded => {
+                let response = service.call(request).await?;
+                Ok(response.map(ReplayBody::unread))
+            }
+            Decision::Replay(whole) => Ok(response::replayed(whole)),
+            Decision::Reject(reason) => Ok(self.reject(reason, &context)),
+        }
+    }
+
+    /// Reads the request body, to compare the request with earlier ones.
+    async fn read<B: Body<Error: Into<BoxError>>>(
+        &self,
+        head: &request::Parts,
+        body: B,
+    ) -> Result<(RequestBody<B>, Fingerprint), Reason> {
+        let limited = Limited::new(body, self.options.max_request);
+        let body = match limited.collect().await {
+            Ok(body) => body,
+            Err(error) if is_length_limit(&*error) => return Err(Reason::BodyTooLarge),
+            Err(_) => return Err(Reason::BodyUnreadable),
+        };
+        let (body, bytes) = RequestBody::read(body);
+        let custom = self.options.fingerprint.as_deref();
+        Ok((body, fingerprint(custom, head, &bytes)))
+    }
+
+    async fn decide(&self, fingerprint: Fingerprint) -> Decision<St> {
+        let recorder = Recorder {
+            name: self.record_name.clone(),
+            fingerprint,
+            lock: self.lock.clone(),
+            options: Arc::clone(&self.options),
+        };
+        match recorder.begin().await {
+            Ok(Begun::Fresh) => Decision::Run(recorder),
+            // A request that held the lock before the outage may still run. Without a lock there is no way to know.
+            Ok(Begun::Stale) if self.lock.is_none() => {
+                events::replay::runs_unlocked();
+                Decision::RunUnrecorded
+            }
+            Ok(Begun::Stale) => Decision::Reject(Reason::Lost),
+            Ok(Begun::Recorded(record)) => match record::decode(record) {
+                Some((first, _)) if first != fingerprint => Decision::Reject(Reason::KeyReused),
+                Some((_, Recording::Whole(whole))) => Decision::Replay(whole),
+                // A record of another version cannot be read, but its request has run and must not run again.
+                Some((_, Recording::NotRecorded)) | None => Decision::Reject(Reason::NotReplayable),
+            },
+            Err(error) if self.policy.lock.fail_open => {
+                events::replay::store_failed("a request runs unrecorded", error.reason(), &error);
+                Decision::RunUnrecorded
+            }
+            Err(error) => {
+                events::replay::store_failed("a request is rejected", error.reason(), &error);
+                Decision::Reject(Reason::StoreUnavailable)
+            }
+        }
+    }
+
+    fn lock_is_lost(&self) -> bool {
+        self.lock.as_ref().is_some_and(HeldLock::is_lost)
+    }
+
+    fn reject<B>(&self, reason: Reason, context: &RejectContext) -> Response<ReplayBody<B>> {
+        let response = self.policy.reject(Rejection::new(reason), context);
+        response.map(ReplayBody::rejection)
+    }
+
+    async fn record<B>(
+        &self,
+        recorder: Recorder<St>,
+        response: Response<B>,
+    ) -> Response<ReplayBody<B>>
+    where
+        B: Body<Data = Bytes, Error: Into<BoxError>>,
+    {
+        let (head, body) = response.into_parts();
+        if !is_recordable(&head, &self.policy) {
+            return Response::from_parts(head, ReplayBody::unread(body));
+        }
+        let until_body_end = self.policy.hold_until == HoldUntil::BodyEnd;
+        recorder.record(head, body, until_body_end).await
+    }
+}
+
+/// Whether a body exceeds the limit of this layer, or of an outer one.
+fn is_length_limit(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.is::<LengthLimitError>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}

@@ -1,0 +1,66 @@
+//! The end of a hold: the key is released, or kept busy for a cool-down.
+
+use super::Lease;
+use crate::events;
+use redlock::Guard;
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+/// How a hold ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Release,
+    /// Release without a hand-over to a local waiter: after a panic, what the lock protects may be inconsistent.
+    ReleaseAfterPanic,
+    /// The key stays busy for this long, for every client.
+    CoolDown(Duration),
+}
+
+/// Ends a hold before the response is sent. Dropped early, the release continues in the background.
+pub(crate) struct EndHold(Pin<Box<dyn Future<Output = ()> + Send>>);
+
+impl EndHold {
+    /// `None` if the handler took the guard: the lock is no longer ours to end.
+    pub(crate) fn new(lease: Lease, ending: Ending) -> Option<Self> {
+        lease
+            .take()
+            .map(|guard| Self(Box::pin(end_hold(guard, ending))))
+    }
+}
+
+async fn end_hold(guard: Guard, ending: Ending) {
+    match ending {
+        Ending::Release => {
+            // A lost lock has had its event already.
+            if let Err(error) = guard.release().await
+                && !error.is_lost()
+            {
+                events::release_unconfirmed(&error);
+            }
+        }
+        Ending::ReleaseAfterPanic => redlock::__private::end_panicked(guard).await,
+        Ending::CoolDown(window) => {
+            if let Err(error) = guard.cool_down(window).await {
+                events::cool_down_unconfirmed(&error);
+            }
+        }
+    }
+}
+
+impl Future for EndHold {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for EndHold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EndHold")
+    }
+}

@@ -1,0 +1,18 @@
+//! What both lock services share: acquire the lock of a request, run the request under it, end the hold.
+
+mod end_hold;
+mod hold_times;
+mod lease;
+mod policy;
+mod run;
+mod when_ready;
+
+pub use self::policy::OnLost;
+pub(crate) use self::{
+    end_hold::{EndHold, Ending},
+    hold_times::HoldTimes,
+    lease::{Lease, Slot},
+    policy::{LockPolicy, is_outage},
+    run::{Panic, Ran, Run},
+    when_ready::{Begin, WhenReady, unready_clone},
+};
