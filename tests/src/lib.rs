@@ -18,6 +18,7 @@ pub mod cluster;
 mod eventually;
 mod logs;
 mod managed;
+pub mod network;
 pub mod proxy;
 pub mod sharded;
 pub mod web;

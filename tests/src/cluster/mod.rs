@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 
+use crate::network::Host;
 pub use node::Node;
 use process::Launch;
 
@@ -41,6 +42,7 @@ impl Cluster {
             more_ports: Vec::new(),
             config: None,
             server: None,
+            hosts: Vec::new(),
         }
     }
 
@@ -98,6 +100,7 @@ pub struct Builder {
     more_ports: Vec<&'static str>,
     config: Option<String>,
     server: Option<PathBuf>,
+    hosts: Vec<Host>,
 }
 
 impl Builder {
@@ -147,6 +150,18 @@ impl Builder {
         self
     }
 
+    /// Each node runs on a host of its own, at that host's address. Only other hosts of the network reach it.
+    ///
+    /// # Panics
+    ///
+    /// When there are not as many hosts as nodes.
+    #[must_use]
+    pub fn hosts(mut self, hosts: &[Host]) -> Self {
+        assert_eq!(hosts.len(), self.nodes, "one host for each node");
+        self.hosts = hosts.to_vec();
+        self
+    }
+
     /// What the server says where it cannot do what is asked for: it is too old, or was built without.
     ///
     /// # Panics
@@ -181,7 +196,8 @@ impl Builder {
                 .expect("a temporary directory"),
         );
         let starts = (0..self.nodes).map(|index| {
-            let launch = self.launch(dir.path().join(index.to_string()));
+            let mut launch = self.launch(dir.path().join(index.to_string()));
+            launch.host = self.hosts.get(index).cloned();
             Node::start_new(index, launch, Arc::clone(&dir))
         });
         Cluster {

@@ -1,7 +1,7 @@
 //! One node: a server at a fixed address, and its faults.
 
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -121,10 +121,10 @@ impl Node {
         format!("redis://{auth}{}", self.address())
     }
 
-    /// Where the server listens; on a loopback port also when it has a unix socket.
+    /// Where the server listens, on TCP also when it has a unix socket.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, self.port()).into()
+        (self.inner.launch.address(), self.port()).into()
     }
 
     /// The port at which the server listens.
@@ -296,7 +296,7 @@ async fn run(launch: &Launch, port: u16, more_ports: &[(&str, Port)]) -> Result<
         }
         sleep(Duration::from_millis(3)).await;
     }
-    match timeout(PATIENCE, ping(port)).await {
+    match timeout(PATIENCE, ping((launch.address(), port).into())).await {
         Ok(Ok(())) => Ok(process),
         Ok(Err(error)) => Err(Failed {
             log: format!("{error}\n{}", process.log()),
@@ -310,8 +310,8 @@ async fn run(launch: &Launch, port: u16, more_ports: &[(&str, Port)]) -> Result<
 }
 
 /// Any answer will do: with a password, the one to a plain PING is an error.
-async fn ping(port: u16) -> std::io::Result<()> {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+async fn ping(address: SocketAddr) -> std::io::Result<()> {
+    let mut stream = TcpStream::connect(address).await?;
     stream.write_all(b"PING\r\n").await?;
     stream.read_exact(&mut [0; 1]).await?;
     Ok(())

@@ -2,12 +2,15 @@
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
+use std::net::Ipv4Addr;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::{env, fs, io};
 
 use rustix::process::{Pid, Signal, kill_process};
+
+use crate::network::Host;
 
 /// The shell beside each server. Its standard input is a pipe from the test process: when that process is gone, in
 /// whatever way, the pipe ends, and the server is killed. It outlives the server by no more than reaping it.
@@ -42,6 +45,8 @@ pub(super) struct Launch {
     pub(super) config: Option<String>,
     /// The server binary, where it is not the usual one.
     pub(super) server: Option<PathBuf>,
+    /// Where it runs, if not beside this process.
+    pub(super) host: Option<Host>,
 }
 
 impl Launch {
@@ -54,7 +59,15 @@ impl Launch {
             more_ports: Vec::new(),
             config: None,
             server: None,
+            host: None,
         }
+    }
+
+    /// Where the server listens.
+    pub(super) fn address(&self) -> Ipv4Addr {
+        self.host
+            .as_ref()
+            .map_or(Ipv4Addr::LOCALHOST, Host::address)
     }
 
     pub(super) fn socket(&self) -> PathBuf {
@@ -74,16 +87,12 @@ impl Launch {
         if self.config.is_some() {
             words.push(self.config_file().into());
         }
-        let fixed = [
-            "--bind",
-            "127.0.0.1",
-            "--save",
-            "",
-            "--appendonly",
-            "no",
-            "--daemonize",
-            "no",
-        ];
+        words.extend(["--bind".into(), self.address().to_string().into()]);
+        if self.host.is_some() {
+            // Without a password, the server would refuse whoever comes from another host.
+            words.extend(["--protected-mode", "no"].map(OsString::from));
+        }
+        let fixed = ["--save", "", "--appendonly", "no", "--daemonize", "no"];
         words.extend(fixed.map(OsString::from));
         words.extend([
             "--port".into(),
@@ -112,7 +121,11 @@ impl Launch {
             fs::write(self.config_file(), config)?;
         }
         let server = self.server.clone().unwrap_or_else(find_server);
-        let mut keeper = Command::new("sh")
+        let mut keeper = match &self.host {
+            Some(host) => host.command("sh"),
+            None => Command::new("sh"),
+        };
+        let mut keeper = keeper
             .arg("-c")
             .arg(KEEPER)
             .arg("sh")

@@ -32,7 +32,7 @@ use crate::{Cluster, Node};
 pub use unanswered::Unanswered;
 
 /// Which way bytes go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// From the client to the server.
     ToServer,

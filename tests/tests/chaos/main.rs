@@ -1,49 +1,53 @@
-//! The chaos run, shortly; and that it would have noticed.
+//! The chaos run, shortly; and that its checks and its network faults work.
+
+mod network;
 
 use std::process::{Command, Output};
 use std::sync::{Mutex, PoisonError};
 
-/// One at a time: each of them keeps a machine busy.
-static TURN: Mutex<()> = Mutex::new(());
+/// One run at a time: each keeps a machine busy.
+static ONE_RUN: Mutex<()> = Mutex::new(());
 
 fn chaos(args: &[&str]) -> (Output, String) {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let _one = ONE_RUN.lock().unwrap_or_else(PoisonError::into_inner);
     let output = Command::new(env!("CARGO_BIN_EXE_chaos"))
         .args(args)
         .output()
         .expect("the program");
-    let said = format!(
+    let printed = format!(
         "{}{}",
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
-    (output, said)
+    (output, printed)
 }
 
 #[test]
-fn a_short_storm_breaks_nothing() {
-    let (output, said) = chaos(&["--seconds", "8", "--seed", "1"]);
-    assert!(output.status.success(), "{said}");
-    assert!(said.contains("no violations"), "{said}");
+fn a_short_run_violates_nothing() {
+    let (output, printed) = chaos(&["--seconds", "8", "--seed", "1"]);
+    assert!(output.status.success(), "{printed}");
+    assert!(printed.contains("no violations"), "{printed}");
 }
 
 #[test]
-fn control_without_the_restart_guard_two_hold_at_once_and_it_is_found() {
-    let (output, said) = chaos(&["--seconds", "7", "--seed", "1", "--control", "no-guard"]);
-    assert!(output.status.success(), "{said}");
-    assert!(said.contains("they were found"), "{said}");
+fn control_without_the_restart_guard_two_holders_at_once_are_found() {
+    let (output, printed) = chaos(&["--seconds", "7", "--seed", "1", "--control", "no-guard"]);
+    assert!(output.status.success(), "{printed}");
+    assert!(printed.contains("violations were found"), "{printed}");
 }
 
 #[test]
 fn bad_arguments_are_named() {
     for (args, named) in [
-        (&["--second", "9"][..], "--second is not known"),
+        (&["--second", "9"][..], "--second is unknown"),
         (&["--seconds"], "--seconds needs a value"),
         (&["--seconds", "soon"], "--seconds soon"),
+        (&["--soak", "30"], "--soak 30: not a time such as"),
+        (&["--network", "some"], "--network some"),
         (&["--control", "nothing"], "--control nothing"),
     ] {
-        let (output, said) = chaos(args);
-        assert_eq!(output.status.code(), Some(2), "{said}");
-        assert!(said.contains(named), "{said}");
+        let (output, printed) = chaos(args);
+        assert_eq!(output.status.code(), Some(2), "{printed}");
+        assert!(printed.contains(named), "{printed}");
     }
 }

@@ -1,44 +1,77 @@
-//! What the command line says: a run of the harness, or one of its client processes.
+//! The command line, of a run and of its client processes.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use redlock::RestartGuard;
 
-use crate::report;
+use crate::{ISOLATED, report};
 
 pub(crate) type Problem = Box<dyn std::error::Error>;
 
 const HELP: &str = "\
-Usage: chaos [--seconds N] [--seed N] [--workers N] [--guard observed|strict] [--control no-guard] [--keep FOLDER]
+Usage: chaos [--seconds N | --soak TIME] [--seed N] [--workers N] [--network auto|off|required]
+             [--guard observed|strict] [--control no-guard|ignored-loss] [--keep FOLDER]
+       chaos --check-network
 
-Five redis-server, a few client processes and a nemesis; then the history is checked. Fails on a violation.
+Starts five Redis servers and a few client processes, injects faults, and checks the history of what the clients did.
+Fails on a violation of an invariant, and when a fault was planned and never occurred.
 
-  --seconds N          how long the nemesis rages (45); some 15 seconds more for the start, the calm after it and the check
-  --seed N             the schedule of the nemesis, to replay it; drawn and printed where it is not given
-  --workers N          client processes beside the probe (4)
-  --guard observed     the default restart guard; what it documents as not covered is not injected, or excused and counted
-  --guard strict       nothing is held back: all nodes restart at once, FLUSHALL goes to all
-  --control no-guard   no restart guard, and majorities that restart empty: fails unless violations are found
-  --keep FOLDER        leaves the histories there; they are kept anyway where something was found
+  --seconds N             how long faults are injected (default: 45); start, recovery and check take some 20 s more
+  --soak TIME             the same for 30m, 2h or 90s; checks what there is every minute, and stops at a violation
+  --seed N                the seed of the plan of faults (default: random); it is printed, and repeats the plan
+  --workers N             client processes beside the probe (default: 4)
+  --network auto          network faults where the machine can do them: the nodes and half of the clients run in
+                          network namespaces of their own, joined by links that lose, delay and cut packets (default)
+  --network off           no network faults
+  --network required      fails where there can be none
+  --guard observed        the default restart guard; what it does not cover is not injected, or is excused and counted
+  --guard strict          nothing is held back: all nodes restart at once, FLUSHALL goes to all
+  --control no-guard      without a restart guard, majorities restart empty: fails unless violations are found
+  --control ignored-loss  holders work on after they lost the lock, and are cut off: fails unless violations are found
+  --keep FOLDER           copies the histories there; after a failure they are kept in any case
+  --check-network         checks that links lose, delay and cut packets on this machine, and exits
+
+Network faults need Linux, iproute2, and root or user namespaces. Without them the other faults remain.
 ";
 
 pub(crate) enum Role {
     Help,
-    Harness(Settings),
+    Run(Settings),
+    CheckNetwork { isolated: bool },
     Client(ClientSettings),
+}
+
+/// Whether there are to be network faults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NetworkMode {
+    Auto,
+    Off,
+    Required,
+}
+
+/// A run that fails unless the checker finds violations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Control {
+    /// The restart guard is off.
+    NoGuard,
+    /// The checker takes holders for holders until they release, whether or not they have lost the lock.
+    IgnoredLoss,
 }
 
 /// One run.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) length: Duration,
+    /// Checks what there is every minute.
+    pub(crate) soak: bool,
     pub(crate) seed: u64,
     pub(crate) workers: usize,
+    pub(crate) network: NetworkMode,
+    /// This process is in namespaces of its own.
+    pub(crate) isolated: bool,
     pub(crate) guard: RestartGuard,
-    /// The guard is off, and the checker has to find out.
-    pub(crate) control: bool,
+    pub(crate) control: Option<Control>,
     pub(crate) keep: Option<PathBuf>,
 }
 
@@ -47,50 +80,73 @@ pub(crate) struct Settings {
 pub(crate) struct ClientSettings {
     /// As in `w2.1`: slot 2, its first process.
     pub(crate) name: String,
-    /// Looks whether a lock can be had, and does nothing else.
+    /// Whether it only measures availability, with keys that nobody else takes.
     pub(crate) probe: bool,
-    /// Through the proxies.
+    /// Holds the slow lock for longer than its ttl, renewing it.
+    pub(crate) long_holds: bool,
+    /// The nodes, or the proxies before them.
     pub(crate) nodes: Vec<String>,
-    /// Past the proxies, for looking.
+    /// The nodes themselves, for samples.
     pub(crate) direct: Vec<String>,
-    pub(crate) resource: SocketAddr,
+    /// The socket of the protected resource.
+    pub(crate) resource: PathBuf,
     pub(crate) history: PathBuf,
     pub(crate) guard: RestartGuard,
 }
 
 pub(crate) fn help() {
-    report::say(HELP.trim_end());
+    report::print(HELP.trim_end());
 }
 
 pub(crate) fn read(words: impl Iterator<Item = String>) -> Result<Role, Problem> {
     let mut words = words.peekable();
-    if words.next_if(|word| word == "client").is_some() {
-        return client(Options::read(words)?).map(Role::Client);
+    let isolated = words.next_if(|word| word == ISOLATED).is_some();
+    match words.peek().map(String::as_str) {
+        Some("client") => client(Options::read(words.skip(1))?).map(Role::Client),
+        Some("--help" | "-h") => Ok(Role::Help),
+        Some("--check-network") => Ok(Role::CheckNetwork { isolated }),
+        _ => run(Options::read(words)?, isolated).map(Role::Run),
     }
-    if words
-        .peek()
-        .is_some_and(|word| word == "--help" || word == "-h")
-    {
-        return Ok(Role::Help);
-    }
-    harness(Options::read(words)?).map(Role::Harness)
 }
 
-fn harness(mut options: Options) -> Result<Settings, Problem> {
+fn run(mut options: Options, isolated: bool) -> Result<Settings, Problem> {
     let control = match options.take("--control").as_deref() {
-        None => false,
-        Some("no-guard") => true,
-        Some(other) => return Err(format!("--control {other} is not known: no-guard").into()),
+        None => None,
+        Some("no-guard") => Some(Control::NoGuard),
+        Some("ignored-loss") => Some(Control::IgnoredLoss),
+        Some(other) => {
+            return Err(format!("--control {other} is unknown: no-guard or ignored-loss").into());
+        }
+    };
+    let network = match options.take("--network").as_deref() {
+        None | Some("auto") => NetworkMode::Auto,
+        Some("off") => NetworkMode::Off,
+        Some("required") => NetworkMode::Required,
+        Some(other) => {
+            return Err(format!("--network {other} is unknown: auto, off or required").into());
+        }
     };
     let guard = guard(options.take("--guard").as_deref())?;
+    let soak = options.take("--soak").as_deref().map(length).transpose()?;
+    let seconds = Duration::from_secs(options.number("--seconds", 45)?);
     let settings = Settings {
-        length: Duration::from_secs(options.number("--seconds", 45)?.clamp(5, 86_400)),
+        length: soak
+            .unwrap_or(seconds)
+            .clamp(Duration::from_secs(5), Duration::from_secs(86_400)),
+        soak: soak.is_some(),
         seed: match options.take("--seed") {
-            Some(seed) => seed.parse()?,
+            Some(seed) => seed
+                .parse()
+                .map_err(|error| format!("--seed {seed}: {error}"))?,
             None => u64::from(rand::random::<u32>()),
         },
         workers: usize::try_from(options.number("--workers", 4)?.clamp(3, 16))?,
-        guard: if control { RestartGuard::Off } else { guard },
+        network,
+        isolated,
+        guard: match control {
+            Some(Control::NoGuard) => RestartGuard::Off,
+            _ => guard,
+        },
         control,
         keep: options.take("--keep").map(PathBuf::from),
     };
@@ -98,14 +154,30 @@ fn harness(mut options: Options) -> Result<Settings, Problem> {
     Ok(settings)
 }
 
+/// A time as in `30m`.
+fn length(text: &str) -> Result<Duration, Problem> {
+    let number = text.trim_end_matches(['s', 'm', 'h']);
+    let unit = match &text[number.len()..] {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        _ => return Err(format!("--soak {text}: not a time such as 90s, 30m or 2h").into()),
+    };
+    let number: u32 = number
+        .parse()
+        .map_err(|error| format!("--soak {text}: {error}"))?;
+    Ok(Duration::from_secs(u64::from(number) * unit))
+}
+
 fn client(mut options: Options) -> Result<ClientSettings, Problem> {
     let list = |text: String| text.split(',').map(str::to_owned).collect();
     let settings = ClientSettings {
         name: options.need("--name")?,
         probe: options.need("--role")? == "probe",
+        long_holds: options.need("--long-holds")? == "true",
         nodes: list(options.need("--nodes")?),
         direct: list(options.need("--direct")?),
-        resource: options.need("--resource")?.parse()?,
+        resource: options.need("--resource")?.into(),
         history: options.need("--history")?.into(),
         guard: guard(options.take("--guard").as_deref())?,
     };
@@ -118,7 +190,7 @@ fn guard(word: Option<&str>) -> Result<RestartGuard, Problem> {
         None | Some("observed") => Ok(RestartGuard::Observed),
         Some("strict") => Ok(RestartGuard::Strict),
         Some("off") => Ok(RestartGuard::Off),
-        Some(other) => Err(format!("--guard {other} is not known: observed or strict").into()),
+        Some(other) => Err(format!("--guard {other} is unknown: observed or strict").into()),
     }
 }
 
@@ -166,7 +238,7 @@ impl Options {
     fn end(self) -> Result<(), Problem> {
         match self.0.first() {
             None => Ok(()),
-            Some((name, _)) => Err(format!("{name} is not known, --help says what is").into()),
+            Some((name, _)) => Err(format!("{name} is unknown, see --help").into()),
         }
     }
 }

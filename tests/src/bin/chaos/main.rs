@@ -1,44 +1,81 @@
-//! The chaos run: real servers, real client processes, a nemesis, and a checker over what they did.
+//! The chaos run: real servers and client processes, a nemesis that injects faults, and a checker of the history.
 //!
 //! `cargo run --release -p tests --bin chaos -- --seconds 45`
 
 mod args;
-mod calm;
 mod check;
 mod client;
-mod events;
+mod config;
 mod history;
 mod nemesis;
+mod network_check;
 mod report;
 mod resource;
 mod run;
-mod stamp;
-mod terms;
-mod worker;
-mod world;
+mod timestamp;
 
+use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 
-use args::Role;
+use args::{NetworkMode, Problem, Role};
 
-// One thread: the processes started here end with the thread that started them.
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    let result = match args::read(std::env::args().skip(1)) {
-        Ok(Role::Help) => {
-            args::help();
-            return ExitCode::SUCCESS;
-        }
-        Ok(Role::Harness(settings)) => run::run(settings).await,
-        Ok(Role::Client(settings)) => client::run(settings).await.map(|()| true),
-        Err(error) => Err(error),
-    };
-    match result {
+/// The first argument of a process that [`enter_namespaces`] started.
+const ISOLATED: &str = "isolated";
+
+fn main() -> ExitCode {
+    match args::read(std::env::args().skip(1)).and_then(start) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            report::complain(&error);
+            report::error(&error);
             ExitCode::from(2)
         }
     }
+}
+
+/// Whether the run passed.
+fn start(role: Role) -> Result<bool, Problem> {
+    match role {
+        Role::Help => {
+            args::help();
+            Ok(true)
+        }
+        Role::Run(settings) => {
+            let unavailable = match (settings.network, settings.isolated) {
+                (NetworkMode::Off, _) => Some("switched off by `--network off`".to_owned()),
+                (_, true) => None,
+                (_, false) => Some(enter_namespaces().to_string()),
+            };
+            block_on(run::run(settings, unavailable))
+        }
+        Role::CheckNetwork { isolated: true } => block_on(network_check::run()),
+        Role::CheckNetwork { isolated: false } => {
+            report::print(&format!("no network faults: {}", enter_namespaces()));
+            Ok(true)
+        }
+        Role::Client(settings) => block_on(client::run(settings)).map(|()| true),
+    }
+}
+
+/// Starts this program again in network namespaces of its own, as this same process. Returns only why it could not.
+fn enter_namespaces() -> Problem {
+    let isolated = std::env::current_exe()
+        .map_err(Problem::from)
+        .and_then(|program| Ok(tests::network::isolated(&program)?));
+    match isolated {
+        Ok(mut command) => command
+            .arg(ISOLATED)
+            .args(std::env::args().skip(1))
+            .exec()
+            .into(),
+        Err(problem) => problem,
+    }
+}
+
+/// Runs on this thread alone: the processes started here end with the thread that started them.
+fn block_on<T>(future: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(future)
 }

@@ -1,31 +1,29 @@
-//! I3: what is guarded by tokens loses nothing; what is not does, or the run has proved nothing.
+//! I3: counters that check tokens lose no update. Those that do not must lose some, or the run proves nothing.
 
 use super::Check;
-use crate::resource::Cell;
+use crate::resource::Counters;
 
-pub(crate) fn check(cells: &[Cell]) -> Check {
-    let mut check = Check {
-        invariant: "I3 no lost update with tokens",
-        ..Check::default()
-    };
-    let sum = |number: fn(&Cell) -> u64| cells.iter().map(number).sum::<u64>();
-    let lost = sum(Cell::checked_lost);
+pub(super) fn check(counters: &[Counters]) -> Check {
+    let mut check = Check::of("I3 no lost update with tokens");
+    let sum = |number: fn(&Counters) -> u64| counters.iter().map(number).sum::<u64>();
+    let lost = sum(Counters::checked_lost);
     if lost > 0 {
-        check.violations.push(format!(
-            "{lost} additions were lost although tokens were checked"
-        ));
+        check.violation(format!("{lost} updates lost although tokens were checked"));
     }
-    let (writes, unchecked_lost) = (sum(|cell| cell.unchecked_writes), sum(Cell::unchecked_lost));
+    let (writes, unchecked_lost) = (
+        sum(|counters| counters.unchecked_writes),
+        sum(Counters::unchecked_lost),
+    );
     if unchecked_lost == 0 {
-        check.violations.push(
-            "nothing was lost without the check either: no holder was paused in the right moment, so nothing is proved"
+        check.violation(
+            "no update lost without the check either: no holder was paused between read and write, so nothing is proved"
                 .to_owned(),
         );
     }
     check.figures = format!(
-        "{} writes, {} refused; the same without the check: {writes} writes, {unchecked_lost} lost",
-        sum(|cell| cell.checked_writes),
-        sum(|cell| cell.refused),
+        "{} writes, {} refused; without the check: {writes} writes, {unchecked_lost} lost",
+        sum(|counters| counters.checked_writes),
+        sum(|counters| counters.refused),
     );
     check
 }

@@ -1,18 +1,14 @@
-//! I4: right after a grant or an extension, a quorum of the nodes holds the key for the validity that was told.
+//! I4: after a grant or an extension, a quorum of the nodes holds the key for at least the reported validity.
 
 use std::collections::HashMap;
 
 use super::{Check, Run, seconds};
-use crate::events::{What, during};
-use crate::history::{Grant, Sample, Seen};
-use crate::stamp::Stamp;
-use crate::terms::QUORUM;
+use crate::config::QUORUM;
+use crate::history::{EventKind, Grant, NodeState, Sample, during};
+use crate::timestamp::Timestamp;
 
-pub(crate) fn check(run: &Run) -> Check {
-    let mut check = Check {
-        invariant: "I4 never valid for longer than held",
-        ..Check::default()
-    };
+pub(super) fn check(run: &Run) -> Check {
+    let mut check = Check::of("I4 never valid for longer than held");
     let grants: HashMap<&str, &Grant> = run
         .history
         .grants
@@ -24,12 +20,12 @@ pub(crate) fn check(run: &Run) -> Check {
             continue;
         };
         let held = held_until(run, grant, sample);
-        if held < sample.valid {
-            check.violations.push(format!(
-                "{}: {} was told {}, a quorum holds it until {} (nodes at {}: {:?})",
+        if held < sample.valid_until {
+            check.violation(format!(
+                "{}: {} is valid until {}, a quorum holds it until {} (nodes at {}: {:?})",
                 grant.key,
                 grant.id,
-                seconds(run, sample.valid),
+                seconds(run, sample.valid_until),
                 seconds(run, held),
                 seconds(run, sample.at),
                 sample.nodes
@@ -40,27 +36,27 @@ pub(crate) fn check(run: &Run) -> Check {
     check
 }
 
-/// Until when a quorum of the nodes holds it, by the most that those can do that could not be asked.
-fn held_until(run: &Run, grant: &Grant, sample: &Sample) -> Stamp {
-    let mut ends: Vec<Stamp> = sample
+/// Until when a quorum holds it, if every node without a reply holds it for ever.
+fn held_until(run: &Run, grant: &Grant, sample: &Sample) -> Timestamp {
+    let mut ends: Vec<Timestamp> = sample
         .nodes
         .iter()
         .enumerate()
-        .map(|(node, seen)| match seen {
-            Seen::Until(stamp) => *stamp,
-            Seen::Silent => Stamp::MAX,
-            Seen::Gone if forgot(run, node, grant.began, sample.at) => Stamp::MAX,
-            Seen::Gone => 0,
+        .map(|(node, state)| match state {
+            NodeState::HeldUntil(end) => *end,
+            NodeState::NoReply => Timestamp::MAX,
+            NodeState::NotHeld if lost_data(run, node, grant.began, sample.at) => Timestamp::MAX,
+            NodeState::NotHeld => 0,
         })
         .collect();
     ends.sort_unstable_by(|a, b| b.cmp(a));
     ends.get(QUORUM - 1).copied().unwrap_or_default()
 }
 
-/// A node that forgot held it until then: what the guard is for, and no matter of validity.
-fn forgot(run: &Run, node: usize, from: Stamp, to: Stamp) -> bool {
-    during(&run.events, from, to).any(|event| match event.what {
-        What::Restart { node: it } | What::Flush { node: it } => it == node,
-        What::Hung { .. } | What::Stopped { .. } => false,
+/// A node that lost its data held the key before. Data loss is what the restart guard is for, and no matter of validity.
+fn lost_data(run: &Run, node: usize, from: Timestamp, to: Timestamp) -> bool {
+    during(&run.events, from, to).any(|event| match event.kind {
+        EventKind::Restarted { node: it } | EventKind::Flushed { node: it } => it == node,
+        EventKind::Hung { .. } | EventKind::Paused { .. } => false,
     })
 }

@@ -1,11 +1,11 @@
-//! One client process: tasks that lock, work and let go, until its standard input says otherwise or ends.
+//! One client process: tasks that lock, work and release until standard input says otherwise or ends.
 //!
-//! It says `ready` when it is connected. Told `drain`, every task takes one last turn, which it must get, and the
-//! process says `idle`. Told `quit`, it closes and ends.
+//! It prints `ready` when it is connected. After `drain` every task runs one last cycle, which must succeed; then the
+//! process prints `idle`. After `quit` it closes its client and exits.
 
+mod cycle;
 mod sample;
 mod tasks;
-mod turn;
 
 use std::io::Write;
 use std::rc::Rc;
@@ -15,10 +15,10 @@ use tokio::sync::watch;
 use tokio::task::{JoinSet, LocalSet};
 
 use crate::args::{ClientSettings, Problem};
+use crate::config;
 use crate::history::Journal;
-use crate::terms;
+use cycle::Client;
 use sample::Sampler;
-use turn::Client;
 
 pub(crate) async fn run(settings: ClientSettings) -> Result<(), Problem> {
     #[cfg(target_os = "linux")]
@@ -27,37 +27,53 @@ pub(crate) async fn run(settings: ClientSettings) -> Result<(), Problem> {
 }
 
 async fn serve(settings: ClientSettings) -> Result<(), Problem> {
-    let builder = terms::builder(&settings.nodes, settings.guard);
+    let builder = config::builder(&settings.nodes, settings.guard);
     let client = Rc::new(Client {
         redlock: builder.connect().await?,
         journal: Journal::create(&settings.history)?,
         sampler: Sampler::new(&settings.direct)?,
-        name: settings.name,
+        name: settings.name.clone(),
         grants: 0.into(),
     });
     let (drain, draining) = watch::channel(false);
-    let mut tasks = JoinSet::new();
-    if settings.probe {
-        tasks.spawn_local(tasks::probe(Rc::clone(&client), draining));
-    } else {
-        tasks.spawn_local(tasks::slow(
-            Rc::clone(&client),
-            settings.resource,
-            draining.clone(),
-        ));
-        for _ in terms::QUICK_KEYS {
-            tasks.spawn_local(tasks::quick(
-                Rc::clone(&client),
-                settings.resource,
-                draining.clone(),
-            ));
-        }
-        tasks.spawn_local(tasks::cold(Rc::clone(&client), draining));
-    }
-    say("ready");
+    let tasks = spawn_tasks(&settings, &client, &draining);
+    print("ready");
+    obey(tasks, &client, &drain).await
+}
 
+fn spawn_tasks(
+    settings: &ClientSettings,
+    client: &Rc<Client>,
+    draining: &watch::Receiver<bool>,
+) -> JoinSet<Result<(), Problem>> {
+    let mut tasks = JoinSet::new();
+    let (client, draining) = (|| Rc::clone(client), || draining.clone());
+    if settings.probe {
+        tasks.spawn_local(tasks::probe(client(), draining()));
+        return tasks;
+    }
+    let resource = || settings.resource.clone();
+    tasks.spawn_local(tasks::slow(
+        client(),
+        resource(),
+        draining(),
+        settings.long_holds,
+    ));
+    for _ in config::QUICK_KEYS {
+        tasks.spawn_local(tasks::quick(client(), resource(), draining()));
+    }
+    tasks.spawn_local(tasks::cold(client(), draining()));
+    tasks
+}
+
+/// Follows the orders on standard input.
+async fn obey(
+    mut tasks: JoinSet<Result<(), Problem>>,
+    client: &Client,
+    drain: &watch::Sender<bool>,
+) -> Result<(), Problem> {
     let mut orders = BufReader::new(stdin()).lines();
-    let mut open = true;
+    let mut idle = false;
     loop {
         tokio::select! {
             order = orders.next_line() => match order?.as_deref() {
@@ -66,22 +82,22 @@ async fn serve(settings: ClientSettings) -> Result<(), Problem> {
                     client.redlock.close().await;
                     return Ok(());
                 }
-                Some(other) => return Err(format!("`{other}` is no order").into()),
-                // The harness is gone.
+                Some(other) => return Err(format!("unknown order `{other}`").into()),
+                // The harness has exited.
                 None => return Ok(()),
             },
-            ended = tasks.join_next(), if open => match ended {
+            ended = tasks.join_next(), if !idle => match ended {
                 Some(ended) => ended??,
                 None => {
-                    open = false;
-                    say("idle");
+                    idle = true;
+                    print("idle");
                 }
             },
         }
     }
 }
 
-fn say(word: &str) {
-    // Read by the harness line by line; where nobody reads any more, standard input has ended too.
+fn print(word: &str) {
+    // Fails when the harness has exited; then standard input has ended as well.
     let _ = writeln!(std::io::stdout(), "{word}");
 }

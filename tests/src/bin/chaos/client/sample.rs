@@ -1,4 +1,4 @@
-//! Asks the nodes themselves how long they hold a key, past the proxies.
+//! Asks the nodes themselves, not through proxies, for how long they hold a key.
 
 use std::time::Duration;
 
@@ -7,16 +7,15 @@ use redis::{AsyncConnectionConfig, Client as Server};
 use tokio::time::timeout;
 
 use crate::args::Problem;
-use crate::history::{Sample, Seen};
-use crate::stamp::{Stamp, now, ns};
+use crate::history::{NodeState, Sample};
+use crate::timestamp::{Timestamp, now, ns};
 
-/// What a node that hangs may cost.
-const PATIENCE: Duration = Duration::from_millis(80);
+/// Bound on the time for each node.
+const TIMEOUT: Duration = Duration::from_millis(80);
 
-/// A key lives through its last millisecond.
+/// A key exists until the end of its last millisecond.
 const LAST_MILLISECOND: Duration = Duration::from_millis(1);
 
-/// The way to the nodes.
 #[derive(Debug)]
 pub(crate) struct Sampler {
     nodes: Vec<Server>,
@@ -31,35 +30,46 @@ impl Sampler {
         Ok(Self { nodes })
     }
 
-    pub(crate) async fn look(&self, grant: &str, key: &str, owner: &str, valid: Stamp) -> Sample {
-        let looks = self.nodes.iter().map(async |node| {
-            let looked = timeout(PATIENCE, look(node, key, owner)).await;
-            looked.ok().and_then(Result::ok).unwrap_or(Seen::Silent)
+    pub(crate) async fn sample(
+        &self,
+        grant: &str,
+        key: &str,
+        owner: &str,
+        valid_until: Timestamp,
+    ) -> Sample {
+        let states = self.nodes.iter().map(async |node| {
+            let state = timeout(TIMEOUT, state(node, key, owner)).await;
+            state
+                .ok()
+                .and_then(Result::ok)
+                .unwrap_or(NodeState::NoReply)
         });
-        let nodes = join_all(looks).await;
+        let nodes = join_all(states).await;
         Sample {
             grant: grant.to_owned(),
             at: now(),
-            valid,
+            valid_until,
             nodes,
         }
     }
 }
 
-async fn look(node: &Server, key: &str, owner: &str) -> redis::RedisResult<Seen> {
+async fn state(node: &Server, key: &str, owner: &str) -> redis::RedisResult<NodeState> {
     let config = AsyncConnectionConfig::new();
     let mut connection = node
         .get_multiplexed_async_connection_with_config(&config)
         .await?;
-    let (value, left): (Option<String>, i64) = redis::pipe()
+    let (value, pttl): (Option<String>, i64) = redis::pipe()
         .get(key)
         .pttl(key)
         .query_async(&mut connection)
         .await?;
     let ours = value.is_some_and(|value| value == owner);
-    Ok(match u64::try_from(left) {
-        // Counted from now, which is later than the node's answer: at most that long.
-        Ok(left) if ours => Seen::Until(now() + ns(Duration::from_millis(left) + LAST_MILLISECOND)),
-        _ => Seen::Gone,
+    Ok(match u64::try_from(pttl) {
+        // From the time at which the reply was read, which is later than the node's: an upper bound.
+        Ok(ms) if ours => {
+            NodeState::HeldUntil(now() + ns(Duration::from_millis(ms) + LAST_MILLISECOND))
+        }
+        _ => NodeState::NotHeld,
     })
 }

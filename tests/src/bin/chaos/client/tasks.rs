@@ -1,77 +1,85 @@
-//! What the tasks of a client process do all day.
+//! The tasks of a client process: each repeats one kind of cycle.
 
-use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::turn::{Client, Style};
+use super::cycle::{Client, Cycle};
 use crate::args::Problem;
+use crate::config::{
+    COLD_KEYS, LAST_WAIT, MAX_TTL, PROBE_KEYS, QUICK_KEYS, SLOW_KEY, TTL, WAIT, probe_key,
+};
 use crate::resource::Access;
-use crate::terms::{COLD_KEYS, LAST_WAIT, MAX_TTL, PROBE_KEYS, QUICK_KEYS, SLOW_KEY, TTL, WAIT};
 
-/// How often the probe looks whether a lock can be had.
-const PROBE: Duration = Duration::from_millis(25);
+/// The pause between two measurements of the probe.
+const PROBE_INTERVAL: Duration = Duration::from_millis(25);
 
-const PLAIN: Style = Style {
+const PLAIN: Cycle = Cycle {
     ttl: TTL,
     wait: WAIT,
     hold: Duration::ZERO,
     keep_alive: false,
-    impatient: None,
-    forget: false,
+    drop_request_after: None,
+    drop_guard: false,
     sample: false,
 };
 
-/// The turn after which a task is done: nobody may be left out of it, and its key must not go by its ttl.
-const LAST: Style = Style {
+/// The last cycle of a task. It must succeed, and its key must be gone before its ttl ends.
+const LAST: Cycle = Cycle {
     ttl: MAX_TTL,
     wait: LAST_WAIT,
     hold: Duration::from_millis(5),
     ..PLAIN
 };
 
-/// Holds one key for so long that the world changes meanwhile.
+/// Holds one key for long, so that faults happen while it is held.
 pub(crate) async fn slow(
     client: Rc<Client>,
-    resource: SocketAddr,
+    resource: PathBuf,
     drain: watch::Receiver<bool>,
+    long_holds: bool,
 ) -> Result<(), Problem> {
-    let mut access = Access::open(resource, &client.name).await?;
+    let mut access = Access::open(&resource, &client.name).await?;
     while !*drain.borrow() {
-        let style = Style {
-            hold: millis(400..900),
-            keep_alive: one_in(2),
-            forget: one_in(8),
+        let keep_alive = long_holds || one_in(2);
+        let cycle = Cycle {
+            hold: if long_holds {
+                millis(1_500..2_500)
+            } else {
+                millis(400..900)
+            },
+            keep_alive,
+            drop_guard: one_in(8),
             sample: one_in(3),
             ..PLAIN
         };
-        client.turn(SLOW_KEY, style, Some(&mut access)).await?;
+        client.cycle(SLOW_KEY, cycle, Some(&mut access)).await?;
         sleep(millis(1..20)).await;
     }
     last(&client, SLOW_KEY, &mut access).await
 }
 
-/// Holds one of the quick keys for a moment, again and again.
+/// Holds one of the quick keys for milliseconds, again and again.
 pub(crate) async fn quick(
     client: Rc<Client>,
-    resource: SocketAddr,
+    resource: PathBuf,
     drain: watch::Receiver<bool>,
 ) -> Result<(), Problem> {
-    let mut access = Access::open(resource, &client.name).await?;
+    let mut access = Access::open(&resource, &client.name).await?;
     while !*drain.borrow() {
-        let style = Style {
+        let cycle = Cycle {
             hold: millis(0..20),
             keep_alive: one_in(4),
-            impatient: one_in(10).then(|| millis(0..30)),
-            forget: one_in(8),
+            drop_request_after: one_in(10).then(|| millis(0..30)),
+            drop_guard: one_in(8),
             sample: one_in(20),
             ..PLAIN
         };
         let key = QUICK_KEYS[rand::random_range(0..QUICK_KEYS.len())];
-        client.turn(key, style, Some(&mut access)).await?;
+        client.cycle(key, cycle, Some(&mut access)).await?;
         sleep(millis(0..10)).await;
     }
     for key in QUICK_KEYS {
@@ -80,42 +88,42 @@ pub(crate) async fn quick(
     Ok(())
 }
 
-/// Looks once at one of many keys.
+/// Tries one of many keys without waiting.
 pub(crate) async fn cold(client: Rc<Client>, drain: watch::Receiver<bool>) -> Result<(), Problem> {
     while !*drain.borrow() {
-        let style = Style {
+        let cycle = Cycle {
             wait: Duration::ZERO,
             hold: millis(0..10),
-            impatient: one_in(10).then(|| millis(0..4)),
-            forget: one_in(8),
+            drop_request_after: one_in(10).then(|| millis(0..4)),
+            drop_guard: one_in(8),
             ..PLAIN
         };
         let key = format!("cold:{}", rand::random_range(0..COLD_KEYS));
-        client.turn(&key, style, None).await?;
+        client.cycle(&key, cycle, None).await?;
         sleep(millis(5..25)).await;
     }
     Ok(())
 }
 
-/// Takes a key that nobody else wants: where it cannot be had, none can.
+/// Takes keys that nobody else wants. When it gets none, no lock is available.
 pub(crate) async fn probe(client: Rc<Client>, drain: watch::Receiver<bool>) -> Result<(), Problem> {
-    let style = Style {
+    let cycle = Cycle {
         wait: Duration::ZERO,
         ..PLAIN
     };
-    // Another key each time: what an attempt without a quorum left behind is not in the way of the next.
+    // Another key each time: the remains of an attempt without a quorum must not block the next one.
     for number in (0..PROBE_KEYS).cycle() {
         if *drain.borrow() {
             break;
         }
-        client.turn(&format!("probe:{number}"), style, None).await?;
-        sleep(PROBE).await;
+        client.cycle(&probe_key(number), cycle, None).await?;
+        sleep(PROBE_INTERVAL).await;
     }
     Ok(())
 }
 
 async fn last(client: &Client, key: &str, access: &mut Access) -> Result<(), Problem> {
-    client.turn(key, LAST, Some(access)).await.map(drop)
+    client.cycle(key, LAST, Some(access)).await
 }
 
 fn one_in(times: u32) -> bool {

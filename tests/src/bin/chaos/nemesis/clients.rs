@@ -1,128 +1,132 @@
-//! Faults of client processes: stopped for longer than a ttl, or killed.
+//! Faults of client processes: stopped for longer than the ttl, or killed.
 
-use std::path::Path;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::fault::Victim;
-use crate::events::What;
-use crate::stamp::{Stamp, now};
-use crate::world::World;
+use super::fault::Target;
+use crate::args::Problem;
+use crate::history::EventKind;
+use crate::run::harness::Harness;
+use crate::timestamp::{Timestamp, now};
 
-/// How long to wait for somebody to begin to work.
-const OPPORTUNITY: Duration = Duration::from_millis(1_500);
-/// How often to try to meet a holder between its read and its write.
-const TRIES: usize = 6;
+/// How long to wait until a client begins to work under a lock.
+pub(super) const WORK_TIMEOUT: Duration = Duration::from_millis(1_500);
+/// How often to try to stop a holder between its read and its write.
+const PAUSE_ATTEMPTS: usize = 6;
+/// How often a start may fail for want of a quorum.
+const START_ATTEMPTS: usize = 20;
 
-/// Stops a client for a while. Whether it was done.
-pub(crate) async fn freeze(world: &World, who: Victim, lasts: Duration) -> bool {
-    let Some(stopped) = stop(world, who).await else {
+/// Stops a client. Returns whether it did.
+pub(super) async fn pause(harness: &Harness, target: Target, lasts: Duration) -> bool {
+    let Some(paused) = Paused::target(harness, target).await else {
         return false;
     };
     sleep(lasts).await;
-    stopped.go_on(world);
+    paused.resume(harness);
     true
 }
 
-/// Kills a client, and starts another in its place as soon as that one can judge the nodes.
-pub(crate) async fn murder(world: &World, who: Victim, folder: &Path) -> bool {
-    let slot = match who {
-        Victim::Slot(slot) => Some(slot),
-        Victim::Holder(key) => {
-            let name = world.resource.next_entry(key, OPPORTUNITY).await;
-            name.and_then(|name| world.slot_of(&name))
+/// Kills a client, and starts another in its place when that one can judge the nodes. Returns whether it killed one.
+pub(super) async fn kill(harness: &Harness, target: Target) -> bool {
+    let slot = match target {
+        Target::Slot(slot) => Some(slot),
+        Target::Holder(key) => {
+            let name = harness.resource.next_entry(key, WORK_TIMEOUT).await;
+            name.and_then(|name| harness.slot_of(&name))
         }
     };
-    let Some(slot) = slot else { return false };
-    let Some(worker) = world.slots[slot].worker.take() else {
+    let process = slot.and_then(|slot| Some((slot, harness.slots[slot].process.take()?)));
+    let Some((slot, process)) = process else {
         return false;
     };
-    world.note_problem(worker.kill().await);
-    wait_for_strangers(world).await;
-    if !world.over.get() {
-        world.note_problem(populate(world, slot, folder).await);
+    harness.record_problem(process.kill().await);
+    wait_until_admitted(harness).await;
+    if !harness.finished.get() {
+        harness.record_problem(replace(harness, slot).await);
     }
     true
 }
 
-/// A start that finds no quorum is tried again: that is what whoever runs services does.
-async fn populate(world: &World, slot: usize, folder: &Path) -> Result<(), crate::args::Problem> {
-    let mut tries = 0;
+/// Starts a client again and again while it finds no quorum, as a service manager would.
+async fn replace(harness: &Harness, slot: usize) -> Result<(), Problem> {
+    let mut attempts = 0;
     loop {
-        let Err(problem) = world.populate(slot, folder).await else {
+        let Err(problem) = harness.start_client(slot).await else {
             return Ok(());
         };
-        tries += 1;
-        if tries == 20 || !problem.to_string().contains("no quorum") {
+        attempts += 1;
+        if attempts == START_ATTEMPTS || !problem.to_string().contains("no quorum") {
             return Err(problem);
         }
-        if world.over.get() {
+        if harness.finished.get() {
             return Ok(());
         }
         sleep(Duration::from_millis(300)).await;
-        wait_for_strangers(world).await;
+        wait_until_admitted(harness).await;
     }
 }
 
-/// Until a client that meets the nodes for the first time can judge them by their age; at most until it must be so.
-pub(crate) async fn wait_for_strangers(world: &World) {
+/// Waits until a new client can judge the nodes by their age, which restarts cannot delay for longer than this.
+pub(super) async fn wait_until_admitted(harness: &Harness) {
     let deadline = Instant::now() + Duration::from_secs(15);
-    while !world.may_meet_strangers() && Instant::now() < deadline {
+    while !harness.can_admit_clients() && Instant::now() < deadline {
         sleep(Duration::from_millis(50)).await;
     }
 }
 
-/// A client that does not run.
-struct Stopped {
+/// A stopped client.
+struct Paused {
     client: String,
     slot: usize,
-    from: Stamp,
+    from: Timestamp,
 }
 
-impl Stopped {
-    fn in_slot(world: &World, slot: usize) -> Option<Self> {
-        let worker = world.slots[slot].worker.borrow();
-        let worker = worker.as_ref()?;
+impl Paused {
+    /// Stops the target. A holder is stopped between its read and its write.
+    async fn target(harness: &Harness, target: Target) -> Option<Self> {
+        let key = match target {
+            Target::Slot(slot) => return Self::in_slot(harness, slot),
+            Target::Holder(key) => key,
+        };
+        for _ in 0..PAUSE_ATTEMPTS {
+            let name = harness.resource.next_entry(key, WORK_TIMEOUT).await?;
+            let Some(slot) = harness.slot_of(&name) else {
+                continue;
+            };
+            let paused = Self::in_slot(harness, slot)?;
+            // Its write may have been sent already.
+            sleep(Duration::from_millis(2)).await;
+            if harness.resource.is_inside(key, &name) {
+                return Some(paused);
+            }
+            paused.resume(harness);
+        }
+        None
+    }
+
+    fn in_slot(harness: &Harness, slot: usize) -> Option<Self> {
+        let process = harness.slots[slot].process.borrow();
+        let process = process.as_ref()?;
         let from = now();
-        worker.stop();
+        process.stop();
         Some(Self {
-            client: worker.name.clone(),
+            client: process.name.clone(),
             slot,
             from,
         })
     }
 
-    /// Lets it go on, if it is still there, and notes the time.
-    fn go_on(self, world: &World) {
-        if let Some(worker) = &*world.slots[self.slot].worker.borrow()
-            && worker.name == self.client
+    /// Resumes it if it still runs, and records the time.
+    fn resume(self, harness: &Harness) {
+        if let Some(process) = &*harness.slots[self.slot].process.borrow()
+            && process.name == self.client
         {
-            worker.go_on();
+            process.resume();
         }
         let client = self.client;
-        world.events.note(self.from, What::Stopped { client });
+        harness
+            .events
+            .record(self.from, EventKind::Paused { client });
     }
-}
-
-/// Stops the victim. A holder is met between its read and its write.
-async fn stop(world: &World, who: Victim) -> Option<Stopped> {
-    let key = match who {
-        Victim::Slot(slot) => return Stopped::in_slot(world, slot),
-        Victim::Holder(key) => key,
-    };
-    for _ in 0..TRIES {
-        let name = world.resource.next_entry(key, OPPORTUNITY).await?;
-        let Some(slot) = world.slot_of(&name) else {
-            continue;
-        };
-        let stopped = Stopped::in_slot(world, slot)?;
-        // Its write may be on its way already.
-        sleep(Duration::from_millis(2)).await;
-        if world.resource.is_inside(key, &name) {
-            return Some(stopped);
-        }
-        stopped.go_on(world);
-    }
-    None
 }

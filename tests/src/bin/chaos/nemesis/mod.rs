@@ -1,15 +1,14 @@
-//! The nemesis: follows its plan, and puts everything right again at the end.
+//! The nemesis: injects the faults of a plan, several at a time, and ends them all.
 
 pub(crate) mod plan;
 
 mod clients;
+mod counts;
 mod fault;
 mod network;
 mod nodes;
+mod proxies;
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -17,44 +16,18 @@ use tests::proxy::Flow;
 use tokio::time::{Instant, sleep_until};
 
 use crate::args::Problem;
-use crate::world::World;
+use crate::run::harness::Harness;
+pub(crate) use counts::FaultCounts;
+use counts::Result as Counted;
 use fault::{Fault, Step};
 
-/// How often what was done, and how often the moment was not right.
-#[derive(Debug, Default)]
-pub(crate) struct Deeds(RefCell<BTreeMap<&'static str, (u32, u32)>>);
-
-impl Deeds {
-    fn done(&self, what: &'static str, done: bool) {
-        let mut counts = self.0.borrow_mut();
-        let count = counts.entry(what).or_default();
-        if done {
-            count.0 += 1;
-        } else {
-            count.1 += 1;
-        }
-    }
-
-    /// Each with its two counts.
-    pub(crate) fn counts(&self) -> Vec<(&'static str, u32, u32)> {
-        self.0
-            .borrow()
-            .iter()
-            .map(|(what, (done, not))| (*what, *done, *not))
-            .collect()
-    }
-}
-
-/// Does what the plan says, several things at a time.
-pub(crate) async fn rage(world: &World, plan: &[Step], length: Duration, folder: &Path) -> Deeds {
-    let (deeds, start) = (Deeds::default(), Instant::now());
+/// Injects the plan, and returns when its last fault is over.
+pub(crate) async fn run(harness: &Harness, plan: &[Step], length: Duration, counts: &FaultCounts) {
+    let start = Instant::now();
     let mut running = FuturesUnordered::new();
     let end = (length, None);
-    for (at, fault) in plan
-        .iter()
-        .map(|step| (step.at, Some(&step.fault)))
-        .chain([end])
-    {
+    let steps = plan.iter().map(|step| (step.at, Some(&step.fault)));
+    for (at, fault) in steps.chain([end]) {
         loop {
             tokio::select! {
                 () = sleep_until(start + at) => break,
@@ -62,78 +35,56 @@ pub(crate) async fn rage(world: &World, plan: &[Step], length: Duration, folder:
             }
         }
         if let Some(fault) = fault {
-            running.push(inflict(world, fault, folder, &deeds));
+            running.push(async move { counts.record(fault, inject(harness, fault).await) });
         }
     }
-    world.over.set(true);
+    harness.finished.set(true);
     while running.next().await.is_some() {}
-    drop(running);
-    deeds
 }
 
-async fn inflict(world: &World, fault: &Fault, folder: &Path, deeds: &Deeds) {
-    match fault {
+async fn inject(harness: &Harness, fault: &Fault) -> Counted {
+    let occurred = match fault {
         Fault::Restart {
             nodes,
             down,
             inside,
-        } => {
-            let what = match nodes.len() {
-                1 => "restart one node empty",
-                5 => "restart all nodes empty",
-                _ => "restart a majority empty",
-            };
-            deeds.done(what, nodes::restart(world, nodes, *down, *inside).await);
-        }
-        Fault::Hang { nodes, lasts } => {
-            let what = if nodes.len() > 2 {
-                "hang a majority"
-            } else {
-                "hang one node or two"
-            };
-            deeds.done(what, nodes::hang(world, nodes, *lasts).await);
-        }
-        Fault::Flush { nodes } => {
-            let what = if nodes.len() > 1 {
-                "FLUSHALL on all nodes"
-            } else {
-                "FLUSHALL on one node"
-            };
-            deeds.done(what, nodes::flush(world, nodes).await);
-        }
-        Fault::FlushScripts => deeds.done("SCRIPT FLUSH", nodes::flush_scripts(world).await),
-        Fault::Freeze { who, lasts } => {
-            deeds.done("pause a client", clients::freeze(world, *who, *lasts).await);
-        }
-        Fault::Murder { who } => {
-            deeds.done("kill a client", clients::murder(world, *who, folder).await);
-        }
-        Fault::Net {
+        } => nodes::restart(harness, nodes, *down, *inside).await,
+        Fault::Hang { nodes, lasts } => nodes::hang(harness, nodes, *lasts).await,
+        Fault::Flush { nodes } => nodes::flush(harness, nodes).await,
+        Fault::FlushScripts => nodes::flush_scripts(harness).await,
+        Fault::Pause { target, lasts } => clients::pause(harness, *target, *lasts).await,
+        Fault::Kill { target } => clients::kill(harness, *target).await,
+        Fault::Proxy {
             slots,
             nodes,
-            trouble,
+            fault,
             lasts,
-        } => {
-            network::trouble(world, slots, nodes, *trouble, *lasts).await;
-            deeds.done(network::name(*trouble), true);
-        }
-    }
+        } => proxies::impose(&harness.proxies(slots, nodes), *fault, *lasts).await,
+        Fault::Network(fault) => match network::impose(harness, fault).await {
+            Ok(counted) => return counted,
+            Err(problem) => {
+                harness.record_problem(Err(problem));
+                false
+            }
+        },
+    };
+    occurred.into()
 }
 
-/// Puts everything right: nodes up, ways open, a client in every slot.
-pub(crate) async fn heal(world: &World, folder: &Path) -> Result<(), Problem> {
-    for node in world.cluster.nodes() {
+/// Ends what is left of the faults: nodes down, proxies that hold bytes, slots without a client.
+pub(crate) async fn heal(harness: &Harness) -> Result<(), Problem> {
+    for node in harness.cluster.nodes() {
         node.start().await;
     }
-    for proxy in world.proxies.iter().flatten() {
+    for proxy in harness.all_proxies() {
         proxy.refuse(false);
         proxy.set_both(Flow::PASS);
         proxy.deliver();
     }
-    for number in 0..world.slots.len() {
-        if world.slots[number].worker.borrow().is_none() {
-            clients::wait_for_strangers(world).await;
-            world.populate(number, folder).await?;
+    for number in 0..harness.slots.len() {
+        if harness.slots[number].process.borrow().is_none() {
+            clients::wait_until_admitted(harness).await;
+            harness.start_client(number).await?;
         }
     }
     Ok(())

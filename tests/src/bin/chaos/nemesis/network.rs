@@ -1,80 +1,72 @@
-//! Faults of the network, made by the proxies between some clients and some nodes.
+//! Faults of the network, on the links between clients and nodes that have hosts of their own.
 
 use std::time::Duration;
 
-use tests::proxy::{Direction, Flow, Proxy};
+use tests::network::{Link, Network};
 use tokio::time::sleep;
 
-use super::fault::Trouble;
-use crate::world::World;
+use super::counts::Result;
+use super::fault::{Clients, NetworkFault};
+use crate::args::Problem;
+use crate::config::SLOW_KEY;
+use crate::run::harness::Harness;
 
-/// What it is called in the report.
-pub(crate) fn name(trouble: Trouble) -> &'static str {
-    match trouble {
-        Trouble::Slow(_) => "network: slow",
-        Trouble::NoReplies => "network: replies vanish",
-        Trouble::NoRequests => "network: requests vanish",
-        Trouble::Held => "network: stalled",
-        Trouble::Cut => "network: reset",
-        Trouble::Refused => "network: refused",
-        Trouble::Ghosts => "network: late after a reset",
-    }
+/// How long to wait for each next holder.
+const HOLDER_TIMEOUT: Duration = Duration::from_secs(4);
+/// How many holders may pass that have no host of their own.
+const HOLDERS: usize = 8;
+
+pub(super) async fn impose(
+    harness: &Harness,
+    fault: &NetworkFault,
+) -> std::result::Result<Result, Problem> {
+    let Some(network) = &harness.network else {
+        return Ok(Result::Skipped);
+    };
+    let slots = match &fault.clients {
+        Clients::Slots(slots) => slots.clone(),
+        Clients::Holder => match holder(harness).await {
+            Some(slot) => vec![slot],
+            None => return Ok(Result::Skipped),
+        },
+    };
+    let links: Vec<Link> = slots
+        .iter()
+        .flat_map(|&client| fault.nodes.iter().map(move |&node| Link { client, node }))
+        .collect();
+    impose_on(network, &links, fault).await
 }
 
-pub(crate) async fn trouble(
-    world: &World,
-    slots: &[usize],
-    nodes: &[usize],
-    trouble: Trouble,
-    lasts: Duration,
-) {
-    let ways: Vec<&Proxy> = slots
-        .iter()
-        .flat_map(|&slot| nodes.iter().map(move |&node| &world.proxies[slot][node]))
-        .collect();
-    let all = |act: &dyn Fn(&Proxy)| ways.iter().copied().for_each(act);
-    match trouble {
-        Trouble::Slow(delay) => {
-            all(&|way| way.set_both(Flow::delay(delay)));
-            sleep(lasts).await;
-            all(&|way| way.set_both(Flow::PASS));
+/// Counts as occurred when it concerned a packet.
+async fn impose_on(
+    network: &Network,
+    links: &[Link],
+    fault: &NetworkFault,
+) -> std::result::Result<Result, Problem> {
+    let imposed = network.impose(links, &fault.directions, fault.link).await?;
+    if !imposed.is_empty() {
+        sleep(fault.lasts).await;
+    }
+    Ok(match network.lift(imposed).await? {
+        0 => Result::Skipped,
+        packets => Result::OccurredTo(packets),
+    })
+}
+
+/// The slot of the next holder of the slow lock that has a host of its own.
+async fn holder(harness: &Harness) -> Option<usize> {
+    for _ in 0..HOLDERS {
+        let name = harness
+            .resource
+            .next_entry(SLOW_KEY, HOLDER_TIMEOUT)
+            .await?;
+        let slot = harness.slot_of(&name);
+        if let Some(slot) = slot.filter(|slot| harness.host(*slot).is_some()) {
+            return Some(slot);
         }
-        Trouble::NoReplies | Trouble::NoRequests => {
-            let direction = match trouble {
-                Trouble::NoReplies => Direction::ToClient,
-                _ => Direction::ToServer,
-            };
-            all(&|way| way.set(direction, Flow::Lose));
-            sleep(lasts).await;
-            // A stream with a hole in it cannot go on.
-            all(&|way| {
-                way.set(direction, Flow::PASS);
-                way.cut();
-            });
-        }
-        Trouble::Held => {
-            all(&|way| way.set_both(Flow::Hold));
-            sleep(lasts).await;
-            all(&|way| way.set_both(Flow::PASS));
-        }
-        Trouble::Cut => all(&|way| way.cut()),
-        Trouble::Refused => {
-            all(&|way| {
-                way.refuse(true);
-                way.cut();
-            });
-            sleep(lasts).await;
-            all(&|way| way.refuse(false));
-        }
-        Trouble::Ghosts => {
-            all(&|way| way.set(Direction::ToServer, Flow::Hold));
-            sleep(lasts / 3).await;
-            all(&|way| {
-                way.cut_client_side();
-                way.set(Direction::ToServer, Flow::PASS);
-            });
-            sleep(lasts / 3 * 2).await;
-            all(&|way| way.deliver());
+        if harness.finished.get() {
+            return None;
         }
     }
+    None
 }

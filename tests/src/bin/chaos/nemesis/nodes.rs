@@ -1,4 +1,4 @@
-//! Faults of nodes: killed and back empty, hung, flushed.
+//! Faults of nodes: killed and restarted empty, hung, flushed.
 
 use std::time::Duration;
 
@@ -6,48 +6,47 @@ use futures_util::future::join_all;
 use tests::Node;
 use tokio::time::{sleep, timeout};
 
-use crate::events::What;
-use crate::stamp::now;
-use crate::world::World;
+use super::clients::WORK_TIMEOUT;
+use crate::history::EventKind;
+use crate::run::harness::Harness;
+use crate::timestamp::now;
 
-/// How long to wait for somebody to begin to work.
-const OPPORTUNITY: Duration = Duration::from_millis(1_500);
-/// Time for a command of the nemesis itself.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Bound on the time for a command of the nemesis.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Kills the nodes and starts them again, empty. Whether it was done.
-pub(crate) async fn restart(
-    world: &World,
+/// Kills the nodes and starts them again, empty. Returns whether it did.
+pub(super) async fn restart(
+    harness: &Harness,
     nodes: &[usize],
     down: Duration,
     inside: Option<&str>,
 ) -> bool {
     if let Some(key) = inside {
-        // Whoever has just begun is the most likely to be robbed.
-        world.resource.next_entry(key, OPPORTUNITY).await;
+        // A holder that has just begun has the most time left in which another could get the lock.
+        harness.resource.next_entry(key, WORK_TIMEOUT).await;
     }
-    if !world.may_forget(nodes.len()).await {
+    if !harness.may_lose_data(nodes.len()).await {
         return false;
     }
     let from = now();
     for &node in nodes {
-        world.forgets(node);
-        world.cluster.node(node).kill();
+        harness.loses_data(node);
+        harness.cluster.node(node).kill();
     }
     sleep(down).await;
-    join_all(nodes.iter().map(|&node| world.cluster.node(node).start())).await;
+    join_all(nodes.iter().map(|&node| harness.cluster.node(node).start())).await;
     for &node in nodes {
-        world.forgets(node);
-        world.events.note(from, What::Restart { node });
+        harness.loses_data(node);
+        harness.events.record(from, EventKind::Restarted { node });
     }
     true
 }
 
-/// Stops the nodes for a while.
-pub(crate) async fn hang(world: &World, nodes: &[usize], lasts: Duration) -> bool {
+/// Stops the nodes that run. Returns whether there were any.
+pub(super) async fn hang(harness: &Harness, nodes: &[usize], lasts: Duration) -> bool {
     let live: Vec<&Node> = nodes
         .iter()
-        .map(|&node| world.cluster.node(node))
+        .map(|&node| harness.cluster.node(node))
         .filter(|node| node.is_live())
         .collect();
     let from = now();
@@ -57,26 +56,32 @@ pub(crate) async fn hang(world: &World, nodes: &[usize], lasts: Duration) -> boo
     sleep(lasts).await;
     for node in &live {
         node.resume();
-        world.events.note(from, What::Hung { node: node.index() });
+        harness
+            .events
+            .record(from, EventKind::Hung { node: node.index() });
     }
     !live.is_empty()
 }
 
-/// FLUSHALL on those that can be reached.
-pub(crate) async fn flush(world: &World, nodes: &[usize]) -> bool {
+/// Sends FLUSHALL to those that can be reached. Returns whether one of them replied.
+pub(super) async fn flush(harness: &Harness, nodes: &[usize]) -> bool {
     let flushes = nodes.iter().map(async |&node| {
         let from = now();
-        let done = command(world.cluster.node(node), redis::cmd("FLUSHALL").arg("SYNC")).await;
-        // One that was sent and not answered may still be carried out.
-        world.events.note(from, What::Flush { node });
+        let done = command(
+            harness.cluster.node(node),
+            redis::cmd("FLUSHALL").arg("SYNC"),
+        )
+        .await;
+        // A command without a reply may still be executed.
+        harness.events.record(from, EventKind::Flushed { node });
         done
     });
     join_all(flushes).await.contains(&true)
 }
 
-/// SCRIPT FLUSH on those that can be reached.
-pub(crate) async fn flush_scripts(world: &World) -> bool {
-    let flushes = world
+/// Sends SCRIPT FLUSH to those that can be reached. Returns whether one of them replied.
+pub(super) async fn flush_scripts(harness: &Harness) -> bool {
+    let flushes = harness
         .cluster
         .nodes()
         .iter()
@@ -88,11 +93,11 @@ async fn command(node: &Node, command: &redis::Cmd) -> bool {
     if !node.is_live() {
         return false;
     }
-    let asked = async {
+    let executed = async {
         let mut connection = redis::Client::open(node.url())?
             .get_multiplexed_async_connection()
             .await?;
         command.query_async::<()>(&mut connection).await
     };
-    matches!(timeout(PATIENCE, asked).await, Ok(Ok(())))
+    matches!(timeout(COMMAND_TIMEOUT, executed).await, Ok(Ok(())))
 }

@@ -1,109 +1,122 @@
-//! A client process as the harness sees it: started, stopped, killed, told what to do. It never outlives the harness.
+//! A client process as the harness sees it: it starts, stops and kills it, and gives it orders.
+//!
+//! It ends with the thread that started it, also when the harness is killed.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use tests::network::Host;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::process::{Child, ChildStdin, Command};
+use tokio::process::{Child, ChildStdin};
 use tokio::sync::watch;
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
 use crate::args::{ClientSettings, Problem, guard_word};
-use crate::stamp::{Stamp, now};
+use crate::timestamp::{Timestamp, now};
 
-/// Time for a process to come up, to take its last turns, and to end.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Bound on the time to connect, to run the last cycles, and to exit.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A running client process.
 #[derive(Debug)]
-pub(crate) struct Worker {
+pub(crate) struct Process {
     pub(crate) name: String,
     child: Child,
     orders: ChildStdin,
-    said: watch::Receiver<Said>,
+    printed: watch::Receiver<Printed>,
     errors: PathBuf,
 }
 
-/// When it said what.
+/// What it printed, and when.
 #[derive(Clone, Copy, Debug, Default)]
-struct Said {
-    ready: Option<Stamp>,
-    idle: Option<Stamp>,
+struct Printed {
+    ready: Option<Timestamp>,
+    idle: Option<Timestamp>,
     closed: bool,
 }
 
-impl Worker {
-    pub(crate) fn spawn(settings: &ClientSettings) -> Result<Self, Problem> {
+impl Process {
+    /// Starts it, on that host of the network or beside this process.
+    pub(crate) fn spawn(settings: &ClientSettings, host: Option<&Host>) -> Result<Self, Problem> {
         let errors = settings.history.with_extension("stderr");
-        let mut child = Command::new(std::env::current_exe()?)
+        let program = std::env::current_exe()?;
+        let mut command = match host {
+            Some(host) => host.command(program),
+            None => Command::new(program),
+        };
+        command
             .arg("client")
             .args(["--name", &settings.name])
             .args(["--role", if settings.probe { "probe" } else { "worker" }])
+            .args(["--long-holds", &settings.long_holds.to_string()])
             .args(["--nodes", &settings.nodes.join(",")])
             .args(["--direct", &settings.direct.join(",")])
-            .args(["--resource", &settings.resource.to_string()])
+            .arg("--resource")
+            .arg(&settings.resource)
             .arg("--history")
             .arg(&settings.history)
             .args(["--guard", guard_word(settings.guard)])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(File::create(&errors)?)
+            .stderr(File::create(&errors)?);
+        let mut child = tokio::process::Command::from(command)
             .kill_on_drop(true)
             .spawn()?;
         let orders = child.stdin.take().ok_or("a pipe to the client")?;
         let stdout = child.stdout.take().ok_or("a pipe from the client")?;
-        let (tell, said) = watch::channel(Said::default());
+        let (printing, printed) = watch::channel(Printed::default());
         spawn_local(async move {
             let mut lines = BufReader::new(stdout).lines();
             while let Ok(Some(line)) = lines.next_line().await {
-                tell.send_modify(|said| match line.as_str() {
-                    "ready" => said.ready = Some(now()),
-                    "idle" => said.idle = Some(now()),
+                printing.send_modify(|printed| match line.as_str() {
+                    "ready" => printed.ready = Some(now()),
+                    "idle" => printed.idle = Some(now()),
                     _ => {}
                 });
             }
-            tell.send_modify(|said| said.closed = true);
+            printing.send_modify(|printed| printed.closed = true);
         });
         Ok(Self {
             name: settings.name.clone(),
             child,
             orders,
-            said,
+            printed,
             errors,
         })
     }
 
     /// Waits until it is connected.
-    pub(crate) fn ready(&self) -> impl Future<Output = Result<Stamp, Problem>> + use<> {
-        self.wait("connect", |said| said.ready)
+    pub(crate) fn ready(&self) -> impl Future<Output = Result<Timestamp, Problem>> + use<> {
+        self.wait("connect", |printed| printed.ready)
     }
 
-    /// Waits until it has taken its last turns.
-    pub(crate) fn idle(&self) -> impl Future<Output = Result<Stamp, Problem>> + use<> {
-        self.wait("come to rest", |said| said.idle)
+    /// Waits until it has run its last cycles.
+    pub(crate) fn idle(&self) -> impl Future<Output = Result<Timestamp, Problem>> + use<> {
+        self.wait("become idle", |printed| printed.idle)
     }
 
     fn wait(
         &self,
         what: &'static str,
-        when: fn(&Said) -> Option<Stamp>,
-    ) -> impl Future<Output = Result<Stamp, Problem>> + use<> {
-        let (mut said, name, errors) = (self.said.clone(), self.name.clone(), self.errors.clone());
+        when: fn(&Printed) -> Option<Timestamp>,
+    ) -> impl Future<Output = Result<Timestamp, Problem>> + use<> {
+        let (mut printed, name, errors) =
+            (self.printed.clone(), self.name.clone(), self.errors.clone());
         async move {
             let waited = timeout(
-                PATIENCE,
-                said.wait_for(|said| said.closed || when(said).is_some()),
+                TIMEOUT,
+                printed.wait_for(|printed| printed.closed || when(printed).is_some()),
             )
             .await;
-            let stamp = match &waited {
-                Ok(Ok(said)) => when(said),
+            let at = match &waited {
+                Ok(Ok(printed)) => when(printed),
                 _ => None,
             };
-            stamp.ok_or_else(|| format!("client {name} did not {what}: {}", text(&errors)).into())
+            at.ok_or_else(|| format!("client {name} did not {what}: {}", text(&errors)).into())
         }
     }
 
@@ -114,28 +127,28 @@ impl Worker {
             .await?)
     }
 
-    /// Waits for its end, which it was told to come to.
-    pub(crate) async fn end(mut self) -> Result<(), Problem> {
-        let status: ExitStatus = timeout(PATIENCE, self.child.wait()).await??;
-        let said = text(&self.errors);
-        if status.success() && said.is_empty() {
+    /// Waits for it to exit after `quit`.
+    pub(crate) async fn exit(mut self) -> Result<(), Problem> {
+        let status: ExitStatus = timeout(TIMEOUT, self.child.wait()).await??;
+        let errors = text(&self.errors);
+        if status.success() && errors.is_empty() {
             return Ok(());
         }
-        Err(format!("client {} ended with {status}: {said}", self.name).into())
+        Err(format!("client {} exited with {status}: {errors}", self.name).into())
     }
 
-    /// SIGKILL, and waits for the end.
+    /// Sends SIGKILL, and waits for the exit.
     pub(crate) async fn kill(mut self) -> Result<(), Problem> {
-        let said = text(&self.errors);
+        let errors = text(&self.errors);
         self.child.kill().await?;
-        if said.is_empty() {
+        if errors.is_empty() {
             Ok(())
         } else {
-            Err(format!("client {}: {said}", self.name).into())
+            Err(format!("client {}: {errors}", self.name).into())
         }
     }
 
-    /// SIGSTOP; it is stopped when this returns.
+    /// Sends SIGSTOP, and returns when the process is stopped.
     pub(crate) fn stop(&self) {
         self.signal(Signal::STOP);
         let start = Instant::now();
@@ -153,12 +166,12 @@ impl Worker {
         }
     }
 
-    /// SIGCONT.
-    pub(crate) fn go_on(&self) {
+    /// Sends SIGCONT.
+    pub(crate) fn resume(&self) {
         self.signal(Signal::CONT);
     }
 
-    /// The memory in use, in KiB, where the system tells it.
+    /// The resident memory in KiB, on systems with `/proc`.
     pub(crate) fn memory(&self) -> Option<u64> {
         let status = self.proc("status")?;
         let line = status
@@ -169,7 +182,7 @@ impl Worker {
 
     fn signal(&self, signal: Signal) {
         if let Some(pid) = self.pid() {
-            // A child that was not waited for keeps its id.
+            // The id cannot be reused before the child was waited for.
             let _ = kill_process(pid, signal);
         }
     }
