@@ -11,11 +11,15 @@ use crate::args::Problem;
 use crate::config::SLOW_KEY;
 use crate::run::harness::Harness;
 
+/// How often a fault is tried that concerned no packet, and the pause in between.
+const ATTEMPTS: usize = 5;
+const RETRY_PAUSE: Duration = Duration::from_millis(300);
 /// How long to wait for each next holder.
 const HOLDER_TIMEOUT: Duration = Duration::from_secs(4);
 /// How many holders may pass that have no host of their own.
 const HOLDERS: usize = 8;
 
+/// Imposes the fault, again while it concerns no packet: its links have another fault, or its client is paused.
 pub(super) async fn impose(
     harness: &Harness,
     fault: &NetworkFault,
@@ -23,18 +27,22 @@ pub(super) async fn impose(
     let Some(network) = &harness.network else {
         return Ok(Result::Skipped);
     };
-    let slots = match &fault.clients {
-        Clients::Slots(slots) => slots.clone(),
-        Clients::Holder => match holder(harness).await {
-            Some(slot) => vec![slot],
-            None => return Ok(Result::Skipped),
-        },
-    };
-    let links: Vec<Link> = slots
-        .iter()
-        .flat_map(|&client| fault.nodes.iter().map(move |&node| Link { client, node }))
-        .collect();
-    impose_on(network, &links, fault).await
+    for _ in 0..ATTEMPTS {
+        let slots = match &fault.clients {
+            Clients::Slots(slots) => slots.clone(),
+            Clients::Holder => Vec::from_iter(holder(harness).await),
+        };
+        let links: Vec<Link> = slots
+            .iter()
+            .flat_map(|&client| fault.nodes.iter().map(move |&node| Link { client, node }))
+            .collect();
+        let result = impose_on(network, &links, fault).await?;
+        if result != Result::Skipped || harness.finished.get() {
+            return Ok(result);
+        }
+        sleep(RETRY_PAUSE).await;
+    }
+    Ok(Result::Skipped)
 }
 
 /// Counts as occurred when it concerned a packet.

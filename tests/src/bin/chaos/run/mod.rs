@@ -20,6 +20,9 @@ use crate::report;
 use crate::timestamp::now;
 use harness::{Harness, networked_clients};
 
+/// The error of a run that Ctrl-C ends.
+const INTERRUPTED: &str = "interrupted";
+
 /// What is there to check after a run.
 struct Outcome {
     run: Run,
@@ -46,7 +49,7 @@ pub(crate) async fn run(settings: Settings, unavailable: Option<String>) -> Resu
             tokio::select! {
                 outcome = execute(&settings, network, folder.path()) => outcome,
                 interrupted = tokio::signal::ctrl_c() => Err(match interrupted {
-                    Ok(()) => "interrupted".into(),
+                    Ok(()) => INTERRUPTED.into(),
                     Err(error) => error.into(),
                 }),
             }
@@ -60,6 +63,7 @@ pub(crate) async fn run(settings: Settings, unavailable: Option<String>) -> Resu
         }) => report::all(&settings, run, &check::all(run), counts, problems),
         Err(_) => false,
     };
+    let interrupted = matches!(&outcome, Err(problem) if problem.to_string() == INTERRUPTED);
     if let Some(keep) = &settings.keep {
         std::fs::create_dir_all(keep)?;
         for entry in std::fs::read_dir(folder.path())? {
@@ -69,7 +73,7 @@ pub(crate) async fn run(settings: Settings, unavailable: Option<String>) -> Resu
             }
         }
         report::print(&format!("the histories are in {}", keep.display()));
-    } else if !passed && settings.control.is_none() {
+    } else if !passed && settings.control.is_none() && !interrupted {
         report::print(&format!("the histories are in {}", folder.keep().display()));
     }
     outcome.map(|_| passed)
