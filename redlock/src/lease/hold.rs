@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, Weak,
         atomic::{
             AtomicU8, AtomicU64,
             Ordering::{Acquire, Relaxed, SeqCst},
@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::Notify;
+use tokio::{sync::Notify, task::JoinSet};
 
 use super::{HoldTerms, LOST, Lease, Loss, OPEN, RELEASED, body::Bodies};
 use crate::{
@@ -23,6 +23,9 @@ use crate::{
     quorum::token::FencingToken,
     round::Round,
 };
+
+/// Timers stop while the machine sleeps, and the validity does not: who waits for the end looks this often.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// One turn.
 #[derive(Debug)]
@@ -117,6 +120,7 @@ impl Hold {
 
     /// Resolves when the turn has ended, lost or released: at the latest when its validity is over.
     pub(crate) async fn ended(self: Arc<Self>) {
+        let mut elsewhere = None;
         loop {
             let ended = self.ended.notified();
             tokio::pin!(ended);
@@ -125,14 +129,14 @@ impl Hold {
             if !self.is_open() {
                 return;
             }
-            // Timers stop while the machine sleeps, the validity does not: look now and then.
             let look_again = if mutant::on(Mutant::LostUntold) {
                 Duration::MAX
             } else {
-                self.remaining().min(Duration::from_secs(1))
+                self.remaining().min(LOOK)
             };
             let Some(look_again) = sleep(look_again) else {
-                // Without timers: whoever polls again learns of the end too.
+                // Without timers here, the other runtimes of the client look.
+                elsewhere.get_or_insert_with(|| self.watched_elsewhere());
                 ended.await;
                 continue;
             };
@@ -141,6 +145,25 @@ impl Hold {
                 () = ended => {}
                 () = look_again => {}
             }
+        }
+    }
+
+    /// A task in each runtime of the client that ends the turn when its validity is over. They end when this is dropped.
+    fn watched_elsewhere(self: &Arc<Self>) -> JoinSet<()> {
+        let mut tasks = JoinSet::new();
+        for runtime in self.lease.core.nodes.runtimes() {
+            tasks.spawn_on(Self::watch(Arc::downgrade(self)), &runtime);
+        }
+        tasks
+    }
+
+    async fn watch(hold: Weak<Self>) {
+        let left = || {
+            let hold = hold.upgrade().filter(|hold| hold.is_open())?;
+            Some(hold.remaining().min(LOOK))
+        };
+        while let Some(timer) = left().and_then(sleep) {
+            timer.await;
         }
     }
 

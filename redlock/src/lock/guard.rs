@@ -75,6 +75,9 @@ impl Guard {
     /// Resolves when the lock can no longer be relied on: at the latest when its validity is over, whatever happens
     /// to Redis, to the network or to the task that extends it. Resolves also when the lock is released.
     ///
+    /// Outside of a runtime the end of the validity is noticed by the runtimes that use the client; where none runs, the future
+    /// resolves when it is polled after the end.
+    ///
     /// The future is owned; it keeps neither the guard nor the lock.
     pub fn lost(&self) -> Lost {
         Lost::new(&self.hold)

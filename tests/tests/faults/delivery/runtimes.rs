@@ -149,6 +149,38 @@ fn f19_a_lock_that_was_handed_over_is_renewed_after_its_first_runtime_ended() {
     });
 }
 
+/// Waits outside of any runtime.
+fn block_on(future: impl Future<Output = ()>) {
+    struct Unpark(std::thread::Thread);
+    impl std::task::Wake for Unpark {
+        fn wake(self: std::sync::Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = std::sync::Arc::new(Unpark(std::thread::current())).into();
+    let mut context = std::task::Context::from_waker(&waker);
+    let mut future = std::pin::pin!(future);
+    while future.as_mut().poll(&mut context).is_pending() {
+        std::thread::park();
+    }
+}
+
+#[test]
+fn f19_the_end_of_the_validity_is_noticed_outside_of_a_runtime() {
+    let (outside, _cluster, inside, redlock, guard) = held(false, Duration::from_secs(2));
+    // Another runtime of the client goes on.
+    outside.block_on(async { drop(redlock.lock("k:2").await.expect("free")) });
+    drop(inside);
+    let (done, is_done) = std::sync::mpsc::channel();
+    let lost = guard.lost();
+    std::thread::spawn(move || {
+        block_on(lost);
+        let _ = done.send(());
+    });
+    is_done.recv_timeout(SOON).expect("long after its validity");
+    assert!(guard.is_lost());
+}
+
 #[test]
 fn f19_outside_of_a_runtime_there_is_an_error_and_no_panic() {
     let (outside, cluster, inside, redlock, guard) = held(false, LONG);
