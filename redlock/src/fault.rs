@@ -20,8 +20,11 @@ pub enum FaultKind {
     Unsupported,
     /// The user lacks a right (`NOPERM`).
     Permission,
-    /// The node is a replica, or became one (`READONLY`).
+    /// The node is a replica, or became one (`READONLY`, `MASTERDOWN`).
     ReadOnly,
+    /// The server is one of a Redis Cluster, and the key's slot belongs to another one (`MOVED`, `ASK`): write the node's
+    /// address as `redis+cluster://`.
+    Moved,
     /// The node is loading its data (`LOADING`).
     Loading,
     /// The node refuses writes, since it cannot persist them (`MISCONF`) or has too few replicas (`NOREPLICAS`).

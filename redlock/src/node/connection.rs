@@ -73,6 +73,8 @@ pub(super) struct Connection(Arc<Shared>);
 struct Shared {
     index: usize,
     target: Target,
+    /// The server is one of a Redis Cluster that is the node: redirections are followed.
+    is_redirected: bool,
     state: Arc<NodeState>,
     nodes: Weak<Nodes>,
     lists: Arc<Lists>,
@@ -128,6 +130,7 @@ impl Connection {
         let shared = Arc::new(Shared {
             index,
             target: target.clone(),
+            is_redirected: nodes.places[index].is_cluster(),
             state: Arc::clone(state),
             nodes: Arc::downgrade(nodes),
             lists: Arc::clone(&nodes.lists),
@@ -444,18 +447,15 @@ async fn connect_beside(shared: &Shared) -> Link {
     }
 }
 
-/// Whether a server of a cluster names another one, which is followed.
-fn is_moved(fault: &Fault) -> bool {
-    #[cfg(feature = "cluster")]
-    return matches!(
-        super::redis::redirection(fault, ""),
-        Some(super::redis::Redirection::Moved(..) | super::redis::Redirection::Ask(_))
-    );
-    #[cfg(not(feature = "cluster"))]
-    return {
-        let _ = fault;
-        false
-    };
+/// What to do about a redirection by a node that is written as a single server.
+fn with_scheme(fault: Fault) -> Fault {
+    Fault {
+        text: format!(
+            "{fault}: the server is one of a Redis Cluster, write the node's address as redis+cluster://host,host2"
+        )
+        .into(),
+        ..fault
+    }
 }
 
 fn jittered(pause: Duration) -> Duration {
@@ -625,7 +625,9 @@ impl<'a> Serving<'a> {
     /// A release that is answered by an error is no release: it is sent again, after a pause.
     fn keep_unless_done(&mut self, op: &Operation, reply: &Reply) {
         match reply {
-            Reply::Failed(fault) if !fault.is_final() && !is_moved(fault) => {
+            Reply::Failed(fault) if self.shared.is_redirected && fault.kind == FaultKind::Moved => {
+            }
+            Reply::Failed(fault) if !fault.is_final() => {
                 let now = self.shared.clock.now();
                 lock(&self.shared.backlog).defer(op.clone(), now);
                 let pause = self.retry_pause;
@@ -910,6 +912,11 @@ impl<'a> Serving<'a> {
                 op.sink.observed(op.node, sight);
                 op.answer(Reply::Yes);
                 return Ok(());
+            }
+            Answer::Vote(Reply::Failed(fault))
+                if fault.kind == FaultKind::Moved && !self.shared.is_redirected =>
+            {
+                Reply::Failed(with_scheme(fault))
             }
             Answer::Vote(reply) => reply,
         };

@@ -49,6 +49,8 @@ pub(crate) fn fault(error: &RedisError) -> Fault {
             "MISCONF" | "NOREPLICAS" => FaultKind::Misconfigured,
             "OOM" => FaultKind::OutOfMemory,
             "WRONGTYPE" => FaultKind::WrongType,
+            "MASTERDOWN" => FaultKind::ReadOnly,
+            "MOVED" | "ASK" => FaultKind::Moved,
             "NOPROTO" => FaultKind::Unsupported,
             _ if text.starts_with("ERR max number of clients") => FaultKind::TooManyClients,
             _ if text.starts_with("ERR unknown command") => FaultKind::Unsupported,

@@ -34,7 +34,7 @@ impl Shared {
         }
         trip.hops += 1;
         if trip.hops > HOPS {
-            return false;
+            return self.give_up(&op);
         }
         match to {
             Redirection::Moved(slot, server) => {
@@ -43,7 +43,7 @@ impl Shared {
             }
             Redirection::Ask(server) => {
                 let Some(shard) = self.importer(&server) else {
-                    return false;
+                    return self.give_up(&op);
                 };
                 self.send(op, shard, Arc::clone(&routed.id), trip, true);
             }
@@ -52,13 +52,17 @@ impl Shared {
         true
     }
 
-    /// Sends a call again after a pause, since its keys are on their way: for a node time-out. A release is kept then for
-    /// the next look at the map.
+    /// The servers disagree about who has the slot. A release is kept for the next look at the map.
+    fn give_up(&self, op: &Operation) -> bool {
+        lock(&self.map).defer(op, self.nodes.upgrade());
+        false
+    }
+
+    /// Sends a call again after a pause, since its keys are on their way: for a node time-out.
     fn rest(self: &Arc<Self>, op: Operation, mut trip: Trip) -> bool {
         let now = self.clock.now();
         if now >= trip.since.get_or_insert(now).after(self.timeout) || !op.sink.wanted() {
-            lock(&self.map).defer(&op, self.nodes.upgrade());
-            return false;
+            return self.give_up(&op);
         }
         let pause = (REST * 2_u32.saturating_pow(trip.rests)).min(REST_MOST);
         trip.rests += 1;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redlock::{Redlock, RestartGuard};
+use redlock::{FaultKind, Redlock, RestartGuard};
 use tests::sharded::{OF_SHARD, Sharded, id, tell};
 use tests::{Cluster, Node, eventually, within};
 
@@ -168,6 +168,35 @@ async fn f72_a_lock_whose_keys_are_carried_along() {
     held.release().await.unwrap();
     eventually(BOUND, async || {
         !sharded.shard(0).keys().await.contains(&key.to_owned())
+    })
+    .await;
+}
+
+/// Its keys are at a server that does not take the slot any more, and the one that has the slot sends everybody there. The
+/// release is kept until they agree.
+#[tokio::test]
+async fn f6_a_release_that_is_sent_around_arrives_when_the_servers_agree() {
+    let Some(sharded) = Sharded::start(0).await else {
+        return;
+    };
+    let builder = settings(RestartGuard::Off).ttl(BOUND).max_ttl(BOUND);
+    let builder = builder.node(sharded.url_by("", &[0, 1, 2]));
+    let redlock = builder.connect().await.expect("a cluster");
+    let key = OF_SHARD[1];
+    let held = redlock.lock(key).await.unwrap();
+    let (from, to) = (sharded.shard(1), sharded.shard(2));
+    set_out(&sharded, key, to).await;
+    let mut keys = from.keys().await;
+    keys.retain(|name| name.contains(key));
+    carry(&sharded, &keys, to).await;
+    let slot = slot_of(&sharded, key).await.to_string();
+    tell(to, &["SETSLOT", &slot, "STABLE"]).await;
+    let error = held.release().await.expect_err("sent around");
+    assert_eq!(error.node_errors()[0].kind(), FaultKind::Moved, "{error}");
+    tell(to, &["SETSLOT", &slot, "IMPORTING", &id(from).await]).await;
+    // Long before the ttl.
+    eventually(BOUND / 2, async || {
+        !to.keys().await.contains(&key.to_owned())
     })
     .await;
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use redlock::{Builder, Error, FaultKind, Redlock, RestartGuard};
+use tests::sharded::{OF_SHARD, Sharded};
 use tests::{Cluster, Node, eventually};
 
 use super::authority::Authority;
@@ -145,6 +146,19 @@ async fn f11_servers_that_know_less() {
             assert!(error.to_string().contains(says), "{error}");
         }
     }
+}
+
+/// A server of a cluster that is written as a single one: what to write instead.
+#[tokio::test]
+async fn f11_a_server_of_a_cluster() {
+    let Some(sharded) = Sharded::start(0).await else {
+        return;
+    };
+    let address = format!("redis://{}", sharded.shard(0).address());
+    let redlock = patient(address).connect().await.expect("it answers");
+    let error = redlock.try_lock(OF_SHARD[1]).await.expect_err("another's");
+    assert_eq!(kind(&error), FaultKind::Moved, "{error}");
+    assert!(error.to_string().contains("redis+cluster://"), "{error}");
 }
 
 #[tokio::test]

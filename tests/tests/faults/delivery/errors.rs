@@ -2,15 +2,19 @@
 
 use std::time::Duration;
 
-use redlock::Redlock;
-use tests::{Cluster, eventually};
+use redlock::{FaultKind, NodeError, Redlock};
+use tests::{Cluster, Node, eventually};
 
 use super::{LONG, SOON, connect};
 
+async fn config(node: &Node, setting: &str, value: &str) {
+    let mut command = redis::cmd("CONFIG");
+    let () = node.ask(command.arg("SET").arg(setting).arg(value)).await;
+}
+
 async fn set(cluster: &Cluster, setting: &str, value: &str) {
     for node in cluster.nodes() {
-        let mut command = redis::cmd("CONFIG");
-        let () = node.ask(command.arg("SET").arg(setting).arg(value)).await;
+        config(node, setting, value).await;
     }
 }
 
@@ -43,6 +47,66 @@ async fn f6_a_cool_down_that_is_answered_by_an_error_is_sent_again() {
     released_meanwhile(&cluster, &redlock, Some(window)).await;
     // For the window, and not for the ttl.
     eventually(LONG / 2, async || cluster.locked_on("k:1").await.is_empty()).await;
+}
+
+/// Holds a lock, spoils the nodes, lets go, and mends them: the release arrives then, long before the ttl is over.
+async fn kept(says: FaultKind, spoil: impl AsyncFn(&Node), mend: impl AsyncFn(&Node)) {
+    let cluster = Cluster::start(3).await;
+    let redlock = connect(&cluster).await;
+    let guard = redlock.lock("k:1").ttl(LONG).await.expect("free");
+    eventually(SOON, async || cluster.locked_on("k:1").await.len() == 3).await;
+    for node in cluster.nodes() {
+        spoil(node).await;
+    }
+    let error = guard.release().await.expect_err("not carried out");
+    let kinds: Vec<_> = error.node_errors().iter().map(NodeError::kind).collect();
+    assert!(kinds.contains(&says), "{error}");
+    for node in cluster.nodes() {
+        mend(node).await;
+    }
+    eventually(LONG / 2, async || cluster.locked_on("k:1").await.is_empty()).await;
+}
+
+#[tokio::test]
+async fn f6_a_server_that_cannot_write_snapshots_gets_the_release_later() {
+    let spoil = async |node: &Node| {
+        let dir: Vec<String> = node.ask(redis::cmd("CONFIG").arg("GET").arg("dir")).await;
+        std::fs::remove_dir_all(&dir[1]).expect("the node's own folder");
+        config(node, "save", "3600 1").await;
+        let _: String = node.ask(&redis::cmd("BGSAVE")).await;
+        eventually(SOON, async || {
+            let info: String = node.ask(redis::cmd("INFO").arg("persistence")).await;
+            info.contains("rdb_last_bgsave_status:err")
+        })
+        .await;
+    };
+    let mend = async |node: &Node| config(node, "stop-writes-on-bgsave-error", "no").await;
+    kept(FaultKind::Misconfigured, spoil, mend).await;
+}
+
+/// A replica of nobody that can be reached, so that it keeps its data.
+#[tokio::test]
+async fn f6_a_server_that_is_read_only_for_a_while_gets_the_release_later() {
+    let follow = async |node: &Node, words: [&str; 2]| {
+        let () = node.ask(redis::cmd("REPLICAOF").arg(&words)).await;
+    };
+    let spoil = async |node: &Node| follow(node, ["127.0.0.1", "1"]).await;
+    let mend = async |node: &Node| follow(node, ["NO", "ONE"]).await;
+    kept(FaultKind::ReadOnly, spoil, mend).await;
+}
+
+#[tokio::test]
+async fn f6_a_replica_without_its_master_gets_the_release_later() {
+    let spoil = async |node: &Node| {
+        config(node, "replica-serve-stale-data", "no").await;
+        let () = node
+            .ask(redis::cmd("REPLICAOF").arg(&["127.0.0.1", "1"]))
+            .await;
+    };
+    let mend = async |node: &Node| {
+        let () = node.ask(redis::cmd("REPLICAOF").arg(&["NO", "ONE"])).await;
+    };
+    kept(FaultKind::ReadOnly, spoil, mend).await;
 }
 
 #[tokio::test]
