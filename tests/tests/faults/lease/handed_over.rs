@@ -1,41 +1,14 @@
 //! No guard without validity is ever returned, however late the task learns of it.
 
-use std::{future::IntoFuture, thread, time::Duration};
+use std::{future::IntoFuture as _, thread, time::Duration};
 
-use futures_util::FutureExt as _;
-use redlock::LockRequest;
 use tests::{Cluster, Logs, eventually, within};
-use tokio::task::JoinHandle;
 use tracing::level_filters::LevelFilter;
 
-use super::{BOUND, client, elsewhere, settle_down};
+use super::{BOUND, client, elsewhere, handed_over};
 
 /// A lease is handed over while half of it is left.
 const TTL: Duration = Duration::from_secs(1);
-
-type Asked = <LockRequest as IntoFuture>::IntoFuture;
-
-/// Two waiters, of whom the first was just handed the lease and has not run since.
-///
-/// A lease is handed over in its first moments only, which a busy machine may miss: then it is tried again.
-async fn handed_over<T>(
-    ask: impl Fn() -> Asked,
-    wait: impl Fn(Asked) -> JoinHandle<T>,
-) -> [JoinHandle<T>; 2] {
-    for _ in 0..200 {
-        let first = ask().await.unwrap();
-        let waiters = [(); 2].map(|()| wait(ask()));
-        settle_down().await;
-        // A release that is done at once asked no node.
-        if first.release().now_or_never().is_some() {
-            return waiters;
-        }
-        for waiter in waiters {
-            within(BOUND, waiter).await.unwrap();
-        }
-    }
-    panic!("no lease was handed over");
-}
 
 #[tokio::test]
 async fn f17_a_turn_that_comes_too_late_is_asked_for_again() {
@@ -43,14 +16,15 @@ async fn f17_a_turn_that_comes_too_late_is_asked_for_again() {
     let here = client(&cluster).await;
     let urls = cluster.urls();
     let ask = || here.lock("late").ttl(TTL).wait(BOUND).into_future();
-    let wait = |asked: Asked| {
+    let last = || {
+        let asked = ask();
         tokio::spawn(async move {
             let guard = asked.await.unwrap();
             let left = guard.remaining();
             (guard, left)
         })
     };
-    let waiters = handed_over(ask, wait).await;
+    let late = handed_over(ask, last).await;
     // Another process gets the lock when the lease has run out, and has it for a while.
     let other = elsewhere(|| async move {
         let there = redlock::Redlock::connect(urls).await.unwrap();
@@ -60,11 +34,9 @@ async fn f17_a_turn_that_comes_too_late_is_asked_for_again() {
         guard.release().await.unwrap();
     });
     thread::sleep(TTL + TTL / 2);
-    for waiter in waiters {
-        let (guard, left) = within(BOUND, waiter).await.unwrap();
-        assert!(!left.is_zero(), "a guard with nothing left");
-        let _ = guard.release().await;
-    }
+    let (guard, left) = within(BOUND, late).await.unwrap();
+    assert!(!left.is_zero(), "a guard with nothing left");
+    let _ = guard.release().await;
     eventually(BOUND, async || other.try_recv().is_ok()).await;
 }
 
@@ -73,15 +45,15 @@ async fn f17_a_turn_that_comes_after_the_wait_is_no_guard() {
     let cluster = Cluster::start(3).await;
     let here = client(&cluster).await;
     let ask = || here.lock("late").ttl(TTL).wait(TTL).into_future();
-    let wait =
-        |asked: Asked| tokio::spawn(async move { asked.await.map(|guard| guard.remaining()) });
-    let waiters = handed_over(ask, wait).await;
+    let last = || {
+        let asked = ask();
+        tokio::spawn(async move { asked.await.map(|guard| guard.remaining()) })
+    };
+    let late = handed_over(ask, last).await;
     thread::sleep(TTL + TTL / 2);
-    for waiter in waiters {
-        match within(BOUND, waiter).await.unwrap() {
-            Ok(left) => assert!(!left.is_zero(), "a guard with nothing left"),
-            Err(error) => assert!(error.is_timed_out() || error.is_expired(), "{error}"),
-        }
+    match within(BOUND, late).await.unwrap() {
+        Ok(left) => assert!(!left.is_zero(), "a guard with nothing left"),
+        Err(error) => assert!(error.is_timed_out() || error.is_expired(), "{error}"),
     }
 }
 

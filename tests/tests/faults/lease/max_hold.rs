@@ -4,7 +4,7 @@ use std::{future::IntoFuture as _, time::Duration};
 
 use tests::{Cluster, eventually, within};
 
-use super::{BOUND, client, settle_down};
+use super::{BOUND, client, handed_over, settle_down};
 
 const MOST: Duration = Duration::from_millis(300);
 /// So long that nothing ends by it.
@@ -53,21 +53,33 @@ async fn f18_a_turn_that_was_handed_over_is_let_go() {
     }
 }
 
+/// Those before it may last for as long as they like, or for longer.
 #[tokio::test]
 async fn f18_a_later_turn_may_last_for_less() {
     let cluster = Cluster::start(3).await;
     let redlock = client(&cluster).await;
-    let ask = |most| {
-        let request = redlock.lock("held").ttl(TTL);
-        request.max_hold(most).wait(BOUND).into_future()
-    };
-    let first = ask(TTL).await.unwrap();
-    let second = tokio::spawn(ask(MOST));
-    settle_down().await;
-    first.release().await.unwrap();
-    let second = within(BOUND, second).await.unwrap().unwrap();
-    eventually(BOUND, async || second.is_lost()).await;
-    eventually(BOUND, async || cluster.locked_on("held").await.is_empty()).await;
+    for (keep_alive, before) in [
+        (true, None),
+        (false, None),
+        (true, Some(TTL)),
+        (false, Some(TTL)),
+    ] {
+        let ask = |most: Option<Duration>| {
+            let request = redlock.lock("held").ttl(TTL).keep_alive(keep_alive);
+            let request = match most {
+                Some(most) => request.max_hold(most),
+                None => request,
+            };
+            request.wait(BOUND).into_future()
+        };
+        let last = handed_over(|| ask(before), || tokio::spawn(ask(Some(MOST)))).await;
+        let last = within(BOUND, last).await.unwrap().unwrap();
+        eventually(BOUND, async || cluster.locked_on("held").await.is_empty()).await;
+        assert!(
+            last.is_lost(),
+            "keep_alive({keep_alive}), {before:?} before"
+        );
+    }
 }
 
 #[tokio::test]
