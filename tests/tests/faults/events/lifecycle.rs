@@ -155,7 +155,7 @@ async fn f61_a_node_that_is_down_or_barred_at_the_start_is_told_once() {
     let twice = [
         cluster.node(0).url(),
         cluster.node(1).url(),
-        cluster.node(1).url(),
+        format!("redis://localhost:{}", cluster.node(1).port()),
     ];
     let redlock = Redlock::connect_lazy(twice).unwrap();
     let connections = async || {

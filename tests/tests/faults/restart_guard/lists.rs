@@ -231,20 +231,21 @@ async fn f64_nodes_in_memory_know_the_list_too() {
     held.release().await.expect("released");
 }
 
-/// Clients that list the nodes in another order ask the same node first, so one of them always wins. In paused time, since
-/// they have the time of one attempt for it, whatever the machine does.
+/// Clients that list the nodes in another order ask the same node first, so one of them always wins, although each has another
+/// node next to it. In paused time, since they have the time of one attempt for it, whatever the machine does.
 #[tokio::test(start_paused = true)]
 async fn f69_the_order_of_the_list_does_not_matter() {
     let cluster = redlock::memory::Cluster::seeded(3, 1);
-    let mut nodes = cluster.nodes();
-    for node in &nodes {
-        node.delay(Duration::from_millis(25));
-    }
-    let one = Redlock::connect(nodes.clone()).await.expect("three nodes");
-    nodes.rotate_left(1);
-    let two = Redlock::connect(nodes.clone()).await.expect("three nodes");
-    nodes.swap(0, 1);
-    let three = Redlock::connect(nodes).await.expect("three nodes");
+    let connect = async |nearest: usize| {
+        let mut nodes = cluster.apart().nodes();
+        for (at, node) in nodes.iter().enumerate() {
+            let far = if at == nearest { 5 } else { 20 };
+            node.delay(Duration::from_millis(far));
+        }
+        nodes.rotate_left(nearest);
+        Redlock::connect(nodes).await.expect("three nodes")
+    };
+    let (one, two, three) = (connect(0).await, connect(1).await, connect(2).await);
     for round in 0..40 {
         let key = format!("{KEY}:{round}");
         let (one, two, three) =
