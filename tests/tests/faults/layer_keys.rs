@@ -66,6 +66,10 @@ async fn f54_or_uses_the_first_key_of_a_request() {
     let session = key_of(by(), &[("x-user-id", ""), ("cookie", "session=s")]).await;
     assert_eq!(session.unwrap(), "n:or2:session=s");
     assert_eq!(key_of(by(), &[]).await, None);
+    // nor is an empty value of a closure
+    let by = || key::from_fn(|_| Some(String::new())).or(key::cookie("session"));
+    let session = key_of(by(), &[("cookie", "session=s")]).await;
+    assert_eq!(session.unwrap(), "n:or2:session=s");
 }
 
 #[tokio::test]
