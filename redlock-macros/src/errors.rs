@@ -1,6 +1,6 @@
-//! All mistakes at once, so that one compilation shows them all.
+//! Collects errors, so that one compilation reports all of them.
 
-/// All mistakes, as one error.
+/// Any number of errors, reported as one.
 #[derive(Default)]
 pub(crate) struct Errors(Option<syn::Error>);
 
@@ -12,10 +12,9 @@ impl Errors {
         }
     }
 
-    pub(crate) fn extend(&mut self, result: syn::Result<()>) {
-        if let Err(error) = result {
-            self.push(error);
-        }
+    /// Keeps the value of a success and the error of a failure.
+    pub(crate) fn ok<T>(&mut self, result: syn::Result<T>) -> Option<T> {
+        result.map_err(|error| self.push(error)).ok()
     }
 
     pub(crate) fn finish(self) -> syn::Result<()> {

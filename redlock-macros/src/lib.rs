@@ -1,29 +1,22 @@
 //! The `#[redlock]` attribute; use it through the `redlock` crate.
+//!
+//! Data flows one way: [`args`] parses what stands between the parentheses, [`item`] parses the function, [`check`] compares
+//! the two, and [`expand`] writes the new function. A new option is a row of the table in `args/options.rs`.
 
-mod attr;
-mod body;
-mod captures;
+mod args;
 mod check;
-mod duration;
 mod errors;
 mod expand;
-mod function;
-mod hints;
-mod key;
-mod manifest;
+mod item;
 mod names;
-mod params;
-mod request;
-mod returns;
-mod suggest;
-mod template;
-mod tokens;
-mod value;
+mod spans;
 
 use proc_macro::TokenStream;
 
 #[doc = include_str!("../docs/redlock.md")]
 #[doc = include_str!("../docs/options.md")]
+#[doc = args::options_table!()]
+#[doc = include_str!("../docs/values.md")]
 #[doc = include_str!("../docs/returns.md")]
 #[doc = include_str!("../docs/schedule.md")]
 #[doc = include_str!("../docs/elsewhere.md")]
@@ -31,12 +24,4 @@ use proc_macro::TokenStream;
 #[proc_macro_attribute]
 pub fn redlock(args: TokenStream, item: TokenStream) -> TokenStream {
     expand::attribute(args.into(), &item.into()).into()
-}
-
-/// An expression without the invisible brackets that `macro_rules!` leaves around it.
-fn peel(mut expr: syn::Expr) -> syn::Expr {
-    while let syn::Expr::Group(group) = expr {
-        expr = *group.expr;
-    }
-    expr
 }

@@ -22,9 +22,11 @@ pub mod network;
 pub mod proxy;
 pub mod sharded;
 pub mod web;
+pub mod world;
 
 pub use cluster::{Cluster, Node};
 pub use eventually::{eventually, within};
 pub use logs::Logs;
 pub use managed::Managed;
 pub use sharded::Sharded;
+pub use world::World;

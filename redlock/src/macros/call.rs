@@ -1,4 +1,4 @@
-//! One call of an annotated function: its options, and what they make of a lock request.
+//! One call of an annotated function: from the options to the lock, and the body under it.
 
 use std::fmt;
 use std::future::Future;
@@ -17,12 +17,12 @@ use crate::{
     get_default, key,
 };
 
-/// For how long a firing is remembered, unless `at_least` says otherwise: the clocks of the replicas,
-/// and the delays of their schedulers, may be that far apart.
+/// The default of `at_least` for a firing. The clocks of the replicas, and the delays of their schedulers, may be that far
+/// apart.
 const FIRING: Duration = Duration::from_secs(600);
 
-/// The least ttl of a firing. A replica that crashed in it extended the lock a third of the ttl ago at
-/// the latest, so that two thirds are left: more than the 5 s by which clocks may differ.
+/// The minimum ttl of a firing. A replica that crashes has extended the lock within the last third of the ttl, so at least two
+/// thirds are left: more than the 5 s by which clocks may differ.
 const FIRING_TTL: Duration = Duration::from_secs(10);
 
 /// The options of one call.
@@ -32,7 +32,8 @@ pub struct Call<E = ()> {
     function: &'static str,
     key: Result<String>,
     lock: Option<Redlock>,
-    options: LockOptions,
+    /// The options of the lock, which the expansion sets.
+    pub options: LockOptions,
     fires: bool,
     needed: bool,
     fail_open: bool,
@@ -79,69 +80,44 @@ impl Call {
 }
 
 impl<E> Call<E> {
-    /// Locks with `lock`, not with the process default.
+    /// Uses this handle instead of the process default.
     pub fn on(&mut self, lock: &(impl Handle + ?Sized)) {
         self.lock = Some(lock.redlock().clone());
     }
 
-    /// One firing of a schedule: the key is its own, nobody waits for it, and it stays busy after
-    /// the body has ended, in whatever way it did.
+    /// Locks one firing of a schedule: its name is part of the key, nobody waits for it, and the key stays busy after the body
+    /// has ended.
     pub fn fire(&mut self, name: Name) {
         if let Ok(key) = &mut self.key {
             match name.into_text() {
                 Ok(name) => *key = format!("{key}:{}", key::part(name)),
                 Err(fmt::Error) => {
-                    let why = "the `Display` of what `fire` was given returned an error";
+                    let why = "the `Display` of the value of `fire` returned an error";
                     self.key = Err(Error::invalid_key(key, why));
                 }
             }
         }
         self.fires = true;
         self.options.at_least = self.options.at_least.or(Some(FIRING));
-        self.no_wait();
+        self.options.wait = Some(Duration::ZERO);
     }
 
-    /// One look: a held lock is an error at once.
-    pub fn no_wait(&mut self) {
-        self.wait(Duration::ZERO);
+    /// Returns while another holds the lock. Waits only if `wait` was given before.
+    pub fn skip_busy(&mut self) {
+        self.options.wait.get_or_insert(Duration::ZERO);
     }
 
-    /// Waits for a held lock that long at most.
-    pub fn wait(&mut self, at_most: Duration) {
-        self.options.wait = Some(at_most);
-    }
-
-    /// The key stays busy for that long, even if the body is faster.
-    pub fn at_least(&mut self, length: Duration) {
-        self.options.at_least = Some(length);
-    }
-
-    /// The lock is released, and lost, after that long.
-    pub fn max_hold(&mut self, length: Duration) {
-        self.options.max_hold = Some(length);
-    }
-
-    /// The lock ends with its ttl.
-    pub fn no_renewal(&mut self) {
-        self.options.keep_alive = false;
-    }
-
-    /// A body whose lock is lost runs on, and may look at its guard.
+    /// Lets the body go on after the lock is lost.
     pub fn signal_lost(&mut self) {
         self.on_lost = OnLost::Signal;
     }
 
-    /// Joins the lock of the caller, where it holds the same key in this task.
-    pub fn reentrant(&mut self) {
-        self.options.reentrant = true;
-    }
-
-    /// Where this is false, the body runs without a lock. For [`run_open`](Self::run_open).
+    /// Runs the body without the lock where the condition is false. For [`run_open`](Self::run_open).
     pub fn only_if(&mut self, condition: bool) {
         self.needed = condition;
     }
 
-    /// The body runs without a lock where no quorum answers. For [`run_open`](Self::run_open).
+    /// Runs the body without the lock where no quorum answers. For [`run_open`](Self::run_open).
     pub fn fail_open(&mut self) {
         self.fail_open = true;
     }
@@ -159,7 +135,7 @@ impl<E> Call<E> {
         }
     }
 
-    /// Runs the body under the lock that it is shown.
+    /// Runs the body under the lock, which it can look at.
     pub async fn run_with<F>(self, body: impl FnOnce(Held) -> F) -> Result<F::Output>
     where
         F: Future,
@@ -170,7 +146,7 @@ impl<E> Call<E> {
         hold.run(body).await
     }
 
-    /// Runs the body under the lock, or without one where a condition or `fail_open` says so.
+    /// Runs the body under the lock, or without it where the condition or `fail_open` allows that.
     pub async fn run_open<F>(self, body: impl FnOnce(Option<Held>) -> F) -> Result<F::Output>
     where
         F: Future,
@@ -223,9 +199,9 @@ impl<E> Call<E> {
             None => get_default()?,
         };
         let mut options = self.options.clone();
-        options.fail_fast = self.fail_open;
+        options.fail_fast |= self.fail_open;
         if self.fires {
-            // Never longer than the client allows: that would be no firing at all.
+            // At most what the client allows: a larger ttl would be an error.
             let least = FIRING_TTL.min(lock.max_ttl());
             options.ttl = options.ttl.map(|ttl| ttl.max(least));
         }
@@ -233,8 +209,8 @@ impl<E> Call<E> {
     }
 }
 
-/// A future holds what it is given once more for each function that it is handed through. One allocation
-/// beside several round trips keeps that of the caller small.
+/// Each async function that a future is passed through contains it once more. One allocation keeps the future of the caller
+/// small, and costs little beside the round trips.
 fn boxed<F: Future>(body: F) -> Pin<Box<F>> {
     Box::pin(body)
 }

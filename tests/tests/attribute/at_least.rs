@@ -5,7 +5,7 @@ use std::time::Duration;
 use redlock::{Redlock, Result, redlock};
 use tokio::time::Instant;
 
-use crate::world::World;
+use tests::World;
 
 const LENGTH: Duration = Duration::from_millis(600);
 

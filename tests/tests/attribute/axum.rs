@@ -9,7 +9,7 @@ use ::axum::routing::post;
 use redlock::{Redlock, redlock};
 use tower::ServiceExt as _;
 
-use crate::world::World;
+use tests::World;
 
 #[derive(Clone)]
 struct App {

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use redlock::{Redlock, Result, redlock};
 
-use crate::world::{AppError, World};
+use crate::app_error::AppError;
+use tests::World;
 
 #[async_trait]
 trait Store: Send + Sync {

@@ -2,7 +2,7 @@
 
 use redlock::{Redlock, Result, redlock};
 
-use crate::world::World;
+use tests::World;
 
 #[redlock(key = "order:{id}", ttl = "10s", lock = locks, no_wait, condition = id > 0, guard = held)]
 async fn order(locks: &Redlock, id: u32) -> Result<bool> {

@@ -6,7 +6,7 @@ mod prelude {
 
 use prelude::mutex_of_the_fleet::{self, Redlock, Result};
 
-use crate::world::World;
+use tests::World;
 
 #[mutex_of_the_fleet::redlock(
     crate = prelude::mutex_of_the_fleet,

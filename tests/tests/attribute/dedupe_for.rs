@@ -5,7 +5,8 @@ use std::time::Duration;
 use redlock::{Redlock, redlock};
 use tokio::time::Instant;
 
-use crate::world::{AppError, World};
+use crate::app_error::AppError;
+use tests::World;
 
 const WINDOW: Duration = Duration::from_millis(800);
 

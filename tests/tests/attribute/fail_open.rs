@@ -4,7 +4,7 @@ use redlock::{Redlock, Result, redlock};
 use tests::Logs;
 use tracing::level_filters::LevelFilter;
 
-use crate::world::World;
+use tests::World;
 
 #[redlock(key = "page", ttl = "10s", wait = "300ms", lock = locks, fail_open, guard = held)]
 async fn page(locks: &Redlock) -> Result<bool> {

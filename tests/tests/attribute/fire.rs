@@ -7,7 +7,8 @@ use chrono::{DateTime, TimeZone as _, Utc};
 use redlock::{Redlock, Result, redlock};
 use tokio::time::Instant;
 
-use crate::world::{AppError, World};
+use crate::app_error::AppError;
+use tests::World;
 
 type Runs = Mutex<Vec<String>>;
 

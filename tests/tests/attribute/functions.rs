@@ -5,7 +5,8 @@ use std::num::ParseIntError;
 
 use redlock::{Redlock, redlock};
 
-use crate::world::{AppError, World};
+use crate::app_error::AppError;
+use tests::World;
 
 #[redlock(key = "sum:{a}", ttl = "10s", lock = locks)]
 async fn sum(locks: &Redlock, a: u32, mut b: u32) -> Result<u32, AppError> {

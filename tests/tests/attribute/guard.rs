@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redlock::{FencingToken, Held, Redlock, Result, redlock};
 
-use crate::world::World;
+use tests::World;
 
 #[redlock(key = "invoice:{id}", ttl = "10s", lock = locks, guard = lock)]
 async fn invoice(locks: &Redlock, id: u8) -> Result<(String, FencingToken)> {

@@ -9,13 +9,13 @@
     reason = "the names are the point"
 )]
 
-use crate::world::World;
+use tests::World;
 
 /// Names that the expansion would use if it were careless.
 mod hostile {
     use ::redlock::redlock;
 
-    use crate::world::World;
+    use tests::World;
 
     pub(super) mod core {}
     pub(super) mod std {}

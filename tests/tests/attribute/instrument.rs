@@ -5,7 +5,7 @@ use tests::Logs;
 use tracing::instrument;
 use tracing::level_filters::LevelFilter;
 
-use crate::world::World;
+use tests::World;
 
 #[redlock(key = "above:{id}", ttl = "10s", lock = locks)]
 #[instrument(skip(locks))]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use redlock::{Held, Redlock, Result, redlock};
 use tokio::time::sleep;
 
-use crate::world::World;
+use tests::World;
 
 const LONG: Duration = Duration::from_millis(1_500);
 

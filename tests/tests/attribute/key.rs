@@ -6,7 +6,7 @@ use redlock::{Redlock, Result, redlock};
 use tests::within;
 use tokio::sync::Barrier;
 
-use crate::world::{BOUND, World};
+use tests::{World, world::BOUND};
 
 struct User {
     id: u64,

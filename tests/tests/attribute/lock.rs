@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use redlock::{Redlock, Result, redlock};
 use tokio::sync::RwLock;
 
-use crate::world::World;
+use tests::World;
 
 struct App {
     locks: Arc<Redlock>,

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that unwraps fails at its line")]
 
 mod actor;
+mod app_error;
 mod at_least;
 mod axum;
 mod boxed;
@@ -31,4 +32,3 @@ mod result;
 mod schedule;
 mod tonic;
 mod wait;
-mod world;

@@ -6,7 +6,7 @@ use redlock::{Redlock, Result, redlock};
 use tests::within;
 use tokio::time::Instant;
 
-use crate::world::{BOUND, World};
+use tests::{World, world::BOUND};
 
 #[redlock(key = "endless", ttl = "10s", lock = locks, max_hold = "400ms")]
 async fn endless(locks: &Redlock) -> Result<()> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use redlock::{Redlock, Result, redlock};
 
-use crate::world::World;
+use tests::World;
 
 struct Account {
     id: u32,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use redlock::{Redlock, Result, redlock};
 use tests::within;
 
-use crate::world::World;
+use tests::World;
 
 #[redlock(key = "seat", ttl = "10s", lock = locks, no_wait)]
 async fn seat(locks: &Redlock) -> Result<u8> {

@@ -4,7 +4,8 @@ use redlock::{Redlock, redlock};
 use tests::Logs;
 use tracing::level_filters::LevelFilter;
 
-use crate::world::{AppError, World};
+use crate::app_error::AppError;
+use tests::World;
 
 #[redlock(key = "job", ttl = "10s", lock = locks, on_busy = skip)]
 async fn unit(locks: &Redlock, ran: &mut bool) {

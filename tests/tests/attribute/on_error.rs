@@ -2,7 +2,7 @@
 
 use redlock::{Redlock, redlock};
 
-use crate::world::World;
+use tests::World;
 
 #[redlock(key = "price", ttl = "10s", lock = locks, no_wait, on_error = |error| format!("busy: {}", error.is_busy()))]
 async fn closure(locks: &Redlock) -> String {

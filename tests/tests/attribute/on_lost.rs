@@ -7,7 +7,7 @@ use redlock::{Redlock, Result, redlock};
 use tests::within;
 use tokio::sync::Notify;
 
-use crate::world::{BOUND, World};
+use tests::{World, world::BOUND};
 
 #[redlock(key = "work", ttl = "600ms", lock = locks)]
 async fn cancelled(locks: &Redlock, started: Arc<Notify>, went_on: Arc<AtomicBool>) -> Result<()> {

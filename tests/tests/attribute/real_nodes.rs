@@ -6,7 +6,7 @@ use redlock::{Redlock, Result, redlock};
 use tests::{Cluster, within};
 use tokio::sync::Barrier;
 
-use crate::world::BOUND;
+use tests::world::BOUND;
 
 #[redlock(key = "account:{id}", ttl = "10s", lock = locks)]
 async fn outer(locks: &Redlock, id: u64, reentrant: bool) -> Result<()> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use redlock::{FencingToken, Redlock, Result, redlock};
 use tests::within;
 
-use crate::world::World;
+use tests::World;
 
 #[redlock(key = "account:{id}", ttl = "10s", lock = locks, guard = held)]
 async fn transfer(locks: &Redlock, id: u8, joins: bool) -> Result<(FencingToken, FencingToken)> {

@@ -8,7 +8,7 @@ use tests::{Logs, within};
 use tokio::sync::Notify;
 use tracing::level_filters::LevelFilter;
 
-use crate::world::{BOUND, World};
+use tests::{World, world::BOUND};
 
 #[redlock(key = "end", ttl = "10s", lock = locks)]
 async fn value(locks: &Redlock) -> Result<u8> {

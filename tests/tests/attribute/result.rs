@@ -4,7 +4,8 @@ use std::error::Error as StdError;
 
 use redlock::{Redlock, redlock};
 
-use crate::world::{AppError, World};
+use crate::app_error::AppError;
+use tests::World;
 
 #[redlock(key = "r", ttl = "10s", lock = locks, no_wait)]
 async fn own(locks: &Redlock) -> Result<u8, AppError> {

@@ -3,7 +3,7 @@
 use ::tonic::{Code, Request, Response, Status};
 use redlock::{Redlock, redlock};
 
-use crate::world::World;
+use tests::World;
 
 struct Order {
     id: u64,

@@ -6,7 +6,7 @@ use redlock::{Redlock, Result, redlock};
 use tests::within;
 use tokio::time::{Instant, sleep};
 
-use crate::world::{BOUND, World};
+use tests::{World, world::BOUND};
 
 const PATIENCE: Duration = Duration::from_secs(15);
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use redlock::{Redlock, Result, redlock};
 
-use super::world::World;
+use tests::World;
 
 /// What was dropped, and whether the key was held then.
 #[derive(Clone)]
@@ -80,6 +80,11 @@ async fn patterns(log: Log, _: Value, Pair(_a, _): Pair, (_, _c): (Value, Value)
     Ok(())
 }
 
+#[redlock(key = "k:7", ttl = "10s", lock = log.locks())]
+async fn rests(log: &Log, (_a, ..): (Value, Value, Value), [.., _b]: [Value; 3]) -> Result<()> {
+    Ok(())
+}
+
 #[redlock(key = "k:7", ttl = "10s", lock = log.locks(), condition = true, fail_open)]
 async fn fails(log: Log, _permit: Value) -> Result<()> {
     Err(redlock::get_default().unwrap_err())
@@ -142,6 +147,18 @@ async fn f32_arguments_are_dropped_under_the_lock_in_their_order() {
     .await
     .unwrap();
     log.assert(&["5", "4", "3", "2", "1"]);
+}
+
+#[tokio::test]
+async fn f32_the_rest_of_a_tuple_and_of_an_array_is_dropped_under_the_lock() {
+    let log = Log::new().await;
+    let tuple = ["1", "2", "3"].map(|name| log.value(name));
+    let array = ["4", "5", "6"].map(|name| log.value(name));
+    rests(&log, tuple.into(), array).await.unwrap();
+    let mut dropped = log.take();
+    dropped.sort_unstable();
+    let under_the_lock = ["1", "2", "3", "4", "5", "6"].map(|name| (name, true));
+    assert_eq!(dropped, under_the_lock);
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use std::{
 use redlock::{Redlock, Result, redlock};
 use tokio::sync::RwLock;
 
-use super::world::World;
+use tests::World;
 
 struct App {
     locks: RwLock<Redlock>,

@@ -8,7 +8,7 @@ use std::{
 use chrono::{DateTime, FixedOffset, TimeZone as _, Utc};
 use redlock::{Redlock, Result, memory, redlock};
 
-use super::world::World;
+use tests::World;
 
 const SECONDS: u64 = 1_795_314_000;
 

@@ -2,7 +2,7 @@
 
 use redlock::{Redlock, Result, redlock};
 
-use super::world::World;
+use tests::World;
 
 mod config {
     pub(super) const AREA: &str = "eu";

@@ -8,4 +8,3 @@ mod orders;
 mod outcomes;
 mod reentry;
 mod runtimes;
-mod world;

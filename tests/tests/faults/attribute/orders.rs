@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use redlock::{Redlock, Result, redlock};
 use tracing::instrument;
 
-use super::world::World;
+use tests::World;
 
 #[derive(Debug)]
 struct Pair(u32, u32);

@@ -13,7 +13,7 @@ use tests::{Logs, within};
 use tokio::time::Instant;
 use tracing::level_filters::LevelFilter;
 
-use super::world::{BOUND, World};
+use tests::{World, world::BOUND};
 
 #[redlock(key = "submit", ttl = "10s", lock = locks, dedupe_for = "5s")]
 async fn submit(locks: &Redlock) -> Result<()> {

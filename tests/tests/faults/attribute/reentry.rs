@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redlock::{Error, Result, redlock};
 
-use super::world::World;
+use tests::World;
 
 fn refused<T: std::fmt::Debug>(answer: Result<T>, option: &str) {
     let error = answer.unwrap_err();

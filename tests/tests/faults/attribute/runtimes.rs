@@ -2,8 +2,8 @@
 
 use std::{future::IntoFuture as _, time::Duration};
 
-use super::world::BOUND;
 use redlock::{Redlock, Result, memory, redlock};
+use tests::world::BOUND;
 use tests::{Cluster, eventually};
 use tokio::runtime::{Builder, Runtime};
 

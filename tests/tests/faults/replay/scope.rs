@@ -1,6 +1,6 @@
 //! Who gets a recorded response.
 //!
-//! `tests/ui/fail/f42_replay_scope.rs` shows that a key without an identity does not compile.
+//! `redlock-macros/tests/ui/f42_replay_scope.rs` shows that a key without an identity does not compile.
 
 use axum::{Extension, Router, extract::Request, middleware, routing::post};
 use redlock_tower::{KeyExtractor as _, RedlockLayer, key, replay::MemoryStore};

@@ -1,0 +1,68 @@
+//! Options that are missing, or wrong in combination.
+
+use proc_macro2::Span;
+
+use crate::args::{Args, OnLost, Options};
+use crate::errors::Errors;
+
+pub(super) fn check(args: &Args, errors: &mut Errors) {
+    missing(args, errors);
+    for (option, reason) in args.options.exclusions() {
+        report(args, option, reason, errors);
+    }
+    combinations(args, errors);
+}
+
+/// The key and the ttl are required. One that is given, but wrong, is not reported again.
+fn missing(args: &Args, errors: &mut Errors) {
+    for (required, message) in [
+        (
+            "key",
+            "`key` is missing: it names what is locked, for example `key = \"order:{order_id}\"`",
+        ),
+        (
+            "ttl",
+            "`ttl` is missing: it is the time until others take over after a crash, for example `ttl = \"10s\"`; \
+             the lock is renewed while the body runs",
+        ),
+    ] {
+        if !args.attempted(required) {
+            errors.push(syn::Error::new(Span::call_site(), message));
+        }
+    }
+}
+
+/// Options that depend on the value of another one, or on its presence.
+fn combinations(args: &Args, errors: &mut Errors) {
+    let Options {
+        keep_alive,
+        max_hold,
+        success,
+        dedupe_for,
+        on_lost,
+        guard,
+        ..
+    } = &args.options;
+    if *keep_alive == Some(false) && max_hold.is_some() {
+        let message =
+            "`max_hold` limits the renewal; with `keep_alive = false` the lock ends with its `ttl`";
+        report(args, "max_hold", message, errors);
+    }
+    if success.is_some() && dedupe_for.is_none() {
+        let message =
+            "`success` says after which values `dedupe_for` keeps the key busy; add `dedupe_for`";
+        report(args, "success", message, errors);
+    }
+    if *on_lost == Some(OnLost::Signal) && guard.is_none() {
+        let message = "with `on_lost = signal` the body goes on after the lock is lost and has to notice it: name the \
+                       lock with `guard = lock`, and look at `lock.is_lost()` or `lock.lost()`; or write `guard = _lock` \
+                       if the body has to run to its end in any case";
+        report(args, "on_lost", message, errors);
+    }
+}
+
+fn report(args: &Args, option: &str, message: &str, errors: &mut Errors) {
+    if let Some(given) = args.given(option) {
+        errors.push(syn::Error::new(given.span(), message));
+    }
+}
