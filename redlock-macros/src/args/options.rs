@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens as _, quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::ParseStream;
 use syn::spanned::Spanned as _;
 use syn::{Expr, Ident, Path};
@@ -64,7 +64,7 @@ options! {
         excludes: [
             fire => "`fire` never waits: the replica that holds the firing runs it, and the others skip it"
         ],
-        statement: |time, target| target.set("wait", quote!(::core::option::Option::Some(#time))),
+        statement: |time, target| target.set_some("wait", time),
     }
 
     /// One attempt. A lock that another holds is an error at once.
@@ -75,7 +75,7 @@ options! {
         parse: parse_flag,
         excludes: [wait => "`no_wait` and `wait` exclude each other: `no_wait` is `wait = \"0s\"`"],
         statement: |on, target| match on {
-            true => target.set("wait", quote!(::core::option::Option::Some(::core::time::Duration::ZERO))),
+            true => target.set_some("wait", &quote!(::core::time::Duration::ZERO)),
             false => TokenStream::new(),
         },
     }
@@ -110,7 +110,7 @@ options! {
             reentrant => "`at_least` and `reentrant` exclude each other: a joined lock belongs to the caller, so this function \
                           cannot keep it busy"
         ],
-        statement: |time, target| target.set("at_least", quote!(::core::option::Option::Some(#time))),
+        statement: |time, target| target.set_some("at_least", time),
     }
 
     /// Keeps the key busy for this long after a success: calls in that time fail at once with *cooling down*. After a
@@ -146,7 +146,7 @@ options! {
         elsewhere: ["extend", "renew", "watchdog"],
         parse: parse_flag,
         excludes: [],
-        statement: |on, target| target.set("keep_alive", on.to_token_stream()),
+        statement: |on, target| target.set("keep_alive", on),
     }
 
     /// The maximum time that the lock is held. Then it is lost, and the body is cancelled.
@@ -162,7 +162,7 @@ options! {
             reentrant => "`max_hold` and `reentrant` exclude each other: a joined lock belongs to the caller and does not end \
                           with this function; give `max_hold` to the caller, or wrap the body in `tokio::time::timeout`"
         ],
-        statement: |time, target| target.set("max_hold", quote!(::core::option::Option::Some(#time))),
+        statement: |time, target| target.set_some("max_hold", time),
     }
 
     /// With `signal`, the body goes on when the lock is lost; it has to look at its `guard`.
@@ -196,7 +196,7 @@ options! {
         elsewhere: [],
         parse: parse_flag,
         excludes: [],
-        statement: |on, target| target.set("fencing", quote!(::core::option::Option::Some(#on))),
+        statement: |on, target| target.set_some("fencing", on),
     }
 
     /// Fails after the first attempt where no quorum answers. A lock that another holds is waited for as usual.
@@ -206,7 +206,7 @@ options! {
         elsewhere: [],
         parse: parse_flag,
         excludes: [],
-        statement: |on, target| target.set("fail_fast", on.to_token_stream()),
+        statement: |on, target| target.set("fail_fast", on),
     }
 
     /// A [`WaiterLimit`](../redlock/struct.WaiterLimit.html): a call that would exceed it fails with *too many waiters*
@@ -219,7 +219,7 @@ options! {
         excludes: [],
         statement: |limit, target| {
             let limit = quote_spanned!(here(limit.span())=> ::core::clone::Clone::clone(&(#limit)));
-            target.set("max_waiters", quote!(::core::option::Option::Some(#limit)))
+            target.set_some("max_waiters", &limit)
         },
     }
 
@@ -230,7 +230,7 @@ options! {
         elsewhere: [],
         parse: parse_flag,
         excludes: [],
-        statement: |on, target| target.set("reentrant", on.to_token_stream()),
+        statement: |on, target| target.set("reentrant", on),
     }
 
     /// Where it is false, the body runs without the lock.
@@ -296,9 +296,14 @@ pub(crate) struct Target<'a> {
 
 impl Target<'_> {
     /// Sets a field of `LockOptions`.
-    fn set(&self, field: &str, value: TokenStream) -> TokenStream {
+    fn set(&self, field: &str, value: &impl ToTokens) -> TokenStream {
         let (call, field) = (self.call, Ident::new(field, Span::call_site()));
         quote!(#call.options.#field = #value;)
+    }
+
+    /// Sets an optional field of `LockOptions`.
+    fn set_some(&self, field: &str, value: &impl ToTokens) -> TokenStream {
+        self.set(field, &quote!(::core::option::Option::Some(#value)))
     }
 }
 

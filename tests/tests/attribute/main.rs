@@ -28,6 +28,7 @@ mod on_lost;
 mod real_nodes;
 mod reentrant;
 mod release;
+mod request;
 mod result;
 mod schedule;
 mod tonic;
