@@ -4,6 +4,7 @@
 //! the two, and [`expand`] writes the new function. A new option is a row of the table in `args/options.rs`.
 
 mod args;
+mod attribute;
 mod check;
 mod errors;
 mod expand;
@@ -23,5 +24,5 @@ use proc_macro::TokenStream;
 #[doc = include_str!("../docs/expansion.md")]
 #[proc_macro_attribute]
 pub fn redlock(args: TokenStream, item: TokenStream) -> TokenStream {
-    expand::attribute(args.into(), &item.into()).into()
+    attribute::attribute(args.into(), &item.into()).into()
 }

@@ -13,7 +13,7 @@ pub(crate) fn local_at(name: &str, span: Span) -> Ident {
     Ident::new(name, Span::mixed_site().located_at(span))
 }
 
-/// A token of the expansion at a place in the user's source: errors point there, but lints know that the user did not write it.
+/// A token of the expansion at a place in the user's source. Errors point there, and lints know that the user did not write it.
 pub(crate) fn here(span: Span) -> Span {
     Span::call_site().located_at(span)
 }

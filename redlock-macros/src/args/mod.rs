@@ -62,6 +62,11 @@ impl Args {
         self.given.iter().find(|given| *given == name)
     }
 
+    /// The place of an option among those that were given.
+    pub(crate) fn position(&self, name: &str) -> Option<usize> {
+        self.given.iter().position(|given| given == name)
+    }
+
     /// Whether an option was given, under its own name or one that was corrected.
     pub(crate) fn attempted(&self, name: &str) -> bool {
         self.given(name).is_some() || self.misspelt.contains(&name)

@@ -179,7 +179,7 @@ fn resolve(name: &str, next: &mut usize, arguments: &mut [Argument]) -> Result<S
             Ok(Source::Argument(index))
         }
         None => Err(format!(
-            "`{{{name}}}` stands for expression number {}, and the template is followed by {positional}",
+            "`{{{name}}}` stands for expression number {}, but only {positional} follow the template",
             index + 1
         )),
     }

@@ -52,7 +52,7 @@ fn check_argument(name: &Ident, function: &Ident, params: &Params) -> syn::Resul
     let remedy = match nearest(&text, params.names()) {
         Some(near) => format!("did you mean `{near}`?"),
         None if params.names().next().is_none() => "it has no arguments".into(),
-        None => format!("its arguments are {}", list(params.names(), "and")),
+        None => format!("it has {}", list(params.names(), "and")),
     };
     Err(syn::Error::new(
         name.span(),

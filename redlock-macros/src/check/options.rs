@@ -7,7 +7,9 @@ use crate::errors::Errors;
 
 pub(super) fn check(args: &Args, errors: &mut Errors) {
     missing(args, errors);
-    for (option, reason) in args.options.exclusions() {
+    let mut exclusions = args.options.exclusions();
+    exclusions.sort_by_key(|(option, _)| args.position(option));
+    for (option, reason) in exclusions {
         report(args, option, reason, errors);
     }
     combinations(args, errors);

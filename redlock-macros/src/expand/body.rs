@@ -4,8 +4,8 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::Type;
 
-use super::Source;
 use super::owned::{Argument, Owned};
+use super::source::Source;
 use crate::args::is_on;
 use crate::item::without_impl;
 use crate::names::rename_self;

@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::Expr;
 use syn::spanned::Spanned as _;
 
-use super::Source;
+use super::source::Source;
 use crate::args::Args;
 use crate::item::without_impl;
 use crate::names::rename_self;

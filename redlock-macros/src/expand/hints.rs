@@ -7,7 +7,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 use syn::{FnArg, Ident, Pat, Type, TypePath};
 
-use super::Source;
+use super::source::Source;
 use crate::args::{Key, Time};
 use crate::item::{Form, Function};
 use crate::spans::here;

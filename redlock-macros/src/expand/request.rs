@@ -4,7 +4,8 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{Source, failure, key};
+use super::source::Source;
+use super::{failure, key};
 use crate::item::Params;
 use crate::names::rename_self;
 use crate::spans::local;

@@ -1,4 +1,4 @@
-//! Options stand apart.
+//! Options without a comma between them.
 
 use redlock::{Result, redlock};
 

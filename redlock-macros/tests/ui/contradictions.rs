@@ -1,4 +1,4 @@
-//! Options that make no sense together.
+//! Options that exclude each other.
 
 use redlock::{Result, redlock};
 

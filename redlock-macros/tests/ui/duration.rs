@@ -1,4 +1,4 @@
-//! A bad duration is pointed at.
+//! Literal durations that are wrong.
 
 use redlock::{Result, redlock};
 

@@ -1,4 +1,4 @@
-//! What compiles and is most often not meant: warnings, here made errors.
+//! Hints about code that is probably not meant: warnings, which are errors here.
 #![deny(deprecated)]
 
 use std::time::Duration;

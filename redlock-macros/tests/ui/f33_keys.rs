@@ -1,4 +1,4 @@
-//! Templates in the way of other languages.
+//! Templates in the syntax of other languages.
 
 use redlock::{Result, redlock};
 

@@ -1,4 +1,4 @@
-//! Options that need another, or contradict it.
+//! Options that need another option, or exclude it.
 
 use redlock::{Result, redlock};
 

@@ -1,10 +1,10 @@
-//! What is not async, and why.
+//! Functions that are not async.
 
 use std::{future::Future, pin::Pin};
 
 use redlock::{Result, redlock};
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 #[redlock(key = "x", ttl = "10s")]
 async fn main() -> Result<()> {
     Ok(())

@@ -1,4 +1,4 @@
-//! Values written in the way of other places.
+//! Values in the syntax of other libraries.
 
 use redlock::{Result, redlock};
 

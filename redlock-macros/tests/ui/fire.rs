@@ -1,4 +1,4 @@
-//! What does not name a firing.
+//! A type that does not name a firing.
 
 use redlock::redlock;
 use tokio::time::Instant;

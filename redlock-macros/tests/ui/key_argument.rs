@@ -1,4 +1,4 @@
-//! What is no argument cannot stand in the key.
+//! A name in the key that is not an argument.
 
 use redlock::{Result, redlock};
 

@@ -1,4 +1,4 @@
-//! The key has its name in front.
+//! A key without its name.
 
 use redlock::{Result, redlock};
 

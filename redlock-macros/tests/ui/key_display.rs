@@ -1,4 +1,4 @@
-//! A part that cannot be shown.
+//! A part of the key without `Display`.
 
 use redlock::{Result, redlock};
 

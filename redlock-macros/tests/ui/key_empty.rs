@@ -1,4 +1,4 @@
-//! Holes and keys with nothing in them.
+//! Empty placeholders and keys.
 
 use redlock::{Result, redlock};
 

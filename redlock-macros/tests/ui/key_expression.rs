@@ -1,4 +1,4 @@
-//! An expression in a hole has its place behind the template.
+//! An expression inside of a template.
 
 use redlock::{Result, redlock};
 

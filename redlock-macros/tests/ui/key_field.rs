@@ -1,4 +1,4 @@
-//! A field that is not there is for the compiler to say, at the key.
+//! A field that does not exist is reported at the key.
 
 use redlock::{Result, redlock};
 

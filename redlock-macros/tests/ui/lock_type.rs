@@ -1,4 +1,4 @@
-//! What leads to no lock.
+//! A type that is not a `Redlock`.
 
 use redlock::{Redlock, Result, redlock};
 

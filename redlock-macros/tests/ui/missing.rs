@@ -1,4 +1,4 @@
-//! A key and a ttl there must be.
+//! A missing key, a missing ttl.
 
 use redlock::{Result, redlock};
 

@@ -1,4 +1,4 @@
-//! The error type has to be made of ours.
+//! An error type that cannot be made from ours.
 
 use redlock::redlock;
 

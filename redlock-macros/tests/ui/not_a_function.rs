@@ -1,4 +1,4 @@
-//! Only functions with a body can be locked.
+//! Items that are not functions with a body.
 
 use redlock::{Result, redlock};
 

@@ -1,4 +1,4 @@
-//! A body that is not `Send` says so, at the value that is not.
+//! A body that is not `Send` is reported at the value that is not.
 
 use std::rc::Rc;
 

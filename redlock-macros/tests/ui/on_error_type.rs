@@ -1,4 +1,4 @@
-//! What `on_error` returns is what the function returns.
+//! `on_error` with another type than the function.
 
 use redlock::redlock;
 

@@ -1,4 +1,4 @@
-//! A return type that cannot say it.
+//! A return type that cannot hold the error.
 
 use redlock::redlock;
 

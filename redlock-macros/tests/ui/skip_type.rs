@@ -1,4 +1,4 @@
-//! What `skip` cannot return.
+//! A return type that `on_busy = skip` has no value for.
 
 use redlock::redlock;
 

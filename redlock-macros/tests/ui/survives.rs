@@ -1,4 +1,4 @@
-//! With wrong arguments the item is still there: one error for each, and no others.
+//! The item is kept with wrong arguments: one error for each, and no others.
 
 use redlock::{Result, redlock};
 

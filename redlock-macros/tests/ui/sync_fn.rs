@@ -1,4 +1,4 @@
-//! A lock is awaited.
+//! A function that is not async.
 
 use redlock::{Result, redlock};
 

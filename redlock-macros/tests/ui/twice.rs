@@ -1,4 +1,4 @@
-//! An option stands once.
+//! An option that is given twice.
 
 use redlock::{Result, redlock};
 

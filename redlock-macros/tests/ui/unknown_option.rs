@@ -1,4 +1,4 @@
-//! The nearest option is named, also for who comes from another library.
+//! An unknown option: the error names the nearest one, also for names of other libraries.
 
 use redlock::{Result, redlock};
 

@@ -1,4 +1,4 @@
-//! Options that take one of a few words.
+//! Options that take a word.
 
 use redlock::{Result, redlock};
 

@@ -1,4 +1,4 @@
-//! Times of zero that make no sense.
+//! Times of zero that have no effect.
 
 use redlock::{Result, redlock};
 

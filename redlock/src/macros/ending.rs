@@ -45,7 +45,7 @@ pub fn success_with<H, F: Future, P: Fn(&F::Output) -> bool>(
 #[derive(Debug)]
 pub struct Returned<'a, T: ?Sized>(pub &'a T);
 
-/// A `Result` that holds an HTTP answer.
+/// A `Result` that holds an HTTP response.
 pub trait ResultOfReply {
     /// Whether the body succeeded.
     fn __redlock_success(&self) -> bool;
@@ -69,7 +69,7 @@ impl<T, E> ResultOfAny for &&&Returned<'_, Result<T, E>> {
     }
 }
 
-/// An HTTP answer.
+/// An HTTP response.
 pub trait PlainReply {
     /// Whether the body succeeded.
     fn __redlock_success(&self) -> bool;
@@ -81,7 +81,7 @@ impl<T: Reply> PlainReply for &&Returned<'_, T> {
     }
 }
 
-/// What cannot say that anything failed.
+/// A type that cannot express a failure.
 pub trait PlainSuccess {
     /// Whether the body succeeded: always.
     fn __redlock_success(&self) -> bool;
@@ -93,7 +93,7 @@ impl<T: Plain> PlainSuccess for &Returned<'_, T> {
     }
 }
 
-/// Values that are only that.
+/// Types that cannot express a failure.
 pub trait Plain {}
 
 macro_rules! plain {
@@ -126,12 +126,12 @@ plain!(
 impl<T> Plain for Option<T> {}
 impl<T> Plain for Vec<T> {}
 
-/// Anything else may be a failure, as a type of the user's that becomes an HTTP answer later.
+/// Any other type may express a failure, such as one that is converted into an HTTP response later.
 pub trait AnySuccess {
     /// Whether the body succeeded: always.
     #[deprecated(
-        note = "`dedupe_for` takes each value of this type for a success, after which the key stays busy: say which are by \
-                `success = |value| ...`, or `success = |_| true` if all are"
+        note = "`dedupe_for` treats every value of this type as a success and keeps the key busy after it; write \
+                `success = |value| ...`, or `success = |_| true` if every value is a success"
     )]
     fn __redlock_success(&self) -> bool;
 }
@@ -142,7 +142,7 @@ impl<T: ?Sized> AnySuccess for Returned<'_, T> {
     }
 }
 
-/// What has an HTTP status, or begins or ends with one. The feature `http` implements it.
+/// A type with an HTTP status, or a tuple with one. The feature `http` implements it.
 pub trait Reply {
     /// Whether the status is one of success (2xx) or redirection (3xx).
     fn is_success(&self) -> bool;

@@ -1,13 +1,13 @@
-//! What an annotated function returns where its lock was refused, not to be had, or lost.
+//! What an annotated function returns when its lock was busy, unavailable or lost.
 
 use crate::{Error, events::attribute as events};
 
 /// A return type that can carry the error.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot say that the lock was refused or lost",
+    message = "`{Self}` cannot return the error of the lock",
     label = "a `#[redlock]` function returns `Result<T, E>` where `E: From<redlock::Error>`",
-    note = "for another type write what to return: `on_error = |error| ...`",
-    note = "a job that is left out while another one runs it has `on_busy = skip`, and returns `()`, `Option<T>`, `Result<(), E>` or `Result<Option<T>, E>`"
+    note = "with another return type, make its value from the error: `on_error = |error| ...`",
+    note = "to skip the call while another one holds the lock, write `on_busy = skip` and return `()`, `Option<T>`, `Result<(), E>` or `Result<Option<T>, E>`"
 )]
 pub trait FromLockError {
     /// The value for this failure.
@@ -20,12 +20,12 @@ impl<T, E: ErrorFromLock> FromLockError for Result<T, E> {
     }
 }
 
-/// An error type that can be made of ours.
+/// An error type that can be made from ours.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be made from `redlock::Error`",
     label = "needs `impl From<redlock::Error> for {Self}`",
-    note = "a `#[redlock]` function reports with it that the lock was refused, not to be had, or lost",
-    note = "where the type is not yours, write what to return: `on_error = |error| Err(...)`"
+    note = "a `#[redlock]` function returns it when the lock was busy, unavailable or lost",
+    note = "if the type is from another crate, make its value from the error: `on_error = |error| Err(...)`"
 )]
 pub trait ErrorFromLock {
     /// The error for this failure.
@@ -39,19 +39,19 @@ impl<E: From<Error>> ErrorFromLock for E {
     }
 }
 
-/// `on_error` as it is: its argument and its result have their types here, wherever it is used.
+/// Returns `on_error` unchanged, and gives its argument and its result their types.
 pub fn on_error<R, F: FnOnce(Error) -> R>(make: F) -> F {
     make
 }
 
-/// A return type with a value for *left out, since another one runs it*.
+/// A return type with a value for a skipped call.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` has no value for a call that `on_busy = skip` leaves out",
+    message = "`{Self}` has no value for a call that `on_busy = skip` skips",
     label = "`on_busy = skip` returns `()`, `Option<T>`, `Result<(), E>` or `Result<Option<T>, E>`",
-    note = "to return something else while the lock is held elsewhere, write `no_wait` and `on_error = |error| ...`"
+    note = "to return another value while the lock is busy, write `no_wait` and `on_error = |error| ...`"
 )]
 pub trait Skipped: Sized {
-    /// The value of a call that was left out.
+    /// The value of a skipped call.
     fn skipped() -> Self;
 }
 
@@ -79,9 +79,9 @@ impl<T, E> Skipped for Result<Option<T>, E> {
 
 /// What is returned for a failure other than busy, beside `on_busy = skip`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` has no value for a call that `on_busy = skip` leaves out",
+    message = "`{Self}` has no value for a call that `on_busy = skip` skips",
     label = "`on_busy = skip` returns `()`, `Option<T>`, `Result<(), E>` or `Result<Option<T>, E>`",
-    note = "to return something else while the lock is held elsewhere, write `no_wait` and `on_error = |error| ...`"
+    note = "to return another value while the lock is busy, write `no_wait` and `on_error = |error| ...`"
 )]
 pub trait Unreturned: Skipped {
     /// The value for this failure of `function`.
@@ -110,16 +110,16 @@ where
     }
 }
 
-/// `on_busy = skip`: only a lock that is held elsewhere is no failure.
+/// `on_busy = skip`: a busy lock is not a failure.
 pub fn skip<R: Unreturned>(function: &'static str, error: Error) -> R {
     skip_busy(error).unwrap_or_else(|error| R::unreturned(function, error))
 }
 
-/// `on_busy = skip` beside `on_error`, which gets the rest.
+/// `on_busy = skip` beside `on_error`, which gets all other errors.
 ///
 /// # Errors
 ///
-/// All that is not busy.
+/// Any error other than busy.
 pub fn skip_busy<R: Skipped>(error: Error) -> Result<R, Error> {
     if error.is_busy() || error.is_timed_out() {
         Ok(R::skipped())
@@ -128,7 +128,7 @@ pub fn skip_busy<R: Skipped>(error: Error) -> Result<R, Error> {
     }
 }
 
-/// Nothing can be returned, so the reason is told by an event: loudly where no call will ever succeed.
+/// Reports the reason by an event, since nothing can be returned: as an error where no call will ever succeed.
 fn report(function: &'static str, error: &Error) {
     if error.is_invalid() || error.is_not_configured() || error.is_already_held() {
         events::never_runs(function, error);

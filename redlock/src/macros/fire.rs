@@ -78,13 +78,13 @@ impl<T: ?Sized> FiringText<T> for Firing<'_, T> {
 
 /// What names a firing.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not name a firing that all replicas agree on",
+    message = "`{Self}` does not name a firing in the same way on all replicas",
     label = "not a scheduled instant",
-    note = "`fire` takes the instant that the schedule says: a `SystemTime` or what converts into one (of chrono, time, jiff), a `Duration` since 1970, or anything that implements `Display`, such as a number or text that names the firing",
-    note = "a monotonic `Instant` means something in its own process only"
+    note = "`fire` takes the scheduled instant: a `SystemTime` or a type that converts into one (of chrono, time, jiff), a `Duration` since 1970, or anything that implements `Display`, such as a number or a text that names the firing",
+    note = "a monotonic `Instant` has no meaning in another process"
 )]
 pub trait Fire {
-    /// The name, as it stands in the key.
+    /// The name that becomes part of the key.
     fn fire(&self) -> Name;
 }
 

