@@ -236,7 +236,7 @@ async fn f44_no_resubmit_is_rejected_in_a_mix_of_panics_losses_and_max_holds() {
         async move { app.oneshot(request).await.unwrap().status().as_u16() }
     };
     let user = |user: usize| async move {
-        let mut refused = 0;
+        let mut rejected = 0;
         for turn in 0..TURNS {
             let (how, expected) = match (user + turn) % 8 {
                 0 => ("hold", 503),
@@ -245,14 +245,14 @@ async fn f44_no_resubmit_is_rejected_in_a_mix_of_panics_losses_and_max_holds() {
                 _ => ("well", 201),
             };
             let first = submit(turn % 2, user, how).await;
-            refused += usize::from(first == 409);
+            rejected += usize::from(first == 409);
             assert!(first == expected || first == 409, "{how}: {first}");
             let again = submit((turn + 1) % 2, user, "well").await;
-            refused += usize::from(again != 201);
+            rejected += usize::from(again != 201);
         }
-        refused
+        rejected
     };
-    let refused = within(Duration::from_secs(120), join_all((0..USERS).map(user))).await;
+    let rejected = within(Duration::from_secs(120), join_all((0..USERS).map(user))).await;
     let submits = USERS * TURNS * 2;
-    assert_eq!(refused.iter().sum::<usize>(), 0, "refused of {submits}");
+    assert_eq!(rejected.iter().sum::<usize>(), 0, "rejected of {submits}");
 }

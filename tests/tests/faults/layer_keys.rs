@@ -285,10 +285,10 @@ async fn f53_one_large_record_does_not_empty_the_memory_store() {
         store.begin(key, token, ttl).await.unwrap();
         store.finish(key, token, vec![0; bytes], ttl).await.unwrap();
     }
-    let kept = store.begin("small", token, ttl).await.unwrap();
+    let begun = store.begin("small", token, ttl).await.unwrap();
     assert!(
-        matches!(kept, redlock_tower::replay::Begun::Recorded(_)),
-        "{kept:?}"
+        matches!(begun, redlock_tower::replay::Begun::Recorded(_)),
+        "{begun:?}"
     );
 }
 

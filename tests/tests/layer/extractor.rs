@@ -136,11 +136,11 @@ async fn a_short_job_does_not_cancel_the_handler_that_started_it() {
 #[tokio::test]
 async fn a_stored_held_lock_does_not_keep_the_key_locked() {
     let (cluster, redlock) = locks().await;
-    let kept = Arc::new(std::sync::Mutex::new(None));
+    let stored = Arc::new(std::sync::Mutex::new(None));
     let handler = {
-        let kept = Arc::clone(&kept);
+        let stored = Arc::clone(&stored);
         move |lock: HeldLock| async move {
-            *kept.lock().unwrap() = Some(lock);
+            *stored.lock().unwrap() = Some(lock);
         }
     };
     let app = Router::new()
@@ -149,6 +149,6 @@ async fn a_stored_held_lock_does_not_keep_the_key_locked() {
         .layer(RedlockLayer::new(redlock, key::header("x-user-id")));
     assert_eq!(send(&app, order("ann")).await.status, 200);
     assert_eq!(held(&cluster), [""; 0]);
-    let view: HeldLock = kept.lock().unwrap().take().unwrap();
-    assert!(view.into_guard().is_none(), "the request is over");
+    let lock: HeldLock = stored.lock().unwrap().take().unwrap();
+    assert!(lock.into_guard().is_none(), "the request is over");
 }

@@ -204,10 +204,10 @@ async fn a_rejected_call_has_a_status_a_reason_and_a_pushback() {
         async move { order(&client, "ann", Code::Ok).await }
     });
     orders.wait_entered(1).await;
-    let refused = order(&client, "ann", Code::Ok).await.unwrap_err();
-    assert_eq!(refused.code(), Code::Aborted, "{refused:?}");
-    assert!(refused.message().contains("(busy)"), "{refused:?}");
-    let pushback: u64 = refused
+    let rejected = order(&client, "ann", Code::Ok).await.unwrap_err();
+    assert_eq!(rejected.code(), Code::Aborted, "{rejected:?}");
+    assert!(rejected.message().contains("(busy)"), "{rejected:?}");
+    let pushback: u64 = rejected
         .metadata()
         .get("grpc-retry-pushback-ms")
         .unwrap()

@@ -69,7 +69,7 @@ async fn h1_requests_without_a_key_run_concurrently() {
         .route()
         .layer(RedlockLayer::new(redlock, key::header("x-user-id")).no_wait());
 
-    let nobody = [
+    let without_key = [
         start(&app, request("POST", "/orders", &[], "")),
         start(&app, request("POST", "/orders", &[], "")),
         start(&app, request("POST", "/orders", &[("x-user-id", "")], "")),
@@ -78,7 +78,7 @@ async fn h1_requests_without_a_key_run_concurrently() {
     orders.wait_entered(4).await;
     assert!(tests::web::held(&cluster).is_empty());
     orders.unblock(4);
-    for request in nobody {
+    for request in without_key {
         assert_eq!(request.await.unwrap().status, 201);
     }
 }

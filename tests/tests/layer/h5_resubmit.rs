@@ -82,10 +82,10 @@ async fn h5_duplicates_in_the_cool_down_are_rejected() {
 async fn h5_the_cool_down_ends() {
     let (cluster, redlock) = locks().await;
     let orders = Orders::unblocked();
-    let window = Duration::from_millis(300);
+    let cool_down = Duration::from_millis(300);
     let layer = RedlockLayer::new(redlock, key::header("x-user-id"))
         .no_wait()
-        .dedupe_for(window);
+        .dedupe_for(cool_down);
     let app = orders.route().layer(layer);
     let asked = Instant::now();
     assert_eq!(send(&app, order("ann")).await.status, 201);
@@ -93,7 +93,7 @@ async fn h5_the_cool_down_ends() {
         send(&app, order("ann")).await.status == 201
     })
     .await;
-    assert!(asked.elapsed() >= window);
+    assert!(asked.elapsed() >= cool_down);
     all_free(&cluster).await;
 }
 

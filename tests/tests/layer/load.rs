@@ -23,7 +23,7 @@ const UNDECIDED: usize = 100;
 /// Longer than it takes to see that nobody holds a key.
 const AGAIN: Duration = Duration::from_secs(5);
 /// The cool-down of the service.
-const WINDOW: Duration = Duration::from_secs(10);
+const COOL_DOWN: Duration = Duration::from_secs(10);
 
 struct Server {
     process: Child,
@@ -160,5 +160,5 @@ async fn h1_each_of_5000_double_submits_runs_once_while_nodes_fail() {
     let twice = runs.values().filter(|count| **count != 1).count();
     assert_eq!(twice, 0, "submits that ran more than once");
     // After the last cool-down.
-    eventually(WINDOW * 2, async || lock_keys(&cluster).await == 0).await;
+    eventually(COOL_DOWN * 2, async || lock_keys(&cluster).await == 0).await;
 }

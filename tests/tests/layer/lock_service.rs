@@ -34,22 +34,22 @@ async fn messages_of_one_account_run_one_at_a_time() {
             }
         })
     };
-    let waits = LockLayer::new(redlock.clone(), key)
+    let waiting = LockLayer::new(redlock.clone(), key)
         .wait(SOON)
         .layer(service.clone());
-    let refuses = LockLayer::new(redlock, key).no_wait().layer(service);
+    let rejecting = LockLayer::new(redlock, key).no_wait().layer(service);
 
-    let first = tokio::spawn(waits.clone().oneshot(to(7)));
+    let first = tokio::spawn(waiting.clone().oneshot(to(7)));
     orders.wait_entered(1).await;
-    let refused = refuses.clone().oneshot(to(7)).await.unwrap_err();
+    let rejected = rejecting.clone().oneshot(to(7)).await.unwrap_err();
     assert!(
-        matches!(&refused, LockError::Lock(error) if error.is_busy()),
-        "{refused:?}"
+        matches!(&rejected, LockError::Lock(error) if error.is_busy()),
+        "{rejected:?}"
     );
-    let second = tokio::spawn(waits.clone().oneshot(to(7)));
+    let second = tokio::spawn(waiting.clone().oneshot(to(7)));
     let others = [
-        tokio::spawn(refuses.clone().oneshot(to(8))),
-        tokio::spawn(refuses.oneshot(Message { account: None })),
+        tokio::spawn(rejecting.clone().oneshot(to(8))),
+        tokio::spawn(rejecting.oneshot(Message { account: None })),
     ];
     orders.wait_entered(3).await;
     orders.unblock(4);

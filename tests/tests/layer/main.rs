@@ -13,6 +13,7 @@ mod keys;
 mod load;
 mod lock_service;
 mod manners;
+mod options;
 mod placement;
 mod property;
 mod rejections;

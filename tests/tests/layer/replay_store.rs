@@ -33,7 +33,7 @@ async fn a_store_is_guarded_by_tokens(store: impl ReplayStore, ttl: Duration) {
     assert_eq!(store.begin("a", first, DAY).await.unwrap(), Begun::Stale);
     assert!(
         store
-            .finish("a", second, b"kept".to_vec(), DAY)
+            .finish("a", second, b"record".to_vec(), DAY)
             .await
             .unwrap()
     );
@@ -45,7 +45,7 @@ async fn a_store_is_guarded_by_tokens(store: impl ReplayStore, ttl: Duration) {
     );
     assert_eq!(
         store.begin("a", third, DAY).await.unwrap(),
-        Begun::Recorded(b"kept".to_vec())
+        Begun::Recorded(b"record".to_vec())
     );
     // Without a marker nothing is stored.
     assert!(!store.finish("b", first, b"x".to_vec(), DAY).await.unwrap());

@@ -18,16 +18,16 @@ async fn requests_above_the_limit_of_a_key_are_429() {
     let first = start(&app, order("ann"));
     orders.wait_entered(1).await;
     let mut waiting = Vec::new();
-    let mut refused = Vec::new();
+    let mut rejected = Vec::new();
     for _ in 0..5 {
         let mut next = start(&app, order("ann"));
         match tokio::time::timeout(std::time::Duration::from_millis(100), &mut next).await {
-            Ok(answer) => refused.push(answer.unwrap()),
+            Ok(answer) => rejected.push(answer.unwrap()),
             Err(_) => waiting.push(next),
         }
     }
-    assert_eq!((waiting.len(), refused.len()), (2, 3));
-    for answer in refused {
+    assert_eq!((waiting.len(), rejected.len()), (2, 3));
+    for answer in rejected {
         assert_eq!((answer.status, answer.header("retry-after")), (429, "1"));
         assert_eq!(answer.reason(), Some(Reason::TooManyWaiters));
     }

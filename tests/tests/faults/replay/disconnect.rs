@@ -44,12 +44,12 @@ impl Drop for Gone {
     }
 }
 
-fn charging(payments: &Arc<Payments>, door: &Arc<Semaphore>) -> Router {
-    let (payments, door) = (Arc::clone(payments), Arc::clone(door));
+fn charging(payments: &Arc<Payments>, unblock: &Arc<Semaphore>) -> Router {
+    let (payments, unblock) = (Arc::clone(payments), Arc::clone(unblock));
     let handler = move |_: Request| async move {
         let _gone = Gone(Arc::clone(&payments));
         payments.begun.fetch_add(1, SeqCst);
-        door.acquire().await.unwrap().forget();
+        unblock.acquire().await.unwrap().forget();
         format!("charge {}", payments.charged.fetch_add(1, SeqCst) + 1)
     };
     Router::new().route("/pay", post(handler))
@@ -73,8 +73,8 @@ async fn f41_a_client_that_times_out_and_retries_is_charged_once() {
     let layer = RedlockLayer::new(redlock().await, per_submit)
         .required()
         .replay(MemoryStore::new(), DAY);
-    let (payments, door) = (Arc::<Payments>::default(), Arc::new(Semaphore::new(0)));
-    let address = serve(charging(&payments, &door).layer(layer)).await;
+    let (payments, unblock) = (Arc::<Payments>::default(), Arc::new(Semaphore::new(0)));
+    let address = serve(charging(&payments, &unblock).layer(layer)).await;
 
     let gave_up = pay(address, Duration::from_millis(300)).await.unwrap_err();
     assert!(gave_up.is_timeout(), "{gave_up}");
@@ -82,7 +82,7 @@ async fn f41_a_client_that_times_out_and_retries_is_charged_once() {
     // The first one spayments runs.
     let (status, _) = pay(address, SOON).await.unwrap();
     assert_eq!((status, payments.gone.load(SeqCst)), (409, 0));
-    door.add_permits(10);
+    unblock.add_permits(10);
     eventually(SOON, async || {
         pay(address, SOON).await.unwrap() == (200, "charge 1".to_owned())
     })
@@ -97,8 +97,8 @@ async fn f41_a_retry_after_an_outer_time_out_is_not_run_twice() {
     let layer = RedlockLayer::new(redlock().await, by_user())
         .wait(SOON)
         .replay(MemoryStore::new(), DAY);
-    let (payments, door) = (Arc::<Payments>::default(), Arc::new(Semaphore::new(0)));
-    let app = charging(&payments, &door).layer(layer);
+    let (payments, unblock) = (Arc::<Payments>::default(), Arc::new(Semaphore::new(0)));
+    let app = charging(&payments, &unblock).layer(layer);
     let request = || submit("/pay", "1", "");
 
     let patience = Duration::from_millis(100);
@@ -106,7 +106,7 @@ async fn f41_a_retry_after_an_outer_time_out_is_not_run_twice() {
     assert!(tokio::time::timeout(patience, first).await.is_err());
     eventually(SOON, async || payments.begun.load(SeqCst) == 1).await;
     let retry = tokio::spawn(tower::ServiceExt::oneshot(app.clone(), request()));
-    door.add_permits(10);
+    unblock.add_permits(10);
     let answer = read(retry.await.unwrap().unwrap()).await;
     assert!(answer.is_replayed());
     let counts = (payments.begun.load(SeqCst), payments.charged.load(SeqCst));
@@ -121,8 +121,8 @@ async fn f14_a_request_whose_lock_was_lost_before_its_body_arrived_does_not_begi
             .max_hold(Duration::from_millis(200))
             .on_lost(on_lost)
             .replay(MemoryStore::new(), DAY);
-        let (payments, door) = (Arc::<Payments>::default(), Arc::new(Semaphore::new(10)));
-        let app = charging(&payments, &door).layer(layer);
+        let (payments, unblock) = (Arc::<Payments>::default(), Arc::new(Semaphore::new(10)));
+        let app = charging(&payments, &unblock).layer(layer);
         let slow = stream::once(async {
             tokio::time::sleep(Duration::from_millis(600)).await;
             Ok::<_, Infallible>(Bytes::from_static(b"5 EUR"))
@@ -139,8 +139,8 @@ async fn f14_a_request_whose_lock_was_lost_before_its_body_arrived_does_not_begi
 async fn f41_cancelling_is_configurable() {
     let layer = RedlockLayer::new(redlock().await, by_user()).on_disconnect(OnDisconnect::Cancel);
     let layer = layer.replay(MemoryStore::new(), DAY);
-    let (payments, door) = (Arc::<Payments>::default(), Arc::new(Semaphore::new(0)));
-    let address = serve(charging(&payments, &door).layer(layer)).await;
+    let (payments, unblock) = (Arc::<Payments>::default(), Arc::new(Semaphore::new(0)));
+    let address = serve(charging(&payments, &unblock).layer(layer)).await;
     let gave_up = pay(address, Duration::from_millis(300)).await.unwrap_err();
     assert!(gave_up.is_timeout(), "{gave_up}");
     eventually(SOON, async || payments.gone.load(SeqCst) == 1).await;
@@ -156,22 +156,22 @@ async fn f41_a_grpc_success_after_a_disconnect_starts_the_cool_down() {
             .dedupe_for(Duration::from_secs(50))
             .on_disconnect(OnDisconnect::Finish)
             .grpc();
-        let (payments, door) = (Arc::<Payments>::default(), Arc::new(Semaphore::new(0)));
-        let service = layer.layer(calls(&payments, &door, status));
+        let (payments, unblock) = (Arc::<Payments>::default(), Arc::new(Semaphore::new(0)));
+        let service = layer.layer(calls(&payments, &unblock, status));
         let call = || submit("/shop.Shop/Pay", "1", "");
         let first = tokio::spawn(service.clone().oneshot(call()));
         eventually(SOON, async || payments.begun.load(SeqCst) == 1).await;
         first.abort();
         assert!(first.await.unwrap_err().is_cancelled());
-        door.add_permits(10);
+        unblock.add_permits(10);
         // Busy while the first one runs.
         eventually(SOON, async || {
             let response = service.clone().oneshot(call()).await.unwrap();
             let (head, body) = response.into_parts();
             let trailers = body.collect().await.unwrap().trailers().cloned();
-            let told = head.headers.get("grpc-status").cloned();
-            let told = told.or_else(|| trailers?.get("grpc-status").cloned());
-            told.is_some_and(|told| told == then)
+            let code = head.headers.get("grpc-status").cloned();
+            let code = code.or_else(|| trailers?.get("grpc-status").cloned());
+            code.is_some_and(|code| code == then)
         })
         .await;
         // A cool-down rejects the second call. Without one it has run.
@@ -183,18 +183,18 @@ async fn f41_a_grpc_success_after_a_disconnect_starts_the_cool_down() {
 /// A gRPC service whose calls end with this status.
 fn calls(
     payments: &Arc<Payments>,
-    door: &Arc<Semaphore>,
+    unblock: &Arc<Semaphore>,
     status: &'static str,
 ) -> impl Service<Request, Response = Response<Body>, Error = Infallible, Future: Send>
 + Clone
 + Send
 + use<> {
-    let (payments, door) = (Arc::clone(payments), Arc::clone(door));
+    let (payments, unblock) = (Arc::clone(payments), Arc::clone(unblock));
     service_fn(move |_: Request| {
-        let (payments, door) = (Arc::clone(&payments), Arc::clone(&door));
+        let (payments, unblock) = (Arc::clone(&payments), Arc::clone(&unblock));
         async move {
             payments.begun.fetch_add(1, SeqCst);
-            door.acquire().await.unwrap().forget();
+            unblock.acquire().await.unwrap().forget();
             let trailers = [("grpc-status".parse().unwrap(), status.parse().unwrap())];
             let frames = [
                 Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"paid"))),

@@ -99,14 +99,14 @@ async fn f48_the_in_progress_marker_is_renewed() {
 /// A handler that took the guard responds at once. Its record is renewed until the job has ended.
 #[tokio::test]
 async fn f48_a_record_outlives_a_background_job_under_the_lock() {
-    let (runs, door) = (Runs::default(), Arc::new(Semaphore::new(0)));
+    let (runs, unblock) = (Runs::default(), Arc::new(Semaphore::new(0)));
     let handler = {
-        let (runs, door) = (Arc::clone(&runs), Arc::clone(&door));
+        let (runs, unblock) = (Arc::clone(&runs), Arc::clone(&unblock));
         move |lock: HeldLock| async move {
             runs.fetch_add(1, SeqCst);
             let guard = lock.into_guard().unwrap();
             tokio::spawn(async move {
-                door.acquire().await.unwrap().forget();
+                unblock.acquire().await.unwrap().forget();
                 guard.release().await.unwrap();
             });
             StatusCode::ACCEPTED
@@ -119,7 +119,7 @@ async fn f48_a_record_outlives_a_background_job_under_the_lock() {
     sleep(3 * ttl).await;
     let busy = app.clone().oneshot(submit("/", "1", "")).await.unwrap();
     assert_eq!(busy.status(), 409);
-    door.add_permits(1);
+    unblock.add_permits(1);
     eventually(SOON, async || repeat_is_replayed(&app).await).await;
     assert_eq!(runs.load(SeqCst), 1);
 }

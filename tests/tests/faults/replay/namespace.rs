@@ -3,17 +3,13 @@
 use axum::{Router, body::Body, routing::any};
 use http::{Method, Request, StatusCode, Version};
 use redlock_tower::{RedlockLayer, key, replay::MemoryStore};
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::SeqCst},
-};
-use tests::web::{DAY, SOON, by_user, read, redlock, submit};
-use tests::{eventually, within};
-use tokio::sync::Semaphore;
+use std::sync::Arc;
+use tests::web::{DAY, Orders, SOON, by_user, read, redlock, submit};
+use tests::within;
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
 /// Requests of one user that differ in everything that a client can choose.
-fn disguises() -> Vec<Request<Body>> {
+fn variants() -> Vec<Request<Body>> {
     let plain = || Request::post("/carts/7/orders").header("x-user-id", "ann");
     let with = |name: &str, value: &str| plain().header(name, value).body(Body::empty());
     let mut all: Vec<_> = [
@@ -45,11 +41,10 @@ fn disguises() -> Vec<Request<Body>> {
 }
 
 /// A handler for all methods and two spellings of its path. It blocks until the test unblocks it.
-fn shop(entered: &Arc<AtomicUsize>, door: &Arc<Semaphore>) -> Router {
-    let (entered, door) = (Arc::clone(entered), Arc::clone(door));
+fn routes(orders: &Arc<Orders>) -> Router {
+    let orders = Arc::clone(orders);
     let handler = move || async move {
-        entered.fetch_add(1, SeqCst);
-        door.acquire().await.unwrap().forget();
+        orders.run().await;
         StatusCode::CREATED
     };
     Router::new()
@@ -59,56 +54,56 @@ fn shop(entered: &Arc<AtomicUsize>, door: &Arc<Semaphore>) -> Router {
 
 #[tokio::test]
 async fn f40_no_variant_of_a_request_has_its_own_lock() {
-    let (entered, door) = (Arc::<AtomicUsize>::default(), Arc::new(Semaphore::new(0)));
+    let orders = Orders::blocked();
     let layer = RedlockLayer::new(redlock().await, key::header("x-user-id")).no_wait();
-    let app = shop(&entered, &door).layer(layer);
+    let app = routes(&orders).layer(layer);
     let first = tokio::spawn(app.clone().oneshot(submit("/carts/7/orders", "1", "")));
-    eventually(SOON, async || entered.load(SeqCst) == 1).await;
-    for request in disguises() {
+    orders.wait_entered(1).await;
+    for request in variants() {
         let shown = format!("{request:?}");
         let answer = read(within(SOON, app.clone().oneshot(request)).await.unwrap()).await;
-        let refused = answer.status == 409 || answer.header("grpc-status") == "10";
-        assert!(refused && entered.load(SeqCst) == 1, "{shown}");
+        let rejected = answer.status == 409 || answer.header("grpc-status") == "10";
+        assert!(rejected && orders.entered() == 1, "{shown}");
     }
-    door.add_permits(1);
+    orders.unblock(1);
     assert_eq!(first.await.unwrap().unwrap().status(), 201);
 }
 
 /// Around a service that does its own routing, the layer only knows what the client sent.
 #[tokio::test]
 async fn f40_nor_outside_of_a_router() {
-    let (entered, door) = (Arc::<AtomicUsize>::default(), Arc::new(Semaphore::new(0)));
+    let orders = Orders::blocked();
     let layer = RedlockLayer::new(redlock().await, key::header("x-user-id")).no_wait();
     let service = {
-        let app = shop(&entered, &door);
+        let app = routes(&orders);
         layer.layer(service_fn(move |request| app.clone().oneshot(request)))
     };
     let first = tokio::spawn(service.clone().oneshot(submit("/carts/7/orders", "1", "")));
-    eventually(SOON, async || entered.load(SeqCst) == 1).await;
-    for request in disguises() {
+    orders.wait_entered(1).await;
+    for request in variants() {
         let shown = format!("{request:?}");
         let answer = within(SOON, service.clone().oneshot(request))
             .await
             .unwrap();
-        let refused = answer.status() == 409
+        let rejected = answer.status() == 409
             || answer
                 .headers()
                 .get("grpc-status")
                 .is_some_and(|status| status == "10");
-        assert!(refused && entered.load(SeqCst) == 1, "{shown}");
+        assert!(rejected && orders.entered() == 1, "{shown}");
     }
-    door.add_permits(1);
+    orders.unblock(1);
     assert_eq!(first.await.unwrap().unwrap().status(), 201);
 }
 
 /// HEAD runs the handler of GET.
 #[tokio::test]
 async fn f40_a_lock_on_get_includes_head() {
-    let (entered, door) = (Arc::<AtomicUsize>::default(), Arc::new(Semaphore::new(0)));
+    let orders = Orders::blocked();
     let layer = RedlockLayer::new(redlock().await, key::header("x-user-id"))
         .no_wait()
         .methods([Method::GET]);
-    let app = shop(&entered, &door).layer(layer);
+    let app = routes(&orders).layer(layer);
     let with = |method| {
         let request = Request::get("/carts/7/orders")
             .method(method)
@@ -116,23 +111,20 @@ async fn f40_a_lock_on_get_includes_head() {
         app.clone().oneshot(request.body(Body::empty()).unwrap())
     };
     let first = tokio::spawn(with(Method::GET));
-    eventually(SOON, async || entered.load(SeqCst) == 1).await;
+    orders.wait_entered(1).await;
     assert_eq!(
         within(SOON, with(Method::HEAD)).await.unwrap().status(),
         409
     );
-    door.add_permits(1);
+    orders.unblock(1);
     assert_eq!(first.await.unwrap().unwrap().status(), 201);
 }
 
 #[tokio::test]
 async fn f40_no_variant_of_a_request_runs_again_with_the_same_idempotency_key() {
-    let (entered, door) = (
-        Arc::<AtomicUsize>::default(),
-        Arc::new(Semaphore::new(1000)),
-    );
+    let orders = Orders::unblocked();
     let layer = RedlockLayer::new(redlock().await, by_user()).replay(MemoryStore::new(), DAY);
-    let app = shop(&entered, &door).layer(layer);
+    let app = routes(&orders).layer(layer);
     let first = read(
         app.clone()
             .oneshot(submit("/carts/7/orders", "1", ""))
@@ -141,7 +133,7 @@ async fn f40_no_variant_of_a_request_runs_again_with_the_same_idempotency_key() 
     )
     .await;
     assert_eq!((first.status, first.is_replayed()), (201, false));
-    for mut request in disguises() {
+    for mut request in variants() {
         let key = "1".parse().unwrap();
         request.headers_mut().insert("idempotency-key", key);
         let shown = format!("{request:?}");
@@ -149,7 +141,7 @@ async fn f40_no_variant_of_a_request_runs_again_with_the_same_idempotency_key() 
         // A replay, or a rejection as another request with the same key.
         let known =
             answer.is_replayed() || answer.status == 422 || answer.header("grpc-status") == "9";
-        assert!(known && entered.load(SeqCst) == 1, "{shown}: {answer:?}");
+        assert!(known && orders.entered() == 1, "{shown}: {answer:?}");
     }
 }
 
@@ -166,17 +158,17 @@ async fn f40_a_layer_without_grpc_warns_once() {
         call.headers_mut().insert("content-type", kind);
         call
     };
-    let told = RedlockLayer::new(redlock().await, by_user()).grpc();
+    let grpc = RedlockLayer::new(redlock().await, by_user()).grpc();
     let named = RedlockLayer::new(redlock().await, by_user()).namespace("shop");
-    for layer in [told, named] {
+    for layer in [grpc, named] {
         layer.layer(answering()).oneshot(call("Pay")).await.unwrap();
     }
     assert_eq!(logs.text(), "");
-    let forgotten = RedlockLayer::new(redlock().await, by_user());
+    let without = RedlockLayer::new(redlock().await, by_user());
     let head = |method: &str| call(method).into_parts().0;
-    let pay = forgotten.key_of(&head("Pay")).await.unwrap();
-    assert_eq!(pay, forgotten.key_of(&head("Ship")).await.unwrap());
-    let service = forgotten.layer(answering());
+    let pay = without.key_of(&head("Pay")).await.unwrap();
+    assert_eq!(pay, without.key_of(&head("Ship")).await.unwrap());
+    let service = without.layer(answering());
     for method in ["Pay", "Ship"] {
         service.clone().oneshot(call(method)).await.unwrap();
     }

@@ -21,11 +21,11 @@ use tower::ServiceExt as _;
 type Runs = Arc<AtomicUsize>;
 
 /// A handler that counts its runs, and blocks while the semaphore has no permits.
-fn charging(runs: &Runs, door: &Arc<Semaphore>) -> Router {
-    let (runs, door) = (Arc::clone(runs), Arc::clone(door));
+fn charging(runs: &Runs, unblock: &Arc<Semaphore>) -> Router {
+    let (runs, unblock) = (Arc::clone(runs), Arc::clone(unblock));
     let handler = move || async move {
         let run = runs.fetch_add(1, SeqCst) + 1;
-        door.acquire().await.unwrap().forget();
+        unblock.acquire().await.unwrap().forget();
         format!("charge {run}")
     };
     Router::new().route("/pay", post(handler))
@@ -76,8 +76,8 @@ async fn f26_records_are_read_and_written_while_there_is_no_quorum() {
 async fn f26_a_marker_from_before_an_outage_does_not_prevent_fail_open() {
     let (cluster, redlock) = locks().await;
     let layer = RedlockLayer::new(redlock, by_user()).fail_open();
-    let (runs, door) = (Runs::default(), Arc::new(Semaphore::new(0)));
-    let app = charging(&runs, &door).layer(
+    let (runs, unblock) = (Runs::default(), Arc::new(Semaphore::new(0)));
+    let app = charging(&runs, &unblock).layer(
         layer
             .max_hold(Duration::from_millis(50))
             .replay(MemoryStore::new(), DAY),
@@ -85,7 +85,7 @@ async fn f26_a_marker_from_before_an_outage_does_not_prevent_fail_open() {
     // The handler is cancelled.
     assert_eq!(pay(&app, "1").await.status, 503);
     stop_a_majority(&cluster);
-    door.add_permits(1);
+    unblock.add_permits(1);
     assert_eq!(pay(&app, "1").await.text(), "charge 2");
 }
 
@@ -140,15 +140,15 @@ impl ReplayStore for Counting {
 async fn f41_a_client_that_retries_during_an_outage_is_charged_once() {
     let (cluster, redlock) = locks().await;
     let layer = RedlockLayer::new(redlock, by_user()).fail_open();
-    let (runs, door) = (Runs::default(), Arc::new(Semaphore::new(0)));
+    let (runs, unblock) = (Runs::default(), Arc::new(Semaphore::new(0)));
     let store = Counting::default();
-    let app = charging(&runs, &door).layer(layer.replay(store.clone(), DAY));
+    let app = charging(&runs, &unblock).layer(layer.replay(store.clone(), DAY));
     stop_a_majority(&cluster);
     let first = tokio::spawn(app.clone().oneshot(submit("/pay", "1", "")));
     eventually(SOON, async || runs.load(SeqCst) == 1).await;
     first.abort();
     assert!(first.await.unwrap_err().is_cancelled());
-    door.add_permits(1_000);
+    unblock.add_permits(1_000);
     // The client is gone, and the first run finishes and is recorded.
     eventually(SOON, async || store.1.load(SeqCst) == 1).await;
     let again = pay(&app, "1").await;

@@ -6,7 +6,8 @@ use redlock_tower::{
     KeyExtractor, RedlockLayer,
     key::{self, Key},
 };
-use tests::web::redlock;
+use std::sync::Arc;
+use tests::web::{Orders, redlock};
 use tower::ServiceExt as _;
 
 /// The statuses of `others` while the key of `held` is held.
@@ -22,26 +23,16 @@ async fn against<K: KeyExtractor + Clone>(
         let first = first.unwrap();
         move |_: &http::request::Parts| Some(first.clone())
     };
-    let (entered, door) = (
-        tokio::sync::Semaphore::new(0),
-        tokio::sync::Semaphore::new(0),
-    );
-    let (entered, door) = (std::sync::Arc::new(entered), std::sync::Arc::new(door));
+    let orders = Orders::blocked();
     let holding = {
-        let (entered, door) = (entered.clone(), door.clone());
+        let orders = Arc::clone(&orders);
         Router::new()
-            .route(
-                "/{id}",
-                post(async move || {
-                    entered.add_permits(1);
-                    door.acquire().await.unwrap().forget();
-                }),
-            )
+            .route("/{id}", post(async move || orders.run().await))
             .layer(RedlockLayer::new(redlock.clone(), fixed).namespace("same"))
     };
     let request = Request::post("/0").body(Body::empty()).unwrap();
     let holder = tokio::spawn(holding.oneshot(request));
-    entered.acquire().await.unwrap().forget();
+    orders.wait_entered(1).await;
     let layer = RedlockLayer::new(redlock, key).namespace("same").no_wait();
     let app = Router::new().route("/{id}", post(async || "")).layer(layer);
     let mut statuses = Vec::new();
@@ -55,7 +46,7 @@ async fn against<K: KeyExtractor + Clone>(
                 .as_u16(),
         );
     }
-    door.add_permits(1);
+    orders.unblock(1);
     holder.await.unwrap().unwrap();
     statuses
 }

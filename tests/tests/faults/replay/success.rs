@@ -19,7 +19,7 @@ use std::{
 use tests::web::{DAY, by_user, read, redlock, send, submit};
 use tower::ServiceExt as _;
 
-const WINDOW: Duration = Duration::from_secs(50);
+const COOL_DOWN: Duration = Duration::from_secs(50);
 
 /// A handler that responds with the status in its path, and counts its runs.
 fn answering(runs: &Arc<AtomicUsize>) -> Router {
@@ -46,7 +46,7 @@ async fn layers() -> Vec<(&'static str, Router, Arc<AtomicUsize>)> {
         let layer = || async {
             RedlockLayer::new(redlock().await, by_user())
                 .no_wait()
-                .dedupe_for(WINDOW)
+                .dedupe_for(COOL_DOWN)
                 .hold_until(until)
         };
         let runs = Arc::default();
@@ -74,15 +74,15 @@ fn plain(status: u16) -> Request<Body> {
 #[tokio::test]
 async fn f43_only_a_success_starts_a_cool_down() {
     for (name, app, runs) in layers().await {
-        for refused in [
+        for failure in [
             400, 401, 403, 404, 408, 409, 410, 413, 415, 422, 423, 425, 429, 500, 501, 502, 503,
             504,
         ] {
             let before = runs.load(SeqCst);
             for _ in 0..2 {
-                assert_eq!(status(&app, plain(refused)).await, refused, "{name}");
+                assert_eq!(status(&app, plain(failure)).await, failure, "{name}");
             }
-            assert_eq!(runs.load(SeqCst) - before, 2, "{name}: {refused}");
+            assert_eq!(runs.load(SeqCst) - before, 2, "{name}: {failure}");
         }
         assert_eq!(status(&app, plain(200)).await, 200, "{name}");
         assert_eq!(status(&app, plain(200)).await, 409, "{name}");
@@ -99,13 +99,13 @@ async fn f43_only_a_success_starts_a_cool_down() {
 #[tokio::test]
 async fn f43_nor_does_a_failure_with_an_idempotency_key() {
     for (name, app, runs) in layers().await.into_iter().skip(1).step_by(2) {
-        for refused in [408, 409, 425, 429] {
+        for failure in [408, 409, 425, 429] {
             let before = runs.load(SeqCst);
             for _ in 0..2 {
-                let request = submit(&format!("/{refused}"), "1", "");
-                assert_eq!(status(&app, request).await, refused, "{name}");
+                let request = submit(&format!("/{failure}"), "1", "");
+                assert_eq!(status(&app, request).await, failure, "{name}");
             }
-            assert_eq!(runs.load(SeqCst) - before, 2, "{name}: {refused}");
+            assert_eq!(runs.load(SeqCst) - before, 2, "{name}: {failure}");
         }
     }
 }
@@ -122,7 +122,7 @@ async fn f43_nor_does_a_rejection_of_an_inner_layer() {
             .no_wait();
         let outer = RedlockLayer::new(redlock().await, by_user())
             .no_wait()
-            .dedupe_for(WINDOW)
+            .dedupe_for(COOL_DOWN)
             .hold_until(until)
             .failure_if(|head| head.status.is_server_error());
         let app = answering(&runs).layer(inner).layer(outer);
@@ -190,12 +190,12 @@ async fn f55_a_refusal_is_recorded_with_keep_or_failure_if() {
         .failure_if(|head| head.status.is_server_error())
         .replay(MemoryStore::new(), DAY);
     let all = answering(&runs_of_all).layer(all);
-    for (app, path, refused, runs) in [(marked, "/pay", 402, runs), (all, "/404", 404, runs_of_all)]
+    for (app, path, failure, runs) in [(marked, "/pay", 402, runs), (all, "/404", 404, runs_of_all)]
     {
         for again in [false, true, true] {
             let request = submit(path, "1", "");
             let answer = send(&app, request).await;
-            assert_eq!((answer.status, answer.is_replayed()), (refused, again));
+            assert_eq!((answer.status, answer.is_replayed()), (failure, again));
         }
         assert_eq!(runs.load(SeqCst), 1);
     }
@@ -214,7 +214,7 @@ async fn f49_the_end_of_a_body_is_its_announced_length() {
         let redlock = redlock::Redlock::connect(cluster.nodes()).await.unwrap();
         let layer = RedlockLayer::new(redlock, by_user())
             .no_wait()
-            .dedupe_for(WINDOW)
+            .dedupe_for(COOL_DOWN)
             .hold_until(HoldUntil::BodyEnd);
         let app = Router::new().route("/{chunks}", post(handler)).layer(layer);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -246,7 +246,7 @@ async fn f49_an_incomplete_body_starts_no_cool_down() {
     };
     let layer = RedlockLayer::new(redlock().await, by_user())
         .no_wait()
-        .dedupe_for(WINDOW)
+        .dedupe_for(COOL_DOWN)
         .hold_until(HoldUntil::BodyEnd);
     let app = Router::new().route("/0", post(handler)).layer(layer);
     for _ in 0..3 {
@@ -264,7 +264,7 @@ async fn f43_a_record_of_an_inner_replay_does_not_replace_the_outer_cool_down() 
     let inner = RedlockLayer::new(redlock().await, by_user()).replay(MemoryStore::new(), DAY);
     let outer = RedlockLayer::new(redlock().await, key::header("x-user-id"))
         .no_wait()
-        .dedupe_for(WINDOW);
+        .dedupe_for(COOL_DOWN);
     let app = answering(&runs).layer(inner).layer(outer);
     for (key, status) in [("1", 200), ("2", 409), ("1", 409)] {
         let answer = app.clone().oneshot(submit("/200", key, "")).await.unwrap();
