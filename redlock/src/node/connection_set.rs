@@ -17,9 +17,7 @@ use tokio::{
 use super::shards::Shards;
 use super::{
     Endpoint, Lists, NodeState, Notifications, Operation, Outbox, Strict,
-    connection::Connection,
-    connection_tasks::ConnectionTasks,
-    first_contact::FirstContact,
+    connection::{Connection, ConnectionTasks, FirstContact},
     memory,
     state::{self, Forgot},
 };

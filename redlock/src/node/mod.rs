@@ -1,13 +1,9 @@
 //! Nodes: what can be asked of one, and what it may answer. Nothing here knows of quorums.
 
 mod address;
-mod backlog;
 mod connection;
 mod connection_set;
-mod connection_tasks;
 mod deferral;
-mod first_contact;
-mod in_flight;
 mod info;
 mod lists;
 pub mod memory;

@@ -22,9 +22,7 @@ use tokio::{runtime::Handle, sync::Notify};
 
 use super::{
     NodeState, Nodes, Operation,
-    connection::Connection,
-    connection_tasks::ConnectionTasks,
-    first_contact::FirstContact,
+    connection::{Connection, ConnectionTasks, FirstContact},
     moves::MoveGuard,
     redis::{Surveyor, Target, slot_of},
 };

@@ -1,7 +1,7 @@
 //! The first contact of a runtime with the nodes.
 //!
-//! A connection takes several round trips, and a command only one. So the first commands wait until a majority is
-//! connected, or cannot be any more, before their own time begins.
+//! Connecting takes several round trips, a command only one. So the first commands wait until a majority is connected, or
+//! can no longer be, before their own time-out begins.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -10,49 +10,49 @@ use tokio::sync::watch;
 use crate::quorum::votes::NodeSet;
 
 #[derive(Debug)]
-pub(super) struct FirstContact {
-    /// It has been made, or has failed.
+pub(in crate::node) struct FirstContact {
+    /// It was made, or has failed.
     over: AtomicBool,
-    heard: watch::Sender<Heard>,
+    attempts: watch::Sender<Attempts>,
 }
 
-/// What became of the first attempts to connect.
+/// The outcome of the first attempts to connect.
 #[derive(Clone, Copy, Debug, Default)]
-struct Heard {
+struct Attempts {
     connected: NodeSet,
     failed: NodeSet,
 }
 
 impl FirstContact {
-    pub(super) fn new() -> Self {
+    pub(in crate::node) fn new() -> Self {
         Self {
             over: AtomicBool::new(false),
-            heard: watch::Sender::new(Heard::default()),
+            attempts: watch::Sender::new(Attempts::default()),
         }
     }
 
     /// An attempt to connect to a node has ended.
-    pub(super) fn attempted(&self, node: usize, connected: bool) {
+    pub(in crate::node) fn attempted(&self, node: usize, connected: bool) {
         if self.over.load(Relaxed) {
             return;
         }
-        self.heard.send_modify(|heard| match connected {
-            true => heard.connected.insert(node),
-            false => heard.failed.insert(node),
+        self.attempts.send_modify(|attempts| match connected {
+            true => attempts.connected.insert(node),
+            false => attempts.failed.insert(node),
         });
     }
 
     /// Waits until `quorum` of `nodes` are connected, or so many have failed that the rest are not enough. Cancel safe.
-    pub(super) async fn made(&self, nodes: usize, quorum: usize) {
+    pub(in crate::node) async fn made(&self, nodes: usize, quorum: usize) {
         if self.over.load(Relaxed) {
             return;
         }
-        let enough = |heard: &Heard| {
-            let failed = heard.failed.minus(heard.connected).len();
-            heard.connected.len() >= quorum || nodes - failed < quorum
+        let enough = |attempts: &Attempts| {
+            let failed = attempts.failed.minus(attempts.connected).len();
+            attempts.connected.len() >= quorum || nodes - failed < quorum
         };
         // The other end is this very value.
-        let _ = self.heard.subscribe().wait_for(enough).await;
+        let _ = self.attempts.subscribe().wait_for(enough).await;
         self.over.store(true, Relaxed);
     }
 }

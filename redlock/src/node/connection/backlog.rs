@@ -1,31 +1,33 @@
-//! What waits for a node. New work is bounded; releases are kept until the node has carried them out.
+//! Operations that wait for a node. New work is bounded; releases are kept until the node has carried them out.
 
 use std::{collections::VecDeque, time::Duration};
 
-use super::Operation;
-use crate::env::clock::Instant;
-use crate::fault::{Fault, FaultKind};
+use crate::{
+    env::clock::Instant,
+    fault::{Fault, FaultKind},
+    node::Operation,
+};
 
-/// The most operations that may wait for a node; one more is refused. Releases and extensions are not counted: what ends
-/// or renews a lock is never refused, and there can be no more of it than locks that were granted.
-const MOST: usize = 8_192;
-/// With so many deferred releases, a node is asked for no further locks.
-const MOST_DEFERRED: usize = 8_192;
-/// The same with so many releases and extensions that wait, deferred or not: a node that comes and goes moves them from the
-/// one to the other.
-const MOST_OWN: usize = 8 * MOST_DEFERRED;
+/// Maximum number of operations that wait for a node. Releases and extensions are not counted: what ends or renews a lock
+/// is never refused, and there are no more of them than locks that were granted.
+const MAX_NEW_WORK: usize = 8_192;
+/// With this many deferred releases, a node takes no further acquires.
+const MAX_DEFERRED: usize = 8_192;
+/// The same for releases and extensions that wait, deferred or not: a node that comes and goes moves them from one to the
+/// other.
+const MAX_RELEASES: usize = 8 * MAX_DEFERRED;
 
-/// The operations of one node that have not been sent.
+/// The operations of one node that were not sent yet.
 #[derive(Debug, Default)]
 pub(super) struct Backlog {
     waiting: VecDeque<Operation>,
-    /// How many of those are new work.
+    /// How many of `waiting` are new work.
     new_work: usize,
     /// Releases for when the node is back.
     deferred: VecDeque<Operation>,
-    /// Why nothing can be sent, where nothing can, and until when that is known well enough to turn operations away.
+    /// Why nothing can be sent, and until when operations are refused for that.
     blocked: Option<(Fault, Instant)>,
-    /// Nobody uses the lane any more: until when deferred releases are still delivered.
+    /// The handle is gone: until when deferred releases are still delivered.
     closed: Option<Instant>,
 }
 
@@ -34,8 +36,8 @@ fn is_new_work(op: &Operation) -> bool {
 }
 
 impl Backlog {
-    /// Queues `op`, and says whether it is the first; or gives it back with the reason. A release that is given back
-    /// is deferred. Where the reason was found out too long ago, `op` waits for what the next attempt to connect finds.
+    /// Queues `op`, and returns whether it is the first; or refuses it with the reason. A refused release is deferred. Where
+    /// the reason is too old, `op` waits for the outcome of the next attempt to connect.
     pub(super) fn push(
         &mut self,
         op: Operation,
@@ -68,14 +70,14 @@ impl Backlog {
         Ok(self.waiting.len() == 1)
     }
 
-    /// Why there is no room for new work, where there is none.
+    /// The fault of new work that there is no room for.
     fn is_full(&self, op: &Operation) -> Option<Fault> {
-        let text = if self.new_work >= MOST {
-            format!("{MOST} operations wait for this node already")
+        let text = if self.new_work >= MAX_NEW_WORK {
+            format!("{MAX_NEW_WORK} operations wait for this node already")
         } else if op.sink.request().command.begins_a_hold()
-            && (self.deferred.len() >= MOST_DEFERRED || self.own() >= MOST_OWN)
+            && (self.deferred.len() >= MAX_DEFERRED || self.releases() >= MAX_RELEASES)
         {
-            format!("{} releases wait for this node already", self.own())
+            format!("{} releases wait for this node already", self.releases())
         } else {
             return None;
         };
@@ -83,23 +85,23 @@ impl Backlog {
     }
 
     /// How many releases and extensions wait.
-    fn own(&self) -> usize {
+    fn releases(&self) -> usize {
         self.deferred.len() + self.waiting.len().saturating_sub(self.new_work)
     }
 
-    /// Keeps a release for when the node is back; anything else needs no later.
+    /// Keeps a release for when the node is back. Anything else is dropped.
     pub(super) fn defer(&mut self, op: Operation, now: Instant) {
         if op.must_arrive() {
             self.deferred.push_back(op.deferred(now));
         }
     }
 
-    /// The deferred releases, for another to deliver.
+    /// Takes the deferred releases, for another connection to deliver.
     pub(super) fn take_deferred(&mut self) -> VecDeque<Operation> {
         std::mem::take(&mut self.deferred)
     }
 
-    /// Nothing can be sent, and nobody who asks within `known_for` waits for it. Returns who waits now, to be answered.
+    /// Nothing can be sent: what is pushed within `known_for` is refused. Returns what waits now, to be answered.
     pub(super) fn block(
         &mut self,
         fault: &Fault,
@@ -119,12 +121,12 @@ impl Backlog {
         self.blocked.is_some()
     }
 
-    /// Somebody waits for a connection.
-    pub(super) fn is_asked_for(&self) -> bool {
+    /// Whether an operation waits for a connection.
+    pub(super) fn is_demanded(&self) -> bool {
         self.blocked.is_none() && !self.waiting.is_empty()
     }
 
-    /// The node is back: deferred releases go first.
+    /// The node is back. Deferred releases go first.
     pub(super) fn unblock(&mut self, now: Instant) {
         self.blocked = None;
         while let Some(op) = self.deferred.pop_back() {
@@ -132,7 +134,7 @@ impl Backlog {
         }
     }
 
-    /// Sends some of the deferred releases once more, the oldest first. Says whether any are left.
+    /// Queues up to `most` deferred releases again, the oldest first. Returns whether any are left.
     pub(super) fn retry(&mut self, most: usize, now: Instant) -> bool {
         let count = self.deferred.len().min(most);
         for op in self.deferred.drain(..count).rev() {
@@ -141,7 +143,7 @@ impl Backlog {
         !self.deferred.is_empty()
     }
 
-    /// Moves what waits to `into`, up to so many, and none where fewer than so many wait.
+    /// Moves up to `most` operations to `into`, and none where fewer than `least` wait.
     pub(super) fn take(&mut self, into: &mut Vec<Operation>, least: usize, most: usize) {
         let count = self.waiting.len().min(most);
         if count >= least {
@@ -150,19 +152,19 @@ impl Backlog {
         }
     }
 
-    /// Nobody uses the lane any more. Deferred releases are delivered for `more`.
-    pub(super) fn close(&mut self, now: Instant, more: Duration) {
-        self.closed = Some(now.after(more));
+    /// The handle is gone. Deferred releases are delivered for `linger`.
+    pub(super) fn close(&mut self, now: Instant, linger: Duration) {
+        self.closed = Some(now.after(linger));
     }
 
-    /// Closed, and nothing left that is to be sent.
+    /// Whether it is closed and nothing is left to send.
     pub(super) fn is_done(&self, now: Instant) -> bool {
         self.closed.is_some_and(|until| {
             self.waiting.is_empty() && (self.deferred.is_empty() || now >= until)
         })
     }
 
-    /// How many releases have not been delivered.
+    /// The number of deferred releases.
     pub(super) fn deferred(&self) -> usize {
         self.deferred.len()
     }

@@ -1,0 +1,175 @@
+//! Reading: delivers replies to their rounds, and notifications to waiters.
+
+use std::task::{Context, Poll};
+
+use super::{
+    in_flight::{InFlightCommand, OwnCommand},
+    open::Open,
+    write::first_step,
+};
+use crate::{
+    command::{self, Answer, NodeRecord, Reply},
+    env::clock,
+    fault::{Fault, FaultKind},
+    node::{
+        Operation,
+        lists::{Announced, is_passing},
+        redis::Incoming,
+        state::Forgot,
+    },
+    resp::Value,
+};
+
+/// How soon the node list is announced again to a node that cannot answer now.
+const ANNOUNCE_AGAIN: std::time::Duration = std::time::Duration::from_millis(200);
+
+impl Open<'_> {
+    /// Delivers everything that has arrived. Returns whether anything did.
+    pub(super) fn read(&mut self, cx: &mut Context<'_>) -> Result<bool, Fault> {
+        let Poll::Ready(first) = self.link.poll_incoming(cx) else {
+            return Ok(false);
+        };
+        let (now, barred) = (self.shared.clock.now(), self.shared.state.barred());
+        let unconfirmed = || self.shared.strict.as_ref().and(self.link.unconfirmed(now));
+        let barred = barred.or_else(unconfirmed);
+        let mut next = first;
+        loop {
+            match next? {
+                Incoming::Answer(reply) => self.deliver(&reply, now, barred.as_ref())?,
+                Incoming::Free { key, by } => self.shared.notified(&key, by),
+                Incoming::Emptied => {
+                    self.shared.lists.doubt(self.shared.index);
+                    self.shared.forgot(Forgot::Emptied);
+                    self.must_announce = true;
+                }
+            }
+            match self.link.poll_incoming(cx) {
+                Poll::Ready(incoming) => next = incoming,
+                Poll::Pending => break,
+            }
+        }
+        self.note_activity();
+        Ok(true)
+    }
+
+    /// Hands a reply to whom it belongs. The error: why the connection ends.
+    fn deliver(
+        &mut self,
+        reply: &Value,
+        now: clock::Instant,
+        barred: Option<&Fault>,
+    ) -> Result<(), Fault> {
+        let Some(command) = self.in_flight.pop() else {
+            return Err(Fault::unknown(
+                FaultKind::Other,
+                "the server answered more than it was asked",
+            ));
+        };
+        let InFlightCommand { op, step, again } = match command {
+            Ok(command) => command,
+            Err(OwnCommand::Unread) => return Ok(()),
+            Err(OwnCommand::Announcement(announced)) => {
+                self.deliver_record(&announced, reply);
+                return Ok(());
+            }
+        };
+        let answer = command::decode(op.sink.request(), step, reply);
+        if answer.shows_a_holder() && self.is_overtaken(&op) {
+            let step = first_step(&op);
+            self.resend.push(InFlightCommand { op, step, again });
+            return Ok(());
+        }
+        match answer {
+            Answer::Next(step) => {
+                self.has_script_misses |= step.has_source();
+                self.resend.push(InFlightCommand { op, step, again });
+                Ok(())
+            }
+            Answer::Saw(state) => {
+                op.sink.observed(op.node, state);
+                op.answer(Reply::Yes);
+                Ok(())
+            }
+            Answer::Vote(Reply::Failed(fault))
+                if fault.kind == FaultKind::Moved && !self.shared.is_redirected =>
+            {
+                self.deliver_vote(&op, Reply::Failed(with_scheme(fault)), now, barred)
+            }
+            Answer::Vote(reply) => self.deliver_vote(&op, reply, now, barred),
+        }
+    }
+
+    /// Hands a vote to its round, for what it is worth.
+    fn deliver_vote(
+        &mut self,
+        op: &Operation,
+        reply: Reply,
+        now: clock::Instant,
+        barred: Option<&Fault>,
+    ) -> Result<(), Fault> {
+        let request = op.sink.request();
+        if matches!(reply, Reply::Notified)
+            && let Some(nodes) = self.shared.nodes.upgrade()
+        {
+            nodes.notifications.told().add(request.key.lock());
+        }
+        // The node was demoted. The next connection finds out who the master is, and whether this server may vote at all.
+        let demoted = match &reply {
+            Reply::Failed(fault) if fault.kind == FaultKind::ReadOnly => Some(fault.clone()),
+            _ => None,
+        };
+        if matches!(&reply, Reply::Failed(fault) if fault.kind == FaultKind::Loading) {
+            self.shared.forgot(Forgot::Loads);
+        }
+        if op.must_arrive() {
+            self.defer_unless_done(op, &reply);
+        }
+        op.answer(match barred {
+            Some(fault) => Reply::Failed(Fault::unknown(fault.kind, fault.text.clone())),
+            None => {
+                let reply = self.shared.state.apply_quarantine(reply, now);
+                let (lists, index) = (&self.shared.lists, self.shared.index);
+                lists.apply_quarantine(index, &request.command, reply, now)
+            }
+        });
+        demoted.map_or(Ok(()), Err)
+    }
+
+    fn deliver_record(&mut self, announced: &Announced, reply: &Value) {
+        let record = NodeRecord::decode(reply);
+        if record.as_ref().is_err_and(is_passing) {
+            let pause = self.shared.jittered(ANNOUNCE_AGAIN);
+            self.announce_at = tokio::time::Instant::now() + pause;
+        }
+        self.shared.announcement_answered(announced, record);
+    }
+
+    /// Whether a command that was sent before `op`, and that ends the hold which `op` was refused for, is yet to be carried
+    /// out, since the server did not know its script. Then `op` is sent once more behind it.
+    fn is_overtaken(&mut self, op: &Operation) -> bool {
+        if !self.has_script_misses {
+            return false;
+        }
+        let key = &op.sink.request().key;
+        let commands = self.resend.commands().chain(self.in_flight.commands());
+        let mut with_source = commands
+            .filter(|command| command.step.has_source())
+            .peekable();
+        self.has_script_misses = with_source.peek().is_some();
+        with_source.any(|earlier| {
+            let request = earlier.op.sink.request();
+            request.command.ends_a_hold() && request.key == *key
+        })
+    }
+}
+
+/// Adds the remedy to a redirection by a node whose address names a single server.
+fn with_scheme(fault: Fault) -> Fault {
+    Fault {
+        text: format!(
+            "{fault}: the server is one of a Redis Cluster, write the node's address as redis+cluster://host,host2"
+        )
+        .into(),
+        ..fault
+    }
+}

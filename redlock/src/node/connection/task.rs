@@ -1,0 +1,195 @@
+//! The life of a connection: connect, serve until it is lost, and again.
+
+use std::{
+    pin::Pin,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::time::{Instant, sleep};
+
+use super::{
+    in_flight::{InFlight, runtime_ended},
+    open::{self, End},
+    shared::Shared,
+};
+use crate::{
+    command::Reply,
+    env::sync::lock,
+    events::node as events,
+    fault::{Fault, FaultKind},
+    node::redis::{Link, Subscription},
+};
+
+/// The first pause before another attempt to connect. It doubles up to [`MAX_PAUSE`].
+pub(super) const MIN_PAUSE: Duration = Duration::from_millis(20);
+pub(super) const MAX_PAUSE: Duration = Duration::from_secs(1);
+/// Maximum pause between attempts to make a standby connection.
+const MAX_STANDBY_PAUSE: Duration = Duration::from_millis(100);
+/// For this long after a failed attempt to connect the node counts as unreachable. An operation that comes later triggers
+/// an attempt at once.
+const KNOWN_DOWN: Duration = Duration::from_millis(50);
+/// A lost connection is made anew without a pause, so that nobody notices. Maximum number of times in a row when none of
+/// the connections was of use, or lived for [`MAX_PAUSE`].
+const MAX_QUICK_RECONNECTS: u32 = 5;
+
+/// Drives a connection; to be polled until it ends.
+pub(in crate::node) struct ConnectionTask {
+    run: Pin<Box<dyn Future<Output = ()> + Send>>,
+    shared: Arc<Shared>,
+}
+
+impl ConnectionTask {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            run: Box::pin(run(Ending(Arc::clone(&shared)))),
+            shared,
+        }
+    }
+
+    /// Whether more operations are likely to come at once.
+    pub(super) fn is_busy(&self) -> bool {
+        self.shared.busy.load(Relaxed)
+    }
+}
+
+impl Future for ConnectionTask {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.run.as_mut().poll(cx)
+    }
+}
+
+/// Closes the backlog when the task is dropped, also by a runtime that shuts down.
+struct Ending(Arc<Shared>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let ended = runtime_ended();
+        // Do not inline into the `for` head: the backlog would stay locked while dropped operations re-enter. The last
+        // handle to the nodes may go with one of them, and this connection with it.
+        let refused = lock(&self.0.backlog).block(&ended, self.0.clock.now(), Duration::MAX);
+        self.0.ended.store(true, Relaxed);
+        self.0.hand_over_deferred();
+        for op in refused {
+            op.answer(Reply::Failed(ended.clone()));
+        }
+    }
+}
+
+/// What was in flight on a lost connection. Dropped, as by a runtime that ends: releases are deferred.
+pub(super) struct Unanswered<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) in_flight: InFlight,
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        let ended = runtime_ended();
+        for lost in self.in_flight.drain() {
+            self.shared.lost(&lost.op, &ended);
+        }
+    }
+}
+
+async fn run(ending: Ending) {
+    let shared = &ending.0;
+    let mut pause = MIN_PAUSE;
+    let mut quick_reconnects = 0;
+    let mut unanswered = Unanswered {
+        shared,
+        in_flight: InFlight::default(),
+    };
+    loop {
+        let started = Instant::now();
+        let connected = connect(shared).await;
+        shared.contact.attempted(shared.index, connected.is_ok());
+        let fault = match connected {
+            Ok(link) => {
+                shared.unblock();
+                pause = MIN_PAUSE;
+                let connected = Instant::now();
+                let served = open::serve(shared, link, std::mem::take(&mut unanswered.in_flight));
+                let Some(End {
+                    fault,
+                    in_flight,
+                    was_of_use,
+                }) = served.await
+                else {
+                    return;
+                };
+                unanswered.in_flight = in_flight;
+                quick_reconnects = match was_of_use || connected.elapsed() >= MAX_PAUSE {
+                    true => 0,
+                    false => quick_reconnects + 1,
+                };
+                if quick_reconnects < MAX_QUICK_RECONNECTS && !lock(&shared.backlog).is_blocked() {
+                    events::connection_lost(shared.state.name(), &fault);
+                    continue;
+                }
+                fault
+            }
+            Err(fault) => fault,
+        };
+        for lost in unanswered.in_flight.drain() {
+            shared.lost(&lost.op, &fault);
+        }
+        shared.block(&fault, known_for(&fault, started));
+        if shared.is_done() {
+            return;
+        }
+        shared.rest(shared.jittered(pause)).await;
+        pause = (pause * 2).min(MAX_PAUSE);
+    }
+}
+
+/// How long the cause of a failed attempt is believed: a server that refused us will not change its mind within moments,
+/// one that could not be reached may be back.
+fn known_for(fault: &Fault, started: Instant) -> Duration {
+    match fault.kind {
+        FaultKind::Unreachable | FaultKind::TimedOut => {
+            started.elapsed().clamp(KNOWN_DOWN, MAX_PAUSE)
+        }
+        _ => MAX_PAUSE,
+    }
+}
+
+/// Connects to the node, and records its handshake. An error where it may never vote.
+async fn connect(shared: &Shared) -> Result<Link, Fault> {
+    let subscription = Subscription {
+        channel: &shared.channel,
+        name: &shared.inbox,
+    };
+    let (retention, strict) = (shared.retention, shared.strict.as_ref());
+    let announced = shared.announcement();
+    let announcement = (&*shared.lists.record, &announced.announcement);
+    let link = Link::open(
+        &shared.target,
+        retention,
+        strict,
+        subscription,
+        announcement,
+    )
+    .await?;
+    shared.announcement_answered(&announced, link.record.clone());
+    if let Some(nodes) = shared.nodes.upgrade() {
+        nodes.record_handshake(shared.index, &shared.state, &link.info);
+    }
+    shared.lists.look_again(shared.clock.now());
+    // Checked on every connection: a replica may be promoted, an address may lead elsewhere.
+    shared.state.barred().map_or(Ok(link), Err)
+}
+
+/// Connects beside a silent connection, until an attempt succeeds.
+pub(super) async fn connect_standby(shared: &Shared) -> Link {
+    let mut pause = MIN_PAUSE;
+    loop {
+        if let Ok(link) = connect(shared).await {
+            return link;
+        }
+        sleep(shared.jittered(pause)).await;
+        pause = (pause * 2).min(MAX_STANDBY_PAUSE);
+    }
+}

@@ -1,0 +1,147 @@
+//! Writing: fills the send buffer from the backlog.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use tokio::time::Instant;
+
+use super::{
+    in_flight::{InFlight, InFlightCommand, OwnCommand},
+    open::Open,
+    silence::{Liveness, doubt_after},
+};
+use crate::{
+    command::{Reply, Step},
+    env::sync::lock,
+    fault::{Fault, FaultKind},
+    node::{Operation, lists::ANNOUNCED},
+};
+
+/// Maximum number of operations in flight.
+const MAX_IN_FLIGHT: usize = 1_024;
+/// From a batch of this size on, the client counts as busy.
+const BUSY_BATCH: usize = 5;
+/// Above this many in flight, wait for a larger batch; it is cheaper for both sides.
+const BATCH_THRESHOLD: usize = 64;
+
+impl Open<'_> {
+    /// Writes what is queued, as far as there is room in flight.
+    pub(super) fn fill_send_buffer(&mut self) {
+        if self.liveness == Liveness::Suspect || self.in_flight.len() >= MAX_IN_FLIGHT {
+            return;
+        }
+        if self.in_flight.is_empty() {
+            self.silent_since = Instant::now();
+            self.doubt_after = self.shared.timeout;
+            self.must_announce |= self.silent_since >= self.announce_at;
+        }
+        if self.must_announce || self.announced_version != self.shared.lists.version() {
+            self.announce();
+        }
+        let mut resend = std::mem::take(&mut self.resend);
+        for command in resend.drain() {
+            self.write_again(command);
+        }
+        self.resend = resend;
+        // Taking may leave the batch empty of wanted operations, so go on until nothing is left or there is no room.
+        while self.take_batch() {
+            let mut batch = std::mem::take(&mut self.batch);
+            for op in batch.drain(..) {
+                self.write_first(op);
+            }
+            self.batch = batch;
+        }
+    }
+
+    /// Takes a batch from the backlog. Returns whether there is any.
+    fn take_batch(&mut self) -> bool {
+        let in_flight = self.in_flight.len();
+        let room = MAX_IN_FLIGHT.saturating_sub(in_flight);
+        let least = if in_flight < BATCH_THRESHOLD {
+            1
+        } else {
+            in_flight / 4
+        };
+        lock(&self.shared.backlog).take(&mut self.batch, least, room);
+        if self.batch.is_empty() {
+            return false;
+        }
+        let is_busy = self.batch.len() >= BUSY_BATCH;
+        self.shared.busy.store(is_busy, Relaxed);
+        true
+    }
+
+    fn write_first(&mut self, op: Operation) {
+        if !op.sink.wanted() {
+            return op.answer(Reply::Failed(Fault::untouched(
+                FaultKind::TimedOut,
+                "given up before it was sent",
+            )));
+        }
+        op.sink.sent(op.node);
+        self.write(InFlightCommand {
+            step: first_step(&op),
+            op,
+            again: false,
+        });
+    }
+
+    fn write_again(&mut self, command: InFlightCommand) {
+        let request = command.op.sink.request();
+        if command.again && command.step == Step::FIRST && self.link.write_undo(request) {
+            self.in_flight.push_own(OwnCommand::Unread);
+        }
+        self.write(command);
+    }
+
+    /// Writes a command to the send buffer.
+    fn write(&mut self, command: InFlightCommand) {
+        let request = command.op.sink.request();
+        let doubt_after = doubt_after(request, self.shared.timeout, self.link.round_trip());
+        self.doubt_after = self.doubt_after.min(doubt_after);
+        if command.step.is_importing() {
+            self.link.write_asking();
+            self.in_flight.push_own(OwnCommand::Unread);
+        }
+        let step = self.link.known_step(request, command.step);
+        self.link.write(request, step);
+        self.in_flight.push(InFlightCommand { step, ..command });
+    }
+
+    /// Writes an announcement of the node list. Its reply comes before those of what is written behind it.
+    fn announce(&mut self) {
+        let announced = self.shared.announcement();
+        self.announced_version = announced.version;
+        self.announce_at = Instant::now() + self.shared.jittered(ANNOUNCED);
+        self.must_announce = false;
+        self.doubt_after = self.doubt_after.min(self.shared.timeout / 2);
+        self.link
+            .write_announcement(&self.shared.lists.record, &announced.announcement);
+        self.in_flight
+            .push_own(OwnCommand::Announcement(Box::new(announced)));
+    }
+
+    /// Sends once more what was in flight on another connection, since nobody knows whether it was carried out. Each may
+    /// arrive twice: it does the same again, or finds its token stale. What is lost twice is given up.
+    pub(super) fn resend(&mut self, in_flight: InFlight) {
+        let lost = Fault::unknown(FaultKind::Unreachable, "the connection was lost twice");
+        for InFlightCommand { op, again, .. } in in_flight.into_commands() {
+            if again || !op.sink.wanted() {
+                self.shared.lost(&op, &lost);
+                continue;
+            }
+            op.sink.asked_again(op.node);
+            self.resend.push(InFlightCommand {
+                step: first_step(&op),
+                op,
+                again: true,
+            });
+        }
+    }
+}
+
+pub(super) fn first_step(op: &Operation) -> Step {
+    match op.sink.is_importing() {
+        true => Step::IMPORTING,
+        false => Step::FIRST,
+    }
+}
