@@ -16,6 +16,7 @@ mod fault;
 pub mod key;
 mod lease;
 mod lock;
+mod lock_kind;
 mod mutant;
 mod node;
 mod quorum;
@@ -47,7 +48,7 @@ pub use crate::{
     },
     node::{NodeAddress, memory},
     quorum::{
-        guard_time::RestartGuard,
+        restart_guard::RestartGuard,
         token::{FencingToken, InvalidToken},
     },
 };

@@ -1,499 +1,313 @@
-//! Getting a lock: the place in line, then attempts until one wins or the wait is over.
+//! The acquire loop: carries out the steps that [`Retry`] decides, until the nodes grant a lease or the request fails.
 
 use std::{sync::Arc, time::Duration};
 
+use super::{
+    admission::Admitted,
+    attempt::{Attempt, Failure},
+    local_queue::{History, Turn},
+    request::AcquireRequest,
+    retry::{Moment, Plan, Retry, Sleep, Step},
+    waiter_limit::WaiterSlot,
+    waitlist::WaitlistEntry,
+};
 use crate::{
-    acquire::{
-        admission::Admitted,
-        local_queue::{Joined, Next, Past, Turn},
-        service::Service,
-        waiter_limit::{Place as WaitingPlace, WaiterLimit},
-    },
     core::Core,
     env::clock::Instant,
     error::{Error, NodeError, Result},
     events::lock as events,
     fault::FaultKind,
-    key::Key,
-    lease::{HandOverLimit, Hold, HoldTerms, Lease, Terms},
+    lease::{Grant, HandOverLimit, Lease},
     node::{ConnectionSet, NodeState, Notification},
-    quorum::{
-        backoff::{self, Ear, Refusal},
-        token::FencingToken,
-    },
-    round::{
-        acquire::{self, Ask, Failure, Grant},
-        waitlist::WaitlistEntry,
-    },
+    quorum::token::FencingToken,
 };
 
-/// Further attempts of a request that does not wait, after votes that were split: so that one of those who ask at the
-/// same moment gets the lock. They ask one node first; who is refused there gives up, so one is left. All of them
-/// have the time of one attempt together.
-const SPLITS: u32 = 12;
-/// The pause before such an attempt, in which the keys of those who gave up go; none before the first.
-const SPLIT_PAUSE: Duration = Duration::from_millis(1);
-/// Within this time those look again who wait for a notification that a lost connection may have brought.
-const INTERRUPTED: Duration = Duration::from_millis(500);
-
-/// Somebody who wants a lock.
-#[derive(Debug)]
-pub(crate) struct AcquireLoop<'a> {
-    pub(crate) service: &'a Service,
-    pub(crate) name: &'a str,
-    pub(crate) key: &'a Arc<Key>,
-    pub(crate) terms: Terms,
-    pub(crate) hold_terms: HoldTerms,
-    /// How long it waits in all; zero for one look.
-    pub(crate) wait: Duration,
-    /// A missing quorum is not waited for.
-    pub(crate) fail_fast: bool,
-    pub(crate) max_waiters: Option<&'a WaiterLimit>,
-    /// Since when.
-    pub(crate) since: Instant,
+/// Cancel safe: an attempt in flight is rolled back, and the process leaves the waitlist.
+pub(super) struct AcquireLoop<'a> {
+    request: &'a AcquireRequest<'a>,
+    turn: &'a Turn,
+    retry: Retry,
+    node_timeout: Duration,
+    /// The highest fence seen for the key.
+    floor: u64,
+    /// Another process was seen to hold or to want the key.
+    contended: bool,
+    /// When the first attempt of a request that does not wait started.
+    began: Option<Instant>,
+    waitlist: Option<WaitlistEntry>,
+    admitted: Option<Admitted<'a>>,
 }
 
-impl AcquireLoop<'_> {
-    /// Waits in line and asks until the lock is granted. Cancel safe: the place is left, and what an attempt may have
-    /// been granted is released behind it.
-    pub(crate) async fn run(&self) -> Result<Arc<Hold>> {
-        let mut waiting = None;
-        // Again only where a turn came too late: nothing was left of it when this task ran.
-        loop {
-            let turn = match self.next_in_line(&mut waiting).await? {
-                Next::Turn(turn) => turn,
-                Next::Hold(unclaimed) => match unclaimed.claim() {
-                    Some(hold) => {
-                        events::handed_over(self.key, hold.token().get());
-                        if self.hold_terms.max_hold.is_some() {
-                            self.service.renewers.watch(hold.lease());
-                        }
-                        // A runtime that only ever waited takes part in the renewal from now on.
-                        if self.terms.keep_alive && !hold.lease().is_at_home() {
-                            self.service.renewers.attend();
-                        }
-                        return Ok(hold);
-                    }
-                    None => continue,
-                },
-                Next::CoolingDown(left) => return Err(Error::cooling_down(self.name, left)),
-                Next::Outage(error) => return Err(error),
-            };
-            let lease = self.ask(&turn, &mut waiting).await?;
-            let hold = lease.turn(self.hold_terms);
-            turn.granted(&lease);
-            if self.terms.keep_alive {
-                self.service.renewers.keep(&lease);
-            } else if self.hold_terms.max_hold.is_some() {
-                self.service.renewers.watch(&lease);
-            } else {
-                self.service.renewers.take_part();
-            }
-            match hold {
-                Some(hold) => return Ok(hold),
-                None => lease.lapse(),
-            }
-        }
-    }
-
-    /// The turn in this process, or a lease that is handed on.
-    async fn next_in_line(&self, waiting: &mut Option<WaitingPlace>) -> Result<Next> {
-        let (queue, core) = (&self.service.queue, self.core());
-        if self.wait.is_zero() {
-            let turn = queue.try_turn(self.key);
-            return turn
-                .map(Next::Turn)
-                // Whoever asks for the lock right now will have it for a ttl like this one at most.
-                .map_err(|left| Error::busy(self.name, left.or(Some(self.terms.ttl))));
-        }
-        let waiter = (self.terms, self.hold_terms, self.fail_fast);
-        match queue.join(self.key, waiter) {
-            Joined::Turn(turn) => Ok(Next::Turn(turn)),
-            Joined::Waits(place) => {
-                // Waiting needs timers, as asking does.
-                core.connections()?;
-                let full = self.begin_to_wait(waiting).err();
-                // An outage concerns those beyond the limit as well: it shows when the attempt that is on has
-                // had its node time-out.
-                let time = match full {
-                    Some(full) if !self.fail_fast || queue.holder(self.key).is_some() => {
-                        return Err(full);
-                    }
-                    Some(_) => self.left().min(core.node_timeout(self.terms.ttl) * 2),
-                    None => self.left(),
-                };
-                place.wait(time).await.map_err(|left| {
-                    full.unwrap_or_else(|| Error::timed_out(self.name, self.wait, left))
-                })
-            }
-        }
-    }
-
-    /// Asks the nodes until they grant a lease.
-    async fn ask(&self, turn: &Turn, waiting: &mut Option<WaitingPlace>) -> Result<Arc<Lease>> {
-        let core = self.core();
-        let mut first = Some(core.connections()?);
-        let node_timeout = core.node_timeout(self.terms.ttl);
-        let mut ask = Ask {
-            key: Arc::clone(self.key),
-            ttl: self.terms.ttl,
-            fencing: self.terms.fencing,
-            block: 1,
-            floor: turn.past().fence,
+impl<'a> AcquireLoop<'a> {
+    pub(super) fn new(request: &'a AcquireRequest<'a>, turn: &'a Turn) -> Self {
+        let node_timeout = request.node_timeout();
+        Self {
+            request,
+            turn,
+            retry: Retry::new(request.waits(), request.options.fail_fast, node_timeout),
+            node_timeout,
+            floor: turn.history().fence,
             contended: false,
-            halves: self.wait.is_zero(),
-            inbox: None,
-        };
-        let deferral = self.deferral(turn).await;
-        let mut contended = deferral.is_some();
-        let (mut enlisted, mut rung, mut missed) = (None, None, 0);
-        if let Some(time) = deferral.filter(|_| !self.wait.is_zero()) {
-            // Back in line, so that the others are served first, and this one after them.
-            enlisted = self.join_waitlist(&core.connections()?);
-            if let Some(enlisted) = &enlisted {
-                enlisted.tell();
-                ask.inbox = Some(enlisted.inbox().clone());
-            }
-            rung = self.sleep(time.min(self.left()), enlisted.as_ref()).await;
-            ask.contended = rung != Some(Notification::First);
+            began: None,
+            waitlist: None,
+            admitted: None,
         }
-        let contact_within = match self.wait {
-            Duration::ZERO => core.nodes.contact_within(),
-            _ => self.left(),
-        };
-        core.open(Some(self.name))?;
-        let connections = core.connections()?;
-        connections.first_contact(&core.nodes, contact_within).await;
-        // A short wait still has the time to ask once.
-        let mut within = match self.wait {
-            Duration::ZERO => node_timeout,
-            _ => self.left().max(node_timeout / 5).min(node_timeout),
-        };
-        let mut asked_since = None;
-        let mut refused = None;
-        let mut series = Series::default();
-        let mut admitted = None;
+    }
+
+    pub(super) async fn run(mut self, slot: &mut Option<WaiterSlot>) -> Result<Arc<Lease>> {
+        // Looked up once for the first contact and the first attempt.
+        let mut connections = Some(self.meet_nodes().await?);
+        let deferral = self.deferral().await;
+        self.contended = deferral.is_some();
+        let mut step = self.retry.start(deferral, self.request.left());
         loop {
-            core.open(Some(self.name))?;
-            if admitted.is_none() {
-                admitted = Some(match self.admit(&mut within).await {
-                    Ok(place) => place,
-                    Err(overloaded) => return Err(self.failed(refused.unwrap_or(overloaded))),
-                });
-            }
-            let asked_since = *asked_since.get_or_insert_with(|| core.now());
-            let connections = match first.take() {
-                Some(connections) => connections,
-                None => core.connections()?,
-            };
-            // Reserved where somebody waits for turns without a round trip.
-            ask.block = if turn.waiting() > 0 {
-                FencingToken::BLOCK
-            } else {
-                1
-            };
-            let attempt =
-                acquire::attempt(&core.nodes, &connections, &core.tracker, &mut ask, within).await;
-            let failure = match attempt {
-                Ok(grant) => {
-                    self.caught(&grant, node_timeout);
-                    if let Some(enlisted) = enlisted {
-                        enlisted.granted();
+            step = match step {
+                Step::Attempt(plan) => match self.attempt(plan, connections.take()).await? {
+                    Ok(lease) => return Ok(lease),
+                    Err(failure) => {
+                        let moment = self.moment();
+                        self.retry.failed(failure, moment)
                     }
-                    contended |= refused.is_some();
-                    let (key, terms) = (self.key, self.terms);
-                    let hand_over_limit =
-                        HandOverLimit::new(contended, turn.waiting(), turn.past().calm);
-                    return Ok(Lease::grant(
-                        core,
-                        &connections,
-                        key,
-                        terms,
-                        &grant,
-                        hand_over_limit,
-                    ));
+                },
+                Step::Defer(time) => self.defer(time).await?,
+                Step::JoinWaitlist => {
+                    self.begin_to_wait(slot)?;
+                    let joined = self.join_waitlist()?;
+                    self.retry.joined(joined, self.moment())
                 }
-                // An attempt that the wait cut short says less than the one before.
-                Err(Failure::NoQuorum { .. }) if within < node_timeout && refused.is_some() => {
-                    refused.take().unwrap_or(Failure::NoToken)
+                Step::Sleep(sleep) => {
+                    self.begin_to_wait(slot)?;
+                    self.admitted = None;
+                    self.sleep(sleep).await
                 }
-                Err(failure) => {
-                    self.unanswered(&failure, within);
-                    failure
-                }
-            };
-            let (refusal, number) = series.next(&failure);
-            if self.wait.is_zero() && refusal == Refusal::Split && number <= SPLITS {
-                let mut pause = Duration::ZERO;
-                if number > 1 {
-                    let jitter: f64 = core.nodes.random.draw();
-                    pause = SPLIT_PAUSE.mul_f64(f64::from(number) * jitter);
-                }
-                let spent = core.now().saturating_since(asked_since);
-                within = node_timeout.saturating_sub(spent.saturating_add(pause));
-                if !within.is_zero() {
-                    if !pause.is_zero() {
-                        tokio::time::sleep(pause).await;
-                    }
-                    ask.contended = true;
-                    refused = Some(failure);
-                    continue;
-                }
-            }
-            let left = self.left();
-            // Whom a cool-down refuses cannot have the lock by waiting for its turn.
-            let is_final = matches!(
-                failure,
-                Failure::NoToken | Failure::NoRandomness | Failure::CoolingDown { .. }
-            );
-            let is_outage = refusal == Refusal::Outage;
-            if is_outage && self.fail_fast {
-                let error = self.failed(failure);
-                turn.fail_fast(&error);
-                return Err(error);
-            }
-            if left.is_zero() || is_final {
-                return Err(self.failed(failure));
-            }
-            if let Err(full) = self.begin_to_wait(waiting) {
-                return Err(if is_outage {
-                    self.failed(failure)
-                } else {
-                    full
-                });
-            }
-            let was_refused = matches!(failure, Failure::Refused { .. });
-            if enlisted.is_none() && was_refused {
-                enlisted = self.join_waitlist(&connections);
-                if let Some(enlisted) = &enlisted {
-                    // Listens first and asks once more, so that no release falls in between.
-                    ask.inbox = Some(enlisted.inbox().clone());
-                    ask.contended = false;
-                    refused = Some(failure);
-                    within = left.min(node_timeout);
-                    continue;
-                }
-            }
-            if let Some(enlisted) = &enlisted
-                && was_refused
-                && (refusal == Refusal::Split || rung.is_some_and(Notification::left_waitlist))
-            {
-                // Struck off by nodes that told this waiter, or that said yes.
-                enlisted.tell();
-            }
-            admitted = None;
-            // Told for nothing: what this attempt wrote and took back tells others, and theirs this one again.
-            missed = match rung {
-                Some(rung) if rung.left_waitlist() => missed + 1,
-                _ => 0,
-            };
-            if missed > 0 {
-                let jitter = core.nodes.random.draw();
-                let pause = backoff::delay(Refusal::Split, missed - 1, jitter, Ear::Deaf);
-                tokio::time::sleep(pause.min(left)).await;
-            }
-            let ear = match (&enlisted, &failure) {
-                (None, _) => Ear::Deaf,
-                (Some(_), Failure::Refused { notified: true, .. }) => Ear::Promised,
-                (Some(_), _) => Ear::Open,
-            };
-            let pause = self.pause(refusal, number - 1, ear);
-            rung = self.sleep(pause, enlisted.as_ref()).await;
-            if rung == Some(Notification::Interrupted) {
-                // Not all of those who wait at the same moment.
-                let pause = INTERRUPTED.mul_f64(core.nodes.random.draw());
-                tokio::time::sleep(pause.min(self.left())).await;
-            }
-            let left = self.left();
-            if left.is_zero() {
-                return Err(self.failed(failure));
-            }
-            within = left.min(node_timeout);
-            ask.contended = match rung {
-                Some(rung) => !matches!(rung, Notification::First | Notification::Interrupted),
-                // Every other attempt asks all nodes at once: a leftover on the first node must not stand for the rest.
-                None => was_refused && !ask.contended,
-            };
-            if was_refused {
-                refused = Some(failure);
+                Step::GiveUp(failure) => return Err(self.give_up(failure)),
             }
         }
     }
 
-    /// Counts the request among those who wait, where there is a limit on them.
-    fn begin_to_wait(&self, waiting: &mut Option<WaitingPlace>) -> Result<()> {
-        if let (Some(limit), None) = (self.max_waiters, &waiting) {
-            let place = limit.enter(self.name);
-            *waiting = Some(place.ok_or_else(|| Error::too_many_waiters(self.name))?);
-        }
-        Ok(())
+    fn core(&self) -> &'a Arc<Core> {
+        self.request.core()
     }
 
-    /// How long others go first that were told of the last release: against them, who waits next to the holder would win
-    /// every time.
-    async fn deferral(&self, turn: &Turn) -> Option<Duration> {
+    fn moment(&self) -> Moment {
+        let spent = |began| self.core().now().saturating_since(began);
+        Moment {
+            left: self.request.left(),
+            spent: self.began.map(spent).unwrap_or_default(),
+            jitter: self.core().nodes.random.draw(),
+        }
+    }
+
+    /// Waits until a client that was just built has tried to reach its nodes.
+    async fn meet_nodes(&self) -> Result<Arc<ConnectionSet>> {
         let core = self.core();
-        if let Past {
-            release: Some(release),
+        core.open(Some(self.request.name))?;
+        let within = match self.request.waits() {
+            true => self.request.left(),
+            false => core.nodes.contact_within(),
+        };
+        let connections = core.connections()?;
+        connections.first_contact(&core.nodes, within).await;
+        Ok(connections)
+    }
+
+    /// How long to yield to a waiter that our last release notified; otherwise the local waiter always wins.
+    async fn deferral(&self) -> Option<Duration> {
+        if let History {
+            last_release: Some(release),
             contended: true,
             ..
-        } = turn.past()
-            && !self.wait.is_zero()
+        } = self.turn.history()
+            && self.request.waits()
         {
-            // Whether anybody was told is known when the release has come back.
-            let within = core.node_timeout(self.terms.ttl).min(self.left());
-            release.decided(within).await;
+            // The replies to the release say whether it notified anybody.
+            let within = self.node_timeout.min(self.request.left());
+            release.decision(within).await;
         }
-        core.nodes.notifications.told().deferral(self.key.lock())
+        let notified = self.core().nodes.notifications.told();
+        notified.deferral(self.request.key.lock())
     }
 
-    /// A place in the line of processes, where the inbox is heard on a majority.
-    fn join_waitlist(&self, connections: &Arc<ConnectionSet>) -> Option<WaitlistEntry> {
-        let nodes = &self.core().nodes;
-        (self.terms.fencing && connections.is_subscribed(self.key) >= nodes.quorum())
-            .then(|| WaitlistEntry::new(nodes, connections, self.key))
+    /// Joins the waitlist, so that the others are served first and this process after them.
+    async fn defer(&mut self, time: Duration) -> Result<Step> {
+        let joined = self.join_waitlist()?;
+        self.retry.deferred(joined);
+        let sleep = Sleep {
+            time,
+            listen: true,
+            rejoin: true,
+        };
+        Ok(self.sleep(sleep).await)
     }
 
-    /// How long to sleep before the next attempt. The last one is made before the wait is over, in case that a notification
-    /// was lost.
-    fn pause(&self, refusal: Refusal, number: u32, ear: Ear) -> Duration {
-        let core = self.core();
-        let pause = backoff::delay(refusal, number, core.nodes.random.draw(), ear);
-        let (left, node_timeout) = (self.left(), core.node_timeout(self.terms.ttl));
-        let until_last = left.saturating_sub(node_timeout);
-        if ear == Ear::Promised && until_last > node_timeout / 5 {
-            pause.min(until_last)
-        } else {
-            pause.min(left)
+    /// One attempt, once it is admitted.
+    async fn attempt(
+        &mut self,
+        plan: Plan,
+        connections: Option<Arc<ConnectionSet>>,
+    ) -> Result<Result<Arc<Lease>, Failure>> {
+        if !plan.pause.is_zero() {
+            tokio::time::sleep(plan.pause).await;
+        }
+        let (request, core) = (self.request, self.core());
+        core.open(Some(request.name))?;
+        let within = self.admit(plan.within).await?;
+        if !request.waits() && self.began.is_none() {
+            self.began = Some(core.now());
+        }
+        let connections = connections.map_or_else(|| core.connections(), Ok)?;
+        let attempt = Attempt {
+            core,
+            connections: &connections,
+            key: request.key,
+            options: request.options.lease,
+            within,
+            // Reserved for local waiters, whose holds need no round trip then.
+            tokens: match self.turn.waiting() {
+                0 => 1,
+                _ => FencingToken::BLOCK,
+            },
+            one_node_first: plan.one_node_first,
+            abandon_splits: !request.waits(),
+            inbox: self.waitlist.as_ref().map(WaitlistEntry::inbox),
+        };
+        match attempt.run(&mut self.floor).await {
+            Ok(grant) => Ok(Ok(self.granted(&grant, &connections))),
+            Err(failure) => {
+                self.contended |= failure.is_refused();
+                if !self.retry.is_cut_short(&failure) {
+                    self.report_unanswered(&failure, within);
+                }
+                Ok(Err(failure))
+            }
         }
     }
 
-    /// Sleeps until the time is over, or until told to go on.
-    async fn sleep(
-        &self,
-        time: Duration,
-        enlisted: Option<&WaitlistEntry>,
-    ) -> Option<Notification> {
-        let sleep = tokio::time::sleep(time);
-        let Some(enlisted) = enlisted else {
-            sleep.await;
+    fn granted(&mut self, grant: &Grant, connections: &Arc<ConnectionSet>) -> Arc<Lease> {
+        let (request, core) = (self.request, self.core());
+        let now = core.now();
+        let took = now.saturating_since(grant.started);
+        let admission = &request.engine.admission;
+        admission.granted(grant.started, took, self.node_timeout);
+        let waited = || now.saturating_since(request.since);
+        let token = grant.claim.tokens.first().unwrap_or(0);
+        events::granted(request.key, token, grant.rounds, waited);
+        if let Some(entry) = self.waitlist.take() {
+            entry.granted();
+        }
+        let uncontended = self.turn.history().uncontended;
+        let limit = HandOverLimit::new(self.contended, self.turn.waiting(), uncontended);
+        let options = request.options.lease;
+        Lease::new(core, connections, request.key, options, grant, limit)
+    }
+
+    /// Waits for admission. Returns the time that is left for the attempt then.
+    async fn admit(&mut self, within: Duration) -> Result<Duration> {
+        if self.admitted.is_some() {
+            return Ok(within);
+        }
+        let request = self.request;
+        let admission = &request.engine.admission;
+        self.admitted = admission.try_admit();
+        if self.admitted.is_some() {
+            return Ok(within);
+        }
+        let begun = self.core().now();
+        let left = || match request.waits() {
+            // Even a wait that is almost over has the time to ask once.
+            true => request.left().max(self.node_timeout / 5),
+            false => self.node_timeout,
+        };
+        let admitted = admission.admit(left()).await;
+        let within = left().min(within);
+        let waited = self.core().now().saturating_since(begun);
+        self.admitted = admitted;
+        if self.admitted.is_none() {
+            let failure = self.retry.overloaded(self.overloaded(waited));
+            return Err(request.error(failure));
+        }
+        Ok(within)
+    }
+
+    fn overloaded(&self, waited: Duration) -> Failure {
+        let text = format!(
+            "{} attempts of this client are in flight, and none of them ended for this one within {} ms",
+            self.request.engine.admission.limit(),
+            waited.as_millis()
+        );
+        let error =
+            |node: &Arc<NodeState>| NodeError::new(node.name(), FaultKind::Backlog, text.clone());
+        Failure::NoQuorum {
+            able: 0,
+            errors: self.core().nodes.states.iter().map(error).collect(),
+        }
+    }
+
+    /// An attempt that nodes did not answer in time says that too many are in flight.
+    fn report_unanswered(&self, failure: &Failure, within: Duration) {
+        let Failure::NoQuorum { errors, .. } = failure else {
+            return;
+        };
+        if errors
+            .iter()
+            .any(|error| error.kind() == FaultKind::TimedOut)
+        {
+            let now = self.core().now();
+            let admission = &self.request.engine.admission;
+            admission.unanswered(now.before(within), now);
+        }
+    }
+
+    /// Waiting may be refused by the limit on waiters. An outage is the better error then.
+    fn begin_to_wait(&mut self, slot: &mut Option<WaiterSlot>) -> Result<()> {
+        let request = self.request;
+        request.begin_to_wait(slot).map_err(|full| {
+            let outage = self.retry.may_not_wait();
+            outage.map_or(full, |failure| request.error(failure))
+        })
+    }
+
+    /// Prepares an entry in the waitlist, where notifications are received from a majority. Says whether there is one.
+    fn join_waitlist(&mut self) -> Result<bool> {
+        let (core, key) = (self.core(), self.request.key);
+        let connections = core.connections()?;
+        if self.request.options.lease.fencing
+            && connections.is_subscribed(key) >= core.nodes.quorum()
+        {
+            self.waitlist = Some(WaitlistEntry::new(&core.nodes, &connections, key));
+        }
+        Ok(self.waitlist.is_some())
+    }
+
+    async fn sleep(&mut self, sleep: Sleep) -> Step {
+        if let Some(entry) = &self.waitlist
+            && sleep.rejoin
+        {
+            entry.join();
+        }
+        let notification = self.sleep_or_notified(sleep).await;
+        self.retry.woken(notification, self.moment())
+    }
+
+    async fn sleep_or_notified(&self, sleep: Sleep) -> Option<Notification> {
+        let timer = tokio::time::sleep(sleep.time);
+        let Some(entry) = self.waitlist.as_ref().filter(|_| sleep.listen) else {
+            timer.await;
             return None;
         };
         tokio::select! {
             biased;
-            rung = enlisted.rung() => Some(rung),
-            () = sleep => None,
+            notification = entry.notified() => Some(notification),
+            () = timer => None,
         }
     }
 
-    fn core(&self) -> &Arc<Core> {
-        &self.service.core
-    }
-
-    fn left(&self) -> Duration {
-        let waited = self.core().now().saturating_since(self.since);
-        self.wait.saturating_sub(waited)
-    }
-
-    /// A place among the attempts in flight. `within` shrinks with the time that is left after it.
-    async fn admit(&self, within: &mut Duration) -> Result<Admitted<'_>, Failure> {
-        let admission = &self.service.admission;
-        if let Some(place) = admission.try_admit() {
-            return Ok(place);
+    fn give_up(&self, failure: Failure) -> Error {
+        let fails_fast = self.request.options.fail_fast && failure.is_outage();
+        let error = self.request.error(failure);
+        if fails_fast {
+            self.turn.fail_fast(&error);
         }
-        let core = self.core();
-        let node_timeout = core.node_timeout(self.terms.ttl);
-        let begun = core.now();
-        let time = match self.wait {
-            Duration::ZERO => node_timeout,
-            _ => self.left().max(node_timeout / 5),
-        };
-        let place = admission.admit(time).await;
-        if !self.wait.is_zero() {
-            *within = self.left().max(node_timeout / 5).min(*within);
-        }
-        place.ok_or_else(|| {
-            let text = format!(
-                "{} attempts of this client are in flight, and none of them ended for this one within {} ms",
-                admission.limit(),
-                core.now().saturating_since(begun).as_millis()
-            );
-            let overloaded = |node: &Arc<NodeState>| {
-                NodeError::new(node.name(), FaultKind::Backlog, text.clone())
-            };
-            Failure::NoQuorum {
-                able: 0,
-                errors: core.nodes.states.iter().map(overloaded).collect(),
-            }
-        })
-    }
-
-    /// Attempts that nodes leave without an answer say that too many are in flight.
-    fn unanswered(&self, failure: &Failure, within: Duration) {
-        if let Failure::NoQuorum { errors, .. } = failure
-            && errors
-                .iter()
-                .any(|error| error.kind() == FaultKind::TimedOut)
-        {
-            let now = self.core().now();
-            self.service.admission.unanswered(now.before(within), now);
-        }
-    }
-
-    fn caught(&self, grant: &Grant, node_timeout: Duration) {
-        let now = self.core().now();
-        let took = now.saturating_since(grant.started);
-        let admission = &self.service.admission;
-        admission.granted(grant.started, took, node_timeout);
-        let waited = || now.saturating_since(self.since);
-        events::granted(self.key, grant.token.unwrap_or(0), grant.rounds, waited);
-    }
-
-    fn failed(&self, failure: Failure) -> Error {
-        match failure {
-            Failure::Refused { left, .. } if self.wait.is_zero() => Error::busy(self.name, left),
-            Failure::Refused { left, .. } => Error::timed_out(self.name, self.wait, left),
-            Failure::CoolingDown { left } => Error::cooling_down(self.name, left),
-            Failure::NoQuorum { able, errors } => {
-                Error::no_quorum(Some(self.name), able, self.core().nodes.quorum(), errors)
-            }
-            Failure::Expired { took } => Error::expired(self.name, self.terms.ttl, took),
-            Failure::NoToken => Error::no_token(self.name),
-            Failure::NoRandomness => Error::no_randomness(self.name),
-        }
-    }
-}
-
-/// Refusals of one kind in a row.
-#[derive(Debug, Default)]
-struct Series {
-    last: Option<Refusal>,
-    number: u32,
-}
-
-impl Series {
-    /// What a failure tells a waiter, and which in a row it is, from 1.
-    fn next(&mut self, failure: &Failure) -> (Refusal, u32) {
-        let refusal = match failure {
-            Failure::NoQuorum { .. }
-            | Failure::Expired { .. }
-            | Failure::NoToken
-            | Failure::NoRandomness => Refusal::Outage,
-            Failure::CoolingDown { left } => Refusal::FreeIn(*left),
-            Failure::Refused { split: true, .. } => Refusal::Split,
-            Failure::Refused { free_in, left, .. } => match free_in.or(*left) {
-                Some(free) if !free.is_zero() => Refusal::FreeIn(free),
-                _ => Refusal::Split,
-            },
-        };
-        let same =
-            |last: Refusal| std::mem::discriminant(&last) == std::mem::discriminant(&refusal);
-        self.number = if self.last.is_some_and(same) {
-            self.number + 1
-        } else {
-            1
-        };
-        self.last = Some(refusal);
-        (refusal, self.number)
+        error
     }
 }

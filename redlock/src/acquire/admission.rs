@@ -1,11 +1,11 @@
-//! How many attempts of a client are in flight at a time. The rest wait, in the order of their coming.
+//! Admission: a limit on the attempts of a client that are in flight. The others wait, first come, first served.
 //!
-//! Without a bound, thousands of attempts delay each other until every one of them misses its time-out, and what renews
-//! or ends a lock is delayed with them. Releases, rollbacks and extensions are not admitted: they go at once.
+//! Without a limit, thousands of attempts delay each other until all of them miss their time-out, and delay renewals and
+//! releases too. Releases, rollbacks and extensions need no admission.
 //!
-//! The bound follows the load: it falls by a quarter when attempts take longer than the fastest one by a good part of
-//! the node time-out, and rises slowly while others wait and attempts are quick. So it is high where nodes are far away,
-//! and low where the machine or the nodes cannot keep up.
+//! The limit follows the load. It falls by a quarter when attempts take longer than the fastest one by a good part of the
+//! node time-out, and rises slowly while others wait and attempts are quick. So it is high where nodes are far away, and
+//! low where the machine or the nodes cannot keep up.
 
 use std::{
     sync::{
@@ -25,27 +25,27 @@ use tokio::{
 
 use crate::env::{clock::Instant, sync::lock};
 
-/// The bound at first, and where it stays while nobody has to wait.
+/// The initial limit, which stays while nobody has to wait.
 const START: usize = 256;
 const LEAST: usize = 32;
 const MOST: usize = 1_024;
 /// An attempt is late when it takes longer than the fastest one by this part of the node time-out.
 const LATE: u32 = 4;
-/// For how long the fastest attempt is remembered, at least.
+/// How long the fastest attempt is remembered, at least.
 const WINDOW: Duration = Duration::from_secs(10);
-/// After this many attempts on time the bound rises by one.
+/// After this many attempts in time the limit rises by one.
 const RISE: u32 = 4;
 
 /// The attempts of one client.
 #[derive(Debug)]
-pub(crate) struct Admission {
-    places: Semaphore,
+pub(super) struct Admission {
+    permits: Semaphore,
     waiting: AtomicUsize,
-    /// The least time that an attempt took lately, in microseconds: in the window before this one, and in this one.
+    /// The least time of an attempt in microseconds: in the window before this one, and in this one.
     fastest: [AtomicU64; 2],
-    /// When the next window begins: nodes may come to be farther away. In microseconds of the client's clock.
+    /// When the next window begins, in microseconds of the client's clock.
     next_window: AtomicU64,
-    /// Places to take away when their attempts end.
+    /// Permits to take away when their attempts end.
     excess: AtomicUsize,
     pace: Mutex<Pace>,
 }
@@ -54,21 +54,21 @@ pub(crate) struct Admission {
 struct Pace {
     limit: usize,
     on_time: u32,
-    /// When the bound fell: an attempt that began before says nothing of the bound since.
+    /// When the limit fell: an attempt that began before says nothing about the new limit.
     fell: Instant,
 }
 
-/// An attempt that may be made. Dropped: the next one may.
+/// The permit of one attempt.
 #[derive(Debug)]
-pub(crate) struct Admitted<'a> {
+pub(super) struct Admitted<'a> {
     admission: &'a Admission,
-    place: Option<SemaphorePermit<'a>>,
+    permit: Option<SemaphorePermit<'a>>,
 }
 
 impl Default for Admission {
     fn default() -> Self {
         Self {
-            places: Semaphore::new(START),
+            permits: Semaphore::new(START),
             waiting: AtomicUsize::new(0),
             fastest: [const { AtomicU64::new(u64::MAX) }; 2],
             next_window: AtomicU64::new(0),
@@ -83,30 +83,30 @@ impl Default for Admission {
 }
 
 impl Admission {
-    /// A place, if one is free and nobody waits for it.
+    /// A permit, if one is free.
     pub(crate) fn try_admit(&self) -> Option<Admitted<'_>> {
-        let place = self.places.try_acquire().ok()?;
-        Some(self.admitted(place))
+        let permit = self.permits.try_acquire().ok()?;
+        Some(self.admitted(permit))
     }
 
-    /// Waits for a place, at most this long. Cancel safe: the place in line is left.
+    /// Waits for a permit, at most for `within`. Cancel safe.
     pub(crate) async fn admit(&self, within: Duration) -> Option<Admitted<'_>> {
-        let _waiting = Subscriber::new(&self.waiting);
-        let place = timeout(within, self.places.acquire()).await.ok()?.ok()?;
-        Some(self.admitted(place))
+        let _waiting = Waiting::new(&self.waiting);
+        let permit = timeout(within, self.permits.acquire()).await.ok()?.ok()?;
+        Some(self.admitted(permit))
     }
 
-    fn admitted<'a>(&'a self, place: SemaphorePermit<'a>) -> Admitted<'a> {
+    fn admitted<'a>(&'a self, permit: SemaphorePermit<'a>) -> Admitted<'a> {
         Admitted {
             admission: self,
-            place: Some(place),
+            permit: Some(permit),
         }
     }
 
-    /// Takes one place away, if there are too many.
-    fn has_excess(&self) -> bool {
+    /// Takes one permit out of the excess, if there is any.
+    fn take_excess(&self) -> bool {
         let one_less = |excess: usize| excess.checked_sub(1);
-        // Read first: it is zero but for moments.
+        // Read first: it is almost always zero.
         self.excess.load(Relaxed) > 0 && self.excess.fetch_update(SeqCst, SeqCst, one_less).is_ok()
     }
 
@@ -115,7 +115,7 @@ impl Admission {
         lock(&self.pace).limit
     }
 
-    /// An attempt that `began` then was granted its lock after `took`.
+    /// An attempt that started at `began` was granted its lock after `took`.
     pub(crate) fn granted(&self, began: Instant, took: Duration, node_timeout: Duration) {
         let took_micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let fastest = self.fastest(took_micros, began.after(took));
@@ -127,7 +127,7 @@ impl Admission {
         }
     }
 
-    /// The least time of an attempt lately, this one among them.
+    /// The least time of a recent attempt, this one included.
     fn fastest(&self, took: u64, now: Instant) -> u64 {
         let [before, current] = &self.fastest;
         let ends = self.next_window.load(Relaxed);
@@ -147,7 +147,7 @@ impl Admission {
         took.min(before.load(Relaxed)).min(current.load(Relaxed))
     }
 
-    /// An attempt that `began` then had no answer from a quorum by `now`.
+    /// An attempt that started at `began` had no answer from a quorum by `now`.
     pub(crate) fn unanswered(&self, began: Instant, now: Instant) {
         self.fall(began, now);
     }
@@ -161,7 +161,7 @@ impl Admission {
         pace.fell = now;
         pace.on_time = 0;
         pace.limit -= less;
-        let taken = self.places.forget_permits(less);
+        let taken = self.permits.forget_permits(less);
         self.excess.fetch_add(less - taken, SeqCst);
     }
 
@@ -173,33 +173,33 @@ impl Admission {
         }
         pace.on_time = 0;
         pace.limit += 1;
-        if !self.has_excess() {
-            self.places.add_permits(1);
+        if !self.take_excess() {
+            self.permits.add_permits(1);
         }
     }
 }
 
 impl Drop for Admitted<'_> {
     fn drop(&mut self) {
-        if self.admission.has_excess()
-            && let Some(place) = self.place.take()
+        if self.admission.take_excess()
+            && let Some(permit) = self.permit.take()
         {
-            place.forget();
+            permit.forget();
         }
     }
 }
 
-/// Counts who waits, until it is dropped.
-struct Subscriber<'a>(&'a AtomicUsize);
+/// Counts a waiting attempt, until it is dropped.
+struct Waiting<'a>(&'a AtomicUsize);
 
-impl<'a> Subscriber<'a> {
+impl<'a> Waiting<'a> {
     fn new(count: &'a AtomicUsize) -> Self {
         count.fetch_add(1, SeqCst);
         Self(count)
     }
 }
 
-impl Drop for Subscriber<'_> {
+impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, SeqCst);
     }
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nodes_that_come_to_be_farther_away_are_not_taken_for_slow_ones() {
+    async fn a_longer_round_trip_is_soon_the_new_normal() {
         let admission = Admission::default();
         admission.granted(at(1_000), Duration::from_millis(1), NODE_TIMEOUT);
         let far = |second: u64| {
@@ -229,11 +229,11 @@ mod tests {
         let low = admission.limit();
         assert!(low < START, "at first they are late");
         (40..80).for_each(far);
-        assert_eq!(admission.limit(), low, "then that is the time they take");
+        assert_eq!(admission.limit(), low, "then that is their normal time");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_bound_falls_once_for_all_that_were_late_together_and_not_below_its_least() {
+    async fn the_limit_falls_once_for_attempts_that_were_late_together_and_not_below_its_minimum() {
         let admission = Admission::default();
         admission.granted(at(1), Duration::from_millis(1), NODE_TIMEOUT);
         for _ in 0..START {
@@ -244,36 +244,36 @@ mod tests {
             admission.unanswered(at(round * 1_000), at(round * 1_000 + 250));
         }
         assert_eq!(admission.limit(), LEAST);
-        let mut places = Vec::new();
-        while let Some(place) = admission.admit(Duration::from_millis(1)).await {
-            places.push(place);
+        let mut permits = Vec::new();
+        while let Some(permit) = admission.admit(Duration::from_millis(1)).await {
+            permits.push(permit);
         }
-        assert_eq!(places.len(), LEAST);
+        assert_eq!(permits.len(), LEAST);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn places_of_attempts_in_flight_are_taken_away_when_these_end() {
+    async fn permits_of_attempts_in_flight_are_taken_away_when_these_end() {
         let admission = Admission::default();
-        let mut places = Vec::new();
-        while let Some(place) = admission.admit(Duration::from_millis(1)).await {
-            places.push(place);
+        let mut permits = Vec::new();
+        while let Some(permit) = admission.admit(Duration::from_millis(1)).await {
+            permits.push(permit);
         }
-        assert_eq!(places.len(), START);
+        assert_eq!(permits.len(), START);
         admission.unanswered(at(1), at(2));
-        places.truncate(START - START / 4);
+        permits.truncate(START - START / 4);
         assert!(admission.admit(Duration::from_millis(1)).await.is_none());
-        places.pop();
+        permits.pop();
         assert!(admission.admit(Duration::from_millis(1)).await.is_some());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_bound_rises_while_others_wait_and_attempts_are_on_time() {
+    async fn the_limit_rises_while_others_wait_and_attempts_are_in_time() {
         let admission = Admission::default();
         for _ in 0..100 {
             admission.granted(at(1), Duration::from_millis(1), NODE_TIMEOUT);
         }
         assert_eq!(admission.limit(), START, "nobody waits");
-        let _waiting = Subscriber::new(&admission.waiting);
+        let _waiting = Waiting::new(&admission.waiting);
         for _ in 0..100 {
             admission.granted(at(1), Duration::from_millis(1), NODE_TIMEOUT);
         }

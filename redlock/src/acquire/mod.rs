@@ -1,7 +1,21 @@
-//! Acquiring a lock: the local queue, then attempts until one wins or the wait is over.
+//! Acquiring a lock: the local queue first, then attempts until one wins or the wait is over.
+//!
+//! Of the waiters of one process for one key, only the first talks to the nodes ([`local_queue`]). Its [`acquire_loop`]
+//! makes attempts ([`attempt`]) as the state machine in [`retry`] decides, and waits among other processes in the nodes'
+//! [`waitlist`]. [`admission`] limits the attempts of a client that are in flight.
 
-pub(crate) mod acquire_loop;
-pub(crate) mod admission;
-pub(crate) mod local_queue;
-pub(crate) mod service;
+mod acquire_hold;
+mod acquire_loop;
+mod admission;
+mod attempt;
+pub(crate) mod engine;
+mod local_queue;
+mod request;
+mod retry;
 pub(crate) mod waiter_limit;
+mod waitlist;
+
+pub(crate) use self::{
+    acquire_hold::acquire_hold,
+    request::{AcquireOptions, AcquireRequest},
+};

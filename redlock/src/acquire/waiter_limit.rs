@@ -1,4 +1,4 @@
-//! How many requests may wait for their locks: for one key, and in all.
+//! A limit on the requests that wait for their locks, for each key and in all.
 
 use std::{
     collections::HashMap,
@@ -38,8 +38,8 @@ impl WaiterLimit {
         }))
     }
 
-    /// A place among those who wait for `key`, or `None` where there is none left.
-    pub(crate) fn enter(&self, key: &str) -> Option<Place> {
+    /// Counts a request that waits for `key`. `None` where the limit is reached.
+    pub(super) fn enter(&self, key: &str) -> Option<WaiterSlot> {
         let mut count = lock(&self.0.count);
         let of_key = count.by_key.get(key).copied().unwrap_or_default();
         if count.in_all >= self.0.in_all || of_key >= self.0.per_key {
@@ -52,7 +52,7 @@ impl WaiterLimit {
         };
         count.by_key.insert(Arc::clone(&key), of_key + 1);
         drop(count);
-        Some(Place {
+        Some(WaiterSlot {
             limit: self.clone(),
             key,
         })
@@ -60,7 +60,7 @@ impl WaiterLimit {
 }
 
 impl fmt::Debug for WaiterLimit {
-    /// Without the keys that are waited for.
+    /// Without the keys: they may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WaiterLimit")
             .field("per_key", &self.0.per_key)
@@ -70,14 +70,14 @@ impl fmt::Debug for WaiterLimit {
     }
 }
 
-/// A place among those who wait. Given back when dropped.
+/// One counted request; until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(super) struct WaiterSlot {
     limit: WaiterLimit,
     key: Arc<str>,
 }
 
-impl Drop for Place {
+impl Drop for WaiterSlot {
     fn drop(&mut self) {
         let mut count = lock(&self.limit.0.count);
         count.in_all = count.in_all.saturating_sub(1);

@@ -16,10 +16,10 @@ use crate::{
     key::Key,
     node::{Access, Endpoint, Lists, NodeAddress, NodeState, Nodes, Strict},
     quorum::{
-        guard_time::{self, RestartGuard},
-        token::TokenClock,
+        node_set::NodeSet,
+        restart_guard::{self, RestartGuard},
+        token_clock::TokenClock,
         validity,
-        votes::NodeSet,
     },
 };
 
@@ -285,7 +285,7 @@ impl Builder {
             lists: Arc::new(Lists::new(
                 &self.namespace,
                 &states,
-                guard_time::guard_time(self.max_ttl, self.clock_skew),
+                restart_guard::guard_time(self.max_ttl, self.clock_skew),
             )),
             states,
             places,

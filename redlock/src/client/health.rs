@@ -11,7 +11,7 @@ use crate::{
     fault::FaultKind,
     key::Key,
     node::{NodeState as Node, Part},
-    round::fan_out::{self, Answer, Answers},
+    round::fan_out::{Answer, Answers, fan_out},
 };
 
 /// How one node is.
@@ -196,5 +196,5 @@ async fn ping(core: &Arc<Core>, within: Duration) -> Result<Answers> {
     let (connections, nodes) = (core.connections()?, &core.nodes);
     // The question has no key; any will do.
     let key = Arc::new(Key::new("", "ping")?);
-    Ok(fan_out::ask(nodes, &connections, key, Ping.into(), within, |_| false).await)
+    Ok(fan_out(nodes, &connections, key, Ping.into(), within, |_| false).await)
 }

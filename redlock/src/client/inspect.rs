@@ -3,13 +3,13 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use crate::{
-    acquire::service::Service,
+    acquire::engine::Engine,
     command::{Command, ForceRelease, Inspect, Owner, Trust},
     core::Core,
     error::{Error, Result},
     events,
     quorum::token::FencingToken,
-    round::fan_out::{self, Answer, Answers},
+    round::fan_out::{Answer, Answers, fan_out},
 };
 
 /// Who holds a lock, as a majority of the nodes sees it.
@@ -45,8 +45,10 @@ pub(crate) async fn holder(core: &Arc<Core>, name: &str) -> Result<Option<Holder
         most >= quorum || (answers.len() >= quorum && most + nodes - answers.len() < quorum)
     })
     .await?;
-    let sights = answers.done().filter_map(|answer| answer.sight.as_ref());
-    let fence = sights.map(|sight| sight.fence).max().unwrap_or(0);
+    let states = answers
+        .done()
+        .filter_map(|answer| answer.key_state.as_ref());
+    let fence = states.map(|state| state.fence).max().unwrap_or(0);
     let mut leases = leases(answers.done()).into_iter();
     Ok(leases
         .find(|(_, left)| left.len() >= quorum)
@@ -64,25 +66,25 @@ pub(crate) async fn holder(core: &Arc<Core>, name: &str) -> Result<Option<Holder
 /// What is left of the leases that the nodes told, by owner.
 fn leases<'a>(answers: impl Iterator<Item = &'a Answer>) -> HashMap<Vec<u8>, Vec<Duration>> {
     let mut leases: HashMap<Vec<u8>, Vec<Duration>> = HashMap::new();
-    for sight in answers.filter_map(|answer| answer.sight.as_ref()) {
-        if let Some(owner) = &sight.owner {
-            leases.entry(owner.clone()).or_default().push(sight.left);
+    for state in answers.filter_map(|answer| answer.key_state.as_ref()) {
+        if let Some(owner) = &state.owner {
+            leases.entry(owner.clone()).or_default().push(state.left);
         }
     }
     leases
 }
 
-pub(crate) async fn force(service: &Service, name: &str) -> Result<()> {
-    let core = &service.core;
+pub(crate) async fn force(engine: &Engine, name: &str) -> Result<()> {
+    let core = &engine.core;
     let by = Owner::fresh().ok_or_else(|| Error::no_randomness(name))?;
     // A holder in this process need not find out by itself. One that comes later is not meant.
-    let holder = service.queue.holder(&core.key(name)?);
+    let holder = engine.queue.holder(&core.key(name)?);
     // Only those who are seen to hold it now: what is delivered twice, or late, takes it from nobody who comes after.
     let seen = answered(core, name, Inspect, |_| false).await?;
     let from = leases(seen.done()).into_keys().collect();
     answered(core, name, ForceRelease { by, from }, |_| false).await?;
     if let Some(lease) = holder {
-        lease.taken_away();
+        lease.force_released();
     }
     events::lock::forced(name);
     Ok(())
@@ -113,7 +115,7 @@ async fn answered(
 ) -> Result<Answers> {
     core.open(Some(name))?;
     let (key, connections, nodes) = (core.key(name)?, core.connections()?, &core.nodes);
-    let answers = fan_out::ask(
+    let answers = fan_out(
         nodes,
         &connections,
         key,

@@ -8,7 +8,7 @@ pub(crate) mod process_default;
 use std::{fmt, sync::Arc};
 
 use crate::{
-    acquire::service::Service,
+    acquire::engine::Engine,
     client::{builder::Builder, health::NodeHealth, inspect::Holder},
     core::Core,
     error::Result,
@@ -35,18 +35,18 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct Redlock {
-    service: Arc<Service>,
+    engine: Arc<Engine>,
 }
 
 impl Redlock {
     pub(crate) fn new(core: Core) -> Self {
         Self {
-            service: Arc::new(Service::new(core)),
+            engine: Arc::new(Engine::new(core)),
         }
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {
-        &self.service.core
+        &self.engine.core
     }
 
     /// Connects to independent nodes with the default settings. [`builder`](Self::builder) has the others.
@@ -87,12 +87,12 @@ impl Redlock {
     ///
     /// A key that cannot be one is told when the request is awaited.
     pub fn lock(&self, key: impl Into<String>) -> LockRequest {
-        LockRequest::new(&self.service, key.into())
+        LockRequest::new(&self.engine, key.into())
     }
 
     /// The longest ttl of a request.
     pub(crate) fn max_ttl(&self) -> std::time::Duration {
-        self.service.core.nodes.max_ttl
+        self.engine.core.nodes.max_ttl
     }
 
     /// One look, no waiting: `None` when another holds the lock, or the key is in its cool-down.
@@ -119,7 +119,7 @@ impl Redlock {
         I: IntoIterator,
         I::Item: Into<String>,
     {
-        LockAllRequest::new(&self.service, keys.into_iter().map(Into::into).collect())
+        LockAllRequest::new(&self.engine, keys.into_iter().map(Into::into).collect())
     }
 
     /// How many nodes have to agree: a majority of the configured ones, connected or not.
@@ -161,7 +161,7 @@ impl Redlock {
     /// # Errors
     /// As [`is_locked`](Self::is_locked).
     pub async fn force_release(&self, key: impl Into<String>) -> Result<()> {
-        inspect::force(&self.service, &key.into()).await
+        inspect::force(&self.engine, &key.into()).await
     }
 
     /// Vouches that no node has forgotten a lock, so that all vote at once: at a first deployment, under
@@ -198,6 +198,6 @@ impl Redlock {
 impl fmt::Debug for Redlock {
     /// The nodes, and no key: those that are waited for may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.service.fmt(f)
+        self.engine.fmt(f)
     }
 }

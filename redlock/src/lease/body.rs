@@ -1,30 +1,29 @@
-//! What runs under a hold. While the key is kept, a lost lease is released behind its bodies: whoever comes next does not
-//! run beside one that has not stopped yet, and what it owned is dropped before.
+//! The bodies that run under a hold. A lost lease is released once they have ended.
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Hold, LOST};
+use super::Hold;
 use crate::{env::sync::lock, events::lock as events};
 
-/// A body that runs on for this long after its lock was lost, since it does not come to an await, is worth a warning.
-const RAN_ON: Duration = Duration::from_millis(100);
+/// A body that does not await, and so goes on for this long after its lock was lost, is worth a warning.
+const LATE: Duration = Duration::from_millis(100);
 
-/// The bodies that run under a hold: nested ones too.
+/// The running bodies of a hold; more than one where they are nested.
 #[derive(Debug, Default)]
 pub(super) struct Bodies {
     running: u32,
-    /// What the outermost is called.
+    /// The name of the outermost.
     name: &'static str,
 }
 
 impl Bodies {
-    /// The name of the outermost, if one runs.
+    /// The name of the outermost body, if one runs.
     pub(super) fn running(&self) -> Option<&'static str> {
         (self.running > 0).then_some(self.name)
     }
 }
 
-/// A body runs under the hold as long as this lives.
+/// Registers a body with its hold until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Body {
     hold: Arc<Hold>,
@@ -50,13 +49,13 @@ impl Drop for Body {
             bodies.running -= 1;
             bodies.running == 0
         };
-        if !last || !self.hold.is(LOST) {
+        if !last || !self.hold.was_lost() {
             return;
         }
         let ran_on = self.hold.since_lost();
-        if ran_on >= RAN_ON {
+        if ran_on >= LATE {
             events::body_ran_on(self.hold.lease.key(), self.name, ran_on);
         }
-        self.hold.lease.part();
+        self.hold.lease.release_lost();
     }
 }

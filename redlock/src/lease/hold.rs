@@ -1,19 +1,20 @@
-//! A hold: one turn in a lease, as one guard has it.
+//! A hold: one use of a lease, behind one guard.
 
 use std::{
     sync::{
         Arc, Mutex, Weak,
-        atomic::{
-            AtomicU8, AtomicU64,
-            Ordering::{Acquire, Relaxed, SeqCst},
-        },
+        atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
 
 use tokio::{sync::Notify, task::JoinSet};
 
-use super::{HoldTerms, LOST, Lease, Loss, OPEN, RELEASED, body::Bodies};
+use super::{
+    HoldOptions, Lease,
+    body::Bodies,
+    state::{Loss, State},
+};
 use crate::{
     env::clock::Instant,
     error::Error,
@@ -24,20 +25,20 @@ use crate::{
     round::Round,
 };
 
-/// Timers stop while the machine sleeps, and the validity does not: who waits for the end looks this often.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often a hold that is waited for is checked, at least: timers stop while the machine is suspended, and the validity
+/// does not.
+const CHECK: Duration = Duration::from_secs(1);
 
-/// One turn.
 #[derive(Debug)]
 pub(crate) struct Hold {
     pub(super) lease: Arc<Lease>,
     token: FencingToken,
-    begun: Instant,
-    /// When it has lasted for as long as it may.
+    started: Instant,
+    /// When its `max_hold` is over; [`Instant::END`] without one.
     ends: Instant,
-    /// When it has lasted for as long as it should.
+    /// When its `at_least` is over; [`Instant::BEGINNING`] without one.
     least: Instant,
-    state: AtomicU8,
+    state: State,
     /// When it was lost, in microseconds of the client's clock.
     lost_at: AtomicU64,
     pub(super) bodies: Mutex<Bodies>,
@@ -48,18 +49,18 @@ impl Hold {
     pub(super) fn new(
         lease: &Arc<Lease>,
         token: FencingToken,
-        terms: HoldTerms,
-        begun: Instant,
+        options: HoldOptions,
+        started: Instant,
     ) -> Arc<Self> {
-        let after = |time| begun.after(time);
-        let at_least = Some(terms.at_least).filter(|least| !least.is_zero());
+        let after = |time| started.after(time);
+        let at_least = Some(options.at_least).filter(|least| !least.is_zero());
         Arc::new(Self {
             lease: Arc::clone(lease),
             token,
-            begun,
-            ends: terms.max_hold.map_or(Instant::END, after),
+            started,
+            ends: options.max_hold.map_or(Instant::END, after),
             least: at_least.map_or(Instant::BEGINNING, after),
-            state: AtomicU8::new(OPEN),
+            state: State::open(),
             lost_at: AtomicU64::new(0),
             bodies: Mutex::default(),
             ended: Notify::new(),
@@ -74,43 +75,45 @@ impl Hold {
         self.token
     }
 
-    /// How much longer the turn may be relied on; zero when it has ended.
+    /// How much longer the hold may be relied on; zero when it has ended.
     pub(crate) fn remaining(&self) -> Duration {
-        if self.state.load(Acquire) != OPEN {
+        if !self.state.is_open() {
             return Duration::ZERO;
         }
         let most = self.ends.saturating_since(self.lease.core.now());
         self.lease.remaining().min(most)
     }
 
-    /// How long the turn may last yet, where that is limited and it has not ended.
+    /// How much longer the hold may last, if it is open and has a limit.
     pub(super) fn ends_in(&self) -> Option<Duration> {
-        let limited = self.ends != Instant::END && self.is(OPEN);
+        let limited = self.ends != Instant::END && self.state.is_open();
         limited.then(|| self.ends.saturating_since(self.lease.core.now()))
     }
 
-    pub(super) fn is(&self, state: u8) -> bool {
-        self.state.load(SeqCst) == state
-    }
-
     pub(crate) fn is_open(&self) -> bool {
-        self.lapse();
-        self.state.load(Acquire) == OPEN
+        self.check_deadlines();
+        self.state.is_open()
     }
 
     pub(crate) fn is_lost(&self) -> bool {
-        self.lapse();
-        self.state.load(Acquire) == LOST
+        self.check_deadlines();
+        self.was_lost()
+    }
+
+    /// As [`is_lost`](Self::is_lost), as far as it was noticed.
+    pub(super) fn was_lost(&self) -> bool {
+        self.state.loss().is_some()
     }
 
     pub(crate) fn lost_error(&self) -> Error {
-        match self.state.load(Acquire) {
-            RELEASED => Error::lost(self.lease.key().lock(), "it was released before"),
-            _ => self.lease.lost_error(),
+        if self.state.is_released() {
+            Error::lost(self.lease.key().lock(), "it was released before")
+        } else {
+            self.lease.lost_error()
         }
     }
 
-    /// One extension of the lease, to its full ttl. Cancel safe: what was sent may still be carried out.
+    /// One extension of the lease, to its full ttl. Cancel safe: an extension that was sent may still be executed.
     pub(crate) async fn extend(&self) -> Result<(), Error> {
         if !self.is_open() {
             return Err(self.lost_error());
@@ -118,24 +121,24 @@ impl Hold {
         self.lease.extend().await
     }
 
-    /// Resolves when the turn has ended, lost or released: at the latest when its validity is over.
+    /// Resolves when the hold has ended, lost or released: at the latest when its validity is over. Cancel safe.
     pub(crate) async fn ended(self: Arc<Self>) {
         let mut elsewhere = None;
         loop {
             let ended = self.ended.notified();
             tokio::pin!(ended);
-            // Registered before the look, so that no wake-up is missed in between.
+            // Registered before the check, so that no wake-up is missed in between.
             ended.as_mut().enable();
             if !self.is_open() {
                 return;
             }
-            let look_again = if mutant::on(Mutant::LostUntold) {
+            let check_in = if mutant::on(Mutant::LostUntold) {
                 Duration::MAX
             } else {
-                self.remaining().min(LOOK)
+                self.remaining().min(CHECK)
             };
-            let Some(look_again) = sleep(look_again) else {
-                // Without timers here, the other runtimes of the client look.
+            let Some(check) = sleep(check_in) else {
+                // Without timers here, the other runtimes of the client check.
                 elsewhere.get_or_insert_with(|| self.watched_elsewhere());
                 ended.await;
                 continue;
@@ -143,12 +146,12 @@ impl Hold {
             tokio::select! {
                 biased;
                 () = ended => {}
-                () = look_again => {}
+                () = check => {}
             }
         }
     }
 
-    /// A task in each runtime of the client that ends the turn when its validity is over. They end when this is dropped.
+    /// A task in each runtime of the client that ends the hold when its validity is over. They end when this is dropped.
     fn watched_elsewhere(self: &Arc<Self>) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
         for runtime in self.lease.core.nodes.runtimes() {
@@ -160,40 +163,40 @@ impl Hold {
     async fn watch(hold: Weak<Self>) {
         let left = || {
             let hold = hold.upgrade().filter(|hold| hold.is_open())?;
-            Some(hold.remaining().min(LOOK))
+            Some(hold.remaining().min(CHECK))
         };
         while let Some(timer) = left().and_then(sleep) {
             timer.await;
         }
     }
 
-    /// Ends the turn, at once and without waiting: `Err` if it had ended before, and the release where one was sent.
+    /// Ends the hold, at once and without waiting. Returns the release, if one was sent.
     ///
-    /// With a `window` the key stays busy for it; without one it does for what is left of `at_least`. Otherwise the
-    /// lease may go to the next in line, unless the turn did not end well.
+    /// With a `window` the key stays busy for it; without one, for the rest of `at_least`. Otherwise the lease may be handed
+    /// over to the next local waiter, if the hold `ended_well`.
     pub(crate) fn release(
         &self,
         window: Option<Duration>,
         ended_well: bool,
-    ) -> Result<Option<Arc<Round>>, Over> {
-        self.lapse();
-        if !self.close(RELEASED) {
-            return Err(Over);
+    ) -> Result<Option<Arc<Round>>, AlreadyEnded> {
+        self.check_deadlines();
+        if !self.state.release() {
+            return Err(AlreadyEnded);
         }
         self.ended.notify_waiters();
         let window = window.or_else(|| self.rest_of_at_least());
-        let held = || self.lease.core.now().saturating_since(self.begun);
+        let held = || self.lease.core.now().saturating_since(self.started);
         events::released(self.lease.key(), self.token.get(), held, window);
-        Ok(self.lease.next(ended_well, window))
+        Ok(self.lease.end_hold(ended_well, window))
     }
 
-    /// The lease is lost, and the turn with it.
-    pub(super) fn lost(&self) {
-        // It may be noticed only later.
+    /// The lease is lost, and the hold with it.
+    pub(super) fn lose(&self, loss: Loss) {
+        // The loss may be noticed late.
         let lost_at = self.lease.core.now().min(self.ends);
         let lost_at = lost_at.min(self.lease.valid_until());
         self.lost_at.store(lost_at.micros(), Relaxed);
-        if self.close(LOST) {
+        if self.state.lose(loss) {
             self.ended.notify_waiters();
         }
     }
@@ -211,48 +214,42 @@ impl Hold {
         (!rest.is_zero()).then_some(rest)
     }
 
-    /// A turn whose time is over is lost, and its lease with it: whoever holds it may still be at work.
-    pub(super) fn lapse(&self) {
-        if self.state.load(Acquire) != OPEN {
+    /// A hold past its `max_hold` is lost, and its lease with it: its body may still be at work.
+    pub(super) fn check_deadlines(&self) {
+        if !self.state.is_open() {
             return;
         }
         if self.ends != Instant::END && self.lease.core.now() >= self.ends {
             self.lease.lose(Loss::HeldTooLong);
         } else {
-            self.lease.lapse();
+            self.lease.check_validity();
         }
-    }
-
-    fn close(&self, to: u8) -> bool {
-        self.state
-            .compare_exchange(OPEN, to, SeqCst, SeqCst)
-            .is_ok()
     }
 }
 
-/// A turn had ended before.
+/// The hold had ended before.
 #[derive(Debug)]
-pub(crate) struct Over;
+pub(crate) struct AlreadyEnded;
 
-/// A turn on its way to the next in line. Dropped on the way: it is released, so that nobody waits for it.
+/// A hold on its way to the next local waiter. Dropped on the way: it is released.
 #[derive(Debug)]
-pub(crate) struct Unclaimed(Option<Arc<Hold>>);
+pub(crate) struct HandedOver(Option<Arc<Hold>>);
 
-impl Unclaimed {
+impl HandedOver {
     pub(crate) fn new(hold: Arc<Hold>) -> Self {
         Self(Some(hold))
     }
 
-    /// The turn, unless it came too late: then nothing may be left of the lease, and another may have the lock.
+    /// `None` where the hold has ended on the way.
     pub(crate) fn claim(mut self) -> Option<Arc<Hold>> {
         self.0.take().filter(|hold| hold.is_open())
     }
 }
 
-impl Drop for Unclaimed {
+impl Drop for HandedOver {
     fn drop(&mut self) {
         if let Some(hold) = self.0.take() {
-            // Over already is as good.
+            // An error means that it has ended.
             let _ = hold.release(None, true);
         }
     }

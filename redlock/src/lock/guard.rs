@@ -15,10 +15,9 @@ use crate::{
     env::unwind::{Panic, caught},
     error::{Error, Result},
     events::lock as events,
-    lease::{Hold, Lease, Over},
+    lease::{AlreadyEnded, Hold},
     lock::reentrancy::Scope,
-    quorum::{token::FencingToken, votes::Decision},
-    round::Round,
+    quorum::token::FencingToken,
 };
 
 /// A held lock, renewed until it is released. Dropped: released in the background, without blocking and without waiting.
@@ -230,35 +229,15 @@ impl Guard {
         }
         let lease = self.hold.lease();
         match self.hold.release(window, ended_well) {
-            Ok(Some(round)) => confirmed(lease, &round).await,
+            Ok(Some(round)) => lease.release_confirmed(&round).await,
             // The next in line of this process has the lease; the nodes need not know.
             Ok(None) => Ok(()),
-            Err(Over) => {
-                if let Some(round) = lease.parted() {
-                    let _ = confirmed(lease, &round).await;
+            Err(AlreadyEnded) => {
+                if let Some(round) = lease.release_of_lost() {
+                    let _ = lease.release_confirmed(&round).await;
                 }
                 Err(self.hold.lost_error())
             }
-        }
-    }
-}
-
-/// Waits until a majority confirmed.
-async fn confirmed(lease: &Lease, round: &Arc<Round>) -> Result<()> {
-    let core = lease.core();
-    // The release is on its way in any case; only a runtime can wait for it.
-    core.connections()?;
-    let within = core.node_timeout(lease.terms().ttl);
-    match round.confirmed(within).await {
-        Decision::Won => Ok(()),
-        _ => {
-            let (able, errors) = round.faults(&core.nodes.states);
-            Err(Error::no_quorum(
-                Some(lease.key().lock()),
-                able,
-                core.nodes.quorum(),
-                errors,
-            ))
         }
     }
 }

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use crate::{
-    acquire::waiter_limit::WaiterLimit,
+    acquire::{AcquireOptions, waiter_limit::WaiterLimit},
     config::{self, LEAST, check_ttl},
     core::Core,
     error::{Error, Result},
-    lease::{HoldTerms, Terms},
+    lease::{HoldOptions, LeaseOptions},
+    lock_kind::exclusive::EXCLUSIVE,
 };
 
 /// The options of a lock request, to be kept and used for many requests.
@@ -72,20 +73,30 @@ impl Default for LockOptions {
 }
 
 impl LockOptions {
-    /// What the lease has to be like. An error for a ttl that can never work.
-    pub(crate) fn lease(&self, core: &Core) -> Result<Terms> {
+    /// The options with the client's defaults. An error for a duration that can never work, and for options that
+    /// contradict each other.
+    pub(crate) fn resolve(&self, core: &Core) -> Result<AcquireOptions> {
+        Ok(AcquireOptions {
+            lease: self.lease(core)?,
+            hold: self.hold()?,
+            wait: self.wait(core),
+            fail_fast: self.fail_fast,
+            max_waiters: self.max_waiters.clone(),
+        })
+    }
+
+    fn lease(&self, core: &Core) -> Result<LeaseOptions> {
         let ttl = self.ttl.unwrap_or(core.defaults.ttl);
         check_ttl(ttl, core.nodes.max_ttl)?;
-        Ok(Terms {
+        Ok(LeaseOptions {
+            kind: EXCLUSIVE,
             ttl,
             fencing: self.fencing.unwrap_or(core.defaults.fencing),
             keep_alive: self.keep_alive,
         })
     }
 
-    /// What the hold has to be like. An error for a duration that can never work, and for options that contradict each
-    /// other.
-    pub(crate) fn hold(&self) -> Result<HoldTerms> {
+    fn hold(&self) -> Result<HoldOptions> {
         if self.max_hold.is_some_and(|most| most.is_zero()) {
             return Err(Error::invalid_ttl(
                 "a max_hold of 0 holds nothing: give the longest time that the body may take"
@@ -106,7 +117,7 @@ impl LockOptions {
         if self.reentrant {
             self.can_be_joined()?;
         }
-        Ok(HoldTerms {
+        Ok(HoldOptions {
             max_hold: self.max_hold,
             at_least,
         })

@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    acquire::{acquire_loop::AcquireLoop, service::Service, waiter_limit::WaiterLimit},
+    acquire::{AcquireRequest, acquire_hold, engine::Engine, waiter_limit::WaiterLimit},
     core::in_runtime,
     error::{Error, Result},
     events::lock as events,
@@ -51,15 +51,15 @@ use crate::{
 #[derive(Clone, Debug)]
 #[must_use = "a request does nothing until it is awaited or run"]
 pub struct LockRequest {
-    service: Arc<Service>,
+    engine: Arc<Engine>,
     name: String,
     options: LockOptions,
 }
 
 impl LockRequest {
-    pub(crate) fn new(service: &Arc<Service>, name: String) -> Self {
+    pub(crate) fn new(engine: &Arc<Engine>, name: String) -> Self {
         Self {
-            service: Arc::clone(service),
+            engine: Arc::clone(engine),
             name,
             options: LockOptions::default(),
         }
@@ -212,31 +212,26 @@ impl LockRequest {
     }
 
     async fn guard(&self) -> Result<Guard> {
-        let core = &self.service.core;
+        let core = &self.engine.core;
         core.open(Some(&self.name))?;
         in_runtime()?;
         let key = core.key(&self.name)?;
-        let options = &self.options;
-        let (terms, hold_terms) = (options.lease(core)?, options.hold()?);
+        let options = self.options.resolve(core)?;
         if let Some(hold) = reentrancy::held(core, &key) {
-            return if options.reentrant {
+            return if self.options.reentrant {
                 Ok(Guard::joined(hold))
             } else {
                 Err(Error::already_held(&self.name))
             };
         }
-        let acquire_loop = AcquireLoop {
-            service: &self.service,
+        let request = AcquireRequest {
+            engine: &self.engine,
             name: &self.name,
             key: &key,
-            terms,
-            hold_terms,
-            wait: options.wait(core),
-            fail_fast: options.fail_fast,
-            max_waiters: options.max_waiters.as_ref(),
+            options,
             since: core.now(),
         };
-        acquire_loop.run().await.map(Guard::new)
+        acquire_hold(&request).await.map(Guard::new)
     }
 }
 

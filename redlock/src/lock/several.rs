@@ -5,7 +5,7 @@ use std::{future::IntoFuture, panic::resume_unwind, pin::Pin, sync::Arc, time::D
 use futures_util::future::{join_all, select_all};
 
 use crate::{
-    acquire::service::Service,
+    acquire::engine::Engine,
     core::in_runtime,
     env::unwind::caught,
     error::{Error, Result},
@@ -22,18 +22,18 @@ use crate::{
 #[derive(Clone, Debug)]
 #[must_use = "a request does nothing until it is awaited"]
 pub struct LockAllRequest {
-    service: Arc<Service>,
+    engine: Arc<Engine>,
     keys: Vec<String>,
     options: LockOptions,
 }
 
 impl LockAllRequest {
-    pub(crate) fn new(service: &Arc<Service>, mut keys: Vec<String>) -> Self {
+    pub(crate) fn new(engine: &Arc<Engine>, mut keys: Vec<String>) -> Self {
         // One order for everybody: a cycle of waiters cannot close.
         keys.sort_unstable();
         keys.dedup();
         Self {
-            service: Arc::clone(service),
+            engine: Arc::clone(engine),
             keys,
             options: LockOptions::default(),
         }
@@ -93,8 +93,8 @@ impl LockAllRequest {
                 "lock_all was given no keys: give one or more",
             ));
         }
-        let wait = self.options.wait(&self.service.core);
-        let clock = &self.service.core.nodes.clock;
+        let wait = self.options.wait(&self.engine.core);
+        let clock = &self.engine.core.nodes.clock;
         let begun = clock.now();
         loop {
             let left = || wait.saturating_sub(clock.now().saturating_since(begun));
@@ -123,7 +123,7 @@ impl LockAllRequest {
                 wait: Some(left()),
                 ..self.options.clone()
             };
-            let request = LockRequest::new(&self.service, key.clone()).options(options);
+            let request = LockRequest::new(&self.engine, key.clone()).options(options);
             // An error drops the guards so far, which releases them.
             guards.guards.push(request.await?);
         }

@@ -33,9 +33,9 @@ use crate::{
     key::Key,
     mutant::{self, Mutant},
     quorum::{
-        guard_time::{self, RestartGuard},
-        token::TokenClock,
-        votes::quorum,
+        node_set::quorum,
+        restart_guard::{self, RestartGuard},
+        token_clock::TokenClock,
     },
 };
 
@@ -93,7 +93,7 @@ impl Nodes {
     }
 
     pub(crate) fn guard_time(&self) -> Duration {
-        guard_time::guard_time(self.max_ttl, self.skew)
+        restart_guard::guard_time(self.max_ttl, self.skew)
     }
 
     /// Takes note of who answered a new connection to node `index`.

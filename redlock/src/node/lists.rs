@@ -34,7 +34,7 @@ use crate::key::reserved;
 use crate::{
     env::{clock::Instant, sync::lock},
     events::node as events,
-    quorum::votes::NodeSet,
+    quorum::node_set::NodeSet,
 };
 
 /// For how long an accepted list counts.

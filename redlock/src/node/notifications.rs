@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use super::{ReplySink, deferral::Deferrals};
 use crate::command::{LeaveWaitlist, Owner, Reply, Request, SECOND};
-use crate::{env::sync::lock, key::Key, quorum::votes::NodeSet};
+use crate::{env::sync::lock, key::Key, quorum::node_set::NodeSet};
 
 /// How long after the first node that told of a release the others are waited for; and how long who comes second
 /// leaves it to the first.

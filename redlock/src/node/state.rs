@@ -16,7 +16,7 @@ use crate::{
     events::node as events,
     key::Key,
     mutant::{self, Mutant},
-    quorum::guard_time::{self, RestartGuard},
+    quorum::restart_guard::{self, RestartGuard},
 };
 
 /// Servers tell their uptime in whole seconds, and a reply takes its time: by so many microseconds the start of one
@@ -463,7 +463,7 @@ fn judge_ages(states: &[impl AsRef<NodeState>], now: Instant, guard_time: Durati
             return;
         }
         let age = since(known.born());
-        if let Some(left) = guard_time::on_first_sight(age, oldest, guard_time) {
+        if let Some(left) = restart_guard::on_first_sight(age, oldest, guard_time) {
             let until = now.after(left).micros();
             if state.no_vote_until.fetch_max(until, Relaxed) == 0 {
                 let why = "node started after the others and may have forgotten locks";

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{command::Marker, key::reserved, quorum::guard_time};
+use crate::{command::Marker, key::reserved, quorum::restart_guard};
 
 /// How a client marks its nodes.
 #[derive(Clone, Debug)]
@@ -21,10 +21,10 @@ pub(crate) struct Strict {
 impl Strict {
     pub(crate) fn new(namespace: &str, max_ttl: Duration, skew: Duration) -> Self {
         Self {
-            guard_time: guard_time::guard_time(max_ttl, skew),
-            guard_time_after_a_move: guard_time::after_a_move(max_ttl, skew),
+            guard_time: restart_guard::guard_time(max_ttl, skew),
+            guard_time_after_a_move: restart_guard::after_a_move(max_ttl, skew),
             #[cfg(feature = "sentinel")]
-            confirmed_for: guard_time::confirmed_for(skew),
+            confirmed_for: restart_guard::confirmed_for(skew),
             marker_key: format!("{namespace}{}", reserved::MARKER),
             quarantine_key: format!("{namespace}{}", reserved::QUARANTINE),
             max_ttl,

@@ -1,49 +1,49 @@
-//! How long a refused waiter sleeps before it asks again.
+//! How long a refused waiter sleeps before the next attempt.
 
 use std::time::Duration;
 
-/// A key lives through the last millisecond of its ttl, so asking at exactly its PTTL is too early.
+/// A key lives through the last millisecond of its ttl, so an attempt after exactly its PTTL comes too early.
 const LAST_MILLISECOND: Duration = Duration::from_millis(1);
-/// The first delay after a split vote or an outage; it doubles with every further one.
+/// The first delay after a split vote; it doubles with each further one. Ten times as much after an outage.
 const FIRST: Duration = Duration::from_millis(2);
-/// The longest delay while nothing says when the key will be free: what a lost release may cost.
+/// The longest delay without notifications: how late a waiter notices a release.
 const POLL: Duration = Duration::from_millis(40);
-/// The longest delay while notifications are heard, and the holder may be one that sends none.
+/// The longest delay with notifications, where the holder may be a client that sends none.
 const LISTEN: Duration = Duration::from_secs(1);
-/// The longest delay where the holder sends one: what a lost one may cost, if the lease lasts that long. Where connections
-/// are lost, waiters look at once.
+/// The longest delay where the holder sends a notification: how late a waiter notices one that was lost, if the lease
+/// lasts that long. A lost connection wakes the waiters at once.
 const NOTIFIED: Duration = Duration::from_secs(30);
 /// The longest delay while no quorum answers.
 const OUTAGE: Duration = Duration::from_millis(500);
 
-/// What is known when a waiter was refused.
+/// Why a waiter was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// A quorum can be free after this time, by the leases seen.
     FreeIn(Duration),
-    /// The votes were split between clients that all gave theirs back.
+    /// The votes were split between clients that all rolled back.
     Split,
     /// Too few nodes answered.
     Outage,
 }
 
-/// What may end a sleep early.
+/// Whether a notification may end a sleep early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ear {
-    /// Nothing.
-    Deaf,
-    /// A notification, if the holder sends one.
-    Open,
-    /// A notification: the holder sends one, and a majority of the nodes knows whom to tell.
+pub(crate) enum WakeUp {
+    /// The waiter hears no notifications.
+    Never,
+    /// The waiter hears them, if the holder sends one.
+    Possible,
+    /// The holder sends one, and a majority of the nodes has this waiter on its waitlist.
     Promised,
 }
 
-/// The sleep after the `attempt`-th refusal in a row (from 0), `jitter` being uniform in `0.0..1.0`.
-pub(crate) fn delay(refusal: Refusal, attempt: u32, jitter: f64, ear: Ear) -> Duration {
-    let longest = match ear {
-        Ear::Deaf => POLL,
-        Ear::Open => LISTEN,
-        Ear::Promised => NOTIFIED,
+/// The sleep after the `attempt`-th refusal in a row (from 0). `jitter` is uniform in `0.0..1.0`.
+pub(crate) fn delay(refusal: Refusal, attempt: u32, jitter: f64, wake_up: WakeUp) -> Duration {
+    let longest = match wake_up {
+        WakeUp::Never => POLL,
+        WakeUp::Possible => LISTEN,
+        WakeUp::Promised => NOTIFIED,
     };
     match refusal {
         Refusal::FreeIn(free) => {
@@ -62,8 +62,8 @@ fn doubled(first: Duration, times: u32, most: Duration) -> Duration {
         .min(most)
 }
 
-/// When a quorum can be free: the `quorum`-th smallest of what the nodes said is left (free nodes: zero; nodes that
-/// did not answer: never, and not in `left`).
+/// When a quorum can be free: the `quorum`-th smallest of the remaining times in `left`. A free node counts as zero; a
+/// node that did not answer is not in `left`.
 pub(crate) fn quorum_free_in(left: &mut [Duration], quorum: usize) -> Option<Duration> {
     left.sort_unstable();
     left.get(quorum.checked_sub(1)?).copied()
@@ -76,12 +76,12 @@ mod tests {
 
     #[test]
     fn never_sleeps_for_exactly_what_is_left() {
-        assert!(delay(Refusal::FreeIn(5 * MS), 0, 0.0, Ear::Deaf) > 5 * MS);
+        assert!(delay(Refusal::FreeIn(5 * MS), 0, 0.0, WakeUp::Never) > 5 * MS);
     }
 
     #[test]
     fn a_long_lease_is_looked_at_now_and_then() {
-        assert!(delay(Refusal::FreeIn(10_000 * MS), 0, 0.9, Ear::Deaf) <= 50 * MS);
+        assert!(delay(Refusal::FreeIn(10_000 * MS), 0, 0.9, WakeUp::Never) <= 50 * MS);
     }
 
     #[test]
@@ -94,8 +94,9 @@ mod tests {
     #[test]
     fn delays_of_an_outage_are_bounded_and_grow() {
         assert!(
-            delay(Refusal::Outage, 0, 1.0, Ear::Deaf) < delay(Refusal::Outage, 3, 1.0, Ear::Deaf)
+            delay(Refusal::Outage, 0, 1.0, WakeUp::Never)
+                < delay(Refusal::Outage, 3, 1.0, WakeUp::Never)
         );
-        assert!(delay(Refusal::Outage, 200, 1.0, Ear::Deaf) <= OUTAGE);
+        assert!(delay(Refusal::Outage, 200, 1.0, WakeUp::Never) <= OUTAGE);
     }
 }

@@ -1,31 +1,32 @@
-//! Whether clients with different lists of nodes may lock side by side.
+//! Whether clients with different lists of nodes may lock at the same time.
 
-use super::votes::quorum;
+use super::node_set::quorum;
 
-/// A list of nodes, by what its client has met of it: a node that was never met cannot vote.
+/// The list of nodes of one client, as far as the client has met them: a node that was never met cannot vote.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct NodeList {
     /// How many nodes were configured: the quorum counts them all.
     pub(crate) size: usize,
-    /// The identities of those that were met and count.
+    /// The identities of the nodes that the client has met.
     pub(crate) met: Vec<String>,
 }
 
 impl NodeList {
-    /// Whether some majority of this list shares no node with some majority of the other: then both could be granted.
-    pub(crate) fn may_part_from(&self, other: &Self) -> bool {
+    /// Whether some majority of this list shares no node with some majority of the other, so that both could be granted
+    /// a lock.
+    pub(crate) fn may_conflict_with(&self, other: &Self) -> bool {
         let shared = self
             .met
             .iter()
             .filter(|node| other.met.contains(node))
             .count();
         let majority = |list: &Self| list.met.len() >= quorum(list.size);
-        // What a majority needs of the shared nodes, when it takes all others first.
+        // How many shared nodes a majority needs when it takes all other nodes first.
         let needs = |list: &Self| quorum(list.size).saturating_sub(list.met.len() - shared);
         majority(self) && majority(other) && needs(self) + needs(other) <= shared
     }
 
-    /// The same list, announced when fewer of its nodes had been met.
+    /// Whether this is the same list, recorded when fewer of its nodes had been met.
     pub(crate) fn is_part_of(&self, other: &Self) -> bool {
         self.size == other.size && self.met.iter().all(|node| other.met.contains(node))
     }
@@ -45,18 +46,18 @@ mod tests {
     #[test]
     fn one_node_more_or_one_less_is_safe_and_one_exchanged_is_not() {
         let three = list(3, "abc");
-        assert!(!three.may_part_from(&list(4, "abcd")));
-        assert!(!list(4, "abcd").may_part_from(&list(3, "abd")));
-        assert!(!three.may_part_from(&list(2, "ab")));
-        assert!(three.may_part_from(&list(3, "abd")));
-        assert!(three.may_part_from(&list(5, "abcde")));
-        assert!(three.may_part_from(&list(1, "a")));
+        assert!(!three.may_conflict_with(&list(4, "abcd")));
+        assert!(!list(4, "abcd").may_conflict_with(&list(3, "abd")));
+        assert!(!three.may_conflict_with(&list(2, "ab")));
+        assert!(three.may_conflict_with(&list(3, "abd")));
+        assert!(three.may_conflict_with(&list(5, "abcde")));
+        assert!(three.may_conflict_with(&list(1, "a")));
     }
 
     #[test]
-    fn a_node_that_was_never_met_parts_nobody() {
-        assert!(!list(3, "abc").may_part_from(&list(3, "ab")));
-        assert!(!list(3, "abc").may_part_from(&list(3, "d")));
+    fn a_node_that_was_never_met_is_no_conflict() {
+        assert!(!list(3, "abc").may_conflict_with(&list(3, "ab")));
+        assert!(!list(3, "abc").may_conflict_with(&list(3, "d")));
     }
 
     /// All subsets of a list that are majorities.
@@ -77,7 +78,7 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn lists_part_if_two_majorities_do(one in "[a-g]{1,5}", other in "[a-g]{1,5}", more in 0..2_usize) {
+        fn lists_conflict_if_two_majorities_share_no_node(one in "[a-g]{1,5}", other in "[a-g]{1,5}", more in 0..2_usize) {
             let unique = |text: &str, more| {
                 let mut met: Vec<char> = text.chars().collect();
                 met.sort_unstable();
@@ -88,7 +89,7 @@ mod tests {
             let apart = majorities(&one).iter().any(|left| {
                 majorities(&other).iter().any(|right| left.iter().all(|node| !right.contains(node)))
             });
-            prop_assert_eq!(one.may_part_from(&other), apart);
+            prop_assert_eq!(one.may_conflict_with(&other), apart);
         }
     }
 }

@@ -1,10 +1,12 @@
-//! The pure decisions of the protocol: no input, no output, no clock of their own.
+//! The pure decisions of the protocol: no I/O, and no clock of their own.
 
 pub(crate) mod backoff;
-pub(crate) mod guard_time;
 pub(crate) mod lists;
+pub(crate) mod node_set;
 #[cfg(test)]
 mod properties;
+pub(crate) mod restart_guard;
+pub(crate) mod tally;
 pub(crate) mod token;
+pub(crate) mod token_clock;
 pub(crate) mod validity;
-pub(crate) mod votes;

@@ -5,11 +5,13 @@ use std::time::Duration;
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::{
-    backoff::{self, Ear, Refusal},
-    guard_time::{guard_time, on_first_sight},
-    token::{FencingToken, TokenClock},
+    backoff::{self, Refusal, WakeUp},
+    node_set::{NodeSet, quorum},
+    restart_guard::{guard_time, on_first_sight},
+    tally::{Decision, Rule, Tally},
+    token::FencingToken,
+    token_clock::TokenClock,
     validity::{MIN_TTL, drift, usable},
-    votes::{Decision, NodeSet, Question, Tally, quorum},
 };
 use crate::{
     command::Reply,
@@ -39,8 +41,8 @@ fn reply() -> impl Strategy<Value = Reply> {
     ]
 }
 
-fn question() -> impl Strategy<Value = Question> {
-    select(vec![Question::Acquire, Question::Extend, Question::Confirm])
+fn rule() -> impl Strategy<Value = Rule> {
+    select(vec![Rule::Acquire, Rule::Extend, Rule::Confirm])
 }
 
 /// The replies of some of the nodes, each with its node.
@@ -48,8 +50,8 @@ fn round() -> impl Strategy<Value = (usize, Vec<(usize, Reply)>)> {
     (1..8_usize).prop_flat_map(|nodes| (Just(nodes), vec((0..nodes, reply()), 0..nodes * 2)))
 }
 
-fn counted(nodes: usize, question: Question, replies: &[(usize, Reply)]) -> Tally {
-    let mut tally = Tally::new(nodes, question);
+fn counted(nodes: usize, rule: Rule, replies: &[(usize, Reply)]) -> Tally {
+    let mut tally = Tally::new(nodes, rule);
     for (node, reply) in replies {
         tally.record(*node, reply.clone());
     }
@@ -79,19 +81,19 @@ proptest! {
     }
 
     #[test]
-    fn a_round_is_won_by_a_majority_of_first_replies_only((nodes, replies) in round(), question in question()) {
+    fn a_round_is_won_by_a_majority_of_first_replies_only((nodes, replies) in round(), rule in rule()) {
         let first = first_replies(&replies);
         let yes = first.iter().filter(|(_, reply)| matches!(reply, Reply::Yes)).count();
-        let tally = counted(nodes, question, &replies);
+        let tally = counted(nodes, rule, &replies);
         prop_assert_eq!(tally.decision() == Some(Decision::Won), yes >= quorum(nodes));
-        prop_assert_eq!(tally.agreed().len(), yes);
+        prop_assert_eq!(tally.yes().len(), yes);
     }
 
     #[test]
-    fn what_is_won_or_gone_stays_so((nodes, replies) in round(), question in question()) {
-        let last = counted(nodes, question, &replies).decision_at_deadline();
+    fn what_is_won_or_gone_stays_so((nodes, replies) in round(), rule in rule()) {
+        let last = counted(nodes, rule, &replies).decision_at_deadline();
         for end in 0..replies.len() {
-            match counted(nodes, question, &replies[..end]).decision() {
+            match counted(nodes, rule, &replies[..end]).decision() {
                 Some(decision @ (Decision::Won | Decision::Gone)) => prop_assert_eq!(decision, last),
                 // Stale tokens are raised at once, whoever might still say yes.
                 Some(Decision::Stale) | None => {}
@@ -101,16 +103,16 @@ proptest! {
     }
 
     #[test]
-    fn a_round_that_all_have_answered_is_decided(nodes in 1..8_usize, question in question(), replies in vec(reply(), 8)) {
+    fn a_round_that_all_have_answered_is_decided(nodes in 1..8_usize, rule in rule(), replies in vec(reply(), 8)) {
         let all: Vec<_> = replies.into_iter().take(nodes).enumerate().collect();
-        prop_assert!(counted(nodes, question, &all).decision().is_some());
+        prop_assert!(counted(nodes, rule, &all).decision().is_some());
     }
 
     #[test]
     fn a_key_cools_down_only_if_that_keeps_everybody_from_a_quorum((nodes, replies) in round()) {
         let first = first_replies(&replies);
         let cooling = first.iter().filter(|(_, reply)| matches!(reply, Reply::Held { cools: true, .. })).count();
-        let tally = counted(nodes, Question::Acquire, &replies);
+        let tally = counted(nodes, Rule::Acquire, &replies);
         prop_assert_eq!(tally.cooling_down().is_some(), nodes - cooling < quorum(nodes));
         // Whoever is refused before all have answered knows whether it is by a cool-down.
         if tally.decision() == Some(Decision::Refused) && tally.cooling_down().is_none() {
@@ -125,13 +127,13 @@ proptest! {
         let no = first_replies(&replies).iter().filter(|(_, reply)| not_held(reply)).count();
         let forgot = |reply: &Reply| matches!(reply, Reply::Forgot { .. });
         let forgot = first_replies(&replies).iter().filter(|(_, reply)| forgot(reply)).count();
-        let gone = counted(nodes, Question::Extend, &replies).decision() == Some(Decision::Gone);
+        let gone = counted(nodes, Rule::Extend, &replies).decision() == Some(Decision::Gone);
         prop_assert!(!gone || no.max(forgot) >= quorum(nodes));
     }
 
     #[test]
     fn a_release_goes_wherever_the_lock_may_be((nodes, replies) in round()) {
-        let touched = counted(nodes, Question::Acquire, &replies).touched();
+        let touched = counted(nodes, Rule::Acquire, &replies).touched();
         let first = first_replies(&replies);
         for node in 0..nodes {
             let said = first.iter().find(|(of, _)| *of == node).map(|(_, reply)| reply);
@@ -146,11 +148,11 @@ proptest! {
 
     #[test]
     fn a_yes_taken_back_does_not_count((nodes, replies) in round(), node in 0..8_usize) {
-        let mut tally = counted(nodes, Question::Acquire, &replies);
-        let before = tally.agreed();
+        let mut tally = counted(nodes, Rule::Acquire, &replies);
+        let before = tally.yes();
         if before.contains(node) {
             tally.retract(node, Duration::from_secs(1));
-            prop_assert_eq!(tally.agreed(), before.minus(NodeSet::only(node)));
+            prop_assert_eq!(tally.yes(), before.difference(NodeSet::only(node)));
             prop_assert!(tally.touched().contains(node));
         }
     }
@@ -162,7 +164,7 @@ proptest! {
             Reply::Held { fence, .. } | Reply::Stale { fence } => Some(*fence),
             _ => None,
         });
-        prop_assert_eq!(counted(nodes, Question::Acquire, &replies).fence, fences.max().unwrap_or(0));
+        prop_assert_eq!(counted(nodes, Rule::Acquire, &replies).fence, fences.max().unwrap_or(0));
     }
 
     #[test]
@@ -224,14 +226,14 @@ proptest! {
 
     #[test]
     fn a_sleep_is_bounded_and_never_ends_in_the_last_millisecond(
-        free in 0..100_000_u64, number in 0..200_u32, jitter in 0.0..1.0_f64, ear in select(vec![Ear::Deaf, Ear::Open, Ear::Promised]),
+        free in 0..100_000_u64, number in 0..200_u32, jitter in 0.0..1.0_f64, wake_up in select(vec![WakeUp::Never, WakeUp::Possible, WakeUp::Promised]),
     ) {
         const LONGEST: Duration = Duration::from_millis(37_500);
         let free = Duration::from_millis(free);
         for refusal in [Refusal::FreeIn(free), Refusal::Split, Refusal::Outage] {
-            prop_assert!(backoff::delay(refusal, number, jitter, ear) <= LONGEST);
+            prop_assert!(backoff::delay(refusal, number, jitter, wake_up) <= LONGEST);
         }
-        let sleep = backoff::delay(Refusal::FreeIn(free), number, jitter, ear);
+        let sleep = backoff::delay(Refusal::FreeIn(free), number, jitter, wake_up);
         let shortest_look = Duration::from_millis(30);
         prop_assert!(sleep > free || sleep >= shortest_look);
     }

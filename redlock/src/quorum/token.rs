@@ -1,19 +1,8 @@
-//! Fencing tokens, and the clock they are proposed from.
+//! Fencing tokens.
 
-use std::{
-    fmt,
-    str::FromStr,
-    sync::{
-        Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
-    },
-    time::{Duration, SystemTime},
-};
+use std::{fmt, str::FromStr};
 
-use crate::{
-    command::TOKEN_LIMIT,
-    env::{clock::Instant, sync::lock},
-};
+use crate::command::TOKEN_LIMIT;
 
 /// A number that is larger for every next holder of a key.
 ///
@@ -47,7 +36,7 @@ impl FencingToken {
     pub(crate) const NONE: Self = Self(0);
     pub(crate) const LIMIT: u64 = TOKEN_LIMIT;
 
-    /// How many tokens a lease reserves at most, for turns without a round trip: microseconds, as all tokens.
+    /// How many tokens a lease reserves at most, for local hand-overs without a round trip.
     pub(crate) const BLOCK: u64 = 256;
 
     pub(crate) fn new(value: u64) -> Self {
@@ -75,7 +64,7 @@ impl From<FencingToken> for u64 {
 
 impl From<FencingToken> for i64 {
     fn from(token: FencingToken) -> Self {
-        // It has 53 bits.
+        // A token has at most 53 bits.
         signed(token.0)
     }
 }
@@ -112,171 +101,56 @@ impl FromStr for FencingToken {
     }
 }
 
-/// What cannot be a [`FencingToken`].
+/// The tokens that one grant reserved: the first for the grant itself, the others for local hand-overs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TokenBlock {
+    /// 0 without fencing.
+    first: u64,
+    last: u64,
+}
+
+impl TokenBlock {
+    /// Without fencing.
+    pub(crate) const NONE: Self = Self { first: 0, last: 0 };
+
+    pub(crate) fn new(first: u64, len: u64) -> Self {
+        Self {
+            first,
+            last: first.saturating_add(len.saturating_sub(1)),
+        }
+    }
+
+    pub(crate) fn first(self) -> Option<u64> {
+        (self.first > 0).then_some(self.first)
+    }
+
+    /// The highest token, which the nodes store as the fence.
+    pub(crate) fn last(self) -> Option<u64> {
+        (self.last > 0).then_some(self.last)
+    }
+
+    /// The token of the `number`-th hold, from 0: [`FencingToken::NONE`] without fencing, `None` when they are used up.
+    pub(crate) fn get(self, number: u32) -> Option<FencingToken> {
+        if self == Self::NONE {
+            return Some(FencingToken::NONE);
+        }
+        let token = self.first.saturating_add(u64::from(number));
+        (token <= self.last).then_some(FencingToken(token))
+    }
+}
+
+/// The error for a number or text that is no [`FencingToken`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidToken(());
 
 impl fmt::Display for InvalidToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no fencing token: one is a number from 0 to 2^53 - 1")
+        f.write_str("not a fencing token: a token is a whole number from 0 to 2^53 - 1")
     }
 }
 
 impl std::error::Error for InvalidToken {}
 
-/// Proposes tokens: the client's monotonic time plus an offset that the nodes' clocks calibrate, plus a lead learnt
-/// from the fences that other clients left, so that one round trip is enough although no two clocks agree.
-#[derive(Debug)]
-pub(crate) struct TokenClock {
-    /// Nodes' time minus client's time, by node; `None` until the node told its time.
-    offsets: Mutex<Vec<Option<i64>>>,
-    /// The median of `offsets`.
-    offset: AtomicU64,
-    /// Whether `offset` is the nodes' word, not this machine's.
-    told: AtomicBool,
-    lead: AtomicU64,
-    last: AtomicU64,
-    most_lead: u64,
-}
-
-impl TokenClock {
-    pub(crate) fn new(nodes: usize, now: Instant, skew: Duration) -> Self {
-        let wall = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .map_or(0, micros);
-        Self {
-            offsets: Mutex::new(vec![None; nodes]),
-            offset: AtomicU64::new(wall.saturating_sub(now.micros())),
-            told: AtomicBool::new(false),
-            lead: AtomicU64::new(0),
-            last: AtomicU64::new(0),
-            most_lead: micros(skew).saturating_add(FencingToken::BLOCK),
-        }
-    }
-
-    /// What the nodes' wall clocks show when ours shows `now`: followed until they tell more.
-    pub(crate) fn assume(&mut self, wall_micros: u64, now: Instant) {
-        *self.offset.get_mut() = wall_micros.saturating_sub(now.micros());
-        *self.told.get_mut() = true;
-    }
-
-    /// Whether any node has told its time. Before that only this machine's wall clock is known, which may be hours off:
-    /// a token from it would be stale, or hold up those who know better.
-    pub(crate) fn is_told(&self) -> bool {
-        self.told.load(Relaxed)
-    }
-
-    /// Node `index` said that its clock shows `node_micros` since the epoch, when ours showed `at`.
-    pub(crate) fn calibrate(&self, index: usize, node_micros: u64, at: Instant) {
-        let mut offsets = lock(&self.offsets);
-        let Some(slot) = offsets.get_mut(index) else {
-            return;
-        };
-        *slot = Some(signed(node_micros).saturating_sub(signed(at.micros())));
-        let mut known: Vec<i64> = offsets.iter().flatten().copied().collect();
-        known.sort_unstable();
-        if let Some(median) = known.get((known.len() - 1) / 2) {
-            self.offset
-                .store(u64::try_from(*median).unwrap_or(0), Relaxed);
-            self.told.store(true, Relaxed);
-        }
-    }
-
-    /// The next proposal: above the clock, above `floor` (the highest fence seen for the key) and above all that this
-    /// client proposed before. `None` where no token is left below [`FencingToken::LIMIT`].
-    pub(crate) fn propose(&self, now: Instant, floor: u64) -> Option<u64> {
-        let clock = self.micros(now).saturating_add(self.lead.load(Relaxed));
-        let previous = self
-            .last
-            .fetch_update(Relaxed, Relaxed, |last| {
-                Some(clock.max(last.saturating_add(1)))
-            })
-            .unwrap_or(0);
-        // A floor counts for its own key only, so it does not raise what other keys are proposed.
-        let token = clock
-            .max(previous.saturating_add(1))
-            .max(floor.saturating_add(1));
-        (token < FencingToken::LIMIT).then_some(token)
-    }
-
-    /// The time that proposals start from, in microseconds.
-    pub(crate) fn micros(&self, now: Instant) -> u64 {
-        now.micros().saturating_add(self.offset.load(Relaxed))
-    }
-
-    /// Learns from a fence that another client left. Returns by how much it lies beyond the skew bound, if it does:
-    /// such a fence is no clock to follow.
-    pub(crate) fn learn(&self, fence: u64, now: Instant) -> Option<Duration> {
-        let ahead = fence.saturating_sub(self.micros(now));
-        if ahead > self.most_lead {
-            return Some(Duration::from_micros(ahead - self.most_lead));
-        }
-        // One more, since a node refuses what equals its fence.
-        self.lead.fetch_max(ahead.saturating_add(1), Relaxed);
-        None
-    }
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-}
-
-fn signed(micros: u64) -> i64 {
+pub(super) fn signed(micros: u64) -> i64 {
     i64::try_from(micros).unwrap_or(i64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn clock() -> TokenClock {
-        TokenClock::new(3, Instant::from_micros(0), Duration::from_secs(5))
-    }
-
-    #[test]
-    fn proposals_increase_even_within_a_microsecond() {
-        let clock = clock();
-        let now = Instant::from_micros(7);
-        let first = clock.propose(now, 0);
-        assert!(clock.propose(now, 0) > first);
-    }
-
-    #[test]
-    fn a_proposal_lies_above_the_fence_of_its_key_only() {
-        let clock = clock();
-        let now = Instant::from_micros(7);
-        let far = FencingToken::LIMIT - 10;
-        assert_eq!(clock.propose(now, far), Some(far + 1));
-        assert!(clock.propose(now, 0).expect("a token") < far);
-    }
-
-    #[test]
-    fn no_token_is_proposed_where_lua_would_lose_digits() {
-        assert_eq!(clock().propose(Instant::from_micros(1), 1 << 53), None);
-    }
-
-    #[test]
-    fn the_median_of_the_nodes_is_followed() {
-        let clock = clock();
-        let at = Instant::from_micros(1_000);
-        for (node, time) in [5_000_000, 5_000_100, 900_000_000_000]
-            .into_iter()
-            .enumerate()
-        {
-            clock.calibrate(node, time, at);
-        }
-        assert_eq!(clock.propose(at, 0), Some(5_000_100));
-    }
-
-    #[test]
-    fn a_lead_is_learnt_up_to_the_skew_bound() {
-        let clock = clock();
-        let at = Instant::from_micros(1_000);
-        clock.calibrate(0, 1_000_000, at);
-        assert_eq!(clock.learn(1_400_000, at), None);
-        assert_eq!(clock.propose(at, 0), Some(1_400_001));
-        let beyond = clock.learn(1_000_000 + 6_000_256, at);
-        assert_eq!(beyond, Some(Duration::from_secs(1)));
-        assert!(clock.propose(at, 0).expect("a token") < 2_000_000);
-    }
 }

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use crate::mutant::{self, Mutant};
 
-/// The share of the ttl that two clocks may drift apart, as one part in this many.
+/// Two clocks may drift apart by one part of the ttl in this many.
 const DRIFT_PART: u32 = 100;
-/// Redis expires keys by the millisecond, and needs one more to look: what is never relied on.
+/// Redis expires keys with a resolution of 1 ms, and a key may live for 1 ms more.
 const DRIFT_FLOOR: Duration = Duration::from_millis(2);
 
 /// The shortest ttl that leaves room for a round trip after the drift is taken off.
 pub(crate) const MIN_TTL: Duration = Duration::from_millis(10);
 
-/// What is taken off a ttl because clocks run at different speeds: `ttl / 100 + 2 ms`.
+/// The part of a ttl that is not relied on, since clocks run at different rates: `ttl / 100 + 2 ms`.
 pub(crate) fn drift(ttl: Duration) -> Duration {
     if mutant::on(Mutant::NoDrift) {
         return Duration::ZERO;

@@ -1,4 +1,4 @@
-//! Surveys: questions that every node answers for itself, and that no lease hangs on.
+//! Fan-out: a command whose replies are reported for each node, with no decision by votes.
 
 use std::{
     sync::{Arc, Mutex},
@@ -21,16 +21,16 @@ use crate::{
 pub(crate) struct Answer {
     pub(crate) latency: Duration,
     pub(crate) reply: Reply,
-    /// What it saw, where it was asked to look.
-    pub(crate) sight: Option<KeyState>,
+    /// The state of the key, in the reply to an inspection.
+    pub(crate) key_state: Option<KeyState>,
 }
 
-/// The answers of all nodes, in their order; a fault where one was silent.
+/// The answers of all nodes, in their order; a node that was silent has a fault.
 #[derive(Debug)]
 pub(crate) struct Answers(pub(crate) Vec<Result<Answer, Fault>>);
 
 impl Answers {
-    /// The nodes that did what was asked.
+    /// The answers of the nodes that executed the command.
     pub(crate) fn done(&self) -> impl Iterator<Item = &Answer> {
         self.0.iter().flatten()
     }
@@ -46,8 +46,8 @@ impl Answers {
     }
 }
 
-/// Asks every node `command` of `key`, until `enough` of the answers are there or the time is over.
-pub(crate) async fn ask(
+/// Sends `command` to every node, and waits until the answers are `enough` or `within` is over. Cancel safe.
+pub(crate) async fn fan_out(
     nodes: &Arc<Nodes>,
     connections: &ConnectionSet,
     key: Arc<Key>,
@@ -58,22 +58,23 @@ pub(crate) async fn ask(
     connections
         .first_contact(nodes, nodes.contact_within())
         .await;
-    let survey = Arc::new(Survey {
+    let replies = Arc::new(Replies {
         request: Request { key, command },
         nodes: Arc::clone(nodes),
-        asked: nodes.now(),
-        heard: Mutex::new(vec![Heard::default(); nodes.len()]),
-        news: Notify::new(),
+        sent_at: nodes.now(),
+        received: Mutex::new(vec![Received::default(); nodes.len()]),
+        changed: Notify::new(),
     });
     for node in 0..nodes.len() {
         connections.submit(Operation {
-            sink: Arc::clone(&survey) as Arc<dyn ReplySink>,
+            sink: Arc::clone(&replies) as Arc<dyn ReplySink>,
             node,
         });
     }
-    let _ = tokio::time::timeout(within, survey.until(enough)).await;
-    let heard = lock(&survey.heard).clone();
-    let answers = heard.into_iter().map(|heard| match heard.answer {
+    // A node that is still silent then is reported as a fault.
+    let _ = tokio::time::timeout(within, replies.wait_for(enough)).await;
+    let received = lock(&replies.received).clone();
+    let answers = received.into_iter().map(|received| match received.answer {
         Some(Answer {
             reply: Reply::Failed(fault),
             ..
@@ -87,39 +88,39 @@ pub(crate) async fn ask(
     Answers(answers.collect())
 }
 
-struct Survey {
+struct Replies {
     request: Request,
     nodes: Arc<Nodes>,
-    asked: Instant,
-    heard: Mutex<Vec<Heard>>,
-    news: Notify,
+    sent_at: Instant,
+    received: Mutex<Vec<Received>>,
+    changed: Notify,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Heard {
+struct Received {
     answer: Option<Answer>,
-    sight: Option<KeyState>,
+    key_state: Option<KeyState>,
 }
 
-impl Survey {
-    async fn until(&self, enough: impl Fn(&[&Answer]) -> bool) {
+impl Replies {
+    async fn wait_for(&self, enough: impl Fn(&[&Answer]) -> bool) {
         loop {
             {
-                let heard = lock(&self.heard);
-                let answers: Vec<&Answer> = heard
+                let received = lock(&self.received);
+                let answers: Vec<&Answer> = received
                     .iter()
-                    .filter_map(|heard| heard.answer.as_ref())
+                    .filter_map(|received| received.answer.as_ref())
                     .collect();
-                if answers.len() == heard.len() || enough(&answers) {
+                if answers.len() == received.len() || enough(&answers) {
                     return;
                 }
             }
-            self.news.notified().await;
+            self.changed.notified().await;
         }
     }
 }
 
-impl ReplySink for Survey {
+impl ReplySink for Replies {
     fn request(&self) -> &Request {
         &self.request
     }
@@ -129,21 +130,21 @@ impl ReplySink for Survey {
     }
 
     fn vote(&self, node: usize, reply: Reply) {
-        let latency = self.nodes.now().saturating_since(self.asked);
-        if let Some(heard) = lock(&self.heard).get_mut(node) {
-            let sight = heard.sight.take();
-            heard.answer.get_or_insert(Answer {
+        let latency = self.nodes.now().saturating_since(self.sent_at);
+        if let Some(received) = lock(&self.received).get_mut(node) {
+            let key_state = received.key_state.take();
+            received.answer.get_or_insert(Answer {
                 latency,
                 reply,
-                sight,
+                key_state,
             });
         }
-        self.news.notify_one();
+        self.changed.notify_one();
     }
 
-    fn observed(&self, node: usize, sight: KeyState) {
-        if let Some(heard) = lock(&self.heard).get_mut(node) {
-            heard.sight = Some(sight);
+    fn observed(&self, node: usize, key_state: KeyState) {
+        if let Some(received) = lock(&self.received).get_mut(node) {
+            received.key_state = Some(key_state);
         }
     }
 }

@@ -1,22 +1,27 @@
-//! A round: one call to some nodes, and the decision that their votes make.
+//! Rounds: one command sent to some nodes, and the decision made by their votes.
+//!
+//! Votes are counted where replies are read, on the task of the connections. The task that waits is woken once, by the
+//! decision. A round outlives its wait: commands in flight are answered in the background, and their late votes narrow
+//! down which nodes a release has to be sent to ([`LateVoteObserver`]). It ends with its last vote.
 
-pub(crate) mod acquire;
-pub(crate) mod extend;
+mod deferred;
 pub(crate) mod fan_out;
-pub(crate) mod release;
-pub(crate) mod waitlist;
+mod late_votes;
+#[cfg(test)]
+mod tests;
+mod votes;
 
 use std::{
     future::poll_fn,
     sync::{
-        Arc, Mutex, Weak,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    task::{Poll, Waker},
     time::Duration,
 };
 
-use self::release::deferred;
+pub(crate) use self::late_votes::LateVoteObserver;
+use self::{deferred::Deferred, late_votes::LateVotes, votes::Votes};
 use crate::{
     command::{Reply, Request},
     env::{
@@ -27,62 +32,58 @@ use crate::{
     error::NodeError,
     fault::FaultKind,
     node::{ConnectionSet, NodeState, Nodes, Operation, ReplySink},
-    quorum::votes::{AtomicNodeSet, Decision, NodeSet, Question, Tally},
+    quorum::{
+        node_set::{AtomicNodeSet, NodeSet},
+        tally::{Decision, Rule, Tally},
+    },
 };
 
-/// One call on its way to the nodes. Votes are counted where they arrive; whoever waits is woken once.
+/// What a round sends, to which nodes, and how it is decided.
+pub(crate) struct Plan {
+    pub(crate) request: Request,
+    pub(crate) rule: Rule,
+    pub(crate) targets: NodeSet,
+    /// Nodes that count as having said yes without being asked.
+    pub(crate) settled: NodeSet,
+    /// Held until the round is over, where closing the client has to wait for it.
+    pub(crate) pending: Option<Pending>,
+}
+
+impl Plan {
+    /// Nobody waits for this round, and no node is settled.
+    pub(crate) fn new(request: Request, rule: Rule, targets: NodeSet) -> Self {
+        Self {
+            request,
+            rule,
+            targets,
+            settled: NodeSet::default(),
+            pending: None,
+        }
+    }
+}
+
+/// One command on its way to the nodes.
 pub(crate) struct Round {
     request: Request,
     states: Arc<[Arc<NodeState>]>,
     clock: Clock,
-    given_up: AtomicBool,
-    /// The nodes that a release is on its way to.
+    withdrawn: AtomicBool,
+    /// Nodes that a release has been written to.
     sent: AtomicNodeSet,
     votes: Mutex<Votes>,
-    /// Held by what must be delivered before a client is closed.
     pending: Option<Pending>,
 }
 
-/// What a won round leaves behind. The round itself is let go, and ends with its last vote.
-pub(crate) trait LateVoteObserver: Send + Sync {
-    /// The nodes that may hold what was asked for: told once, and again with every later vote.
-    fn touched(&self, nodes: NodeSet);
-}
-
-struct Votes {
-    tally: Tally,
-    /// Of nodes that are clusters: the server that voted.
-    voters: Vec<(usize, Arc<NodeState>)>,
-    /// The deadline passed before the decision: who is silent is at fault.
-    overdue: bool,
-    /// The node that is waited for by itself.
-    awaited: Option<usize>,
-    /// Woken by the decision, or by the vote that is awaited.
-    waker: Option<Waker>,
-    /// With the nodes that earlier rounds touched.
-    late_votes: Option<(Weak<dyn LateVoteObserver>, NodeSet)>,
-    /// Who waits besides: for a release also the next in line, which is to know whom it woke.
-    others: Vec<Waker>,
-}
-
 impl Round {
-    /// Sends `request` to `targets`. `settled` nodes count as having said yes.
-    pub(crate) fn start(
-        connections: &ConnectionSet,
-        nodes: &Nodes,
-        request: Request,
-        question: Question,
-        targets: NodeSet,
-        settled: NodeSet,
-        pending: Option<Pending>,
-    ) -> Arc<Self> {
-        let mut tally = Tally::new(nodes.len(), question);
-        for node in settled.iter() {
+    pub(crate) fn start(nodes: &Nodes, connections: &ConnectionSet, plan: Plan) -> Arc<Self> {
+        let mut tally = Tally::new(nodes.len(), plan.rule);
+        for node in plan.settled.iter() {
             tally.record(node, Reply::Yes);
         }
         let states = Arc::clone(&nodes.states);
-        let round = Arc::new(Self::new(request, states, nodes.clock, tally, pending));
-        round.send(connections, targets);
+        let round = Self::new(plan.request, states, nodes.clock, tally, plan.pending);
+        let round = Arc::new(round);
+        round.send(connections, plan.targets);
         round
     }
 
@@ -97,22 +98,14 @@ impl Round {
             request,
             states,
             clock,
-            given_up: AtomicBool::new(false),
+            withdrawn: AtomicBool::new(false),
             sent: AtomicNodeSet::new(NodeSet::default()),
-            votes: Mutex::new(Votes {
-                tally,
-                voters: Vec::new(),
-                overdue: false,
-                awaited: None,
-                waker: None,
-                late_votes: None,
-                others: Vec::new(),
-            }),
+            votes: Mutex::new(Votes::new(tally)),
             pending,
         }
     }
 
-    /// Sends the call to further nodes.
+    /// Sends the command to further nodes.
     pub(crate) fn send(self: &Arc<Self>, connections: &ConnectionSet, targets: NodeSet) {
         for node in targets.iter() {
             connections.submit(Operation {
@@ -122,59 +115,78 @@ impl Round {
         }
     }
 
-    /// Waits for the decision, at most this long. Cancel safe: the round goes on, and can be waited for again.
-    pub(crate) async fn decided(&self, within: Duration) -> Decision {
-        match self.decided_early(within).await {
+    /// Commands that are not sent yet need not be.
+    pub(crate) fn withdraw(&self) {
+        self.withdrawn.store(true, Relaxed);
+    }
+
+    /// Waits for the decision until the deadline, `within` from now, and decides by the votes so far then.
+    ///
+    /// Cancel safe: the round goes on, and can be waited for again.
+    pub(crate) async fn decision(&self, within: Duration) -> Decision {
+        match self.early_decision(within).await {
             Some(decision) => decision,
             None => {
                 let mut votes = lock(&self.votes);
                 votes.overdue = true;
-                self.retract_doubtful(&mut votes);
+                self.retract_untrusted(&mut votes);
                 votes.tally.decision_at_deadline()
             }
         }
     }
 
-    /// Waits for the decision on a release, at most this long from when it was sent: what waits behind others in this
-    /// process is no node's delay, and neither is a runtime that stalls. Cancel safe.
+    /// Waits for the decision, at most for `within`, which is no deadline. Cancel safe.
+    pub(crate) async fn early_decision(&self, within: Duration) -> Option<Decision> {
+        let decision = self.wait_for(|votes| {
+            self.retract_untrusted(votes);
+            votes.tally.decision()
+        });
+        tokio::time::timeout(within, decision).await.ok()
+    }
+
+    /// Waits for the decision on a release, at most for `within` from when it was sent. Time in the send queue of this
+    /// process, and time for which the runtime stalled, is not counted against the nodes. Cancel safe.
     pub(crate) async fn confirmed(&self, within: Duration) -> Decision {
         loop {
             let begun = self.clock.now();
             let silent: NodeSet = self.with_tally(|tally| tally.silent().collect());
-            let all_sent = silent.minus(self.sent.load()).len() == 0;
-            if let Some(decision) = self.decided_early(within).await {
+            let all_sent = silent.difference(self.sent.load()).len() == 0;
+            if let Some(decision) = self.early_decision(within).await {
                 return decision;
             }
             let stalled = self.clock.now().saturating_since(begun) > within * 5 / 4;
             if all_sent && !stalled {
-                return self.decided(Duration::ZERO).await;
+                return self.decision(Duration::ZERO).await;
             }
         }
     }
 
-    /// Waits for the decision for a part of the time that it has. Cancel safe.
-    pub(crate) async fn decided_early(&self, part: Duration) -> Option<Decision> {
-        let decision = self.until(|votes| {
-            self.retract_doubtful(votes);
-            votes.tally.decision()
-        });
-        tokio::time::timeout(part, decision).await.ok()
-    }
-
-    /// Waits for one node's vote, at most this long. Cancel safe.
-    pub(crate) async fn voted(&self, node: usize, within: Duration) {
+    /// Waits for the vote of one node, at most for `within`. Cancel safe.
+    pub(crate) async fn vote_of(&self, node: usize, within: Duration) {
         lock(&self.votes).awaited = Some(node);
-        let voted = self.until(|votes| votes.tally.has_voted(node).then_some(()));
-        // Silence is an answer too: the others are asked then.
+        let voted = self.wait_for(|votes| votes.tally.has_voted(node).then_some(()));
+        // A node that stays silent is skipped by the caller.
         let _ = tokio::time::timeout(within, voted).await;
     }
 
-    /// A node that has voted may turn out to have no vote: when one that is older is met after it.
-    fn retract_doubtful(&self, votes: &mut Votes) {
+    /// Waits for the votes of all nodes, at most for `within`. Cancel safe.
+    pub(crate) async fn all_votes(&self, within: Duration) {
+        let complete = self.wait_for(|votes| votes.tally.silent().next().is_none().then_some(()));
+        // What is missing then is reported as a time-out.
+        let _ = tokio::time::timeout(within, complete).await;
+    }
+
+    async fn wait_for<T>(&self, look: impl Fn(&mut Votes) -> Option<T>) -> T {
+        poll_fn(|cx| lock(&self.votes).poll(cx, &look)).await
+    }
+
+    /// Takes back votes of nodes that may have forgotten locks: a node that voted may be found younger than one that was
+    /// met after it.
+    fn retract_untrusted(&self, votes: &mut Votes) {
         let Votes { tally, voters, .. } = votes;
         if self.request.command.needs_trust() && tally.decision() == Some(Decision::Won) {
             let now = self.clock.now();
-            for node in tally.agreed().iter() {
+            for node in tally.yes().iter() {
                 let voter = voters.iter().find(|(of, _)| *of == node);
                 let voter = voter.map_or(&self.states[node], |(_, server)| server);
                 let moved = self.states[node].moved(&self.request.key, now);
@@ -185,56 +197,30 @@ impl Round {
         }
     }
 
-    /// Waits for the votes that a decision did without, at most this long. Cancel safe.
-    pub(crate) async fn complete(&self, within: Duration) {
-        let complete = self.until(|votes| votes.tally.silent().next().is_none().then_some(()));
-        let _ = tokio::time::timeout(within, complete).await;
-    }
-
-    async fn until<T>(&self, look: impl Fn(&mut Votes) -> Option<T>) -> T {
-        poll_fn(|cx| {
-            let mut votes = lock(&self.votes);
-            match look(&mut votes) {
-                Some(found) => Poll::Ready(found),
-                None => {
-                    votes.wake_later(cx.waker());
-                    Poll::Pending
-                }
-            }
-        })
-        .await
-    }
-
-    /// What has not been sent yet need not be.
-    pub(crate) fn give_up(&self) {
-        self.given_up.store(true, Relaxed);
-    }
-
-    /// From now on `late_votes` knows which nodes to release, those that `earlier` rounds touched among them.
+    /// Reports to `observer` which nodes may hold the key, now and with every late vote. `earlier`: nodes that may hold
+    /// it from earlier rounds.
     pub(crate) fn observe_late_votes(
         &self,
-        late_votes: &Arc<impl LateVoteObserver + 'static>,
+        observer: &Arc<impl LateVoteObserver + 'static>,
         earlier: NodeSet,
     ) {
+        let late_votes = LateVotes::new(observer, earlier);
         let mut votes = lock(&self.votes);
-        // Under the lock, so that no vote in between is told before.
-        late_votes.touched(votes.tally.touched().union(earlier));
-        votes.late_votes = Some((
-            Arc::downgrade(late_votes) as Weak<dyn LateVoteObserver>,
-            earlier,
-        ));
+        // Under the lock, so that the first report cannot overtake a later one.
+        let _still_owned = late_votes.report(&votes.tally);
+        votes.late_votes = Some(late_votes);
     }
 
-    /// Whether the release that this is woke another process, as far as nodes have answered.
-    pub(crate) fn woke(&self) -> bool {
-        self.with_tally(|tally| tally.woke)
+    /// Whether this release notified another process, by the replies so far.
+    pub(crate) fn has_notified(&self) -> bool {
+        self.with_tally(|tally| tally.notified)
     }
 
     pub(crate) fn with_tally<T>(&self, read: impl FnOnce(&Tally) -> T) -> T {
         read(&lock(&self.votes).tally)
     }
 
-    /// Why no quorum was to be had: each node at fault with its cause, and how many were not.
+    /// Why there was no quorum: how many nodes were able to vote, and the cause of each of the others.
     pub(crate) fn faults(&self, states: &[Arc<NodeState>]) -> (usize, Vec<NodeError>) {
         let votes = lock(&self.votes);
         let name = |node: usize| states.get(node).map_or("?", |state| state.name());
@@ -252,38 +238,18 @@ impl Round {
     }
 }
 
-impl Votes {
-    fn wake_later(&mut self, waker: &Waker) {
-        /// The most besides the first; who is one too many goes on at its deadline.
-        const OTHERS: usize = 4;
-        let known = |other: &Waker| other.will_wake(waker);
-        if self.waker.as_ref().is_none_or(known) {
-            self.waker.get_or_insert_with(|| waker.clone());
-        } else if !self.others.iter().any(known) {
-            self.others.truncate(OTHERS - 1);
-            self.others.push(waker.clone());
-        }
-    }
-}
-
 impl ReplySink for Round {
     fn request(&self) -> &Request {
         &self.request
     }
 
     fn wanted(&self) -> bool {
-        !self.given_up.load(Relaxed)
+        !self.withdrawn.load(Relaxed)
     }
 
     fn deferred(&self, now: Instant) -> Option<Arc<dyn ReplySink>> {
-        let command = &self.request.command;
-        command.must_arrive().then(|| {
-            let request = Request {
-                key: Arc::clone(&self.request.key),
-                command: command.deferred(now).unwrap_or_else(|| command.clone()),
-            };
-            deferred(request, self.pending.as_ref().map(Pending::another))
-        })
+        let must_arrive = self.request.command.must_arrive();
+        must_arrive.then(|| Deferred::new(&self.request, self.pending.as_ref(), now))
     }
 
     #[cfg(feature = "cluster")]
@@ -296,7 +262,7 @@ impl ReplySink for Round {
     }
 
     fn asked_again(&self, node: usize) {
-        lock(&self.votes).tally.asked_again(node);
+        lock(&self.votes).tally.sent_again(node);
     }
 
     fn sent(&self, node: usize) {
@@ -306,100 +272,15 @@ impl ReplySink for Round {
     }
 
     fn vote(&self, node: usize, reply: Reply) {
-        // The heir is dropped last: it could be the last to know of it, and its end is no business of this lock.
-        let (waker, others, _heir) = {
-            let mut votes = lock(&self.votes);
-            votes.tally.record(node, reply);
-            // One wake-up a round, but for a node that is asked before the rest.
-            let (waker, others) = if votes.waker.is_some()
-                && (votes.awaited == Some(node) || votes.tally.decision().is_some())
-            {
-                (votes.waker.take(), std::mem::take(&mut votes.others))
-            } else {
-                (None, Vec::new())
-            };
-            let late_votes = votes.late_votes.as_ref().and_then(|(late_votes, earlier)| {
-                let late_votes = late_votes.upgrade()?;
-                late_votes.touched(votes.tally.touched().union(*earlier));
-                Some(late_votes)
-            });
-            (waker, others, late_votes)
-        };
-        for waker in waker.into_iter().chain(others) {
-            waker.wake();
-        }
+        let effects = lock(&self.votes).record(node, reply);
+        effects.run();
     }
 }
 
 impl std::fmt::Debug for Round {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Round")
-            .field("call", &self.request)
+            .field("request", &self.request)
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{command::Ping, key::Key};
-
-    #[derive(Default)]
-    struct Touched(Mutex<NodeSet>);
-
-    impl LateVoteObserver for Touched {
-        fn touched(&self, nodes: NodeSet) {
-            *lock(&self.0) = nodes;
-        }
-    }
-
-    fn won_by_two_of_three() -> Round {
-        let request = Request {
-            key: Arc::new(Key::new("", "a").expect("a key")),
-            command: Ping.into(),
-        };
-        let tally = Tally::new(3, Question::Acquire);
-        let round = Round::new(request, Arc::new([]), Clock::Machine, tally, None);
-        round.vote(0, Reply::Yes);
-        round.vote(1, Reply::Yes);
-        round
-    }
-
-    fn held_by_another() -> Reply {
-        Reply::Held {
-            left: Duration::from_secs(1),
-            fence: 0,
-            by: 1,
-            cools: false,
-            notifies: false,
-        }
-    }
-
-    #[test]
-    fn a_late_vote_narrows_what_the_heir_releases() {
-        let (round, late_votes) = (won_by_two_of_three(), Arc::<Touched>::default());
-        round.observe_late_votes(&late_votes, NodeSet::default());
-        assert_eq!(
-            *lock(&late_votes.0),
-            NodeSet::all(3),
-            "who is silent may hold it"
-        );
-        round.vote(2, held_by_another());
-        assert_eq!(*lock(&late_votes.0), NodeSet::all(2));
-    }
-
-    #[test]
-    fn what_an_earlier_round_may_have_written_is_released_whatever_this_one_says() {
-        let (round, late_votes) = (won_by_two_of_three(), Arc::<Touched>::default());
-        round.observe_late_votes(&late_votes, NodeSet::only(2));
-        round.vote(2, held_by_another());
-        assert_eq!(*lock(&late_votes.0), NodeSet::all(3));
-    }
-
-    #[test]
-    fn a_vote_that_comes_after_the_heir_is_gone_is_nobodys() {
-        let round = won_by_two_of_three();
-        round.observe_late_votes(&Arc::<Touched>::default(), NodeSet::default());
-        round.vote(2, Reply::Yes);
     }
 }

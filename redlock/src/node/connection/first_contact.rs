@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use tokio::sync::watch;
 
-use crate::quorum::votes::NodeSet;
+use crate::quorum::node_set::NodeSet;
 
 #[derive(Debug)]
 pub(in crate::node) struct FirstContact {
@@ -48,7 +48,7 @@ impl FirstContact {
             return;
         }
         let enough = |attempts: &Attempts| {
-            let failed = attempts.failed.minus(attempts.connected).len();
+            let failed = attempts.failed.difference(attempts.connected).len();
             attempts.connected.len() >= quorum || nodes - failed < quorum
         };
         // The other end is this very value.

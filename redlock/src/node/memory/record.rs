@@ -59,7 +59,7 @@ impl Record {
         }
         self.lists.retain(|standing| standing.until > now);
         let mut others = self.lists.iter();
-        let refused = others.find(|standing| mine.may_part_from(&standing.list));
+        let refused = others.find(|standing| mine.may_conflict_with(&standing.list));
         let refused = refused.map(|standing| OtherList {
             ids: standing.list.met.clone(),
             names: standing.names.clone(),

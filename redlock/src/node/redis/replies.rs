@@ -13,8 +13,9 @@ use crate::{
     key::Key,
     node::Info,
     quorum::{
-        token::{FencingToken, TokenClock},
-        votes::{Question, Tally},
+        tally::{Rule, Tally},
+        token::FencingToken,
+        token_clock::TokenClock,
     },
     resp,
 };
@@ -59,8 +60,8 @@ pub fn read(bytes: &[u8]) {
 
 /// Counts a vote as a round does.
 fn count(reply: &Reply, clock: &TokenClock, now: Instant) {
-    for question in [Question::Acquire, Question::Extend, Question::Confirm] {
-        let mut tally = Tally::new(3, question);
+    for rule in [Rule::Acquire, Rule::Extend, Rule::Confirm] {
+        let mut tally = Tally::new(3, rule);
         for node in 0..3 {
             tally.record(node, reply.clone());
         }

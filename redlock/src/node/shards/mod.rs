@@ -30,7 +30,7 @@ use crate::fault::Fault;
 use crate::{
     env::{clock::Clock, sync::lock},
     key::Key,
-    quorum::guard_time::{self, RestartGuard},
+    quorum::restart_guard::{self, RestartGuard},
 };
 use map::{Map, Shard};
 use redirect::Trip;
@@ -73,9 +73,9 @@ impl Shards {
         contact: &Arc<FirstContact>,
         runtime: &Handle,
     ) -> Self {
-        let confirmed_for = guard_time::confirmed_for(nodes.skew);
+        let confirmed_for = restart_guard::confirmed_for(nodes.skew);
         let guard = MoveGuard {
-            time: guard_time::after_a_move(nodes.max_ttl, nodes.skew),
+            time: restart_guard::after_a_move(nodes.max_ttl, nodes.skew),
             absence: confirmed_for,
         };
         let shared = Arc::new(Shared {

@@ -1,29 +1,30 @@
-//! Standing in line with other processes: known to the nodes as one who waits, to be told in turn.
+//! The waitlist on the nodes: the processes that wait for a key, to be notified one after the other.
 
 use std::sync::Arc;
 
-use super::Round;
 use crate::{
     command::{Command, Inbox, JoinWaitlist, LeaveWaitlist, Request},
     key::Key,
     node::{ConnectionSet, Nodes, Notification, Subscriber},
-    quorum::votes::{NodeSet, Question},
+    quorum::{node_set::NodeSet, tally::Rule},
+    round::{Plan, Round},
 };
 
-/// A place in that line. Dropped without a grant: the place is given up.
+/// An entry of this process. Dropped without a grant: the process leaves the waitlist.
 #[derive(Debug)]
-pub(crate) struct WaitlistEntry {
+pub(super) struct WaitlistEntry {
     nodes: Arc<Nodes>,
     connections: Arc<ConnectionSet>,
     key: Arc<Key>,
     inbox: Inbox,
-    waiting: Subscriber,
+    subscriber: Subscriber,
     granted: bool,
 }
 
 impl WaitlistEntry {
-    /// Listens. The nodes know by the next call that has the [`inbox`](Self::inbox), or by [`tell`](Self::tell).
-    pub(crate) fn new(
+    /// Subscribes. The nodes add the entry with the next acquire that carries the [`inbox`](Self::inbox), or by
+    /// [`join`](Self::join).
+    pub(super) fn new(
         nodes: &Arc<Nodes>,
         connections: &Arc<ConnectionSet>,
         key: &Arc<Key>,
@@ -36,30 +37,29 @@ impl WaitlistEntry {
                 name: Arc::clone(connections.inbox()),
                 since: nodes.tokens.micros(nodes.now()),
             },
-            waiting: nodes.notifications.wait(key.lock(), nodes.quorum()),
+            subscriber: nodes.notifications.wait(key.lock(), nodes.quorum()),
             granted: false,
         }
     }
 
-    /// Where the nodes tell that it is this one's turn.
-    pub(crate) fn inbox(&self) -> &Inbox {
+    /// Where the nodes notify this process.
+    pub(super) fn inbox(&self) -> &Inbox {
         &self.inbox
     }
 
-    /// Tells the nodes, without asking for the lock.
-    pub(crate) fn tell(&self) {
-        self.send(JoinWaitlist {
-            inbox: self.inbox.clone(),
-        });
+    /// Adds the entry on the nodes, without an attempt to acquire.
+    pub(super) fn join(&self) {
+        let inbox = self.inbox.clone();
+        self.send(JoinWaitlist { inbox });
     }
 
-    /// As [`Waiting::rung`].
-    pub(crate) async fn rung(&self) -> Notification {
-        self.waiting.rung().await
+    /// Waits for a notification. Cancel safe.
+    pub(super) async fn notified(&self) -> Notification {
+        self.subscriber.rung().await
     }
 
-    /// The lock was granted, and the place struck off with that.
-    pub(crate) fn granted(mut self) {
+    /// The lock was granted, which removed the entry.
+    pub(super) fn granted(mut self) {
         self.granted = true;
     }
 
@@ -69,15 +69,8 @@ impl WaitlistEntry {
             command: command.into(),
         };
         let all = NodeSet::all(self.nodes.len());
-        Round::start(
-            &self.connections,
-            &self.nodes,
-            request,
-            Question::Confirm,
-            all,
-            NodeSet::default(),
-            None,
-        );
+        let plan = Plan::new(request, Rule::Confirm, all);
+        Round::start(&self.nodes, &self.connections, plan);
     }
 }
 
@@ -86,7 +79,7 @@ impl Drop for WaitlistEntry {
         if !self.granted {
             self.send(LeaveWaitlist {
                 inbox: Arc::clone(&self.inbox.name),
-                by: self.waiting.unanswered().unwrap_or_default(),
+                by: self.subscriber.unanswered().unwrap_or_default(),
             });
         }
     }

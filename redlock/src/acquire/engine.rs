@@ -1,23 +1,18 @@
-//! A client whole: its core, the lines of those who wait, and the keepers of what is held.
+//! The engine: what all handles and requests of one client share.
 
 use std::{fmt, sync::Arc};
 
-use crate::{
-    acquire::{admission::Admission, local_queue::Queue},
-    core::Core,
-    lease::renewal::Renewers,
-};
+use super::{admission::Admission, local_queue::LocalQueue};
+use crate::{core::Core, lease::renewal::Renewers};
 
-/// What all handles and requests of a client share.
-pub(crate) struct Service {
+pub(crate) struct Engine {
     pub(crate) core: Arc<Core>,
-    pub(crate) queue: Arc<Queue>,
+    pub(crate) queue: Arc<LocalQueue>,
     pub(crate) renewers: Arc<Renewers>,
-    /// The attempts in flight.
-    pub(crate) admission: Admission,
+    pub(super) admission: Admission,
 }
 
-impl Service {
+impl Engine {
     pub(crate) fn new(core: Core) -> Self {
         Self {
             renewers: Arc::new(Renewers::new(&core.nodes)),
@@ -28,8 +23,8 @@ impl Service {
     }
 }
 
-impl fmt::Debug for Service {
-    /// The nodes, and how many keys are held or wanted here; not which ones, since they may be secrets.
+impl fmt::Debug for Engine {
+    /// The number of keys, and not the keys: they may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let nodes = &self.core.nodes;
         let names: Vec<_> = nodes.states.iter().map(|state| state.name()).collect();

@@ -1,0 +1,246 @@
+//! One attempt: a round, and up to two more where tokens were stale.
+
+mod failure;
+mod node_order;
+mod prerequisites;
+mod rollback;
+
+use std::{sync::Arc, time::Duration};
+
+pub(super) use self::failure::{Failure, Series};
+use self::{node_order::node_order, rollback::Rollback};
+use crate::{
+    command::{Inbox, Owner},
+    core::Core,
+    env::clock::Instant,
+    events::lock as events,
+    key::Key,
+    lease::{Grant, LeaseOptions},
+    mutant::{self, Mutant},
+    node::{ConnectionSet, Nodes},
+    quorum::{
+        node_set::NodeSet,
+        tally::{Decision, Tally},
+        token::TokenBlock,
+        validity,
+    },
+    round::Round,
+};
+
+/// The first round, and two more where tokens were stale.
+const ROUNDS: u32 = 3;
+
+/// How long to wait for the last nodes' causes when there is no quorum without them.
+const LAST_CAUSES: Duration = Duration::from_millis(10);
+
+/// What is asked of the nodes, and how.
+pub(super) struct Attempt<'a> {
+    pub(super) core: &'a Arc<Core>,
+    pub(super) connections: &'a Arc<ConnectionSet>,
+    pub(super) key: &'a Arc<Key>,
+    pub(super) options: LeaseOptions,
+    /// The deadline of the whole attempt.
+    pub(super) within: Duration,
+    /// How many tokens are reserved: one, and one for each local hand-over.
+    pub(super) tokens: u64,
+    /// Breaks ties between split votes.
+    pub(super) one_node_first: bool,
+    /// Abandon a split vote at half-time when silent nodes keep it undecided, so that there is time to retry.
+    pub(super) abandon_splits: bool,
+    /// Where to notify us when the key is free, should it be held.
+    pub(super) inbox: Option<&'a Inbox>,
+}
+
+/// The time that an attempt has.
+struct Deadline<'a> {
+    nodes: &'a Nodes,
+    begun: Instant,
+    within: Duration,
+    /// A further round has the time for a reply, however late the one before was decided.
+    least: Duration,
+}
+
+impl Deadline<'_> {
+    fn left(&self) -> Duration {
+        let passed = self.nodes.now().saturating_since(self.begun);
+        self.within.saturating_sub(passed).max(self.least)
+    }
+}
+
+impl Attempt<'_> {
+    /// Unless it is granted, whatever it may have written is rolled back behind it, also when it is dropped.
+    ///
+    /// `floor` is the highest fence seen for the key, and is raised by what the nodes answer.
+    pub(super) async fn run(&self, floor: &mut u64) -> Result<Grant, Failure> {
+        let nodes = &*self.core.nodes;
+        let mut deadline = Deadline {
+            nodes,
+            begun: nodes.now(),
+            within: self.within,
+            least: Duration::ZERO,
+        };
+        if prerequisites::are_missing(nodes, self.options.fencing) {
+            self.meet_prerequisites(&mut deadline).await?;
+        }
+        let owner = owner(self.core).ok_or(Failure::NoRandomness)?;
+        let mut rollback =
+            Rollback::new(self.core, self.connections, self.key, self.options, owner);
+        let mut rounds = 1;
+        loop {
+            let started = nodes.now();
+            let tokens = self.propose(started, *floor)?;
+            let order = self.one_node_first.then(|| node_order(nodes, self.key));
+            let first = order.as_ref().and_then(|order| order.first().copied());
+            let targets = first.map_or(NodeSet::all(nodes.len()), NodeSet::only);
+            let round = rollback.start_round(tokens, self.inbox, targets);
+            let order = order.unwrap_or_default();
+            let (decision, by_first) = self.ask(&round, &order, &mut rollback, &deadline).await;
+            self.learn(&round, floor);
+            match decision {
+                Decision::Won => return self.won(&mut rollback, round, started, rounds),
+                Decision::Stale if rounds < ROUNDS => {
+                    // Above what this attempt reserved itself on nodes that said yes.
+                    *floor = (*floor).max(rollback.last_token());
+                    rounds += 1;
+                    deadline.least = self.within / 5;
+                }
+                Decision::Stale | Decision::Refused | Decision::Gone => {
+                    return Err(round.with_tally(|tally| refused(tally, by_first)));
+                }
+                Decision::NoQuorum => return Err(self.no_quorum(&round, &deadline).await),
+            }
+        }
+    }
+
+    async fn meet_prerequisites(&self, deadline: &mut Deadline<'_>) -> Result<(), Failure> {
+        let fencing = self.options.fencing;
+        let left = || deadline.left();
+        prerequisites::meet(self.core, self.connections, self.key, fencing, left).await?;
+        // A request that does not wait has the whole time for its attempt. A wait bounds the first contact too.
+        if self.abandon_splits {
+            deadline.begun = deadline.nodes.now();
+        }
+        Ok(())
+    }
+
+    fn propose(&self, now: Instant, floor: u64) -> Result<TokenBlock, Failure> {
+        if !self.options.fencing {
+            return Ok(TokenBlock::NONE);
+        }
+        let first = self.core.nodes.tokens.propose(now, floor);
+        let first = first.ok_or(Failure::NoToken)?;
+        Ok(TokenBlock::new(first, self.tokens))
+    }
+
+    /// The decision of the round, and whether the first node of the `order` made it alone.
+    async fn ask(
+        &self,
+        round: &Arc<Round>,
+        order: &[usize],
+        rollback: &mut Rollback<'_>,
+        deadline: &Deadline<'_>,
+    ) -> (Decision, bool) {
+        if self.ask_in_order(round, order, rollback, deadline).await {
+            return (Decision::Refused, true);
+        }
+        if !order.is_empty() {
+            rollback.send_to(round, NodeSet::all(self.core.nodes.len()));
+        }
+        if self.abandon_splits {
+            if let Some(decision) = round.early_decision(deadline.left() / 2).await {
+                return (decision, false);
+            }
+            if round.with_tally(Tally::is_contended) {
+                return (Decision::Refused, false);
+            }
+        }
+        (round.decision(deadline.left()).await, false)
+    }
+
+    /// Asks one node after the other until one votes. Says whether that one refused.
+    async fn ask_in_order(
+        &self,
+        round: &Arc<Round>,
+        order: &[usize],
+        rollback: &mut Rollback<'_>,
+        deadline: &Deadline<'_>,
+    ) -> bool {
+        for &node in order {
+            rollback.send_to(round, NodeSet::only(node));
+            // A silent node is skipped, by all contenders alike, while there is time for the others.
+            round.vote_of(node, deadline.left() / 4).await;
+            let (voted, refused) = round.with_tally(|tally| {
+                let voted = tally.has_voted(node) && !tally.has_failed(node);
+                // A cool-down on one node may be an old one: the others are asked too.
+                (voted, tally.said_no(node) && !tally.is_cooling())
+            });
+            if voted {
+                return refused;
+            }
+        }
+        false
+    }
+
+    /// Learns from the fences in the replies, whatever the decision.
+    fn learn(&self, round: &Round, floor: &mut u64) {
+        let fence = round.with_tally(|tally| tally.fence);
+        if fence > *floor {
+            *floor = fence;
+            let nodes = &self.core.nodes;
+            if let Some(beyond) = nodes.tokens.learn(fence, nodes.now()) {
+                events::fence_beyond_skew(self.key, beyond);
+            }
+        }
+    }
+
+    fn won(
+        &self,
+        rollback: &mut Rollback<'_>,
+        round: Arc<Round>,
+        started: Instant,
+        rounds: u32,
+    ) -> Result<Grant, Failure> {
+        let now = self.core.now();
+        let took = now.saturating_since(started);
+        if took >= validity::usable(self.options.ttl) && !mutant::on(Mutant::ExpiredGranted) {
+            return Err(Failure::Expired { took });
+        }
+        let (claim, earlier) = rollback.disarm();
+        let from_last_reply = mutant::on(Mutant::CountedFromLastReply);
+        Ok(Grant {
+            claim,
+            started: if from_last_reply { now } else { started },
+            earlier,
+            round,
+            rounds,
+        })
+    }
+
+    async fn no_quorum(&self, round: &Round, deadline: &Deadline<'_>) -> Failure {
+        round.all_votes(deadline.left().min(LAST_CAUSES)).await;
+        let (able, errors) = round.faults(&self.core.nodes.states);
+        Failure::NoQuorum { able, errors }
+    }
+}
+
+/// `by_first`: the node that all contenders ask first refused alone. Whoever has that node goes on until it has the others,
+/// so the votes are not split.
+fn refused(tally: &Tally, by_first: bool) -> Failure {
+    match tally.cooling_down() {
+        Some(left) => Failure::CoolingDown { left },
+        None => Failure::Refused {
+            free_in: tally.quorum_free_in(),
+            left: tally.holder_left(),
+            split: tally.is_split() && !by_first,
+            notified: tally.will_notify(),
+        },
+    }
+}
+
+fn owner(core: &Core) -> Option<Owner> {
+    if mutant::on(Mutant::OwnerReused) {
+        let address = Arc::as_ptr(&core.nodes).addr() as u128;
+        return Some(Owner::of(address.to_ne_bytes()));
+    }
+    Owner::fresh()
+}

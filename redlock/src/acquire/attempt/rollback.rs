@@ -1,0 +1,131 @@
+//! Rollback: whatever an attempt may have written is released behind it, unless the attempt won.
+
+use std::sync::Arc;
+
+use crate::{
+    command::{Inbox, Owner, Request},
+    core::Core,
+    events::lock as events,
+    key::Key,
+    lease::{LeaseOptions, Release},
+    lock_kind::Claim,
+    mutant::{self, Mutant},
+    node::ConnectionSet,
+    quorum::{
+        node_set::NodeSet,
+        tally::{Rule, Tally},
+        token::TokenBlock,
+    },
+    round::{Plan, Round},
+};
+
+/// The rounds of one attempt. Dropped, at any await of the attempt, it rolls them back.
+pub(super) struct Rollback<'a> {
+    core: &'a Core,
+    connections: &'a ConnectionSet,
+    key: &'a Arc<Key>,
+    options: LeaseOptions,
+    /// With the tokens of the last round.
+    claim: Claim,
+    /// Nodes that may hold the claim from rounds before the last one.
+    earlier: NodeSet,
+    /// The last round; `None` before the first, and once the attempt has won.
+    round: Option<Arc<Round>>,
+    /// The nodes that the last round was sent to.
+    asked: NodeSet,
+}
+
+impl<'a> Rollback<'a> {
+    pub(super) fn new(
+        core: &'a Core,
+        connections: &'a ConnectionSet,
+        key: &'a Arc<Key>,
+        options: LeaseOptions,
+        owner: Owner,
+    ) -> Self {
+        let tokens = TokenBlock::NONE;
+        Self {
+            core,
+            connections,
+            key,
+            options,
+            claim: Claim { owner, tokens },
+            earlier: NodeSet::default(),
+            round: None,
+            asked: NodeSet::default(),
+        }
+    }
+
+    pub(super) fn start_round(
+        &mut self,
+        tokens: TokenBlock,
+        inbox: Option<&Inbox>,
+        targets: NodeSet,
+    ) -> Arc<Round> {
+        let mut settled = NodeSet::default();
+        if let Some(round) = self.round.take() {
+            round.withdraw();
+            if mutant::on(Mutant::RoundsAdded) {
+                settled = round.with_tally(Tally::yes);
+            }
+            self.earlier = self.earlier.union(self.touched(&round));
+        }
+        self.claim.tokens = tokens;
+        self.asked = targets;
+        let LeaseOptions { kind, ttl, .. } = self.options;
+        let request = Request {
+            key: Arc::clone(self.key),
+            command: kind.acquire(&self.claim, ttl, inbox),
+        };
+        let mut plan = Plan::new(request, Rule::Acquire, targets);
+        plan.settled = settled;
+        let round = Round::start(&self.core.nodes, self.connections, plan);
+        self.round = Some(Arc::clone(&round));
+        round
+    }
+
+    /// Sends the last round to those of `nodes` that it was not sent to yet.
+    pub(super) fn send_to(&mut self, round: &Arc<Round>, nodes: NodeSet) {
+        let further = nodes.difference(self.asked);
+        self.asked = self.asked.union(nodes);
+        round.send(self.connections, further);
+    }
+
+    /// The highest token proposed so far; 0 without fencing.
+    pub(super) fn last_token(&self) -> u64 {
+        self.claim.tokens.last().unwrap_or(0)
+    }
+
+    /// The attempt has won: nothing is rolled back. Returns the claim, and the nodes that may hold it from earlier rounds.
+    pub(super) fn disarm(&mut self) -> (Claim, NodeSet) {
+        self.round = None;
+        (self.claim, self.earlier)
+    }
+
+    /// A node that was never asked holds nothing.
+    fn touched(&self, round: &Round) -> NodeSet {
+        round.with_tally(Tally::touched).intersection(self.asked)
+    }
+}
+
+impl Drop for Rollback<'_> {
+    fn drop(&mut self) {
+        let Some(round) = self.round.take() else {
+            return;
+        };
+        round.withdraw();
+        let touched = self.earlier.union(self.touched(&round));
+        if touched.len() == 0 || mutant::on(Mutant::NotUndone) {
+            return;
+        }
+        events::rolled_back(self.key, touched.len());
+        let release = Release {
+            key: Arc::clone(self.key),
+            options: self.options,
+            claim: self.claim,
+            touched,
+        };
+        // Nobody waits for it.
+        release.send(&self.core.nodes, self.connections, &self.core.tracker);
+    }
+}

@@ -1,0 +1,243 @@
+//! The local queue: the waiters of one process for the same key, first come, first served. Only the first talks to the
+//! nodes.
+//!
+//! # Design
+//!
+//! A key has an entry while somebody in this process holds it or wants it. The entry belongs to one [`Turn`] at a time, or
+//! to the lease that the turn was granted. When a lease ends, it is handed over to the first waiter with the same options;
+//! otherwise the first waiter gets the turn; without one, the entry is removed. A waiter is sent exactly one [`Outcome`];
+//! one that gave up drops it, which passes the turn on or releases the hold.
+//!
+//! Bounded are: the entries, by the holders and waiters; and the waiters that gave up, which are swept out.
+
+mod position;
+mod turn;
+mod waiters;
+
+use std::{
+    collections::{HashMap, VecDeque, hash_map::Entry as MapEntry},
+    sync::{Arc, Mutex, Weak},
+    time::Duration,
+};
+
+use tokio::sync::oneshot;
+
+use self::waiters::{Ended, Waiter, Waiters};
+pub(super) use self::{
+    position::Position,
+    turn::Turn,
+    waiters::{History, Wants},
+};
+use crate::{
+    env::sync::lock,
+    error::Error,
+    key::Key,
+    lease::{HandedOver, Lease, LocalWaiters},
+    round::Round,
+};
+
+/// The local queue of one client.
+#[derive(Debug, Default)]
+pub(crate) struct LocalQueue {
+    entries: Mutex<HashMap<Arc<Key>, Entry>>,
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    /// The current lease, once there is one.
+    holder: Weak<Lease>,
+    /// `None` until somebody waits: most keys have a holder and no waiter.
+    waiters: Option<Box<Waiters>>,
+}
+
+/// What a waiter gets.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// The turn to ask the nodes.
+    Turn(Turn),
+    /// A hold of the lease before.
+    Hold(HandedOver),
+    /// The holder left the key in a cool-down, for this long.
+    CoolingDown(Duration),
+    /// No quorum answered, and this waiter does not wait for one.
+    NoQuorum(Error),
+}
+
+#[derive(Debug)]
+pub(super) enum Joined {
+    Turn(Turn),
+    Waits(Position),
+}
+
+impl LocalQueue {
+    /// How many keys are held or wanted here.
+    pub(super) fn len(&self) -> usize {
+        lock(&self.entries).len()
+    }
+
+    /// Joins the queue; the turn is the caller's at once if nobody has it.
+    pub(super) fn join(self: &Arc<Self>, key: &Arc<Key>, wants: Wants) -> Joined {
+        match lock(&self.entries).entry(Arc::clone(key)) {
+            MapEntry::Vacant(entry) => {
+                entry.insert(Entry::default());
+                Joined::Turn(Turn::new(self, key, History::default()))
+            }
+            MapEntry::Occupied(mut entry) => {
+                let (sender, receiver) = oneshot::channel();
+                let waiters = entry.get_mut().waiters.get_or_insert_default();
+                waiters.push(Waiter { wants, sender });
+                Joined::Waits(Position {
+                    queue: Arc::clone(self),
+                    key: Arc::clone(key),
+                    receiver,
+                })
+            }
+        }
+    }
+
+    /// Takes the turn if nobody has it. `Err`: the remaining time of the holder, if there is one.
+    pub(super) fn try_turn(self: &Arc<Self>, key: &Arc<Key>) -> Result<Turn, Option<Duration>> {
+        let holder = match self.vacant_turn(key) {
+            Ok(turn) => return Ok(turn),
+            Err(holder) => holder,
+        };
+        let Some(lease) = holder.upgrade() else {
+            return Err(None);
+        };
+        if let Some(left) = lease.blocks_key_for() {
+            return Err(Some(left));
+        }
+        // A lease past its validity holds nothing; the check ends it.
+        lease.check_validity();
+        self.vacant_turn(key).map_err(|_| None)
+    }
+
+    fn vacant_turn(self: &Arc<Self>, key: &Arc<Key>) -> Result<Turn, Weak<Lease>> {
+        match lock(&self.entries).entry(Arc::clone(key)) {
+            MapEntry::Vacant(entry) => {
+                entry.insert(Entry::default());
+                Ok(Turn::new(self, key, History::default()))
+            }
+            MapEntry::Occupied(entry) => Err(entry.get().holder.clone()),
+        }
+    }
+
+    pub(crate) fn holder(&self, key: &Arc<Key>) -> Option<Arc<Lease>> {
+        let entries = lock(&self.entries);
+        entries.get(key).and_then(|entry| entry.holder.upgrade())
+    }
+
+    fn waiting(&self, key: &Arc<Key>) -> usize {
+        self.with_waiters(key, |waiters| waiters.len()).unwrap_or(0)
+    }
+
+    fn take_fail_fast(&self, key: &Arc<Key>) -> VecDeque<Waiter> {
+        self.with_waiters(key, Waiters::take_fail_fast)
+            .unwrap_or_default()
+    }
+
+    /// `None` where nobody waits for `key`, or did.
+    fn with_waiters<T>(&self, key: &Key, use_them: impl FnOnce(&mut Waiters) -> T) -> Option<T> {
+        let mut entries = lock(&self.entries);
+        entries.get_mut(key)?.waiters.as_deref_mut().map(use_them)
+    }
+
+    /// Puts a waiter back in front, or gives it the turn if the entry was removed meanwhile, as by a loss of its lease.
+    fn put_back(self: &Arc<Self>, key: &Arc<Key>, waiter: Waiter) {
+        match lock(&self.entries).entry(Arc::clone(key)) {
+            MapEntry::Occupied(mut entry) => {
+                let waiters = entry.get_mut().waiters.get_or_insert_default();
+                return waiters.put_back(waiter);
+            }
+            MapEntry::Vacant(entry) => {
+                entry.insert(Entry::default());
+            }
+        }
+        let turn = Turn::new(self, key, History::default());
+        // A waiter that gave up returns the turn, which is passed on by its drop.
+        let _ = waiter.sender.send(Outcome::Turn(turn));
+    }
+
+    /// The turn is over, with the lease that `ended` if it had one: the next waiter gets it.
+    fn pass_on(self: &Arc<Self>, key: &Arc<Key>, mut ended: Option<Ended>) {
+        while let Some((waiter, history)) = self.next_waiter(key, ended.take()) {
+            let turn = Turn::new(self, key, history);
+            match waiter.sender.send(Outcome::Turn(turn)) {
+                Ok(()) => return,
+                // This waiter gave up: try the next one.
+                Err(Outcome::Turn(undelivered)) => undelivered.forget(),
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// The next waiter and what it needs to know. `None` where nobody waits: the entry is removed.
+    fn next_waiter(&self, key: &Arc<Key>, ended: Option<Ended>) -> Option<(Waiter, History)> {
+        let mut entries = lock(&self.entries);
+        let entry = entries.get_mut(key)?;
+        entry.holder = Weak::new();
+        let next = entry.waiters.as_mut().and_then(|waiters| {
+            if let Some(ended) = ended {
+                waiters.lease_ended(ended);
+            }
+            Some((waiters.pop()?, waiters.history.clone()))
+        });
+        if next.is_none() {
+            entries.remove(key);
+        }
+        next
+    }
+
+    /// The key is in a cool-down: no waiter can have it.
+    fn refuse_all(&self, key: &Key, window: Duration) {
+        let entry = lock(&self.entries).remove(key);
+        let waiters = entry.and_then(|entry| entry.waiters);
+        for waiter in waiters.into_iter().flat_map(|waiters| waiters.into_queue()) {
+            // An error means that it gave up.
+            let _ = waiter.sender.send(Outcome::CoolingDown(window));
+        }
+    }
+}
+
+impl LocalWaiters for LocalQueue {
+    fn hand_over(self: Arc<Self>, lease: &Arc<Lease>) -> bool {
+        let key = lease.key();
+        let next = || self.with_waiters(key, |waiters| waiters.pop_if_wants(lease.options()));
+        while let Some(waiter) = next().flatten() {
+            let Some(hold) = lease.start_hold(waiter.wants.hold) else {
+                self.put_back(key, waiter);
+                return false;
+            };
+            let hold = HandedOver::new(hold);
+            match waiter.sender.send(Outcome::Hold(hold)) {
+                Ok(()) => return true,
+                // This waiter gave up: forget its hold, and offer the lease to the next one.
+                Err(Outcome::Hold(undelivered)) => drop(undelivered.claim()),
+                Err(_) => {}
+            }
+        }
+        false
+    }
+
+    fn is_contended(&self, key: &Key) -> bool {
+        self.with_waiters(key, |waiters| waiters.is_contended())
+            .unwrap_or(false)
+    }
+
+    fn lease_ended(
+        self: Arc<Self>,
+        lease: &Lease,
+        release: Option<&Arc<Round>>,
+        window: Option<Duration>,
+    ) {
+        if let Some(window) = window {
+            return self.refuse_all(lease.key(), window);
+        }
+        let ended = Ended {
+            last_token: lease.last_token(),
+            release: release.cloned(),
+            limit: lease.hand_over_limit(),
+        };
+        self.pass_on(lease.key(), Some(ended));
+    }
+}

@@ -1,0 +1,62 @@
+//! A position in the local queue, and the wait in it.
+
+use std::{pin::pin, sync::Arc, time::Duration};
+
+use tokio::{sync::oneshot, time::Instant};
+
+use super::{LocalQueue, Outcome};
+use crate::key::Key;
+
+/// How often a waiter checks the validity of the holder's lease, at least.
+const CHECK: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(in crate::acquire) struct Position {
+    pub(super) queue: Arc<LocalQueue>,
+    pub(super) key: Arc<Key>,
+    pub(super) receiver: oneshot::Receiver<Outcome>,
+}
+
+impl Position {
+    /// Waits for the outcome, at most for `within`. `Err`: the remaining time of the holder. Cancel safe: dropped, the
+    /// position is given up.
+    pub(in crate::acquire) async fn wait(
+        mut self,
+        within: Duration,
+    ) -> Result<Outcome, Option<Duration>> {
+        let began = Instant::now();
+        let mut now = began;
+        let mut check = pin!(tokio::time::sleep(Duration::ZERO));
+        loop {
+            let left = within.saturating_sub(now - began);
+            if left.is_zero() {
+                let holder = self.queue.holder(&self.key);
+                // An outcome that arrived at this very moment is not lost.
+                let outcome = self.receiver.try_recv();
+                return outcome.map_err(|_| holder.map(|lease| lease.remaining()));
+            }
+            check.as_mut().reset(now + self.next_check().min(left));
+            tokio::select! {
+                biased;
+                outcome = &mut self.receiver => return outcome.map_err(|_| None),
+                () = &mut check => now = Instant::now(),
+            }
+        }
+    }
+
+    /// Checks the validity of the holder's lease, and returns when to do so again: it may run out while its guard is still
+    /// alive, and nothing else would end it then.
+    fn next_check(&self) -> Duration {
+        let Some(lease) = self.queue.holder(&self.key) else {
+            return CHECK;
+        };
+        let again = lease.blocks_key_for();
+        if again.is_none() {
+            lease.check_validity();
+        }
+        again
+            .unwrap_or_default()
+            .saturating_add(Duration::from_millis(1))
+            .min(CHECK)
+    }
+}

@@ -1,0 +1,74 @@
+//! A turn: the right to ask the nodes for a key.
+
+use std::sync::Arc;
+
+use super::{History, LocalQueue, Outcome};
+use crate::{
+    env::sync::lock,
+    error::Error,
+    key::Key,
+    lease::{Lease, LocalWaiters},
+};
+
+/// Dropped without a grant: the next waiter has the turn.
+#[derive(Debug)]
+pub(in crate::acquire) struct Turn {
+    queue: Arc<LocalQueue>,
+    key: Arc<Key>,
+    history: History,
+    /// Not yet passed on.
+    pending: bool,
+}
+
+impl Turn {
+    pub(super) fn new(queue: &Arc<LocalQueue>, key: &Arc<Key>, history: History) -> Self {
+        Self {
+            queue: Arc::clone(queue),
+            key: Arc::clone(key),
+            history,
+            pending: true,
+        }
+    }
+
+    pub(in crate::acquire) fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// How many wait behind this turn: a lease reserves a block of tokens for them.
+    pub(in crate::acquire) fn waiting(&self) -> usize {
+        self.queue.waiting(&self.key)
+    }
+
+    /// No quorum answered: fails the waiters that do not wait for one.
+    pub(in crate::acquire) fn fail_fast(&self, error: &Error) {
+        for waiter in self.queue.take_fail_fast(&self.key) {
+            // An error means that it gave up.
+            let _ = waiter.sender.send(Outcome::NoQuorum(error.clone()));
+        }
+    }
+
+    /// From now on the turn belongs to `lease`.
+    pub(in crate::acquire) fn granted(mut self, lease: &Arc<Lease>) {
+        self.pending = false;
+        if let Some(entry) = lock(&self.queue.entries).get_mut(&self.key) {
+            entry.holder = Arc::downgrade(lease);
+            if let Some(waiters) = &mut entry.waiters {
+                waiters.release_before = self.history.last_release.take();
+            }
+        }
+        lease.set_local_waiters(Arc::clone(&self.queue) as Arc<dyn LocalWaiters>);
+    }
+
+    /// Forgets a turn that could not be delivered, without passing it on.
+    pub(super) fn forget(mut self) {
+        self.pending = false;
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if self.pending {
+            self.queue.pass_on(&self.key, None);
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! A request for a lock: its options, after defaults and checks, and the time it has.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    attempt::Failure,
+    engine::Engine,
+    waiter_limit::{WaiterLimit, WaiterSlot},
+};
+use crate::{
+    core::Core,
+    env::clock::Instant,
+    error::{Error, Result},
+    key::Key,
+    lease::{HoldOptions, LeaseOptions},
+};
+
+#[derive(Debug)]
+pub(crate) struct AcquireOptions {
+    pub(crate) lease: LeaseOptions,
+    pub(crate) hold: HoldOptions,
+    /// How long to wait in all; zero for a request that does not wait.
+    pub(crate) wait: Duration,
+    /// Give up when no quorum answers, although there is time left.
+    pub(crate) fail_fast: bool,
+    pub(crate) max_waiters: Option<WaiterLimit>,
+}
+
+#[derive(Debug)]
+pub(crate) struct AcquireRequest<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) name: &'a str,
+    pub(crate) key: &'a Arc<Key>,
+    pub(crate) options: AcquireOptions,
+    /// The wait counts from here.
+    pub(crate) since: Instant,
+}
+
+impl AcquireRequest<'_> {
+    pub(super) fn core(&self) -> &Arc<Core> {
+        &self.engine.core
+    }
+
+    pub(super) fn waits(&self) -> bool {
+        !self.options.wait.is_zero()
+    }
+
+    /// What is left of the wait.
+    pub(super) fn left(&self) -> Duration {
+        if !self.waits() {
+            return Duration::ZERO;
+        }
+        let waited = self.core().now().saturating_since(self.since);
+        self.options.wait.saturating_sub(waited)
+    }
+
+    pub(super) fn node_timeout(&self) -> Duration {
+        self.core().node_timeout(self.options.lease.ttl)
+    }
+
+    /// Counts the request as waiting from now on, where there is a limit.
+    pub(super) fn begin_to_wait(&self, slot: &mut Option<WaiterSlot>) -> Result<()> {
+        if let (Some(limit), None) = (&self.options.max_waiters, &slot) {
+            let entered = limit.enter(self.name);
+            *slot = Some(entered.ok_or_else(|| Error::too_many_waiters(self.name))?);
+        }
+        Ok(())
+    }
+
+    pub(super) fn error(&self, failure: Failure) -> Error {
+        match failure {
+            Failure::Refused { left, .. } if self.waits() => {
+                Error::timed_out(self.name, self.options.wait, left)
+            }
+            Failure::Refused { left, .. } => Error::busy(self.name, left),
+            Failure::CoolingDown { left } => Error::cooling_down(self.name, left),
+            Failure::NoQuorum { able, errors } => {
+                Error::no_quorum(Some(self.name), able, self.core().nodes.quorum(), errors)
+            }
+            Failure::Expired { took } => Error::expired(self.name, self.options.lease.ttl, took),
+            Failure::NoToken => Error::no_token(self.name),
+            Failure::NoRandomness => Error::no_randomness(self.name),
+        }
+    }
+}

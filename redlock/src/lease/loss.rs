@@ -1,0 +1,83 @@
+//! Loss: a lease that can no longer be relied on. Its key is released once no body runs under it any more, so that the next
+//! holder does not run beside a body that has not stopped yet.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{Lease, state::Loss};
+use crate::{env::sync::lock, events::lock as events, round::Round};
+
+impl Lease {
+    /// Loses a lease whose validity is over, whatever Redis would answer. A lost one is released at that time.
+    pub(crate) fn check_validity(self: &Arc<Self>) {
+        if self.state.is_released() || self.core.now() < self.valid_until() {
+            return;
+        }
+        if self.state.is_open() {
+            self.lose(Loss::Expired);
+        } else {
+            self.release_lost();
+        }
+    }
+
+    /// The key was deleted by [`Redlock::force_release`](crate::Redlock::force_release).
+    pub(crate) fn force_released(self: &Arc<Self>) {
+        self.lose(Loss::ForceReleased);
+    }
+
+    /// For how much longer the lease keeps others from the key: while it holds, and while the body of a lost lease has not
+    /// stopped.
+    pub(crate) fn blocks_key_for(&self) -> Option<Duration> {
+        let left = self.remaining();
+        let blocks = self.state.is_open() || self.releases_after_body();
+        (blocks && !left.is_zero()).then_some(left)
+    }
+
+    /// The release of a lost lease, once it was sent.
+    pub(crate) fn release_of_lost(&self) -> Option<Arc<Round>> {
+        lock(&self.holds).release_of_lost.clone()
+    }
+
+    pub(super) fn releases_after_body(&self) -> bool {
+        lock(&self.holds).releasing_after.is_some()
+    }
+
+    /// Ends the lease as lost, and its hold, unless it has ended before.
+    pub(super) fn lose(self: &Arc<Self>, loss: Loss) {
+        if !self.state.lose(loss) {
+            return;
+        }
+        let held = || self.core.now().saturating_since(self.granted_at);
+        events::lost(&self.key, self.last_token(), loss.reason(), held);
+        let hold = {
+            let mut holds = lock(&self.holds);
+            holds.releasing_after = holds.current.upgrade();
+            holds.releasing_after.clone()
+        };
+        let Some(hold) = hold else {
+            return self.send_release_of_lost(None);
+        };
+        hold.lose(loss);
+        let has_body = lock(&hold.bodies).running().is_some();
+        if !has_body || self.remaining().is_zero() {
+            self.release_lost();
+        }
+    }
+
+    /// Sends the release that a lost lease put off until its bodies have ended. Once.
+    pub(super) fn release_lost(self: &Arc<Self>) {
+        let Some(hold) = lock(&self.holds).releasing_after.take() else {
+            return;
+        };
+        if let Some(body) = lock(&hold.bodies).running() {
+            events::body_runs_unlocked(&self.key, body, hold.since_lost());
+        }
+        self.send_release_of_lost(hold.rest_of_at_least());
+    }
+
+    fn send_release_of_lost(&self, window: Option<Duration>) {
+        let release = self.send_release(window);
+        lock(&self.holds).release_of_lost = Some(release);
+        // No release to wait for, and no window to fail for: only the nodes know who holds the key now.
+        self.notify_local_waiters(None, None);
+    }
+}

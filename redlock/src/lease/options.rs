@@ -1,0 +1,22 @@
+//! The options of a lease and of a hold, after defaults and checks.
+
+use std::time::Duration;
+
+use crate::lock_kind::LockKind;
+
+/// A lease can be handed over to a local waiter that wants the same options.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LeaseOptions {
+    pub(crate) kind: &'static dyn LockKind,
+    pub(crate) ttl: Duration,
+    pub(crate) fencing: bool,
+    pub(crate) keep_alive: bool,
+}
+
+/// The options of one hold, which may differ from those of the hold before.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct HoldOptions {
+    /// `None`: no limit.
+    pub(crate) max_hold: Option<Duration>,
+    pub(crate) at_least: Duration,
+}

@@ -1,0 +1,69 @@
+//! The exclusive lock: one holder at a time.
+
+use std::time::Duration;
+
+use super::{Claim, LockKind};
+use crate::{
+    command::{Acquire, Command, CoolDown, Extend, Inbox, Release},
+    env::clock::Instant,
+    mutant::{self, Mutant},
+};
+
+/// The kind of [`Redlock::lock`](crate::Redlock::lock).
+pub(crate) static EXCLUSIVE: &dyn LockKind = &Exclusive;
+
+#[derive(Debug)]
+struct Exclusive;
+
+impl LockKind for Exclusive {
+    fn name(&self) -> &'static str {
+        "exclusive"
+    }
+
+    fn acquire(&self, claim: &Claim, ttl: Duration, inbox: Option<&Inbox>) -> Command {
+        Acquire {
+            owner: claim.owner,
+            ttl,
+            token: claim.tokens.first(),
+            last: claim.tokens.last(),
+            inbox: inbox.cloned(),
+        }
+        .into()
+    }
+
+    fn extend(&self, claim: &Claim, ttl: Duration) -> Command {
+        Extend {
+            owner: claim.owner,
+            ttl,
+            token: claim.tokens.last(),
+        }
+        .into()
+    }
+
+    fn release(&self, claim: &Claim) -> Command {
+        Release {
+            owner: claim.owner,
+            tombstone: tombstone(claim),
+        }
+        .into()
+    }
+
+    fn cool_down(&self, claim: &Claim, window: Duration, until: Instant) -> Command {
+        CoolDown {
+            owner: claim.owner,
+            next: claim.owner.cool_down(),
+            window,
+            until,
+            tombstone: tombstone(claim),
+        }
+        .into()
+    }
+}
+
+/// The fence that a release leaves: above every token of the claim, and below what the next holder proposes.
+fn tombstone(claim: &Claim) -> Option<u64> {
+    if mutant::on(Mutant::NoTombstone) {
+        return None;
+    }
+    Some(claim.tokens.last()?.saturating_add(1))
+}

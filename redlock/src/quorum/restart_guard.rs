@@ -1,0 +1,125 @@
+//! How long a node that may have forgotten locks has no vote.
+
+use std::time::Duration;
+
+use super::{token::FencingToken, validity};
+use crate::mutant::{self, Mutant};
+
+/// What to do about a node that restarted and may have forgotten locks. Default: [`Observed`](Self::Observed).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RestartGuard {
+    /// A node that lost its data while this client knew it, or that is younger than the other nodes, has no vote until
+    /// every lock that it may have forgotten has expired: `max_ttl + 1 % + clock skew`. Costs nothing.
+    ///
+    /// A node has lost its data if another process answers at its address (by its run id, or by its uptime where it
+    /// reports none); if the same process was a replica of another server, or was promoted; if it is loading its data;
+    /// and if its data were emptied: by `FLUSHALL`, by a synchronisation from a master or by `DEBUG RELOAD`. The server
+    /// reports the last kind on each connection (`CLIENT TRACKING`), before it answers anything else. It does not report
+    /// which database was emptied, so `FLUSHDB` of another one counts too.
+    ///
+    /// Not covered:
+    /// - What a node forgot before this client met it, other than by a restart, or by losing all its keys under another
+    ///   client; a restart of all nodes at once; single keys that were deleted or evicted; `SWAPDB`. (Slots of a Redis
+    ///   Cluster that moved are covered: see the crate's documentation.)
+    /// - What happened while this client had no connection to the node, and left no other trace than missing keys.
+    /// - A server, or a user, without `CLIENT TRACKING`: emptied data are noticed on the next connection, if they leave
+    ///   a trace there.
+    /// - A client that meets the nodes for the first time and reaches only nodes that restarted within 5 s of each other:
+    ///   it takes that for their first start and counts their votes at once, even if a node that it cannot reach would
+    ///   show otherwise.
+    /// - A node that restarts within 5 s after the oldest one first started: to clients that did not see it, this is
+    ///   part of the first start, whatever the node granted in between.
+    #[default]
+    Observed,
+    /// A marker on each node names the process that wrote it, and the election by which sentinels made it the master. A
+    /// node whose marker is missing, or names another process or an earlier election, has no vote for the guard time,
+    /// for any client and whatever its uptime. Covers what `Observed` does not, for some percent of the servers' time.
+    ///
+    /// A first deployment waits once for the guard time, unless an operator calls
+    /// [`trust_nodes`](crate::Redlock::trust_nodes). Data that were replaced under a living process may bring the marker
+    /// along: that is handled as under `Observed`, by the clients that see it. A client with another `max_ttl` is
+    /// refused. Requires fencing.
+    Strict,
+    /// Every node votes at once. For nodes that never lose data: `appendfsync always`.
+    Off,
+}
+
+/// How much younger than the oldest node a node may be and still belong to the same first start.
+const SAME_START: Duration = Duration::from_secs(5);
+
+/// `max_ttl + 1 % + skew bound`, and the length of a block of tokens: after this time every lock that the node forgot has
+/// expired.
+pub(crate) fn guard_time(max_ttl: Duration, skew: Duration) -> Duration {
+    if mutant::on(Mutant::GuardShort) {
+        return validity::usable(max_ttl).mul_f64(0.5);
+    }
+    max_ttl
+        .saturating_add(max_ttl / 100)
+        .saturating_add(skew)
+        .saturating_add(Duration::from_micros(FencingToken::BLOCK))
+}
+
+/// The minimum of [`confirmed_for`]: some round trips on a busy machine.
+const LEAST_CONFIRMED: Duration = Duration::from_secs(2);
+
+/// How long votes count after a majority of the sentinels, or of the masters of a cluster, confirmed which server is the
+/// master: a server that was replaced may not know it yet.
+pub(crate) fn confirmed_for(skew: Duration) -> Duration {
+    skew.max(LEAST_CONFIRMED)
+}
+
+/// How long a server that took over from another has no vote: until every lock of its predecessor has expired, also those
+/// granted to clients that had not learnt of the change.
+pub(crate) fn after_a_move(max_ttl: Duration, skew: Duration) -> Duration {
+    guard_time(max_ttl, confirmed_for(skew))
+}
+
+/// How long a node that this client meets for the first time has no vote; `None` where it votes at once.
+///
+/// `uptime` is the node's, `oldest` the longest uptime of all known nodes. A node that started with the others is trusted:
+/// a first deployment has no locks to forget.
+pub(crate) fn on_first_sight(
+    uptime: Duration,
+    oldest: Duration,
+    guard_time: Duration,
+) -> Option<Duration> {
+    // When nodes restart one after the other, the oldest is no longer the first that restarted. So once the oldest has
+    // outlived the guard time, a node that has not may have forgotten locks, however close together they started.
+    let joined_later = oldest >= guard_time || oldest.saturating_sub(uptime) > SAME_START;
+    (joined_later && uptime < guard_time).then(|| guard_time - uptime)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    const GUARD: Duration = Duration::from_secs(66);
+
+    #[test]
+    fn nodes_that_started_together_vote_at_once() {
+        assert_eq!(
+            on_first_sight(Duration::ZERO, Duration::from_secs(5), GUARD),
+            None
+        );
+    }
+
+    #[test]
+    fn a_node_younger_than_the_others_waits_for_what_is_left() {
+        let waits = on_first_sight(Duration::from_secs(6), Duration::from_secs(3_600), GUARD);
+        assert_eq!(waits, Some(Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn a_node_as_old_as_the_guard_time_votes() {
+        assert_eq!(
+            on_first_sight(GUARD, Duration::from_secs(3_600), GUARD),
+            None
+        );
+    }
+
+    #[test]
+    fn guard_time_covers_the_longest_lease_its_drift_and_the_skew() {
+        let time = guard_time(Duration::from_secs(60), Duration::from_secs(5));
+        assert_eq!(time, Duration::from_micros(65_600_256));
+    }
+}

@@ -1,0 +1,53 @@
+//! Deferred releases: kept for a node that cannot be reached, and sent when it answers again.
+
+use std::sync::Arc;
+
+use crate::{
+    command::{Reply, Request},
+    env::{clock::Instant, pending::Pending},
+    node::ReplySink,
+};
+
+/// A release for one node, whose round is over or goes on without that node. Small, since there may be thousands.
+#[derive(Debug)]
+pub(super) struct Deferred {
+    request: Request,
+    /// Closing the client waits for this.
+    pending: Option<Pending>,
+}
+
+impl Deferred {
+    /// The release as it is to be sent from `now` on; a cool-down is shorter by then, or over.
+    pub(super) fn new(
+        request: &Request,
+        pending: Option<&Pending>,
+        now: Instant,
+    ) -> Arc<dyn ReplySink> {
+        let command = request.command.deferred(now);
+        Arc::new(Self {
+            request: Request {
+                key: Arc::clone(&request.key),
+                command: command.unwrap_or_else(|| request.command.clone()),
+            },
+            pending: pending.map(Pending::another),
+        })
+    }
+}
+
+impl ReplySink for Deferred {
+    fn request(&self) -> &Request {
+        &self.request
+    }
+
+    fn wanted(&self) -> bool {
+        true
+    }
+
+    fn vote(&self, _: usize, _: Reply) {}
+
+    fn deferred(&self, now: Instant) -> Option<Arc<dyn ReplySink>> {
+        // Unchanged releases stay as they are.
+        self.request.command.deferred(now)?;
+        Some(Self::new(&self.request, self.pending.as_ref(), now))
+    }
+}
