@@ -16,9 +16,9 @@ const PROCESSES: usize = 3;
 const TASKS: usize = 32;
 const BODY_MS: usize = 5;
 
-/// One turn, in nanoseconds of the machine's clock.
+/// One hold, with times in nanoseconds of the machine's clock.
 #[derive(Debug)]
-struct Turn {
+struct Held {
     process: usize,
     number: u64,
     asked: u64,
@@ -27,8 +27,8 @@ struct Turn {
     token: u64,
 }
 
-/// All turns in the order in which they began, and how many calls each node served for each of them.
-async fn contention() -> (Vec<Turn>, Vec<u64>) {
+/// All holds in the order in which they began, and how many script calls each node served for each of them.
+async fn contention() -> (Vec<Held>, Vec<u64>) {
     let cluster = Cluster::start(3).await;
     let args = [TASKS.to_string(), BODY_MS.to_string()];
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
@@ -42,7 +42,7 @@ async fn contention() -> (Vec<Turn>, Vec<u64>) {
     for worker in &mut workers {
         worker.say("go").await;
     }
-    let mut turns = Vec::new();
+    let mut holds = Vec::new();
     for (process, worker) in workers.iter_mut().enumerate() {
         for _ in 0..TASKS {
             let line = worker.line("turn").await;
@@ -53,7 +53,7 @@ async fn contention() -> (Vec<Turn>, Vec<u64>) {
             let [number, asked, start, end, token] = numbers[..] else {
                 panic!("{line}")
             };
-            turns.push(Turn {
+            holds.push(Held {
                 process,
                 number,
                 asked,
@@ -65,10 +65,10 @@ async fn contention() -> (Vec<Turn>, Vec<u64>) {
         worker.line("done").await;
     }
     let after = join_all(cluster.nodes().iter().map(evals)).await;
-    let all = u64::try_from(turns.len()).expect("a few");
-    turns.sort_by_key(|turn| turn.start);
+    let all = u64::try_from(holds.len()).expect("a few");
+    holds.sort_by_key(|held| held.start);
     (
-        turns,
+        holds,
         before
             .iter()
             .zip(after)
@@ -79,41 +79,41 @@ async fn contention() -> (Vec<Turn>, Vec<u64>) {
 
 #[tokio::test]
 async fn w1_many_tasks_in_three_processes() {
-    let (turns, calls) = contention().await;
-    assert_eq!(turns.len(), PROCESSES * TASKS);
-    for pair in turns.windows(2) {
+    let (holds, calls) = contention().await;
+    assert_eq!(holds.len(), PROCESSES * TASKS);
+    for pair in holds.windows(2) {
         assert!(pair[0].end <= pair[1].start, "two at once: {pair:?}");
         assert!(pair[0].token < pair[1].token, "a token fell: {pair:?}");
     }
     for process in 0..PROCESSES {
-        let own = turns.iter().filter(|turn| turn.process == process);
+        let own = holds.iter().filter(|held| held.process == process);
         assert!(
-            own.is_sorted_by_key(|turn| turn.number),
+            own.is_sorted_by_key(|held| held.number),
             "not first come, first served in process {process}"
         );
     }
     // All ask at once, so the waits lie evenly between nothing and the whole: p99 is twice p50 when nobody starves.
-    let mut waits: Vec<_> = turns
+    let mut waits: Vec<_> = holds
         .iter()
-        .map(|turn| Duration::from_nanos(turn.start - turn.asked))
+        .map(|held| Duration::from_nanos(held.start - held.asked))
         .collect();
     waits.sort();
     let (p50, p99) = (percentile(&waits, 50), percentile(&waits, 99));
-    assert!(p99 < p50 * 4, "somebody starves: p99 {p99:?}, p50 {p50:?}");
+    assert!(p99 < p50 * 4, "a waiter starves: p99 {p99:?}, p50 {p50:?}");
     assert!(
         calls.iter().all(|calls| *calls <= 12),
         "calls to each node for each acquisition: {calls:?}"
     );
 }
 
-/// Passes when one of a few rounds is quick enough: a busy machine only adds.
+/// Passes when one of a few rounds is fast enough: a busy machine only makes them slower.
 #[tokio::test]
-async fn w1_handing_on_costs_little() {
+async fn w1_hand_over_costs_little() {
     let mut seen = Vec::new();
     for _ in 0..6 {
-        let (turns, _) = contention().await;
-        let whole = turns.last().expect("turns").end - turns[0].start;
-        let bodies: u64 = turns.iter().map(|turn| turn.end - turn.start).sum();
+        let (holds, _) = contention().await;
+        let whole = holds.last().expect("holds").end - holds[0].start;
+        let bodies: u64 = holds.iter().map(|held| held.end - held.start).sum();
         if whole * 10 <= bodies * 11 {
             return;
         }
@@ -122,8 +122,8 @@ async fn w1_handing_on_costs_little() {
     panic!("whole times, and the bodies in them: {seen:?}");
 }
 
-/// Which client had the lock, in this order, with so many tasks of each always wanting it.
-async fn order_of_turns(clients: usize, tasks: usize, turns: usize) -> Vec<usize> {
+/// Which client had the lock, in order, while `tasks` of each client always want it.
+async fn order_of_holds(clients: usize, tasks: usize, holds: usize) -> Vec<usize> {
     let cluster = Cluster::start(3).await;
     let order = Arc::new(Mutex::new(Vec::new()));
     let mut all = JoinSet::new();
@@ -132,8 +132,8 @@ async fn order_of_turns(clients: usize, tasks: usize, turns: usize) -> Vec<usize
         for _ in 0..tasks {
             let (redlock, order) = (redlock.clone(), Arc::clone(&order));
             all.spawn(async move {
-                while order.lock().expect("whole").len() < turns {
-                    let guard = redlock.lock(KEY).wait(BOUND).await.expect("a turn");
+                while order.lock().expect("whole").len() < holds {
+                    let guard = redlock.lock(KEY).wait(BOUND).await.expect("a lock");
                     order.lock().expect("whole").push(client);
                     sleep(Duration::from_millis(1)).await;
                     guard.release().await.expect("released");
@@ -143,7 +143,7 @@ async fn order_of_turns(clients: usize, tasks: usize, turns: usize) -> Vec<usize
     }
     within(BOUND, all.join_all()).await;
     let mut order = std::mem::take(&mut *order.lock().expect("whole"));
-    order.truncate(turns);
+    order.truncate(holds);
     order
 }
 
@@ -151,14 +151,14 @@ async fn order_of_turns(clients: usize, tasks: usize, turns: usize) -> Vec<usize
 async fn w1_clients_are_served_in_turn() {
     const CLIENTS: usize = 3;
     const TASKS: usize = 4;
-    let order = order_of_turns(CLIENTS, TASKS, 450).await;
-    // Once all have come.
+    let order = order_of_holds(CLIENTS, TASKS, 450).await;
+    // Once all tasks have joined.
     let order = &order[50..];
-    let served = |client| order.iter().filter(|turn| **turn == client).count();
+    let served = |client| order.iter().filter(|of| **of == client).count();
     let served: Vec<usize> = (0..CLIENTS).map(served).collect();
     assert!(
         served.iter().max() < served.iter().min().map(|least| least * 3 / 2).as_ref(),
-        "turns by client: {served:?}"
+        "holds by client: {served:?}"
     );
     let batches: Vec<&[usize]> = order.chunk_by(|one, next| one == next).collect();
     let long = batches.iter().filter(|batch| batch.len() > TASKS).count();
@@ -166,7 +166,7 @@ async fn w1_clients_are_served_in_turn() {
         .windows(CLIENTS + 1)
         .filter(|some| some[0][0] != some[CLIENTS][0])
         .count();
-    // Who is told and comes late on a busy machine lets the next one go first.
+    // On a busy machine a notified process may be late, and the next one goes first.
     assert!(
         long * 5 <= batches.len() && out_of_turn * 4 <= batches.len(),
         "of {} batches {long} are too long and {out_of_turn} out of turn: {order:?}",
@@ -188,7 +188,7 @@ async fn w2_the_holder_crashes_and_never_announces() {
     let guard = within(BOUND, waiting)
         .await
         .expect("no panic")
-        .expect("a turn");
+        .expect("a lock");
     let took = held.elapsed();
     assert!(
         took < ttl + Duration::from_millis(300),
@@ -243,7 +243,7 @@ async fn w2_the_wake_up_is_lost() {
     let next = within(BOUND, waiting)
         .await
         .expect("no panic")
-        .expect("a turn");
+        .expect("a lock");
     // One poll more: what it asked meanwhile was lost as well, and has its own time-out.
     assert!(
         granted.elapsed() < ttl + Duration::from_secs(1),
@@ -274,7 +274,7 @@ async fn w2_the_waiters_connections_are_cut() {
     let next = within(BOUND, waiting)
         .await
         .expect("no panic")
-        .expect("a turn");
+        .expect("a lock");
     assert!(
         granted.elapsed() < ttl + Duration::from_secs(1),
         "{:?}",

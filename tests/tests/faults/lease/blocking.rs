@@ -1,4 +1,4 @@
-//! `run` cancels its body at an await. Blocking work that the body started goes on, and is told by the lock itself.
+//! `run` cancels its body at an await. Blocking work that the body started goes on, and has to check the lock itself.
 
 use std::{
     sync::{

@@ -87,7 +87,7 @@ async fn f14_run_under_several_locks() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn f14_several_locks_of_which_one_is_taken_away() {
+async fn f14_several_locks_of_which_one_is_released_by_force() {
     let cluster = Cluster::start(3).await;
     let redlock = client(&cluster).await;
     let (owned, gone) = owned();
@@ -231,7 +231,7 @@ async fn f14_the_attribute() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn f14_the_next_in_this_process_waits_for_a_body_whose_lock_was_taken_away() {
+async fn f14_the_next_waiter_in_this_process_waits_for_a_body_whose_lock_was_released_by_force() {
     let cluster = Cluster::start(3).await;
     let redlock = client(&cluster).await;
     let (owned, gone) = owned();

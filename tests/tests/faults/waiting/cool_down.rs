@@ -1,4 +1,4 @@
-//! A key in its cool-down is refused at once, to those who wait too, and told apart from a key that is held.
+//! A request for a key in its cool-down is refused at once, even if it would wait, and not mistaken for one of a held key.
 
 use std::time::Duration;
 
@@ -114,8 +114,8 @@ async fn f20_at_nodes_in_memory_too() {
     assert_refused(&[&one, &other], LONG).await;
 }
 
-/// Waiters of both clients, of whom one in each is the head of its line.
-fn crowd<'a>(clients: impl IntoIterator<Item = &'a Redlock>) -> JoinSet<Error> {
+/// Waiters of each client, of which the first is in an attempt and the others are in the local queue.
+fn waiters<'a>(clients: impl IntoIterator<Item = &'a Redlock>) -> JoinSet<Error> {
     let mut waiting = JoinSet::new();
     for redlock in clients {
         for fencing in [true, false, true] {
@@ -134,7 +134,7 @@ async fn f20_those_who_waited_already_are_refused_when_the_window_opens() {
     let cluster = Cluster::start(3).await;
     let [one, other, third] = clients(&cluster).await;
     let guard = held(&one).await;
-    let waiting = crowd([&one, &other, &third]);
+    let waiting = waiters([&one, &other, &third]);
     // Those of the other clients wait to be notified.
     tests::eventually(SOON, async || {
         let mut list = redis::cmd("ZCARD");
@@ -155,7 +155,7 @@ async fn f20_those_who_wait_behind_a_turn_in_memory_are_refused_too() {
     let one = Redlock::connect(nodes.nodes()).await.expect("all up");
     let other = Redlock::connect(nodes.nodes()).await.expect("all up");
     let guard = held(&one).await;
-    let waiting = crowd([&one, &other]);
+    let waiting = waiters([&one, &other]);
     tokio::time::sleep(Duration::from_millis(100)).await;
     guard.cool_down(LONG).await.expect("cooling down");
     let all = timeout(SOON, waiting.join_all()).await;
@@ -169,7 +169,7 @@ async fn f20_who_waits_behind_a_turn_in_its_process_needs_no_round_trip() {
     let cluster = Cluster::start(3).await;
     let [one] = clients(&cluster).await;
     let guard = held(&one).await;
-    let waiting = crowd([&one]);
+    let waiting = waiters([&one]);
     tokio::time::sleep(Duration::from_millis(100)).await;
     let asked = async || cluster.node(0).calls(&["evalsha", "eval"]).await;
     let before = asked().await;
@@ -234,7 +234,7 @@ async fn f20_after_its_window_the_key_is_free() {
         // A machine that stalled for that long.
         Ok(guard) => return guard.release().await.expect("released"),
     };
-    tokio::time::sleep(error.retry_after().expect("told")).await;
+    tokio::time::sleep(error.retry_after().expect("a time")).await;
     tests::eventually(SOON, async || {
         other.try_lock(KEY).await.expect("up").is_some()
     })

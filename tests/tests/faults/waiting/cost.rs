@@ -69,7 +69,7 @@ async fn assert_all_released(cluster: &Cluster) {
 }
 
 #[tokio::test]
-async fn f74_who_waits_and_is_not_told_anything_asks_nothing() {
+async fn f74_a_waiter_without_a_notification_asks_nothing() {
     const KEYS: usize = 300;
     let cluster = Cluster::start(3).await;
     let (holder, waiter) = (connected(&cluster).await, connected(&cluster).await);
@@ -86,7 +86,7 @@ async fn f74_who_waits_and_is_not_told_anything_asks_nothing() {
         "{asked} in 5 s, by {KEYS} waiters"
     );
 
-    // And all are told when it is their turn.
+    // And each is notified when it is first in the waitlist.
     drop(guards);
     let served = async {
         while let Some(turn) = waiting.join_next().await {

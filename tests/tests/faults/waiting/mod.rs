@@ -1,7 +1,7 @@
-//! Waiting: wake-ups, cool-downs, and what it costs.
+//! Waiting: notifications, cool-downs, forced releases, and what waiting costs.
 
 mod cool_down;
 mod cost;
+mod force_release;
 mod full_servers;
 mod notified;
-mod taken_away;

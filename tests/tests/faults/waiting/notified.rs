@@ -51,7 +51,7 @@ async fn crashed(cluster: &Cluster, count: usize) {
 }
 
 async fn assert_served(waiting: JoinHandle<redlock::Result<Guard>>) {
-    let turn = timeout(SOON, waiting).await.expect("told at once");
+    let turn = timeout(SOON, waiting).await.expect("notified at once");
     let turn = turn.expect("no panic").expect("a turn");
     turn.release().await.expect("released");
 }
@@ -85,7 +85,7 @@ async fn f20_a_crowd_keeps_no_cool_down_from_who_waits() {
     let waiting = waiter(&cluster, &other).await;
     crashed(&cluster, 500).await;
     guard.cool_down(LONG).await.expect("cooling down");
-    let refused = timeout(SOON, waiting).await.expect("told at once");
+    let refused = timeout(SOON, waiting).await.expect("notified at once");
     let error = refused.expect("no panic").expect_err("in its window");
     assert!(error.is_cooling_down(), "{error}");
     assert!(listed(&cluster).await.iter().all(|count| *count == 0));

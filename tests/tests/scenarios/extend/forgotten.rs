@@ -31,7 +31,7 @@ async fn e3_deleted_on_a_majority_is_lost_though_nobody_took_it() {
     }
 }
 
-/// A minority that forgot is healed by the next extension, with no more than the lease.
+/// The next extension restores the key on a minority that forgot it, for no longer than the lease.
 #[tokio::test]
 async fn e3_deleted_on_a_minority_is_held_and_healed() {
     let cluster = Cluster::start(3).await;

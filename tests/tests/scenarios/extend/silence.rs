@@ -26,7 +26,7 @@ async fn assert_not_over_reported(cluster: &Cluster, guard: &Guard) {
         .unwrap_or_default();
     assert!(
         remaining <= backed + start.elapsed(),
-        "{remaining:?} told, {left:?} on the nodes"
+        "{remaining:?} reported, {left:?} on the nodes"
     );
 }
 
@@ -60,7 +60,7 @@ async fn e1_three_of_five_hang_while_a_lease_is_extended() {
     eventually(SOON, async || cluster.locked_on(KEY).await.is_empty()).await;
 }
 
-/// The same with the keeper, and a lease that is much shorter than the trouble is long.
+/// The same with the renewal, and a ttl that is much shorter than the outage.
 #[tokio::test]
 async fn e1_a_kept_lease_survives_a_short_silence() {
     let cluster = Cluster::start(5).await;

@@ -27,16 +27,16 @@ async fn evict(node: &Node) {
 }
 
 #[tokio::test]
-async fn n2_flushall_is_told_to_the_holder() {
-    forgotten_is_told(flush).await;
+async fn n2_the_holder_learns_of_flushall() {
+    holder_learns_of(flush).await;
 }
 
 #[tokio::test]
-async fn n2_eviction_is_told_to_the_holder() {
-    forgotten_is_told(evict).await;
+async fn n2_the_holder_learns_of_eviction() {
+    holder_learns_of(evict).await;
 }
 
-async fn forgotten_is_told(forget: impl AsyncFn(&Node)) {
+async fn holder_learns_of(forget: impl AsyncFn(&Node)) {
     let ttl = Duration::from_secs(3);
     let cluster = Cluster::start(3).await;
     let redlock = connect(&cluster).await;
@@ -60,7 +60,7 @@ async fn forgotten_is_told(forget: impl AsyncFn(&Node)) {
     // By the next extension, not by the end of the validity.
     assert!(
         start.elapsed() < ttl * 2 / 3,
-        "told after {:?}",
+        "reported after {:?}",
         start.elapsed()
     );
     assert!(guard.is_lost());

@@ -4,4 +4,4 @@ mod forgotten;
 mod paused_holder;
 mod restarts;
 mod tokens;
-mod told;
+mod validity;

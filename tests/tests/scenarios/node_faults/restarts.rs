@@ -46,9 +46,9 @@ async fn n1_a_node_that_restarted_empty_does_not_vote() {
     let mut asked = 0;
     loop {
         let tried = b.try_lock(KEY).await;
-        let told_lost = held.is_lost();
+        let known_lost = held.is_lost();
         if let Ok(Some(second)) = &tried {
-            assert!(told_lost, "{second:?} beside {held:?}");
+            assert!(known_lost, "{second:?} beside {held:?}");
             break;
         }
         asked += 1;

@@ -25,9 +25,9 @@ async fn r2_the_bodys_result_survives_the_death_of_nodes() {
         let result = within(SOON, body).await;
         assert_eq!(result.expect("the body finished"), "paid");
         assert!(start.elapsed() < SOON);
-        let told = logs.lines_with("release");
+        let events = logs.lines_with("release");
         assert_eq!(
-            !told.is_empty(),
+            !events.is_empty(),
             dead >= 2,
             "with {dead} dead nodes:\n{}",
             logs.text()
@@ -79,18 +79,18 @@ async fn r2_a_release_is_delivered_when_the_way_to_the_node_is_back() {
 
 #[tokio::test]
 async fn r2_closing_tells_whether_a_node_is_owed_a_release() {
-    for owed in [false, true] {
+    for deferred in [false, true] {
         let cluster = Cluster::start(3).await;
         let redlock = connect(&cluster).await;
         let guard = redlock.lock(KEY).ttl(LONG).await.expect("free");
         eventually(SOON, async || cluster.locked_on(KEY).await == [0, 1, 2]).await;
-        if owed {
+        if deferred {
             cluster.node(0).kill();
         }
         guard.release().await.expect("two of three");
         let logs = Logs::capture(LevelFilter::WARN);
         within(SOON, redlock.close()).await;
-        let told = logs.lines_with("undelivered");
-        assert_eq!(!told.is_empty(), owed, "{}", logs.text());
+        let events = logs.lines_with("undelivered");
+        assert_eq!(!events.is_empty(), deferred, "{}", logs.text());
     }
 }

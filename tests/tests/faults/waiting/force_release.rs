@@ -24,17 +24,17 @@ async fn f39_who_waits_is_notified() {
         sleep(Duration::from_millis(1_500)).await;
         let began = Instant::now();
         operator.force_release(KEY).await.expect("taken");
-        let turn = waiting.await.expect("no panic").expect("a turn");
+        let next = waiting.await.expect("no panic").expect("a lock");
         let after = began.elapsed();
         assert!(after < Duration::from_millis(20), "{after:?}");
-        turn.release().await.expect("released");
+        next.release().await.expect("released");
         drop(guard);
     }
 }
 
 /// On servers: more than one waiter, one after the other, and nothing is left.
 #[tokio::test]
-async fn f39_waiters_of_several_processes_have_their_turns() {
+async fn f39_waiters_of_several_processes_get_the_lock_one_after_the_other() {
     let cluster = Cluster::start(3).await;
     let holder = Redlock::connect(cluster.urls()).await.expect("all up");
     let operator = Redlock::connect(cluster.urls()).await.expect("all up");
@@ -43,8 +43,8 @@ async fn f39_waiters_of_several_processes_have_their_turns() {
     for _ in 0..3 {
         let waiter = Redlock::connect(cluster.urls()).await.expect("all up");
         waiting.spawn(async move {
-            let turn = waiter.lock(KEY).ttl(LONG).wait(LONG).await;
-            turn.expect("a turn").release().await.expect("released");
+            let guard = waiter.lock(KEY).ttl(LONG).wait(LONG).await;
+            guard.expect("a lock").release().await.expect("released");
         });
     }
     tests::eventually(SOON, async || {
@@ -63,9 +63,9 @@ async fn f39_waiters_of_several_processes_have_their_turns() {
     drop(guard);
 }
 
-/// A holder that uses the same client is told, and who waits behind it goes on.
+/// A holder that uses the same client learns of it, and the waiter behind it goes on.
 #[tokio::test]
-async fn f39_a_holder_in_this_process_is_told_at_once() {
+async fn f39_a_holder_in_this_process_learns_of_it_at_once() {
     let cluster = Cluster::start(3).await;
     let redlock = Redlock::connect(cluster.urls()).await.expect("all up");
     let guard = redlock.lock(KEY).ttl(LONG).await.expect("free");
@@ -81,7 +81,7 @@ async fn f39_a_holder_in_this_process_is_told_at_once() {
     assert!(error.to_string().contains("force"), "{error}");
     let next = timeout(SOON, next).await.expect("long before the ttl");
     next.expect("no panic")
-        .expect("a turn")
+        .expect("a lock")
         .release()
         .await
         .expect("released");

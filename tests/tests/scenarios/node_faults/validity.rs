@@ -1,4 +1,4 @@
-//! What a holder was told holds: nobody else is let in before, whatever an extension meets.
+//! The validity that a holder was given holds: nobody else gets the lock before, whatever happens to an extension.
 
 use std::time::Duration;
 
@@ -61,7 +61,7 @@ async fn a_restart_and_a_rival_do_not_take_the_lock(guard: RestartGuard) {
         .await;
     }
 
-    let told = Instant::now() + held.remaining();
+    let valid_until = Instant::now() + held.remaining();
     let refused = rival.lock(KEY).no_wait().await;
     refused.expect_err("two of the five hold it, and one has no vote");
     // Two say yes, two say gone, one may not say anything.
@@ -75,10 +75,10 @@ async fn a_restart_and_a_rival_do_not_take_the_lock(guard: RestartGuard) {
         .wait(TTL * 3)
         .await
         .expect("free at last");
-    let early = told.saturating_duration_since(Instant::now());
+    let early = valid_until.saturating_duration_since(Instant::now());
     assert!(
         early.is_zero(),
-        "{} {early:?} before the end of what the holder was told",
+        "{} {early:?} before the end of the validity",
         next.key()
     );
 }
