@@ -18,7 +18,7 @@ pub(super) struct Deferred {
 
 impl Deferred {
     /// The release as it is to be sent from `now` on; a cool-down is shorter by then, or over.
-    pub(super) fn new(
+    pub(super) fn sink(
         request: &Request,
         pending: Option<&Pending>,
         now: Instant,
@@ -48,6 +48,6 @@ impl ReplySink for Deferred {
     fn deferred(&self, now: Instant) -> Option<Arc<dyn ReplySink>> {
         // Unchanged releases stay as they are.
         self.request.command.deferred(now)?;
-        Some(Self::new(&self.request, self.pending.as_ref(), now))
+        Some(Self::sink(&self.request, self.pending.as_ref(), now))
     }
 }

@@ -249,7 +249,7 @@ impl ReplySink for Round {
 
     fn deferred(&self, now: Instant) -> Option<Arc<dyn ReplySink>> {
         let must_arrive = self.request.command.must_arrive();
-        must_arrive.then(|| Deferred::new(&self.request, self.pending.as_ref(), now))
+        must_arrive.then(|| Deferred::sink(&self.request, self.pending.as_ref(), now))
     }
 
     #[cfg(feature = "cluster")]
