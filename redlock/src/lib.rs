@@ -17,6 +17,7 @@ pub mod key;
 mod lease;
 mod lock;
 mod lock_kind;
+pub mod memory;
 mod mutant;
 mod node;
 mod quorum;
@@ -46,7 +47,7 @@ pub use crate::{
         request::{Acquire, LockRequest},
         several::{Guards, LockAllRequest},
     },
-    node::{NodeAddress, memory},
+    node::NodeAddress,
     quorum::{
         restart_guard::RestartGuard,
         token::{FencingToken, InvalidToken},

@@ -14,7 +14,7 @@ use crate::{
     error::{Error, Result},
     events,
     key::Key,
-    node::{Access, Endpoint, Lists, NodeAddress, NodeState, Nodes, Strict},
+    node::{Access, Lists, NodeAddress, NodeState, Nodes, Strict, Target},
     quorum::{
         node_set::NodeSet,
         restart_guard::{self, RestartGuard},
@@ -239,7 +239,7 @@ impl Builder {
         if places.len() % 2 == 0 {
             events::node::even_number(places.len(), places.len() / 2 + 1);
         }
-        let clock = if places.iter().all(Endpoint::is_memory) {
+        let clock = if places.iter().all(|place| place.memory().is_some()) {
             Clock::Tokio
         } else {
             Clock::Machine
@@ -248,9 +248,9 @@ impl Builder {
             .iter()
             .map(|place| Arc::new(NodeState::new(place.name())))
             .collect();
-        let first_in_memory = places.first().and_then(Endpoint::memory);
-        let (random, gate) = match (clock, first_in_memory) {
-            (Clock::Tokio, Some(node)) => (node.random().clone(), Some(Arc::clone(node.gate()))),
+        let first_in_memory = places.first().and_then(Target::memory);
+        let (random, freezer) = match (clock, first_in_memory) {
+            (Clock::Tokio, Some(node)) => (node.random().clone(), Some(Arc::clone(node.freezer()))),
             _ => (Random::System, None),
         };
         let mut tokens = TokenClock::new(places.len(), clock.now(), self.clock_skew);
@@ -275,7 +275,7 @@ impl Builder {
             strict,
             clock,
             random,
-            gate,
+            freezer,
             tokens,
             guard: self.restart_guard,
             max_ttl: self.max_ttl,
@@ -328,7 +328,7 @@ impl Builder {
     }
 
     /// Not every kind of node suits every guard.
-    fn check_guard(&self, place: &Endpoint) -> Result<()> {
+    fn check_guard(&self, place: &Target) -> Result<()> {
         let (name, guard) = (place.name(), self.restart_guard);
         if place.is_cluster() && guard == RestartGuard::Strict {
             return Err(Error::invalid_nodes(format!(
@@ -344,7 +344,7 @@ impl Builder {
         Ok(())
     }
 
-    fn places(&self) -> Result<Vec<Endpoint>> {
+    fn places(&self) -> Result<Vec<Target>> {
         if self.nodes.is_empty() {
             return Err(Error::invalid_nodes(
                 "no nodes were given: list the addresses of one or more independent Redis servers, 3 or 5 for a service that survives failures",
@@ -362,7 +362,7 @@ impl Builder {
         let mut seen = HashMap::new();
         let mut places = Vec::with_capacity(self.nodes.len());
         for (index, address) in self.nodes.iter().enumerate() {
-            let place = address.place(&access).map_err(|wrong| {
+            let place = address.target(&access).map_err(|wrong| {
                 let of = self.nodes.len();
                 Error::invalid_nodes(format!("node {} of {of} {wrong}", index + 1))
             })?;

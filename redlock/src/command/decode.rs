@@ -96,7 +96,7 @@ pub(super) fn fence(value: &Value) -> Option<u64> {
     resp::number(value).filter(|fence| *fence < TOKEN_LIMIT)
 }
 
-pub(crate) fn no_expiry() -> Fault {
+pub(super) fn no_expiry() -> Fault {
     Fault::untouched(
         FaultKind::NoExpiry,
         "the key has no expiry, so it is no lock and will never be free: delete it or choose another key",
@@ -104,7 +104,7 @@ pub(crate) fn no_expiry() -> Fault {
 }
 
 /// The content of the fence is the user's, and stays out of the text.
-pub(crate) fn bad_fence() -> Fault {
+pub(super) fn bad_fence() -> Fault {
     Fault::untouched(
         FaultKind::BadFence,
         "the fence holds what no token can be: delete it if it is not yours",
@@ -125,7 +125,7 @@ fn wrong_type(key: &str) -> Fault {
 }
 
 /// Other clients use the node with another `max_ttl`, as their `marker` says.
-pub(crate) fn other_max_ttl(marker: &str) -> Fault {
+pub(super) fn other_max_ttl(marker: &str) -> Fault {
     let theirs = marker.split(' ').nth(1).unwrap_or("?");
     Fault::untouched(
         FaultKind::OtherMaxTtl,

@@ -18,7 +18,7 @@ use std::{sync::Arc, time::Duration};
 
 pub(crate) use self::{
     admin::{ForceRelease, Inspect, KeyState, Trust},
-    decode::{Answer, bad_fence, decode, no_expiry, other_max_ttl},
+    decode::{Answer, decode},
     encode::{Marker, Session, encode, encode_announcement},
     lock::{Acquire, CoolDown, Extend, Release},
     node::{Announcement, NodeRecord, OtherList, Ping},

@@ -2,10 +2,8 @@
 
 use std::fmt;
 
-use super::{
-    memory,
-    redis::{Access, Target, Wrong},
-};
+use super::redis::{Access, Target, Wrong};
+use crate::memory;
 
 /// Where a node is. Made from a URL or from a [`memory::Node`].
 ///
@@ -37,12 +35,10 @@ enum Given {
 
 impl NodeAddress {
     /// Parses what was given; or says what is wrong with it, and shows nothing of it.
-    pub(crate) fn place(&self, access: &Access) -> Result<Endpoint, Wrong> {
+    pub(crate) fn target(&self, access: &Access) -> Result<Target, Wrong> {
         match &self.0 {
-            Given::Url(url) => {
-                Target::parse(url, access).map(|target| Endpoint::Redis(Box::new(target)))
-            }
-            Given::Memory(node) => Ok(Endpoint::Memory(node.clone())),
+            Given::Url(url) => Target::parse(url, access),
+            Given::Memory(node) => Ok(Target::in_memory(node, access)),
         }
     }
 }
@@ -86,49 +82,5 @@ impl From<memory::Node> for NodeAddress {
 impl From<&memory::Node> for NodeAddress {
     fn from(node: &memory::Node) -> Self {
         Self(Given::Memory(node.clone()))
-    }
-}
-
-/// A parsed address.
-#[derive(Clone, Debug)]
-pub(crate) enum Endpoint {
-    Redis(Box<Target>),
-    Memory(memory::Node),
-}
-
-impl Endpoint {
-    /// How the node is called in errors, logs and reports: without a password.
-    pub(crate) fn name(&self) -> &str {
-        match self {
-            Self::Redis(target) => target.name(),
-            Self::Memory(node) => node.name(),
-        }
-    }
-
-    /// Equal for places that are surely the same.
-    pub(crate) fn identity(&self) -> String {
-        match self {
-            Self::Redis(target) => target.identity(),
-            Self::Memory(node) => node.identity(),
-        }
-    }
-
-    pub(crate) fn is_cluster(&self) -> bool {
-        matches!(self, Self::Redis(target) if target.is_cluster())
-    }
-
-    pub(crate) fn is_sentinel(&self) -> bool {
-        matches!(self, Self::Redis(target) if target.is_sentinel())
-    }
-
-    pub(crate) fn is_memory(&self) -> bool {
-        self.memory().is_some()
-    }
-
-    pub(crate) fn memory(&self) -> Option<&memory::Node> {
-        match self {
-            Self::Memory(node) => Some(node),
-            Self::Redis(_) => None,
-        }
     }
 }

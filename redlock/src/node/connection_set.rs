@@ -16,9 +16,8 @@ use tokio::{
 #[cfg(feature = "cluster")]
 use super::shards::Shards;
 use super::{
-    Endpoint, Lists, NodeState, Notifications, Operation, Outbox, Strict,
+    Lists, NodeState, Notifications, Operation, Outbox, Strict, Target,
     connection::{Connection, ConnectionTasks, FirstContact},
-    memory,
     state::{self, Forgot},
 };
 use crate::command::Reply;
@@ -31,6 +30,7 @@ use crate::{
         sync::lock,
     },
     key::Key,
+    memory::Freezer,
     mutant::{self, Mutant},
     quorum::{
         node_set::quorum,
@@ -42,13 +42,13 @@ use crate::{
 /// The nodes of a client, and what it knows of them.
 #[derive(Debug)]
 pub(crate) struct Nodes {
-    pub(crate) places: Vec<Endpoint>,
+    pub(crate) places: Vec<Target>,
     pub(crate) states: Arc<[Arc<NodeState>]>,
     pub(crate) lists: Arc<Lists>,
     pub(crate) clock: Clock,
     pub(crate) random: Random,
-    /// What may stop the tasks of this client: its nodes in memory.
-    pub(crate) gate: Option<Arc<memory::Gate>>,
+    /// What may freeze the tasks of this client: its nodes in memory.
+    pub(crate) freezer: Option<Arc<Freezer>>,
     pub(crate) tokens: TokenClock,
     pub(crate) guard: RestartGuard,
     pub(crate) max_ttl: Duration,
@@ -86,6 +86,14 @@ impl Nodes {
     pub(crate) fn contact_within(&self) -> Duration {
         const STEPS: u32 = 12;
         self.timeout.saturating_mul(STEPS)
+    }
+
+    /// Spawns a task that is frozen where the nodes in memory freeze their clients.
+    pub(crate) fn spawn(&self, runtime: &Handle, task: impl Future<Output = ()> + Send + 'static) {
+        match self.freezer.clone() {
+            Some(freezer) => drop(runtime.spawn(freezer.task(task))),
+            None => drop(runtime.spawn(task)),
+        }
     }
 
     pub(crate) fn now(&self) -> Instant {
@@ -140,7 +148,6 @@ impl Nodes {
         {
             match way {
                 NodeConnection::Connection(connection) => connection.wake(),
-                NodeConnection::Memory(_) => {}
                 #[cfg(feature = "cluster")]
                 NodeConnection::Shards(shards) => shards.wake(),
             }
@@ -161,10 +168,7 @@ impl Nodes {
             return Some(connections);
         }
         connection_sets.retain(|(_, connections)| connections.is_alive());
-        let sockets = self
-            .places
-            .iter()
-            .any(|place| matches!(place, Endpoint::Redis(_)));
+        let sockets = self.places.iter().any(|place| place.memory().is_none());
         if !super::runtime::is_able(sockets) {
             return None;
         }
@@ -232,7 +236,6 @@ pub(crate) struct ConnectionSet {
 #[derive(Debug)]
 enum NodeConnection {
     Connection(Connection),
-    Memory(Box<memory::Port>),
     #[cfg(feature = "cluster")]
     Shards(Shards),
 }
@@ -269,24 +272,20 @@ impl ConnectionSet {
             .enumerate()
             .map(|(index, place)| match place {
                 #[cfg(feature = "cluster")]
-                Endpoint::Redis(target) if target.is_cluster() => NodeConnection::Shards(
-                    Shards::start(nodes, index, target, &inbox, &contact, runtime),
-                ),
-                Endpoint::Redis(target) => {
+                target if target.is_cluster() => NodeConnection::Shards(Shards::start(
+                    nodes, index, target, &inbox, &contact, runtime,
+                )),
+                target => {
                     let state = &nodes.states[index];
                     let (connection, task) =
                         Connection::start(nodes, index, state, target, &inbox, &contact);
                     tasks.push(task);
                     NodeConnection::Connection(connection)
                 }
-                Endpoint::Memory(node) => {
-                    contact.attempted(index, true);
-                    NodeConnection::Memory(Box::new(memory::Port::new(nodes, index, node)))
-                }
             })
             .collect();
         if !tasks.is_empty() {
-            runtime.spawn(ConnectionTasks::new(tasks));
+            nodes.spawn(runtime, ConnectionTasks::new(tasks));
         }
         // The other end lives in a task, which ends with its runtime or with this driver.
         let (alive, ended) = oneshot::channel();
@@ -344,7 +343,6 @@ impl ConnectionSet {
     pub(crate) fn is_subscribed(&self, key: &Key) -> usize {
         let is_subscribed = |way: &&NodeConnection| match way {
             NodeConnection::Connection(connection) => connection.is_subscribed(),
-            NodeConnection::Memory(_) => true,
             #[cfg(feature = "cluster")]
             NodeConnection::Shards(shards) => shards.is_subscribed(key),
         };
@@ -364,7 +362,6 @@ impl ConnectionSet {
         }
         match self.per_node.get(op.node) {
             Some(NodeConnection::Connection(connection)) => connection.submit(op),
-            Some(NodeConnection::Memory(port)) => port.submit(op),
             #[cfg(feature = "cluster")]
             Some(NodeConnection::Shards(shards)) => shards.submit(op),
             None => {}

@@ -1,6 +1,8 @@
 //! What a node says of itself on a new connection.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// The identity and state of a node's process.
 #[derive(Clone, Debug, Default)]

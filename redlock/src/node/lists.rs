@@ -146,16 +146,6 @@ impl Lists {
         }
     }
 
-    /// Whether there is anything new to say to a node, or it is time to say it again.
-    pub(super) fn is_stale(&self, node: usize, now: Instant) -> bool {
-        let entries = lock(&self.entries);
-        let entry = &entries[node];
-        let fresh = entry
-            .until
-            .is_some_and(|until| until > now.after(COUNTED - ANNOUNCED));
-        !fresh || entry.accepted != Some(included(&entries, now))
-    }
-
     /// How many nodes are known.
     pub(crate) fn known(&self) -> usize {
         let entries = lock(&self.entries);

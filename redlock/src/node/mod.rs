@@ -6,7 +6,6 @@ mod connection_set;
 mod deferral;
 mod info;
 mod lists;
-pub mod memory;
 #[cfg(feature = "cluster")]
 mod moves;
 mod notifications;
@@ -20,7 +19,6 @@ mod shards;
 mod state;
 mod strict;
 
-pub(crate) use address::Endpoint;
 pub use address::NodeAddress;
 pub(crate) use connection_set::{ConnectionSet, Nodes};
 pub(crate) use info::Info;
@@ -28,9 +26,9 @@ pub(crate) use lists::Lists;
 pub(crate) use notifications::{Notification, Notifications, Subscriber};
 pub(crate) use operation::Operation;
 pub(crate) use outbox::Outbox;
-pub(crate) use redis::Access;
 #[cfg(feature = "__fuzzing")]
 pub use redis::read;
+pub(crate) use redis::{Access, Target};
 pub(crate) use reply_sink::ReplySink;
 pub(crate) use runtime::{sleep, timeout};
 pub(crate) use state::{NodeState, Part};
@@ -39,5 +37,5 @@ pub(crate) use strict::Strict;
 /// The address of one server that is not a node.
 #[cfg(feature = "http")]
 pub(crate) fn server(address: &str) -> Result<::redis::ConnectionInfo, redis::Wrong> {
-    redis::Target::one(address)
+    Target::one(address)
 }

@@ -176,15 +176,6 @@ impl NodeState {
         &self.name
     }
 
-    /// Whether the node ever said who it is.
-    pub(crate) fn was_met(&self) -> bool {
-        lock(&self.known).earliest.is_some()
-    }
-
-    pub(crate) fn run_id_is_not(&self, run_id: &str) -> bool {
-        lock(&self.known).run_id != run_id
-    }
-
     pub(crate) fn version(&self) -> String {
         lock(&self.known).version.clone()
     }

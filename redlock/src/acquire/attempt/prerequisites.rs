@@ -8,7 +8,7 @@ use crate::{
     core::Core,
     error::NodeError,
     key::Key,
-    node::{ConnectionSet, Endpoint, Nodes},
+    node::{ConnectionSet, Nodes},
     round::fan_out::fan_out,
 };
 
@@ -28,10 +28,8 @@ pub(super) async fn meet(
 ) -> Result<(), Failure> {
     let (nodes, lists) = (&core.nodes, &core.nodes.lists);
     let is_calibrated = || !fencing || nodes.tokens.is_calibrated();
-    // Nodes in memory read the list before they reply.
-    let in_memory = nodes.places.iter().all(Endpoint::is_memory);
     let is_known = || lists.known() >= nodes.quorum();
-    if lists.refusal(nodes.now()).is_none() && !((in_memory || is_known()) && is_calibrated()) {
+    if lists.refusal(nodes.now()).is_none() && !(is_known() && is_calibrated()) {
         let reached = |reply: &Reply| !matches!(reply, Reply::Failed(_));
         let command = Inspect.into();
         let answers = fan_out(
@@ -48,7 +46,7 @@ pub(super) async fn meet(
         // Nodes that cannot be reached are reported by the round.
         let _ = answers.await;
     }
-    if !in_memory && is_known() {
+    if is_known() {
         lists.cool_down(left() / 2, || nodes.now()).await;
     }
     let Some(refusal) = lists.refusal(nodes.now()) else {

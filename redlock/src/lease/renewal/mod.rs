@@ -110,10 +110,7 @@ impl Renewers {
             runtime: runtime.id(),
         };
         let task = async move { running.renewers.run(running.runtime).await };
-        match nodes.gate.clone() {
-            Some(gate) => drop(runtime.spawn(gate.through(task))),
-            None => drop(runtime.spawn(task)),
-        }
+        nodes.spawn(runtime, task);
     }
 
     fn schedule_renewal(&self, lease: &Arc<Lease>, after: Duration) {

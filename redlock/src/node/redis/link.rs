@@ -3,15 +3,16 @@
 use std::{
     sync::Arc,
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use redis::ConnectionInfo;
+use tokio::time::Instant;
 
 #[cfg(feature = "sentinel")]
 use super::sentinel;
 use super::{
     login,
+    socket::Server,
     target::{Reach, Target},
     wire::Wire,
 };
@@ -74,6 +75,11 @@ impl Link {
     ) -> Result<Self, Fault> {
         match &target.reach {
             Reach::Server(server) => {
+                let server = Server::At(server);
+                Self::to_server(server, target, retention, strict, inbox, said, None).await
+            }
+            Reach::Memory(node) => {
+                let server = Server::InMemory(node);
                 Self::to_server(server, target, retention, strict, inbox, said, None).await
             }
             #[cfg(feature = "sentinel")]
@@ -89,8 +95,9 @@ impl Link {
                          let the user send them SENTINEL MASTER, or choose RestartGuard::Off",
                     ));
                 }
+                let master = Server::At(&master);
                 let mut link =
-                    Self::to_server(&master, target, retention, strict, inbox, said, epoch).await?;
+                    Self::to_server(master, target, retention, strict, inbox, said, epoch).await?;
                 link.watch = Some(watch);
                 match &link.info.replica_of {
                     // Between a failover and the sentinels' knowing it: the next connection will find the new master.
@@ -110,7 +117,7 @@ impl Link {
     }
 
     async fn to_server(
-        server: &ConnectionInfo,
+        server: Server<'_>,
         target: &Target,
         retention: Duration,
         strict: Option<&Strict>,

@@ -1,20 +1,20 @@
 //! The first words on a connection: which version of the protocol, who we are, and which database.
 
-use redis::{ConnectionAddr, ConnectionInfo, RedisConnectionInfo};
+use redis::{ConnectionAddr, RedisConnectionInfo};
 
-use super::wire::Wire;
+use super::{socket::Server, wire::Wire};
 use crate::{
     fault::{Fault, FaultKind},
     resp::{self, Value},
 };
 
 /// Writes them; [`read`] reads the answers. Whatever is written behind them is sent with them.
-pub(super) fn write(info: &ConnectionInfo, out: &mut Vec<u8>) {
-    let settings = info.redis_settings();
+pub(super) fn write(server: Server<'_>, out: &mut Vec<u8>) {
     // Version 3 carries messages beside answers.
     resp::command(out, |hello| {
         hello.args(["HELLO", "3"]);
-        let (user, password) = (settings.username(), settings.password());
+        let user = server.login().and_then(RedisConnectionInfo::username);
+        let password = server.password();
         if user.or(password).is_some() {
             let user = user.unwrap_or("default");
             hello.args(["AUTH", user, password.unwrap_or("")]);
@@ -28,30 +28,29 @@ pub(super) fn write(info: &ConnectionInfo, out: &mut Vec<u8>) {
             client.args(["CLIENT", "SETINFO", name, value]);
         });
     }
-    if settings.db() != 0 {
+    if server.database() != 0 {
         resp::command(out, |select| {
-            select.arg("SELECT").arg(settings.db().to_string());
+            select.arg("SELECT").arg(server.database().to_string());
         });
     }
 }
 
 /// Reads the answers to what [`write`] wrote.
-pub(super) async fn read(info: &ConnectionInfo, wire: &mut Wire) -> Result<(), Fault> {
-    let settings = info.redis_settings();
-    let hello = wire.next().await.map_err(|fault| unanswered(info, fault));
+pub(super) async fn read(server: Server<'_>, wire: &mut Wire) -> Result<(), Fault> {
+    let hello = wire.next().await.map_err(|fault| unanswered(server, fault));
     if let Value::ServerError(error) = hello? {
         let fault = resp::server_fault(&error);
-        return Err(without_secrets(settings, &fault));
+        return Err(without_secrets(server, &fault));
     }
     // Names are a courtesy: older servers know no such command, and a user may lack the right.
     wire.next().await?;
     wire.next().await?;
-    if settings.db() != 0
+    if server.database() != 0
         && let Value::ServerError(error) = wire.next().await?
     {
         let fault = resp::server_fault(&error);
         return Err(Fault {
-            text: format!("SELECT {}: {fault}", settings.db()).into(),
+            text: format!("SELECT {}: {fault}", server.database()).into(),
             ..fault
         });
     }
@@ -59,9 +58,9 @@ pub(super) async fn read(info: &ConnectionInfo, wire: &mut Wire) -> Result<(), F
 }
 
 /// The connection ended, or carried something else, before the server said anything.
-fn unanswered(info: &ConnectionInfo, fault: Fault) -> Fault {
-    let hint = match (info.addr(), fault.kind) {
-        (ConnectionAddr::Tcp(..), FaultKind::Unreachable | FaultKind::Other) => {
+fn unanswered(server: Server<'_>, fault: Fault) -> Fault {
+    let hint = match (server.address(), fault.kind) {
+        (Some(ConnectionAddr::Tcp(..)), FaultKind::Unreachable | FaultKind::Other) => {
             "if it speaks TLS there, write rediss:// instead of redis://"
         }
         _ => return fault,
@@ -96,9 +95,10 @@ pub(super) fn without(password: &str, error: &[u8]) -> Vec<u8> {
 }
 
 /// Servers and proxies may repeat all of the login where they refuse it.
-fn without_secrets(settings: &RedisConnectionInfo, fault: &Fault) -> Fault {
+fn without_secrets(server: Server<'_>, fault: &Fault) -> Fault {
     let text = &*fault.text;
-    let secrets = [settings.password(), settings.username()];
+    let user = server.login().and_then(RedisConnectionInfo::username);
+    let secrets = [server.password(), user];
     let shown = secrets
         .into_iter()
         .flatten()

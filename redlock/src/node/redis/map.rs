@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     login,
     slots::{self, Slots},
+    socket,
     target::{Target, name},
     wire::Wire,
 };
@@ -350,11 +351,12 @@ async fn replies(
         }
     }
     let answer = async {
-        let mut wire = Wire::open(&info, &target.dialer).await?;
-        login::write(&info, wire.out());
+        let server = socket::Server::At(&info);
+        let mut wire = Wire::open(server, &target.dialer).await?;
+        login::write(server, wire.out());
         write(&mut wire);
         let replies = target.dialer.greeted(async {
-            login::read(&info, &mut wire).await?;
+            login::read(server, &mut wire).await?;
             read(&mut wire).await
         });
         let replies = replies.await?;

@@ -15,7 +15,7 @@ use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use redis::{ConnectionInfo, IntoConnectionInfo as _, RedisConnectionInfo, RedisError};
 
 use super::{
-    login,
+    login, socket,
     target::{Target, at, name},
     wire::Wire,
 };
@@ -126,6 +126,7 @@ impl Sentinels {
                 return Ok((wire, named));
             }
         }
+        let sentinel = socket::Server::At(sentinel);
         let mut wire = Wire::open(sentinel, &target.dialer).await?;
         login::write(sentinel, wire.out());
         self.write(&mut wire);

@@ -1,16 +1,19 @@
-//! The ways to a server: TCP, TLS, or a unix socket.
+//! The ways to a server: TCP, TLS, a unix socket, or within the process.
 
 use std::{io, time::Duration};
 
-use redis::ConnectionAddr;
+use redis::{ConnectionAddr, ConnectionInfo, RedisConnectionInfo};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
 };
 
-use super::{certificates::Certificates, dial};
-use crate::fault::{Fault, FaultKind};
+use super::{access::Access, certificates::Certificates, dial};
+use crate::{
+    fault::{Fault, FaultKind},
+    memory,
+};
 
 /// After this long without traffic, and then this often, the system sees whether the other end is there. Shorter than
 /// the patience of middleboxes with a quiet connection.
@@ -28,6 +31,39 @@ pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Socket for S {}
 
+/// A server to connect to.
+#[derive(Clone, Copy)]
+pub(super) enum Server<'a> {
+    At(&'a ConnectionInfo),
+    InMemory(&'a memory::Node),
+}
+
+impl<'a> Server<'a> {
+    /// Where it is, if it is not in memory.
+    pub(super) fn address(self) -> Option<&'a ConnectionAddr> {
+        match self {
+            Self::At(info) => Some(info.addr()),
+            Self::InMemory(_) => None,
+        }
+    }
+
+    /// How to log in, where it asks for that.
+    pub(super) fn login(self) -> Option<&'a RedisConnectionInfo> {
+        match self {
+            Self::At(info) => Some(info.redis_settings()),
+            Self::InMemory(_) => None,
+        }
+    }
+
+    pub(super) fn password(self) -> Option<&'a str> {
+        self.login()?.password()
+    }
+
+    pub(super) fn database(self) -> i64 {
+        self.login().map_or(0, RedisConnectionInfo::db)
+    }
+}
+
 /// How servers are reached.
 #[derive(Clone, Debug)]
 pub(super) struct Dialer {
@@ -41,8 +77,19 @@ pub(super) struct Dialer {
 }
 
 impl Dialer {
-    /// Connects to `address`.
-    pub(super) async fn connect(&self, address: &ConnectionAddr) -> Result<Box<dyn Socket>, Fault> {
+    pub(super) fn new(access: &Access) -> Self {
+        Self {
+            certificates: access.certificates.clone(),
+            limit: access.limit,
+        }
+    }
+
+    /// Connects to `server`.
+    pub(super) async fn connect(&self, server: Server<'_>) -> Result<Box<dyn Socket>, Fault> {
+        let address = match server {
+            Server::At(info) => info.addr(),
+            Server::InMemory(node) => return self.in_memory(node).await,
+        };
         match address {
             ConnectionAddr::Tcp(host, port) => Ok(Box::new(self.tcp(host, *port).await?)),
             #[cfg(feature = "tls")]
@@ -70,6 +117,14 @@ impl Dialer {
                 format!("there is no way to `{address}` here"),
             )),
         }
+    }
+
+    async fn in_memory(&self, node: &memory::Node) -> Result<Box<dyn Socket>, Fault> {
+        let late = || format!("no connection {}", dial::raise(self.limit));
+        let connected = dial::step(self.limit, late, async {
+            node.connect().await.map_err(|error| unreachable(&error))
+        });
+        Ok(Box::new(connected.await?))
     }
 
     async fn tcp(&self, host: &str, port: u16) -> Result<TcpStream, Fault> {

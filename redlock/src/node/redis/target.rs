@@ -11,6 +11,7 @@ use super::{
     socket::Dialer,
     url::{Kind, Url, Wrong},
 };
+use crate::memory;
 
 /// Where a server is, and how to log in to it.
 #[derive(Clone)]
@@ -24,6 +25,8 @@ pub(crate) struct Target {
 #[derive(Clone)]
 pub(super) enum Reach {
     Server(Box<ConnectionInfo>),
+    /// A node in memory.
+    Memory(memory::Node),
     #[cfg(feature = "cluster")]
     Cluster(Vec<ConnectionInfo>),
     #[cfg(feature = "sentinel")]
@@ -52,12 +55,18 @@ impl Target {
         };
         Ok(Self {
             reach,
-            dialer: Dialer {
-                certificates: access.certificates.clone(),
-                limit: access.limit,
-            },
+            dialer: Dialer::new(access),
             name,
         })
+    }
+
+    /// A node in memory, which wants no login.
+    pub(in crate::node) fn in_memory(node: &memory::Node, access: &Access) -> Self {
+        Self {
+            reach: Reach::Memory(node.clone()),
+            dialer: Dialer::new(access),
+            name: node.name().to_owned(),
+        }
     }
 
     /// Of one server, and of none that is a cluster or watched by sentinels.
@@ -65,7 +74,6 @@ impl Target {
     pub(in crate::node) fn one(address: &str) -> Result<ConnectionInfo, Wrong> {
         match Self::parse(address, &Access::default())?.reach {
             Reach::Server(server) => Ok(*server),
-            #[cfg(any(feature = "cluster", feature = "sentinel"))]
             _ => Err("is not one server: write it as redis://host:6379".into()),
         }
     }
@@ -152,8 +160,17 @@ impl Target {
     pub(crate) fn identity(&self) -> String {
         match &self.reach {
             Reach::Server(info) => info.addr().to_string().to_lowercase(),
+            Reach::Memory(node) => node.identity(),
             #[cfg(any(feature = "cluster", feature = "sentinel"))]
             _ => self.name.clone(),
+        }
+    }
+
+    /// The node in memory, where it is one.
+    pub(crate) fn memory(&self) -> Option<&memory::Node> {
+        match &self.reach {
+            Reach::Memory(node) => Some(node),
+            _ => None,
         }
     }
 

@@ -9,13 +9,12 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use redis::ConnectionInfo;
 use tokio::io::{AsyncReadExt as _, AsyncWrite as _};
 
 use super::{
     access::Secret,
     login,
-    socket::{self, Dialer, Socket},
+    socket::{self, Dialer, Server, Socket},
 };
 use crate::{
     fault::{Fault, FaultKind},
@@ -42,21 +41,16 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) async fn open(info: &ConnectionInfo, dialer: &Dialer) -> Result<Self, Fault> {
+    pub(super) async fn open(server: Server<'_>, dialer: &Dialer) -> Result<Self, Fault> {
         Ok(Self {
-            socket: dialer.connect(info.addr()).await?,
+            socket: dialer.connect(server).await?,
             unsent: Vec::with_capacity(READ),
             sent: 0,
             flushed: true,
             unread: Vec::with_capacity(READ),
             taken: 0,
             skip: None,
-            password: info
-                .redis_settings()
-                .password()
-                .unwrap_or_default()
-                .to_owned()
-                .into(),
+            password: server.password().unwrap_or_default().to_owned().into(),
         })
     }
 

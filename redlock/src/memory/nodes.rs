@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{Node, gate::Gate};
+use super::{Node, freeze::Freezer};
 use crate::env::random::Random;
 
 /// Some nodes in memory, and a network to them. Clones are the same nodes over the same network.
 #[derive(Clone, Debug)]
 pub struct Cluster {
     nodes: Vec<Node>,
-    gate: Arc<Gate>,
+    freezer: Arc<Freezer>,
 }
 
 impl Cluster {
@@ -28,12 +28,12 @@ impl Cluster {
     }
 
     fn made(nodes: usize, random: &Random) -> Self {
-        let gate = Arc::default();
+        let freezer = Arc::default();
         Self {
             nodes: (0..nodes)
-                .map(|index| Node::new(format!("memory-{index}"), random, &gate))
+                .map(|index| Node::new(format!("memory-{index}"), random, &freezer))
                 .collect(),
-            gate,
+            freezer,
         }
     }
 
@@ -69,26 +69,26 @@ impl Cluster {
     /// ```
     #[must_use]
     pub fn apart(&self) -> Self {
-        let gate = Arc::default();
+        let freezer = Arc::default();
         Self {
-            nodes: self.nodes.iter().map(|node| node.apart(&gate)).collect(),
-            gate,
+            nodes: self.nodes.iter().map(|node| node.apart(&freezer)).collect(),
+            freezer,
         }
     }
 
     /// Freezes the clients of this handle, as `SIGSTOP` does a process: they read nothing that nodes answer, no lock is
     /// kept alive, and what runs as a [`task`](Self::task) stands still.
     pub fn freeze(&self) {
-        self.gate.close();
+        self.freezer.freeze();
     }
 
     /// Goes on after [`freeze`](Self::freeze), with what nodes answered meanwhile.
     pub fn thaw(&self) {
-        self.gate.open();
+        self.freezer.thaw();
     }
 
     /// Runs `body` as a part of the process that [`freeze`](Self::freeze) stops.
     pub fn task<F: Future>(&self, body: F) -> impl Future<Output = F::Output> + use<F> {
-        Arc::clone(&self.gate).through(body)
+        Arc::clone(&self.freezer).task(body)
     }
 }

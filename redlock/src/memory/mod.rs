@@ -21,18 +21,19 @@
 //! # drop(guard); Ok(()) }
 //! ```
 
-mod cluster;
-mod gate;
+mod effects;
+mod freeze;
+mod look;
+mod network;
 mod node;
-mod parcel;
-mod path;
-mod port;
-mod record;
+mod nodes;
+mod process;
+mod replies;
+mod server;
 mod store;
+mod stream;
 mod switches;
-mod waiters;
 
-pub use cluster::Cluster;
-pub(crate) use gate::Gate;
+pub(crate) use freeze::Freezer;
 pub use node::Node;
-pub(super) use port::Port;
+pub use nodes::Cluster;

@@ -1,0 +1,103 @@
+//! `extend.lua`: raises the ttl of a held lock, and writes the lock again where the node forgot it.
+
+use super::{
+    Args, Raised, Redis, Reply,
+    acquire::{bad_fence, wrong_type},
+    guard::{NoVote, no_vote},
+    put::{put, put_nx},
+    redis::short_number,
+};
+use crate::mutant::{self, Mutant};
+
+pub(super) fn extend(
+    redis: &mut Redis<'_>,
+    keys: Args<'_>,
+    args: Args<'_>,
+) -> Result<Reply, Raised> {
+    let (key, owner) = (keys.at(0), args.at(0));
+    let abstains = match keys.get(2) {
+        Some(marker) => no_vote(redis, marker, keys.at(3), args.at(4), args.number(5)?)?,
+        None => None,
+    };
+    let abstains = match abstains {
+        Some(NoVote::Refused(reply)) => return Ok(reply),
+        Some(NoVote::Quarantined(reply)) => Some(reply),
+        None => None,
+    };
+    let holder = redis.mget(key);
+    let is_held = holder.is_some();
+    if holder.is_some_and(|holder| holder != owner) || !is_held && keys.get(1).is_none() {
+        return Ok(abstains.unwrap_or(Reply::Status("GONE")));
+    }
+    let fence = keys.get(1).and_then(|key| redis.mget(key));
+    let fence = fence.map(<[u8]>::to_vec);
+    if let Some(fence) = &fence
+        && short_number(fence).is_none()
+    {
+        return Ok(bad_fence(fence));
+    }
+    if is_held {
+        return raise(redis, keys, args, fence.as_deref(), abstains);
+    }
+    restore(redis, keys, args, fence.as_deref(), abstains)
+}
+
+/// The lock is held.
+fn raise(
+    redis: &mut Redis<'_>,
+    keys: Args<'_>,
+    args: Args<'_>,
+    fence: Option<&[u8]>,
+    abstains: Option<Reply>,
+) -> Result<Reply, Raised> {
+    let (key, ttl) = (keys.at(0), args.number(1)?);
+    let is_shorter = redis.pttl(key) < i64::try_from(ttl).unwrap_or(i64::MAX);
+    if is_shorter != mutant::on(Mutant::ExtensionLowers) {
+        redis.pexpire(key, ttl)?;
+    }
+    if let Some(fence_key) = keys.get(1) {
+        let (token, retention) = (args.number(2)?, args.number(3)?);
+        match fence {
+            Some(fence) if short_number(fence).is_some_and(|fence| fence >= token) => {
+                redis.pexpire(fence_key, retention)?;
+            }
+            Some(_) => put(redis, fence_key, args.at(2), retention)?,
+            None => {
+                if !put_nx(redis, fence_key, args.at(2), retention)? {
+                    return Ok(wrong_type(fence_key));
+                }
+            }
+        }
+    }
+    Ok(abstains.unwrap_or(Reply::OK))
+}
+
+/// The lock is missing, and is written again unless a release or a later holder passed.
+fn restore(
+    redis: &mut Redis<'_>,
+    keys: Args<'_>,
+    args: Args<'_>,
+    fence: Option<&[u8]>,
+    abstains: Option<Reply>,
+) -> Result<Reply, Raised> {
+    let (key, fence_key) = (keys.at(0), keys.at(1));
+    let (ttl, token, retention) = (args.number(1)?, args.number(2)?, args.number(3)?);
+    let any = mutant::on(Mutant::AnyExtensionSets);
+    match fence.map(short_number) {
+        None => {
+            if !redis.set_nx(fence_key, args.at(2), retention)? {
+                return Ok(wrong_type(fence_key));
+            }
+        }
+        // A tombstone or a later holder.
+        Some(fence) if fence.is_none_or(|fence| fence > token) && !any => {
+            return Ok(abstains.unwrap_or(Reply::Status("GONE")));
+        }
+        Some(_) => redis.set(fence_key, args.at(2), Some(retention))?,
+    }
+    if !redis.set_nx(key, args.at(0), ttl)? {
+        return Ok(wrong_type(key));
+    }
+    let done = if any { "OK" } else { "HEALED" };
+    Ok(abstains.unwrap_or(Reply::Status(done)))
+}

@@ -1,0 +1,36 @@
+//! `force_release.lua`: takes a lock from those who were seen to hold it.
+
+use super::{
+    Args, Raised, Redis, Reply, acquire::wrong_type, put::put, redis::short_number, waitlist::wake,
+};
+use crate::command::Owner;
+
+pub(super) fn force_release(
+    redis: &mut Redis<'_>,
+    keys: Args<'_>,
+    args: Args<'_>,
+) -> Result<Reply, Raised> {
+    let (key, fence_key, retention) = (keys.at(0), keys.at(1), args.number(0)?);
+    let is_meant = match redis.mget(key) {
+        None if redis.exists(key) => return Ok(wrong_type(key)),
+        None => true,
+        Some(holder) => {
+            let is_long = holder.len() > Owner::MAX_LEN;
+            let mut seen = args.from(3).iter();
+            seen.any(|seen| *seen == holder || seen.is_empty() && is_long)
+        }
+    };
+    if !is_meant {
+        return Ok(Reply::OK);
+    }
+    let held = redis.del(key)?;
+    if let Some(fence) = redis.mget(fence_key).and_then(short_number) {
+        // The script does not look at its errors.
+        let fence = (fence + 1).to_string();
+        let _ = put(redis, fence_key, fence.as_bytes(), retention);
+    }
+    if held {
+        wake(redis, keys.at(2), args.at(1), args.at(2), key);
+    }
+    Ok(Reply::OK)
+}

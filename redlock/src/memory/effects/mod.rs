@@ -1,0 +1,53 @@
+//! What this crate's scripts do, as functions.
+//!
+//! Each does what the Lua script of the same name does, command by command, so that the two can be compared line by line.
+//! A server in memory finds the function by the script's hash, or by its source.
+
+mod acquire;
+mod announce;
+mod cool_down;
+mod extend;
+mod force_release;
+mod guard;
+mod inspect;
+mod put;
+mod redis;
+mod release;
+mod waitlist;
+
+pub(super) use self::redis::{Args, Raised, Redis, number};
+use super::server::Reply;
+use crate::command::Script;
+
+/// What a script does with the keys and arguments that it is called with.
+pub(super) type Effect = fn(&mut Redis<'_>, Args<'_>, Args<'_>) -> Result<Reply, Raised>;
+
+/// What `script` does.
+pub(super) fn effect(script: Script) -> Effect {
+    match script {
+        Script::Acquire | Script::AcquireStrict => acquire::acquire,
+        Script::Holder => inspect::holder,
+        Script::Extend | Script::ExtendStrict => extend::extend,
+        Script::Release => release::release,
+        Script::CoolDown | Script::CoolDownStrict => cool_down::cool_down,
+        Script::JoinWaitlist => waitlist::join,
+        Script::LeaveWaitlist => waitlist::leave,
+        Script::ForceRelease => force_release::force_release,
+        Script::Inspect => inspect::inspect,
+        Script::PingStrict => guard::ping,
+        Script::Trust => guard::trust,
+        Script::Announce => announce::announce,
+    }
+}
+
+/// The script with this SHA1.
+pub(super) fn by_hash(hash: &[u8]) -> Option<Script> {
+    let mut all = Script::ALL.iter().copied();
+    all.find(|script| hash.eq_ignore_ascii_case(script.hash().as_bytes()))
+}
+
+/// The script with this source.
+pub(super) fn by_source(source: &[u8]) -> Option<Script> {
+    let mut all = Script::ALL.iter().copied();
+    all.find(|script| source == script.source().as_bytes())
+}

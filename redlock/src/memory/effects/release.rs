@@ -1,0 +1,22 @@
+//! `release.lua`: gives a lock back, if it is still the owner's, and leaves a tombstone.
+
+use super::{Args, Raised, Redis, Reply, put::bury, waitlist::wake};
+
+pub(super) fn release(
+    redis: &mut Redis<'_>,
+    keys: Args<'_>,
+    args: Args<'_>,
+) -> Result<Reply, Raised> {
+    let (key, owner) = (keys.at(0), args.at(0));
+    let held = redis.mget(key) == Some(owner);
+    if held {
+        redis.del(key)?;
+    }
+    if let Some(fence_key) = keys.get(2) {
+        bury(redis, fence_key, args.at(2), args.number(3)?);
+    }
+    if held && wake(redis, keys.at(1), args.at(1), owner, key) > 0 {
+        return Ok(Reply::Status("WOKE"));
+    }
+    Ok(Reply::OK)
+}

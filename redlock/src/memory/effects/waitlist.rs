@@ -1,0 +1,68 @@
+//! `join.lua`, `leave.lua` and `notify.lua`: the waitlist of a lock, and notifications from it.
+
+use super::{Args, Raised, Redis, Reply};
+use crate::command::SECOND;
+
+/// How long a waitlist is kept after somebody joined it, in milliseconds.
+const KEPT: i64 = 10_000;
+/// How many inboxes are read at a time.
+const AT_A_TIME: usize = 16;
+/// How many processes are notified of a release: the first to take the lock, the second to see whether it did.
+const NOTIFIED: usize = 2;
+
+pub(super) fn join(redis: &mut Redis<'_>, keys: Args<'_>, args: Args<'_>) -> Result<Reply, Raised> {
+    let waiters = keys.at(0);
+    // As `pcall`s.
+    let _ = redis.zadd(waiters, args.number(1)?, args.at(0));
+    if redis.pttl(waiters) < KEPT {
+        let _ = redis.pexpire(waiters, KEPT.unsigned_abs());
+    }
+    Ok(Reply::OK)
+}
+
+pub(super) fn leave(
+    redis: &mut Redis<'_>,
+    keys: Args<'_>,
+    args: Args<'_>,
+) -> Result<Reply, Raised> {
+    let (waiters, by) = (keys.at(0), args.at(2));
+    let _ = redis.zrem(waiters, &[args.at(0).into()]);
+    if !by.is_empty() {
+        wake(redis, waiters, args.at(1), by, args.at(3));
+    }
+    Ok(Reply::OK)
+}
+
+/// Notifies the first two waiters whose inbox somebody listens to that `owner` released `key`, and removes the first, as
+/// well as inboxes that nobody listens to. Returns how many were notified.
+pub(super) fn wake(
+    redis: &mut Redis<'_>,
+    waiters: &[u8],
+    channel: &[u8],
+    owner: &[u8],
+    key: &[u8],
+) -> usize {
+    let mut notified = 0;
+    loop {
+        let Ok(inboxes) = redis.zrange(waiters, AT_A_TIME) else {
+            return notified;
+        };
+        for inbox in &inboxes {
+            let by = if notified == 0 {
+                owner
+            } else {
+                SECOND.as_bytes()
+            };
+            let channel = [channel, inbox].concat();
+            if redis.publish(&channel, &[by, key].concat()) > 0 {
+                notified += 1;
+            }
+            if notified == NOTIFIED || redis.zrem(waiters, &[inbox.clone()]) != Ok(1) {
+                return notified;
+            }
+        }
+        if inboxes.len() < AT_A_TIME {
+            return notified;
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! One node in memory: a server, and the way to it.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+    time::SystemTime,
+};
+
+use super::{freeze::Freezer, network::Network, server::Server};
+use crate::env::{clock::Clock, random::Random, sync::lock};
+
+/// Where the wall clocks of seeded nodes begin, in microseconds since the epoch.
+const SEEDED_WALL: u64 = 1_700_000_000_000_000;
+
+/// One node in memory, with its faults as switches. Clones are the same node over the same network.
+#[derive(Clone)]
+pub struct Node {
+    pub(super) inner: Arc<Inner>,
+    pub(super) network: Arc<Network>,
+}
+
+pub(super) struct Inner {
+    pub(super) name: String,
+    pub(super) random: Random,
+    pub(super) server: Mutex<Server>,
+}
+
+impl Node {
+    pub(super) fn new(name: String, random: &Random, freezer: &Arc<Freezer>) -> Self {
+        let wall = match random {
+            Random::System => SystemTime::now()
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .map_or(0, |since| {
+                    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+                }),
+            Random::Seeded(_) => SEEDED_WALL,
+        };
+        let epoch = wall.saturating_sub(Clock::Tokio.now().micros());
+        Self {
+            inner: Arc::new(Inner {
+                name,
+                random: random.clone(),
+                server: Mutex::new(Server::new(epoch, random)),
+            }),
+            network: Arc::new(Network::new(freezer)),
+        }
+    }
+
+    /// The same node over a network of its own.
+    pub(super) fn apart(&self, freezer: &Arc<Freezer>) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            network: Arc::new(Network::new(freezer)),
+        }
+    }
+
+    /// Equal for handles of the same node.
+    pub(crate) fn identity(&self) -> String {
+        format!("memory {:p}", Arc::as_ptr(&self.inner))
+    }
+
+    pub(crate) fn random(&self) -> &Random {
+        &self.inner.random
+    }
+
+    /// What freezes the clients of this handle.
+    pub(crate) fn freezer(&self) -> &Arc<Freezer> {
+        self.network.freezer()
+    }
+
+    /// What `TIME` says, in microseconds since the epoch.
+    pub(crate) fn wall_clock(&self) -> u64 {
+        lock(&self.inner.server).wall_clock()
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node")
+            .field("name", &self.inner.name)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,202 @@
+//! What a node sends to one client, on its way and arrived.
+
+use std::{collections::VecDeque, io, sync::Mutex, task::Waker};
+
+use tokio::time::Instant;
+
+use super::network::Settings;
+use crate::env::sync::lock;
+
+/// A server closes the connection of a client that leaves so many bytes unread.
+const MOST_UNREAD: usize = 8 << 20;
+/// A buffer that grew beyond this is given back when it is empty.
+const KEEP: usize = 256 << 10;
+
+/// The direction from the node to the client, of one connection.
+#[derive(Debug, Default)]
+pub(super) struct Replies(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// Arrived and not read: the bytes from `read` on.
+    arrived: Vec<u8>,
+    read: usize,
+    delayed: VecDeque<(Instant, Sent)>,
+    end: Option<End>,
+    /// The connection lost something, so nothing that is sent over it arrives.
+    lost: bool,
+    /// The client closed its end.
+    closed: bool,
+    reader: Option<Waker>,
+}
+
+#[derive(Debug)]
+enum Sent {
+    Bytes(Vec<u8>),
+    End(End),
+}
+
+/// How a connection ended, as its client sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// The server closed it.
+    Closed,
+    /// It was reset.
+    Reset,
+}
+
+impl End {
+    pub(super) fn error(self) -> io::Error {
+        match self {
+            Self::Closed => io::Error::new(
+                io::ErrorKind::BrokenPipe,
+                "the server closed the connection",
+            ),
+            Self::Reset => {
+                io::Error::new(io::ErrorKind::ConnectionReset, "the connection was reset")
+            }
+        }
+    }
+}
+
+/// What became of something that the node sent.
+#[derive(Debug)]
+pub(super) enum Fate {
+    /// It is on its way, has arrived, or is lost. Who waits for it is to be woken.
+    Sent(Option<Waker>),
+    /// Nobody is there any more: the client closed its end, or reads far too little.
+    Refused,
+}
+
+/// What a client reads.
+#[derive(Debug)]
+pub(super) enum Read {
+    Bytes,
+    /// Nothing before this time.
+    NotBefore(Instant),
+    Nothing,
+    End(End),
+}
+
+impl Replies {
+    /// Sends what `write` appends.
+    pub(super) fn send(&self, settings: &Settings, write: impl FnOnce(&mut Vec<u8>)) -> Fate {
+        let mut state = lock(&self.0);
+        if state.lost || settings.lose_replies {
+            state.lost = true;
+            return Fate::Sent(None);
+        }
+        if state.closed || state.end.is_some() || state.arrived.len() > MOST_UNREAD {
+            return Fate::Refused;
+        }
+        if settings.delay_replies.is_zero() && state.delayed.is_empty() {
+            write(&mut state.arrived);
+        } else {
+            let mut bytes = Vec::new();
+            write(&mut bytes);
+            state.delay(settings, Sent::Bytes(bytes));
+        }
+        Fate::Sent(state.reader.take())
+    }
+
+    /// The server closes the connection.
+    pub(super) fn close(&self, settings: &Settings) -> Option<Waker> {
+        let mut state = lock(&self.0);
+        if state.lost || settings.lose_replies {
+            state.lost = true;
+            return None;
+        }
+        if settings.delay_replies.is_zero() && state.delayed.is_empty() {
+            state.end.get_or_insert(End::Closed);
+        } else {
+            state.delay(settings, Sent::End(End::Closed));
+        }
+        state.reader.take()
+    }
+
+    /// The connection breaks at the client's end: what is on its way is lost.
+    pub(super) fn reset(&self) -> Option<Waker> {
+        let mut state = lock(&self.0);
+        state.arrived = Vec::new();
+        state.read = 0;
+        state.delayed.clear();
+        state.end = Some(End::Reset);
+        state.reader.take()
+    }
+
+    /// From now on nothing arrives.
+    pub(super) fn lose(&self) {
+        lock(&self.0).lost = true;
+    }
+
+    /// The client closes its end.
+    pub(super) fn hang_up(&self) {
+        let mut state = lock(&self.0);
+        *state = State {
+            closed: true,
+            lost: state.lost,
+            end: state.end,
+            ..State::default()
+        };
+    }
+
+    /// Whether something was lost.
+    pub(super) fn is_lost(&self) -> bool {
+        lock(&self.0).lost
+    }
+
+    /// How the connection ended, where the client can know.
+    pub(super) fn end(&self) -> Option<End> {
+        lock(&self.0).end
+    }
+
+    /// Gives what has arrived to `take`, which says how much of it it took. Where there is nothing, `waker` is woken later.
+    pub(super) fn read(&self, waker: &Waker, take: impl FnOnce(&[u8]) -> usize) -> Read {
+        let mut state = lock(&self.0);
+        let state = &mut *state;
+        let next = state.arrive();
+        if state.read < state.arrived.len() {
+            state.read += take(&state.arrived[state.read..]);
+            if state.read == state.arrived.len() {
+                state.read = 0;
+                state.arrived.clear();
+                state.arrived.shrink_to(KEEP);
+            }
+            return Read::Bytes;
+        }
+        if let Some(end) = state.end {
+            return Read::End(end);
+        }
+        if !state
+            .reader
+            .as_ref()
+            .is_some_and(|was| was.will_wake(waker))
+        {
+            state.reader = Some(waker.clone());
+        }
+        next.map_or(Read::Nothing, Read::NotBefore)
+    }
+}
+
+impl State {
+    fn delay(&mut self, settings: &Settings, sent: Sent) {
+        let at = Instant::now() + settings.delay_replies;
+        let at = self.delayed.back().map_or(at, |(last, _)| at.max(*last));
+        self.delayed.push_back((at, sent));
+    }
+
+    /// Lets arrive what is due. Returns when the next is, if anything is on its way.
+    fn arrive(&mut self) -> Option<Instant> {
+        while let Some((at, _)) = self.delayed.front() {
+            if *at > Instant::now() {
+                return Some(*at);
+            }
+            match self.delayed.pop_front() {
+                Some((_, Sent::Bytes(bytes))) => self.arrived.extend(bytes),
+                Some((_, Sent::End(end))) => self.end = Some(end),
+                None => {}
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,66 @@
+//! Messages to those who have subscribed to a channel.
+
+use std::{collections::BTreeMap, task::Waker};
+
+use super::{Reply, Session};
+
+/// Tasks to be woken once the node is not locked any more.
+#[derive(Debug, Default)]
+#[must_use]
+pub(crate) struct Wakers(Vec<Waker>);
+
+impl Wakers {
+    pub(crate) fn add(&mut self, waker: Option<Waker>) {
+        self.0.extend(waker);
+    }
+
+    pub(crate) fn wake(self) {
+        for waker in self.0 {
+            waker.wake();
+        }
+    }
+
+    /// Wakes all but `own`, which is being polled and looks by itself.
+    pub(crate) fn wake_others(self, own: &Waker) {
+        for waker in self.0 {
+            if !waker.will_wake(own) {
+                waker.wake();
+            }
+        }
+    }
+}
+
+/// Who listens.
+#[derive(Debug)]
+pub(crate) struct Channels<'a> {
+    pub(super) sessions: &'a mut BTreeMap<u64, Session>,
+    pub(super) wakers: &'a mut Wakers,
+}
+
+impl Channels<'_> {
+    /// Sends `message` to all that listen to `channel`. Returns how many those are, as far as the server knows.
+    pub(crate) fn publish(&mut self, channel: &[u8], message: &[u8]) -> usize {
+        let push = Reply::Push(vec![
+            Reply::bulk("message"),
+            Reply::bulk(channel),
+            Reply::bulk(message),
+        ]);
+        self.push_to(&push, |session| session.listens_to(channel))
+    }
+
+    /// Tells all who want to hear it that the data were emptied.
+    pub(super) fn emptied(&mut self) {
+        let push = Reply::Push(vec![Reply::bulk("invalidate"), Reply::Nil]);
+        self.push_to(&push, |session| session.tracks);
+    }
+
+    fn push_to(&mut self, push: &Reply, wants: impl Fn(&Session) -> bool) -> usize {
+        let mut sent = 0;
+        self.sessions.retain(|_, session| {
+            let here = !wants(session) || session.say(push, self.wakers);
+            sent += usize::from(here && wants(session));
+            here
+        });
+        sent
+    }
+}

@@ -1,0 +1,77 @@
+//! One connection, as the server sees it.
+
+use std::{sync::Arc, task::Waker};
+
+use tokio::time::Instant;
+
+use super::{Wakers, reply::Reply};
+use crate::memory::{
+    network::{Network, Transit},
+    replies::{Fate, Replies},
+    store::Bytes,
+};
+
+/// A connection takes no more than this before some of it is carried out, as the buffers of sockets do.
+pub(super) const MOST_UNREAD: usize = 1 << 20;
+
+/// What the server keeps for one connection.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(super) network: Arc<Network>,
+    pub(super) replies: Arc<Replies>,
+    /// What is on its way.
+    pub(crate) transit: Transit,
+    /// Arrived and not carried out: a part of a request, or all that came while the server hung.
+    pub(super) unread: Vec<u8>,
+    /// The client has closed its end behind what is unread.
+    pub(super) ended: bool,
+    /// When the client closed its end, which the server does not know.
+    pub(super) abandoned: Option<Instant>,
+    /// The client speaks version 3 of the protocol.
+    pub(super) version_3: bool,
+    /// It wants to hear when the data are emptied.
+    pub(super) tracks: bool,
+    /// What it has subscribed to.
+    pub(super) channels: Vec<Bytes>,
+    /// Waits for room.
+    pub(super) writer: Option<Waker>,
+}
+
+impl Session {
+    pub(super) fn new(network: &Arc<Network>, replies: &Arc<Replies>) -> Self {
+        Self {
+            network: Arc::clone(network),
+            replies: Arc::clone(replies),
+            transit: Transit::default(),
+            unread: Vec::new(),
+            ended: false,
+            abandoned: None,
+            version_3: false,
+            tracks: false,
+            channels: Vec::new(),
+            writer: None,
+        }
+    }
+
+    /// Whether there is room for more.
+    pub(super) fn has_room(&self) -> bool {
+        self.unread.len() + self.transit.size < MOST_UNREAD
+    }
+
+    pub(super) fn listens_to(&self, channel: &[u8]) -> bool {
+        self.channels.iter().any(|other| **other == *channel)
+    }
+
+    /// Sends a reply or a push. Says whether anybody is there to get it.
+    pub(super) fn say(&self, reply: &Reply, wakers: &mut Wakers) -> bool {
+        let settings = self.network.now();
+        let write = |out: &mut Vec<u8>| reply.write(self.version_3, out);
+        match self.replies.send(&settings, write) {
+            Fate::Sent(waker) => {
+                wakers.add(waker);
+                true
+            }
+            Fate::Refused => false,
+        }
+    }
+}

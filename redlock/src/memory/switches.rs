@@ -1,0 +1,185 @@
+//! The faults of a node in memory, and of the network to it, as switches.
+
+use std::time::Duration;
+
+use super::{
+    Node,
+    process::Process,
+    server::{Server, Wakers},
+};
+use crate::env::sync::lock;
+
+/// Faults of the node, which all its clients notice.
+impl Node {
+    /// Refuses connections from now on and ends those there are, as a stopped server does. Its data stay.
+    pub fn stop(&self) {
+        self.with(|server, wakers| {
+            server.condition.stopped = true;
+            server.close_all(wakers);
+        });
+    }
+
+    /// Goes on after [`stop`](Self::stop) as the same process, with its data: a network that was cut, not a restart.
+    pub fn start(&self) {
+        self.with(|server, _| server.condition.stopped = false);
+    }
+
+    /// Answers nothing from now on; what arrives meanwhile is carried out on [`resume`](Self::resume). After a node
+    /// time-out clients send nothing more, and keep their releases until then.
+    pub fn hang(&self) {
+        self.with(|server, _| server.condition.hangs = true);
+    }
+
+    /// Goes on after [`hang`](Self::hang), with what arrived meanwhile, in its order on each connection.
+    pub fn resume(&self) {
+        self.with(Server::go_on);
+    }
+
+    /// Starts a new process with the data of the old one, as a server does that saved them.
+    pub fn restart(&self) {
+        self.with(|server, wakers| {
+            server.close_all(wakers);
+            server.restart(Process::start(&self.inner.random));
+        });
+    }
+
+    /// Forgets all keys and starts a new process, as a server without persistence does.
+    pub fn restart_empty(&self) {
+        self.with(|server, wakers| {
+            server.close_all(wakers);
+            server.restart(Process::start(&self.inner.random));
+            server.store.clear();
+        });
+    }
+
+    /// Forgets all keys without a new process, as `FLUSHALL` does.
+    pub fn flush(&self) {
+        self.with(Server::flush);
+    }
+
+    /// Forgets the sources of scripts, as `SCRIPT FLUSH` does: clients send them again.
+    pub fn flush_scripts(&self) {
+        self.with(|server, _| server.forget_scripts());
+    }
+
+    /// Takes no new locks from now on, until switched off, as a server beyond its `maxmemory`. Locks that are held are
+    /// extended, released and kept busy all the same.
+    pub fn fill(&self, on: bool) {
+        self.with(|server, _| server.condition.full = on);
+    }
+
+    /// Answers `LOADING` from now on, until switched off, as a server that loads its data.
+    pub fn load(&self, on: bool) {
+        self.with(|server, _| server.condition.loads = on);
+    }
+
+    /// Answers `BUSY` from now on, until switched off, as a server in a script that does not end.
+    pub fn busy(&self, on: bool) {
+        self.with(|server, _| server.condition.busy = on);
+    }
+
+    /// Answers `MISCONF` to writes from now on, until switched off, as a server that cannot save its data.
+    pub fn fail_to_save(&self, on: bool) {
+        self.with(|server, _| server.condition.cannot_save = on);
+    }
+
+    /// Becomes a replica of `master`, as by `REPLICAOF`: takes over its data as they are now, and refuses writes. What
+    /// the master takes after that does not arrive here any more, so [`promote`](Self::promote) loses it.
+    pub fn replicate(&self, master: &Self) {
+        let (data, process) = {
+            let mut server = lock(&master.inner.server);
+            server.store.tick();
+            (server.store.clone(), server.process.clone())
+        };
+        self.with(|server, wakers| {
+            server.flush(wakers);
+            server.store.copy_from(&data);
+            server.process.follow(&process, &master.inner.name);
+        });
+    }
+
+    /// Becomes a master after [`replicate`](Self::replicate), with the data that it has, as by a failover. A master
+    /// stays as it is.
+    pub fn promote(&self) {
+        self.with(|server, _| server.process.promote(&self.inner.random));
+    }
+
+    /// Moves the node's clock forward, so that keys expire early.
+    pub fn shift_clock(&self, forward: Duration) {
+        self.with(|server, _| server.store.shift(forward));
+    }
+
+    /// Changes the server, and wakes who waits for that.
+    pub(super) fn with(&self, change: impl FnOnce(&mut Server, &mut Wakers)) {
+        let mut wakers = Wakers::default();
+        change(&mut lock(&self.inner.server), &mut wakers);
+        wakers.wake();
+    }
+}
+
+/// Faults of the network, which only the clients of this handle notice.
+impl Node {
+    /// Lets everything that this handle's clients send take this long to the node; zero for none, which is the default.
+    /// Each connection keeps its order.
+    pub fn delay(&self, by: Duration) {
+        self.network.set(|network| network.delay = by);
+    }
+
+    /// Lets every answer to this handle's clients take this long; zero for none, which is the default.
+    pub fn delay_replies(&self, by: Duration) {
+        self.network.set(|network| network.delay_replies = by);
+    }
+
+    /// Loses what this handle's clients send from now on, until switched off. A connection that has lost something stays
+    /// dead, and clients replace it.
+    pub fn lose_requests(&self, on: bool) {
+        self.network.set(|network| network.lose_requests = on);
+    }
+
+    /// Carries out what this handle's clients send, and loses the answers, until switched off. A connection that has lost
+    /// something stays dead, and clients replace it.
+    pub fn lose_replies(&self, on: bool) {
+        self.network.set(|network| network.lose_replies = on);
+    }
+
+    /// Lets the connections of this handle's clients die unnoticed, as a middlebox does that forgot them: what is sent
+    /// over them is lost, both ways. New connections work.
+    pub fn half_open(&self) {
+        self.with(|server, _| server.lose(&self.network));
+    }
+
+    /// Holds back what this handle's clients send from now on, as a stalled connection does, until
+    /// [`deliver_late`](Self::deliver_late). No new connections are made meanwhile.
+    pub fn hold_back(&self) {
+        self.network.set(|network| network.hold_back = true);
+    }
+
+    /// Breaks the connections of this handle's clients: what has no answer gets none, releases are sent again, and what
+    /// is sent from now on goes over a new connection and overtakes what is still held back.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() -> Result<(), redlock::Error> {
+    /// # use redlock::{Redlock, memory::Cluster};
+    /// let cluster = Cluster::new(1);
+    /// let redlock = Redlock::connect(cluster.nodes()).await?;
+    ///
+    /// cluster.node(0).hold_back();
+    /// assert!(redlock.try_lock("invoice:42").await.is_err()); // an acquire is on its way
+    /// cluster.node(0).reconnect(); // its release overtakes it
+    /// # tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    /// cluster.node(0).deliver_late();
+    /// assert!(!redlock.is_locked("invoice:42").await?); // it came too late to lock anything
+    /// # Ok(()) }
+    /// ```
+    pub fn reconnect(&self) {
+        self.network.set(|network| network.hold_back = false);
+        self.with(|server, wakers| server.reset(&self.network, wakers));
+    }
+
+    /// Delivers what was held back since [`hold_back`](Self::hold_back), after whatever came meanwhile, and holds back
+    /// no more.
+    pub fn deliver_late(&self) {
+        self.network.set(|network| network.hold_back = false);
+        self.with(|server, wakers| server.deliver_held_back(&self.network, wakers));
+    }
+}
