@@ -1,6 +1,10 @@
 //! A task that locks, holds and lets go, in all the ways there are.
 
-use std::{future::IntoFuture as _, sync::Arc, time::Duration};
+use std::{
+    future::IntoFuture as _,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 
 use rand::RngExt;
 use redlock::Guard;
@@ -62,9 +66,14 @@ pub(crate) async fn work(world: Arc<World>, client: usize, mut dice: Dice, until
         } else {
             acquire.await
         };
-        world.within(client, called, call_bound(&world.plan, ttl, wait), || {
+        let met = &world.clients[client].has_met_nodes;
+        let bound = call_bound(&world.plan, ttl, wait, met.load(Relaxed));
+        world.within(client, called, bound, || {
             format!("I8: client {client} asked for key {key} with ttl {ttl:?} and wait {wait:?}")
         });
+        if answer.as_ref().err().is_none_or(redlock::Error::is_busy) {
+            met.store(true, Relaxed);
+        }
         match answer {
             Ok(guard) => hold(&world, client, key, ttl, least, guard, &mut dice).await,
             Err(error) => {

@@ -95,13 +95,20 @@ pub(crate) fn majority_holds(
     }
 }
 
-/// I8: how long a request may take at most.
-pub(crate) fn call_bound(plan: &Plan, ttl: Duration, wait: Duration) -> Duration {
+/// The steps of connecting, each of which has a node time-out.
+const CONTACT_STEPS: u32 = 12;
+
+/// I8: how long a request may take at most. One that does not wait has the first contact of its process on top.
+pub(crate) fn call_bound(plan: &Plan, ttl: Duration, wait: Duration, has_met: bool) -> Duration {
+    let contact = match has_met {
+        true => Duration::ZERO,
+        false => plan.node_timeout * CONTACT_STEPS,
+    };
     // An attempt has two more rounds of a fifth, when tokens are stale.
     let attempt = plan.node_timeout.min(ttl / 4) * 7 / 5;
     if wait.is_zero() {
         // Also where votes split: all attempts together have the time of one.
-        attempt + ms(10)
+        contact + attempt + ms(10)
     } else {
         wait + attempt * 2 + ms(10)
     }

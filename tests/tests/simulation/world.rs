@@ -1,7 +1,10 @@
 //! One history: nodes in memory, clients with their tasks, storms of faults and the quiet behind each.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -30,7 +33,7 @@ pub(crate) struct World {
     pub(crate) clients: Vec<Client>,
     start: Instant,
     history: Mutex<History>,
-    /// All clients that there were.
+    /// Clients of processes that were replaced, until the storm is over.
     handles: Mutex<Vec<Redlock>>,
 }
 
@@ -39,6 +42,8 @@ pub(crate) struct Client {
     /// The nodes, over the network of this machine.
     pub(crate) machine: Cluster,
     redlock: Mutex<Redlock>,
+    /// Its process has reached the nodes: until then a request takes longer, by the first contact.
+    pub(crate) has_met_nodes: AtomicBool,
     frozen: Mutex<Option<At>>,
 }
 
@@ -112,6 +117,7 @@ impl Client {
         Self {
             redlock: Mutex::new(connect(plan, &machine)),
             machine,
+            has_met_nodes: AtomicBool::new(false),
             frozen: Mutex::default(),
         }
     }
@@ -151,6 +157,7 @@ impl World {
         // A release that was lost is sent again when the connection is given up.
         let quiet = self.plan.node_timeout * 4 + LONGEST_CUT + self.plan.delay * 2 + ms(50);
         sleep(quiet).await;
+        self.close_retired().await;
         if !self.plan.fencing || self.plan.has(Fault::Flush) {
             // Without tombstones, one that arrives after its release stays for its ttl.
             return;
@@ -229,11 +236,15 @@ impl World {
                     .clone(),
             );
         }
+        self.close_retired().await;
+    }
+
+    /// Ends the processes that were replaced. Their own maps are not public; what they print of themselves is.
+    async fn close_retired(&self) {
         let handles =
             std::mem::take(&mut *self.handles.lock().unwrap_or_else(PoisonError::into_inner));
         for redlock in handles {
             redlock.close().await;
-            // Its own maps are not public; what it prints of itself is.
             let inside = format!("{redlock:?}");
             if !inside.contains(" keys: 0,") {
                 self.violation(format!("I9: keys are left: {inside}"));
@@ -284,6 +295,7 @@ impl World {
             &mut *redlock.lock().unwrap_or_else(PoisonError::into_inner),
             fresh,
         );
+        self.clients[client].has_met_nodes.store(false, Relaxed);
         self.retire(old);
     }
 
