@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Node, store::Value};
+use crate::key::RECORD;
 use crate::env::sync::lock;
 
 impl Node {
@@ -53,12 +54,13 @@ impl Node {
         server.store.delete(key.as_bytes())
     }
 
-    /// The keys that live now, sorted.
+    /// The keys that live now, sorted; without the record in which a node keeps the lists of nodes of its clients.
     #[must_use]
     pub fn keys(&self) -> Vec<String> {
         let mut server = lock(&self.inner.server);
         server.store.tick();
         let keys = server.store.keys().into_iter();
+        let keys = keys.filter(|key| !key.ends_with(RECORD.as_bytes()));
         keys.map(|key| String::from_utf8_lossy(key).into_owned())
             .collect()
     }

@@ -7,6 +7,9 @@ use crate::env::clock::{Clock, Instant};
 /// Expired entries are removed when the map has this many entries, and again at twice of what was left.
 const SWEEP: usize = 1_024;
 
+/// Servers count whole milliseconds, and let no key expire early: it lives for up to this much longer.
+const GRAIN: Duration = Duration::from_millis(1);
+
 /// A key, or a value of a string.
 pub(super) type Bytes = Box<[u8]>;
 
@@ -108,7 +111,7 @@ impl Store {
 
     pub(super) fn set(&mut self, key: &[u8], value: Value, ttl: Option<Duration>) {
         let now = self.now;
-        let expires = ttl.map(|ttl| now.after(ttl));
+        let expires = ttl.map(|ttl| now.after(ttl).after(GRAIN));
         let entry = Entry { value, expires };
         match self.entries.get_mut(key) {
             Some(was) => *was = entry,
@@ -128,7 +131,7 @@ impl Store {
         let entry = self.entries.get_mut(key);
         match entry.filter(|entry| entry.is_live(now)) {
             Some(entry) => {
-                entry.expires = Some(now.after(ttl));
+                entry.expires = Some(now.after(ttl).after(GRAIN));
                 true
             }
             None => false,

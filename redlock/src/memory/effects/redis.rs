@@ -133,7 +133,10 @@ impl<'a> Redis<'a> {
         match self.store.left(key) {
             None => -2,
             Some(None) => -1,
-            Some(Some(left)) => i64::try_from(left.as_millis()).unwrap_or(i64::MAX),
+            Some(Some(left)) => {
+                let left = left.saturating_sub(Duration::from_nanos(1));
+                i64::try_from(left.as_millis()).unwrap_or(i64::MAX)
+            }
         }
     }
 
