@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use super::{Node, store::Value};
-use crate::key::RECORD;
-use crate::env::sync::lock;
+use crate::{env::sync::lock, key::reserved};
 
 impl Node {
     /// How the node is called in errors and reports.
@@ -60,7 +59,7 @@ impl Node {
         let mut server = lock(&self.inner.server);
         server.store.tick();
         let keys = server.store.keys().into_iter();
-        let keys = keys.filter(|key| !key.ends_with(RECORD.as_bytes()));
+        let keys = keys.filter(|key| !key.ends_with(reserved::NODES.as_bytes()));
         keys.map(|key| String::from_utf8_lossy(key).into_owned())
             .collect()
     }

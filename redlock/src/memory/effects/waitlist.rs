@@ -57,7 +57,7 @@ pub(super) fn wake(
             if redis.publish(&channel, &[by, key].concat()) > 0 {
                 notified += 1;
             }
-            if notified == NOTIFIED || redis.zrem(waiters, &[inbox.clone()]) != Ok(1) {
+            if notified == NOTIFIED || redis.zrem(waiters, std::slice::from_ref(inbox)) != Ok(1) {
                 return notified;
             }
         }

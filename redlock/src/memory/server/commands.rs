@@ -83,8 +83,7 @@ impl Server {
 
     fn hello(&mut self, number: u64, words: Words<'_>) -> Reply {
         let version_3 = match words.get(1) {
-            None => false,
-            Some(&b"2") => false,
+            None | Some(&b"2") => false,
             Some(&b"3") => true,
             Some(_) => return error("NOPROTO unsupported protocol version"),
         };
