@@ -94,6 +94,7 @@ async fn h4_with_signal_the_handler_finishes_and_its_response_is_sent() {
 #[tokio::test]
 async fn h4_a_response_after_a_loss_is_never_recorded() {
     let (cluster, redlock) = locks().await;
+    let client = redlock.clone();
     let orders = Orders::blocked();
     let handler = {
         let orders = Arc::clone(&orders);
@@ -126,6 +127,7 @@ async fn h4_a_response_after_a_loss_is_never_recorded() {
     cluster.node(0).start();
     cluster.node(1).start();
     all_free(&cluster).await;
+    eventually(SOON, async || client.try_lock("reached").await.is_ok()).await;
     let again = start(&app, submit());
     orders.wait_entered(2).await;
     again.abort();
