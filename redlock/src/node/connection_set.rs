@@ -18,7 +18,7 @@ use super::shards::Shards;
 use super::{
     Lists, NodeState, Notifications, Operation, Outbox, Strict, Target,
     connection::{Connection, ConnectionTasks, FirstContact},
-    state::{self, Forgot},
+    trust::state::{self, Forgot},
 };
 use crate::command::Reply;
 use crate::fault::{Fault, FaultKind};

@@ -1,14 +1,10 @@
-//! Nodes: what can be asked of one, and what it may answer. Nothing here knows of quorums.
+//! Nodes: their addresses, the connections to them, and whether their votes count.
 
 mod address;
 mod connection;
 mod connection_set;
-mod deferral;
 mod info;
-mod lists;
-#[cfg(feature = "cluster")]
-mod moves;
-mod notifications;
+mod notify;
 mod operation;
 mod outbox;
 mod redis;
@@ -16,14 +12,12 @@ mod reply_sink;
 mod runtime;
 #[cfg(feature = "cluster")]
 mod shards;
-mod state;
-mod strict;
+mod trust;
 
 pub use address::NodeAddress;
 pub(crate) use connection_set::{ConnectionSet, Nodes};
 pub(crate) use info::Info;
-pub(crate) use lists::Lists;
-pub(crate) use notifications::{Notification, Notifications, Subscriber};
+pub(crate) use notify::{Notification, Notifications, Subscriber};
 pub(crate) use operation::Operation;
 pub(crate) use outbox::Outbox;
 #[cfg(feature = "__fuzzing")]
@@ -31,8 +25,7 @@ pub use redis::read;
 pub(crate) use redis::{Access, Target};
 pub(crate) use reply_sink::ReplySink;
 pub(crate) use runtime::{sleep, timeout};
-pub(crate) use state::{NodeState, Part};
-pub(crate) use strict::Strict;
+pub(crate) use trust::{Lists, NodeState, Part, Strict};
 
 /// The address of one server that is not a node.
 #[cfg(feature = "http")]

@@ -1,7 +1,7 @@
--- Ends the quarantine of a server that an operator vouches for.
+-- Ends the quarantine of a server: an operator vouches that it has forgotten no lock.
 --
 -- KEYS  1 marker  2 quarantine
--- ARGV  1 marker
+-- ARGV  1 value of the marker
 --
 -- OK  votes from now on
 redis.call('SET', KEYS[1], ARGV[1])

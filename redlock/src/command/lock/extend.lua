@@ -1,13 +1,15 @@
--- Raises the ttl of a held lock, never lowers it. With a fence: writes the lock again where the node forgot it.
+-- Raises the ttl of a held lock, never lowers it. With a fence: restores the lock where the node has lost it.
 --
 -- KEYS  1 lock  [2 fence  [3 marker  4 quarantine]]
--- ARGV  1 owner  2 ttl in ms  [3 token  4 retention of the fence in ms  [5 marker  6 guard time in ms]]
+-- ARGV  1 owner  2 ttl in ms  [3 token  4 retention of the fence in ms  [5 value of the marker  6 guard time in ms]]
 --
--- OK                   held, for the ttl at least
--- {QUARANTINED, left}  carried out, but it is no vote; {MAXTTL, marker}, {EPOCH, marker}: neither
--- HEALED               the key was missing, no release or later holder passed, and it stands again
+-- OK                   held, for at least the ttl
+-- {QUARANTINED, left}  carried out, but no vote
+-- {MAXTTL, marker}     not carried out: see guard.lua
+-- {EPOCH, marker}      not carried out: see guard.lua
+-- HEALED               restored: the key was missing, and the fence shows neither a release nor a later holder
 -- GONE                 missing or another's
--- {BADFENCE, fence}    the fence is not a number that a token can be
+-- {BADFENCE, fence}    the fence is outside of the range of tokens
 -- {WRONGTYPE, key}     the key holds a hash, a list or the like
 local abstains = KEYS[3] and no_vote(KEYS[3], KEYS[4], ARGV[5], ARGV[6])
 if abstains and abstains[1] ~= 'QUARANTINED' then return abstains end
@@ -15,15 +17,15 @@ if abstains and abstains[1] ~= 'QUARANTINED' then return abstains end
 local owner = redis.call('MGET', KEYS[1])[1]
 local fence = KEYS[2] and redis.call('MGET', KEYS[2])[1]
 
--- A node that may have forgotten the lock is no witness that it is gone.
+-- A node that may have forgotten the lock cannot tell that it is gone.
 local gone = abstains or redis.status_reply('GONE')
 if owner and owner ~= ARGV[1] then return gone end
 if not owner and not KEYS[2] then return gone end
 if fence and (not string.match(fence, '^%d+$') or #fence > 16) then return {'BADFENCE', string.sub(fence, 1, 32)} end
 
 if owner then
-  -- The expiry first: it takes no memory. The fence stands in most cases, and then it takes none either. Where it has
-  -- to be raised and cannot be, this is no vote.
+  -- The expiry is raised first, since that needs no memory. Mostly the fence is there, and then it needs none either. Where
+  -- it has to be written and memory is full, this is no vote.
   if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
   if KEYS[2] then
     if fence and tonumber(fence) >= tonumber(ARGV[3]) then
@@ -37,7 +39,7 @@ if owner then
   return abstains or redis.status_reply('OK')
 end
 
--- Written again, and the fence first: a lock without its fence would let the next token fall back.
+-- Restore the lock. The fence is written first: without it, the next token could be lower.
 if not fence then
   if not redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4], 'NX') then return {'WRONGTYPE', KEYS[2]} end
 elseif tonumber(fence) > tonumber(ARGV[3]) then

@@ -1,21 +1,21 @@
--- Makes a client and its list of nodes known to this server, and the server to the client.
+-- Makes a client's list of nodes known to this server, and the server known to the client.
 --
--- The record holds who the server is, and the lists that clients have announced lately. Its first line is `id life emptied`:
--- the id is the node's own and outlives its data where a client remembers it, the life begins anew whenever the record is
--- written from nothing, and `emptied` is when that was, in ms since the epoch, where a client knew of data before; 0 where
--- none did. Each further line is a list: `end size ids names`, until when it stands, in ms since the epoch, how
--- many nodes it has, the ids of those that its clients have met, and how they call them all.
+-- The record holds who the server is, and the lists that clients have announced lately. Its first line is
+-- `id life emptied`. The id is the node's own and survives a loss of its data where a client remembers it. The life changes
+-- whenever the record is created anew. `emptied` is when that was, in ms since the epoch, where a client had known the node
+-- before, else 0. Every further line is a list, `end size ids names`: when it expires, in ms since the epoch, how many nodes
+-- it has, the ids of those that its clients have met, and the names of all.
 --
 -- KEYS  1 record
 -- ARGV  1 a fresh id  2 the id by which the client knows the server, or empty
---       3 how many nodes its list has  4 the ids of those it counts, separated by commas
---       5 `1` where it counts this one too  6 how it calls them all  7 for how many ms the list stands; 0: only look
---       8 `1` where the id in the record is that of another node, as in a copy of its data
+--       3 number of nodes in the list  4 ids of the other nodes that the client counts, separated by commas
+--       5 `1` where it counts this one too  6 names of all nodes  7 for how many ms the list stands; 0: only check it
+--       8 `1` where the id in the record is another node's, as in a copy of its data
 --
--- {NODE, id, life, ms, ''}   the list stands, or could; the data were emptied so long ago, -1: nobody saw that. The life is
---                            empty where the record could not be kept
--- {NODE, id, life, ms, 'left ids names'}  another list stands for so many ms, a majority of which need not meet a majority
---                            of this one
+-- {NODE, id, life, ms, ''}   the list is accepted. Its data were lost `ms` ago; -1 where no client noticed that. The life is
+--                            empty where the record could not be written
+-- {NODE, id, life, ms, 'left ids names'}  refused: another list stands for `left` ms, and a majority of it need not share a
+--                            node with a majority of this one
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local stored = redis.call('GET', KEYS[1]) or ''
@@ -25,7 +25,7 @@ if not id or ARGV[8] == '1' then
   id, life, emptied, lists = ARGV[2] ~= '' and ARGV[2] or ARGV[1], ARGV[1], known and now or 0, ''
 end
 emptied = tonumber(emptied)
--- A clock that was set back tells nothing.
+-- No duration where the clock was set back.
 local since = emptied > 0 and emptied <= now and now - emptied or -1
 
 local mine, ids = {}, {}
@@ -48,13 +48,14 @@ for line in string.gmatch(lists, '[^\n]+') do
       all = all + 1
       if mine[node] then shared = shared + 1 end
     end
-    -- What both need of the nodes that they share: where these suffice for both, their majorities need not meet.
+    -- How many of the shared nodes each needs for a majority. Where both can have them at once, their majorities need not
+    -- share a node.
     local needed = math.floor(size / 2) + 1
     if #ids >= quorum and all >= needed and
         math.max(0, quorum - (#ids - shared)) + math.max(0, needed - (all - shared)) <= shared then
       refused = refused or string.format('%.0f %s %s', ends - now, theirs, names)
     end
-    -- A list that is part of mine is mine, announced when fewer nodes had been met.
+    -- A list that is a part of mine was announced by a client with my list that had met fewer nodes.
     if shared < all or size ~= ARGV[3] then kept[#kept + 1] = line end
   end
 end
@@ -65,7 +66,7 @@ if ARGV[7] ~= '0' then
   table.sort(ids)
   kept[#kept + 1] = string.format('%.0f %s %s %s', now + ARGV[7], ARGV[3], table.concat(ids, ','), ARGV[6])
 end
--- On a server whose memory is full nothing new is granted either.
+-- Without memory the record cannot be written. Nothing new is granted then either.
 local first = string.format('%s %s %.0f\n', id, life, emptied)
 local set = redis.pcall('SET', KEYS[1], first .. table.concat(kept, '\n'))
 if set.err and stored == '' then life, since = '', -1 end

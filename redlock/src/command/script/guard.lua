@@ -1,12 +1,13 @@
--- Whether this server's yes is a vote, under the strict restart guard. Stands before the scripts that need it.
+-- Whether this server votes, under the strict restart guard. Prepended to the scripts that need it.
 --
--- The marker names the process that the server was when the guard last looked: its run id, the clients' max_ttl, and
--- the epoch of its election where sentinels elect it. A server whose marker is missing, or names another process or an
--- earlier election, may not know all locks: it is quarantined until every lock that it may not know has expired. No
--- credit is given for uptime.
+-- The marker names the process that the server was when it was last checked: its run id, the clients' max_ttl, and the
+-- epoch of its election where sentinels elect it. A server whose marker is missing, or names another process or an earlier
+-- election, may have lost locks: it is quarantined until all of them have expired, whatever its uptime is.
 --
--- Returns nothing when it votes, else {QUARANTINED, ms left}, {MAXTTL, marker}, or {EPOCH, marker} to a client that has
--- not heard of the last election.
+-- Returns nothing when it votes, else
+-- {QUARANTINED, left}  no vote for `left` ms
+-- {MAXTTL, marker}     other clients have another max_ttl
+-- {EPOCH, marker}      the client does not know the latest election yet
 local function no_vote(marker_key, quarantine_key, marker, guard)
   local was = redis.call('GET', marker_key)
   if was ~= marker then

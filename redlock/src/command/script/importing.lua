@@ -1,6 +1,6 @@
--- Stands before a script that is carried out by the server that a slot is on its way to. That server may lack some of
--- the script's keys, since they were not written yet, and refuses commands of several keys then. So the call names the
--- first key only, the others come as arguments, and keys are read one by one.
+-- Prepended to a script for the cluster server that a slot is being moved to. While some of the script's keys are missing
+-- there, it refuses commands with several keys. So the call names the first key only, the others are arguments, and keys
+-- are read one by one.
 --
 -- KEYS  1 first key
 -- ARGV  1 how many keys follow  2 ... those keys, then the script's own arguments

@@ -1,9 +1,10 @@
--- SET, on a server without memory too. Stands before the scripts that need it.
+-- SET that works while memory is full. Prepended to the scripts that need it.
 --
--- Such a server refuses the first write of a script if it takes memory, and none after it, so that no script ends half
--- done. What goes before here takes none, and does no harm: the key expires when it would have with the write.
+-- A server whose memory is full refuses the first write of a script if it needs memory, and no later one, so that no script
+-- ends half done. So an expiry is set before the write is tried again: it needs no memory and does no harm, since the
+-- write sets the same one.
 --
--- Returns what SET says, nothing where `NX` forbids it; an error has `err`.
+-- Returns the reply of SET; nothing where `NX` forbids it; a table with `err` after an error.
 local function put(key, value, ms, nx)
   local args = {key, value, 'PX', ms, nx}
   local done = redis.pcall('SET', unpack(args))

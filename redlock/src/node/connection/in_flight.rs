@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::{
     command::{Reply, Step},
     fault::{Fault, FaultKind},
-    node::{Operation, lists::Announced},
+    node::{Operation, trust::lists::Announced},
 };
 
 /// A command that waits for its reply.

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     fault::Fault,
-    node::{Operation, lists::ANNOUNCED, redis::Link},
+    node::{Operation, redis::Link, trust::lists::ANNOUNCED},
 };
 
 /// How a connection ended.

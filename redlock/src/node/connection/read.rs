@@ -13,9 +13,9 @@ use crate::{
     fault::{Fault, FaultKind},
     node::{
         Operation,
-        lists::{Announced, is_passing},
         redis::Incoming,
-        state::Forgot,
+        trust::lists::{Announced, is_passing},
+        trust::state::Forgot,
     },
     resp::Value,
 };

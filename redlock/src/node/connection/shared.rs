@@ -20,8 +20,8 @@ use crate::{
     events::node as events,
     fault::Fault,
     node::{
-        Lists, NodeState, Nodes, Operation, Strict, lists::Announced, notifications, redis::Target,
-        state::Forgot,
+        Lists, NodeState, Nodes, Operation, Strict, notify, redis::Target, trust::lists::Announced,
+        trust::state::Forgot,
     },
 };
 
@@ -122,7 +122,7 @@ impl Shared {
         };
         // Nobody waits here any more: pass the notification on to the next process.
         if !nodes.notifications.ring(key, &by, self.index)
-            && let Some(sink) = notifications::leaving(key, &self.inbox, by)
+            && let Some(sink) = notify::leaving(key, &self.inbox, by)
         {
             self.submit(Operation {
                 sink,

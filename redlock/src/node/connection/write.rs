@@ -13,7 +13,7 @@ use crate::{
     command::{Reply, Step},
     env::sync::lock,
     fault::{Fault, FaultKind},
-    node::{Operation, lists::ANNOUNCED},
+    node::{Operation, trust::lists::ANNOUNCED},
 };
 
 /// Maximum number of operations in flight.

@@ -3,7 +3,7 @@
 use crate::{
     fault::Fault,
     key::reserved,
-    node::moves::{Range, SLOTS, Server},
+    node::trust::moves::{Range, SLOTS, Server},
     resp::{self, Value},
 };
 

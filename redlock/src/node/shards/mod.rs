@@ -23,8 +23,8 @@ use tokio::{runtime::Handle, sync::Notify};
 use super::{
     NodeState, Nodes, Operation,
     connection::{Connection, ConnectionTasks, FirstContact},
-    moves::MoveGuard,
     redis::{Surveyor, Target, slot_of},
+    trust::moves::MoveGuard,
 };
 use crate::fault::Fault;
 use crate::{

@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::super::{
-    moves::Look,
     redis::{Slots, Surveyed, Surveyor, slot_of},
+    trust::moves::Look,
 };
 use super::Shared;
 use crate::command::Request;

@@ -3,6 +3,8 @@
 //! A release tells the process that has waited longest. A wake-up is a hint and never more: a waiter that hears none
 //! looks for itself after a while.
 
+mod deferral;
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
@@ -11,9 +13,10 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{ReplySink, deferral::Deferrals};
+use super::ReplySink;
 use crate::command::{LeaveWaitlist, Owner, Reply, Request, SECOND};
 use crate::{env::sync::lock, key::Key, quorum::node_set::NodeSet};
+use deferral::Deferrals;
 
 /// How long after the first node that told of a release the others are waited for; and how long who comes second
 /// leaves it to the first.
@@ -177,7 +180,11 @@ impl Subscriber {
 }
 
 /// Takes a process off the waiters of `key`, which was told that `by` released it and has no use for that.
-pub(super) fn leaving(key: &str, inbox: &Arc<str>, by: String) -> Option<Arc<dyn ReplySink>> {
+pub(in crate::node) fn leaving(
+    key: &str,
+    inbox: &Arc<str>,
+    by: String,
+) -> Option<Arc<dyn ReplySink>> {
     let key = Key::new("", key).map(Arc::new).ok()?;
     let inbox = Arc::clone(inbox);
     // The second in line has nothing to pass on, and of a cool-down all were told.

@@ -8,9 +8,9 @@ use std::{
     time::Duration,
 };
 
-use super::Info;
 use crate::command::Reply;
 use crate::fault::{Fault, FaultKind};
+use crate::node::Info;
 use crate::{
     env::{clock::Instant, sync::lock},
     events::node as events,
@@ -34,7 +34,7 @@ pub(crate) struct NodeState {
     parts: Mutex<Vec<Arc<NodeState>>>,
     /// Who serves the slots of a cluster.
     #[cfg(feature = "cluster")]
-    pub(super) moves: super::moves::Moves,
+    pub(in crate::node) moves: super::moves::Moves,
 }
 
 #[derive(Debug, Default)]
@@ -217,7 +217,8 @@ impl NodeState {
     #[cfg(feature = "cluster")]
     pub(crate) fn moved(&self, key: &Key, now: Instant) -> Option<Duration> {
         self.moves.longest(now)?;
-        self.moves.left(super::redis::slot_of(key.lock()), now)
+        self.moves
+            .left(crate::node::redis::slot_of(key.lock()), now)
     }
 
     #[cfg(not(feature = "cluster"))]

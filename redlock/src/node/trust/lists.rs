@@ -45,9 +45,9 @@ pub(crate) const ANNOUNCED: Duration = Duration::from_secs(5);
 /// The list of one client.
 pub(crate) struct Lists {
     /// The key of the record.
-    pub(super) record: String,
+    pub(in crate::node) record: String,
     /// For how long a node keeps an announced list.
-    pub(super) lifetime: Duration,
+    pub(in crate::node) lifetime: Duration,
     states: Arc<[Arc<NodeState>]>,
     names: String,
     /// Until when the votes of each node count, in microseconds of the client's clock.
@@ -83,12 +83,12 @@ struct Entry {
 
 /// What was announced to a node, and when.
 #[derive(Clone, Debug)]
-pub(super) struct Announced {
-    pub(super) announcement: Announcement,
+pub(in crate::node) struct Announced {
+    pub(in crate::node) announcement: Announcement,
     /// The nodes of the list that the announcement counts.
     included: NodeSet,
     at: Instant,
-    pub(super) version: u64,
+    pub(in crate::node) version: u64,
 }
 
 impl Lists {
@@ -114,12 +114,12 @@ impl Lists {
     }
 
     /// Whether the votes of a node count now.
-    pub(super) fn counts(&self, node: usize, now: Instant) -> bool {
+    pub(in crate::node) fn counts(&self, node: usize, now: Instant) -> bool {
         self.counts_until[node].load(Relaxed) > now.micros()
     }
 
     /// Why they do not.
-    pub(super) fn uncounted(&self, now: Instant) -> Fault {
+    pub(in crate::node) fn uncounted(&self, now: Instant) -> Fault {
         self.refusal(now).unwrap_or_else(|| {
             Fault::unknown(
                 FaultKind::OtherNodes,
@@ -129,7 +129,7 @@ impl Lists {
     }
 
     /// What a reply is worth: a yes that does not count is none.
-    pub(super) fn apply_quarantine(
+    pub(in crate::node) fn apply_quarantine(
         &self,
         node: usize,
         command: &Command,
@@ -156,7 +156,7 @@ impl Lists {
     }
 
     /// Rises whenever there is more to announce.
-    pub(super) fn version(&self) -> u64 {
+    pub(in crate::node) fn version(&self) -> u64 {
         self.version.load(Acquire)
     }
 
@@ -169,7 +169,12 @@ impl Lists {
     }
 
     /// What is to be said to a node now.
-    pub(super) fn announcement(&self, node: usize, now: Instant, fresh: u128) -> Announced {
+    pub(in crate::node) fn announcement(
+        &self,
+        node: usize,
+        now: Instant,
+        fresh: u128,
+    ) -> Announced {
         let version = self.version();
         let entries = lock(&self.entries);
         let counts_this = !entries[node].is_left_out(now);
@@ -201,7 +206,7 @@ impl Lists {
     }
 
     /// A node answered an announcement. Says whether it has lost its data since it was asked before.
-    pub(super) fn introduced(
+    pub(in crate::node) fn introduced(
         &self,
         node: usize,
         asked: &Announced,
@@ -249,7 +254,7 @@ impl Lists {
 
     /// A node cannot keep the record: nothing is known of other lists there. One that cannot do anything now is asked again
     /// before its votes count.
-    pub(super) fn not_introduced(
+    pub(in crate::node) fn not_introduced(
         &self,
         node: usize,
         asked: &Announced,
@@ -273,14 +278,14 @@ impl Lists {
     }
 
     /// The data of a node may be gone: its votes do not count until it was asked.
-    pub(super) fn doubt(&self, node: usize) {
+    pub(in crate::node) fn doubt(&self, node: usize) {
         let mut entries = lock(&self.entries);
         entries[node].until = None;
         self.counts_until[node].store(0, Relaxed);
     }
 
     /// A node came or went: nobody waits for the acceptance of one that is down.
-    pub(super) fn look_again(&self, now: Instant) {
+    pub(in crate::node) fn look_again(&self, now: Instant) {
         self.judge(&lock(&self.entries), now);
     }
 
@@ -388,7 +393,7 @@ impl Entry {
 }
 
 /// Whether a node answers so for a while only: it loads its data, carries out a long script, or is cut off from its cluster.
-pub(super) fn is_passing(fault: &Fault) -> bool {
+pub(in crate::node) fn is_passing(fault: &Fault) -> bool {
     let code = fault.text.split([' ', ':']).next().unwrap_or_default();
     fault.kind == FaultKind::Loading || ["BUSY", "CLUSTERDOWN", "TRYAGAIN"].contains(&code)
 }
