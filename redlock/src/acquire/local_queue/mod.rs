@@ -11,6 +11,8 @@
 //! Bounded are: the entries, by the holders and waiters; and the waiters that gave up, which are swept out.
 
 mod position;
+#[cfg(test)]
+mod tests;
 mod turn;
 mod waiters;
 

@@ -169,3 +169,145 @@ impl Backlog {
         self.deferred.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        command::{Command, Owner, Ping, Release, Reply, Request},
+        key::Key,
+        node::ReplySink,
+    };
+
+    struct Sink(Request);
+
+    impl ReplySink for Sink {
+        fn request(&self) -> &Request {
+            &self.0
+        }
+
+        fn wanted(&self) -> bool {
+            true
+        }
+
+        fn vote(&self, _: usize, _: Reply) {}
+    }
+
+    fn operation(key: &str, command: impl Into<Command>) -> Operation {
+        let key = Arc::new(Key::new("", key).expect("a key"));
+        Operation {
+            sink: Arc::new(Sink(Request {
+                key,
+                command: command.into(),
+            })),
+            node: 0,
+        }
+    }
+
+    fn release(key: &str) -> Operation {
+        let release = Release {
+            owner: Owner::of([0; 16]),
+            tombstone: None,
+        };
+        operation(key, release)
+    }
+
+    fn at(millis: u64) -> Instant {
+        Instant::from_micros(millis * 1_000)
+    }
+
+    fn push(backlog: &mut Backlog, op: Operation) -> Result<bool, Fault> {
+        let pushed = backlog.push(op, || at(0));
+        pushed.map_err(|(_, fault)| fault)
+    }
+
+    /// The keys of what is sent next.
+    fn sent(backlog: &mut Backlog) -> Vec<String> {
+        let mut ops = Vec::new();
+        backlog.take(&mut ops, 1, usize::MAX);
+        let key = |op: &Operation| op.sink.request().key.lock().to_owned();
+        ops.iter().map(key).collect()
+    }
+
+    fn unreachable() -> Fault {
+        Fault::untouched(FaultKind::Unreachable, "refused")
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn operations_are_sent_in_order_and_in_batches() {
+        let mut backlog = Backlog::default();
+        assert!(push(&mut backlog, operation("a", Ping)).expect("room"));
+        assert!(!push(&mut backlog, operation("b", Ping)).expect("room"));
+        let mut ops = Vec::new();
+        backlog.take(&mut ops, 3, usize::MAX);
+        assert!(ops.is_empty(), "too few for a batch");
+        assert_eq!(sent(&mut backlog), ["a", "b"]);
+    }
+
+    #[test]
+    fn new_work_is_bounded_and_releases_are_not() {
+        let mut backlog = Backlog::default();
+        for _ in 0..MAX_NEW_WORK {
+            push(&mut backlog, operation("k", Ping)).expect("room");
+        }
+        let full = push(&mut backlog, operation("k", Ping)).expect_err("full");
+        assert_eq!(full.kind, FaultKind::Backlog);
+        push(&mut backlog, release("k")).expect("never refused");
+        sent(&mut backlog);
+        push(&mut backlog, operation("k", Ping)).expect("room again");
+    }
+
+    #[test]
+    fn a_blocked_node_refuses_operations_until_the_reason_is_old() {
+        let mut backlog = Backlog::default();
+        push(&mut backlog, operation("a", Ping)).expect("room");
+        assert_eq!(backlog.block(&unreachable(), at(0), SECOND).len(), 1);
+        push(&mut backlog, operation("b", Ping)).expect_err("blocked");
+        let later = backlog.push(operation("c", Ping), || at(1_000));
+        assert!(later.is_ok(), "it waits for the next attempt to connect");
+        assert_eq!(sent(&mut backlog), ["c"]);
+    }
+
+    #[test]
+    fn releases_are_deferred_and_sent_first_in_their_order() {
+        let mut backlog = Backlog::default();
+        push(&mut backlog, release("a")).expect("room");
+        push(&mut backlog, operation("b", Ping)).expect("room");
+        backlog.block(&unreachable(), at(0), SECOND);
+        push(&mut backlog, release("c")).expect_err("blocked");
+        assert_eq!(backlog.deferred(), 2);
+        push(&mut backlog, operation("d", Ping)).expect_err("blocked");
+        backlog.unblock(at(100));
+        push(&mut backlog, operation("e", Ping)).expect("room");
+        assert_eq!(sent(&mut backlog), ["a", "c", "e"]);
+        assert_eq!(backlog.deferred(), 0);
+    }
+
+    #[test]
+    fn deferred_releases_are_retried_in_part_and_in_their_order() {
+        let mut backlog = Backlog::default();
+        for key in ["a", "b", "c"] {
+            backlog.defer(release(key), at(0));
+        }
+        assert!(backlog.retry(2, at(0)), "one is left");
+        assert_eq!(sent(&mut backlog), ["a", "b"]);
+        assert!(!backlog.retry(2, at(0)));
+        assert_eq!(sent(&mut backlog), ["c"]);
+    }
+
+    #[test]
+    fn a_closed_backlog_delivers_deferred_releases_for_a_while() {
+        let mut backlog = Backlog::default();
+        backlog.defer(release("a"), at(0));
+        assert!(!backlog.is_done(at(0)), "not closed");
+        backlog.close(at(0), SECOND);
+        assert!(!backlog.is_done(at(999)));
+        assert!(backlog.is_done(at(1_000)));
+        backlog.retry(1, at(0));
+        assert!(!backlog.is_done(at(1_000)), "not sent yet");
+    }
+}

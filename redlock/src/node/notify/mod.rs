@@ -226,3 +226,58 @@ impl Drop for Subscriber {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUORUM: usize = 2;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_waiter_is_notified_by_a_majority() {
+        let notifications = Arc::new(Notifications::default());
+        let subscriber = notifications.wait("k", QUORUM);
+        assert!(notifications.ring("k", "a", 0));
+        assert!(notifications.ring("k", "a", 0));
+        assert_eq!(subscriber.rung().await, Notification::Doubtful, "one node");
+        assert!(notifications.ring("k", "b", 0));
+        assert!(notifications.ring("k", "b", 2));
+        assert_eq!(subscriber.rung().await, Notification::First);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_notification_is_delivered_once() {
+        let notifications = Arc::new(Notifications::default());
+        let subscriber = notifications.wait("k", QUORUM);
+        notifications.ring("k", "a", 0);
+        notifications.ring("k", "a", 1);
+        assert_eq!(subscriber.unanswered().as_deref(), Some("a"));
+        assert_eq!(subscriber.rung().await, Notification::First);
+        assert_eq!(subscriber.unanswered(), None);
+        notifications.ring("k", "a", 2);
+        let late = tokio::time::timeout(GATHER * 10, subscriber.rung()).await;
+        assert!(late.is_err(), "{late:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_second_waiter_and_lost_connections_are_distinguished() {
+        let notifications = Arc::new(Notifications::default());
+        let subscriber = notifications.wait("k", QUORUM);
+        notifications.ring("k", SECOND, 0);
+        assert_eq!(subscriber.rung().await, Notification::Second);
+        notifications.interrupted();
+        assert_eq!(subscriber.rung().await, Notification::Interrupted);
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_subscriber() {
+        let notifications = Arc::new(Notifications::default());
+        let earlier = notifications.wait("k", QUORUM);
+        let later = notifications.wait("k", QUORUM);
+        drop(earlier);
+        assert!(notifications.ring("k", "a", 0), "the later one waits");
+        drop(later);
+        assert!(!notifications.ring("k", "a", 0));
+        assert!(lock(&notifications.waiting).is_empty());
+    }
+}
