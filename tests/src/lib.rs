@@ -16,6 +16,7 @@
 
 pub mod cluster;
 mod eventually;
+pub mod house;
 mod logs;
 mod managed;
 pub mod network;
