@@ -8,6 +8,8 @@
     rust_2018_idioms,
     single_use_lifetimes
 )]
+// Written as users write it.
+#![allow(clippy::double_must_use)]
 
 /// The module.
 pub mod inner {

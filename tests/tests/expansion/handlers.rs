@@ -8,6 +8,8 @@
     rust_2018_idioms,
     single_use_lifetimes
 )]
+// Written as users write it.
+#![allow(clippy::needless_pass_by_value)]
 
 use axum::Router;
 use axum::extract::{Path, State};

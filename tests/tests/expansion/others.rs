@@ -7,6 +7,8 @@
     trivial_casts,
     unsafe_code
 )]
+// Written as users write it.
+#![allow(clippy::non_minimal_cfg)]
 #![deny(rust_2018_idioms)]
 #![allow(dead_code)]
 

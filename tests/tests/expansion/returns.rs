@@ -8,6 +8,8 @@
     rust_2018_idioms,
     single_use_lifetimes
 )]
+// Written as users write it.
+#![allow(clippy::needless_question_mark, clippy::needless_pass_by_value)]
 
 use redlock::redlock;
 
