@@ -281,7 +281,7 @@ impl Error {
     }
 
     /// Nobody holds the lock, but its key stays busy for what is left of a window: the work was done a moment ago
-    /// ([`Guard::settle`](crate::Guard::settle), the rest of [`at_least`](crate::LockRequest::at_least), a firing
+    /// ([`Guard::cool_down`](crate::Guard::cool_down), the rest of [`at_least`](crate::LockRequest::at_least), a firing
     /// that ran). Told at once, also to those who would wait. [`retry_after`](Self::retry_after) is what is left of the
     /// window.
     #[must_use]

@@ -26,7 +26,7 @@ pub struct Holder {
 }
 
 impl Holder {
-    /// Whether nobody holds the lock, but its key is in a [cool-down](crate::Guard::settle) for what is left of a window.
+    /// Whether nobody holds the lock, but its key is in a [cool-down](crate::Guard::cool_down) for what is left of a window.
     #[must_use]
     pub fn is_cool_down(&self) -> bool {
         Owner::is_cool_down(self.owner.as_bytes())
