@@ -56,6 +56,9 @@ pub(crate) async fn work(world: Arc<World>, client: usize, mut dice: Dice, until
         request = request.at_least(least);
         let acquire = request.into_future();
         let called = world.now();
+        let met = &world.clients[client].has_met_nodes;
+        // Before the call: another task of the process may meet the nodes meanwhile.
+        let has_met = met.load(Relaxed);
         let answer = if dice.random_bool(0.1) {
             let patience = some_ms(&mut dice, 0..=40);
             let Ok(answer) = timeout(patience, acquire).await else {
@@ -66,8 +69,7 @@ pub(crate) async fn work(world: Arc<World>, client: usize, mut dice: Dice, until
         } else {
             acquire.await
         };
-        let met = &world.clients[client].has_met_nodes;
-        let bound = call_bound(&world.plan, ttl, wait, met.load(Relaxed));
+        let bound = call_bound(&world.plan, ttl, wait, has_met);
         world.within(client, called, bound, || {
             format!("I8: client {client} asked for key {key} with ttl {ttl:?} and wait {wait:?}")
         });

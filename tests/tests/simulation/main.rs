@@ -28,9 +28,8 @@ use std::{
 
 use crate::plan::Plan;
 
-/// Histories of one run, unless asked for more. Few: of the next ones at least one does not come to an end since nodes in memory
-/// are reached over connections, which is to be mended before there can be more.
-const HISTORIES: u64 = 24;
+/// Histories of one run, unless asked for more.
+const HISTORIES: u64 = 2_000;
 
 fn number(variable: &str) -> Option<u64> {
     let text = env::var(variable).ok()?;

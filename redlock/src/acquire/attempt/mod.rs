@@ -114,10 +114,12 @@ impl Attempt<'_> {
 
     async fn meet_prerequisites(&self, deadline: &mut Deadline<'_>) -> Result<(), Failure> {
         let fencing = self.options.fencing;
+        let is_first_contact = !prerequisites::has_met_majority(deadline.nodes, fencing);
         let left = || deadline.left();
         prerequisites::meet(self.core, self.connections, self.key, fencing, left).await?;
-        // A request that does not wait has the whole time for its attempt. A wait bounds the first contact too.
-        if self.abandon_splits {
+        // The first contact does not count against a request that does not wait. A wait bounds it too, and what a node that comes
+        // back has to be told later is part of the attempt.
+        if self.abandon_splits && is_first_contact {
             deadline.begun = deadline.nodes.now();
         }
         Ok(())

@@ -17,6 +17,11 @@ pub(super) fn are_missing(nodes: &Nodes, fencing: bool) -> bool {
     fencing && !nodes.tokens.is_calibrated() || !nodes.lists.is_settled()
 }
 
+/// Whether a majority of the nodes has told its time and has seen the list of nodes, now or before.
+pub(super) fn has_met_majority(nodes: &Nodes, fencing: bool) -> bool {
+    nodes.lists.known() >= nodes.quorum() && (!fencing || nodes.tokens.is_calibrated())
+}
+
 /// Asks the nodes about `key` until a majority has answered. Connecting calibrates the token clock and records the list of
 /// nodes, and a request about the key itself takes the route that the acquire will take.
 pub(super) async fn meet(
@@ -28,8 +33,7 @@ pub(super) async fn meet(
 ) -> Result<(), Failure> {
     let (nodes, lists) = (&core.nodes, &core.nodes.lists);
     let is_calibrated = || !fencing || nodes.tokens.is_calibrated();
-    let is_known = || lists.known() >= nodes.quorum();
-    if lists.refusal(nodes.now()).is_none() && !(is_known() && is_calibrated()) {
+    if lists.refusal(nodes.now()).is_none() && !has_met_majority(nodes, fencing) {
         let reached = |reply: &Reply| !matches!(reply, Reply::Failed(_));
         let command = Inspect.into();
         let answers = fan_out(
@@ -46,8 +50,8 @@ pub(super) async fn meet(
         // Nodes that cannot be reached are reported by the round.
         let _ = answers.await;
     }
-    if is_known() {
-        lists.cool_down(left() / 2, || nodes.now()).await;
+    if lists.known() >= nodes.quorum() {
+        lists.until_settled(left() / 2, || nodes.now()).await;
     }
     let Some(refusal) = lists.refusal(nodes.now()) else {
         return Ok(());

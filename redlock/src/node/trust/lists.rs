@@ -19,7 +19,7 @@ use std::{
         Arc, Mutex,
         atomic::{
             AtomicBool, AtomicU64,
-            Ordering::{Acquire, Relaxed, Release},
+            Ordering::{AcqRel, Acquire, Relaxed, Release},
         },
     },
     time::Duration,
@@ -340,8 +340,11 @@ impl Lists {
             self.counts_until[node].store(until.map_or(0, Instant::micros), Relaxed);
         }
         let settled = !refused && included.iter().all(accepted);
-        self.settled.store(settled, Release);
-        self.news.notify_waiters();
+        // Waiters judge as well: if that woke the others each time, two of them would keep each other awake.
+        let changed = self.settled.swap(settled, AcqRel) != settled;
+        if changed || refused {
+            self.news.notify_waiters();
+        }
     }
 
     /// Whether there is nothing to wait for before a lock is asked for.
@@ -350,15 +353,16 @@ impl Lists {
     }
 
     /// Waits until the nodes that are up have accepted or refused the list, at most this long.
-    pub(crate) async fn cool_down(&self, within: Duration, now: impl Fn() -> Instant) {
+    pub(crate) async fn until_settled(&self, within: Duration, now: impl Fn() -> Instant) {
         /// A node that goes down meanwhile is no longer waited for.
         const LOOK: Duration = Duration::from_millis(20);
-        let begun = now();
-        while !self.is_settled()
-            && self.refusal(now()).is_none()
-            && now().saturating_since(begun) < within
-        {
-            let _ = tokio::time::timeout(LOOK, self.news.notified()).await;
+        let end = now().after(within);
+        while !self.is_settled() && self.refusal(now()).is_none() {
+            let left = end.saturating_since(now());
+            if left.is_zero() {
+                return;
+            }
+            let _ = tokio::time::timeout(left.min(LOOK), self.news.notified()).await;
             self.look_again(now());
         }
     }
