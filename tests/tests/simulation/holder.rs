@@ -38,8 +38,9 @@ pub(crate) async fn work(world: Arc<World>, client: usize, mut dice: Dice, until
         } else {
             some_ms(&mut dice, 1..=600)
         };
-        let mut request = world
-            .redlock(client)
+        let process = world.process(client);
+        let mut request = process
+            .redlock
             .lock(World::name(key))
             .ttl(ttl)
             .wait(wait)
@@ -56,9 +57,8 @@ pub(crate) async fn work(world: Arc<World>, client: usize, mut dice: Dice, until
         request = request.at_least(least);
         let acquire = request.into_future();
         let called = world.now();
-        let met = &world.clients[client].has_met_nodes;
         // Before the call: another task of the process may meet the nodes meanwhile.
-        let has_met = met.load(Relaxed);
+        let has_met = process.has_met_nodes.load(Relaxed);
         let answer = if dice.random_bool(0.1) {
             let patience = some_ms(&mut dice, 0..=40);
             let Ok(answer) = timeout(patience, acquire).await else {
@@ -74,7 +74,7 @@ pub(crate) async fn work(world: Arc<World>, client: usize, mut dice: Dice, until
             format!("I8: client {client} asked for key {key} with ttl {ttl:?} and wait {wait:?}")
         });
         if answer.as_ref().err().is_none_or(redlock::Error::is_busy) {
-            met.store(true, Relaxed);
+            process.has_met_nodes.store(true, Relaxed);
         }
         match answer {
             Ok(guard) => hold(&world, client, key, ttl, least, guard, &mut dice).await,

@@ -1,10 +1,7 @@
 //! One history: nodes in memory, clients with their tasks, storms of faults and the quiet behind each.
 
 use std::{
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -41,10 +38,25 @@ pub(crate) struct World {
 pub(crate) struct Client {
     /// The nodes, over the network of this machine.
     pub(crate) machine: Cluster,
-    redlock: Mutex<Redlock>,
-    /// Its process has reached the nodes: until then a request takes longer, by the first contact.
-    pub(crate) has_met_nodes: AtomicBool,
+    process: Mutex<Process>,
     frozen: Mutex<Option<At>>,
+}
+
+/// One process of a client.
+#[derive(Clone)]
+pub(crate) struct Process {
+    pub(crate) redlock: Redlock,
+    /// It has reached the nodes: until then a request takes longer, by the first contact.
+    pub(crate) has_met_nodes: Arc<AtomicBool>,
+}
+
+impl Process {
+    fn new(redlock: Redlock) -> Self {
+        Self {
+            redlock,
+            has_met_nodes: Arc::default(),
+        }
+    }
 }
 
 /// Runs the history of a plan, and checks it.
@@ -115,9 +127,8 @@ impl Client {
     fn new(plan: &Plan, cluster: &Cluster) -> Self {
         let machine = cluster.apart();
         Self {
-            redlock: Mutex::new(connect(plan, &machine)),
+            process: Mutex::new(Process::new(connect(plan, &machine))),
             machine,
-            has_met_nodes: AtomicBool::new(false),
             frozen: Mutex::default(),
         }
     }
@@ -189,7 +200,7 @@ impl World {
     async fn agree_on_lists(&self) {
         for _ in 0..5 {
             for client in 0..self.plan.clients {
-                self.redlock(client).health().await;
+                self.process(client).redlock.health().await;
             }
             sleep(Duration::from_secs(5)).await;
         }
@@ -207,13 +218,13 @@ impl World {
         sleep(busy.saturating_sub(self.now()) + self.plan.max_ttl).await;
         for client in 0..self.plan.clients {
             // Whoever meets a node that forgot waits from now on.
-            self.redlock(client).health().await;
+            self.process(client).redlock.health().await;
         }
         sleep(self.plan.guard_time() + ms(1)).await;
         self.agree_on_lists().await;
         for client in 0..self.plan.clients {
             for key in 0..self.plan.keys {
-                let redlock = self.redlock(client);
+                let redlock = self.process(client).redlock;
                 let ttl = self.plan.max_ttl;
                 match redlock.lock(Self::name(key)).ttl(ttl).no_wait().await {
                     Ok(guard) => {
@@ -227,14 +238,8 @@ impl World {
                 }
             }
         }
-        for client in &self.clients {
-            self.retire(
-                client
-                    .redlock
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .clone(),
-            );
+        for client in 0..self.clients.len() {
+            self.retire(self.process(client).redlock);
         }
         self.close_retired().await;
     }
@@ -277,9 +282,9 @@ impl World {
         self.history().violation(now, what);
     }
 
-    pub(crate) fn redlock(&self, client: usize) -> Redlock {
+    pub(crate) fn process(&self, client: usize) -> Process {
         self.clients[client]
-            .redlock
+            .process
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
@@ -288,15 +293,14 @@ impl World {
     /// A new process, which knows nothing of the nodes. What the old one holds goes on.
     pub(crate) fn replace(&self, client: usize) {
         let Client {
-            machine, redlock, ..
+            machine, process, ..
         } = &self.clients[client];
         let fresh = connect(&self.plan, machine);
         let old = std::mem::replace(
-            &mut *redlock.lock().unwrap_or_else(PoisonError::into_inner),
-            fresh,
+            &mut *process.lock().unwrap_or_else(PoisonError::into_inner),
+            Process::new(fresh),
         );
-        self.clients[client].has_met_nodes.store(false, Relaxed);
-        self.retire(old);
+        self.retire(old.redlock);
     }
 
     fn retire(&self, redlock: Redlock) {
