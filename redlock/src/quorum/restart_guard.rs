@@ -47,6 +47,8 @@ pub enum RestartGuard {
 
 /// How much younger than the oldest node a node may be and still belong to the same first start.
 const SAME_START: Duration = Duration::from_secs(5);
+/// Servers state their uptime in whole seconds, rounded down.
+const UPTIME_UNIT: Duration = Duration::from_secs(1);
 
 /// `max_ttl + 1 % + skew bound`, and the length of a block of tokens: after this time every lock that the node forgot has
 /// expired.
@@ -86,7 +88,10 @@ pub(crate) fn on_first_sight(
 ) -> Option<Duration> {
     // When nodes restart one after the other, the oldest is no longer the first that restarted. So once the oldest has
     // outlived the guard time, a node that has not may have forgotten locks, however close together they started.
-    let joined_later = oldest >= guard_time || oldest.saturating_sub(uptime) > SAME_START;
+    // Servers state their uptime in whole seconds: the oldest may have outlived a short guard time already.
+    let difference = oldest.saturating_sub(uptime);
+    let may_have_outlived = oldest + UPTIME_UNIT >= guard_time && difference > UPTIME_UNIT / 2;
+    let joined_later = oldest >= guard_time || may_have_outlived || difference > SAME_START;
     (joined_later && uptime < guard_time).then(|| guard_time - uptime)
 }
 
@@ -107,6 +112,14 @@ mod tests {
     fn a_node_younger_than_the_others_waits_for_what_is_left() {
         let waits = on_first_sight(Duration::from_secs(6), Duration::from_secs(3_600), GUARD);
         assert_eq!(waits, Some(Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn an_uptime_in_whole_seconds_hides_no_restart() {
+        // The oldest has run for 1.9 s, and the other one restarted just now.
+        let (stated, guard) = (Duration::from_secs(1), Duration::from_millis(1_500));
+        assert_eq!(on_first_sight(Duration::ZERO, stated, guard), Some(guard));
+        assert_eq!(on_first_sight(stated, stated, guard), None);
     }
 
     #[test]

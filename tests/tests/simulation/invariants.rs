@@ -104,11 +104,11 @@ pub(crate) fn call_bound(plan: &Plan, ttl: Duration, wait: Duration, has_met: bo
         true => Duration::ZERO,
         false => plan.node_timeout * CONTACT_STEPS,
     };
-    // An attempt has two more rounds of a fifth, when tokens are stale.
+    // An attempt has two more rounds of a fifth, when tokens are stale. Each timer on the way rounds up to a millisecond.
     let attempt = plan.node_timeout.min(ttl / 4) * 7 / 5;
     if wait.is_zero() {
         // Also where votes split: all attempts together have the time of one.
-        contact + attempt + ms(10)
+        contact + attempt + ms(15)
     } else {
         wait + attempt * 2 + ms(10)
     }
