@@ -9,7 +9,7 @@ mod source;
 
 pub use graph::Graph;
 pub use picture::picture;
-pub use source::{Function, Source, sources};
+pub use source::{Function, Source, sources, texts};
 
 /// The packages whose structure is drawn and checked.
 pub const PACKAGES: [&str; 3] = ["redlock", "redlock-tower", "redlock-macros"];

@@ -55,6 +55,18 @@ pub fn sources(package: &str) -> Vec<Source> {
     files.into_iter().map(|file| read(&root, file)).collect()
 }
 
+/// The texts of all sources below a folder.
+///
+/// # Panics
+/// Panics when a file cannot be read.
+#[must_use]
+pub fn texts(folder: &Path) -> Vec<String> {
+    let mut files = Vec::new();
+    collect(folder, &mut files);
+    let read = |file| fs::read_to_string(file).expect("a source file");
+    files.into_iter().map(read).collect()
+}
+
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("a folder of sources") {
         let path = entry.expect("an entry").path();

@@ -25,7 +25,6 @@ async fn h8_each_firing_runs_once_on_a_plain_interval() {
 
 /// H8: the same with the firings of a cron pattern.
 #[tokio::test]
-#[ignore = "long; scripts/test --full runs it"]
 async fn h8_each_firing_runs_once_on_a_cron_schedule() {
     let period = Duration::from_secs(1);
     h8_each_firing_runs_once(period, &["--cron", "* * * * * *"]).await;

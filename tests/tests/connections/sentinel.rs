@@ -126,7 +126,6 @@ async fn off_a_failover_moves_the_lock_service_at_once() {
 
 /// The old master comes back as a replica, which nobody asks.
 #[tokio::test]
-#[ignore = "long; scripts/test --full runs it"]
 async fn a_master_that_comes_back_as_a_replica_is_not_asked() {
     let managed = Managed::start(None).await;
     let redlock = client(&managed, RestartGuard::Off)

@@ -77,7 +77,6 @@ async fn trusted(cluster: &Cluster) -> (Redlock, Redlock) {
 }
 
 #[tokio::test]
-#[ignore = "long; scripts/test --full runs it"]
 async fn a_node_that_restarted_empty_has_no_vote_towards_anybody() {
     let cluster = Cluster::start(3).await;
     let (one, other) = trusted(&cluster).await;

@@ -59,3 +59,16 @@ fn the_picture_is_that_of_the_code() {
         "ARCHITECTURE.md is out of date: put what `cargo run -p tests --bin architecture` prints between its marks"
     );
 }
+
+#[test]
+fn the_list_of_long_tests_is_one_of_tests() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let list = fs::read_to_string(root.join("long.txt")).expect("long.txt");
+    let tests = tests::house::texts(&root.join("tests"));
+    for name in list.lines() {
+        let found = tests
+            .iter()
+            .any(|text| text.contains(&format!("fn {name}(")));
+        assert!(found, "tests/long.txt names {name}, which is no test");
+    }
+}

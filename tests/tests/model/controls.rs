@@ -19,13 +19,11 @@ fn caught(mutant: Mutant, property: &'static str, config: Config) {
 }
 
 #[test]
-#[ignore = "long; scripts/test --full runs it"]
 fn owner_id_reused() {
     caught(OwnerReused, EXCLUSION, Config { tokens: 3, ..AGAIN });
 }
 
 #[test]
-#[ignore = "long; scripts/test --full runs it"]
 fn oks_of_two_rounds_added() {
     caught(RoundsAddedUp, ORDER, THREE_CLIENTS_RETRY);
 }
@@ -41,7 +39,6 @@ fn release_that_only_deletes() {
 }
 
 #[test]
-#[ignore = "long; scripts/test --full runs it"]
 fn release_of_anybodys_key() {
     caught(ReleaseAnyOwner, EXCLUSION, THREE_CLIENTS);
 }
@@ -52,7 +49,6 @@ fn release_only_where_granted() {
 }
 
 #[test]
-#[ignore = "long; scripts/test --full runs it"]
 fn last_refusal_taken_as_definite() {
     caught(LastRefusalIsDefinite, ORPHANS, RETRY);
 }
@@ -75,7 +71,6 @@ fn fence_never_compared() {
 }
 
 #[test]
-#[ignore = "long; scripts/test --full runs it"]
 fn extension_sets_any_key() {
     caught(ResetAlways, EXCLUSION, EXTEND);
 }
@@ -101,7 +96,6 @@ fn validity_counted_from_the_last_reply() {
 }
 
 #[test]
-#[ignore = "long; scripts/test --full runs it"]
 fn settle_over_anybodys_key() {
     caught(
         SettleAnyOwner,
@@ -125,7 +119,6 @@ fn no_guard() {
 }
 
 #[test]
-#[ignore = "long; scripts/test --full runs it"]
 fn guard_one_tick_short() {
     caught(GuardShort, EXCLUSION, RESTART_STRICT);
     caught(GuardShort, EXCLUSION, RESTART_OBSERVED);
@@ -135,13 +128,11 @@ fn guard_one_tick_short() {
 }
 
 #[test]
-#[ignore = "long; scripts/test --full runs it"]
 fn quarantined_votes_counted() {
     caught(QuarantinedVotes, EXCLUSION, RESTART_HEALED);
 }
 
 #[test]
-#[ignore = "long; scripts/test --full runs it"]
 fn quarantined_settles_counted() {
     caught(QuarantinedSettles, EXCLUSION, RESTART_SETTLE);
 }
@@ -173,13 +164,11 @@ fn tombstone_at_the_start_of_the_block() {
 }
 
 #[test]
-#[ignore = "long; scripts/test --full runs it"]
 fn a_full_node_that_votes_without_raising_the_fence() {
     caught(FullVotes, ORDER, BLOCKS_FULL);
 }
 
 #[test]
-#[ignore = "long; scripts/test --full runs it"]
 fn block_used_before_it_is_confirmed() {
     caught(BlockUnconfirmed, ORDER, BLOCKS);
 }
@@ -208,7 +197,6 @@ fn newcomer_with_a_short_guard() {
 }
 
 #[test]
-#[ignore = "long; scripts/test --full runs it"]
 fn newcomer_that_forgets_the_oldest() {
     let model = Observed {
         newcomer: Newcomer::ComparesPresent,
@@ -232,7 +220,6 @@ fn lists_that_nodes_do_not_know() {
 }
 
 #[test]
-#[ignore = "long; scripts/test --full runs it"]
 fn list_that_counts_for_ever() {
     let model = Lists {
         rule: Rule::CountsForEver,
@@ -246,7 +233,6 @@ fn list_that_counts_for_ever() {
 }
 
 #[test]
-#[ignore = "long; scripts/test --full runs it"]
 fn list_that_is_forgotten_before_its_locks() {
     let model = Lists {
         ttl: 2,

@@ -10,7 +10,6 @@ use crate::properties::EXCLUSION;
 use crate::run;
 
 #[test]
-#[ignore = "long; scripts/test --full runs it"]
 fn newcomer_that_reaches_only_restarted_nodes() {
     let model = Observed {
         name: "newcomers",
@@ -40,7 +39,6 @@ fn restart_right_after_the_first_start() {
 }
 
 #[test]
-#[ignore = "long; scripts/test --full runs it"]
 fn restart_of_all_nodes_at_once() {
     let model = Observed {
         name: "newcomers",
@@ -55,7 +53,6 @@ fn restart_of_all_nodes_at_once() {
 }
 
 #[test]
-#[ignore = "long; scripts/test --full runs it"]
 fn window_longer_than_the_guard_time() {
     let model = Protocol::new(Config {
         settle: &[3],
@@ -70,7 +67,6 @@ fn window_longer_than_the_guard_time() {
 
 /// Each client reaches another one of the nodes that both list, from its first contact on.
 #[test]
-#[ignore = "long; scripts/test --full runs it"]
 fn lists_that_never_meet() {
     let model = Lists {
         partial: true,

@@ -83,7 +83,6 @@ async fn f66_a_server_that_says_that_it_was_cut_off_is_not_believed() {
 }
 
 #[tokio::test]
-#[ignore = "long; scripts/test --full runs it"]
 async fn f66_a_server_that_does_not_know_that_it_was_cut_off_is_outvoted() {
     finds_the_successor("ok").await;
 }

@@ -203,7 +203,6 @@ async fn f6_a_release_that_is_sent_around_arrives_when_the_servers_agree() {
 
 /// To a server that has no slots yet, so that no map names it.
 #[tokio::test]
-#[ignore = "long; scripts/test --full runs it"]
 async fn f72_a_slot_on_its_way_to_a_new_server() {
     let Some(sharded) = Sharded::start(0).await else {
         return;

@@ -21,7 +21,6 @@ pub(super) async fn never_beside(held: &redlock::Guard, other: &Redlock, key: &s
 
 /// A shard is gone, and an operator gives its slots to a master that stands already.
 #[tokio::test]
-#[ignore = "long; scripts/test --full runs it"]
 async fn f35_slots_of_a_dead_shard_that_go_to_a_known_master_have_no_vote() {
     let Some(sharded) = Sharded::start(0).await else {
         return;
@@ -44,7 +43,6 @@ async fn f35_slots_of_a_dead_shard_that_go_to_a_known_master_have_no_vote() {
 /// As one of three nodes. The holder had its lock from the cluster and the first node, which is down by then; the other
 /// client has the second node, which knows nothing of the lock, and needs the cluster's vote.
 #[tokio::test]
-#[ignore = "long; scripts/test --full runs it"]
 async fn f35_slots_that_move_have_no_vote_among_three_nodes() {
     let Some(sharded) = Sharded::start(0).await else {
         return;
@@ -70,7 +68,6 @@ async fn f35_slots_that_move_have_no_vote_among_three_nodes() {
 
 /// A replica that the client never asked for anything, promoted by hand while its master is well.
 #[tokio::test]
-#[ignore = "long; scripts/test --full runs it"]
 async fn f35_a_promoted_replica_has_no_vote_for_the_slots_that_it_took_over() {
     let Some(sharded) = Sharded::start(1).await else {
         return;

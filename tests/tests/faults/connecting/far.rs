@@ -63,8 +63,7 @@ async fn works(builder: Builder) {
 }
 
 #[tokio::test]
-#[ignore = "long; scripts/test --full runs it"]
-async fn f65_far_servers() {
+async fn f65_far_plain_servers() {
     let cluster = Cluster::builder(3).password("s3cret").start().await;
     let proxies = far_away(&cluster).await;
     works(
@@ -76,7 +75,6 @@ async fn f65_far_servers() {
 }
 
 #[tokio::test]
-#[ignore = "long; scripts/test --full runs it"]
 async fn f65_far_servers_without_fencing_and_with_the_strict_guard() {
     let cluster = Cluster::start(3).await;
     let proxies = far_away(&cluster).await;
@@ -101,7 +99,6 @@ async fn f65_far_servers_without_fencing_and_with_the_strict_guard() {
 }
 
 #[tokio::test]
-#[ignore = "long; scripts/test --full runs it"]
 async fn f65_far_servers_over_tls() {
     let authority = Authority::new("ours");
     let (servers, _dir) = authority.certify(Cluster::builder(1), "no");
@@ -115,7 +112,6 @@ async fn f65_far_servers_over_tls() {
 }
 
 #[tokio::test]
-#[ignore = "long; scripts/test --full runs it"]
 async fn f65_a_far_cluster() {
     let cluster = Cluster::builder(1)
         .arg(["--cluster-enabled", "yes"])
@@ -145,7 +141,6 @@ async fn f65_a_far_cluster() {
 }
 
 #[tokio::test]
-#[ignore = "long; scripts/test --full runs it"]
 async fn f65_far_sentinels() {
     let servers = Cluster::start(1).await;
     let master = a_proxy_far_away(servers.node(0).port()).await;

@@ -169,7 +169,6 @@ async fn f1_what_arrives_late_on_the_lost_connection_leaves_no_key() {
 /// The nodes carried out what an operator asked for, the answers were lost, and meanwhile somebody else has taken the lock:
 /// what is asked again is not meant for them.
 #[tokio::test]
-#[ignore = "long; scripts/test --full runs it"]
 async fn f1_a_lock_is_not_taken_by_force_from_who_came_after() {
     let world = World::start().await;
     let direct = Redlock::connect(world.cluster.urls()).await.expect("nodes");

@@ -81,7 +81,6 @@ async fn lock_twice(redlock: &Redlock) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "long; scripts/test --full runs it"]
 async fn f15_tasks_that_lock_and_release_twice_meet_no_error() {
     let cluster = Cluster::start(3).await;
     let redlock = connect(&cluster).await;
@@ -91,7 +90,6 @@ async fn f15_tasks_that_lock_and_release_twice_meet_no_error() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "long; scripts/test --full runs it"]
 async fn f15_nodes_in_memory_refuse_no_release_either() {
     let nodes = memory::Cluster::new(3);
     let redlock = Redlock::connect(nodes.nodes()).await.expect("all up");
@@ -114,7 +112,6 @@ async fn f15_nodes_in_memory_refuse_no_release_either() {
 
 /// Locks that are renewed are not lost beside thousands of tasks, and these do no less than fewer would.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "long; scripts/test --full runs it"]
 async fn f73_renewed_locks_are_kept_beside_many_tasks() {
     let cluster = Cluster::start(3).await;
     let redlock = connect(&cluster).await;

@@ -113,7 +113,6 @@ fn f19_a_guard_of_a_runtime_that_stands_still_is_dropped_outside_of_any() {
 }
 
 #[test]
-#[ignore = "long; scripts/test --full runs it"]
 fn f19_renewal_goes_on_in_another_runtime() {
     let ttl = Duration::from_secs(3);
     for ends in [true, false] {

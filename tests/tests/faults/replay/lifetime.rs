@@ -37,7 +37,6 @@ async fn repeat_is_replayed(app: &Router) -> bool {
 }
 
 #[tokio::test]
-#[ignore = "long; scripts/test --full runs it"]
 async fn f48_a_handler_slower_than_the_ttl_of_its_record_is_recorded() {
     let cluster = tests::Cluster::start(1).await;
     let (memory, redis) = (MemoryStore::new(), RedisStore::new(&cluster.node(0).url()));

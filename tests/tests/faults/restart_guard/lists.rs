@@ -55,7 +55,6 @@ async fn f64_a_list_that_could_part_is_refused_and_both_are_named() {
 
 /// From three nodes to one, where nobody is left who uses the three: the error says how long it takes, and that is so.
 #[tokio::test]
-#[ignore = "long; scripts/test --full runs it"]
 async fn f64_the_error_says_how_long_a_list_stands() {
     let cluster = Cluster::start(3).await;
     let old = of(&cluster, &[0, 1, 2])
@@ -122,7 +121,6 @@ async fn f64_a_rolling_deploy_has_no_two_holders() {
 }
 
 #[tokio::test]
-#[ignore = "long; scripts/test --full runs it"]
 async fn f64_one_node_more_and_then_one_less_under_load() {
     let cluster = Cluster::start(4).await;
     let holders = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));

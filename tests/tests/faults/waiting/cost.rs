@@ -175,7 +175,6 @@ async fn f74_who_could_not_be_listed_looks_for_itself() {
 
 /// Thousands of releases at once: everybody is served.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "long; scripts/test --full runs it"]
 async fn f74_a_burst_of_releases_serves_all_who_wait() {
     const KEYS: usize = 10_000;
     let cluster = Cluster::start(3).await;
