@@ -23,6 +23,9 @@ use crate::{
     },
 };
 
+/// What a fence outlives the longest lock and the clock skew by, unless `fence_retention` is set.
+const FENCE_RETENTION: Duration = Duration::from_secs(600);
+
 /// The settings of a [`Redlock`]. The defaults are for applications that lock for seconds.
 ///
 /// | setting | default | |
@@ -229,6 +232,21 @@ impl Builder {
         self.access.certificates.check()?;
         self.access.certificates.begin();
         let places = self.places()?;
+        self.check_namespace()?;
+        if places.len() % 2 == 0 {
+            events::node::even_number(places.len(), places.len() / 2 + 1);
+        }
+        let nodes = self.nodes_at(places)?;
+        let defaults = Defaults {
+            ttl: self.ttl,
+            wait: self.wait,
+            fencing: self.fencing,
+            namespace: self.namespace,
+        };
+        Ok(Redlock::new(Core::new(nodes, defaults)))
+    }
+
+    fn check_namespace(&self) -> Result<()> {
         // What a namespace may hold is what a key may.
         Key::new(&self.namespace, "x").map_err(|_| {
             Error::invalid_config(format!(
@@ -236,13 +254,16 @@ impl Builder {
                 self.namespace.escape_debug()
             ))
         })?;
-        if places.len() % 2 == 0 {
-            events::node::even_number(places.len(), places.len() / 2 + 1);
-        }
-        let clock = if places.iter().all(|place| place.memory().is_some()) {
-            Clock::Tokio
-        } else {
-            Clock::Machine
+        Ok(())
+    }
+
+    /// What the client keeps of its nodes, before it has met any.
+    fn nodes_at(&self, places: Vec<Target>) -> Result<Nodes> {
+        let (max_ttl, skew) = (self.max_ttl, self.clock_skew);
+        let in_memory = places.iter().all(|place| place.memory().is_some());
+        let clock = match in_memory {
+            true => Clock::Tokio,
+            false => Clock::Machine,
         };
         let states: Arc<[Arc<NodeState>]> = places
             .iter()
@@ -253,40 +274,27 @@ impl Builder {
             (Clock::Tokio, Some(node)) => (node.random().clone(), Some(Arc::clone(node.freezer()))),
             _ => (Random::System, None),
         };
-        let mut tokens = TokenClock::new(places.len(), clock.now(), self.clock_skew);
+        let mut tokens = TokenClock::new(places.len(), clock.now(), skew);
         if let Some(node) = first_in_memory {
             // The machine's wall clock does not follow a paused one.
             tokens.assume(node.wall_clock(), clock.now());
         }
-        let background = if self.renewal_thread && clock == Clock::Machine {
-            let started = Background::start();
-            Some(started.map_err(|error| {
-                Error::invalid_config(format!("no renewal_thread can be started: {error}"))
-            })?)
-        } else {
-            None
-        };
-        let retention = self
-            .fence_retention
-            .unwrap_or(self.max_ttl + self.clock_skew + Duration::from_secs(600));
-        let strict = (self.restart_guard == RestartGuard::Strict)
-            .then(|| Strict::new(&self.namespace, self.max_ttl, self.clock_skew));
-        let nodes = Nodes {
-            strict,
+        let guard_time = restart_guard::guard_time(max_ttl, skew);
+        let is_strict = self.restart_guard == RestartGuard::Strict;
+        Ok(Nodes {
+            strict: is_strict.then(|| Strict::new(&self.namespace, max_ttl, skew)),
             clock,
             random,
             freezer,
             tokens,
             guard: self.restart_guard,
-            max_ttl: self.max_ttl,
-            skew: self.clock_skew,
+            max_ttl,
+            skew,
             timeout: self.node_timeout,
-            retention,
-            lists: Arc::new(Lists::new(
-                &self.namespace,
-                &states,
-                restart_guard::guard_time(self.max_ttl, self.clock_skew),
-            )),
+            retention: self
+                .fence_retention
+                .unwrap_or(max_ttl + skew + FENCE_RETENTION),
+            lists: Arc::new(Lists::new(&self.namespace, &states, guard_time)),
             states,
             places,
             notifications: Arc::default(),
@@ -295,15 +303,19 @@ impl Builder {
             channel: format!("{}redlock:inbox:", self.namespace),
             connection_sets: Mutex::default(),
             outbox: Arc::default(),
-            background,
-        };
-        let defaults = Defaults {
-            ttl: self.ttl,
-            wait: self.wait,
-            fencing: self.fencing,
-            namespace: self.namespace,
-        };
-        Ok(Redlock::new(Core::new(nodes, defaults)))
+            background: self.background(clock)?,
+        })
+    }
+
+    /// The thread for renewals, where one was asked for and nodes are servers.
+    fn background(&self, clock: Clock) -> Result<Option<Background>> {
+        if !self.renewal_thread || clock == Clock::Tokio {
+            return Ok(None);
+        }
+        let started = Background::start().map_err(|error| {
+            Error::invalid_config(format!("no renewal_thread can be started: {error}"))
+        });
+        started.map(Some)
     }
 
     fn check_durations(&self) -> Result<()> {

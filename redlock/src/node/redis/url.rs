@@ -162,16 +162,8 @@ fn network(kind: Kind, tls: bool, rest: &str) -> Result<Url, &'static str> {
     let mut url = Url::new(kind, tls);
     let hosts = match authority.rsplit_once('@') {
         Some((login, hosts)) => {
-            if login.contains('@') && kind != Kind::Server {
-                return Err(
-                    "has more than one `@`: the login stands before the first host and holds for all",
-                );
-            }
-            if login.contains(',') && kind != Kind::Server {
-                return Err(
-                    "has a `,` before its `@`: the login stands before the first host and holds for all, and a `,` in a \
-                     password is %2C",
-                );
+            if kind != Kind::Server {
+                check_shared_login(login)?;
             }
             url.login = self::login(login)?;
             hosts
@@ -202,31 +194,51 @@ fn network(kind: Kind, tls: bool, rest: &str) -> Result<Url, &'static str> {
         return Err("names a database, and a Redis Cluster has only one");
     }
     for (name, value) in parameters(query) {
-        match (name, kind) {
+        url.set(name, value)?;
+    }
+    Ok(url)
+}
+
+impl Url {
+    /// Takes a parameter of the address of servers that are reached over a network.
+    fn set(&mut self, name: &str, value: &str) -> Result<(), &'static str> {
+        match (name, self.kind) {
             ("protocol", _) => protocol(value)?,
             ("sentinel_username", Kind::Sentinel) => {
-                url.sentinel_login.user = Some(decode(value)?);
+                self.sentinel_login.user = Some(decode(value)?);
             }
             ("sentinel_password", Kind::Sentinel) => {
-                url.sentinel_login.password = Some(decode(value)?.into());
+                self.sentinel_login.password = Some(decode(value)?.into());
             }
             ("sentinel_tls", Kind::Sentinel) => {
-                url.sentinel_tls = Some(
-                    value
-                        .parse()
-                        .map_err(|_| "has a `sentinel_tls` other than `true` and `false`")?,
-                );
+                let on = value.parse();
+                self.sentinel_tls =
+                    Some(on.map_err(|_| "has a `sentinel_tls` other than `true` and `false`")?);
             }
             (_, Kind::Sentinel) => {
                 return Err(
-                    "has a parameter other than `sentinel_username`, `sentinel_password`, \
-                            `sentinel_tls` and `protocol`",
+                    "has a parameter other than `sentinel_username`, `sentinel_password`, `sentinel_tls` and `protocol`",
                 );
             }
             _ => return Err("has a parameter other than `protocol`"),
         }
+        Ok(())
     }
-    Ok(url)
+}
+
+/// Several hosts have one login, before the first of them.
+fn check_shared_login(login: &str) -> Result<(), &'static str> {
+    if login.contains('@') {
+        return Err(
+            "has more than one `@`: the login stands before the first host and holds for all",
+        );
+    }
+    if login.contains(',') {
+        return Err(
+            "has a `,` before its `@`: the login stands before the first host and holds for all, and a `,` in a password is %2C",
+        );
+    }
+    Ok(())
 }
 
 fn split_query(rest: &str) -> Result<(&str, &str), &'static str> {

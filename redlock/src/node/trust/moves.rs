@@ -159,6 +159,14 @@ impl Moves {
     }
 }
 
+/// Whether the records of all servers name this one for the slot, or say that the slot is about to leave it, as it does.
+fn agree(records: &[Owners], slot: u16, server: &Server, leaves: Option<bool>) -> bool {
+    records.iter().all(|record| {
+        let was = record.of(slot);
+        was == Some(server) || leaves == Some(true) && was == Some(&server.leaving())
+    })
+}
+
 impl Known {
     fn left(&self, slots: (u16, u16), now: Instant) -> Option<Duration> {
         let slots = usize::from(slots.0)..=usize::from(slots.1);
@@ -184,20 +192,10 @@ impl Known {
             let told = (look.leaving.iter()).find(|(id, _)| **id == *server.id);
             let leaves = told.map(|(_, slots)| slots.contains(&slot));
             let left = self.leaving.contains(&slot);
-            // A slot that does not leave after all lacks the locks that were granted where it was to go.
-            let stays = left && leaves == Some(false);
-            let same = if new {
-                let agrees = |record: &Owners| {
-                    let was = record.of(slot);
-                    was == Some(server) || leaves == Some(true) && was == Some(&server.leaving())
-                };
-                records.iter().all(agrees)
-            } else {
-                let was = self.owners.of(slot);
-                let is_same = |was: &Server| {
-                    was.id == server.id && (was.epoch == server.epoch || !absent) && !stays
-                };
-                was.is_some_and(is_same)
+            let same = match new {
+                true => agree(&records, slot, server, leaves),
+                // A slot that does not leave after all lacks the locks that were granted where it was to go.
+                false => !(left && leaves == Some(false)) && self.had(slot, server, absent),
             };
             owners.give(slot, server);
             if leaves.unwrap_or(left) {
@@ -209,14 +207,7 @@ impl Known {
                 _ => moved.push((slot, slot)),
             }
         }
-        // Nobody has it for now: who had it last is remembered.
-        for slot in 0..SLOTS {
-            if owners.of(slot).is_none()
-                && let Some(was) = self.owners.of(slot)
-            {
-                owners.give(slot, was);
-            }
-        }
+        self.remember_absent(&mut owners);
         self.owners = owners;
         self.leaving = leaving;
         if let Some(record) = records.into_iter().next() {
@@ -231,6 +222,23 @@ impl Known {
             self.no_vote_until[slots].fill(now.after(guard.time));
         }
         moved
+    }
+
+    /// Whether the server had the slot before as well. After an absence it is another one if its epoch changed.
+    fn had(&self, slot: u16, server: &Server, absent: bool) -> bool {
+        let was = self.owners.of(slot);
+        was.is_some_and(|was| was.id == server.id && (was.epoch == server.epoch || !absent))
+    }
+
+    /// A slot that nobody has for now stays with the server that had it last.
+    fn remember_absent(&self, owners: &mut Owners) {
+        for slot in 0..SLOTS {
+            if owners.of(slot).is_none()
+                && let Some(was) = self.owners.of(slot)
+            {
+                owners.give(slot, was);
+            }
+        }
     }
 
     fn record(&mut self, now: Instant) -> String {
