@@ -3,8 +3,9 @@
 -- The record holds who the server is, and the lists that clients have announced lately. Its first line is
 -- `id life emptied`. The id is the node's own and survives a loss of its data where a client remembers it. The life changes
 -- whenever the record is created anew. `emptied` is when that was, in ms since the epoch, where a client had known the node
--- before, else 0. Every further line is a list, `end size ids names`: when it expires, in ms since the epoch, how many nodes
--- it has, the ids of those that its clients have met, and the names of all.
+-- before, else 0. A line `was ids` holds the ids that the server had before it lost its data, the latest last. Every further
+-- line is a list, `end size ids names`: when it expires, in ms since the epoch, how many nodes it has, the ids of those that
+-- its clients have met, and the names of all.
 --
 -- KEYS  1 record
 -- ARGV  1 a fresh id  2 the id by which the client knows the server, or empty
@@ -12,10 +13,10 @@
 --       5 `1` where it counts this one too  6 names of all nodes  7 for how many ms the list stands; 0: only check it
 --       8 `1` where the id in the record is another node's, as in a copy of its data
 --
--- {NODE, id, life, ms, ''}   the list is accepted. Its data were lost `ms` ago; -1 where no client noticed that. The life is
---                            empty where the record could not be written
--- {NODE, id, life, ms, 'left ids names'}  refused: another list stands for `left` ms, and a majority of it need not share a
---                            node with a majority of this one
+-- {NODE, id, life, ms, '', former}   the list is accepted. Its data were lost `ms` ago; -1 where no client noticed that. The
+--                            life is empty where the record could not be written. `former`: the former ids, separated by commas
+-- {NODE, id, life, ms, 'left ids names', former}  refused: another list stands for `left` ms, and a majority of it need not
+--                            share a node with a majority of this one
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local stored = redis.call('GET', KEYS[1]) or ''
@@ -39,6 +40,15 @@ for node in string.gmatch(ARGV[4], '%x+') do count(node) end
 if ARGV[5] == '1' then count(id) end
 local quorum = math.floor(ARGV[3] / 2) + 1
 
+-- A client that was cut off while the data were lost still knows the former id, where another client came first.
+local former = string.match('\n' .. lists, '\nwas (%S+)') or ''
+if ARGV[2] ~= '' and ARGV[2] ~= id and not string.find(former, ARGV[2], 1, true) then
+  local latest = {}
+  for was in string.gmatch(former, '%x+') do latest[#latest + 1] = was end
+  latest[#latest + 1] = ARGV[2]
+  former = table.concat(latest, ',', math.max(1, #latest - 7))
+end
+
 local kept, refused = {}, nil
 for line in string.gmatch(lists, '[^\n]+') do
   local ends, size, theirs, names = string.match(line, '^(%d+) (%d+) (%S*) (.*)$')
@@ -60,7 +70,7 @@ for line in string.gmatch(lists, '[^\n]+') do
   end
 end
 if not refused and #kept >= 16 then refused = '0  of 16 other lists' end
-if refused then return {'NODE', id, life, since, refused} end
+if refused then return {'NODE', id, life, since, refused, former} end
 
 if ARGV[7] ~= '0' then
   table.sort(ids)
@@ -68,6 +78,7 @@ if ARGV[7] ~= '0' then
 end
 -- Without memory the record cannot be written. Nothing new is granted then either.
 local first = string.format('%s %s %.0f\n', id, life, emptied)
+if former ~= '' then first = first .. 'was ' .. former .. '\n' end
 local set = redis.pcall('SET', KEYS[1], first .. table.concat(kept, '\n'))
 if set.err and stored == '' then life, since = '', -1 end
-return {'NODE', id, life, since, ''}
+return {'NODE', id, life, since, '', former}

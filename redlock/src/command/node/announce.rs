@@ -40,6 +40,8 @@ pub(crate) struct NodeRecord {
     pub(crate) emptied: Option<Duration>,
     /// The list that the announced one was refused for.
     pub(crate) refused: Option<OtherList>,
+    /// The ids by which clients knew the node before it lost its data.
+    pub(crate) former: Vec<String>,
 }
 
 /// A list whose majorities need not share a node with those of ours.
@@ -77,7 +79,7 @@ impl NodeRecord {
             Value::Array(parts) => parts.as_slice(),
             _ => &[],
         };
-        let [status, id, life, emptied, refused] = parts else {
+        let [status, id, life, emptied, refused, former] = parts else {
             return Err(resp::unexpected(reply));
         };
         if resp::word(status) != Some("NODE") {
@@ -91,6 +93,10 @@ impl NodeRecord {
                 _ => None,
             },
             refused: resp::word(refused).and_then(OtherList::decode),
+            former: resp::text(former)
+                .split_terminator(',')
+                .map(str::to_owned)
+                .collect(),
         })
     }
 }

@@ -5,6 +5,10 @@ use crate::quorum::lists::NodeList;
 
 /// The most lists that stand side by side.
 const MOST: usize = 16;
+/// The most former ids that a node remembers.
+const FORMER: usize = 8;
+/// What a line of former ids begins with.
+const WAS: &str = "was ";
 
 /// The record: who the node is, and the lists that clients have announced.
 struct Record {
@@ -12,6 +16,8 @@ struct Record {
     life: String,
     /// When a client that knew the node found it empty, in milliseconds since the epoch; 0: never.
     emptied: u64,
+    /// The ids by which clients knew the node before it lost its data, the latest last.
+    former: Vec<String>,
     lists: String,
 }
 
@@ -25,12 +31,35 @@ impl Record {
         if !is_id(id) || !is_id(life) || words.next().is_some() {
             return None;
         }
+        let former = lists.split('\n').find_map(|line| line.strip_prefix(WAS));
         Some(Self {
             id: id.to_owned(),
             life: life.to_owned(),
             emptied: number(emptied.as_bytes())?,
+            former: ids(former.unwrap_or_default()).map(str::to_owned).collect(),
             lists: lists.to_owned(),
         })
+    }
+
+    /// A client that was cut off while the data were lost still knows the former id, where another client came first.
+    fn remember(&mut self, known: String) {
+        if !known.is_empty() && known != self.id && !self.former.contains(&known) {
+            self.former.push(known);
+            let dropped = self.former.len().saturating_sub(FORMER);
+            self.former.drain(..dropped);
+        }
+    }
+
+    /// The text of the record with these lines of lists.
+    fn write(&self, lists: &[String]) -> String {
+        let Self {
+            id, life, emptied, ..
+        } = self;
+        let was = match self.former.is_empty() {
+            true => String::new(),
+            false => format!("{WAS}{}\n", self.former.join(",")),
+        };
+        format!("{id} {life} {emptied}\n{was}{}", lists.join("\n"))
     }
 
     fn reply(self, since: i64, refused: String) -> Reply {
@@ -40,6 +69,7 @@ impl Record {
             Reply::bulk(self.life),
             Reply::Int(since),
             Reply::bulk(refused),
+            Reply::bulk(self.former.join(",")),
         ])
     }
 }
@@ -96,12 +126,14 @@ pub(super) fn announce(
             id: if known.is_empty() {
                 fresh.clone()
             } else {
-                known
+                known.clone()
             },
             life: fresh,
+            former: Vec::new(),
             lists: String::new(),
         },
     };
+    record.remember(known);
     // A clock that was set back tells nothing.
     let since = match record.emptied {
         0 => -1,
@@ -127,10 +159,7 @@ pub(super) fn announce(
         let (until, size, names) = (now + lifetime, mine.size, text(args.at(5)));
         kept.push(format!("{until} {size} {} {names}", mine.met.join(",")));
     }
-    let Record {
-        id, life, emptied, ..
-    } = &record;
-    let stored_anew = format!("{id} {life} {emptied}\n{}", kept.join("\n"));
+    let stored_anew = record.write(&kept);
     // As a `pcall`.
     if redis.set(key, stored_anew.as_bytes(), None).is_err() && stored.is_empty() {
         record.life = String::new();

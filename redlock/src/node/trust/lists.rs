@@ -64,6 +64,8 @@ pub(crate) struct Lists {
 #[derive(Clone, Debug, Default)]
 struct Entry {
     id: Option<String>,
+    /// The ids by which other clients knew it before it lost its data.
+    former: Vec<String>,
     /// Changes when the node loses its data.
     life: String,
     /// The nodes in the list that it accepted last.
@@ -224,6 +226,7 @@ impl Lists {
         entry.copied = copied;
         entry.is_unable = false;
         entry.life = said.life;
+        entry.former = said.former;
         if !copied {
             entry.id = Some(said.id);
         }
@@ -304,8 +307,10 @@ impl Lists {
         for node in included.iter() {
             let entry = &mut entries[node];
             let is_theirs = entry.id.as_ref().is_some_and(|id| theirs.ids.contains(id));
+            let was_theirs = entry.former.iter().any(|id| theirs.ids.contains(id));
             let quarantined = self.states[node].quarantined(now);
-            if is_theirs || !(same_names || entry.exchanged || quarantined.is_some()) {
+            let has_reason = same_names || entry.exchanged || was_theirs || quarantined.is_some();
+            if is_theirs || !has_reason {
                 continue;
             }
             any = true;

@@ -9,8 +9,12 @@ use super::*;
 const SHORT: Duration = Duration::from_secs(1);
 
 fn of(cluster: &Cluster, nodes: &[usize]) -> Builder {
+    with(nodes.iter().map(|&node| cluster.node(node).url()))
+}
+
+fn with(urls: impl IntoIterator<Item = String>) -> Builder {
     Redlock::builder()
-        .nodes(nodes.iter().map(|&node| cluster.node(node).url()))
+        .nodes(urls)
         .node_timeout(Duration::from_secs(2))
         .ttl(SHORT)
         .max_ttl(SHORT)
@@ -217,6 +221,35 @@ async fn f64_an_empty_restart_is_no_other_list() {
         .release()
         .await
         .expect("released");
+}
+
+/// A node restarts empty while a client is cut off from it. A new client, which knows the nodes by other names, reaches it first
+/// and gives it a new identity. Once the older client has reached it too, the node knows both identities.
+#[tokio::test]
+async fn f64_a_new_identity_is_no_other_list_by_another_name() {
+    let cluster = Cluster::start(3).await;
+    let proxies = Proxy::before_all(&cluster).await;
+    let direct = || of(&cluster, &[0, 1, 2]);
+    let old = with(proxies.iter().map(Proxy::url))
+        .connect()
+        .await
+        .expect("three nodes");
+    proxies[2].refuse(true);
+    proxies[2].cut();
+    cluster.node(2).restart_empty().await;
+    // Nobody knows yet that it is the node in the older client's list.
+    let error = direct().connect().await.expect_err("another identity");
+    assert_eq!(error.kind(), ErrorKind::InvalidNodes, "{error}");
+    proxies[2].refuse(false);
+    eventually(BOUND, async || {
+        !matches!(old.health().await[2].state, NodeState::Down { .. })
+    })
+    .await;
+    let new = direct().connect().await.expect("the same nodes");
+    for redlock in [&old, &new] {
+        let held = redlock.try_lock(KEY).await.expect("two of three");
+        held.expect("free").release().await.expect("released");
+    }
 }
 
 #[tokio::test]
