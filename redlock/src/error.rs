@@ -213,7 +213,7 @@ impl Error {
     pub(crate) fn no_token(key: &str) -> Self {
         Self::new(
             ErrorKind::NoQuorum,
-            "no fencing token is left above the fence that the nodes told: a clock was centuries ahead when it was \
+            "no fencing token is left above the fence that the nodes reported: a clock was centuries ahead when it was \
              written, delete the fence while nobody holds the lock",
         )
         .about(key)

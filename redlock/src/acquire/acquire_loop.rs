@@ -124,7 +124,7 @@ impl<'a> AcquireLoop<'a> {
             let within = self.node_timeout.min(self.request.left());
             release.decision(within).await;
         }
-        let notified = self.core().nodes.notifications.told();
+        let notified = self.core().nodes.notifications.deferrals();
         notified.deferral(self.request.key.lock())
     }
 

@@ -55,7 +55,7 @@ impl WaitlistEntry {
 
     /// Waits for a notification. Cancel safe.
     pub(super) async fn notified(&self) -> Notification {
-        self.subscriber.rung().await
+        self.subscriber.notified().await
     }
 
     /// The lock was granted, which removed the entry.

@@ -126,7 +126,7 @@ impl Builder {
     }
 
     /// Whether locks come with fencing tokens. Without, an acquire is a plain `SET NX PX`: cheaper for the server, but
-    /// a paused holder cannot be told from the next one, and an acquire that arrives after its release leaves the key
+    /// a store cannot distinguish a paused holder from the next one, and an acquire that arrives after its release leaves the key
     /// busy for a ttl.
     pub fn fencing(mut self, on: bool) -> Self {
         self.fencing = on;

@@ -24,7 +24,7 @@ pub struct NodeHealth {
     pub state: NodeState,
     /// How long it took to answer; `None` if it did not.
     pub latency: Option<Duration>,
-    /// The server's version; empty if it never told.
+    /// The server's version; empty if it never stated one.
     pub version: String,
     /// The masters of a Redis Cluster; empty for other nodes.
     pub servers: Vec<ServerHealth>,
@@ -67,7 +67,7 @@ pub enum NodeState {
 }
 
 pub(crate) async fn ask(core: &Arc<Core>) -> Vec<NodeHealth> {
-    // A little more than the node time-out, within which the lanes say themselves why they cannot ask.
+    // A little more than the node time-out, within which a connection reports why it cannot ask.
     let within = core.nodes.timeout + core.nodes.timeout / 10;
     let answers = match ping(core, within).await {
         Ok(answers) => answers.0,
@@ -145,7 +145,7 @@ pub(crate) async fn first_contact(core: &Arc<Core>) -> Result<()> {
                 }
             }
             Err(fault) => {
-                // What bars it was told when it was found out.
+                // The reason was reported when it was found.
                 if node.barred().is_none() {
                     events::unavailable(node.name(), fault);
                 }
@@ -177,9 +177,9 @@ pub(crate) async fn first_contact(core: &Arc<Core>) -> Result<()> {
     Ok(())
 }
 
-/// What has to be known of a node beside that it is up, which was told when it came up.
+/// What an operator has to know of a node beside that it is up, which is an event of its own.
 fn describe(node: &Node, answer: &Answer, now: Instant) {
-    // Where this client has found out by itself why the node is in quarantine, it has told so.
+    // A quarantine that this client decided on itself was reported then.
     if let Reply::Quarantined { left } = &answer.reply
         && node.quarantined(now).is_none()
     {

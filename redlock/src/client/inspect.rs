@@ -21,7 +21,7 @@ pub struct Holder {
     pub owner: String,
     /// For how long a majority of the nodes still has the key.
     pub remaining: Duration,
-    /// The highest token that the nodes told: the holder's, where it holds one.
+    /// The highest token that the nodes reported: the holder's, where it holds one.
     pub token: FencingToken,
 }
 
@@ -63,7 +63,7 @@ pub(crate) async fn holder(core: &Arc<Core>, name: &str) -> Result<Option<Holder
         }))
 }
 
-/// What is left of the leases that the nodes told, by owner.
+/// The time left of the leases that the nodes reported, by owner.
 fn leases<'a>(answers: impl Iterator<Item = &'a Answer>) -> HashMap<Vec<u8>, Vec<Duration>> {
     let mut leases: HashMap<Vec<u8>, Vec<Duration>> = HashMap::new();
     for state in answers.filter_map(|answer| answer.key_state.as_ref()) {

@@ -51,7 +51,7 @@ impl Redlock {
 
     /// Connects to independent nodes with the default settings. [`builder`](Self::builder) has the others.
     ///
-    /// Each node and its state is told by an event of `tracing`. A node that is down is connected to later.
+    /// Each node and its state is reported by a `tracing` event. A node that is down is connected to later.
     ///
     /// # Errors
     /// [`is_invalid`](crate::Error::is_invalid) for no nodes, a URL that cannot be read, a node that is listed twice or is
@@ -85,7 +85,7 @@ impl Redlock {
 
     /// A request for the lock of `key`, with options, that is awaited or [`run`](LockRequest::run).
     ///
-    /// A key that cannot be one is told when the request is awaited.
+    /// An invalid key is reported when the request is awaited.
     pub fn lock(&self, key: impl Into<String>) -> LockRequest {
         LockRequest::new(&self.engine, key.into())
     }
@@ -155,7 +155,7 @@ impl Redlock {
     /// Takes the lock of `key` from whoever holds it now, and notifies those who wait for it. Ends a cool-down too. Who takes the
     /// lock while this is under way keeps it.
     ///
-    /// **For operators.** A holder that uses this client is told at once. One elsewhere goes on until it notices, at its next
+    /// **For operators.** A holder that uses this client loses the lock at once. One elsewhere goes on until it notices, at its next
     /// extension or at the end of its validity: until then two may run. Only a store that checks fencing tokens is safe from that.
     ///
     /// # Errors
@@ -170,7 +170,7 @@ impl Redlock {
     /// **For operators.** Vouching wrongly lets two hold the same lock.
     ///
     /// # Errors
-    /// [`is_no_quorum`](crate::Error::is_no_quorum) when fewer nodes than a majority could be told.
+    /// [`is_no_quorum`](crate::Error::is_no_quorum) when fewer nodes than a majority were reached.
     pub async fn trust_nodes(&self) -> Result<()> {
         inspect::trust(self.core()).await
     }

@@ -102,7 +102,7 @@ trait NodeCommand {
 
     /// The command to send first when this one is sent a second time because its reply was lost. `None`: sending it twice
     /// does no harm.
-    fn undo(&self) -> Option<Command> {
+    fn rollback(&self) -> Option<Command> {
         None
     }
 
@@ -196,9 +196,9 @@ impl Command {
         self.parts().deferred(now)
     }
 
-    /// As [`NodeCommand::undo`].
-    pub(crate) fn undo(&self) -> Option<Self> {
-        self.parts().undo()
+    /// As [`NodeCommand::rollback`].
+    pub(crate) fn rollback(&self) -> Option<Self> {
+        self.parts().rollback()
     }
 
     /// As [`NodeCommand::ttl`].

@@ -125,8 +125,8 @@ mod tests {
         let limit = HandOverLimit::new(true, 2, 0);
         assert!(limit.allows(false, MS, 2));
         assert!(!limit.allows(false, MS, 3));
-        let crowded = HandOverLimit::new(true, 1_000, 0);
-        assert!(!crowded.allows(false, MS, u32::from(MAX_HOLDS)));
+        let contended = HandOverLimit::new(true, 1_000, 0);
+        assert!(!contended.allows(false, MS, u32::from(MAX_HOLDS)));
     }
 
     #[test]

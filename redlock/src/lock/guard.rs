@@ -108,7 +108,7 @@ impl Guard {
     /// [`remaining`](Self::remaining), and another extension may succeed.
     ///
     /// # Cancel safety
-    /// When the future is dropped, the extension may or may not have been carried out; the validity that is told
+    /// When the future is dropped, the extension may or may not have been carried out; the reported validity
     /// never runs ahead of it.
     pub async fn extend(&self) -> Result<()> {
         self.hold.extend().await
@@ -154,7 +154,7 @@ impl Guard {
 
     /// Runs `body` under the lock, cancels it when the lock is lost, and releases at its end.
     ///
-    /// A release that fails is told by an event and never replaces the value of the body.
+    /// A failed release is an event and never replaces the value of the body.
     ///
     /// # Errors
     /// [`is_lost`](Error::is_lost) when the lock was lost before the body had finished, which was then dropped.

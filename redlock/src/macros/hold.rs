@@ -1,4 +1,4 @@
-//! A body under its lock: cancelled or told when the lock is lost, released or kept busy at the end.
+//! A body under its lock: cancelled or notified when the lock is lost, released or kept busy at the end.
 
 use std::future::Future;
 use std::time::Duration;

@@ -108,8 +108,8 @@ impl Nodes {
     pub(crate) fn record_handshake(&self, index: usize, state: &NodeState, info: &super::Info) {
         let now = self.now();
         let (age, round_trip) = info
-            .told
-            .map_or_else(Default::default, |(told, trip)| (told.elapsed(), trip));
+            .answered
+            .map_or_else(Default::default, |(at, trip)| (at.elapsed(), trip));
         // A reply that was stalled for longer than clocks may lie apart tells nothing.
         if info.time > 0 && round_trip <= self.skew.max(self.timeout) {
             self.tokens.calibrate(index, info.time, now.before(age));
@@ -224,7 +224,7 @@ impl Nodes {
 pub(crate) struct ConnectionSet {
     per_node: Vec<NodeConnection>,
     contact: Arc<FirstContact>,
-    /// Where the nodes tell this process, over these lanes, that a lock is free.
+    /// The channel on which the nodes notify this process, over these connections, that a lock is free.
     inbox: Arc<str>,
     /// `None` where there is none to drive anything: all goes to the outbox.
     runtime: Option<Handle>,
@@ -245,7 +245,7 @@ fn inbox(random: &Random) -> Arc<str> {
     let unique = u64::from_ne_bytes(unique().unwrap_or_default());
     match random {
         Random::System => format!("{unique:016x}").into(),
-        // Waiters that came at the same instant are told in the order of their names, which has to follow from the seed.
+        // Waiters of the same instant are notified in the order of their names, which have to follow from the seed.
         Random::Seeded(_) => format!("{:016x}{unique:016x}", random.draw::<u64>()).into(),
     }
 }
@@ -338,7 +338,7 @@ impl ConnectionSet {
         &self.inbox
     }
 
-    /// On how many nodes the inbox is listened to, for what is told of `key`.
+    /// On how many nodes the inbox is subscribed to notifications of `key`.
     #[cfg_attr(not(feature = "cluster"), expect(unused_variables))]
     pub(crate) fn is_subscribed(&self, key: &Key) -> usize {
         let is_subscribed = |way: &&NodeConnection| match way {

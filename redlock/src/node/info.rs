@@ -20,8 +20,8 @@ pub(crate) struct Info {
     pub(crate) eviction: Option<String>,
     /// Its wall clock, in microseconds since the epoch.
     pub(crate) time: u64,
-    /// The middle of the round trip that told it, and the length of that; `None` where it took none.
-    pub(crate) told: Option<(Instant, Duration)>,
+    /// The middle and the length of the round trip that answered this; `None` where it took none.
+    pub(crate) answered: Option<(Instant, Duration)>,
 }
 
 impl Info {
@@ -50,7 +50,7 @@ impl Info {
             replica_of,
             eviction: None,
             time: 0,
-            told: None,
+            answered: None,
         }
     }
 }

@@ -117,8 +117,8 @@ impl Attempt<'_> {
         let is_first_contact = !prerequisites::has_met_majority(deadline.nodes, fencing);
         let left = || deadline.left();
         prerequisites::meet(self.core, self.connections, self.key, fencing, left).await?;
-        // The first contact does not count against a request that does not wait. A wait bounds it too, and what a node that comes
-        // back has to be told later is part of the attempt.
+        // The first contact does not count against a request that does not wait. A wait bounds it too. Later,
+        // waiting for a node that comes back is part of the attempt.
         if self.abandon_splits && is_first_contact {
             deadline.begun = deadline.nodes.now();
         }

@@ -17,7 +17,7 @@ pub(super) fn are_missing(nodes: &Nodes, fencing: bool) -> bool {
     fencing && !nodes.tokens.is_calibrated() || !nodes.lists.is_settled()
 }
 
-/// Whether a majority of the nodes has told its time and has seen the list of nodes, now or before.
+/// Whether a majority of the nodes has stated its time and has seen the list of nodes, now or before.
 pub(super) fn has_met_majority(nodes: &Nodes, fencing: bool) -> bool {
     nodes.lists.known() >= nodes.quorum() && (!fencing || nodes.tokens.is_calibrated())
 }

@@ -85,7 +85,7 @@ impl NodeCommand for Acquire {
     }
 
     /// A plain one would take its own key for another's. A fenced one finds its token stale.
-    fn undo(&self) -> Option<Command> {
+    fn rollback(&self) -> Option<Command> {
         let release = Release {
             owner: self.owner,
             tombstone: None,

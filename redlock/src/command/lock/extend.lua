@@ -7,7 +7,7 @@
 -- {QUARANTINED, left}  carried out, but no vote
 -- {MAXTTL, marker}     not carried out: see guard.lua
 -- {EPOCH, marker}      not carried out: see guard.lua
--- HEALED               restored: the key was missing, and the fence shows neither a release nor a later holder
+-- RESTORED               restored: the key was missing, and the fence shows neither a release nor a later holder
 -- GONE                 missing or another's
 -- {BADFENCE, fence}    the fence is outside of the range of tokens
 -- {WRONGTYPE, key}     the key holds a hash, a list or the like
@@ -49,4 +49,4 @@ else
   redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
 end
 if not redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2], 'NX') then return {'WRONGTYPE', KEYS[1]} end
-return abstains or redis.status_reply('HEALED')
+return abstains or redis.status_reply('RESTORED')

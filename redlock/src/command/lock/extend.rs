@@ -41,7 +41,7 @@ impl NodeCommand for Extend {
 
     fn decode(&self, _: Step, reply: &Value) -> Answer {
         match decode::status(reply) {
-            Some(("HEALED", [])) => Answer::Vote(Reply::Restored),
+            Some(("RESTORED", [])) => Answer::Vote(Reply::Restored),
             Some(("GONE", [])) => Answer::Vote(Reply::Gone),
             _ => decode::common(reply),
         }

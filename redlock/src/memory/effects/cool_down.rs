@@ -3,7 +3,7 @@
 use super::{
     Args, Raised, Redis, Reply,
     guard::{NoVote, no_vote},
-    put::{bury, put},
+    put::{leave_tombstone, put},
 };
 
 /// How many waiters are notified at a time.
@@ -27,7 +27,7 @@ pub(super) fn cool_down(
         put(redis, key, next, window)?;
     }
     if let Some(fence_key) = keys.get(2) {
-        bury(redis, fence_key, args.at(4), args.number(5)?);
+        leave_tombstone(redis, fence_key, args.at(4), args.number(5)?);
     }
     if held {
         notify_all(redis, waiters, channel, &[next, key].concat());

@@ -98,6 +98,6 @@ fn restore(
     if !redis.set_nx(key, args.at(0), ttl)? {
         return Ok(wrong_type(key));
     }
-    let done = if any { "OK" } else { "HEALED" };
+    let done = if any { "OK" } else { "RESTORED" };
     Ok(abstains.unwrap_or(Reply::Status(done)))
 }

@@ -33,7 +33,12 @@ pub(super) fn put_nx(
 
 /// Leaves a tombstone: the fence rises to `tombstone`, never falls. What the fence holds may be no fence; then it is left
 /// alone. Errors are the node's, and whoever comes sees them.
-pub(super) fn bury(redis: &mut Redis<'_>, fence_key: &[u8], tombstone: &[u8], retention: u64) {
+pub(super) fn leave_tombstone(
+    redis: &mut Redis<'_>,
+    fence_key: &[u8],
+    tombstone: &[u8],
+    retention: u64,
+) {
     let fence = redis.mget(fence_key).map(<[u8]>::to_vec);
     let _ = match fence {
         None => put_nx(redis, fence_key, tombstone, retention).map(drop),

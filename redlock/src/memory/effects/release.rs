@@ -1,6 +1,6 @@
 //! `release.lua`: gives a lock back, if it is still the owner's, and leaves a tombstone.
 
-use super::{Args, Raised, Redis, Reply, put::bury, waitlist::wake};
+use super::{Args, Raised, Redis, Reply, put::leave_tombstone, waitlist::wake};
 
 pub(super) fn release(
     redis: &mut Redis<'_>,
@@ -13,7 +13,7 @@ pub(super) fn release(
         redis.del(key)?;
     }
     if let Some(fence_key) = keys.get(2) {
-        bury(redis, fence_key, args.at(2), args.number(3)?);
+        leave_tombstone(redis, fence_key, args.at(2), args.number(3)?);
     }
     if held && wake(redis, keys.at(1), args.at(1), owner, key) > 0 {
         return Ok(Reply::Status("WOKE"));

@@ -111,7 +111,7 @@ impl Open<'_> {
         if matches!(reply, Reply::Notified)
             && let Some(nodes) = self.shared.nodes.upgrade()
         {
-            nodes.notifications.told().add(request.key.lock());
+            nodes.notifications.deferrals().add(request.key.lock());
         }
         // The node was demoted. The next connection finds out who the master is, and whether this server may vote at all.
         let demoted = match &reply {

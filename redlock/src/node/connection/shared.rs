@@ -121,7 +121,7 @@ impl Shared {
             return;
         };
         // Nobody waits here any more: pass the notification on to the next process.
-        if !nodes.notifications.ring(key, &by, self.index)
+        if !nodes.notifications.receive(key, &by, self.index)
             && let Some(sink) = notify::leaving(key, &self.inbox, by)
         {
             self.submit(Operation {

@@ -1,4 +1,4 @@
-//! Giving way: the locks that another process was just told to take.
+//! Deferral: letting a process that was notified of a release take the lock first.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -13,12 +13,13 @@ use tokio::time::Instant;
 
 use crate::env::sync::lock;
 
-/// How long a process lets another go first that was told of its release: longer than the second in line does.
+/// How long to yield to a process that our release notified. Longer than the second process of the waitlist yields to the
+/// first, so that it comes before us too.
 const DEFERRAL: Duration = Duration::from_millis(10);
-/// The most locks that are kept; beyond them the oldest is forgotten, and whoever wants it may come too early.
+/// The most locks that are kept. Beyond them the oldest is dropped, and we may take that lock before the other process.
 const MOST: usize = 1_024;
 
-/// The locks whose release woke another process, for as long as that goes first. Empty again after the last.
+/// The locks whose release notified another process, each until its deferral is over.
 #[derive(Debug, Default)]
 pub(crate) struct Deferrals {
     locks: Mutex<Locks>,
@@ -28,17 +29,17 @@ pub(crate) struct Deferrals {
 #[derive(Debug, Default)]
 struct Locks {
     until: HashMap<Arc<str>, Instant>,
-    /// In the order of their ends; one that was told again stands here twice.
+    /// In the order of their ends; a key that was deferred again stands here twice.
     order: VecDeque<(Instant, Arc<str>)>,
 }
 
 impl Deferrals {
-    /// A release of `key` woke another process.
+    /// A release of `key` notified another process.
     pub(crate) fn add(&self, key: &str) {
         let now = Instant::now();
         let mut locks = lock(&self.locks);
         locks.forget(now);
-        // Each node tells of the same release.
+        // Each node reports the same release.
         if locks
             .until
             .get(key)
@@ -55,7 +56,7 @@ impl Deferrals {
         self.any.store(true, Relaxed);
     }
 
-    /// How much longer another process goes first for `key`.
+    /// How much longer to yield to another process for `key`.
     pub(crate) fn deferral(&self, key: &str) -> Option<Duration> {
         if !self.any.load(Relaxed) {
             return None;
@@ -95,33 +96,37 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_lock_is_given_way_to_for_a_while_and_forgotten() {
-        let told = Deferrals::default();
-        assert_eq!(told.deferral("a"), None);
-        told.add("a");
-        told.add("a");
-        assert_eq!(told.deferral("a"), Some(DEFERRAL));
-        assert_eq!(told.deferral("b"), None);
+        let deferrals = Deferrals::default();
+        assert_eq!(deferrals.deferral("a"), None);
+        deferrals.add("a");
+        deferrals.add("a");
+        assert_eq!(deferrals.deferral("a"), Some(DEFERRAL));
+        assert_eq!(deferrals.deferral("b"), None);
         tokio::time::advance(DEFERRAL * 3 / 4).await;
-        told.add("a");
+        deferrals.add("a");
         tokio::time::advance(DEFERRAL / 2).await;
-        assert_eq!(told.deferral("a"), Some(DEFERRAL / 2), "told again");
+        assert_eq!(
+            deferrals.deferral("a"),
+            Some(DEFERRAL / 2),
+            "notified again"
+        );
         tokio::time::advance(DEFERRAL / 2).await;
-        assert_eq!(told.deferral("a"), None);
-        assert!(lock(&told.locks).until.is_empty());
-        assert!(!told.any.load(Relaxed));
+        assert_eq!(deferrals.deferral("a"), None);
+        assert!(lock(&deferrals.locks).until.is_empty());
+        assert!(!deferrals.any.load(Relaxed));
     }
 
     #[tokio::test(start_paused = true)]
     async fn no_more_are_kept_than_can_be() {
-        let told = Deferrals::default();
+        let deferrals = Deferrals::default();
         for key in 0..3 * MOST {
-            told.add(&key.to_string());
+            deferrals.add(&key.to_string());
         }
-        assert_eq!(lock(&told.locks).until.len(), MOST);
-        assert_eq!(lock(&told.locks).order.len(), MOST);
-        assert_eq!(told.deferral("0"), None);
+        assert_eq!(lock(&deferrals.locks).until.len(), MOST);
+        assert_eq!(lock(&deferrals.locks).order.len(), MOST);
+        assert_eq!(deferrals.deferral("0"), None);
         tokio::time::advance(DEFERRAL).await;
-        told.add("another");
-        assert_eq!(lock(&told.locks).until.len(), 1);
+        deferrals.add("another");
+        assert_eq!(lock(&deferrals.locks).until.len(), 1);
     }
 }

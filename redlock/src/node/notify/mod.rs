@@ -1,7 +1,7 @@
-//! Wake-ups between processes: who waits here for what, and what the nodes tell.
+//! Notifications between processes: the waiters of this process, and what the nodes have notified them of.
 //!
-//! A release tells the process that has waited longest. A wake-up is a hint and never more: a waiter that hears none
-//! looks for itself after a while.
+//! A release notifies the process that has waited longest. A notification is only a hint: a waiter that receives none tries
+//! again after a while.
 
 mod deferral;
 
@@ -18,112 +18,113 @@ use crate::command::{LeaveWaitlist, Owner, Reply, Request, SECOND};
 use crate::{env::sync::lock, key::Key, quorum::node_set::NodeSet};
 use deferral::Deferrals;
 
-/// How long after the first node that told of a release the others are waited for; and how long who comes second
-/// leaves it to the first.
+/// How long to wait for the other nodes after the first notification of a release. The second process on the waitlist leaves
+/// the lock to the first for as long.
 const GATHER: Duration = Duration::from_millis(5);
-/// What a client knows of wake-ups.
+
+/// The notifications that a client waits for and has received.
 #[derive(Debug, Default)]
 pub(crate) struct Notifications {
-    /// The waiters here, by the lock they wait for; one a lock, the head of its line. Empty where nobody waits.
-    waiting: Mutex<HashMap<Box<str>, Arc<Wake>>>,
-    /// The locks that others are about to take.
-    told: Deferrals,
+    /// The first waiter of each local queue, by the key of its lock. Empty where nobody waits.
+    waiting: Mutex<HashMap<Box<str>, Arc<Waiter>>>,
+    /// The locks that another process was notified of.
+    deferrals: Deferrals,
 }
 
 #[derive(Debug)]
-struct Wake {
+struct Waiter {
     quorum: usize,
-    heard: Mutex<Heard>,
-    rung: Notify,
+    received: Mutex<Received>,
+    changed: Notify,
 }
 
-/// What nodes told since the last look.
+/// The notifications of the latest release.
 #[derive(Debug, Default)]
-struct Heard {
-    /// The last release.
+struct Received {
+    /// The owner that released the lock.
     by: String,
-    /// Which nodes told this waiter to take the lock then.
+    /// The nodes that notified this waiter first.
     nodes: NodeSet,
-    /// A node told it to see whether the first in line did.
+    /// A node notified it as the second process of the waitlist.
     second: bool,
-    /// What else is told of this release comes too late.
+    /// The waiter has acted on this release: further notifications of it come too late.
     seen: bool,
     /// A connection was lost.
     interrupted: bool,
 }
 
-/// What a waiter was told of a release.
+/// What a waiter is notified of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Notification {
-    /// To take the lock, by a majority of the nodes.
+    /// It is first on a majority of the nodes: the lock is its to take.
     First,
-    /// The same, by fewer: others were told as well, or too few nodes are free.
+    /// It is first on fewer: other processes were notified too, or too few nodes are free.
     Doubtful,
-    /// To see whether the first in line took it.
+    /// It is second: it checks whether the first process took the lock.
     Second,
     /// Notifications may have been missed: a connection that brings them was lost.
     Interrupted,
 }
 
 impl Notification {
-    /// Whether nodes have struck the waiter off: it stands in line again when it asks, or tells them.
+    /// Whether nodes have removed the waiter from their waitlist: it joins again with its next attempt, or by a command.
     pub(crate) fn left_waitlist(self) -> bool {
         matches!(self, Self::First | Self::Doubtful)
     }
 }
 
-/// Waits for the release of a lock. Dropped: no longer.
+/// Waits for the release of a lock, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Subscriber {
     notifications: Arc<Notifications>,
     key: Box<str>,
-    wake: Arc<Wake>,
+    waiter: Arc<Waiter>,
 }
 
 impl Notifications {
     pub(crate) fn wait(self: &Arc<Self>, key: &str, quorum: usize) -> Subscriber {
-        let wake = Arc::new(Wake {
+        let waiter = Arc::new(Waiter {
             quorum,
-            heard: Mutex::default(),
-            rung: Notify::new(),
+            received: Mutex::default(),
+            changed: Notify::new(),
         });
-        lock(&self.waiting).insert(key.into(), Arc::clone(&wake));
+        lock(&self.waiting).insert(key.into(), Arc::clone(&waiter));
         Subscriber {
             notifications: Arc::clone(self),
             key: key.into(),
-            wake,
+            waiter,
         }
     }
 
-    /// A node told that `by` released `key`. Says whether anybody waits for it here.
-    pub(crate) fn ring(&self, key: &str, by: &str, node: usize) -> bool {
-        let Some(wake) = lock(&self.waiting).get(key).cloned() else {
+    /// A node notified this process that `by` released `key`. Returns whether a waiter for it is here.
+    pub(crate) fn receive(&self, key: &str, by: &str, node: usize) -> bool {
+        let Some(waiter) = lock(&self.waiting).get(key).cloned() else {
             return false;
         };
-        let heard = lock(&wake.heard).hear(by, node);
-        if heard == 1 || heard == wake.quorum {
-            wake.rung.notify_one();
+        let nodes = lock(&waiter.received).add(by, node);
+        if nodes == 1 || nodes == waiter.quorum {
+            waiter.changed.notify_one();
         }
         true
     }
 
-    /// A connection was lost that brings notifications: all who wait look for themselves.
+    /// A connection that brings notifications was lost: all waiters try for themselves.
     pub(crate) fn interrupted(&self) {
-        for wake in lock(&self.waiting).values() {
-            lock(&wake.heard).interrupted = true;
-            wake.rung.notify_one();
+        for waiter in lock(&self.waiting).values() {
+            lock(&waiter.received).interrupted = true;
+            waiter.changed.notify_one();
         }
     }
 
-    /// The locks whose release woke another process.
-    pub(crate) fn told(&self) -> &Deferrals {
-        &self.told
+    /// The locks whose release notified another process.
+    pub(crate) fn deferrals(&self) -> &Deferrals {
+        &self.deferrals
     }
 }
 
-impl Heard {
-    /// Says how many nodes told of this release so far.
-    fn hear(&mut self, by: &str, node: usize) -> usize {
+impl Received {
+    /// Returns how many nodes have notified of this release so far.
+    fn add(&mut self, by: &str, node: usize) -> usize {
         if by == SECOND {
             self.second = true;
             return 1;
@@ -137,49 +138,49 @@ impl Heard {
         self.nodes.len()
     }
 
-    fn is_called(&self) -> bool {
+    fn is_first(&self) -> bool {
         self.nodes.len() > 0 && !self.seen
     }
 }
 
 impl Subscriber {
-    /// Resolves when this waiter was told of a release: at once by a majority of the nodes, else some time after the
-    /// first. Cancel safe.
-    pub(crate) async fn rung(&self) -> Notification {
-        self.heard(|heard| heard.is_called() || heard.second || heard.interrupted)
+    /// Resolves at a notification: at once where it comes from a majority of the nodes, else some time after the first.
+    /// Cancel safe.
+    pub(crate) async fn notified(&self) -> Notification {
+        self.until(|received| received.is_first() || received.second || received.interrupted)
             .await;
-        if std::mem::take(&mut lock(&self.wake.heard).interrupted) {
+        if std::mem::take(&mut lock(&self.waiter.received).interrupted) {
             return Notification::Interrupted;
         }
-        let quorum = self.wake.quorum;
-        let majority = self.heard(|heard| heard.is_called() && heard.nodes.len() >= quorum);
+        let quorum = self.waiter.quorum;
+        let majority = self.until(|received| received.is_first() && received.nodes.len() >= quorum);
         let majority = tokio::time::timeout(GATHER, majority).await.is_ok();
-        let mut heard = lock(&self.wake.heard);
-        let rung = match heard.is_called() {
+        let mut received = lock(&self.waiter.received);
+        let notification = match received.is_first() {
             true if majority => Notification::First,
             true => Notification::Doubtful,
             false => Notification::Second,
         };
-        heard.seen = true;
-        heard.second = false;
-        rung
+        received.seen = true;
+        received.second = false;
+        notification
     }
 
-    /// The release that this waiter was told of, and did nothing about yet.
+    /// The release that this waiter was notified of and has not acted on.
     pub(crate) fn unanswered(&self) -> Option<String> {
-        let heard = lock(&self.wake.heard);
-        let called = heard.is_called() && !Owner::is_cool_down(heard.by.as_bytes());
-        called.then(|| heard.by.clone())
+        let received = lock(&self.waiter.received);
+        let called = received.is_first() && !Owner::is_cool_down(received.by.as_bytes());
+        called.then(|| received.by.clone())
     }
 
-    async fn heard(&self, enough: impl Fn(&Heard) -> bool) {
-        while !enough(&lock(&self.wake.heard)) {
-            self.wake.rung.notified().await;
+    async fn until(&self, enough: impl Fn(&Received) -> bool) {
+        while !enough(&lock(&self.waiter.received)) {
+            self.waiter.changed.notified().await;
         }
     }
 }
 
-/// Takes a process off the waiters of `key`, which was told that `by` released it and has no use for that.
+/// Removes this process from the waitlist of `key`. It was notified that `by` released the lock, and no longer waits for it.
 pub(in crate::node) fn leaving(
     key: &str,
     inbox: &Arc<str>,
@@ -187,7 +188,7 @@ pub(in crate::node) fn leaving(
 ) -> Option<Arc<dyn ReplySink>> {
     let key = Key::new("", key).map(Arc::new).ok()?;
     let inbox = Arc::clone(inbox);
-    // The second in line has nothing to pass on, and of a cool-down all were told.
+    // The second process has nothing to pass on, and a cool-down notifies all processes.
     let by = if by == SECOND || Owner::is_cool_down(by.as_bytes()) {
         String::new()
     } else {
@@ -199,7 +200,7 @@ pub(in crate::node) fn leaving(
     })))
 }
 
-/// A call whose answer nobody waits for.
+/// A request whose reply nobody waits for.
 struct Leaving(Request);
 
 impl ReplySink for Leaving {
@@ -220,7 +221,7 @@ impl Drop for Subscriber {
         // Another may have taken the place since.
         if waiting
             .get(&self.key)
-            .is_some_and(|wake| Arc::ptr_eq(wake, &self.wake))
+            .is_some_and(|waiter| Arc::ptr_eq(waiter, &self.waiter))
         {
             waiting.remove(&self.key);
         }
@@ -237,25 +238,29 @@ mod tests {
     async fn the_first_waiter_is_notified_by_a_majority() {
         let notifications = Arc::new(Notifications::default());
         let subscriber = notifications.wait("k", QUORUM);
-        assert!(notifications.ring("k", "a", 0));
-        assert!(notifications.ring("k", "a", 0));
-        assert_eq!(subscriber.rung().await, Notification::Doubtful, "one node");
-        assert!(notifications.ring("k", "b", 0));
-        assert!(notifications.ring("k", "b", 2));
-        assert_eq!(subscriber.rung().await, Notification::First);
+        assert!(notifications.receive("k", "a", 0));
+        assert!(notifications.receive("k", "a", 0));
+        assert_eq!(
+            subscriber.notified().await,
+            Notification::Doubtful,
+            "one node"
+        );
+        assert!(notifications.receive("k", "b", 0));
+        assert!(notifications.receive("k", "b", 2));
+        assert_eq!(subscriber.notified().await, Notification::First);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_notification_is_delivered_once() {
         let notifications = Arc::new(Notifications::default());
         let subscriber = notifications.wait("k", QUORUM);
-        notifications.ring("k", "a", 0);
-        notifications.ring("k", "a", 1);
+        notifications.receive("k", "a", 0);
+        notifications.receive("k", "a", 1);
         assert_eq!(subscriber.unanswered().as_deref(), Some("a"));
-        assert_eq!(subscriber.rung().await, Notification::First);
+        assert_eq!(subscriber.notified().await, Notification::First);
         assert_eq!(subscriber.unanswered(), None);
-        notifications.ring("k", "a", 2);
-        let late = tokio::time::timeout(GATHER * 10, subscriber.rung()).await;
+        notifications.receive("k", "a", 2);
+        let late = tokio::time::timeout(GATHER * 10, subscriber.notified()).await;
         assert!(late.is_err(), "{late:?}");
     }
 
@@ -263,10 +268,10 @@ mod tests {
     async fn the_second_waiter_and_lost_connections_are_distinguished() {
         let notifications = Arc::new(Notifications::default());
         let subscriber = notifications.wait("k", QUORUM);
-        notifications.ring("k", SECOND, 0);
-        assert_eq!(subscriber.rung().await, Notification::Second);
+        notifications.receive("k", SECOND, 0);
+        assert_eq!(subscriber.notified().await, Notification::Second);
         notifications.interrupted();
-        assert_eq!(subscriber.rung().await, Notification::Interrupted);
+        assert_eq!(subscriber.notified().await, Notification::Interrupted);
     }
 
     #[test]
@@ -275,9 +280,9 @@ mod tests {
         let earlier = notifications.wait("k", QUORUM);
         let later = notifications.wait("k", QUORUM);
         drop(earlier);
-        assert!(notifications.ring("k", "a", 0), "the later one waits");
+        assert!(notifications.receive("k", "a", 0), "the later one waits");
         drop(later);
-        assert!(!notifications.ring("k", "a", 0));
+        assert!(!notifications.receive("k", "a", 0));
         assert!(lock(&notifications.waiting).is_empty());
     }
 }

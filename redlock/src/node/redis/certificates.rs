@@ -59,7 +59,7 @@ impl Certificates {
 
 #[cfg(feature = "tls")]
 impl Certificates {
-    /// Tells now what could otherwise only be told when a node is first connected to.
+    /// Reports now what would otherwise be reported at the first connection to a node.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let holds_certificates = |pem: &[u8]| {
             let mut certificates = CertificateDer::pem_slice_iter(pem).peekable();

@@ -145,7 +145,7 @@ impl Link {
             login::read(server, &mut wire).await?;
             let mut info = who_is_there(&mut wire).await?;
             let round_trip = asked.elapsed();
-            info.told = Some((asked + round_trip / 2, round_trip));
+            info.answered = Some((asked + round_trip / 2, round_trip));
             // A server without it, or a user without the right: what the node forgets is noticed with the next announcement.
             wire.next().await?;
             let record = NodeRecord::decode(&wire.next().await?);
@@ -217,21 +217,21 @@ impl Link {
 
     /// Writes what undoes `request`, where sending it a second time would do harm. Returns whether it wrote anything.
     pub(in crate::node) fn write_undo(&mut self, request: &Request) -> bool {
-        let Some(command) = request.command.undo() else {
+        let Some(command) = request.command.rollback() else {
             return false;
         };
-        let undo = Request {
+        let rollback = Request {
             key: Arc::clone(&request.key),
             command,
         };
         // With its source: nobody would see the reply of a server that does not know it.
-        self.write(&undo, Step::FIRST.with_source());
+        self.write(&rollback, Step::FIRST.with_source());
         true
     }
 
     /// How long the server took to answer when it was connected.
     pub(in crate::node) fn round_trip(&self) -> Duration {
-        self.info.told.map_or(Duration::ZERO, |(_, trip)| trip)
+        self.info.answered.map_or(Duration::ZERO, |(_, trip)| trip)
     }
 
     /// Ready with the reason when another server has taken the place of this one.

@@ -44,13 +44,13 @@ pub(in crate::node) struct Surveyed {
     pub(in crate::node) slots: Slots,
     pub(in crate::node) epoch: u64,
     pub(in crate::node) confirmed: bool,
-    /// Of each server that told it, by its id: which of its slots are on their way to another.
+    /// For each server that stated it, by its id: which of its slots are migrating to another server.
     pub(in crate::node) leaving: Vec<(String, Vec<u16>)>,
 }
 
-/// What one server told.
+/// What one server says of the cluster.
 #[derive(Debug)]
-struct Told {
+struct ServerView {
     /// Where it was asked.
     at: String,
     /// Its id, where it may be asked.
@@ -62,10 +62,10 @@ struct Told {
     epoch: u64,
 }
 
-/// What was heard in one look.
+/// The replies of one look.
 #[derive(Default)]
-struct Heard {
-    told: Vec<Told>,
+struct Views {
+    views: Vec<ServerView>,
     faults: Vec<(FaultKind, String)>,
     confirmed: bool,
 }
@@ -86,16 +86,19 @@ impl Surveyor {
 
     /// The map that is believed, as soon as it is confirmed; or the best one after `within`.
     pub(in crate::node) async fn look(&mut self, within: Duration) -> Result<Surveyed, Fault> {
-        let Heard {
-            told,
+        let Views {
+            views,
             faults,
             confirmed,
         } = self.hear(within).await;
-        if told.is_empty() && faults.is_empty() {
-            let text = format!("no server told its slots within {} ms", within.as_millis());
+        if views.is_empty() && faults.is_empty() {
+            let text = format!(
+                "no server reported its slots within {} ms",
+                within.as_millis()
+            );
             return Err(Fault::untouched(FaultKind::TimedOut, text));
         }
-        let Some(best) = best(&told) else {
+        let Some(best) = best(&views) else {
             return Err(together(faults));
         };
         let (slots, epoch) = (best.slots.clone(), best.epoch);
@@ -109,8 +112,8 @@ impl Surveyor {
         };
         self.wires.retain(|at, _| is_asked(at));
         self.met.retain(|_, at| is_asked(at));
-        let leaving = told.into_iter();
-        let leaving = leaving.filter_map(|told| Some((told.by?, told.leaving)));
+        let leaving = views.into_iter();
+        let leaving = leaving.filter_map(|views| Some((views.by?, views.leaving)));
         Ok(Surveyed {
             slots,
             epoch,
@@ -120,7 +123,7 @@ impl Surveyor {
     }
 
     /// Asks those who were named by the user and those who are named by maps, until a map is confirmed.
-    async fn hear(&mut self, within: Duration) -> Heard {
+    async fn hear(&mut self, within: Duration) -> Views {
         let deadline = Instant::now() + within;
         let target = self.target.clone();
         let mut asked: Vec<String> = Vec::new();
@@ -138,33 +141,33 @@ impl Surveyor {
         for info in target.seeds().iter().cloned().chain(known) {
             answers.extend(ask(info, &mut self.wires));
         }
-        let mut heard = Heard::default();
+        let mut seen = Views::default();
         let mut until = deadline;
         while let Ok(Some(answer)) = timeout_at(until, answers.next()).await {
             match self.keep(answer) {
-                Ok(told) => {
-                    for server in told.slots.servers() {
+                Ok(views) => {
+                    for server in views.slots.servers() {
                         let info = target.login_at(server);
                         answers.extend(info.and_then(|info| ask(info, &mut self.wires)));
                     }
-                    heard.told.push(told);
-                    heard.confirmed = self.is_confirmed(&heard.told);
+                    seen.views.push(views);
+                    seen.confirmed = self.is_confirmed(&seen.views);
                 }
-                Err(fault) => heard.faults.push(fault),
+                Err(fault) => seen.faults.push(fault),
             }
             // The others may be on their way: their connections are kept, and whoever knows of a later map is among the
             // majority of those that the user named.
-            let answered = heard.told.len() + heard.faults.len();
+            let answered = seen.views.len() + seen.faults.len();
             until = match answered > target.seeds().len() / 2 {
-                _ if !heard.confirmed => deadline,
+                _ if !seen.confirmed => deadline,
                 true => deadline.min(Instant::now() + TOGETHER),
                 false => deadline.min(Instant::now() + within / 4),
             };
         }
-        heard
+        seen
     }
 
-    /// What clients before this one recorded on the masters; `None` where no majority of them told it.
+    /// What clients before this one recorded on the masters; `None` where no majority of them answered.
     pub(in crate::node) async fn recall(
         &mut self,
         slots: &Slots,
@@ -236,38 +239,41 @@ impl Surveyor {
     }
 
     /// Whether a majority of the masters of the best map were heard, and of those before it.
-    fn is_confirmed(&self, told: &[Told]) -> bool {
+    fn is_confirmed(&self, views: &[ServerView]) -> bool {
         let is_majority = |slots: &Slots| {
             let masters = slots.masters().iter().zip(slots.servers());
-            let heard = masters.filter(|(master, server)| {
-                told.iter().any(|told| match &told.by {
+            let seen = masters.filter(|(master, server)| {
+                views.iter().any(|views| match &views.by {
                     Some(id) => *master.id == **id,
-                    None => told.at == **server,
+                    None => views.at == **server,
                 })
             });
-            slots.is_empty() || heard.count() > slots.servers().len() / 2
+            slots.is_empty() || seen.count() > slots.servers().len() / 2
         };
-        best(told).is_some_and(|best| is_majority(&best.slots)) && is_majority(&self.confirmed)
+        best(views).is_some_and(|best| is_majority(&best.slots)) && is_majority(&self.confirmed)
     }
 
     /// Keeps the connection, and reads what came over it.
-    fn keep(&mut self, (by, answer): Answer) -> Result<Told, (FaultKind, String)> {
-        let told = answer.and_then(|(wire, replies)| {
+    fn keep(&mut self, (by, answer): Answer) -> Result<ServerView, (FaultKind, String)> {
+        let views = answer.and_then(|(wire, replies)| {
             self.wires.insert(by.clone(), wire);
-            let told = Told::read(&by, replies)?;
-            if let Some(id) = &told.by {
+            let views = ServerView::read(&by, replies)?;
+            if let Some(id) = &views.by {
                 self.met.insert(id.clone(), by.clone());
             }
-            Ok(told)
+            Ok(views)
         });
-        told.map_err(|fault| (fault.kind, format!("{by}: {fault}")))
+        views.map_err(|fault| (fault.kind, format!("{by}: {fault}")))
     }
 }
 
 /// The map of the highest epoch; among equals the one that most tell, and the one that covers most.
-fn best(told: &[Told]) -> Option<&Told> {
-    told.iter().max_by_key(|one| {
-        let same = told.iter().filter(|other| other.slots == one.slots).count();
+fn best(views: &[ServerView]) -> Option<&ServerView> {
+    views.iter().max_by_key(|one| {
+        let same = views
+            .iter()
+            .filter(|other| other.slots == one.slots)
+            .count();
         (one.epoch, same, one.slots.covered())
     })
 }
@@ -280,8 +286,8 @@ fn together(faults: Vec<(FaultKind, String)>) -> Fault {
     Fault::untouched(kind, texts.join("; "))
 }
 
-impl Told {
-    /// Reads what the server at the address `by` told. One that says itself that it was cut off is not believed.
+impl ServerView {
+    /// Reads the replies of the server at the address `by`. One that says itself that it was cut off is not believed.
     fn read(by: &str, [slots, about, nodes]: [Value; 3]) -> Result<Self, Fault> {
         let about = resp::text(&about);
         let Some(mut slots) = Slots::read(&slots, slots::host_of(by)) else {

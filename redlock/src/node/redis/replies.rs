@@ -130,7 +130,7 @@ mod tests {
         "OK",
         "PONG",
         "WOKE",
-        "HEALED",
+        "RESTORED",
         "GONE",
         "HELD",
         "STALE",

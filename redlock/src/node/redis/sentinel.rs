@@ -46,7 +46,7 @@ pub(super) struct Sentinels {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Named {
     place: (String, u16),
-    /// By which election it became the master: the highest that was told of it.
+    /// By which election it became the master: the highest that any sentinel reported.
     pub(super) epoch: Option<u64>,
 }
 

@@ -17,17 +17,17 @@ use crate::fault::{Fault, FaultKind};
 pub(super) struct FanOut {
     op: Operation,
     shards: Weak<Shared>,
-    heard: Mutex<Heard>,
+    replies: Mutex<Replies>,
 }
 
 #[derive(Default)]
-struct Heard {
+struct Replies {
     /// Servers that have not answered; none once the answer was given.
     pending: usize,
     /// Servers that did what was asked.
     done: usize,
     /// For how long one of them has no vote.
-    abstains: Option<Duration>,
+    quarantined: Option<Duration>,
     fault: Option<Fault>,
     /// One of them is another node as well.
     misplaced: bool,
@@ -44,9 +44,9 @@ impl FanOut {
         let fan_out = Arc::new(Self {
             op: op.clone(),
             shards: Arc::downgrade(shards),
-            heard: Mutex::new(Heard {
+            replies: Mutex::new(Replies {
                 pending: servers.len(),
-                ..Heard::default()
+                ..Replies::default()
             }),
         });
         for shard in servers {
@@ -70,43 +70,49 @@ impl FanOut {
     }
 
     fn hear(&self, server: &str, reply: Reply) {
-        let mut heard = lock(&self.heard);
-        if heard.pending == 0 {
+        let mut replies = lock(&self.replies);
+        if replies.pending == 0 {
             return;
         }
-        heard.pending -= 1;
+        replies.pending -= 1;
         match reply {
             Reply::Failed(fault) => {
-                heard.misplaced |= fault.kind == FaultKind::SameServer;
-                heard.fault.get_or_insert_with(|| of_server(server, &fault));
+                replies.misplaced |= fault.kind == FaultKind::SameServer;
+                replies
+                    .fault
+                    .get_or_insert_with(|| of_server(server, &fault));
             }
-            Reply::Quarantined { left } => heard.abstains = heard.abstains.max(Some(left)),
-            _ => heard.done += 1,
+            Reply::Quarantined { left } => {
+                replies.quarantined = replies.quarantined.max(Some(left));
+            }
+            _ => replies.done += 1,
         }
-        if heard.pending == 0 {
-            let heard = std::mem::take(&mut *heard);
-            self.answer(heard);
+        if replies.pending == 0 {
+            let replies = std::mem::take(&mut *replies);
+            self.answer(replies);
         }
     }
 
     /// Answers with what was heard so far, if that is something.
     fn close(&self) {
-        let mut heard = lock(&self.heard);
-        if heard.pending > 0 && (heard.done > 0 || heard.abstains.is_some()) {
-            let heard = std::mem::take(&mut *heard);
-            self.answer(heard);
+        let mut replies = lock(&self.replies);
+        if replies.pending > 0 && (replies.done > 0 || replies.quarantined.is_some()) {
+            let replies = std::mem::take(&mut *replies);
+            self.answer(replies);
         }
     }
 
-    fn answer(&self, heard: Heard) {
+    fn answer(&self, replies: Replies) {
         let shards = self.shards.upgrade();
-        if let Some(shards) = shards.as_ref().filter(|_| heard.fault.is_some()) {
+        if let Some(shards) = shards.as_ref().filter(|_| replies.fault.is_some()) {
             shards.doubted.notify_one();
         }
         let moved = shards.and_then(|shards| shards.moved_lately());
         self.op
-            .answer(match (heard.abstains.max(moved), heard.fault) {
-                (None, Some(fault)) if heard.done == 0 || heard.misplaced => Reply::Failed(fault),
+            .answer(match (replies.quarantined.max(moved), replies.fault) {
+                (None, Some(fault)) if replies.done == 0 || replies.misplaced => {
+                    Reply::Failed(fault)
+                }
                 (Some(left), _) => Reply::Quarantined { left },
                 (None, _) => Reply::Yes,
             });

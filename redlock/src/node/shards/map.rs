@@ -128,13 +128,13 @@ impl Shared {
             map.missing = None;
             (std::mem::take(&mut map.early), gone)
         };
-        // A successor knows what was replicated to it: releases that its predecessor is owed concern it too.
-        let owed: Vec<Operation> = gone
+        // A successor knows what was replicated to it: releases deferred for its predecessor concern it too.
+        let deferred: Vec<Operation> = gone
             .iter()
             .flat_map(|shard| shard.connection.take_deferred())
             .collect();
         drop(gone);
-        for op in owed.into_iter().chain(early) {
+        for op in deferred.into_iter().chain(early) {
             self.submit(op, Trip::default());
         }
     }
@@ -145,7 +145,7 @@ impl Shared {
         let early = {
             let mut map = lock(&self.map);
             if !map.slots.is_empty() {
-                // The old one will do: each lane knows itself whether its server is there.
+                // The old one will do: each connection knows whether its server is reachable.
                 return;
             }
             map.missing = Some(fault.clone());

@@ -1,6 +1,6 @@
-//! A Redis Cluster as one node: a lane to each of its masters, and the map of slots that says whose a key is.
+//! A Redis Cluster as one node: a connection to each of its masters, and the map of slots that says whose a key is.
 //!
-//! So a shard that hangs or is gone holds up nobody else's keys, and each has the votes, the quarantine and the owed
+//! So a shard that hangs or is gone holds up nobody else's keys, and each has the votes, the quarantine and the deferred
 //! releases of its own server.
 //!
 //! A vote counts if it is the vote of the server that the map names, if the map was confirmed by a majority of the masters
@@ -38,7 +38,7 @@ use redirect::Trip;
 /// How many looks at the map may fail until it is not confirmed any more.
 const LOOKS: u32 = 4;
 
-/// The ways to the servers of one cluster. Dropped: its lanes send what waits and end.
+/// The connections to the servers of one cluster. Dropped: they send what waits and end.
 #[derive(Debug)]
 pub(super) struct Shards(Arc<Shared>);
 

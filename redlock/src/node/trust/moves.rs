@@ -53,7 +53,7 @@ impl Server {
 pub(crate) struct Look<'a> {
     pub(crate) ranges: &'a [Range],
     pub(crate) servers: &'a [Server],
-    /// Of each server that told it, by its id: which of its slots are on their way to another.
+    /// For each server that stated it, by its id: which of its slots are migrating to another server.
     pub(crate) leaving: &'a [(String, Vec<u16>)],
     pub(crate) asked: Instant,
     pub(crate) now: Instant,
@@ -189,8 +189,8 @@ impl Known {
         let mut moved: Vec<(u16, u16)> = Vec::new();
         let mut leaving = BTreeSet::new();
         for (slot, server) in by_slot(look.ranges, look.servers) {
-            let told = (look.leaving.iter()).find(|(id, _)| **id == *server.id);
-            let leaves = told.map(|(_, slots)| slots.contains(&slot));
+            let stated = (look.leaving.iter()).find(|(id, _)| **id == *server.id);
+            let leaves = stated.map(|(_, slots)| slots.contains(&slot));
             let left = self.leaving.contains(&slot);
             let same = match new {
                 true => agree(&records, slot, server, leaves),

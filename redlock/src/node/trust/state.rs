@@ -155,7 +155,7 @@ impl NodeState {
         part.map(|part| format!("{} of {}", part.name, self.name))
     }
 
-    /// A server of this cluster told of itself.
+    /// A server of this cluster described itself.
     fn speaks_through(&self, info: &Info) {
         let mut known = lock(&self.known);
         known.version.clone_from(&info.version);
@@ -241,7 +241,7 @@ impl NodeState {
     pub(crate) fn apply_quarantine(&self, reply: Reply, now: Instant) -> Reply {
         match (&reply, self.quarantined(now)) {
             (Reply::Yes, Some(left)) => Reply::Quarantined { left },
-            // Nor is its "gone" a vote: a holder would be told that it lost what a majority still guards for it.
+            // Nor is its "gone" a vote: a holder would lose a lock that a majority still guards for it.
             (Reply::Restored | Reply::Gone, Some(left)) => Reply::Forgot { left },
             _ => reply,
         }
