@@ -48,7 +48,7 @@ impl Locks {
     }
 
     async fn embedded(count: usize) -> Result<Locks, String> {
-        let embedded = memory::Cluster::new(count).nodes();
+        let embedded = memory::Nodes::new(count).nodes();
         match Redlock::connect(&embedded).await {
             Ok(redlock) => Ok(Locks { redlock, embedded }),
             Err(error) => Err(format!(

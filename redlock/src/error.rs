@@ -407,9 +407,9 @@ impl Error {
     /// had no vote.
     ///
     /// ```
-    /// # use redlock::{Redlock, memory::Cluster};
+    /// # use redlock::{Redlock, memory::Nodes};
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), redlock::Error> {
-    /// # let redlock = Redlock::connect(Cluster::new(3).nodes()).await?;
+    /// # let redlock = Redlock::connect(Nodes::new(3).nodes()).await?;
     /// let _guard = redlock.lock("session:secret").await?;
     /// let error = redlock.lock("session:secret").no_wait().await.unwrap_err();
     /// assert!(error.to_string().contains("secret"));

@@ -29,8 +29,8 @@ pub const SOON: Duration = Duration::from_secs(10);
 pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Three memory nodes, and a client.
-pub async fn locks() -> (memory::Cluster, Redlock) {
-    let cluster = memory::Cluster::new(3);
+pub async fn locks() -> (memory::Nodes, Redlock) {
+    let cluster = memory::Nodes::new(3);
     let redlock = connect(&cluster).await;
     (cluster, redlock)
 }
@@ -41,12 +41,12 @@ pub async fn redlock() -> Redlock {
 }
 
 /// One more client, as each instance of a service has one.
-pub async fn connect(cluster: &memory::Cluster) -> Redlock {
+pub async fn connect(cluster: &memory::Nodes) -> Redlock {
     Redlock::connect(cluster.nodes()).await.unwrap()
 }
 
 /// The locked keys on the nodes, without fences and waitlists.
-pub fn held(cluster: &memory::Cluster) -> Vec<String> {
+pub fn held(cluster: &memory::Nodes) -> Vec<String> {
     let mut keys: Vec<_> = (cluster.nodes().iter().flat_map(memory::Node::keys))
         .filter(|key| !key.ends_with(":fence") && !key.ends_with(":waiters"))
         .collect();
@@ -57,7 +57,7 @@ pub fn held(cluster: &memory::Cluster) -> Vec<String> {
 
 /// Waits until no lock is held.
 #[track_caller]
-pub fn all_free(cluster: &memory::Cluster) -> impl Future<Output = ()> {
+pub fn all_free(cluster: &memory::Nodes) -> impl Future<Output = ()> {
     eventually(SOON, async || held(cluster).is_empty())
 }
 

@@ -13,7 +13,7 @@ pub const BOUND: Duration = Duration::from_secs(20);
 #[derive(Clone, Debug)]
 pub struct World {
     /// The nodes, with their faults.
-    pub nodes: Arc<memory::Cluster>,
+    pub nodes: Arc<memory::Nodes>,
     /// The client that is tested.
     pub locks: Redlock,
     /// The client of another process.
@@ -26,7 +26,7 @@ impl World {
     /// # Panics
     /// If a client cannot connect.
     pub async fn new() -> Self {
-        let nodes = memory::Cluster::new(3);
+        let nodes = memory::Nodes::new(3);
         let connect = async || {
             Redlock::connect(nodes.nodes())
                 .await

@@ -27,8 +27,8 @@ impl Drop for Export {
 
 async fn run() -> Result<(), String> {
     // Nodes inside the process, so that two of the three can be made to forget.
-    let cluster = memory::Cluster::new(3);
-    let redlock = Redlock::connect(cluster.nodes())
+    let nodes = memory::Nodes::new(3);
+    let redlock = Redlock::connect(nodes.nodes())
         .await
         .map_err(|error| error.to_string())?;
 
@@ -45,8 +45,8 @@ async fn run() -> Result<(), String> {
     let accident = async {
         sleep(Duration::from_secs(2)).await;
         say("two of the three nodes restart, and forget");
-        cluster.node(0).restart_empty();
-        cluster.node(1).restart_empty();
+        nodes.node(0).restart_empty();
+        nodes.node(1).restart_empty();
     };
 
     let (outcome, ()) = tokio::join!(export, accident);

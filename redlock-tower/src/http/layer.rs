@@ -17,13 +17,13 @@ use tower_layer::Layer;
 ///
 /// ```
 /// use axum::{Router, routing::post};
-/// use redlock::{Redlock, memory::Cluster};
+/// use redlock::{Redlock, memory::Nodes};
 /// use redlock_tower::{RedlockLayer, key};
 /// use std::time::Duration;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let redlock = Redlock::connect(Cluster::new(3).nodes()).await?;
+/// let redlock = Redlock::connect(Nodes::new(3).nodes()).await?;
 /// let app: Router = Router::new()
 ///     .route("/orders", post(async || "ordered"))
 ///     .layer(RedlockLayer::new(redlock, key::header("x-user-id")).no_wait().ttl(Duration::from_secs(10)));
@@ -58,12 +58,12 @@ impl<K: KeyExtractor> RedlockLayer<K> {
     /// # Examples
     ///
     /// ```
-    /// use redlock::{Redlock, memory::Cluster};
+    /// use redlock::{Redlock, memory::Nodes};
     /// use redlock_tower::{RedlockLayer, key};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let redlock = Redlock::connect(Cluster::new(3).nodes()).await?;
+    /// let redlock = Redlock::connect(Nodes::new(3).nodes()).await?;
     /// let layer = RedlockLayer::new(redlock.clone(), key::header("x-user-id")).namespace("orders");
     /// let (head, ()) = http::Request::post("/orders").header("x-user-id", "ann").body(())?.into_parts();
     /// let key = layer.key_of(&head).await?.expect("a key");

@@ -13,7 +13,7 @@ use tower_layer::Layer;
 /// [`RedlockLayer`](crate::RedlockLayer) for HTTP.
 ///
 /// ```
-/// use redlock::{Redlock, memory::Cluster};
+/// use redlock::{Redlock, memory::Nodes};
 /// use redlock_tower::LockLayer;
 /// use std::time::Duration;
 /// use tower::{ServiceBuilder, ServiceExt, service_fn};
@@ -22,7 +22,7 @@ use tower_layer::Layer;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let redlock = Redlock::connect(Cluster::new(3).nodes()).await?;
+/// let redlock = Redlock::connect(Nodes::new(3).nodes()).await?;
 /// let consumer = ServiceBuilder::new()
 ///     .layer(LockLayer::new(redlock, |m: &Message| Some(format!("account:{}", m.account))).wait(Duration::from_secs(2)))
 ///     .service(service_fn(async |m: Message| Ok::<_, std::io::Error>(m.account)));

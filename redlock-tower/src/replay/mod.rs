@@ -29,13 +29,13 @@
 //!
 //! ```
 //! use axum::{Router, routing::post};
-//! use redlock::{Redlock, memory::Cluster};
+//! use redlock::{Redlock, memory::Nodes};
 //! use redlock_tower::{RedlockLayer, key::{self, KeyExtractor}, replay::MemoryStore};
 //! use std::time::Duration;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let redlock = Redlock::connect(Cluster::new(3).nodes()).await?;
+//! let redlock = Redlock::connect(Nodes::new(3).nodes()).await?;
 //! let per_submit = key::identity(key::header("x-user-id")).and(key::idempotency_key());
 //! let app: Router = Router::new().route("/payments", post(async || "paid")).layer(
 //!     RedlockLayer::new(redlock, per_submit)

@@ -16,9 +16,9 @@ static DEFAULT: OnceLock<Redlock> = OnceLock::new();
 ///
 /// # Examples
 /// ```
-/// # use redlock::{Redlock, memory::Cluster};
+/// # use redlock::{Redlock, memory::Nodes};
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), redlock::Error> {
-/// redlock::set_default(Redlock::connect(Cluster::new(3).nodes()).await?)?;
+/// redlock::set_default(Redlock::connect(Nodes::new(3).nodes()).await?)?;
 /// let guard = redlock::get_default()?.lock("nightly-report").await?;
 /// # drop(guard); Ok(()) }
 /// ```

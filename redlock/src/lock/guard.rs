@@ -164,9 +164,9 @@ impl Guard {
     ///
     /// # Examples
     /// ```
-    /// # use redlock::{Redlock, memory::Cluster};
+    /// # use redlock::{Redlock, memory::Nodes};
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), redlock::Error> {
-    /// # let redlock = Redlock::connect(Cluster::new(3).nodes()).await?;
+    /// # let redlock = Redlock::connect(Nodes::new(3).nodes()).await?;
     /// let guard = redlock.lock("invoice:42").await?;
     /// let total = guard.run(async { 6 * 7 }).await?;
     /// assert_eq!(total, 42);

@@ -18,10 +18,10 @@ use crate::{
 ///
 /// # Examples
 /// ```
-/// # use redlock::{LockOptions, Redlock, memory::Cluster};
+/// # use redlock::{LockOptions, Redlock, memory::Nodes};
 /// # use std::time::Duration;
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), redlock::Error> {
-/// # let redlock = Redlock::connect(Cluster::new(3).nodes()).await?;
+/// # let redlock = Redlock::connect(Nodes::new(3).nodes()).await?;
 /// let mut options = LockOptions::default();
 /// options.ttl = Some(Duration::from_secs(5));
 /// options.wait = Some(Duration::ZERO);

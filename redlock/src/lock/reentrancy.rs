@@ -50,9 +50,9 @@ pub(crate) fn held(core: &Arc<Core>, key: &Key) -> Option<Arc<Hold>> {
 /// A task that is spawned inside runs under no lock: hand it the [`Held`](crate::Held).
 ///
 /// ```
-/// # use redlock::{Redlock, memory::Cluster};
+/// # use redlock::{Redlock, memory::Nodes};
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), redlock::Error> {
-/// # let redlock = Redlock::connect(Cluster::new(3).nodes()).await?;
+/// # let redlock = Redlock::connect(Nodes::new(3).nodes()).await?;
 /// async fn write() {
 ///     let lock = redlock::current().expect("write is called under a lock");
 ///     println!("writing with token {}", lock.token());

@@ -39,10 +39,10 @@ use crate::{
 ///
 /// # Examples
 /// ```
-/// # use redlock::{Redlock, memory::Cluster};
+/// # use redlock::{Redlock, memory::Nodes};
 /// # use std::time::Duration;
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), redlock::Error> {
-/// # let redlock = Redlock::connect(Cluster::new(3).nodes()).await?;
+/// # let redlock = Redlock::connect(Nodes::new(3).nodes()).await?;
 /// let guard = redlock.lock("invoice:42").ttl(Duration::from_secs(5)).wait(Duration::from_secs(1)).await?;
 /// assert!(redlock.lock("invoice:42").no_wait().await.unwrap_err().is_busy());
 /// guard.release().await?;
@@ -164,10 +164,10 @@ impl LockRequest {
     /// for it:
     ///
     /// ```
-    /// # use redlock::{Redlock, memory::Cluster};
+    /// # use redlock::{Redlock, memory::Nodes};
     /// # fn write_page(page: u32) {}
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), redlock::Error> {
-    /// # let redlock = Redlock::connect(Cluster::new(3).nodes()).await?;
+    /// # let redlock = Redlock::connect(Nodes::new(3).nodes()).await?;
     /// let written = redlock.lock("export").run(async |held| {
     ///     let held = held.clone();
     ///     let work = tokio::task::spawn_blocking(move || {
@@ -188,9 +188,9 @@ impl LockRequest {
     ///
     /// # Examples
     /// ```
-    /// # use redlock::{Redlock, memory::Cluster};
+    /// # use redlock::{Redlock, memory::Nodes};
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), redlock::Error> {
-    /// # let redlock = Redlock::connect(Cluster::new(3).nodes()).await?;
+    /// # let redlock = Redlock::connect(Nodes::new(3).nodes()).await?;
     /// let token = redlock.lock("invoice:42").run(async |held| held.token()).await?;
     /// # let _ = token; Ok(()) }
     /// ```

@@ -70,9 +70,9 @@ impl LockAllRequest {
     ///
     /// # Examples
     /// ```
-    /// # use redlock::{Redlock, memory::Cluster};
+    /// # use redlock::{Redlock, memory::Nodes};
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), redlock::Error> {
-    /// # let redlock = Redlock::connect(Cluster::new(3).nodes()).await?;
+    /// # let redlock = Redlock::connect(Nodes::new(3).nodes()).await?;
     /// let accounts = redlock.lock_all(["account:ada", "account:bob"]);
     /// let moved = accounts.run(async |held| held.iter().all(|account| !account.is_lost())).await?;
     /// # assert!(moved); Ok(()) }

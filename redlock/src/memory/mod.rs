@@ -3,20 +3,20 @@
 //! They follow the same protocol as Redis servers, and their faults are switches: of a node ([`stop`](Node::stop),
 //! [`hang`](Node::hang), [`restart_empty`](Node::restart_empty), ..), of the network to it ([`delay`](Node::delay),
 //! [`lose_replies`](Node::lose_replies), [`hold_back`](Node::hold_back), ..) and of its clients
-//! ([`freeze`](Cluster::freeze)). Where all nodes of a client are in memory, time is tokio's, so `tokio::time::pause` and
-//! `advance` rule it; with [`Cluster::seeded`] a whole history repeats itself.
+//! ([`freeze`](Nodes::freeze)). Where all nodes of a client are in memory, time is tokio's, so `tokio::time::pause` and
+//! `advance` rule it; with [`Nodes::seeded`] a whole history repeats itself.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), redlock::Error> {
-//! use redlock::{Redlock, memory::Cluster};
+//! use redlock::{Redlock, memory::Nodes};
 //!
-//! let cluster = Cluster::new(3);
-//! let redlock = Redlock::connect(cluster.nodes()).await?;
+//! let nodes = Nodes::new(3);
+//! let redlock = Redlock::connect(nodes.nodes()).await?;
 //!
-//! cluster.node(0).stop(); // one of three is down: a quorum is left
+//! nodes.node(0).stop(); // one of three is down: a quorum is left
 //! let guard = redlock.try_lock("invoice:42").await?.expect("nobody else holds it");
 //!
-//! cluster.node(1).stop(); // two of three are down
+//! nodes.node(1).stop(); // two of three are down
 //! assert!(redlock.try_lock("invoice:43").await.unwrap_err().is_no_quorum());
 //! # drop(guard); Ok(()) }
 //! ```
@@ -36,4 +36,6 @@ mod switches;
 
 pub(crate) use freeze::Freezer;
 pub use node::Node;
+#[expect(deprecated, reason = "the former name still works")]
 pub use nodes::Cluster;
+pub use nodes::Nodes;

@@ -7,12 +7,12 @@ use crate::env::random::Random;
 
 /// Some nodes in memory, and a network to them. Clones are the same nodes over the same network.
 #[derive(Clone, Debug)]
-pub struct Cluster {
+pub struct Nodes {
     nodes: Vec<Node>,
     freezer: Arc<Freezer>,
 }
 
-impl Cluster {
+impl Nodes {
     /// `nodes` fresh nodes, named `memory-0` and so on. Use 3 or 5; a client refuses 0.
     #[must_use]
     pub fn new(nodes: usize) -> Self {
@@ -56,9 +56,9 @@ impl Cluster {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), redlock::Error> {
-    /// use redlock::{Redlock, memory::Cluster};
+    /// use redlock::{Redlock, memory::Nodes};
     ///
-    /// let here = Cluster::new(3);
+    /// let here = Nodes::new(3);
     /// let there = here.apart();
     /// for node in there.nodes() {
     ///     node.lose_requests(true); // `there` is cut off, `here` notices nothing
@@ -92,3 +92,7 @@ impl Cluster {
         Arc::clone(&self.freezer).task(body)
     }
 }
+
+/// The former name of [`Nodes`].
+#[deprecated(note = "renamed to `Nodes`: a Redis Cluster is something else")]
+pub type Cluster = Nodes;

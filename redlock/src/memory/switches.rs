@@ -159,15 +159,15 @@ impl Node {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() -> Result<(), redlock::Error> {
-    /// # use redlock::{Redlock, memory::Cluster};
-    /// let cluster = Cluster::new(1);
-    /// let redlock = Redlock::connect(cluster.nodes()).await?;
+    /// # use redlock::{Redlock, memory::Nodes};
+    /// let nodes = Nodes::new(1);
+    /// let redlock = Redlock::connect(nodes.nodes()).await?;
     ///
-    /// cluster.node(0).hold_back();
+    /// nodes.node(0).hold_back();
     /// assert!(redlock.try_lock("invoice:42").await.is_err()); // an acquire is on its way
-    /// cluster.node(0).reconnect(); // its release overtakes it
+    /// nodes.node(0).reconnect(); // its release overtakes it
     /// # tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-    /// cluster.node(0).deliver_late();
+    /// nodes.node(0).deliver_late();
     /// assert!(!redlock.is_locked("invoice:42").await?); // it came too late to lock anything
     /// # Ok(()) }
     /// ```

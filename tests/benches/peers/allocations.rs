@@ -6,7 +6,7 @@ mod passing;
 
 use allocation_counter::measure;
 use passing::{Passes, Plain, call};
-use redlock::{Redlock, memory::Cluster};
+use redlock::{Redlock, memory::Nodes};
 use redlock_tower::{RedlockLayer, key};
 use tower::Layer;
 
@@ -14,7 +14,7 @@ const REQUESTS: u64 = 1_000;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), redlock::Error> {
-    let redlock = Redlock::connect(Cluster::new(3).nodes()).await?;
+    let redlock = Redlock::connect(Nodes::new(3).nodes()).await?;
     let mut plain = Plain;
     let mut layered = RedlockLayer::new(redlock, key::header("x-user-id")).layer(Plain);
     for passes in [Passes::Get, Passes::NoKey] {

@@ -203,7 +203,7 @@ async fn f50_a_store_of_records() {
         RedisStore::from(client),
         RedisStore::new(&url).expect("an address"),
     );
-    let nodes = redlock::memory::Cluster::new(1).nodes();
+    let nodes = redlock::memory::Nodes::new(1).nodes();
     let locks = Redlock::connect(nodes).await.expect("a node");
     let token = locks.lock(KEY).await.expect("free").token();
     for _ in 0..2 {

@@ -60,7 +60,7 @@ async fn f23_no_name_is_special_and_f38_different_names_share_nothing() {
 
 #[tokio::test]
 async fn f23_nor_at_nodes_in_memory() {
-    let nodes = memory::Cluster::new(3);
+    let nodes = memory::Nodes::new(3);
     let one = Redlock::connect(nodes.nodes()).await.expect("all up");
     let other = Redlock::connect(nodes.nodes()).await.expect("all up");
     assert_apart(&one, &other).await;
@@ -156,7 +156,7 @@ async fn named(locks: &Redlock) -> redlock::Result<u8> {
 
 #[tokio::test]
 async fn f23_any_value_of_a_part_is_fine() {
-    let nodes = memory::Cluster::new(3);
+    let nodes = memory::Nodes::new(3);
     let locks = Redlock::connect(nodes.nodes()).await.expect("all up");
     for slug in [
         "fence", "waiters", "{}", "{a}", "", ":fence", "{}:fence", "a}{b",

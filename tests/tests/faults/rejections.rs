@@ -33,7 +33,7 @@ async fn retry_after(redlock: Redlock) -> [Option<u64>; 2] {
 async fn f57_retry_after_is_the_same_with_memory_nodes_and_servers() {
     let servers = Cluster::start(3).await;
     let real = retry_after(Redlock::connect(servers.urls()).await.unwrap()).await;
-    let nodes = memory::Cluster::new(3);
+    let nodes = memory::Nodes::new(3);
     let memory = retry_after(connect(&nodes).await).await;
     assert_eq!(real, memory);
     // First the ttl, then the measured hold.

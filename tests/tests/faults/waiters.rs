@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{Router, body::Body, routing::post};
 use futures_util::future::join_all;
 use http::{Request, StatusCode};
-use redlock::{Redlock, WaiterLimit, memory::Cluster};
+use redlock::{Redlock, WaiterLimit, memory::Nodes};
 use redlock_tower::{LockLayer, RedlockLayer, key};
 use tests::{eventually, within};
 use tokio::sync::Semaphore;
@@ -13,8 +13,8 @@ use tower::{Layer as _, ServiceExt as _, service_fn};
 
 const SOON: Duration = Duration::from_secs(10);
 
-async fn locks() -> (Cluster, Redlock) {
-    let cluster = Cluster::new(3);
+async fn locks() -> (Nodes, Redlock) {
+    let cluster = Nodes::new(3);
     let redlock = Redlock::connect(cluster.nodes()).await.unwrap();
     (cluster, redlock)
 }

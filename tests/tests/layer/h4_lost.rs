@@ -4,7 +4,7 @@ use axum::{Router, body::Body, routing::post};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use http_body_util::BodyExt as _;
-use redlock::memory::Cluster;
+use redlock::memory::Nodes;
 use redlock_tower::{
     HeldLock, HoldUntil, LockLost, OnLost, Reason, RedlockLayer, key, replay::MemoryStore,
 };
@@ -16,7 +16,7 @@ use tower::ServiceExt as _;
 const TTL: Duration = Duration::from_millis(400);
 
 /// Stops a majority of the nodes.
-fn partition(cluster: &Cluster) {
+fn partition(cluster: &Nodes) {
     cluster.node(0).stop();
     cluster.node(1).stop();
 }

@@ -2,7 +2,7 @@
 
 use axum::{Extension, Router, body::Body, extract::ConnectInfo, routing::post};
 use http::{Request, request::Parts};
-use redlock::memory::Cluster;
+use redlock::memory::Nodes;
 use redlock_tower::{
     Key, KeyExtractor, RedlockLayer,
     key::{self, KeyError},
@@ -306,7 +306,7 @@ async fn long_and_secret_keys_are_hashed() {
 
     let (cluster, redlock) = locks().await;
     let look = {
-        let cluster: Cluster = cluster.clone();
+        let cluster: Nodes = cluster.clone();
         move || async move { tests::web::held(&cluster).join(" ") }
     };
     let app = Router::new()

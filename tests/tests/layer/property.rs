@@ -3,7 +3,7 @@
 use axum::body::Body;
 use http::{HeaderValue, Request, Response};
 use proptest::{prelude::*, test_runner::TestRunner};
-use redlock::{Redlock, memory::Cluster};
+use redlock::{Redlock, memory::Nodes};
 use redlock_tower::{KeyExtractor, RedlockLayer, RedlockService, key};
 use std::{
     convert::Infallible,
@@ -67,7 +67,7 @@ async fn noting<K: KeyExtractor>(
     >,
     Seen,
 ) {
-    let cluster = Cluster::new(1);
+    let cluster = Nodes::new(1);
     let redlock = Redlock::connect(cluster.nodes()).await.unwrap();
     let seen = Seen::default();
     let note = {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use rand::{RngExt, seq::SliceRandom};
-use redlock::memory::{Cluster, Node};
+use redlock::memory::{Node, Nodes};
 use tokio::time::{advance, sleep};
 
 use crate::{
@@ -290,7 +290,7 @@ fn cut(node: &Node, requests: bool, replies: bool, length: Duration) {
 }
 
 /// Ends all faults of the network and of the nodes.
-pub(crate) fn heal(cluster: &Cluster, machine: &Cluster) {
+pub(crate) fn heal(cluster: &Nodes, machine: &Nodes) {
     for node in machine.nodes() {
         node.delay(Duration::ZERO);
         node.delay_replies(Duration::ZERO);

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use redlock::{__Mutant as Mutant, __make as make, Redlock, memory::Cluster};
+use redlock::{__Mutant as Mutant, __make as make, Redlock, memory::Nodes};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{Totals, number, plan::Plan, run_all};
@@ -59,7 +59,7 @@ fn every_mistake_is_noticed() {
 #[tokio::test(start_paused = true)]
 async fn a_renewal_that_panics_is_told_as_lost_in_time() {
     let ttl = Duration::from_secs(3);
-    let cluster = Cluster::new(3);
+    let cluster = Nodes::new(3);
     let redlock = Redlock::connect(cluster.nodes()).await.expect("nodes");
     let request = redlock.lock("invoice:42").ttl(ttl).keep_alive(true);
     make(Some(Mutant::RenewalPanics));

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use redlock::{Guard, Held, Redlock, memory::Cluster};
+use redlock::{Guard, Held, Redlock, memory::Nodes};
 use tokio::{
     task::JoinSet,
     time::{Instant, advance, sleep, timeout},
@@ -26,7 +26,7 @@ const AGE: Duration = Duration::from_secs(3_600);
 pub(crate) struct World {
     pub(crate) plan: Plan,
     /// The nodes, and a network to them without faults.
-    pub(crate) cluster: Cluster,
+    pub(crate) cluster: Nodes,
     pub(crate) clients: Vec<Client>,
     start: Instant,
     history: Mutex<History>,
@@ -37,7 +37,7 @@ pub(crate) struct World {
 /// One machine with one process on it, which may be replaced.
 pub(crate) struct Client {
     /// The nodes, over the network of this machine.
-    pub(crate) machine: Cluster,
+    pub(crate) machine: Nodes,
     process: Mutex<Process>,
     frozen: Mutex<Option<At>>,
 }
@@ -72,7 +72,7 @@ pub(crate) fn run(plan: &Plan, log: bool) -> History {
 }
 
 async fn live(plan: &Plan, log: bool) -> History {
-    let cluster = Cluster::seeded(plan.nodes, plan.seed);
+    let cluster = Nodes::seeded(plan.nodes, plan.seed);
     advance(AGE).await;
     let clients = (0..plan.clients)
         .map(|_| Client::new(plan, &cluster))
@@ -110,7 +110,7 @@ async fn live(plan: &Plan, log: bool) -> History {
     std::mem::take(&mut history)
 }
 
-fn connect(plan: &Plan, nodes: &Cluster) -> Redlock {
+fn connect(plan: &Plan, nodes: &Nodes) -> Redlock {
     Redlock::builder()
         .nodes(nodes.nodes())
         .max_ttl(plan.max_ttl)
@@ -124,7 +124,7 @@ fn connect(plan: &Plan, nodes: &Cluster) -> Redlock {
 }
 
 impl Client {
-    fn new(plan: &Plan, cluster: &Cluster) -> Self {
+    fn new(plan: &Plan, cluster: &Nodes) -> Self {
         let machine = cluster.apart();
         Self {
             process: Mutex::new(Process::new(connect(plan, &machine))),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use redlock::{Error, ErrorKind, Redlock, memory};
 
 fn memory_nodes() -> Redlock {
-    Redlock::connect_lazy(memory::Cluster::new(3).nodes()).expect("three nodes")
+    Redlock::connect_lazy(memory::Nodes::new(3).nodes()).expect("three nodes")
 }
 
 /// Each of `words` is in the message.
@@ -114,7 +114,7 @@ async fn a_ttl_of_nothing_or_of_too_much() {
         // The remedy is the option that allows more.
         assert_says(&error, ErrorKind::InvalidTtl, &["max_ttl"]);
     }
-    let builder = Redlock::builder().nodes(memory::Cluster::new(3).nodes());
+    let builder = Redlock::builder().nodes(memory::Nodes::new(3).nodes());
     let error = builder
         .clone()
         .ttl(Duration::ZERO)

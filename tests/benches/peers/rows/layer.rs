@@ -3,7 +3,7 @@
 use std::{process::Command, time::Duration};
 
 use http::{HeaderValue, Method, Request};
-use redlock::{Redlock, memory::Cluster};
+use redlock::{Redlock, memory::Nodes};
 use redlock_tower::{RedlockLayer, key};
 use tower::{Layer, Service};
 
@@ -29,7 +29,7 @@ const USER: &str = "alice";
 
 pub(super) async fn measure(stage: &Stage, report: &mut Report) -> Outcome<()> {
     let mut sheet = Sheet::new(TITLE);
-    let redlock = Redlock::connect(Cluster::new(3).nodes()).await?;
+    let redlock = Redlock::connect(Nodes::new(3).nodes()).await?;
     for _ in 0..stage.reps {
         for (name, passes) in [(GET, Passes::Get), (NO_KEY, Passes::NoKey)] {
             let (redlock, time) = (redlock.clone(), stage.time(500, 100));

@@ -79,7 +79,7 @@ async fn report(locks: &Redlock, at: u64) -> Result<()> {
 
 #[tokio::test]
 async fn f21_a_firing_never_asks_for_more_than_the_client_allows() {
-    let nodes = memory::Cluster::new(3);
+    let nodes = memory::Nodes::new(3);
     let client = Redlock::builder()
         .nodes(nodes.nodes())
         .max_ttl(Duration::from_secs(5))

@@ -48,7 +48,7 @@ async fn each_is_an_error(locks: &Redlock) {
 fn f30_a_runtime_without_timers_is_an_error() {
     let outside = whole();
     let cluster = outside.block_on(Cluster::start(3));
-    let nodes = memory::Cluster::new(3);
+    let nodes = memory::Nodes::new(3);
     for runtime in without_timers() {
         let connected = runtime.block_on(Redlock::connect(nodes.nodes()));
         refused(connected);
@@ -83,7 +83,7 @@ fn f30_a_runtime_without_sockets_is_an_error_where_they_are_needed() {
     let locks = outside.block_on(Redlock::connect(cluster.urls())).unwrap();
     runtime.block_on(each_is_an_error(&locks));
     runtime.block_on(async {
-        let nodes = memory::Cluster::new(3);
+        let nodes = memory::Nodes::new(3);
         let locks = Redlock::connect(nodes.nodes()).await.unwrap();
         locks.lock("k").await.unwrap().release().await.unwrap();
     });
@@ -92,7 +92,7 @@ fn f30_a_runtime_without_sockets_is_an_error_where_they_are_needed() {
 #[test]
 fn f30_a_client_is_closed_where_no_runtime_is() {
     let locks = whole().block_on(async {
-        let nodes = memory::Cluster::new(3);
+        let nodes = memory::Nodes::new(3);
         Redlock::connect(nodes.nodes()).await.unwrap()
     });
     assert_eq!(

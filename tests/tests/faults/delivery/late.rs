@@ -130,7 +130,7 @@ async fn f34_a_cool_down_that_arrives_after_its_window_opens_none() {
 
 #[tokio::test(start_paused = true)]
 async fn f34_nodes_in_memory_behave_the_same() {
-    let nodes = memory::Cluster::seeded(3, 1);
+    let nodes = memory::Nodes::seeded(3, 1);
     let redlock = Redlock::connect(nodes.nodes()).await.expect("all up");
     let ttl = Duration::from_millis(1_500);
     for node in &nodes.nodes()[..2] {

@@ -91,7 +91,7 @@ async fn f15_tasks_that_lock_and_release_twice_meet_no_error() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f15_nodes_in_memory_refuse_no_release_either() {
-    let nodes = memory::Cluster::new(3);
+    let nodes = memory::Nodes::new(3);
     let redlock = Redlock::connect(nodes.nodes()).await.expect("all up");
     for node in nodes.nodes() {
         node.delay(Duration::from_millis(20));
@@ -141,7 +141,7 @@ async fn f73_renewed_locks_are_kept_beside_many_tasks() {
 /// A request that does not wait for the lock waits for its attempt, for a node time-out at most.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f73_an_attempt_that_is_not_admitted_says_so() {
-    let nodes = memory::Cluster::new(3);
+    let nodes = memory::Nodes::new(3);
     let redlock = Redlock::connect(nodes.nodes()).await.expect("all up");
     for node in nodes.nodes() {
         node.delay(Duration::from_millis(240));

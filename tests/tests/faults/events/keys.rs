@@ -164,7 +164,7 @@ async fn f7_a_fence_beyond_the_skew_bound_is_told_without_its_key() {
 #[tokio::test]
 async fn f7_no_event_names_the_key_or_the_owner_of_a_lock_that_is_lost() {
     let logs = Logs::capture(LevelFilter::INFO);
-    let cluster = memory::Cluster::new(3);
+    let cluster = memory::Nodes::new(3);
     let redlock = Redlock::connect(cluster.nodes()).await.unwrap();
     let name = format!("n:{SECRET}");
     let mut owners = Vec::new();
@@ -248,7 +248,7 @@ impl ReplayStore for Failing {
 #[tokio::test]
 async fn f7_no_event_repeats_what_a_store_of_first_answers_says() {
     let logs = Logs::capture(LevelFilter::INFO);
-    let redlock = Redlock::connect(memory::Cluster::new(3).nodes())
+    let redlock = Redlock::connect(memory::Nodes::new(3).nodes())
         .await
         .unwrap();
     for (begins, fail_open) in [(false, false), (false, true), (true, false)] {
@@ -277,7 +277,7 @@ async fn f7_no_event_repeats_what_a_store_of_first_answers_says() {
 #[tokio::test]
 async fn f7_layers_without_a_vote_name_no_key() {
     let logs = Logs::capture(LevelFilter::INFO);
-    let cluster = memory::Cluster::new(3);
+    let cluster = memory::Nodes::new(3);
     let redlock = Redlock::connect(cluster.nodes()).await.unwrap();
     // Misconfigured: a window that no node accepts, and a key with broken braces.
     let wrong = LockLayer::new(redlock.clone(), |key: &String| Some(format!("}}{key}")));

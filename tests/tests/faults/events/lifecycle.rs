@@ -21,7 +21,7 @@ fn one(logs: &Logs, parts: &[&str]) -> String {
 #[tokio::test]
 async fn f62_a_grant_a_refusal_and_a_release_are_told_with_their_reasons() {
     let logs = Logs::capture(LevelFilter::DEBUG);
-    let redlock = Redlock::connect(memory::Cluster::new(3).nodes())
+    let redlock = Redlock::connect(memory::Nodes::new(3).nodes())
         .await
         .unwrap();
     let guard = redlock.lock("k").await.unwrap();
@@ -56,7 +56,7 @@ async fn f62_a_grant_a_refusal_and_a_release_are_told_with_their_reasons() {
 #[tokio::test]
 async fn f62_a_hand_over_is_told() {
     let logs = Logs::capture(LevelFilter::DEBUG);
-    let redlock = Redlock::connect(memory::Cluster::new(3).nodes())
+    let redlock = Redlock::connect(memory::Nodes::new(3).nodes())
         .await
         .unwrap();
     // Tokens for turns are reserved where somebody waits already; a lease that was held for some time goes back to the nodes.
@@ -75,7 +75,7 @@ async fn f62_a_hand_over_is_told() {
 #[tokio::test]
 async fn f62_a_loss_is_told_with_its_reason() {
     let logs = Logs::capture(LevelFilter::DEBUG);
-    let redlock = Redlock::connect(memory::Cluster::new(3).nodes())
+    let redlock = Redlock::connect(memory::Nodes::new(3).nodes())
         .await
         .unwrap();
     let guard = redlock.lock("k").await.unwrap();

@@ -37,7 +37,7 @@ async fn f75_a_stall_of_the_runtime_is_told_with_its_length() {
 
 #[tokio::test]
 async fn f75_a_lock_that_is_lost_to_a_stall_is_explained() {
-    let redlock = Redlock::connect(memory::Cluster::new(3).nodes())
+    let redlock = Redlock::connect(memory::Nodes::new(3).nodes())
         .await
         .unwrap();
     let logs = Logs::capture(LevelFilter::INFO);
@@ -54,7 +54,7 @@ async fn f75_a_lock_that_is_lost_to_a_stall_is_explained() {
 
 #[tokio::test]
 async fn f75_renewals_in_time_and_locks_that_are_gone_warn_of_nothing() {
-    let redlock = Redlock::connect(memory::Cluster::new(3).nodes())
+    let redlock = Redlock::connect(memory::Nodes::new(3).nodes())
         .await
         .unwrap();
     let logs = Logs::capture(LevelFilter::INFO);

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use redlock::{Redlock, memory::Cluster};
+use redlock::{Redlock, memory::Nodes};
 use tests::{eventually, within};
 
 const SOON: Duration = Duration::from_secs(10);
@@ -24,7 +24,7 @@ struct Steps {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f63_blocking_work_that_asks_its_lock_stops_with_it() {
-    let cluster = Cluster::new(3);
+    let cluster = Nodes::new(3);
     let redlock = Redlock::connect(cluster.nodes()).await.unwrap();
     let steps = Arc::new(Steps::default());
     let run = redlock
@@ -52,7 +52,7 @@ async fn f63_blocking_work_that_asks_its_lock_stops_with_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f63_blocking_work_that_does_not_ask_goes_on_after_the_loss() {
-    let cluster = Cluster::new(3);
+    let cluster = Nodes::new(3);
     let redlock = Redlock::connect(cluster.nodes()).await.unwrap();
     let steps = Arc::new(Steps::default());
     let stop = Arc::new(AtomicUsize::new(0));

@@ -10,7 +10,7 @@ const NONE: Duration = Duration::ZERO;
 const TINY: Duration = Duration::from_nanos(1);
 
 async fn nodes() -> Redlock {
-    Redlock::connect(memory::Cluster::new(3).nodes())
+    Redlock::connect(memory::Nodes::new(3).nodes())
         .await
         .unwrap()
 }
@@ -46,7 +46,7 @@ async fn f9_of_a_request() {
 
 #[tokio::test]
 async fn f9_of_a_client() {
-    let build = || Redlock::builder().nodes(memory::Cluster::new(3).nodes());
+    let build = || Redlock::builder().nodes(memory::Nodes::new(3).nodes());
     let max = Duration::MAX;
     for (built, name) in [
         (build().ttl(max), "ttl"),

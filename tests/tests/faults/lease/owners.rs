@@ -61,7 +61,7 @@ async fn inboxes(node: &tests::Node) -> Vec<String> {
 async fn f16_equal_generators_give_no_equal_owners() {
     let mut owners = HashSet::new();
     for _ in 0..2 {
-        let redlock = Redlock::connect(memory::Cluster::seeded(3, 7).nodes())
+        let redlock = Redlock::connect(memory::Nodes::seeded(3, 7).nodes())
             .await
             .expect("a quorum");
         for key in ["a", "b"] {

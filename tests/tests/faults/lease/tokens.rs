@@ -4,7 +4,7 @@ use redlock::{FencingToken, Redlock, memory};
 
 #[tokio::test]
 async fn f60_a_token_goes_through_a_column_a_text_and_json() {
-    let redlock = Redlock::connect(memory::Cluster::new(3).nodes())
+    let redlock = Redlock::connect(memory::Nodes::new(3).nodes())
         .await
         .unwrap();
     let token = redlock.lock("a").await.unwrap().token();

@@ -1,7 +1,7 @@
 //! Replays while nodes or the store are down.
 
 use axum::{Router, routing::post};
-use redlock::{FencingToken, memory::Cluster};
+use redlock::{FencingToken, memory::Nodes};
 use redlock_tower::{
     RedlockLayer,
     replay::{Begun, MemoryStore, ReplayStore, StoreError},
@@ -40,7 +40,7 @@ async fn pay(app: &Router, key: &str) -> Answer {
     read(response.unwrap()).await
 }
 
-fn stop_a_majority(cluster: &Cluster) {
+fn stop_a_majority(cluster: &Nodes) {
     cluster.node(0).stop();
     cluster.node(1).stop();
 }

@@ -80,7 +80,7 @@ async fn f42_a_response_under_a_public_key_is_replayed_to_all() {
 #[tokio::test]
 async fn f42_two_services_share_no_record() {
     let store = MemoryStore::new();
-    let cluster = redlock::memory::Cluster::new(3);
+    let cluster = redlock::memory::Nodes::new(3);
     for namespace in ["shop:", "bank:"] {
         let redlock = redlock::Redlock::builder()
             .namespace(namespace)
@@ -166,7 +166,7 @@ fn account_of_any() -> Router {
 /// Records are guarded by the token.
 #[tokio::test]
 async fn f42_a_replay_has_a_fencing_token_although_the_client_has_none() {
-    let nodes = redlock::memory::Cluster::new(3).nodes();
+    let nodes = redlock::memory::Nodes::new(3).nodes();
     let redlock = redlock::Redlock::builder().nodes(nodes).fencing(false);
     let redlock = redlock.connect().await.unwrap();
     let handler = async |lock: redlock_tower::HeldLock| lock.token().to_string();

@@ -210,7 +210,7 @@ async fn f49_the_end_of_a_body_is_its_announced_length() {
         ([(header::CONTENT_LENGTH, (5 * chunks).to_string())], body).into_response()
     };
     for chunks in [0, 1, 3] {
-        let cluster = redlock::memory::Cluster::new(3);
+        let cluster = redlock::memory::Nodes::new(3);
         let redlock = redlock::Redlock::connect(cluster.nodes()).await.unwrap();
         let layer = RedlockLayer::new(redlock, by_user())
             .no_wait()

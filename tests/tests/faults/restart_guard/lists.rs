@@ -254,7 +254,7 @@ async fn f64_a_new_identity_is_no_other_list_by_another_name() {
 
 #[tokio::test]
 async fn f64_nodes_in_memory_know_the_list_too() {
-    let nodes = redlock::memory::Cluster::new(4);
+    let nodes = redlock::memory::Nodes::new(4);
     let of = |list: &[usize]| Redlock::builder().nodes(list.iter().map(|&node| nodes.node(node)));
     let old = of(&[0, 1, 2]).connect().await.expect("three nodes");
     let error = of(&[0, 1, 3]).connect().await.expect_err("two lists");
@@ -268,7 +268,7 @@ async fn f64_nodes_in_memory_know_the_list_too() {
 /// node next to it. In paused time, since they have the time of one attempt for it, whatever the machine does.
 #[tokio::test(start_paused = true)]
 async fn f69_the_order_of_the_list_does_not_matter() {
-    let cluster = redlock::memory::Cluster::seeded(3, 1);
+    let cluster = redlock::memory::Nodes::seeded(3, 1);
     let connect = async |nearest: usize| {
         let mut nodes = cluster.apart().nodes();
         for (at, node) in nodes.iter().enumerate() {

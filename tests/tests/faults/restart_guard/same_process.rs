@@ -107,7 +107,7 @@ async fn f2_the_holder_is_told_once_a_majority_has_forgotten() {
 
 #[tokio::test]
 async fn f2_a_node_in_memory_that_was_flushed_does_not_vote() {
-    let nodes = redlock::memory::Cluster::new(3);
+    let nodes = redlock::memory::Nodes::new(3);
     let one = Redlock::connect(nodes.nodes()).await.expect("three nodes");
     let two = Redlock::connect(nodes.nodes()).await.expect("three nodes");
     let held = one.lock(KEY).ttl(LONG).await.expect("free");

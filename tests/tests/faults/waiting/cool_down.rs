@@ -103,7 +103,7 @@ async fn f20_the_rest_of_at_least_is_a_cool_down() {
 
 #[tokio::test]
 async fn f20_at_nodes_in_memory_too() {
-    let nodes = memory::Cluster::new(3);
+    let nodes = memory::Nodes::new(3);
     let one = Redlock::connect(nodes.nodes()).await.expect("all up");
     let other = Redlock::connect(nodes.nodes()).await.expect("all up");
     held(&one)
@@ -151,7 +151,7 @@ async fn f20_those_who_waited_already_are_refused_when_the_window_opens() {
 
 #[tokio::test]
 async fn f20_those_who_wait_behind_a_turn_in_memory_are_refused_too() {
-    let nodes = memory::Cluster::new(3);
+    let nodes = memory::Nodes::new(3);
     let one = Redlock::connect(nodes.nodes()).await.expect("all up");
     let other = Redlock::connect(nodes.nodes()).await.expect("all up");
     let guard = held(&one).await;

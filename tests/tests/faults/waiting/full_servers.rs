@@ -184,7 +184,7 @@ async fn f5_a_missing_fence_is_written_on_full_servers_too() {
 
 #[tokio::test]
 async fn f5_nodes_in_memory_too() {
-    let nodes = memory::Cluster::new(3);
+    let nodes = memory::Nodes::new(3);
     let redlock = Redlock::connect(nodes.nodes()).await.expect("all up");
     let other = Redlock::connect(nodes.nodes()).await.expect("all up");
     let held = locked(&redlock, "held", true, LONG).await;

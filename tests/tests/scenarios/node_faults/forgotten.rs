@@ -95,7 +95,7 @@ async fn n3_the_key_is_gone_early_on_one_node() {
 /// *Simulated*: the node's clock itself.
 #[tokio::test]
 async fn n3_one_clock_jumps_past_the_ttl() {
-    let nodes = memory::Cluster::new(5);
+    let nodes = memory::Nodes::new(5);
     let a = Redlock::connect(nodes.nodes()).await.expect("five nodes");
     let b = Redlock::connect(nodes.nodes()).await.expect("five nodes");
     let guard = a.lock(KEY).ttl(LONG).await.expect("free");
