@@ -16,7 +16,7 @@ pub(super) fn check(counters: &[Counters]) -> Check {
     );
     if unchecked_lost == 0 {
         check.violation(
-            "no update lost without the check either: no holder was paused between read and write, so nothing is proved"
+            "no update lost without the check either: no paused holder was overtaken, so nothing is proved"
                 .to_owned(),
         );
     }

@@ -16,6 +16,7 @@ use tests::proxy::Flow;
 use tokio::time::{Instant, sleep_until};
 
 use crate::args::Problem;
+use crate::config::{SLOW_KEY, TTL};
 use crate::run::harness::Harness;
 pub(crate) use counts::FaultCounts;
 use counts::Result as Counted;
@@ -69,6 +70,12 @@ async fn inject(harness: &Harness, fault: &Fault) -> Counted {
         },
     };
     occurred.into()
+}
+
+/// Stops the holder of the slow lock between its read and its write, until others have held it.
+pub(crate) async fn overtake_holder(harness: &Harness) {
+    let target = fault::Target::Holder(SLOW_KEY);
+    clients::pause(harness, target, 2 * TTL).await;
 }
 
 /// Ends what is left of the faults: nodes down, proxies that hold bytes, slots without a client.

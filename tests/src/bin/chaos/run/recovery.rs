@@ -9,12 +9,15 @@ use super::harness::{Harness, Slot};
 use super::process::Process;
 use crate::args::Problem;
 use crate::config::{GUARD_TIME, QUORUM, SLOW_KEY};
+use crate::nemesis;
 use crate::timestamp::{Timestamp, between, now};
 
 /// Time for connections to come back; the longest pause between two attempts is a second.
 const RECONNECT: Duration = Duration::from_millis(1_500);
 /// How many holders are killed.
 const KILLS: usize = 2;
+/// How often to try to lose an update.
+const OVERTAKE_ATTEMPTS: usize = 5;
 /// For how long a majority hangs.
 const OUTAGE: Duration = Duration::from_millis(1_200);
 /// How long to wait for the keys to be gone. More than the bound of I5, and less than their ttl.
@@ -59,6 +62,7 @@ pub(crate) struct Usage {
 
 pub(crate) async fn run(harness: &Harness) -> Result<Recovery, Problem> {
     sleep(GUARD_TIME + RECONNECT).await;
+    lose_an_update(harness).await;
     let began = now();
     let mut kills = Vec::new();
     for _ in 0..KILLS {
@@ -97,6 +101,18 @@ pub(crate) async fn run(harness: &Harness) -> Result<Recovery, Problem> {
         clients,
         usage,
     })
+}
+
+/// Stops a holder past its ttl while others work, until that loses an update of the counters that check no tokens.
+/// Under faults it may not, since nobody may be able to take the lock meanwhile.
+async fn lose_an_update(harness: &Harness) {
+    for _ in 0..OVERTAKE_ATTEMPTS {
+        let counters = harness.resource.counters();
+        if counters.iter().any(|counters| counters.unchecked_lost() > 0) {
+            return;
+        }
+        nemesis::overtake_holder(harness).await;
+    }
 }
 
 /// Kills the holder of the slow lock, and waits until another client holds it.
