@@ -114,7 +114,7 @@ impl Attempt<'_> {
 
     async fn meet_prerequisites(&self, deadline: &mut Deadline<'_>) -> Result<(), Failure> {
         let fencing = self.options.fencing;
-        let is_first_contact = !prerequisites::has_met_majority(deadline.nodes, fencing);
+        let is_first_contact = prerequisites::is_first_contact(deadline.nodes, fencing);
         let left = || deadline.left();
         prerequisites::meet(self.core, self.connections, self.key, fencing, left).await?;
         // The first contact does not count against a request that does not wait. A wait bounds it too. Later,

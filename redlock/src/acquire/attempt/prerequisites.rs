@@ -17,9 +17,9 @@ pub(super) fn are_missing(nodes: &Nodes, fencing: bool) -> bool {
     fencing && !nodes.tokens.is_calibrated() || !nodes.lists.is_settled()
 }
 
-/// Whether a majority of the nodes has stated its time and has seen the list of nodes, now or before.
-pub(super) fn has_met_majority(nodes: &Nodes, fencing: bool) -> bool {
-    nodes.lists.known() >= nodes.quorum() && (!fencing || nodes.tokens.is_calibrated())
+/// Whether the first contact is still to be made: its round trips precede the time of an attempt.
+pub(super) fn is_first_contact(nodes: &Nodes, fencing: bool) -> bool {
+    !nodes.lists.is_met() || fencing && !nodes.tokens.is_calibrated()
 }
 
 /// Asks the nodes about `key` until a majority has answered. Connecting calibrates the token clock and records the list of
@@ -33,7 +33,8 @@ pub(super) async fn meet(
 ) -> Result<(), Failure> {
     let (nodes, lists) = (&core.nodes, &core.nodes.lists);
     let is_calibrated = || !fencing || nodes.tokens.is_calibrated();
-    if lists.refusal(nodes.now()).is_none() && !has_met_majority(nodes, fencing) {
+    let is_known = || lists.known() >= nodes.quorum();
+    if lists.refusal(nodes.now()).is_none() && !(is_known() && is_calibrated()) {
         let reached = |reply: &Reply| !matches!(reply, Reply::Failed(_));
         let command = Inspect.into();
         let answers = fan_out(
@@ -50,7 +51,7 @@ pub(super) async fn meet(
         // Nodes that cannot be reached are reported by the round.
         let _ = answers.await;
     }
-    if lists.known() >= nodes.quorum() {
+    if is_known() {
         lists.until_settled(left() / 2, || nodes.now()).await;
     }
     let Some(refusal) = lists.refusal(nodes.now()) else {

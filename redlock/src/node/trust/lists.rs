@@ -56,6 +56,8 @@ pub(crate) struct Lists {
     version: AtomicU64,
     /// All that is up has accepted the list: nothing to wait for.
     settled: AtomicBool,
+    /// The votes of a majority count, or did at some time.
+    is_met: AtomicBool,
     entries: Mutex<Vec<Entry>>,
     news: Notify,
 }
@@ -110,6 +112,7 @@ impl Lists {
             counts_until: states.iter().map(|_| AtomicU64::new(0)).collect(),
             version: AtomicU64::new(1),
             settled: AtomicBool::new(false),
+            is_met: AtomicBool::new(false),
             entries: Mutex::new(vec![Entry::default(); states.len()]),
             news: Notify::new(),
         }
@@ -339,10 +342,15 @@ impl Lists {
         let refused = entries.iter().any(|entry| entry.refused.is_some());
         let accepted =
             |node: usize| up().all(|entry| entry.accepted.is_some_and(|list| list.contains(node)));
+        let mut counted = 0;
         for (node, entry) in entries.iter().enumerate() {
             let member = included.contains(node) || entry.id.is_none() && !entry.copied;
             let until = entry.until.filter(|_| !refused && member && accepted(node));
             self.counts_until[node].store(until.map_or(0, Instant::micros), Relaxed);
+            counted += usize::from(until.is_some());
+        }
+        if counted > entries.len() / 2 {
+            self.is_met.store(true, Relaxed);
         }
         let settled = !refused && included.iter().all(accepted);
         // Waiters judge as well: if that woke the others each time, two of them would keep each other awake.
@@ -355,6 +363,11 @@ impl Lists {
     /// Whether there is nothing to wait for before a lock is asked for.
     pub(crate) fn is_settled(&self) -> bool {
         self.settled.load(Acquire)
+    }
+
+    /// Whether the votes of a majority count, or did at some time: the first contact is over.
+    pub(crate) fn is_met(&self) -> bool {
+        self.is_met.load(Relaxed)
     }
 
     /// Waits until the nodes that are up have accepted or refused the list, at most this long.

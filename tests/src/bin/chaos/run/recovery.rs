@@ -108,7 +108,10 @@ pub(crate) async fn run(harness: &Harness) -> Result<Recovery, Problem> {
 async fn lose_an_update(harness: &Harness) {
     for _ in 0..OVERTAKE_ATTEMPTS {
         let counters = harness.resource.counters();
-        if counters.iter().any(|counters| counters.unchecked_lost() > 0) {
+        if counters
+            .iter()
+            .any(|counters| counters.unchecked_lost() > 0)
+        {
             return;
         }
         nemesis::overtake_holder(harness).await;
