@@ -14,6 +14,7 @@ use crate::{
     env::{clock::Instant, pending::Tracker},
     error::{Error, Result},
     key::Key,
+    label::Label,
     node::{ConnectionSet, Nodes},
 };
 
@@ -33,6 +34,8 @@ pub(crate) struct Defaults {
     pub(crate) wait: Duration,
     pub(crate) fencing: bool,
     pub(crate) namespace: String,
+    /// Stands in the owner of every lock.
+    pub(crate) label: Option<Label>,
 }
 
 impl Core {

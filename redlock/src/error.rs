@@ -2,8 +2,8 @@
 
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
-use crate::fault::Fault;
 pub use crate::fault::FaultKind;
+use crate::{fault::Fault, label::Label};
 
 /// The result of the operations of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -20,6 +20,7 @@ struct Inner {
     key: Option<String>,
     text: Cow<'static, str>,
     retry_after: Option<Duration>,
+    held_by: Option<Label>,
     nodes: Vec<NodeError>,
 }
 
@@ -123,6 +124,7 @@ impl Error {
             key: None,
             text: text.into(),
             retry_after: None,
+            held_by: None,
             nodes: Vec::new(),
         }))
     }
@@ -143,10 +145,19 @@ impl Error {
         self
     }
 
-    pub(crate) fn busy(key: &str, left: Option<Duration>) -> Self {
-        Self::new(ErrorKind::Busy, "is held by another")
+    fn held_by(self, label: Option<Label>) -> Self {
+        self.map(|inner| inner.held_by = label)
+    }
+
+    pub(crate) fn busy(key: &str, left: Option<Duration>, by: Option<Label>) -> Self {
+        let text = match by {
+            Some(label) => format!("is held by {label}").into(),
+            None => Cow::Borrowed("is held by another"),
+        };
+        Self::new(ErrorKind::Busy, text)
             .about(key)
             .retry(left)
+            .held_by(by)
     }
 
     pub(crate) fn cooling_down(key: &str, left: Duration) -> Self {
@@ -158,16 +169,23 @@ impl Error {
         .retry(Some(left))
     }
 
-    pub(crate) fn timed_out(key: &str, waited: Duration, left: Option<Duration>) -> Self {
-        Self::new(
-            ErrorKind::TimedOut,
-            format!(
-                "was held by others for the {} ms of the wait",
-                waited.as_millis()
-            ),
-        )
-        .about(key)
-        .retry(left)
+    pub(crate) fn timed_out(
+        key: &str,
+        waited: Duration,
+        left: Option<Duration>,
+        by: Option<Label>,
+    ) -> Self {
+        let mut text = format!(
+            "was held by others for the {} ms of the wait",
+            waited.as_millis()
+        );
+        if let Some(label) = by {
+            text = format!("{text}, at its end by {label}");
+        }
+        Self::new(ErrorKind::TimedOut, text)
+            .about(key)
+            .retry(left)
+            .held_by(by)
     }
 
     pub(crate) fn too_many_waiters(key: &str) -> Self {
@@ -356,6 +374,13 @@ impl Error {
         self.0.retry_after
     }
 
+    /// The [label](crate::Builder::label) of the client that held the lock, where a majority of the nodes reported the same
+    /// holder and it has one.
+    #[must_use]
+    pub fn holder_label(&self) -> Option<&str> {
+        self.0.held_by.as_ref().map(Label::as_str)
+    }
+
     /// The key that the error is about.
     #[must_use]
     pub fn key(&self) -> Option<&str> {
@@ -381,6 +406,7 @@ impl fmt::Debug for Error {
             key,
             text,
             retry_after,
+            held_by,
             nodes,
         } = &*self.0;
         f.debug_struct("Error")
@@ -388,6 +414,7 @@ impl fmt::Debug for Error {
             .field("key", key)
             .field("text", text)
             .field("retry_after", retry_after)
+            .field("held_by", held_by)
             .field("nodes", nodes)
             .finish()
     }
@@ -432,6 +459,7 @@ impl Error {
         cause: impl Fn(&NodeError) -> &str,
     ) -> fmt::Result {
         let Inner {
+            kind,
             text,
             nodes,
             retry_after,
@@ -439,7 +467,9 @@ impl Error {
         } = &*self.0;
         f.write_str(text)?;
         if let Some(left) = retry_after {
-            write!(f, ", for another {} ms at most", left.as_millis())?;
+            // "held by api-7 for another 3.2 s at most"
+            let comma = if *kind == ErrorKind::Busy { "" } else { "," };
+            write!(f, "{comma} for another {} at most", Readable(*left))?;
         }
         for (index, node) in nodes.iter().enumerate() {
             let before = if index == 0 { " (" } else { "; " };
@@ -454,3 +484,15 @@ impl Error {
 }
 
 impl std::error::Error for Error {}
+
+/// A duration for people: whole milliseconds below a second, tenths of seconds from there on.
+struct Readable(Duration);
+
+impl fmt::Display for Readable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_millis() {
+            ms @ ..1_000 => write!(f, "{ms} ms"),
+            _ => write!(f, "{:.1} s", self.0.as_secs_f64()),
+        }
+    }
+}

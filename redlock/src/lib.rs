@@ -14,6 +14,7 @@ mod error;
 mod events;
 mod fault;
 pub mod key;
+mod label;
 mod lease;
 mod lock;
 mod lock_kind;
@@ -43,7 +44,7 @@ pub use crate::{
     lock::{
         guard::{Guard, Held, Lost},
         options::LockOptions,
-        reentrancy::{Scope, current},
+        reentrancy::{Scope, assert_held, current},
         request::{Acquire, LockRequest},
         several::{Guards, LockAllRequest},
     },

@@ -52,7 +52,10 @@ async fn next_outcome(
     if !request.waits() {
         let turn = engine.queue.try_turn(key).map(Outcome::Turn);
         // A holder that is still asking will have the lock for about as long as this request would.
-        return turn.map_err(|left| Error::busy(name, left.or(Some(lease.ttl))));
+        return turn.map_err(|left| {
+            let by = left.and(engine.core.defaults.label);
+            Error::busy(name, left.or(Some(lease.ttl)), by)
+        });
     }
     let wants = Wants {
         lease,
@@ -73,8 +76,11 @@ async fn next_outcome(
         None => request.left(),
     };
     let outcome = position.wait(time).await;
-    outcome
-        .map_err(|left| full.unwrap_or_else(|| Error::timed_out(name, request.options.wait, left)))
+    outcome.map_err(|left| {
+        // A remaining time is that of a holder in this process.
+        let by = left.and(engine.core.defaults.label);
+        full.unwrap_or_else(|| Error::timed_out(name, request.options.wait, left, by))
+    })
 }
 
 /// `None` where the lease has ended already.

@@ -69,10 +69,10 @@ impl AcquireRequest<'_> {
 
     pub(super) fn error(&self, failure: Failure) -> Error {
         match failure {
-            Failure::Refused { left, .. } if self.waits() => {
-                Error::timed_out(self.name, self.options.wait, left)
+            Failure::Refused { left, by, .. } if self.waits() => {
+                Error::timed_out(self.name, self.options.wait, left, by)
             }
-            Failure::Refused { left, .. } => Error::busy(self.name, left),
+            Failure::Refused { left, by, .. } => Error::busy(self.name, left, by),
             Failure::CoolingDown { left } => Error::cooling_down(self.name, left),
             Failure::NoQuorum { able, errors } => {
                 Error::no_quorum(Some(self.name), able, self.core().nodes.quorum(), errors)

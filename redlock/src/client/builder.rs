@@ -14,6 +14,7 @@ use crate::{
     error::{Error, Result},
     events,
     key::Key,
+    label::Label,
     node::{Access, Lists, NodeAddress, NodeState, Nodes, Strict, Target},
     quorum::{
         node_set::NodeSet,
@@ -39,6 +40,7 @@ const FENCE_RETENTION: Duration = Duration::from_secs(600);
 /// | [`renewal_thread`](Self::renewal_thread) | off | |
 /// | [`restart_guard`](Self::restart_guard) | [`RestartGuard::Observed`] | |
 /// | [`namespace`](Self::namespace) | none | |
+/// | [`label`](Self::label) | none | |
 /// | [`fence_retention`](Self::fence_retention) | `max_ttl` + clock skew + 10 min | |
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until it connects"]
@@ -53,6 +55,7 @@ pub struct Builder {
     renewal_thread: bool,
     restart_guard: RestartGuard,
     namespace: String,
+    label: Option<String>,
     fence_retention: Option<Duration>,
     access: Access,
 }
@@ -70,6 +73,7 @@ impl Default for Builder {
             renewal_thread: false,
             restart_guard: RestartGuard::default(),
             namespace: String::new(),
+            label: None,
             fence_retention: None,
             access: Access::default(),
         }
@@ -156,6 +160,18 @@ impl Builder {
         self
     }
 
+    /// A name for this process, such as `api-7`, which is shown to people who look for the holder of a lock: by
+    /// [`holder`](Redlock::holder), in the errors of requests that found the lock held ("held by api-7 for another 3.2 s at
+    /// most"), and as the name of its connections (`CLIENT LIST`). Default: none.
+    ///
+    /// It has 1 to 31 ASCII letters, digits and `-_.:/@`. It is written in the clear under the keys of held locks, so
+    /// it holds no secret. It changes nothing about who holds a lock: owners stay random, and two processes may
+    /// have the same label.
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = Some(label.into());
+        self
+    }
+
     /// How long a node remembers the highest token of a key after its last use.
     pub fn fence_retention(mut self, retention: Duration) -> Self {
         self.fence_retention = Some(retention);
@@ -231,7 +247,8 @@ impl Builder {
         #[cfg(feature = "tls")]
         self.access.certificates.check()?;
         self.access.certificates.begin();
-        let places = self.places()?;
+        let label = self.checked_label()?;
+        let places = self.places(label)?;
         self.check_namespace()?;
         if places.len() % 2 == 0 {
             events::node::even_number(places.len(), places.len() / 2 + 1);
@@ -242,8 +259,19 @@ impl Builder {
             wait: self.wait,
             fencing: self.fencing,
             namespace: self.namespace,
+            label,
         };
         Ok(Redlock::new(Core::new(nodes, defaults)))
+    }
+
+    fn checked_label(&self) -> Result<Option<Label>> {
+        let Some(label) = &self.label else {
+            return Ok(None);
+        };
+        let checked = Label::new(label);
+        checked.map(Some).map_err(|wrong| {
+            Error::invalid_config(format!("label `{}` {wrong}", label.escape_debug()))
+        })
     }
 
     fn check_namespace(&self) -> Result<()> {
@@ -356,7 +384,7 @@ impl Builder {
         Ok(())
     }
 
-    fn places(&self) -> Result<Vec<Target>> {
+    fn places(&self, label: Option<Label>) -> Result<Vec<Target>> {
         if self.nodes.is_empty() {
             return Err(Error::invalid_nodes(
                 "no nodes were given: list the addresses of one or more independent Redis servers, 3 or 5 for a service that survives failures",
@@ -371,6 +399,7 @@ impl Builder {
         }
         let mut access = self.access.clone();
         access.limit = self.node_timeout;
+        access.label = label;
         let mut seen = HashMap::new();
         let mut places = Vec::with_capacity(self.nodes.len());
         for (index, address) in self.nodes.iter().enumerate() {

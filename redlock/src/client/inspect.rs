@@ -16,8 +16,8 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Holder {
-    /// The value under the key: random for every grant of this library. Empty for a value of more than 64 bytes, which
-    /// no lock writes.
+    /// The value under the key: random for every grant of this library, with the [label](Self::label) behind it. Empty
+    /// for a value of more than 64 bytes, which no lock writes.
     pub owner: String,
     /// For how long a majority of the nodes still has the key.
     pub remaining: Duration,
@@ -26,6 +26,14 @@ pub struct Holder {
 }
 
 impl Holder {
+    /// The [label](crate::Builder::label) of the client that holds the lock. `None` where it has none, and where another
+    /// library holds it.
+    #[must_use]
+    pub fn label(&self) -> Option<&str> {
+        let label = Owner::label(self.owner.as_bytes())?;
+        self.owner.get(self.owner.len() - label.as_str().len()..)
+    }
+
     /// Whether nobody holds the lock, but its key is in a [cool-down](crate::Guard::cool_down) for what is left of a window.
     #[must_use]
     pub fn is_cool_down(&self) -> bool {
@@ -76,7 +84,7 @@ fn leases<'a>(answers: impl Iterator<Item = &'a Answer>) -> HashMap<Vec<u8>, Vec
 
 pub(crate) async fn force(engine: &Engine, name: &str) -> Result<()> {
     let core = &engine.core;
-    let by = Owner::fresh().ok_or_else(|| Error::no_randomness(name))?;
+    let by = Owner::fresh(core.defaults.label).ok_or_else(|| Error::no_randomness(name))?;
     // A holder in this process need not find out by itself. One that comes later is not meant.
     let holder = engine.queue.holder(&core.key(name)?);
     // Only those who are seen to hold it now: what is delivered twice, or late, takes it from nobody who comes after.

@@ -1,54 +1,90 @@
 //! The value under a lock's key: who holds it.
+//!
+//! 28 random hexadecimal digits, four more that mark a holder of this library, and the label of its process where it has one:
+//! `<28 digits>2ed1` or `<28 digits>2ed1:api-7`. Other Redlock libraries see a string that is not theirs.
 
 use std::{
     fmt,
     hash::{DefaultHasher, Hash as _, Hasher as _},
 };
 
-use crate::env::random::unique;
+use crate::{env::random::unique, label::Label};
 
 /// The value under a lock's key. Unique to every attempt, so that nobody mistakes another's key for its own.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Owner([u8; Owner::LEN]);
+pub(crate) struct Owner {
+    value: [u8; Owner::MAX_LEN],
+    len: u8,
+}
 
 impl Owner {
-    /// Length in hexadecimal digits.
+    /// Length of the unique part, in hexadecimal digits. Notifications carry no more than this.
     pub(crate) const LEN: usize = 32;
     /// Maximum length of a value that can be an owner's, of this or another library. Scripts replace longer ones by an
     /// empty one.
     pub(crate) const MAX_LEN: usize = 64;
     /// Prefix of the value of a cool-down. Clients that do not know it see a key that somebody holds.
     const COOL_DOWN: &[u8] = b"cool-down:";
-    /// Suffix of the value of a holder that notifies waiters of its release, as other libraries do not.
+    /// Suffix of the unique part where the holder notifies waiters of its release, as other libraries do not.
     const NOTIFIES: &[u8] = b"2ed1";
+    /// Stands before the label.
+    const SEPARATOR: u8 = b':';
 
     /// A new owner. `None` where the operating system has no random numbers to give.
-    pub(crate) fn fresh() -> Option<Self> {
-        unique().map(Self::of)
+    pub(crate) fn fresh(label: Option<Label>) -> Option<Self> {
+        Some(Self::of(unique()?, label))
     }
 
-    pub(crate) fn of(bytes: [u8; Self::LEN / 2]) -> Self {
+    pub(crate) fn of(bytes: [u8; Self::LEN / 2], label: Option<Label>) -> Self {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let mut hex = [0; Self::LEN];
-        for (pair, byte) in hex.chunks_exact_mut(2).zip(bytes) {
+        let mut value = [0; Self::MAX_LEN];
+        for (pair, byte) in value[..Self::LEN].chunks_exact_mut(2).zip(bytes) {
             pair[0] = DIGITS[usize::from(byte >> 4)];
             pair[1] = DIGITS[usize::from(byte & 15)];
         }
-        hex[Self::LEN - Self::NOTIFIES.len()..].copy_from_slice(Self::NOTIFIES);
-        Self(hex)
+        value[Self::LEN - Self::NOTIFIES.len()..Self::LEN].copy_from_slice(Self::NOTIFIES);
+        let mut len = Self::LEN;
+        if let Some(label) = label {
+            let label = label.as_str().as_bytes();
+            value[len] = Self::SEPARATOR;
+            len += 1;
+            value[len..len + label.len()].copy_from_slice(label);
+            len += label.len();
+        }
+        Self::with_len(value, len)
+    }
+
+    fn with_len(value: [u8; Self::MAX_LEN], len: usize) -> Self {
+        // At most 64.
+        let len = u8::try_from(len).unwrap_or(u8::MAX);
+        Self { value, len }
     }
 
     /// Whether the holder with this value notifies waiters of its release.
     pub(crate) fn notifies(value: &[u8]) -> bool {
-        value.len() == Self::LEN && value.ends_with(Self::NOTIFIES)
+        value
+            .split_at_checked(Self::LEN)
+            .is_some_and(|(unique, rest)| {
+                unique.ends_with(Self::NOTIFIES)
+                    && (rest.is_empty() || rest.starts_with(&[Self::SEPARATOR]))
+            })
+    }
+
+    /// The label in the value of a holder. `None` where it has none, or another library wrote the value.
+    pub(crate) fn label(value: &[u8]) -> Option<Label> {
+        let (unique, rest) = value.split_at_checked(Self::LEN)?;
+        if !unique.iter().all(u8::is_ascii_hexdigit) || !unique.ends_with(Self::NOTIFIES) {
+            return None;
+        }
+        Label::read(rest.strip_prefix(&[Self::SEPARATOR])?)
     }
 
     /// The value of the cool-down that this holder leaves behind. It is derived from the holder's value, so it is as
     /// unique: nobody extends or releases it, and a cool-down that is delivered twice writes the same value.
     pub(crate) fn cool_down(self) -> Self {
-        let Self(mut value) = self;
+        let mut value = self.value;
         value[..Self::COOL_DOWN.len()].copy_from_slice(Self::COOL_DOWN);
-        Self(value)
+        Self::with_len(value, Self::LEN)
     }
 
     /// Whether a key with this value is cooling down.
@@ -57,12 +93,12 @@ impl Owner {
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.0
+        &self.value[..usize::from(self.len)]
     }
 
     pub(crate) fn as_str(&self) -> &str {
-        // Hexadecimal digits and the prefix are always UTF-8.
-        std::str::from_utf8(&self.0).unwrap_or_default()
+        // Hexadecimal digits, the prefix and labels are always ASCII.
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::fault::Fault;
+use crate::{fault::Fault, label::Label};
 
 /// The reply of a node, as a round counts it.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub(crate) enum Reply {
         fence: u64,
         /// The [`fingerprint`](super::fingerprint) of the holder; 0 where it is unknown.
         by: u64,
+        /// The label of the holder, where it tells one.
+        label: Option<Label>,
         cools: bool,
         /// The holder will notify the inbox that was sent with the request.
         notifies: bool,

@@ -30,7 +30,7 @@ fn reply() -> impl Strategy<Value = Reply> {
     );
     prop_oneof![
         4 => Just(Reply::Yes),
-        2 => held.prop_map(|(left, fence, by, cools, notifies)| Reply::Held { left, fence, by, cools, notifies }),
+        2 => held.prop_map(|(left, fence, by, cools, notifies)| Reply::Held { left, fence, by, label: None, cools, notifies }),
         2 => (0..1_000_u64).prop_map(|fence| Reply::Stale { fence }),
         1 => Just(Reply::Gone),
         1 => Just(Reply::Restored),

@@ -6,7 +6,7 @@ use super::{
     backoff,
     node_set::{NodeSet, quorum},
 };
-use crate::{command::Reply, fault::Fault};
+use crate::{command::Reply, fault::Fault, label::Label};
 
 /// How the votes of a round are decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,11 +58,21 @@ pub(crate) struct Tally {
     cooling: Vec<Duration>,
     /// How many nodes will notify our inbox when the holder releases.
     notifying: usize,
-    /// Other holders, and on how many nodes each was seen.
-    rivals: Vec<(u64, usize)>,
+    /// Other holders.
+    rivals: Vec<Rival>,
     faults: Vec<(usize, Fault)>,
     /// A release notified another process.
     pub(crate) notified: bool,
+}
+
+/// Another holder.
+#[derive(Debug)]
+struct Rival {
+    /// Its fingerprint.
+    id: u64,
+    label: Option<Label>,
+    /// On how many nodes it was seen.
+    nodes: usize,
 }
 
 impl Tally {
@@ -104,6 +114,7 @@ impl Tally {
                 left,
                 fence,
                 by,
+                label,
                 cools,
                 notifies,
             } => {
@@ -115,7 +126,7 @@ impl Tally {
                 if cools {
                     self.cooling.push(left);
                 }
-                self.record_rival(by);
+                self.record_rival(by, label);
             }
             Reply::Stale { fence } => {
                 self.stale.insert(node);
@@ -139,10 +150,14 @@ impl Tally {
         }
     }
 
-    fn record_rival(&mut self, by: u64) {
-        match self.rivals.iter_mut().find(|(rival, _)| *rival == by) {
-            Some((_, nodes)) => *nodes += 1,
-            None => self.rivals.push((by, 1)),
+    fn record_rival(&mut self, id: u64, label: Option<Label>) {
+        match self.rivals.iter_mut().find(|rival| rival.id == id) {
+            Some(rival) => rival.nodes += 1,
+            None => self.rivals.push(Rival {
+                id,
+                label,
+                nodes: 1,
+            }),
         }
     }
 
@@ -180,7 +195,7 @@ impl Tally {
 
     /// Refused although no other holder was seen on a majority: the votes were split between several.
     pub(crate) fn is_split(&self) -> bool {
-        let most = self.rivals.iter().map(|(_, nodes)| *nodes).max();
+        let most = self.rivals.iter().map(|rival| rival.nodes).max();
         most.is_none_or(|most| most < quorum(self.nodes))
     }
 
@@ -216,6 +231,12 @@ impl Tally {
     /// The longest remaining time of another holder, for `retry_after`.
     pub(crate) fn holder_left(&self) -> Option<Duration> {
         self.left.iter().max().copied()
+    }
+
+    /// The label of the holder that most nodes reported.
+    pub(crate) fn holder_label(&self) -> Option<Label> {
+        let first = self.rivals.iter().max_by_key(|rival| rival.nodes)?;
+        first.label
     }
 
     /// Whether a majority will notify us when the holder releases.

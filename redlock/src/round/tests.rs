@@ -43,6 +43,7 @@ fn held_by_another() -> Reply {
         left: Duration::from_secs(1),
         fence: 0,
         by: 1,
+        label: None,
         cools: false,
         notifies: false,
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{error::NodeError, quorum::backoff::Refusal};
+use crate::{error::NodeError, label::Label, quorum::backoff::Refusal};
 
 /// Whatever the attempt wrote is being rolled back.
 #[derive(Debug)]
@@ -13,6 +13,8 @@ pub(in crate::acquire) enum Failure {
         free_in: Option<Duration>,
         /// The remaining time of the holder; `None` where no holder was seen.
         left: Option<Duration>,
+        /// The label of the holder, where a majority of the nodes reported the same one and it tells one.
+        by: Option<Label>,
         /// No other holder was seen on a majority.
         split: bool,
         /// The holder notifies waiters, and a majority of the nodes has our inbox on its waitlist.

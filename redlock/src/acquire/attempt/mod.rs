@@ -230,19 +230,23 @@ impl Attempt<'_> {
 fn refused(tally: &Tally, by_first: bool) -> Failure {
     match tally.cooling_down() {
         Some(left) => Failure::CoolingDown { left },
-        None => Failure::Refused {
-            free_in: tally.quorum_free_in(),
-            left: tally.holder_left(),
-            split: tally.is_split() && !by_first,
-            notified: tally.will_notify(),
-        },
+        None => {
+            let split = tally.is_split() && !by_first;
+            Failure::Refused {
+                free_in: tally.quorum_free_in(),
+                left: tally.holder_left(),
+                by: tally.holder_label().filter(|_| !split),
+                split,
+                notified: tally.will_notify(),
+            }
+        }
     }
 }
 
 fn owner(core: &Core) -> Option<Owner> {
     if mutant::on(Mutant::OwnerReused) {
         let address = Arc::as_ptr(&core.nodes).addr() as u128;
-        return Some(Owner::of(address.to_ne_bytes()));
+        return Some(Owner::of(address.to_ne_bytes(), None));
     }
-    Owner::fresh()
+    Owner::fresh(core.defaults.label)
 }

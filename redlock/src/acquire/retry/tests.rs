@@ -44,6 +44,7 @@ fn held(notified: bool) -> Failure {
     Failure::Refused {
         free_in: left,
         left,
+        by: None,
         split: false,
         notified,
     }
@@ -53,6 +54,7 @@ fn split() -> Failure {
     Failure::Refused {
         free_in: None,
         left: None,
+        by: None,
         split: true,
         notified: false,
     }

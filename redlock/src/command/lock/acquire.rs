@@ -72,6 +72,7 @@ impl NodeCommand for Acquire {
                     // The key is held, whatever its fence is.
                     fence: decode::fence(fence).unwrap_or(0),
                     by: fingerprint(owner),
+                    label: Owner::label(owner),
                     cools: Owner::is_cool_down(owner),
                     notifies: unlisted.is_empty() && Owner::notifies(owner),
                 })
@@ -105,13 +106,17 @@ fn decode_holder(reply: &Value) -> Answer {
     };
     match parts.as_slice() {
         [Value::Int(-1), _] => Answer::failed(decode::no_expiry()),
-        [Value::Int(left), owner] => Answer::Vote(Reply::Held {
-            left: decode::millis(*left),
-            fence: 0,
-            by: 0,
-            cools: Owner::is_cool_down(resp::word(owner).unwrap_or_default().as_bytes()),
-            notifies: false,
-        }),
+        [Value::Int(left), owner] => {
+            let owner = resp::word(owner).unwrap_or_default().as_bytes();
+            Answer::Vote(Reply::Held {
+                left: decode::millis(*left),
+                fence: 0,
+                by: 0,
+                label: Owner::label(owner),
+                cools: Owner::is_cool_down(owner),
+                notifies: false,
+            })
+        }
         _ => Answer::unexpected(reply),
     }
 }

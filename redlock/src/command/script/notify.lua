@@ -4,6 +4,7 @@
 -- to take the lock. It is removed from the waitlist: if it comes too late it joins again, and if it never comes, the next
 -- release is not wasted on it. The second one is notified without an owner, and after a while checks whether the first
 -- one came. Inboxes without a subscriber are removed. Without the right to publish nobody is notified, and waiters poll.
+-- Of an owner only the unique part is sent, which is of one length, and not the label behind it.
 --
 -- Returns how many were notified.
 local function notify(waiters, channel, owner, lock)
@@ -13,7 +14,7 @@ local function notify(waiters, channel, owner, lock)
     local inboxes = redis.pcall('ZRANGE', waiters, 0, 15)
     if inboxes.err then return notified end
     for _, inbox in ipairs(inboxes) do
-      local by = notified == 0 and owner or string.rep('0', 32)
+      local by = notified == 0 and string.sub(owner, 1, 32) or string.rep('0', 32)
       local subscribers = redis.pcall('PUBLISH', channel .. inbox, by .. lock)
       if type(subscribers) ~= 'number' then return notified end
       if subscribers > 0 then notified = notified + 1 end

@@ -1,7 +1,7 @@
 //! `join.lua`, `leave.lua` and `notify.lua`: the waitlist of a lock, and notifications from it.
 
 use super::{Args, Raised, Redis, Reply};
-use crate::command::SECOND;
+use crate::command::{Owner, SECOND};
 
 /// How long a waitlist is kept after somebody joined it, in milliseconds.
 const KEPT: i64 = 10_000;
@@ -49,7 +49,7 @@ pub(super) fn wake(
         };
         for inbox in &inboxes {
             let by = if notified == 0 {
-                owner
+                &owner[..owner.len().min(Owner::LEN)]
             } else {
                 SECOND.as_bytes()
             };

@@ -208,7 +208,7 @@ mod tests {
 
     fn release(key: &str) -> Operation {
         let release = Release {
-            owner: Owner::of([0; 16]),
+            owner: Owner::of([0; 16], None),
             tombstone: None,
         };
         operation(key, release)

@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use super::certificates::Certificates;
+use crate::label::Label;
 
 /// A text that is never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -60,6 +61,8 @@ pub(crate) struct Access {
     )]
     pub(crate) sentinel_login: Login,
     pub(crate) certificates: Certificates,
+    /// The name of connections.
+    pub(crate) label: Option<Label>,
     /// The time that each step of connecting has.
     pub(crate) limit: Duration,
 }

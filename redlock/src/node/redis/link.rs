@@ -126,7 +126,7 @@ impl Link {
         epoch: Option<u64>,
     ) -> Result<Self, Fault> {
         let mut wire = Wire::open(server, &target.dialer).await?;
-        login::write(server, wire.out());
+        login::write(server, target.dialer.label, wire.out());
         ask_who_is_there(wire.out());
         resp::command(wire.out(), |tracking| {
             // Follows no key, so it costs nothing; but the server says when it empties its data.
@@ -142,7 +142,7 @@ impl Link {
         });
         let asked = Instant::now();
         let greeting = target.dialer.greeted(async {
-            login::read(server, &mut wire).await?;
+            login::read(server, target.dialer.label, &mut wire).await?;
             let mut info = who_is_there(&mut wire).await?;
             let round_trip = asked.elapsed();
             info.answered = Some((asked + round_trip / 2, round_trip));

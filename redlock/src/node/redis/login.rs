@@ -5,11 +5,12 @@ use redis::{ConnectionAddr, RedisConnectionInfo};
 use super::{socket::Server, wire::Wire};
 use crate::{
     fault::{Fault, FaultKind},
+    label::Label,
     resp::{self, Value},
 };
 
 /// Writes them; [`read`] reads the answers. Whatever is written behind them is sent with them.
-pub(super) fn write(server: Server<'_>, out: &mut Vec<u8>) {
+pub(super) fn write(server: Server<'_>, label: Option<Label>, out: &mut Vec<u8>) {
     // Version 3 carries messages beside answers.
     resp::command(out, |hello| {
         hello.args(["HELLO", "3"]);
@@ -28,6 +29,11 @@ pub(super) fn write(server: Server<'_>, out: &mut Vec<u8>) {
             client.args(["CLIENT", "SETINFO", name, value]);
         });
     }
+    if let Some(label) = label {
+        resp::command(out, |client| {
+            client.args(["CLIENT", "SETNAME", label.as_str()]);
+        });
+    }
     if server.database() != 0 {
         resp::command(out, |select| {
             select.arg("SELECT").arg(server.database().to_string());
@@ -36,7 +42,11 @@ pub(super) fn write(server: Server<'_>, out: &mut Vec<u8>) {
 }
 
 /// Reads the answers to what [`write`] wrote.
-pub(super) async fn read(server: Server<'_>, wire: &mut Wire) -> Result<(), Fault> {
+pub(super) async fn read(
+    server: Server<'_>,
+    label: Option<Label>,
+    wire: &mut Wire,
+) -> Result<(), Fault> {
     let hello = wire.next().await.map_err(|fault| unanswered(server, fault));
     if let Value::ServerError(error) = hello? {
         let fault = resp::server_fault(&error);
@@ -45,6 +55,9 @@ pub(super) async fn read(server: Server<'_>, wire: &mut Wire) -> Result<(), Faul
     // Names are a courtesy: older servers know no such command, and a user may lack the right.
     wire.next().await?;
     wire.next().await?;
+    if label.is_some() {
+        wire.next().await?;
+    }
     if server.database() != 0
         && let Value::ServerError(error) = wire.next().await?
     {

@@ -359,10 +359,10 @@ async fn replies(
     let answer = async {
         let server = socket::Server::At(&info);
         let mut wire = Wire::open(server, &target.dialer).await?;
-        login::write(server, wire.out());
+        login::write(server, target.dialer.label, wire.out());
         write(&mut wire);
         let replies = target.dialer.greeted(async {
-            login::read(server, &mut wire).await?;
+            login::read(server, target.dialer.label, &mut wire).await?;
             read(&mut wire).await
         });
         let replies = replies.await?;

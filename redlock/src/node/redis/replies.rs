@@ -75,7 +75,7 @@ fn count(reply: &Reply, clock: &TokenClock, now: Instant) {
 
 /// One of each kind.
 fn calls() -> Vec<Request> {
-    let owner = Owner::of([7; Owner::LEN / 2]);
+    let owner = Owner::of([7; Owner::LEN / 2], None);
     let next = owner.cool_down();
     let (ttl, until) = (Duration::from_secs(1), Instant::from_micros(0));
     let force_release = ForceRelease {

@@ -128,10 +128,10 @@ impl Sentinels {
         }
         let sentinel = socket::Server::At(sentinel);
         let mut wire = Wire::open(sentinel, &target.dialer).await?;
-        login::write(sentinel, wire.out());
+        login::write(sentinel, target.dialer.label, wire.out());
         self.write(&mut wire);
         let answer = target.dialer.greeted(async {
-            login::read(sentinel, &mut wire).await?;
+            login::read(sentinel, target.dialer.label, &mut wire).await?;
             read(&mut wire).await
         });
         let named = answer.await?;

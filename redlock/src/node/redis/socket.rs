@@ -12,6 +12,7 @@ use tokio::{
 use super::{access::Access, certificates::Certificates, dial};
 use crate::{
     fault::{Fault, FaultKind},
+    label::Label,
     memory,
 };
 
@@ -72,6 +73,8 @@ pub(super) struct Dialer {
         expect(dead_code, reason = "there is nobody to check")
     )]
     pub(super) certificates: Certificates,
+    /// The name of connections.
+    pub(super) label: Option<Label>,
     /// The time that each step of connecting has.
     pub(super) limit: Duration,
 }
@@ -80,6 +83,7 @@ impl Dialer {
     pub(super) fn new(access: &Access) -> Self {
         Self {
             certificates: access.certificates.clone(),
+            label: access.label,
             limit: access.limit,
         }
     }

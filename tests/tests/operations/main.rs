@@ -1,0 +1,4 @@
+//! What operators and their code see of locks: labels of holders, the lock that code runs under, settings from the environment.
+
+mod current;
+mod label;
