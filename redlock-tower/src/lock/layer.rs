@@ -12,6 +12,9 @@ use tower_layer::Layer;
 /// without a lock. Errors of the service are wrapped in a [`LockError`](super::LockError). Use
 /// [`RedlockLayer`](crate::RedlockLayer) for HTTP.
 ///
+/// The service, and what it calls, finds its lock by [`redlock::current`]: its token for the store that it writes to, and
+/// whether it is lost.
+///
 /// ```
 /// use redlock::{Redlock, memory::Nodes};
 /// use redlock_tower::LockLayer;
@@ -25,7 +28,11 @@ use tower_layer::Layer;
 /// let redlock = Redlock::connect(Nodes::new(3).nodes()).await?;
 /// let consumer = ServiceBuilder::new()
 ///     .layer(LockLayer::new(redlock, |m: &Message| Some(format!("account:{}", m.account))).wait(Duration::from_secs(2)))
-///     .service(service_fn(async |m: Message| Ok::<_, std::io::Error>(m.account)));
+///     .service(service_fn(async |m: Message| {
+///         let lock = redlock::assert_held(&format!("account:{}", m.account));
+///         println!("writing with token {}", lock.token());
+///         Ok::<_, std::io::Error>(m.account)
+///     }));
 /// assert_eq!(consumer.oneshot(Message { account: 7 }).await?, 7);
 /// # Ok(())
 /// # }

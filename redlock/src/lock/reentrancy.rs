@@ -89,9 +89,9 @@ pub fn current() -> Option<Held> {
 ///
 /// # Examples
 /// ```
-/// # use redlock::{Redlock, memory::Cluster};
+/// # use redlock::{Redlock, memory::Nodes};
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), redlock::Error> {
-/// # let redlock = Redlock::connect(Cluster::new(3).nodes()).await?;
+/// # let redlock = Redlock::connect(Nodes::new(3).nodes()).await?;
 /// async fn write(invoice: u32) {
 ///     let lock = redlock::assert_held(&format!("invoice:{invoice}"));
 ///     println!("writing with token {}", lock.token());

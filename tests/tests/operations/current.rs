@@ -9,7 +9,7 @@ use redlock_tower::{HeldLock, LockLayer, RedlockLayer, key};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
 async fn client() -> Redlock {
-    let nodes = memory::Cluster::new(3).nodes();
+    let nodes = memory::Nodes::new(3).nodes();
     let client = Redlock::builder().nodes(nodes).namespace("shop:");
     client.connect().await.expect("nodes in memory")
 }

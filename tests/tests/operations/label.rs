@@ -187,7 +187,7 @@ async fn connections_carry_the_label_unless_the_server_refuses() {
 
 #[tokio::test]
 async fn a_label_that_cannot_be_one_is_named_with_its_limit() {
-    let nodes = redlock::memory::Cluster::new(1).nodes();
+    let nodes = redlock::memory::Nodes::new(1).nodes();
     let refused = |label: &str| {
         let builder: Builder = Redlock::builder().nodes(nodes.clone()).label(label);
         let error = builder.connect_lazy().expect_err("no label");
