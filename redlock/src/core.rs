@@ -15,13 +15,14 @@ use crate::{
     error::{Error, Result},
     key::Key,
     label::Label,
-    node::{ConnectionSet, Nodes},
+    node::{ConnectionSet, ConnectionSets, Nodes},
 };
 
 /// The part of a client that knows nothing of requests.
 #[derive(Debug)]
 pub(crate) struct Core {
     pub(crate) nodes: Arc<Nodes>,
+    pub(crate) connection_sets: Arc<ConnectionSets>,
     pub(crate) defaults: Defaults,
     pub(crate) tracker: Arc<Tracker>,
     closed: AtomicBool,
@@ -40,8 +41,10 @@ pub(crate) struct Defaults {
 
 impl Core {
     pub(crate) fn new(nodes: Nodes, defaults: Defaults) -> Self {
+        let nodes = Arc::new(nodes);
         Self {
-            nodes: Arc::new(nodes),
+            connection_sets: Arc::new(ConnectionSets::new(Arc::clone(&nodes))),
+            nodes,
             defaults,
             tracker: Arc::default(),
             closed: AtomicBool::new(false),
@@ -75,7 +78,7 @@ impl Core {
     }
 
     pub(crate) fn connections(&self) -> Result<Arc<ConnectionSet>> {
-        self.nodes.connections().ok_or_else(no_runtime)
+        self.connection_sets.current().ok_or_else(no_runtime)
     }
 }
 

@@ -42,9 +42,11 @@ pub use crate::{
     },
     error::{Error, ErrorKind, FaultKind, NodeError, Result},
     lock::{
-        guard::{Guard, Held, Lost},
+        current::{assert_held, current},
+        guard::Guard,
+        held::{Held, Lost},
         options::LockOptions,
-        reentrancy::{Scope, assert_held, current},
+        reentrancy::Scope,
         request::{Acquire, LockRequest},
         several::{Guards, LockAllRequest},
     },

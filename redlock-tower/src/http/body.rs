@@ -11,7 +11,6 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
 use pin_project::pin_project;
 use std::{
-    error::Error,
     fmt,
     pin::{Pin, pin},
     sync::Arc,
@@ -129,15 +128,3 @@ impl<B> fmt::Debug for ResponseBody<B> {
             .finish()
     }
 }
-
-/// The error of a response body whose lock was lost before the body had ended.
-#[derive(Clone, Copy, Debug)]
-pub struct LockLost;
-
-impl fmt::Display for LockLost {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the lock was lost before the response body ended")
-    }
-}
-
-impl Error for LockLost {}

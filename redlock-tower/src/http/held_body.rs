@@ -1,6 +1,6 @@
 //! A response body that holds the lock until it has ended.
 
-use super::{BoxError, LockLost, policy::Policy};
+use super::{BoxError, policy::Policy};
 use crate::{
     reject::status_failed,
     runner::{EndHold, Ending, Lease, OnLost},
@@ -219,3 +219,15 @@ fn trailers_failed(last: &PolledFrame) -> bool {
         _ => true,
     }
 }
+
+/// The error of a response body whose lock was lost before the body had ended.
+#[derive(Clone, Copy, Debug)]
+pub struct LockLost;
+
+impl std::fmt::Display for LockLost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the lock was lost before the response body ended")
+    }
+}
+
+impl std::error::Error for LockLost {}

@@ -7,14 +7,16 @@ mod held_body;
 mod layer;
 mod options;
 mod policy;
+mod rejected;
 #[cfg(feature = "replay")]
 mod replay_context;
 mod run_locked;
 mod service;
 
 pub use self::{
-    body::{LockLost, ResponseBody},
+    body::ResponseBody,
     future::ResponseFuture,
+    held_body::LockLost,
     layer::RedlockLayer,
     policy::{HoldUntil, OnDisconnect},
     service::RedlockService,

@@ -1,9 +1,9 @@
 //! What the layer does for every request, and the decisions that follow from it.
 
-use super::{BoxError, ResponseBody};
+use super::BoxError;
 use crate::{
     key::Render,
-    reject::{self, BusyStatus, Reason, RejectContext, Rejection},
+    reject::{self, BusyStatus, RejectContext, Rejection},
     runner::LockPolicy,
 };
 use bytes::Bytes;
@@ -154,27 +154,8 @@ impl Policy {
         }
     }
 
-    /// The response in place of the handler's.
-    pub(crate) fn reject<B>(
-        &self,
-        rejection: Rejection,
-        context: &RejectContext,
-    ) -> Response<ResponseBody<B>> {
-        rejection.log();
-        let mut response = match (&self.on_reject, &context.head) {
-            (Some(on_reject), Some(head)) => on_reject(&rejection, head).map(ResponseBody::custom),
-            _ => reject::response(&rejection, context.grpc).map(ResponseBody::full),
-        };
-        response.extensions_mut().insert(rejection);
-        response
-    }
-
     pub(super) fn rejection(&self, error: redlock::Error) -> Rejection {
         Rejection::not_acquired(error, self.busy, self.lock.hold_times.longest())
-    }
-
-    pub(super) fn lost<B>(&self, context: &RejectContext) -> Response<ResponseBody<B>> {
-        self.reject(Rejection::new(Reason::Lost), context)
     }
 }
 

@@ -38,3 +38,13 @@ fn problem(rejection: &Rejection) -> Response<Bytes> {
     *response.body_mut() = Bytes::from(problem.to_string());
     response
 }
+
+#[cfg(feature = "axum")]
+impl axum::response::IntoResponse for Rejection {
+    fn into_response(self) -> axum::response::Response {
+        self.log();
+        let mut response = response(&self, false).map(axum::body::Body::from);
+        response.extensions_mut().insert(self);
+        response
+    }
+}

@@ -178,16 +178,6 @@ impl From<redlock::Error> for Rejection {
     }
 }
 
-#[cfg(feature = "axum")]
-impl axum::response::IntoResponse for Rejection {
-    fn into_response(self) -> axum::response::Response {
-        self.log();
-        let mut response = super::response(&self, false).map(axum::body::Body::from);
-        response.extensions_mut().insert(self);
-        response
-    }
-}
-
 impl std::fmt::Display for Rejection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: {}", self.reason.as_str(), self.title())

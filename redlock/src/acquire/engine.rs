@@ -15,7 +15,7 @@ pub(crate) struct Engine {
 impl Engine {
     pub(crate) fn new(core: Core) -> Self {
         Self {
-            renewers: Arc::new(Renewers::new(&core.nodes)),
+            renewers: Arc::new(Renewers::new(&core.connection_sets)),
             core: Arc::new(core),
             queue: Arc::default(),
             admission: Admission::default(),

@@ -1,10 +1,6 @@
 //! The settings of a client, and what they are checked for.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use crate::{
     client::{Redlock, health},
@@ -15,7 +11,7 @@ use crate::{
     events,
     key::Key,
     label::Label,
-    node::{Access, Lists, NodeAddress, NodeState, Nodes, Strict, Target},
+    node::{Access, ConnectionWakers, Lists, NodeAddress, NodeState, Nodes, Strict, Target},
     quorum::{
         node_set::NodeSet,
         restart_guard::{self, RestartGuard},
@@ -329,7 +325,7 @@ impl Builder {
             #[cfg(feature = "cluster")]
             namespace: self.namespace.clone(),
             channel: format!("{}redlock:inbox:", self.namespace),
-            connection_sets: Mutex::default(),
+            connection_wakers: ConnectionWakers::default(),
             outbox: Arc::default(),
             background: self.background(clock)?,
         })

@@ -1,6 +1,7 @@
 //! The lock service of an application: a cheap handle on the nodes.
 
 pub(crate) mod builder;
+mod connect;
 pub(crate) mod health;
 pub(crate) mod inspect;
 pub(crate) mod process_default;
@@ -9,12 +10,12 @@ use std::{fmt, sync::Arc};
 
 use crate::{
     acquire::engine::Engine,
-    client::{builder::Builder, health::NodeHealth, inspect::Holder},
+    client::{health::NodeHealth, inspect::Holder},
     core::Core,
     error::Result,
     events,
     lock::{guard::Guard, request::LockRequest, several::LockAllRequest},
-    node::{NodeAddress, timeout},
+    node::timeout,
 };
 
 /// Locks over N independent Redis nodes. Cheap to clone; all clones share the connections.
@@ -47,40 +48,6 @@ impl Redlock {
 
     pub(crate) fn core(&self) -> &Arc<Core> {
         &self.engine.core
-    }
-
-    /// Connects to independent nodes with the default settings. [`builder`](Self::builder) has the others.
-    ///
-    /// Each node and its state is reported by a `tracing` event. A node that is down is connected to later.
-    ///
-    /// # Errors
-    /// [`is_invalid`](crate::Error::is_invalid) for no nodes, a URL that cannot be read, a node that is listed twice or is
-    /// another's replica; [`is_no_quorum`](crate::Error::is_no_quorum), naming each node and its cause, when fewer than a
-    /// majority answer.
-    pub async fn connect<I>(nodes: I) -> Result<Self>
-    where
-        I: IntoIterator,
-        I::Item: Into<NodeAddress>,
-    {
-        Self::builder().nodes(nodes).connect().await
-    }
-
-    /// As [`connect`](Self::connect), without waiting for anybody: connections are made in the background on the
-    /// first use, and errors of nodes come with that use.
-    ///
-    /// # Errors
-    /// [`is_invalid`](crate::Error::is_invalid) for no nodes, a URL that cannot be read, a node that is listed twice.
-    pub fn connect_lazy<I>(nodes: I) -> Result<Self>
-    where
-        I: IntoIterator,
-        I::Item: Into<NodeAddress>,
-    {
-        Self::builder().nodes(nodes).connect_lazy()
-    }
-
-    /// A builder with all settings.
-    pub fn builder() -> Builder {
-        Builder::default()
     }
 
     /// A request for the lock of `key`, with options, that is awaited or [`run`](LockRequest::run).

@@ -1,11 +1,11 @@
-//! Decodes replies. A server may send anything: nothing here panics.
+//! What the decoders of commands share. A server may send anything: nothing here panics.
 
 use std::time::Duration;
 
-use super::{Form, KeyState, Reply, Request, Step, TOKEN_LIMIT};
+use super::{KeyState, Reply, Step, TOKEN_LIMIT};
 use crate::{
     fault::{Fault, FaultKind},
-    key::{FENCE, Key},
+    key::FENCE,
     resp::{self, Value},
 };
 
@@ -36,21 +36,6 @@ impl Answer {
             Self::Next(step) => step.asks_holder,
         }
     }
-}
-
-/// Decodes the reply to a step of `request`.
-pub(crate) fn decode(request: &Request, step: Step, reply: &Value) -> Answer {
-    let Value::ServerError(error) = reply else {
-        return request.command.parts().decode(step, reply);
-    };
-    if resp::is_unknown_script(error) && step.form == Form::Hash {
-        return Answer::Next(step.with_source());
-    }
-    let fault = without_arguments(resp::server_fault(error), &request.key);
-    Answer::failed(match fault.kind {
-        FaultKind::Permission => with_rights(fault, request),
-        _ => fault,
-    })
 }
 
 /// The status and the values of a script's reply: a simple string, or an array that begins with one.
@@ -142,54 +127,4 @@ fn outdated() -> Fault {
         "it became the master by an election that this client does not know yet; if the sentinels forgot it \
          (SENTINEL REMOVE, or others in their place), vouch for the node by Redlock::trust_nodes once no lock is held",
     )
-}
-
-/// Removes the arguments of the command that a server repeats in its error, since they name the key.
-fn without_arguments(mut fault: Fault, key: &Key) -> Fault {
-    let mut text = fault.text.into_owned();
-    if let Some(at) = text.find(", with args beginning with") {
-        text.truncate(at);
-    }
-    if text.contains(key.lock()) {
-        text = without(&text, key.lock());
-    }
-    fault.text = text.into();
-    fault
-}
-
-/// Replaces `name` by `<key>`, where it is not a part of a longer word.
-fn without(text: &str, name: &str) -> String {
-    let joins = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
-    let mut rest = text;
-    let mut kept = String::with_capacity(text.len());
-    while let Some(at) = rest.find(name) {
-        let (before, after) = (&rest[..at], &rest[at + name.len()..]);
-        kept.push_str(before);
-        let is_part = joins(kept.chars().next_back()) || joins(after.chars().next());
-        kept.push_str(if is_part { name } else { "<key>" });
-        rest = after;
-    }
-    kept + rest
-}
-
-/// Adds what a user needs. Servers do not say which key is out of reach, and before Redis 7.2 not which command a script
-/// may not call.
-fn with_rights(fault: Fault, request: &Request) -> Fault {
-    if fault.text.contains("can't run this command") {
-        let rights = request.command.facts().rights;
-        return Fault {
-            text: format!("{}: its user needs {rights}", fault.text).into(),
-            ..fault
-        };
-    }
-    if fault.text.contains("key") {
-        let key = &request.key;
-        let names = format!(": `{}` and `{}`", key.lock(), key.fence());
-        return Fault {
-            text: format!("{}: the user needs the key and its fence", fault.text).into(),
-            names: Some(names.into()),
-            ..fault
-        };
-    }
-    fault
 }

@@ -1,9 +1,9 @@
-//! Encodes requests straight into the buffer that a connection sends next.
+//! The encoder of commands: it writes straight into the buffer that a connection sends next.
 
 use std::time::Duration;
 
-use super::{Announcement, Form, Request, Script, Step};
-use crate::resp::{self, CommandWriter};
+use super::{Form, Script};
+use crate::resp::CommandWriter;
 
 /// What all commands on one connection have in common.
 #[derive(Debug)]
@@ -25,33 +25,6 @@ pub(crate) struct Marker {
     pub(crate) guard_time: Duration,
 }
 
-/// Appends one step of `request` to `out`.
-pub(crate) fn encode(request: &Request, step: Step, session: &Session, out: &mut Vec<u8>) {
-    resp::command(out, |command| {
-        let mut encoder = Encoder {
-            command,
-            form: step.form,
-            session,
-            marked: None,
-        };
-        if step.asks_holder {
-            encoder.script(Script::Holder, &[request.key.lock()]);
-        } else {
-            request.command.parts().encode(&request.key, &mut encoder);
-        }
-    });
-}
-
-/// Appends an announcement of the node list whose record is under `key`. It is always sent with its source: then no reply
-/// asks for it again, and the replies behind it are those of what was written behind it.
-pub(crate) fn encode_announcement(key: &str, announcement: &Announcement, out: &mut Vec<u8>) {
-    resp::command(out, |command| {
-        command.args(["EVAL", Script::Announce.source()]);
-        command.number(1).arg(key);
-        announcement.encode(command);
-    });
-}
-
 /// Writes a script or a plain command with its keys and arguments.
 pub(super) struct Encoder<'a, 'out> {
     command: &'a mut CommandWriter<'out>,
@@ -61,7 +34,20 @@ pub(super) struct Encoder<'a, 'out> {
     marked: Option<&'a Marker>,
 }
 
-impl<'a> Encoder<'a, '_> {
+impl<'a, 'out> Encoder<'a, 'out> {
+    pub(super) fn new(
+        command: &'a mut CommandWriter<'out>,
+        form: Form,
+        session: &'a Session,
+    ) -> Self {
+        Self {
+            command,
+            form,
+            session,
+            marked: None,
+        }
+    }
+
     pub(super) fn session(&self) -> &'a Session {
         self.session
     }

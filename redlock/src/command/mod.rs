@@ -11,19 +11,21 @@ mod lock;
 mod node;
 mod owner;
 mod reply;
+mod request;
 mod script;
 mod waitlist;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 pub(crate) use self::{
-    admin::{ForceRelease, Inspect, KeyState, Trust},
-    decode::{Answer, decode},
-    encode::{Marker, Session, encode, encode_announcement},
+    admin::{ForceRelease, Inspect, Trust},
+    decode::Answer,
+    encode::{Marker, Session},
     lock::{Acquire, CoolDown, Extend, Release},
     node::{Announcement, NodeRecord, OtherList, Ping},
     owner::{Owner, fingerprint},
-    reply::Reply,
+    reply::{KeyState, Reply},
+    request::{Request, decode, encode},
     script::{Form, Script, Step},
     waitlist::{Inbox, JoinWaitlist, LeaveWaitlist, SECOND, decode_notification},
 };
@@ -33,13 +35,6 @@ use encode::Encoder;
 /// Fences and tokens stay below this. Lua numbers are doubles: from 2^53 on, neighbours become equal. The distance to it
 /// is the room of one fence that is far ahead.
 pub(crate) const TOKEN_LIMIT: u64 = (1 << 53) - (1 << 40);
-
-/// A command and the key that it is about. Every node of a round gets the same request.
-#[derive(Clone, Debug)]
-pub(crate) struct Request {
-    pub(crate) key: Arc<Key>,
-    pub(crate) command: Command,
-}
 
 /// What a command is, whatever its arguments are.
 #[derive(Debug)]

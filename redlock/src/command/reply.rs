@@ -36,3 +36,12 @@ pub(crate) enum Reply {
     /// No vote, and why.
     Failed(Fault),
 }
+
+/// What a node says of a key.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct KeyState {
+    /// Empty where the value is too long for an owner.
+    pub(crate) owner: Option<Vec<u8>>,
+    pub(crate) left: Duration,
+    pub(crate) fence: u64,
+}

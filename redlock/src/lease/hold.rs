@@ -12,7 +12,7 @@ use tokio::{sync::Notify, task::JoinSet};
 
 use super::{
     HoldOptions, Lease,
-    body::Bodies,
+    bodies::Bodies,
     state::{Loss, State},
 };
 use crate::{
@@ -154,7 +154,7 @@ impl Hold {
     /// A task in each runtime of the client that ends the hold when its validity is over. They end when this is dropped.
     fn watched_elsewhere(self: &Arc<Self>) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
-        for runtime in self.lease.core.nodes.runtimes() {
+        for runtime in self.lease.core.connection_sets.runtimes() {
             tasks.spawn_on(Self::watch(Arc::downgrade(self)), &runtime);
         }
         tasks

@@ -29,6 +29,7 @@
 //! ([`HandOverLimit`]), the extensions in flight ([`renewal`]), and for how long a lost lease keeps its key for a body
 //! that still runs: for the rest of its validity.
 
+mod bodies;
 mod body;
 mod extend;
 mod grant;

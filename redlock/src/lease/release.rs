@@ -89,7 +89,7 @@ impl Lease {
     pub(super) fn send_release(&self, window: Option<Duration>) -> Arc<Round> {
         let nodes = &self.core.nodes;
         // The runtime of the acquire may have ended, or may be blocked.
-        let connections = &nodes.connections_for_release(&self.connections);
+        let connections = &self.core.connection_sets.for_release(&self.connections);
         let release = Release {
             key: Arc::clone(&self.key),
             options: self.options,

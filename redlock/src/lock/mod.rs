@@ -1,6 +1,8 @@
 //! What a user asks for and gets: requests, guards, several keys at once, re-entrancy.
 
+pub(crate) mod current;
 pub(crate) mod guard;
+pub(crate) mod held;
 pub(crate) mod options;
 pub(crate) mod reentrancy;
 pub(crate) mod request;

@@ -13,7 +13,6 @@ use crate::{
     core::Core,
     key::Key,
     lease::{Body, Hold},
-    lock::guard::Held,
 };
 
 tokio::task_local! {
@@ -25,16 +24,6 @@ tokio::task_local! {
 struct Frame {
     hold: Arc<Hold>,
     outer: Option<Arc<Frame>>,
-}
-
-impl Frame {
-    /// The key without the namespace.
-    fn given_key(&self) -> &str {
-        let lease = self.hold.lease();
-        let key = lease.key().lock();
-        key.strip_prefix(&*lease.core().defaults.namespace)
-            .unwrap_or(key)
-    }
 }
 
 /// The hold of `key` that the current task runs under, if it still holds.
@@ -54,70 +43,11 @@ pub(crate) fn held(core: &Arc<Core>, key: &Key) -> Option<Arc<Hold>> {
     .flatten()
 }
 
-/// The innermost lock that the current task runs under: inside of `run`, of the layer, of the attribute, and of
-/// [`Held::scope`](crate::Held::scope). Lost or not: ask it.
-///
-/// A task that is spawned inside runs under no lock: hand it the [`Held`](crate::Held).
-///
-/// ```
-/// # use redlock::{Redlock, memory::Nodes};
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), redlock::Error> {
-/// # let redlock = Redlock::connect(Nodes::new(3).nodes()).await?;
-/// async fn write() {
-///     let lock = redlock::current().expect("write is called under a lock");
-///     println!("writing with token {}", lock.token());
-/// }
-/// assert!(redlock::current().is_none());
-/// redlock.lock("invoice:42").run(async |_| write().await).await?;
-/// # Ok(()) }
-/// ```
-#[must_use]
-pub fn current() -> Option<Held> {
-    let innermost = HELD.try_with(Clone::clone).ok().flatten()?;
-    Some(Held::new(&innermost.hold))
-}
-
-/// The lock of `key` that the current task runs under, for code that must not run without it.
-///
-/// `key` is what the request was given, without the namespace of the client. Where locks of the same key are nested, as those
-/// of two clients, it is the innermost. The lock may be lost by now, which is no mistake of the program: ask the
-/// [`Held`](crate::Held), or hand its token to the store.
-///
-/// # Panics
-/// If the current task does not run under a lock of `key`, as [`current`] has it. The message names the key and the locks that
-/// it runs under.
-///
-/// # Examples
-/// ```
-/// # use redlock::{Redlock, memory::Nodes};
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), redlock::Error> {
-/// # let redlock = Redlock::connect(Nodes::new(3).nodes()).await?;
-/// async fn write(invoice: u32) {
-///     let lock = redlock::assert_held(&format!("invoice:{invoice}"));
-///     println!("writing with token {}", lock.token());
-/// }
-/// redlock.lock("invoice:42").run(async |_| write(42).await).await?;
-/// # Ok(()) }
-/// ```
-#[track_caller]
-pub fn assert_held(key: &str) -> Held {
+/// The holds that the current task runs under, the innermost first.
+pub(super) fn holds() -> impl Iterator<Item = Arc<Hold>> {
     let innermost = HELD.try_with(Clone::clone).ok().flatten();
-    let frames = || std::iter::successors(innermost.as_deref(), |frame| frame.outer.as_deref());
-    if let Some(frame) = frames().find(|frame| frame.given_key() == key) {
-        return Held::new(&frame.hold);
-    }
-    let others: Vec<String> = frames()
-        .map(|frame| format!("`{}`", frame.given_key().escape_debug()))
-        .collect();
-    let others = match others.is_empty() {
-        true => "no lock".to_owned(),
-        false => format!("the lock of {} only", others.join(", ")),
-    };
-    panic!(
-        "this code must run under the lock of `{}`, and it runs under {others}: call it inside of `run`, a layer or an \
-         attribute with that key; a task that is spawned there runs under none",
-        key.escape_debug()
-    );
+    let frames = std::iter::successors(innermost, |frame| frame.outer.clone());
+    frames.map(|frame| Arc::clone(&frame.hold))
 }
 
 /// A future that runs under a held lock. Made by [`Held::scope`](crate::Held::scope).

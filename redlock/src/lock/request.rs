@@ -14,11 +14,7 @@ use crate::{
     core::in_runtime,
     error::{Error, Result},
     events::lock as events,
-    lock::{
-        guard::{Guard, Held},
-        options::LockOptions,
-        reentrancy,
-    },
+    lock::{guard::Guard, held::Held, options::LockOptions, reentrancy},
 };
 
 /// A request for one lock. Await it for a [`Guard`], or [`run`](Self::run) something under the lock.

@@ -11,9 +11,7 @@ use crate::{
     error::{Error, Result},
     events::lock as events,
     lock::{
-        guard::{Guard, Held},
-        options::LockOptions,
-        reentrancy::ScopeOfAll,
+        guard::Guard, held::Held, options::LockOptions, reentrancy::ScopeOfAll,
         request::LockRequest,
     },
 };

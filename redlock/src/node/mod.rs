@@ -1,22 +1,28 @@
 //! Nodes: their addresses, the connections to them, and whether their votes count.
 
 mod address;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod connection;
 mod connection_set;
+mod connection_sets;
+mod connection_wakers;
 mod info;
+mod nodes;
 mod notify;
 mod operation;
 mod outbox;
 mod redis;
 mod reply_sink;
 mod runtime;
-#[cfg(feature = "cluster")]
-mod shards;
 mod trust;
 
 pub use address::NodeAddress;
-pub(crate) use connection_set::{ConnectionSet, Nodes};
+pub(crate) use connection_set::ConnectionSet;
+pub(crate) use connection_sets::ConnectionSets;
+pub(crate) use connection_wakers::ConnectionWakers;
 pub(crate) use info::Info;
+pub(crate) use nodes::Nodes;
 pub(crate) use notify::{Notification, Notifications, Subscriber};
 pub(crate) use operation::Operation;
 pub(crate) use outbox::Outbox;

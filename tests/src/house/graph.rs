@@ -9,7 +9,8 @@ use super::Source;
 pub struct Graph(pub BTreeMap<String, BTreeSet<String>>);
 
 impl Graph {
-    /// By file. A name that a folder's `mod.rs` re-exports stands for the file that it comes from.
+    /// By file. A name that a folder's `mod.rs` re-exports or imports stands for the file that it comes from. A re-export
+    /// is no use: `mod.rs` may re-export what its children take from it.
     #[must_use]
     pub fn of_files(sources: &[Source]) -> Self {
         let modules = Modules(
@@ -113,7 +114,7 @@ impl Modules<'_> {
                 .find(|depth| self.0.contains_key(&path[..*depth]))?;
             let (module, rest) = path.split_at(depth);
             let source = self.0[module];
-            match rest.first().and_then(|name| source.exports.get(name)) {
+            match rest.first().and_then(|name| source.imports.get(name)) {
                 Some(origin) if origin[..] != path[..=depth] => {
                     path = Self::real(&[&origin[..], &rest[1..]].concat());
                 }

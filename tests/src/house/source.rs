@@ -24,8 +24,8 @@ pub struct Source {
     pub functions: Vec<Function>,
     /// Absolute paths that the file names, outside of its tests.
     pub names: BTreeSet<Vec<String>>,
-    /// What the file re-exports, by name.
-    pub exports: BTreeMap<String, Vec<String>>,
+    /// What the file brings into its scope by `use`, re-exported or not, by name.
+    pub imports: BTreeMap<String, Vec<String>>,
 }
 
 /// A function with a body.
@@ -85,9 +85,10 @@ fn read(root: &Path, file: PathBuf) -> Source {
     let module = module_of(file.strip_prefix(root).expect("below the root"));
     let mut reader = Reader {
         module: module.clone(),
+        children: children(&parsed),
         functions: Vec::new(),
         names: BTreeSet::new(),
-        exports: BTreeMap::new(),
+        imports: BTreeMap::new(),
     };
     reader.visit_file(&parsed);
     Source {
@@ -95,7 +96,7 @@ fn read(root: &Path, file: PathBuf) -> Source {
         lines: text.lines().count(),
         functions: reader.functions,
         names: reader.names,
-        exports: reader.exports,
+        imports: reader.imports,
         file,
     }
 }
@@ -112,11 +113,21 @@ fn module_of(file: &Path) -> Vec<String> {
     module
 }
 
+/// The modules that a file declares and that have files of their own.
+fn children(file: &File) -> BTreeSet<String> {
+    let modules = file.items.iter().filter_map(|item| match item {
+        Item::Mod(item) if item.content.is_none() && !is_test(&item.attrs) => Some(&item.ident),
+        _ => None,
+    });
+    modules.map(ToString::to_string).collect()
+}
+
 struct Reader {
     module: Vec<String>,
+    children: BTreeSet<String>,
     functions: Vec<Function>,
     names: BTreeSet<Vec<String>>,
-    exports: BTreeMap<String, Vec<String>>,
+    imports: BTreeMap<String, Vec<String>>,
 }
 
 impl Reader {
@@ -130,6 +141,7 @@ impl Reader {
                 rest = &path[1..];
             }
             "self" => rest = &path[1..],
+            first if self.children.contains(first) => {}
             "super" => {
                 while rest.first().is_some_and(|first| first == "super") {
                     base.pop();
@@ -211,11 +223,15 @@ impl<'ast> Visit<'ast> for Reader {
             let relative = || [&self.module[..], &path].concat();
             let exported = !matches!(item.vis, Visibility::Inherited);
             match self.absolute(&path) {
-                Some(path) if exported => drop(self.exports.insert(name, path)),
-                Some(path) => drop(self.names.insert(path)),
+                Some(path) => {
+                    if !exported {
+                        self.names.insert(path.clone());
+                    }
+                    self.imports.insert(name, path);
+                }
                 // A child module, perhaps; another crate names no module of this one.
                 None => {
-                    self.exports.insert(name, relative());
+                    self.imports.insert(name, relative());
                 }
             }
         }

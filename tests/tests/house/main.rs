@@ -18,6 +18,15 @@ fn modules_use_each_other_in_one_direction() {
     }
 }
 
+/// A `mod.rs` counts as a file: only its re-exports are not counted.
+#[test]
+fn files_use_each_other_in_one_direction() {
+    for package in PACKAGES {
+        let circles = Graph::of_files(&sources(package)).circles();
+        assert!(circles.is_empty(), "{package}: {circles:#?}");
+    }
+}
+
 #[test]
 fn functions_are_no_longer_than_a_screen() {
     let mut long = Vec::new();

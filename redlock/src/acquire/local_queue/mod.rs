@@ -24,7 +24,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use self::waiters::{Ended, Waiter, Waiters};
+use self::waiters::Ended;
 pub(super) use self::{
     position::Position,
     turn::Turn,
@@ -37,6 +37,9 @@ use crate::{
     lease::{HandedOver, Lease, LocalWaiters},
     round::Round,
 };
+
+type Waiter = waiters::Waiter<Outcome>;
+type Waiters = waiters::Waiters<Outcome>;
 
 /// The local queue of one client.
 #[derive(Debug, Default)]

@@ -4,7 +4,6 @@ use std::{collections::VecDeque, sync::Arc};
 
 use tokio::sync::oneshot;
 
-use super::Outcome;
 use crate::{
     lease::{HandOverLimit, HoldOptions, LeaseOptions},
     round::Round,
@@ -13,9 +12,10 @@ use crate::{
 /// Holes of waiters that gave up are swept out at each power of two from this length on.
 const SWEEP_AT: usize = 64;
 
-#[derive(Debug, Default)]
-pub(super) struct Waiters {
-    queue: VecDeque<Waiter>,
+/// In the order of their arrival. Each is sent one `T`.
+#[derive(Debug)]
+pub(super) struct Waiters<T> {
+    queue: VecDeque<Waiter<T>>,
     /// The release before the current lease.
     pub(super) release_before: Option<Arc<Round>>,
     /// What the next waiter needs to know.
@@ -23,9 +23,9 @@ pub(super) struct Waiters {
 }
 
 #[derive(Debug)]
-pub(super) struct Waiter {
+pub(super) struct Waiter<T> {
     pub(super) wants: Wants,
-    pub(super) sender: oneshot::Sender<Outcome>,
+    pub(super) sender: oneshot::Sender<T>,
 }
 
 /// What a waiter asks for.
@@ -49,8 +49,18 @@ pub(in crate::acquire) struct History {
     pub(in crate::acquire) uncontended: u8,
 }
 
-impl Waiters {
-    pub(super) fn push(&mut self, waiter: Waiter) {
+impl<T> Default for Waiters<T> {
+    fn default() -> Self {
+        Self {
+            queue: VecDeque::new(),
+            release_before: None,
+            history: History::default(),
+        }
+    }
+}
+
+impl<T> Waiters<T> {
+    pub(super) fn push(&mut self, waiter: Waiter<T>) {
         // Otherwise a queue of holes could grow without a bound.
         if self.queue.len() >= SWEEP_AT && self.queue.len().is_power_of_two() {
             self.queue.retain(|waiter| !waiter.sender.is_closed());
@@ -58,16 +68,16 @@ impl Waiters {
         self.queue.push_back(waiter);
     }
 
-    pub(super) fn put_back(&mut self, waiter: Waiter) {
+    pub(super) fn put_back(&mut self, waiter: Waiter<T>) {
         self.queue.push_front(waiter);
     }
 
-    pub(super) fn pop(&mut self) -> Option<Waiter> {
+    pub(super) fn pop(&mut self) -> Option<Waiter<T>> {
         self.queue.pop_front()
     }
 
     /// The first waiter that has not given up, if it wants this lease. A waiter is not overtaken by a later one.
-    pub(super) fn pop_if_wants(&mut self, lease: &LeaseOptions) -> Option<Waiter> {
+    pub(super) fn pop_if_wants(&mut self, lease: &LeaseOptions) -> Option<Waiter<T>> {
         while let Some(waiter) = self.queue.pop_front() {
             if waiter.sender.is_closed() {
                 continue;
@@ -82,7 +92,7 @@ impl Waiters {
     }
 
     /// Takes out the waiters that do not wait for a quorum.
-    pub(super) fn take_fail_fast(&mut self) -> VecDeque<Waiter> {
+    pub(super) fn take_fail_fast(&mut self) -> VecDeque<Waiter<T>> {
         let all = std::mem::take(&mut self.queue);
         let (leaving, staying) = all.into_iter().partition(|waiter| waiter.wants.fail_fast);
         self.queue = staying;
@@ -93,7 +103,7 @@ impl Waiters {
         self.queue.len()
     }
 
-    pub(super) fn into_queue(self) -> VecDeque<Waiter> {
+    pub(super) fn into_queue(self) -> VecDeque<Waiter<T>> {
         self.queue
     }
 

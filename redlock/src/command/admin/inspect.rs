@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::super::{
-    Answer, Delivery, Facts, NodeCommand, Purpose, Scope, Script, Step, decode, encode::Encoder,
+    Answer, Delivery, Facts, KeyState, NodeCommand, Purpose, Scope, Script, Step, decode,
+    encode::Encoder,
 };
 use crate::{
     key::Key,
@@ -12,15 +13,6 @@ use crate::{
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Inspect;
-
-/// What a node says of a key.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct KeyState {
-    /// Empty where the value is too long for an owner.
-    pub(crate) owner: Option<Vec<u8>>,
-    pub(crate) left: Duration,
-    pub(crate) fence: u64,
-}
 
 impl NodeCommand for Inspect {
     fn facts(&self) -> &'static Facts {

@@ -4,8 +4,4 @@ mod force_release;
 mod inspect;
 mod trust;
 
-pub(crate) use self::{
-    force_release::ForceRelease,
-    inspect::{Inspect, KeyState},
-    trust::Trust,
-};
+pub(crate) use self::{force_release::ForceRelease, inspect::Inspect, trust::Trust};

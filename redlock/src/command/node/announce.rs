@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::super::encode::millis;
+use super::super::{Script, encode::millis};
 use crate::{
     fault::Fault,
     resp::{self, CommandWriter, Value},
@@ -54,8 +54,17 @@ pub(crate) struct OtherList {
 }
 
 impl Announcement {
-    /// Writes the arguments of `announce.lua`.
-    pub(in crate::command) fn encode(&self, command: &mut CommandWriter<'_>) {
+    /// Appends the announcement to `out`, for the node list whose record is under `key`. It is always sent with its
+    /// source: then no reply asks for it again, and the replies behind it are those of what was written behind it.
+    pub(crate) fn encode(&self, key: &str, out: &mut Vec<u8>) {
+        resp::command(out, |command| {
+            command.args(["EVAL", Script::Announce.source()]);
+            command.number(1).arg(key);
+            self.arguments(command);
+        });
+    }
+
+    fn arguments(&self, command: &mut CommandWriter<'_>) {
         let lifetime = match self.lifetime.is_zero() {
             true => 0,
             false => millis(self.lifetime),

@@ -23,7 +23,7 @@ use self::schedule::{Schedule, Timer, Timers};
 use super::Lease;
 use crate::{
     env::{clock::Instant, sync::lock},
-    node::Nodes,
+    node::{ConnectionSets, Nodes},
 };
 
 /// A lease is extended when this part of its ttl has passed.
@@ -34,7 +34,7 @@ const RETRY_PART: u32 = 12;
 /// The leases of a client that are renewed, or whose holds have a limit.
 #[derive(Debug)]
 pub(crate) struct Renewers {
-    nodes: Weak<Nodes>,
+    connections: Weak<ConnectionSets>,
     schedule: Mutex<Schedule>,
     /// A timer was added that is due before all others.
     earlier: Notify,
@@ -43,9 +43,9 @@ pub(crate) struct Renewers {
 }
 
 impl Renewers {
-    pub(crate) fn new(nodes: &Arc<Nodes>) -> Self {
+    pub(crate) fn new(connections: &Arc<ConnectionSets>) -> Self {
         Self {
-            nodes: Arc::downgrade(nodes),
+            connections: Arc::downgrade(connections),
             schedule: Mutex::new(Schedule::new()),
             earlier: Notify::new(),
             warned: Mutex::default(),
@@ -66,8 +66,8 @@ impl Renewers {
 
     /// Has a runtime that uses the client take part in renewing the leases that other runtimes acquired.
     pub(crate) fn run_if_shared(self: &Arc<Self>) {
-        let nodes = self.nodes.upgrade();
-        if nodes.is_some_and(|nodes| nodes.is_used_in_several_runtimes())
+        let connections = self.connections.upgrade();
+        if connections.is_some_and(|connections| connections.is_used_in_several_runtimes())
             && !lock(&self.schedule).is_empty()
         {
             self.run_here();
@@ -76,28 +76,29 @@ impl Renewers {
 
     /// Starts the task in the current runtime, and in those that the client was used in before.
     pub(crate) fn run_here(self: &Arc<Self>) {
-        let Some(nodes) = self.nodes.upgrade() else {
+        let Some(connections) = self.connections.upgrade() else {
             return;
         };
+        let nodes = connections.nodes();
         if let Some(background) = &nodes.background {
-            self.run_in(&nodes, background.runtime());
+            self.run_in(nodes, background.runtime());
         } else if let Ok(runtime) = Handle::try_current() {
-            self.run_in(&nodes, &runtime);
+            self.run_in(nodes, &runtime);
         }
         // Checked first: most clients are used in one runtime.
-        if nodes.is_used_in_several_runtimes() {
-            self.run_elsewhere(&nodes);
+        if connections.is_used_in_several_runtimes() {
+            self.run_elsewhere(&connections);
         }
     }
 
-    fn run_elsewhere(self: &Arc<Self>, nodes: &Arc<Nodes>) {
-        for runtime in nodes.runtimes() {
-            self.run_in(nodes, &runtime);
+    fn run_elsewhere(self: &Arc<Self>, connections: &ConnectionSets) {
+        for runtime in connections.runtimes() {
+            self.run_in(connections.nodes(), &runtime);
         }
     }
 
     /// Starts the task in `runtime`, unless it runs.
-    fn run_in(self: &Arc<Self>, nodes: &Arc<Nodes>, runtime: &Handle) {
+    fn run_in(self: &Arc<Self>, nodes: &Nodes, runtime: &Handle) {
         {
             let mut schedule = lock(&self.schedule);
             if schedule.runtimes.contains(&runtime.id()) {
@@ -161,8 +162,8 @@ impl Drop for Running {
             let schedule = lock(&self.renewers.schedule);
             schedule.runtimes.contains(&self.runtime) && !schedule.is_empty()
         };
-        if unfinished && let Some(nodes) = self.renewers.nodes.upgrade() {
-            self.renewers.run_elsewhere(&nodes);
+        if unfinished && let Some(connections) = self.renewers.connections.upgrade() {
+            self.renewers.run_elsewhere(&connections);
         }
         // Removed last: until then no other runtime starts the task here again.
         let mut schedule = lock(&self.renewers.schedule);

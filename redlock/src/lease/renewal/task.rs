@@ -61,7 +61,9 @@ impl Renewers {
 
     /// `None` when the client is gone.
     fn now(&self) -> Option<Instant> {
-        self.nodes.upgrade().map(|nodes| nodes.now())
+        self.connections
+            .upgrade()
+            .map(|connections| connections.nodes().now())
     }
 
     fn check_due(&self, now: Instant) {

@@ -11,6 +11,7 @@ mod publish;
 mod reply;
 mod request;
 mod session;
+mod wakers;
 
 use std::{
     collections::BTreeMap,
@@ -22,10 +23,11 @@ use std::{
 use tokio::time::Instant;
 
 pub(crate) use condition::Condition;
-pub(crate) use publish::{Channels, Wakers};
+pub(crate) use publish::Channels;
 pub(crate) use reply::Reply;
 use request::Parsed;
 pub(super) use session::Session;
+pub(crate) use wakers::Wakers;
 
 use super::{
     network::{Fate, Network, Sent},

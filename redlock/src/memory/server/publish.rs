@@ -1,34 +1,8 @@
 //! Messages to those who have subscribed to a channel.
 
-use std::{collections::BTreeMap, task::Waker};
+use std::collections::BTreeMap;
 
-use super::{Reply, Session};
-
-/// Tasks to be woken once the node is not locked any more.
-#[derive(Debug, Default)]
-#[must_use]
-pub(crate) struct Wakers(Vec<Waker>);
-
-impl Wakers {
-    pub(crate) fn add(&mut self, waker: Option<Waker>) {
-        self.0.extend(waker);
-    }
-
-    pub(crate) fn wake(self) {
-        for waker in self.0 {
-            waker.wake();
-        }
-    }
-
-    /// Wakes all but `own`, which is being polled and looks by itself.
-    pub(crate) fn wake_others(self, own: &Waker) {
-        for waker in self.0 {
-            if !waker.will_wake(own) {
-                waker.wake();
-            }
-        }
-    }
-}
+use super::{Reply, Session, Wakers};
 
 /// Who listens.
 #[derive(Debug)]

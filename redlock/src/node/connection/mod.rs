@@ -17,10 +17,10 @@
 //! ```
 //! - *Connecting* (`task`): operations wait. When an attempt fails they are answered with the cause, further ones are
 //!   refused for a moment (the backlog is *blocked*), and releases are deferred.
-//! - *Alive* (`open`): operations are written (`write`), replies delivered (`read`).
-//! - *Doubted* (`silence`): a reply is late. A NAT or a load balancer may have dropped the connection without notice, so a
+//! - *Alive* (`open`): operations are written (`open/write`), replies delivered (`open/read`).
+//! - *Doubted* (`open/silence`): a reply is late. A NAT or a load balancer may have dropped the connection without notice, so a
 //!   *standby* connection is made beside it. The first of them to answer is used.
-//! - *Suspect* (`silence`): no reply for a node time-out. The backlog is blocked, and nothing is written until the server
+//! - *Suspect* (`open/silence`): no reply for a node time-out. The backlog is blocked, and nothing is written until the server
 //!   answers or the standby replaces the connection.
 //!
 //! When a connection is lost or replaced, every operation in flight is sent once more on the next one, since nobody knows
@@ -31,23 +31,20 @@
 //! refused: there are no more of them than locks that were granted.
 
 mod backlog;
+mod connect;
 mod first_contact;
 mod in_flight;
 mod open;
-mod read;
-mod retry;
 mod shared;
-mod silence;
 mod task;
 mod tasks;
-mod write;
+mod unanswered;
 
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 pub(super) use self::{first_contact::FirstContact, task::ConnectionTask, tasks::ConnectionTasks};
 use super::{NodeState, Nodes, Operation, redis::Target};
 use crate::env::sync::lock;
-use backlog::Backlog;
 use shared::Shared;
 
 /// The handle to a connection. Dropped: the task delivers what is queued and ends.
@@ -71,11 +68,6 @@ impl Connection {
     /// Queues an operation. Never blocks; where it is refused, it is answered at once.
     pub(super) fn submit(&self, op: Operation) {
         self.0.submit(op);
-    }
-
-    /// Lets the task look whether there is something to announce.
-    pub(super) fn wake(&self) {
-        self.0.wake.wake();
     }
 
     /// Takes the node's deferred releases, for its successor.

@@ -13,7 +13,7 @@ use std::{
 use futures_util::task::AtomicWaker;
 use tokio::time::timeout;
 
-use super::{Backlog, FirstContact};
+use super::{backlog::Backlog, first_contact::FirstContact};
 use crate::{
     command::{NodeRecord, Reply},
     env::{clock::Clock, random::Random, sync::lock},
@@ -49,7 +49,7 @@ pub(super) struct Shared {
     /// The runtime has ended.
     pub(super) ended: AtomicBool,
     pub(super) backlog: Mutex<Backlog>,
-    pub(super) wake: AtomicWaker,
+    pub(super) wake: Arc<AtomicWaker>,
     /// The last batch was large, so more operations are likely to come at once.
     pub(super) busy: AtomicBool,
 }
@@ -63,6 +63,8 @@ impl Shared {
         inbox: &Arc<str>,
         contact: &Arc<FirstContact>,
     ) -> Self {
+        let wake = Arc::new(AtomicWaker::new());
+        nodes.connection_wakers.add(&wake);
         Self {
             index,
             target: target.clone(),
@@ -82,7 +84,7 @@ impl Shared {
             is_subscribed: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             backlog: Mutex::new(Backlog::default()),
-            wake: AtomicWaker::new(),
+            wake,
             busy: AtomicBool::new(false),
         }
     }

@@ -7,26 +7,22 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::{
+    connect::{MAX_PAUSE, MIN_PAUSE, connect},
     in_flight::{InFlight, runtime_ended},
     open::{self, End},
     shared::Shared,
+    unanswered::Unanswered,
 };
 use crate::{
     command::Reply,
     env::sync::lock,
     events::node as events,
     fault::{Fault, FaultKind},
-    node::redis::{Link, Subscription},
 };
 
-/// The first pause before another attempt to connect. It doubles up to [`MAX_PAUSE`].
-pub(super) const MIN_PAUSE: Duration = Duration::from_millis(20);
-pub(super) const MAX_PAUSE: Duration = Duration::from_secs(1);
-/// Maximum pause between attempts to make a standby connection.
-const MAX_STANDBY_PAUSE: Duration = Duration::from_millis(100);
 /// For this long after a failed attempt to connect the node counts as unreachable. An operation that comes later triggers
 /// an attempt at once.
 const KNOWN_DOWN: Duration = Duration::from_millis(50);
@@ -79,21 +75,6 @@ impl Drop for Ending {
     }
 }
 
-/// What was in flight on a lost connection. Dropped, as by a runtime that ends: releases are deferred.
-pub(super) struct Unanswered<'a> {
-    pub(super) shared: &'a Shared,
-    pub(super) in_flight: InFlight,
-}
-
-impl Drop for Unanswered<'_> {
-    fn drop(&mut self) {
-        let ended = runtime_ended();
-        for lost in self.in_flight.drain() {
-            self.shared.lost(&lost.op, &ended);
-        }
-    }
-}
-
 async fn run(ending: Ending) {
     let shared = &ending.0;
     let mut pause = MIN_PAUSE;
@@ -107,11 +88,15 @@ async fn run(ending: Ending) {
         let connected = connect(shared).await;
         shared.contact.attempted(shared.index, connected.is_ok());
         let fault = match connected {
-            Ok(link) => {
+            Ok(connection) => {
                 shared.unblock();
                 pause = MIN_PAUSE;
                 let connected = Instant::now();
-                let served = open::serve(shared, link, std::mem::take(&mut unanswered.in_flight));
+                let served = open::serve(
+                    shared,
+                    connection,
+                    std::mem::take(&mut unanswered.in_flight),
+                );
                 let Some(End {
                     fault,
                     in_flight,
@@ -153,43 +138,5 @@ fn known_for(fault: &Fault, started: Instant) -> Duration {
             started.elapsed().clamp(KNOWN_DOWN, MAX_PAUSE)
         }
         _ => MAX_PAUSE,
-    }
-}
-
-/// Connects to the node, and records its handshake. An error where it may never vote.
-async fn connect(shared: &Shared) -> Result<Link, Fault> {
-    let subscription = Subscription {
-        channel: &shared.channel,
-        name: &shared.inbox,
-    };
-    let (retention, strict) = (shared.retention, shared.strict.as_ref());
-    let announced = shared.announcement();
-    let announcement = (&*shared.lists.record, &announced.announcement);
-    let link = Link::open(
-        &shared.target,
-        retention,
-        strict,
-        subscription,
-        announcement,
-    )
-    .await?;
-    shared.announcement_answered(&announced, link.record.clone());
-    if let Some(nodes) = shared.nodes.upgrade() {
-        nodes.record_handshake(shared.index, &shared.state, &link.info);
-    }
-    shared.lists.look_again(shared.clock.now());
-    // Checked on every connection: a replica may be promoted, an address may lead elsewhere.
-    shared.state.barred().map_or(Ok(link), Err)
-}
-
-/// Connects beside a silent connection, until an attempt succeeds.
-pub(super) async fn connect_standby(shared: &Shared) -> Link {
-    let mut pause = MIN_PAUSE;
-    loop {
-        if let Ok(link) = connect(shared).await {
-            return link;
-        }
-        sleep(shared.jittered(pause)).await;
-        pause = (pause * 2).min(MAX_STANDBY_PAUSE);
     }
 }

@@ -84,29 +84,6 @@ fn unanswered(server: Server<'_>, fault: Fault) -> Fault {
     }
 }
 
-/// An error as it came, without the arguments that servers repeat, and without words that hold the password: whatever it was
-/// that was asked, proxies say what they like.
-pub(super) fn without(password: &str, error: &[u8]) -> Vec<u8> {
-    /// What is shorter is part of words that say why.
-    const LEAST: usize = 4;
-    let text = String::from_utf8_lossy(error);
-    // In one line or, as version 3 has it, behind its length.
-    let text = match text.strip_prefix('!') {
-        Some(long) => long.split_once('\n').unwrap_or_default().1,
-        None => text.get(1..).unwrap_or_default(),
-    };
-    let text = text.split(", with args").next().unwrap_or_default().trim();
-    let text = match password.len() >= LEAST && text.contains(password) {
-        true => {
-            let code = text.split(' ').next().unwrap_or_default();
-            let code = if code.contains(password) { "ERR" } else { code };
-            format!("{code} the words of this error hold the password, so they are left out")
-        }
-        false => text.replace(['\r', '\n'], " "),
-    };
-    format!("-{text}\r\n").into_bytes()
-}
-
 /// Servers and proxies may repeat all of the login where they refuse it.
 fn without_secrets(server: Server<'_>, fault: &Fault) -> Fault {
     let text = &*fault.text;

@@ -1,30 +1,24 @@
 //! A Redis server as a node. All use of the `redis` crate stands in this folder.
 
-mod access;
-mod certificates;
-mod dial;
-mod link;
-mod login;
 #[cfg(feature = "cluster")]
-mod map;
+mod cluster;
+mod login;
+mod place;
 #[cfg(any(test, feature = "__fuzzing"))]
 mod replies;
 #[cfg(feature = "sentinel")]
 mod sentinel;
-#[cfg(feature = "cluster")]
-mod slots;
+mod server_connection;
 mod socket;
 mod target;
 mod url;
 mod wire;
 
-pub(crate) use access::Access;
-pub(super) use link::{Incoming, Link, Subscription};
 #[cfg(feature = "cluster")]
-pub(super) use map::{Surveyed, Surveyor};
+pub(super) use cluster::{Redirection, Slots, Topology, TopologyReader, redirection, slot_of};
 #[cfg(feature = "__fuzzing")]
 pub use replies::read;
-#[cfg(feature = "cluster")]
-pub(super) use slots::{Redirection, Slots, redirection, slot_of};
+pub(super) use server_connection::{Incoming, ServerConnection, Subscription};
+pub(crate) use socket::access::Access;
 pub(crate) use target::Target;
 pub(crate) use url::Wrong;

@@ -15,8 +15,9 @@ use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use redis::{ConnectionInfo, IntoConnectionInfo as _, RedisConnectionInfo, RedisError};
 
 use super::{
-    login, socket,
-    target::{Target, at, name},
+    login,
+    place::{at, name},
+    socket::{Dialer, Server},
     wire::Wire,
 };
 use crate::{
@@ -57,11 +58,11 @@ struct Wires(Vec<Option<Wire>>);
 impl Sentinels {
     /// Where the master is. All sentinels are asked at once, and a majority of them is believed: one that was cut off
     /// during a failover still names the master of before.
-    async fn master(&self, target: &Target, wires: &mut Wires) -> Result<Named, Fault> {
+    async fn master(&self, dialer: &Dialer, wires: &mut Wires) -> Result<Named, Fault> {
         wires.0.resize_with(self.sentinels.len(), || None);
         let ask = |(index, sentinel): (usize, _)| {
             let kept = wires.0[index].take();
-            async move { (index, self.ask(sentinel, target, kept).await) }
+            async move { (index, self.ask(sentinel, dialer, kept).await) }
         };
         let sentinels = self.sentinels.iter().enumerate();
         let mut answers: FuturesUnordered<_> = sentinels.map(ask).collect();
@@ -117,21 +118,21 @@ impl Sentinels {
     async fn ask(
         &self,
         sentinel: &ConnectionInfo,
-        target: &Target,
+        dialer: &Dialer,
         kept: Option<Wire>,
     ) -> Result<(Wire, Option<Named>), Fault> {
         if let Some(mut wire) = kept {
             self.write(&mut wire);
-            if let Ok(named) = target.dialer.greeted(read(&mut wire)).await {
+            if let Ok(named) = dialer.greeted(read(&mut wire)).await {
                 return Ok((wire, named));
             }
         }
-        let sentinel = socket::Server::At(sentinel);
-        let mut wire = Wire::open(sentinel, &target.dialer).await?;
-        login::write(sentinel, target.dialer.label, wire.out());
+        let sentinel = Server::At(sentinel);
+        let mut wire = Wire::open(sentinel, dialer).await?;
+        login::write(sentinel, dialer.label, wire.out());
         self.write(&mut wire);
-        let answer = target.dialer.greeted(async {
-            login::read(sentinel, target.dialer.label, &mut wire).await?;
+        let answer = dialer.greeted(async {
+            login::read(sentinel, dialer.label, &mut wire).await?;
             read(&mut wire).await
         });
         let named = answer.await?;
@@ -189,7 +190,7 @@ struct Look {
 /// The master as it was named, and those who named it.
 struct Master {
     sentinels: Sentinels,
-    target: Target,
+    dialer: Dialer,
     wires: Wires,
     named: Named,
 }
@@ -198,18 +199,18 @@ struct Master {
 /// `confirmed_for` after each confirmation.
 pub(super) async fn find(
     sentinels: &Sentinels,
-    target: &Target,
+    dialer: &Dialer,
     confirmed_for: Duration,
 ) -> Result<(ConnectionInfo, Option<u64>, Watch), Fault> {
     let (mut wires, asked) = (Wires::default(), Clock::Machine.now());
-    let named = sentinels.master(target, &mut wires).await?;
+    let named = sentinels.master(dialer, &mut wires).await?;
     let login = sentinels
         .login_at(named.place.clone())
         .map_err(|error| resp::fault(&error))?;
     let epoch = named.epoch;
     let master = Master {
         sentinels: sentinels.clone(),
-        target: target.clone(),
+        dialer: dialer.clone(),
         wires,
         named,
     };
@@ -229,7 +230,7 @@ impl Master {
         tokio::time::sleep(after).await;
         let asked = Clock::Machine.now();
         // A sentinel that hangs may take its time; the look after it goes to all of them again.
-        let answer = self.sentinels.master(&self.target, &mut self.wires);
+        let answer = self.sentinels.master(&self.dialer, &mut self.wires);
         let found = tokio::time::timeout(after * 2, answer).await;
         let found = found.unwrap_or_else(|_| {
             let text = "no majority of the sentinels answered";

@@ -7,8 +7,11 @@ use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionI
 #[cfg(feature = "sentinel")]
 use super::sentinel::Sentinels;
 use super::{
-    access::{Access, Login},
-    socket::Dialer,
+    place::{at, name},
+    socket::{
+        Dialer,
+        access::{Access, Login},
+    },
     url::{Kind, Url, Wrong},
 };
 use crate::memory;
@@ -128,15 +131,9 @@ impl Target {
     pub(super) fn login_at(&self, server: &str) -> Option<ConnectionInfo> {
         let seed = self.seeds().first()?;
         let (host, port) = server.rsplit_once(':')?;
-        let host = host
-            .trim_start_matches('[')
-            .trim_end_matches(']')
-            .to_owned();
-        let port = port.parse().ok()?;
-        let address = match seed.addr() {
-            ConnectionAddr::TcpTls { .. } => over_tls(host, port),
-            _ => ConnectionAddr::Tcp(host, port),
-        };
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let is_tls = matches!(seed.addr(), ConnectionAddr::TcpTls { .. });
+        let address = at(host, port.parse().ok()?, is_tls);
         Some(seed.clone().set_addr(address))
     }
 
@@ -222,22 +219,6 @@ fn connection(
     Ok(info.set_redis_settings(settings))
 }
 
-pub(super) fn at(host: &str, port: u16, tls: bool) -> ConnectionAddr {
-    match tls {
-        true => over_tls(host.to_owned(), port),
-        false => ConnectionAddr::Tcp(host.to_owned(), port),
-    }
-}
-
-pub(super) fn over_tls(host: String, port: u16) -> ConnectionAddr {
-    ConnectionAddr::TcpTls {
-        host,
-        port,
-        insecure: false,
-        tls_params: None,
-    }
-}
-
 #[cfg(any(feature = "cluster", feature = "sentinel"))]
 fn servers(
     hosts: &[(String, u16)],
@@ -254,26 +235,6 @@ fn servers(
 fn names(servers: &[ConnectionInfo]) -> String {
     let names: Vec<String> = servers.iter().map(|info| name(info.addr(), 0)).collect();
     names.join(",")
-}
-
-/// How a server is called: by its place, without the login.
-pub(super) fn name(address: &ConnectionAddr, database: i64) -> String {
-    let place = match address {
-        ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
-            if host.contains(':') {
-                format!("[{host}]:{port}")
-            } else {
-                format!("{host}:{port}")
-            }
-        }
-        ConnectionAddr::Unix(path) => path.display().to_string(),
-        _ => "?".to_owned(),
-    };
-    if database == 0 {
-        place
-    } else {
-        format!("{place}/{database}")
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use std::{borrow::Cow, net::Ipv6Addr};
 
-use super::access::Login;
+use super::socket::access::Login;
 
 /// What is wrong, and what to write instead. Follows the place of the address in the list of nodes.
 pub(crate) type Wrong = Cow<'static, str>;

@@ -11,11 +11,7 @@ use std::{
 
 use tokio::io::{AsyncReadExt as _, AsyncWrite as _};
 
-use super::{
-    access::Secret,
-    login,
-    socket::{self, Dialer, Server, Socket},
-};
+use super::socket::{self, Dialer, Server, Socket, access::Secret};
 use crate::{
     fault::{Fault, FaultKind},
     resp::{self, Length, Skip, Value},
@@ -123,7 +119,7 @@ impl Wire {
                 Length::Whole(length) => {
                     let value = match &unread[..length] {
                         error @ [b'-' | b'!', ..] => {
-                            resp::parse(&login::without(self.password.reveal(), error))?
+                            resp::parse(&without_secrets(self.password.reveal(), error))?
                         }
                         answer => resp::parse(answer)?,
                     };
@@ -154,6 +150,29 @@ impl Wire {
             }
         }
     }
+}
+
+/// The error without the arguments that servers repeat, and without any text that contains the password: a proxy may repeat
+/// it whatever the command was.
+fn without_secrets(password: &str, error: &[u8]) -> Vec<u8> {
+    /// A shorter password is part of ordinary words.
+    const LEAST: usize = 4;
+    let text = String::from_utf8_lossy(error);
+    // In one line or, as version 3 has it, behind its length.
+    let text = match text.strip_prefix('!') {
+        Some(long) => long.split_once('\n').unwrap_or_default().1,
+        None => text.get(1..).unwrap_or_default(),
+    };
+    let text = text.split(", with args").next().unwrap_or_default().trim();
+    let text = match password.len() >= LEAST && text.contains(password) {
+        true => {
+            let code = text.split(' ').next().unwrap_or_default();
+            let code = if code.contains(password) { "ERR" } else { code };
+            format!("{code} the words of this error hold the password, so they are left out")
+        }
+        false => text.replace(['\r', '\n'], " "),
+    };
+    format!("-{text}\r\n").into_bytes()
 }
 
 fn closed() -> Fault {

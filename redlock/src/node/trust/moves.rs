@@ -5,7 +5,7 @@
 //! that has another server than before has no vote for the guard time, and the server's other slots keep theirs.
 //!
 //! A server that was replaced may not know that yet. So the vote is that of the server that the map names, and the map
-//! is asked for again and again: see `shards`.
+//! is asked for again and again: see `node::cluster`.
 
 use std::{
     collections::BTreeSet,

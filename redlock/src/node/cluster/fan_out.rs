@@ -1,4 +1,4 @@
-//! A call to all servers of the cluster.
+//! A request to all servers of the cluster.
 
 use std::{
     sync::{Arc, Mutex, Weak},
@@ -7,61 +7,67 @@ use std::{
 
 use tokio::time::sleep;
 
-use super::super::{Operation, ReplySink};
-use super::{Shared, map::Shard, of_server};
-use crate::command::{Reply, Request};
-use crate::env::sync::lock;
-use crate::fault::{Fault, FaultKind};
+use super::{
+    super::{Operation, ReplySink},
+    Shared,
+    map::Shard,
+    shared::of_server,
+};
+use crate::{
+    command::{Reply, Request},
+    env::sync::lock,
+    fault::{Fault, FaultKind},
+};
 
-/// A call to all servers. The cluster answers if one of them does: each takes along its own keys only.
+/// A request to all servers. The cluster answers if one of them does: a server that is down affects its own keys only.
 pub(super) struct FanOut {
     op: Operation,
-    shards: Weak<Shared>,
+    cluster: Weak<Shared>,
     replies: Mutex<Replies>,
 }
 
 #[derive(Default)]
 struct Replies {
-    /// Servers that have not answered; none once the answer was given.
+    /// Servers that have not replied; 0 once the answer was given.
     pending: usize,
-    /// Servers that did what was asked.
+    /// Servers that carried it out.
     done: usize,
-    /// For how long one of them has no vote.
+    /// For how long one of them is in quarantine.
     quarantined: Option<Duration>,
     fault: Option<Fault>,
     /// One of them is another node as well.
     misplaced: bool,
 }
 
-/// One server's part in it.
-struct Present {
+/// The request to one of the servers.
+struct Part {
     fan_out: Arc<FanOut>,
     server: Arc<str>,
 }
 
 impl FanOut {
-    pub(super) fn send(shards: &Arc<Shared>, op: &Operation, servers: Vec<Shard>) {
+    pub(super) fn send(cluster: &Arc<Shared>, op: &Operation, servers: Vec<Shard>) {
         let fan_out = Arc::new(Self {
             op: op.clone(),
-            shards: Arc::downgrade(shards),
+            cluster: Arc::downgrade(cluster),
             replies: Mutex::new(Replies {
                 pending: servers.len(),
                 ..Replies::default()
             }),
         });
         for shard in servers {
-            let present = Present {
+            let part = Part {
                 fan_out: Arc::clone(&fan_out),
                 server: shard.server,
             };
             shard.connection.submit(Operation {
-                sink: Arc::new(present),
+                sink: Arc::new(part),
                 node: op.node,
             });
         }
-        // One that hangs is not waited for.
-        let (bound, fan_out) = (shards.timeout * 3 / 4, Arc::downgrade(&fan_out));
-        shards.runtime.spawn(async move {
+        // A server that hangs is not waited for.
+        let (bound, fan_out) = (cluster.timeout * 3 / 4, Arc::downgrade(&fan_out));
+        cluster.runtime.spawn(async move {
             sleep(bound).await;
             if let Some(fan_out) = fan_out.upgrade() {
                 fan_out.close();
@@ -69,7 +75,7 @@ impl FanOut {
         });
     }
 
-    fn hear(&self, server: &str, reply: Reply) {
+    fn received(&self, server: &str, reply: Reply) {
         let mut replies = lock(&self.replies);
         if replies.pending == 0 {
             return;
@@ -93,7 +99,7 @@ impl FanOut {
         }
     }
 
-    /// Answers with what was heard so far, if that is something.
+    /// Answers with the replies so far, if there is one that counts.
     fn close(&self) {
         let mut replies = lock(&self.replies);
         if replies.pending > 0 && (replies.done > 0 || replies.quarantined.is_some()) {
@@ -103,11 +109,11 @@ impl FanOut {
     }
 
     fn answer(&self, replies: Replies) {
-        let shards = self.shards.upgrade();
-        if let Some(shards) = shards.as_ref().filter(|_| replies.fault.is_some()) {
-            shards.doubted.notify_one();
+        let cluster = self.cluster.upgrade();
+        if let Some(cluster) = cluster.as_ref().filter(|_| replies.fault.is_some()) {
+            cluster.doubted.notify_one();
         }
-        let moved = shards.and_then(|shards| shards.moved_lately());
+        let moved = cluster.and_then(|cluster| cluster.moved_lately());
         self.op
             .answer(match (replies.quarantined.max(moved), replies.fault) {
                 (None, Some(fault)) if replies.done == 0 || replies.misplaced => {
@@ -119,7 +125,7 @@ impl FanOut {
     }
 }
 
-impl ReplySink for Present {
+impl ReplySink for Part {
     fn request(&self) -> &Request {
         self.fan_out.op.sink.request()
     }
@@ -129,6 +135,6 @@ impl ReplySink for Present {
     }
 
     fn vote(&self, _: usize, reply: Reply) {
-        self.fan_out.hear(&self.server, reply);
+        self.fan_out.received(&self.server, reply);
     }
 }

@@ -3,8 +3,8 @@
 use std::task::{Context, Poll};
 
 use super::{
-    in_flight::{InFlightCommand, OwnCommand},
-    open::Open,
+    super::in_flight::{InFlightCommand, OwnCommand},
+    Open,
     write::first_step,
 };
 use crate::{
@@ -26,11 +26,16 @@ const ANNOUNCE_AGAIN: std::time::Duration = std::time::Duration::from_millis(200
 impl Open<'_> {
     /// Delivers everything that has arrived. Returns whether anything did.
     pub(super) fn read(&mut self, cx: &mut Context<'_>) -> Result<bool, Fault> {
-        let Poll::Ready(first) = self.link.poll_incoming(cx) else {
+        let Poll::Ready(first) = self.connection.poll_incoming(cx) else {
             return Ok(false);
         };
         let (now, barred) = (self.shared.clock.now(), self.shared.state.barred());
-        let unconfirmed = || self.shared.strict.as_ref().and(self.link.unconfirmed(now));
+        let unconfirmed = || {
+            self.shared
+                .strict
+                .as_ref()
+                .and(self.connection.unconfirmed(now))
+        };
         let barred = barred.or_else(unconfirmed);
         let mut next = first;
         loop {
@@ -43,7 +48,7 @@ impl Open<'_> {
                     self.must_announce = true;
                 }
             }
-            match self.link.poll_incoming(cx) {
+            match self.connection.poll_incoming(cx) {
                 Poll::Ready(incoming) => next = incoming,
                 Poll::Pending => break,
             }

@@ -16,7 +16,7 @@ use tokio::{net::TcpStream, sync::OnceCell};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 #[cfg(feature = "tls")]
-use super::dial;
+use super::step::{raise, step};
 #[cfg(feature = "tls")]
 use crate::{
     error::Error,
@@ -112,10 +112,10 @@ impl Certificates {
         let late = || {
             format!(
                 "TLS: no handshake {}; if it does not speak TLS there, write redis:// instead of rediss://",
-                dial::raise(limit)
+                raise(limit)
             )
         };
-        dial::step(limit, late, async {
+        step(limit, late, async {
             handshake.await.map_err(|error| refused(not_agreed(&error)))
         })
         .await
@@ -132,9 +132,9 @@ impl Certificates {
         match &self.client {
             None => Ok(config.with_no_client_auth()),
             Some((certificate, key)) => {
-                let hand_over_limit = certificates(certificate)?;
+                let chain = certificates(certificate)?;
                 let key = PrivateKeyDer::from_pem_slice(key).map_err(unreadable)?;
-                config.with_client_auth_cert(hand_over_limit, key)
+                config.with_client_auth_cert(chain, key)
             }
         }
     }

@@ -11,11 +11,8 @@ use redis::{ConnectionInfo, ServerError};
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    login,
+    super::{login, place::name, socket, target::Target, wire::Wire},
     slots::{self, Slots},
-    socket,
-    target::{Target, name},
-    wire::Wire,
 };
 use crate::{
     fault::{Fault, FaultKind},
@@ -26,7 +23,7 @@ use crate::{
 const TOGETHER: Duration = Duration::from_millis(20);
 
 /// Asks the servers of a cluster who has which slots.
-pub(in crate::node) struct Surveyor {
+pub(in crate::node) struct TopologyReader {
     target: Target,
     /// Connections that are kept, by the address of the server.
     wires: HashMap<String, Wire>,
@@ -40,7 +37,7 @@ pub(in crate::node) struct Surveyor {
 
 /// A map, and whether a majority of its masters was heard.
 #[derive(Debug)]
-pub(in crate::node) struct Surveyed {
+pub(in crate::node) struct Topology {
     pub(in crate::node) slots: Slots,
     pub(in crate::node) epoch: u64,
     pub(in crate::node) confirmed: bool,
@@ -73,7 +70,7 @@ struct Views {
 /// What one server answered: its connection, to be kept, with the replies.
 type Answer = (String, Result<(Wire, [Value; 3]), Fault>);
 
-impl Surveyor {
+impl TopologyReader {
     pub(in crate::node) fn new(target: &Target) -> Self {
         Self {
             target: target.clone(),
@@ -85,7 +82,7 @@ impl Surveyor {
     }
 
     /// The map that is believed, as soon as it is confirmed; or the best one after `within`.
-    pub(in crate::node) async fn look(&mut self, within: Duration) -> Result<Surveyed, Fault> {
+    pub(in crate::node) async fn look(&mut self, within: Duration) -> Result<Topology, Fault> {
         let Views {
             views,
             faults,
@@ -114,7 +111,7 @@ impl Surveyor {
         self.met.retain(|_, at| is_asked(at));
         let leaving = views.into_iter();
         let leaving = leaving.filter_map(|views| Some((views.by?, views.leaving)));
-        Ok(Surveyed {
+        Ok(Topology {
             slots,
             epoch,
             confirmed,

@@ -12,7 +12,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::socket::unreachable;
+use super::step::{raise, step, unreachable};
 use crate::fault::{Fault, FaultKind};
 
 /// The least time that names have: resolvers are asked again only after a second or more.
@@ -23,26 +23,6 @@ const HEAD_START: Duration = Duration::from_millis(250);
 const LEAST_HEAD_START: Duration = Duration::from_millis(10);
 /// The most addresses of a name that are tried.
 const MOST: usize = 16;
-
-/// One step of connecting. Each has `limit` for itself, as each takes a round trip.
-pub(super) async fn step<T>(
-    limit: Duration,
-    late: impl FnOnce() -> String,
-    step: impl Future<Output = Result<T, Fault>>,
-) -> Result<T, Fault> {
-    match timeout(limit, step).await {
-        Ok(done) => done,
-        Err(_) => Err(Fault::untouched(FaultKind::TimedOut, late())),
-    }
-}
-
-/// What to do about a step that took too long.
-pub(super) fn raise(limit: Duration) -> String {
-    format!(
-        "within {} ms: if a round trip to it takes longer, raise node_timeout",
-        limit.as_millis()
-    )
-}
 
 /// A connection to `port` of any address of `host`, each of which has `limit`.
 pub(super) async fn tcp(host: &str, port: u16, limit: Duration) -> Result<TcpStream, Fault> {

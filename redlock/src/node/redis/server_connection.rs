@@ -1,4 +1,4 @@
-//! One connection to a node.
+//! A connection to a server, with the handshake that makes it usable.
 
 use std::{
     sync::Arc,
@@ -31,7 +31,7 @@ use crate::{
 const UNGUARDED: Duration = Duration::from_secs(4);
 
 /// One connection to a node, with what the node said of itself when it was made.
-pub(in crate::node) struct Link {
+pub(in crate::node) struct ServerConnection {
     wire: Wire,
     session: Session,
     /// The kinds of calls whose scripts went over this connection: the server knows them.
@@ -64,7 +64,7 @@ pub(in crate::node) struct Subscription<'a> {
     pub(in crate::node) name: &'a str,
 }
 
-impl Link {
+impl ServerConnection {
     /// Connects, logs in, asks who is there and listens to the inbox, all of that in one round trip.
     pub(in crate::node) async fn open(
         target: &Target,
@@ -87,7 +87,7 @@ impl Link {
                 // Asked on every connection anew: it changes by failover.
                 let confirmed_for = strict.map_or(UNGUARDED, |strict| strict.confirmed_for);
                 let (master, epoch, watch) =
-                    sentinel::find(sentinels, target, confirmed_for).await?;
+                    sentinel::find(sentinels, &target.dialer, confirmed_for).await?;
                 if strict.is_some() && epoch.is_none() {
                     return Err(Fault::untouched(
                         FaultKind::Permission,
@@ -96,16 +96,16 @@ impl Link {
                     ));
                 }
                 let master = Server::At(&master);
-                let mut link =
+                let mut connection =
                     Self::to_server(master, target, retention, strict, inbox, said, epoch).await?;
-                link.watch = Some(watch);
-                match &link.info.replica_of {
+                connection.watch = Some(watch);
+                match &connection.info.replica_of {
                     // Between a failover and the sentinels' knowing it: the next connection will find the new master.
                     Some(other) => Err(Fault::untouched(
                         FaultKind::ReadOnly,
                         format!("the sentinels still name a replica of {other} as the master"),
                     )),
-                    None => Ok(link),
+                    None => Ok(connection),
                 }
             }
             #[cfg(feature = "cluster")]
@@ -132,7 +132,7 @@ impl Link {
             // Follows no key, so it costs nothing; but the server says when it empties its data.
             tracking.args(["CLIENT", "TRACKING", "ON", "OPTIN"]);
         });
-        command::encode_announcement(record, said, wire.out());
+        said.encode(record, wire.out());
         resp::command(wire.out(), |subscribe| {
             let channel = format!("{}{}", inbox.channel, inbox.name);
             subscribe.arg("SUBSCRIBE").arg(channel);
@@ -198,7 +198,7 @@ impl Link {
 
     /// Writes an announcement, to be sent by the next flush.
     pub(in crate::node) fn write_announcement(&mut self, key: &str, announcement: &Announcement) {
-        command::encode_announcement(key, announcement, self.wire.out());
+        announcement.encode(key, self.wire.out());
     }
 
     /// Writes a PING, to be sent by the next flush: whether the connection is alive.
@@ -215,8 +215,8 @@ impl Link {
         });
     }
 
-    /// Writes what undoes `request`, where sending it a second time would do harm. Returns whether it wrote anything.
-    pub(in crate::node) fn write_undo(&mut self, request: &Request) -> bool {
+    /// Writes the rollback of `request`, where sending it a second time would do harm. Returns whether it wrote anything.
+    pub(in crate::node) fn write_rollback(&mut self, request: &Request) -> bool {
         let Some(command) = request.command.rollback() else {
             return false;
         };

@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use tokio::time::Instant;
 
 use super::{
-    in_flight::{InFlight, InFlightCommand, OwnCommand},
-    open::Open,
-    silence::{Liveness, doubt_after},
+    super::in_flight::{InFlight, InFlightCommand, OwnCommand},
+    Liveness, Open,
+    silence::doubt_after,
 };
 use crate::{
     command::{Reply, Step},
@@ -87,7 +87,7 @@ impl Open<'_> {
 
     fn write_again(&mut self, command: InFlightCommand) {
         let request = command.op.sink.request();
-        if command.again && command.step == Step::FIRST && self.link.write_undo(request) {
+        if command.again && command.step == Step::FIRST && self.connection.write_rollback(request) {
             self.in_flight.push_own(OwnCommand::Unread);
         }
         self.write(command);
@@ -96,14 +96,14 @@ impl Open<'_> {
     /// Writes a command to the send buffer.
     fn write(&mut self, command: InFlightCommand) {
         let request = command.op.sink.request();
-        let doubt_after = doubt_after(request, self.shared.timeout, self.link.round_trip());
+        let doubt_after = doubt_after(request, self.shared.timeout, self.connection.round_trip());
         self.doubt_after = self.doubt_after.min(doubt_after);
         if command.step.is_importing() {
-            self.link.write_asking();
+            self.connection.write_asking();
             self.in_flight.push_own(OwnCommand::Unread);
         }
-        let step = self.link.known_step(request, command.step);
-        self.link.write(request, step);
+        let step = self.connection.known_step(request, command.step);
+        self.connection.write(request, step);
         self.in_flight.push(InFlightCommand { step, ..command });
     }
 
@@ -114,7 +114,7 @@ impl Open<'_> {
         self.announce_at = Instant::now() + self.shared.jittered(ANNOUNCED);
         self.must_announce = false;
         self.doubt_after = self.doubt_after.min(self.shared.timeout / 2);
-        self.link
+        self.connection
             .write_announcement(&self.shared.lists.record, &announced.announcement);
         self.in_flight
             .push_own(OwnCommand::Announcement(Box::new(announced)));

@@ -8,12 +8,12 @@ use std::{
 
 use tokio::time::{Instant, Sleep};
 
-use super::{open::Open, task::connect_standby};
+use super::{super::connect::connect_standby, Liveness, Open};
 use crate::{
     command::Request,
     events::node as events,
     fault::{Fault, FaultKind},
-    node::redis::Link,
+    node::redis::ServerConnection,
 };
 
 /// A connection that is silent for this many node time-outs is given up.
@@ -22,16 +22,6 @@ const MAX_SILENCE: u32 = 4;
 pub(super) const IDLE: Duration = Duration::from_secs(30);
 /// A silence is not doubted earlier than this, however short the ttl of an operation.
 const MIN_DOUBT: Duration = Duration::from_millis(10);
-
-/// How far a silence has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Liveness {
-    Alive,
-    /// A reply is late: a standby connection is being made.
-    Doubted,
-    /// No reply for a node time-out: nothing is written until the server answers.
-    Suspect,
-}
 
 /// How long to wait for the reply to `request` before the connection is doubted: half of the time that it has.
 pub(super) fn doubt_after(request: &Request, timeout: Duration, round_trip: Duration) -> Duration {
@@ -81,10 +71,10 @@ impl Open<'_> {
     }
 
     /// Goes on with the standby connection, and sends on it once more what was in flight.
-    pub(super) fn replace(&mut self, link: Link) {
+    pub(super) fn replace(&mut self, connection: ServerConnection) {
         events::connection_replaced(self.shared.state.name());
-        self.shared.set_subscribed(link.is_subscribed);
-        self.link = link;
+        self.shared.set_subscribed(connection.is_subscribed);
+        self.connection = connection;
         let in_flight = self.take_in_flight();
         self.note_activity();
         self.resend(in_flight);

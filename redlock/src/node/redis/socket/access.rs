@@ -36,7 +36,7 @@ pub(crate) struct Login {
 
 impl Login {
     /// What this one does not say, `other` says.
-    pub(super) fn or(self, other: &Self) -> Self {
+    pub(in crate::node::redis) fn or(self, other: &Self) -> Self {
         Self {
             user: self.user.or_else(|| other.user.clone()),
             password: self.password.or_else(|| other.password.clone()),

@@ -1,6 +1,11 @@
 //! The ways to a server: TCP, TLS, a unix socket, or within the process.
 
-use std::{io, time::Duration};
+pub(super) mod access;
+mod certificates;
+mod dial;
+mod step;
+
+use std::time::Duration;
 
 use redis::{ConnectionAddr, ConnectionInfo, RedisConnectionInfo};
 use socket2::{SockRef, TcpKeepalive};
@@ -9,7 +14,12 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{access::Access, certificates::Certificates, dial};
+pub(super) use self::step::text;
+use self::{
+    access::Access,
+    certificates::Certificates,
+    step::{raise, step, unreachable},
+};
 use crate::{
     fault::{Fault, FaultKind},
     label::Label,
@@ -72,11 +82,11 @@ pub(super) struct Dialer {
         not(feature = "tls"),
         expect(dead_code, reason = "there is nobody to check")
     )]
-    pub(super) certificates: Certificates,
+    certificates: Certificates,
     /// The name of connections.
     pub(super) label: Option<Label>,
     /// The time that each step of connecting has.
-    pub(super) limit: Duration,
+    limit: Duration,
 }
 
 impl Dialer {
@@ -109,8 +119,8 @@ impl Dialer {
             }
             #[cfg(unix)]
             ConnectionAddr::Unix(path) => {
-                let late = || format!("no connection {}", dial::raise(self.limit));
-                let connected = dial::step(self.limit, late, async {
+                let late = || format!("no connection {}", raise(self.limit));
+                let connected = step(self.limit, late, async {
                     let stream = tokio::net::UnixStream::connect(path).await;
                     stream.map_err(|error| unreachable(&error))
                 });
@@ -124,8 +134,8 @@ impl Dialer {
     }
 
     async fn in_memory(&self, node: &memory::Node) -> Result<Box<dyn Socket>, Fault> {
-        let late = || format!("no connection {}", dial::raise(self.limit));
-        let connected = dial::step(self.limit, late, async {
+        let late = || format!("no connection {}", raise(self.limit));
+        let connected = step(self.limit, late, async {
             node.connect().await.map_err(|error| unreachable(&error))
         });
         Ok(Box::new(connected.await?))
@@ -155,25 +165,7 @@ impl Dialer {
         &self,
         greeting: impl Future<Output = Result<T, Fault>>,
     ) -> Result<T, Fault> {
-        let late = || {
-            format!(
-                "no answer to the first commands {}",
-                dial::raise(self.limit)
-            )
-        };
-        dial::step(self.limit, late, greeting).await
-    }
-}
-
-pub(super) fn unreachable(error: &io::Error) -> Fault {
-    Fault::untouched(FaultKind::Unreachable, text(error))
-}
-
-/// What went wrong, without the system's number for it.
-pub(super) fn text(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.rsplit_once(" (os error ") {
-        Some((text, _)) => text.to_owned(),
-        None => text,
+        let late = || format!("no answer to the first commands {}", raise(self.limit));
+        step(self.limit, late, greeting).await
     }
 }

@@ -1,95 +1,16 @@
-//! The map as calls go by it: whose a key is, and the way there.
+//! Taking over a new map of slots: connections to new servers, and the releases of servers that are gone.
 
 use std::sync::Arc;
 
-use super::super::{
-    NodeState, Nodes, Operation,
-    connection::Connection,
-    redis::{Slots, slot_of},
+use super::{
+    super::{Operation, redis::Slots},
+    Shared, Trip,
+    map::Shard,
 };
-use super::{Shared, Trip};
-use crate::command::{Reply, Request, Scope};
-use crate::env::sync::lock;
-use crate::fault::{Fault, FaultKind};
-
-/// The most calls that wait for the first map; one more is refused.
-pub(super) const MOST_EARLY: usize = 16_384;
-
-#[derive(Debug, Default)]
-pub(super) struct Map {
-    pub(super) slots: Slots,
-    /// One for each server of `slots`, in their order.
-    pub(super) shards: Vec<Shard>,
-    /// Servers without slots to which some are on their way; the latest last.
-    pub(super) importers: Vec<Shard>,
-    /// What came before the first map, and releases that no server can be sent now.
-    pub(super) early: Vec<Operation>,
-    /// Why there is no map, where there should be one.
-    pub(super) missing: Option<Fault>,
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Shard {
-    pub(super) server: Arc<str>,
-    /// Who it is in the cluster.
-    pub(super) id: Arc<str>,
-    pub(super) state: Arc<NodeState>,
-    pub(super) connection: Arc<Connection>,
-}
-
-/// Whom a call concerns.
-pub(super) enum Concerns {
-    One(Shard),
-    All(Vec<Shard>),
-    Nobody(Fault),
-    /// The map is not there yet.
-    Unknown,
-}
-
-impl Map {
-    /// Whether there is nothing to do about a map.
-    fn is_up_to_date(&self, slots: &Slots) -> bool {
-        self.slots == *slots && self.early.is_empty()
-    }
-
-    pub(super) fn shard_of(&self, slot: u16) -> Option<&Shard> {
-        self.shards.get(self.slots.server_of(slot)?)
-    }
-
-    /// Keeps a release for the next map.
-    pub(super) fn defer(&mut self, op: &Operation, nodes: Option<Arc<Nodes>>) {
-        if op.must_arrive()
-            && let Some(nodes) = nodes
-        {
-            self.early.push(op.clone().deferred(nodes.now()));
-        }
-    }
-
-    pub(super) fn concerns(&self, request: &Request) -> Concerns {
-        if self.slots.is_empty() {
-            return self
-                .missing
-                .clone()
-                .map_or(Concerns::Unknown, Concerns::Nobody);
-        }
-        if request.command.facts().scope == Scope::Node {
-            return Concerns::All(self.shards.clone());
-        }
-        let slot = slot_of(request.key.lock());
-        self.shard_of(slot).cloned().map_or_else(
-            || {
-                Concerns::Nobody(Fault::untouched(
-                    FaultKind::Other,
-                    format!("no server of the cluster has slot {slot}, which the key belongs to"),
-                ))
-            },
-            Concerns::One,
-        )
-    }
-}
+use crate::{command::Reply, env::sync::lock, fault::Fault};
 
 impl Shared {
-    /// Goes by another map from now on.
+    /// Uses another map from now on.
     pub(super) fn adopt(self: &Arc<Self>, slots: Slots) {
         if lock(&self.map).is_up_to_date(&slots) {
             return;
@@ -113,7 +34,7 @@ impl Shared {
             });
             let shards: Vec<Shard> = shards.collect();
             if shards.len() != slots.servers().len() {
-                // A server whose address cannot be one: the next look may tell better.
+                // The address of a server cannot be read: the next look may bring a better one.
                 return;
             }
             let is_among = |shards: &[Shard], one: &Shard| {
@@ -145,7 +66,7 @@ impl Shared {
         let early = {
             let mut map = lock(&self.map);
             if !map.slots.is_empty() {
-                // The old one will do: each connection knows whether its server is reachable.
+                // The old map stays in use: each connection knows whether its server is reachable.
                 return;
             }
             map.missing = Some(fault.clone());

@@ -1,39 +1,34 @@
-//! Calls that a server sends elsewhere: the slot has gone to another, or is on its way there.
+//! Redirections: the slot has moved to another server, or is being moved.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::sleep;
 
-use super::super::{Operation, redis::Redirection};
-use super::{Shared, map::Shard, route::Routed};
-use crate::env::{clock::Instant, sync::lock};
+use super::{
+    super::{Operation, redis::Redirection},
+    Shared,
+    map::Shard,
+    routed::{Routed, Trip},
+};
+use crate::env::sync::lock;
 
-/// How often a call follows the word of a server that its slot has gone to another, or is on its way there.
-const HOPS: u32 = 3;
-/// The pause before a call whose keys are on their way is sent again; it doubles up to [`REST_MOST`].
-const REST: Duration = Duration::from_millis(5);
-const REST_MOST: Duration = Duration::from_millis(100);
-/// The most servers without slots of their own to which slots are on their way.
-const MOST_IMPORTERS: usize = 16;
-
-/// How far a call has been sent around.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Trip {
-    hops: u32,
-    rests: u32,
-    /// When it was first sent back because its keys are on their way.
-    since: Option<Instant>,
-}
+/// Maximum number of redirections that an operation follows in a row.
+const MAX_HOPS: u32 = 3;
+/// The pause before an operation whose slot is being moved is sent again. It doubles up to [`MAX_PAUSE`].
+const MIN_PAUSE: Duration = Duration::from_millis(5);
+const MAX_PAUSE: Duration = Duration::from_millis(100);
+/// Maximum number of servers without slots of their own that import some.
+const MAX_IMPORTERS: usize = 16;
 
 impl Shared {
-    /// Sends a call where its server says. Not for ever: says whether it was sent.
+    /// Sends an operation to the server that it was redirected to. Returns whether it was sent.
     pub(super) fn redirect(self: &Arc<Self>, routed: &Routed, to: Redirection) -> bool {
         let (op, mut trip) = (routed.op.clone(), routed.trip);
         if matches!(to, Redirection::TryAgain) {
-            return self.rest(op, trip);
+            return self.retry_later(op, trip);
         }
         trip.hops += 1;
-        if trip.hops > HOPS {
+        if trip.hops > MAX_HOPS {
             return self.give_up(&op);
         }
         match to {
@@ -58,14 +53,14 @@ impl Shared {
         false
     }
 
-    /// Sends a call again after a pause, since its keys are on their way: for a node time-out.
-    fn rest(self: &Arc<Self>, op: Operation, mut trip: Trip) -> bool {
+    /// Sends an operation again after a pause, since its slot is being moved, for a node time-out at most.
+    fn retry_later(self: &Arc<Self>, op: Operation, mut trip: Trip) -> bool {
         let now = self.clock.now();
         if now >= trip.since.get_or_insert(now).after(self.timeout) || !op.sink.wanted() {
             return self.give_up(&op);
         }
-        let pause = (REST * 2_u32.saturating_pow(trip.rests)).min(REST_MOST);
-        trip.rests += 1;
+        let pause = (MIN_PAUSE * 2_u32.saturating_pow(trip.retries)).min(MAX_PAUSE);
+        trip.retries += 1;
         trip.hops = 0;
         let shared = Arc::clone(self);
         self.runtime.spawn(async move {
@@ -75,7 +70,7 @@ impl Shared {
         true
     }
 
-    /// The server that a slot is on its way to: it may have none yet.
+    /// The server that imports a slot. It may have no slots yet.
     fn importer(self: &Arc<Self>, server: &str) -> Option<Shard> {
         let nodes = self.nodes.upgrade()?;
         let mut map = lock(&self.map);
@@ -85,7 +80,7 @@ impl Shared {
         }
         let state = nodes.states[self.index].another_part(server);
         let shard = self.shard(&nodes, state, server.into())?;
-        let oldest = (map.importers.len() >= MOST_IMPORTERS).then(|| map.importers.remove(0));
+        let oldest = (map.importers.len() >= MAX_IMPORTERS).then(|| map.importers.remove(0));
         map.importers.push(shard.clone());
         drop(map);
         for op in oldest
@@ -97,7 +92,7 @@ impl Shared {
         Some(shard)
     }
 
-    /// A server says that `slot` has gone to `server`.
+    /// A server says that `slot` has moved to `server`.
     fn follow(self: &Arc<Self>, slot: u16, server: String) {
         let mut slots = lock(&self.map).slots.clone();
         slots.give(slot, server);

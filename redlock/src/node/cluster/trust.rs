@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::super::{
-    redis::{Slots, Surveyed, Surveyor, slot_of},
+    redis::{Slots, Topology, TopologyReader, slot_of},
     trust::moves::Look,
 };
 use super::Shared;
@@ -16,7 +16,7 @@ use crate::fault::{Fault, FaultKind};
 
 impl Shared {
     /// Before the first map that is believed: asks the masters what other clients recorded of it. Says whether they told.
-    pub(super) async fn recall(&self, slots: &Slots, surveyor: &mut Surveyor) -> bool {
+    pub(super) async fn recall(&self, slots: &Slots, reader: &mut TopologyReader) -> bool {
         let Some(nodes) = self.nodes.upgrade().filter(|_| self.trust.is_some()) else {
             return true;
         };
@@ -24,7 +24,7 @@ impl Shared {
         if !moves.is_new() {
             return true;
         }
-        let records = surveyor.recall(slots, &nodes.namespace, self.timeout);
+        let records = reader.recall(slots, &nodes.namespace, self.timeout);
         let records = records.await;
         moves.remember(records.as_deref().unwrap_or_default());
         records.is_some()
@@ -34,7 +34,7 @@ impl Shared {
     pub(super) async fn record(
         &self,
         slots: &Slots,
-        surveyor: &mut Surveyor,
+        reader: &mut TopologyReader,
         recorded: &mut Option<(String, Instant)>,
     ) {
         let Some(nodes) = self.nodes.upgrade().filter(|_| self.trust.is_some()) else {
@@ -47,30 +47,30 @@ impl Shared {
         };
         if !recorded.as_ref().is_some_and(fresh) {
             let (namespace, retention) = (&nodes.namespace, nodes.retention);
-            let done = surveyor.record(slots, namespace, &text, retention, self.timeout);
+            let done = reader.record(slots, namespace, &text, retention, self.timeout);
             *recorded = done.await.then_some((text, now));
         }
     }
 
     /// Takes note of a map that was asked for at `asked`.
-    pub(super) fn surveyed(self: &Arc<Self>, surveyed: &Surveyed, asked: Instant) {
+    pub(super) fn topology(self: &Arc<Self>, topology: &Topology, asked: Instant) {
         let Some(nodes) = self.nodes.upgrade() else {
             return;
         };
         // A server that was cut off lately tells an older map, when nobody else can be asked.
-        let known = self.epoch.fetch_max(surveyed.epoch, Relaxed);
-        if surveyed.epoch < known && !surveyed.confirmed {
+        let known = self.epoch.fetch_max(topology.epoch, Relaxed);
+        if topology.epoch < known && !topology.confirmed {
             return;
         }
-        self.epoch.store(surveyed.epoch, Relaxed);
-        let slots = &surveyed.slots;
+        self.epoch.store(topology.epoch, Relaxed);
+        let slots = &topology.slots;
         // What nobody confirms gives no votes, and says nothing of who has which slots.
-        if let Some((confirmed_for, guard)) = self.trust.filter(|_| surveyed.confirmed) {
+        if let Some((confirmed_for, guard)) = self.trust.filter(|_| topology.confirmed) {
             let state = &nodes.states[self.index];
             let look = Look {
                 ranges: slots.ranges(),
                 servers: slots.masters(),
-                leaving: &surveyed.leaving,
+                leaving: &topology.leaving,
                 asked,
                 now: self.clock.now(),
             };

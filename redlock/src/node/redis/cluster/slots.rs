@@ -81,7 +81,7 @@ pub(in crate::node) fn redirection(fault: &Fault, by: &str) -> Option<Redirectio
 
 impl Slots {
     /// Reads a reply of `CLUSTER SLOTS`; `asked` is the host that gave it.
-    pub(super) fn read(reply: &Value, asked: &str) -> Option<Self> {
+    pub(in crate::node::redis) fn read(reply: &Value, asked: &str) -> Option<Self> {
         let Value::Array(ranges) = reply else {
             return None;
         };
@@ -130,7 +130,7 @@ impl Slots {
     }
 
     /// The server of this id was elected by that epoch.
-    pub(super) fn elected(&mut self, id: &str, epoch: u64) {
+    pub(in crate::node::redis) fn elected(&mut self, id: &str, epoch: u64) {
         for master in &mut self.masters {
             if &*master.id == id {
                 master.epoch = epoch;
@@ -144,7 +144,11 @@ impl Slots {
     }
 
     /// The key of the record that the master at `place` keeps for clients to come: one of its own slots.
-    pub(super) fn record_of(&self, place: usize, namespace: &str) -> Option<String> {
+    pub(in crate::node::redis) fn record_of(
+        &self,
+        place: usize,
+        namespace: &str,
+    ) -> Option<String> {
         let mut keys = (0..SLOTS).map(|number| record(namespace, number));
         keys.find(|key| self.server_of(slot_of(key)) == Some(place))
     }
@@ -174,7 +178,7 @@ impl Slots {
     }
 
     /// How many slots have a server.
-    pub(super) fn covered(&self) -> usize {
+    pub(in crate::node::redis) fn covered(&self) -> usize {
         let ranges = self.ranges.iter();
         ranges
             .map(|(first, last, _)| usize::from(last.saturating_sub(*first)) + 1)
@@ -205,7 +209,7 @@ fn server(host: &str, port: &str) -> String {
     }
 }
 
-pub(super) fn host_of(server: &str) -> &str {
+pub(in crate::node::redis) fn host_of(server: &str) -> &str {
     server.rsplit_once(':').map_or(server, |(host, _)| host)
 }
 

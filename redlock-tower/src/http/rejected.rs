@@ -1,0 +1,26 @@
+//! The response in place of the handler's.
+
+use super::{ResponseBody, policy::Policy};
+use crate::reject::{self, Reason, RejectContext, Rejection};
+use http::Response;
+
+impl Policy {
+    /// The response in place of the handler's.
+    pub(crate) fn reject<B>(
+        &self,
+        rejection: Rejection,
+        context: &RejectContext,
+    ) -> Response<ResponseBody<B>> {
+        rejection.log();
+        let mut response = match (&self.on_reject, &context.head) {
+            (Some(on_reject), Some(head)) => on_reject(&rejection, head).map(ResponseBody::custom),
+            _ => reject::response(&rejection, context.grpc).map(ResponseBody::full),
+        };
+        response.extensions_mut().insert(rejection);
+        response
+    }
+
+    pub(super) fn lost<B>(&self, context: &RejectContext) -> Response<ResponseBody<B>> {
+        self.reject(Rejection::new(Reason::Lost), context)
+    }
+}

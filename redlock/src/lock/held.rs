@@ -1,0 +1,117 @@
+//! Looking at a held lock: [`Held`] and [`Lost`] keep nothing and end nothing.
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use crate::{lease::Hold, lock::reentrancy::Scope, quorum::token::FencingToken};
+
+/// Looks at a held lock without keeping it: ends nothing when dropped. Cheap to clone.
+#[derive(Clone)]
+pub struct Held {
+    hold: Arc<Hold>,
+}
+
+impl Held {
+    pub(crate) fn new(hold: &Arc<Hold>) -> Self {
+        Self {
+            hold: Arc::clone(hold),
+        }
+    }
+
+    /// The key, with its namespace.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        self.hold.lease().key().lock()
+    }
+
+    /// The fencing token, as [`Guard::token`](crate::Guard::token).
+    #[must_use]
+    pub fn token(&self) -> FencingToken {
+        self.hold.token()
+    }
+
+    /// How much longer the lock may be relied on if it is not extended; zero when it has ended.
+    #[must_use]
+    pub fn remaining(&self) -> Duration {
+        self.hold.remaining()
+    }
+
+    /// Whether the lock was lost. Final once it is true.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.hold.is_lost()
+    }
+
+    /// Resolves when the lock can no longer be relied on, as [`Guard::lost`](crate::Guard::lost).
+    pub fn lost(&self) -> Lost {
+        Lost::new(&self.hold)
+    }
+
+    /// Marks `body` as running under this lock: a `reentrant` request for the same key inside of it joins the lock,
+    /// any other answers [`is_already_held`](Error::is_already_held) instead of waiting for itself.
+    ///
+    /// Where the lock is lost while it could still be kept, as at the end of its `max_hold`, the nodes keep it until the
+    /// scope is dropped, and at the longest for the rest of the ttl: so the next holder does not run beside a body that
+    /// has not stopped yet.
+    pub fn scope<F: Future>(&self, body: F) -> Scope<F> {
+        self.scope_named(std::any::type_name::<F>(), body)
+    }
+
+    /// As [`scope`](Self::scope), with a name for the body in warnings.
+    pub(crate) fn scope_named<F: Future>(&self, name: &'static str, body: F) -> Scope<F> {
+        Scope::new(Arc::clone(&self.hold), name, body)
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        describe(f, "Held", &self.hold)
+    }
+}
+
+pub(super) fn describe(f: &mut fmt::Formatter<'_>, name: &str, hold: &Hold) -> fmt::Result {
+    f.debug_struct(name)
+        .field("key", &hold.lease().key().lock())
+        .field("token", &hold.token().get())
+        .field("remaining", &hold.remaining())
+        .finish_non_exhaustive()
+}
+
+/// Resolves when a lock can no longer be relied on. Made by [`Guard::lost`](crate::Guard::lost).
+#[must_use = "futures do nothing unless awaited"]
+pub struct Lost {
+    hold: Arc<Hold>,
+    ended: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl Lost {
+    pub(super) fn new(hold: &Arc<Hold>) -> Self {
+        Self {
+            hold: Arc::clone(hold),
+            ended: Box::pin(Arc::clone(hold).ended()),
+        }
+    }
+}
+
+impl Future for Lost {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        // The clock first: timers come late where the runtime stalled or the machine slept.
+        if !self.hold.is_open() {
+            return Poll::Ready(());
+        }
+        self.ended.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lost").finish_non_exhaustive()
+    }
+}

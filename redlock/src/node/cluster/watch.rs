@@ -1,0 +1,46 @@
+//! Keeps the map of slots up to date.
+
+use std::{sync::Weak, time::Duration};
+
+use tokio::time::{sleep, timeout};
+
+use super::{super::redis::TopologyReader, Shared};
+
+/// The pause between two looks at the map while something is wrong; it doubles up to [`MAX_PAUSE`].
+const MIN_PAUSE: Duration = Duration::from_millis(50);
+const MAX_PAUSE: Duration = Duration::from_secs(1);
+/// Maximum number of steps until a new connection to a server has an answer. Each has a node time-out.
+const STEPS: u32 = 4;
+
+/// Keeps the map up to date for as long as it is used.
+pub(super) async fn watch(cluster: Weak<Shared>, mut reader: TopologyReader, every: Duration) {
+    let mut pause = MIN_PAUSE;
+    let mut recorded = None;
+    loop {
+        let Some(shared) = cluster.upgrade() else {
+            return;
+        };
+        let asked = shared.clock.now();
+        match reader.look(shared.timeout * STEPS).await {
+            Ok(mut topology) => {
+                if topology.confirmed {
+                    topology.confirmed = shared.recall(&topology.slots, &mut reader).await;
+                }
+                shared.topology(&topology, asked);
+                if topology.confirmed {
+                    shared
+                        .record(&topology.slots, &mut reader, &mut recorded)
+                        .await;
+                }
+            }
+            Err(fault) => shared.no_map(&fault),
+        }
+        if shared.is_well() {
+            pause = MIN_PAUSE;
+            let _ = timeout(every, shared.doubted.notified()).await;
+        }
+        drop(shared);
+        sleep(pause.min(every)).await;
+        pause = (pause * 2).min(MAX_PAUSE);
+    }
+}

@@ -1,0 +1,74 @@
+//! An open connection: what it keeps while it is in use.
+
+mod read;
+mod retry;
+mod retry_timer;
+mod serve;
+mod silence;
+mod write;
+
+use std::{pin::Pin, time::Duration};
+
+use tokio::time::Instant;
+
+pub(super) use self::serve::{End, serve};
+use super::{in_flight::InFlight, shared::Shared, unanswered::Unanswered};
+use crate::node::{Operation, redis::ServerConnection};
+use retry_timer::RetryTimer;
+
+/// How far a silence has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Liveness {
+    Alive,
+    /// A reply is late: a standby connection is being made.
+    Doubted,
+    /// No reply for a node time-out: nothing is written until the server answers.
+    Suspect,
+}
+
+/// A connection that was made and has not ended.
+pub(super) struct Open<'a> {
+    shared: &'a Shared,
+    connection: ServerConnection,
+    /// Taken from the backlog and not written yet. Empty between polls; kept for its capacity.
+    batch: Vec<Operation>,
+    /// To be written again: resent after a lost connection, or another step.
+    resend: InFlight,
+    /// What waits for its reply, in the order of sending.
+    in_flight: InFlight,
+    /// Some of both may be there since the server did not know their script.
+    has_script_misses: bool,
+    /// Start of the silence, while something is in flight.
+    silent_since: Instant,
+    /// When the server last sent something.
+    last_read: Instant,
+    /// How long a silence lasts before it is doubted; the shortest of what is in flight.
+    doubt_after: Duration,
+    liveness: Liveness,
+    /// Makes the connection that replaces this one while it is silent.
+    standby: Option<Pin<Box<dyn Future<Output = ServerConnection> + Send + 'a>>>,
+    /// The version of the node list that was announced last.
+    announced_version: u64,
+    announce_at: Instant,
+    must_announce: bool,
+    /// When releases that were answered by errors are sent again.
+    retry: RetryTimer,
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        drop(Unanswered {
+            shared: self.shared,
+            in_flight: self.take_in_flight(),
+        });
+    }
+}
+
+impl Open<'_> {
+    /// What has no reply yet, in the order in which it was sent.
+    fn take_in_flight(&mut self) -> InFlight {
+        let mut in_flight = std::mem::take(&mut self.resend);
+        in_flight.append(&mut self.in_flight);
+        in_flight
+    }
+}

@@ -1,0 +1,21 @@
+//! What was in flight on a connection that was lost.
+
+use super::{
+    in_flight::{InFlight, runtime_ended},
+    shared::Shared,
+};
+
+/// What was in flight on a lost connection. Dropped, as by a runtime that ends: releases are deferred.
+pub(super) struct Unanswered<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) in_flight: InFlight,
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        let ended = runtime_ended();
+        for lost in self.in_flight.drain() {
+            self.shared.lost(&lost.op, &ended);
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! What the servers of a Redis Cluster say: the map of slots, redirections, and records of earlier maps.
+
+mod slots;
+mod topology;
+
+pub(in crate::node) use self::{
+    slots::{Redirection, Slots, redirection, slot_of},
+    topology::{Topology, TopologyReader},
+};
