@@ -45,6 +45,7 @@ async fn a_double_click_orders_once() {
         0
     );
     assert_eq!(shop.json("/orders").await.as_array().map(Vec::len), Some(4));
+    browser.picture("shop").await;
     browser.close().await;
 }
 

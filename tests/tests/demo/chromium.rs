@@ -1,7 +1,7 @@
 //! A headless Chromium, driven through chromedriver, and what is asked of a page.
 
 use std::io::{Write, stderr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fantoccini::actions::{InputSource, MouseActions, PointerAction};
@@ -183,6 +183,19 @@ impl Browser {
             .set_window_size(width, 900)
             .await
             .expect("a window");
+    }
+
+    /// Keeps a picture of the window as `target/pictures/NAME.png`, and where `UPDATE_PICTURES` is set also as the one that README
+    /// shows, in `examples/docs`.
+    pub(crate) async fn picture(&self, name: &str) {
+        let picture = self.client.screenshot().await.expect("a picture");
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../pictures");
+        let shown = std::env::var_os("UPDATE_PICTURES").map(|_| root.join("examples/docs"));
+        for folder in [Some(target), shown].into_iter().flatten() {
+            std::fs::create_dir_all(&folder).expect("a folder for pictures");
+            std::fs::write(folder.join(format!("{name}.png")), &picture).expect("a file");
+        }
     }
 
     /// Ends the session, and with it the browser.

@@ -8,6 +8,7 @@ mod examples;
 mod help;
 mod orders;
 mod program;
+mod readme;
 mod real_nodes;
 mod shop;
 mod tickets;
