@@ -1,3 +1,5 @@
+//! A shop: one order of a user at a time, one invoice for each order, one report for all replicas.
+
 use axum::{
     Router,
     extract::{Path, State},
