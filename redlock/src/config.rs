@@ -55,3 +55,28 @@ pub(crate) fn check_ttl(ttl: Duration, max_ttl: Duration) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NANOSECOND: Duration = Duration::from_nanos(1);
+
+    #[test]
+    fn durations_have_bounds() {
+        let of = |value| check("a wait", value, LEAST, "ask again");
+        assert!(of(LEAST).is_ok() && of(LEAST - NANOSECOND).is_err());
+        assert!(of(MOST).is_ok() && of(Duration::MAX).is_err());
+        let error = of(Duration::MAX).expect_err("too long").to_string();
+        assert!(error.contains("the most is 365 days: ask again"), "{error}");
+        assert!(check_window(LEAST).is_ok() && check_window(Duration::ZERO).is_err());
+    }
+
+    #[test]
+    fn a_ttl_lies_between_the_shortest_and_the_longest() {
+        let max_ttl = Duration::from_secs(1);
+        let of = |ttl| check_ttl(ttl, max_ttl);
+        assert!(of(validity::MIN_TTL).is_ok() && of(validity::MIN_TTL - NANOSECOND).is_err());
+        assert!(of(max_ttl).is_ok() && of(max_ttl + NANOSECOND).is_err());
+    }
+}

@@ -269,6 +269,19 @@ mod tests {
     }
 
     #[test]
+    fn no_name_is_special() {
+        for name in [
+            "a:fence",
+            ":waiters",
+            "fence",
+            "redlock",
+            "{redlock}:markers",
+        ] {
+            assert!(Key::new("", name).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_a_key_is_refused() {
         for name in ["", "a{", "a}", "{}", "}{", "{a}{b}", "{a}{}", "a{}"] {
             assert!(Key::new("", name).is_err(), "{name}");

@@ -19,15 +19,11 @@ mod lease;
 mod lock;
 mod lock_kind;
 pub mod memory;
-mod mutant;
 mod node;
 mod quorum;
 mod resp;
 mod round;
 
-#[cfg(feature = "__mutants")]
-#[doc(hidden)]
-pub use crate::mutant::{Mutant as __Mutant, make as __make};
 #[cfg(feature = "__fuzzing")]
 #[doc(hidden)]
 pub use crate::node::read as __read_answer;

@@ -41,3 +41,34 @@ impl KeyExtractor for Cookie {
         single("cookie", self.0, values)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::key::Key;
+    use futures_util::FutureExt as _;
+    use http::Request;
+
+    fn session(header: &[u8]) -> Option<Key> {
+        let request = Request::builder().header(COOKIE, header).body(()).unwrap();
+        let key = cookie("session").extract(&request.into_parts().0);
+        key.now_or_never().unwrap().unwrap()
+    }
+
+    #[test]
+    fn all_spellings_of_a_value_are_one_key() {
+        let plain = session(b"session=a:b");
+        assert_eq!(plain, Some(Key::named("session", "a:b")));
+        assert_eq!(plain, session(b"session=a%3Ab"));
+        assert_eq!(plain, session(b"session=\"a:b\""));
+        assert_ne!(plain, session(b"session=a:c"));
+    }
+
+    #[test]
+    fn a_cookie_that_is_not_text_hides_no_other() {
+        let plain = session(b"session=7");
+        assert_eq!(plain, session(b"theme=\xff; session=7"));
+        assert_eq!(session(b"theme=\xff"), None);
+    }
+}

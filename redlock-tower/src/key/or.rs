@@ -70,3 +70,27 @@ impl<A, B> fmt::Debug for OrFuture<A, B> {
         f.debug_struct("OrFuture").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::key::{from_fn, header};
+    use futures_util::FutureExt as _;
+    use http::Request;
+
+    #[test]
+    fn an_empty_value_is_not_the_first_key() {
+        let head = Request::builder().header("x-session", "7").body(());
+        let head = head.unwrap().into_parts().0;
+        let of = |first: Option<&'static str>| {
+            let first = from_fn(move |_: &Parts| first);
+            let key = first.or(header("x-session")).extract(&head);
+            key.now_or_never().unwrap().unwrap()
+        };
+        let second = of(None);
+        assert!(second.is_some());
+        assert_eq!(of(Some("")), second);
+        assert_eq!(of(Some("7")), Some(Key::new("7")));
+    }
+}

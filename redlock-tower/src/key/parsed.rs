@@ -92,3 +92,29 @@ impl<F, T> fmt::Debug for ParsedFuture<F, T> {
         f.debug_struct("ParsedFuture").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::key::header;
+    use futures_util::FutureExt as _;
+    use http::Request;
+
+    fn number(value: &str) -> Result<Option<Key>, KeyError> {
+        let request = Request::builder().header("x-order", value);
+        let head = request.body(()).unwrap().into_parts().0;
+        let key = header("X-Order").parsed::<u64>().extract(&head);
+        key.now_or_never().unwrap()
+    }
+
+    #[test]
+    fn all_spellings_of_a_number_are_one_key() {
+        let plain = number("7");
+        assert_eq!(plain, Ok(Some(Key::named("x-order", "7"))));
+        assert_eq!(plain, number("07"));
+        assert_eq!(plain, number("+7"));
+        assert!(number("seven").is_err());
+        assert_eq!(number(""), Ok(None));
+    }
+}

@@ -7,7 +7,6 @@ use crate::{
     command::Request,
     env::clock::Instant,
     error::{Error, Result},
-    mutant::{self, Mutant},
     quorum::{
         node_set::NodeSet,
         tally::{Decision, Rule, Tally},
@@ -62,11 +61,7 @@ impl Lease {
         match decision {
             // Still open: the old validity is not over yet.
             Decision::Won if self.is_open() => {
-                self.raise_validity(if mutant::on(Mutant::CountedFromLastReply) {
-                    self.core.now()
-                } else {
-                    started
-                });
+                self.raise_validity(started);
                 Ok(())
             }
             Decision::Gone => {

@@ -16,13 +16,8 @@ use super::{
     state::{Loss, State},
 };
 use crate::{
-    env::clock::Instant,
-    error::Error,
-    events::lock as events,
-    mutant::{self, Mutant},
-    node::sleep,
-    quorum::token::FencingToken,
-    round::Round,
+    env::clock::Instant, error::Error, events::lock as events, node::sleep,
+    quorum::token::FencingToken, round::Round,
 };
 
 /// How often a hold that is waited for is checked, at least: timers stop while the machine is suspended, and the validity
@@ -132,11 +127,7 @@ impl Hold {
             if !self.is_open() {
                 return;
             }
-            let check_in = if mutant::on(Mutant::LostUntold) {
-                Duration::MAX
-            } else {
-                self.remaining().min(CHECK)
-            };
+            let check_in = self.remaining().min(CHECK);
             let Some(check) = sleep(check_in) else {
                 // Without timers here, the other runtimes of the client check.
                 elsewhere.get_or_insert_with(|| self.watched_elsewhere());

@@ -67,7 +67,6 @@ use crate::{
     error::Error,
     key::Key,
     lock_kind::Claim,
-    mutant::{self, Mutant},
     node::ConnectionSet,
     quorum::{
         node_set::{AtomicNodeSet, NodeSet},
@@ -155,7 +154,7 @@ impl Lease {
         let mut holds = lock(&self.holds);
         let now = self.core.now();
         // Under the lock that losing takes too, so that a lost lease has no open hold.
-        if !self.is_open_at(now) && !mutant::on(Mutant::ExpiredGranted) {
+        if !self.is_open_at(now) {
             return None;
         }
         let token = self.claim.tokens.get(holds.count)?;

@@ -6,7 +6,6 @@ use super::{Claim, LockKind};
 use crate::{
     command::{Acquire, Command, CoolDown, Extend, Inbox, Release},
     env::clock::Instant,
-    mutant::{self, Mutant},
 };
 
 /// The kind of [`Redlock::lock`](crate::Redlock::lock).
@@ -62,8 +61,5 @@ impl LockKind for Exclusive {
 
 /// The fence that a release leaves: above every token of the claim, and below what the next holder proposes.
 fn tombstone(claim: &Claim) -> Option<u64> {
-    if mutant::on(Mutant::NoTombstone) {
-        return None;
-    }
     Some(claim.tokens.last()?.saturating_add(1))
 }

@@ -15,7 +15,6 @@ use crate::{
         random::Random,
     },
     memory::Freezer,
-    mutant::{self, Mutant},
     quorum::{
         node_set::quorum,
         restart_guard::{self, RestartGuard},
@@ -104,20 +103,14 @@ impl Nodes {
             state,
             info,
             now,
-            if mutant::on(Mutant::NoGuard) {
-                RestartGuard::Off
-            } else {
-                self.guard
-            },
+            self.guard,
             self.guard_time(),
         );
     }
 
     /// A node, or a server of one, may have forgotten locks just now.
     pub(crate) fn forget(&self, state: &NodeState, why: Forgot) {
-        if !mutant::on(Mutant::NoGuard) {
-            state.forget(why, self.now(), self.guard, self.guard_time());
-        }
+        state.forget(why, self.now(), self.guard, self.guard_time());
     }
 
     /// There is more to announce: connections that are idle do so now.

@@ -85,6 +85,13 @@ mod tests {
     }
 
     #[test]
+    fn who_will_be_notified_seldom_looks() {
+        let sleep = |wake_up| delay(Refusal::FreeIn(100_000 * MS), 0, 0.0, wake_up);
+        assert!(sleep(WakeUp::Promised) > 20_000 * MS);
+        assert!(sleep(WakeUp::Possible) > 500 * MS && sleep(WakeUp::Possible) < 2_000 * MS);
+    }
+
+    #[test]
     fn the_quorum_th_smallest_lease_decides() {
         let mut left = [9 * MS, MS, 5 * MS];
         assert_eq!(quorum_free_in(&mut left, 2), Some(5 * MS));

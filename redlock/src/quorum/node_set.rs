@@ -5,8 +5,6 @@ use std::sync::atomic::{
     Ordering::{Release, SeqCst},
 };
 
-use crate::mutant::{self, Mutant};
-
 /// A set of nodes, by index. A client has at most [`NodeSet::MAX`] nodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct NodeSet(u64);
@@ -84,8 +82,5 @@ impl AtomicNodeSet {
 
 /// A majority of the configured nodes, whether they are connected or not.
 pub(crate) fn quorum(nodes: usize) -> usize {
-    if mutant::on(Mutant::HalfIsEnough) {
-        return nodes.div_ceil(2);
-    }
     nodes / 2 + 1
 }

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::{token::FencingToken, validity};
-use crate::mutant::{self, Mutant};
+use super::token::FencingToken;
 
 /// What to do about a node that restarted and may have forgotten locks. Default: [`Observed`](Self::Observed).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,9 +52,6 @@ const UPTIME_UNIT: Duration = Duration::from_secs(1);
 /// `max_ttl + 1 % + skew bound`, and the length of a block of tokens: after this time every lock that the node forgot has
 /// expired.
 pub(crate) fn guard_time(max_ttl: Duration, skew: Duration) -> Duration {
-    if mutant::on(Mutant::GuardShort) {
-        return validity::usable(max_ttl).mul_f64(0.5);
-    }
     max_ttl
         .saturating_add(max_ttl / 100)
         .saturating_add(skew)

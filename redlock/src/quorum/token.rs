@@ -154,3 +154,35 @@ impl std::error::Error for InvalidToken {}
 pub(super) fn signed(micros: u64) -> i64 {
     i64::try_from(micros).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_a_whole_number_of_53_bits() {
+        let most: u64 = (1 << 53) - 1;
+        let token = FencingToken::try_from(most).expect("53 bits");
+        assert_eq!((token.get(), u64::from(token)), (most, most));
+        assert_eq!(FencingToken::try_from(i64::from(token)), Ok(token));
+        assert_eq!(token.to_string().parse(), Ok(token));
+        assert!(FencingToken::try_from(most + 1).is_err());
+        assert!(FencingToken::try_from(-1_i64).is_err());
+        for text in ["", "-1", "1.0", "token", "9007199254740992"] {
+            assert!(text.parse::<FencingToken>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn each_hold_of_a_block_has_the_next_token_until_they_are_used_up() {
+        let block = TokenBlock::new(7, 3);
+        assert_eq!((block.first(), block.last()), (Some(7), Some(9)));
+        let tokens = [0, 1, 2, 3].map(|hold| block.get(hold).map(FencingToken::get));
+        assert_eq!(tokens, [Some(7), Some(8), Some(9), None]);
+        assert_eq!(
+            (TokenBlock::NONE.first(), TokenBlock::NONE.last()),
+            (None, None)
+        );
+        assert_eq!(TokenBlock::NONE.get(9), Some(FencingToken::NONE));
+    }
+}

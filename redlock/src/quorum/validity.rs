@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use crate::mutant::{self, Mutant};
-
 /// Two clocks may drift apart by one part of the ttl in this many.
 const DRIFT_PART: u32 = 100;
 /// Redis expires keys with a resolution of 1 ms, and a key may live for 1 ms more.
@@ -14,9 +12,6 @@ pub(crate) const MIN_TTL: Duration = Duration::from_millis(10);
 
 /// The part of a ttl that is not relied on, since clocks run at different rates: `ttl / 100 + 2 ms`.
 pub(crate) fn drift(ttl: Duration) -> Duration {
-    if mutant::on(Mutant::NoDrift) {
-        return Duration::ZERO;
-    }
     ttl / DRIFT_PART + DRIFT_FLOOR
 }
 

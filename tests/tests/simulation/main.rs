@@ -3,17 +3,16 @@
 //!
 //! | variable | |
 //! |---|---|
-//! | `SIM_SEED=7` | `one_seed` replays this history and prints it step by step |
-//! | `SIM_HISTORIES=100000` | how many histories `histories_keep_their_promises` runs |
-//! | `SIM_FROM=1000000` | the first of its seeds |
+//! | `SIM_SEED=7` | `one_seed` replays this history, and `one_duel` this duel, and prints it step by step |
+//! | `SIM_HISTORIES=100000` | how many histories `histories_keep_their_promises` and `duels_keep_their_promises` run |
+//! | `SIM_FROM=1000000` | the first of their seeds |
 
 mod faults;
 mod history;
 mod holder;
 mod invariants;
-#[cfg(feature = "mutants")]
-mod mutants;
 mod plan;
+mod renewal;
 mod world;
 
 use std::{
@@ -30,6 +29,7 @@ use crate::plan::Plan;
 
 /// Histories of one run, unless asked for more.
 const HISTORIES: u64 = 2_000;
+const DUELS: u64 = 200;
 
 fn number(variable: &str) -> Option<u64> {
     let text = env::var(variable).ok()?;
@@ -49,21 +49,13 @@ struct Totals {
     failed: Vec<(u64, Vec<String>)>,
 }
 
-/// Runs the histories that `plan` makes of some seeds, on all processors; `prepare` is called on each thread. Ends early after `most`
-/// failed ones.
-fn run_all(
-    from: u64,
-    histories: u64,
-    most: usize,
-    plan: impl Fn(u64) -> Plan + Sync,
-    prepare: impl Fn() + Sync,
-) -> Totals {
+/// Runs the histories that `plan` makes of some seeds, on all processors. Ends early after `most` failed ones.
+fn run_all(from: u64, histories: u64, most: usize, plan: impl Fn(u64) -> Plan + Sync) -> Totals {
     let next = AtomicU64::new(from);
     let totals = Mutex::new(Totals::default());
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, NonZero::get) {
             scope.spawn(|| {
-                prepare();
                 loop {
                     let seed = next.fetch_add(1, Relaxed);
                     if seed >= from + histories
@@ -87,17 +79,17 @@ fn run_all(
     totals.into_inner().expect("whole")
 }
 
-#[test]
-fn histories_keep_their_promises() {
+/// Runs histories, from the seeds that the environment asks for, and fails if one of them violates an invariant.
+fn keep_their_promises(default: u64, replayed_by: &str, plan: impl Fn(u64) -> Plan + Sync) {
     let from = number("SIM_FROM").unwrap_or(0);
-    let histories = number("SIM_HISTORIES").unwrap_or(HISTORIES);
+    let histories = number("SIM_HISTORIES").unwrap_or(default);
     let Totals {
         histories,
         grants,
         refused,
         forgot,
         mut failed,
-    } = run_all(from, histories, 5, Plan::new, || {});
+    } = run_all(from, histories, 5, plan);
     println!(
         "{histories} histories: {grants} grants, {refused} refusals, {forgot} times a node forgot"
     );
@@ -111,13 +103,24 @@ fn histories_keep_their_promises() {
     }
     assert!(
         failed.is_empty(),
-        "replay with: SIM_SEED={} cargo test -p tests --test simulation one_seed -- --nocapture",
+        "replay with: SIM_SEED={} cargo test -p tests --test simulation {replayed_by} -- --nocapture",
         failed[0].0
     );
     assert!(
         grants as u64 > histories * 10,
         "too little happens to find anything: {grants} grants"
     );
+}
+
+#[test]
+fn histories_keep_their_promises() {
+    keep_their_promises(HISTORIES, "one_seed", Plan::new);
+}
+
+/// Restarts among clients that use the whole of their ttl. A wrong restart guard seldom does harm elsewhere.
+#[test]
+fn duels_keep_their_promises() {
+    keep_their_promises(DUELS, "one_duel", Plan::duel);
 }
 
 #[test]
@@ -135,13 +138,12 @@ fn a_history_repeats_itself() {
     }
 }
 
-/// Replays `SIM_SEED`, if there is one.
-#[test]
-fn one_seed() {
+/// Replays a history from `SIM_SEED`, if there is one.
+fn replay(plan: impl Fn(u64) -> Plan) {
     let Some(seed) = number("SIM_SEED") else {
         return;
     };
-    let plan = Plan::new(seed);
+    let plan = plan(seed);
     println!("{plan:#?}");
     let history = world::run(&plan, true);
     for line in history.log.iter().flatten() {
@@ -155,4 +157,14 @@ fn one_seed() {
         "seed {seed} has {} violations",
         history.violations.len()
     );
+}
+
+#[test]
+fn one_seed() {
+    replay(Plan::new);
+}
+
+#[test]
+fn one_duel() {
+    replay(Plan::duel);
 }

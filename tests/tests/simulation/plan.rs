@@ -151,26 +151,24 @@ impl Plan {
     }
 
     /// A duel, whatever the seed.
-    #[cfg(feature = "mutants")]
     pub(crate) fn duel(seed: u64) -> Self {
         Self::any(seed, &mut dice(seed, 0)).into_duel()
     }
 
     /// Holders that count on the whole of their ttl, and many who want to be next when a node forgets.
     fn into_duel(self) -> Self {
+        use Fault::{Drift, Loss, NewClient, Restart};
+        let mut faults = vec![Loss, Loss, Restart, Restart, Drift];
+        // Under `Observed`, a new client that reaches restarted nodes only takes that for their first start.
+        if self.guard == RestartGuard::Strict {
+            faults.push(NewClient);
+        }
         Self {
             nodes: 3,
             clients: 3,
             tasks: 2,
             keys: 1,
-            faults: vec![
-                Fault::Loss,
-                Fault::Loss,
-                Fault::Restart,
-                Fault::Restart,
-                Fault::NewClient,
-                Fault::Drift,
-            ],
+            faults,
             calm: ms(30),
             delay: Duration::ZERO,
             lingering: 0.9,

@@ -16,7 +16,6 @@ use crate::{
     events::lock as events,
     key::Key,
     lease::{Grant, LeaseOptions},
-    mutant::{self, Mutant},
     node::{ConnectionSet, Nodes},
     quorum::{
         node_set::NodeSet,
@@ -82,7 +81,7 @@ impl Attempt<'_> {
         if prerequisites::are_missing(nodes, self.options.fencing) {
             self.meet_prerequisites(&mut deadline).await?;
         }
-        let owner = owner(self.core).ok_or(Failure::NoRandomness)?;
+        let owner = Owner::fresh(self.core.defaults.label).ok_or(Failure::NoRandomness)?;
         let mut rollback =
             Rollback::new(self.core, self.connections, self.key, self.options, owner);
         let mut rounds = 1;
@@ -202,16 +201,14 @@ impl Attempt<'_> {
         started: Instant,
         rounds: u32,
     ) -> Result<Grant, Failure> {
-        let now = self.core.now();
-        let took = now.saturating_since(started);
-        if took >= validity::usable(self.options.ttl) && !mutant::on(Mutant::ExpiredGranted) {
+        let took = self.core.now().saturating_since(started);
+        if took >= validity::usable(self.options.ttl) {
             return Err(Failure::Expired { took });
         }
         let (claim, earlier) = rollback.disarm();
-        let from_last_reply = mutant::on(Mutant::CountedFromLastReply);
         Ok(Grant {
             claim,
-            started: if from_last_reply { now } else { started },
+            started,
             earlier,
             round,
             rounds,
@@ -241,12 +238,4 @@ fn refused(tally: &Tally, by_first: bool) -> Failure {
             }
         }
     }
-}
-
-fn owner(core: &Core) -> Option<Owner> {
-    if mutant::on(Mutant::OwnerReused) {
-        let address = Arc::as_ptr(&core.nodes).addr() as u128;
-        return Some(Owner::of(address.to_ne_bytes(), None));
-    }
-    Owner::fresh(core.defaults.label)
 }

@@ -9,7 +9,6 @@ use crate::{
     key::Key,
     lease::{LeaseOptions, Release},
     lock_kind::Claim,
-    mutant::{self, Mutant},
     node::ConnectionSet,
     quorum::{
         node_set::NodeSet,
@@ -62,12 +61,8 @@ impl<'a> Rollback<'a> {
         inbox: Option<&Inbox>,
         targets: NodeSet,
     ) -> Arc<Round> {
-        let mut settled = NodeSet::default();
         if let Some(round) = self.round.take() {
             round.withdraw();
-            if mutant::on(Mutant::RoundsAdded) {
-                settled = round.with_tally(Tally::yes);
-            }
             self.earlier = self.earlier.union(self.touched(&round));
         }
         self.claim.tokens = tokens;
@@ -77,8 +72,7 @@ impl<'a> Rollback<'a> {
             key: Arc::clone(self.key),
             command: kind.acquire(&self.claim, ttl, inbox),
         };
-        let mut plan = Plan::new(request, Rule::Acquire, targets);
-        plan.settled = settled;
+        let plan = Plan::new(request, Rule::Acquire, targets);
         let round = Round::start(&self.core.nodes, self.connections, plan);
         self.round = Some(Arc::clone(&round));
         round
@@ -115,7 +109,7 @@ impl Drop for Rollback<'_> {
         };
         round.withdraw();
         let touched = self.earlier.union(self.touched(&round));
-        if touched.len() == 0 || mutant::on(Mutant::NotUndone) {
+        if touched.len() == 0 {
             return;
         }
         events::rolled_back(self.key, touched.len());

@@ -11,7 +11,6 @@ use crate::{
     error::Result,
     events::lock as events,
     lease::Lease,
-    mutant::{self, Mutant},
 };
 
 /// The most extensions in flight of one task. The earliest due go first.
@@ -136,9 +135,6 @@ impl Renewers {
 }
 
 async fn extend(lease: Arc<Lease>) -> (Arc<Lease>, Result<()>) {
-    if mutant::on(Mutant::RenewalPanics) {
-        panic!("asked for by a test");
-    }
     let extended = lease.extend().await;
     (lease, extended)
 }

@@ -7,7 +7,6 @@ use super::{
     put::{put, put_nx},
     redis::short_number,
 };
-use crate::mutant::{self, Mutant};
 
 pub(super) fn extend(
     redis: &mut Redis<'_>,
@@ -51,8 +50,7 @@ fn raise(
     abstains: Option<Reply>,
 ) -> Result<Reply, Raised> {
     let (key, ttl) = (keys.at(0), args.number(1)?);
-    let is_shorter = redis.pttl(key) < i64::try_from(ttl).unwrap_or(i64::MAX);
-    if is_shorter != mutant::on(Mutant::ExtensionLowers) {
+    if redis.pttl(key) < i64::try_from(ttl).unwrap_or(i64::MAX) {
         redis.pexpire(key, ttl)?;
     }
     if let Some(fence_key) = keys.get(1) {
@@ -82,7 +80,6 @@ fn restore(
 ) -> Result<Reply, Raised> {
     let (key, fence_key) = (keys.at(0), keys.at(1));
     let (ttl, token, retention) = (args.number(1)?, args.number(2)?, args.number(3)?);
-    let any = mutant::on(Mutant::AnyExtensionSets);
     match fence.map(short_number) {
         None => {
             if !redis.set_nx(fence_key, args.at(2), retention)? {
@@ -90,7 +87,7 @@ fn restore(
             }
         }
         // A tombstone or a later holder.
-        Some(fence) if fence.is_none_or(|fence| fence > token) && !any => {
+        Some(fence) if fence.is_none_or(|fence| fence > token) => {
             return Ok(abstains.unwrap_or(Reply::Status("GONE")));
         }
         Some(_) => redis.set(fence_key, args.at(2), Some(retention))?,
@@ -98,6 +95,5 @@ fn restore(
     if !redis.set_nx(key, args.at(0), ttl)? {
         return Ok(wrong_type(key));
     }
-    let done = if any { "OK" } else { "RESTORED" };
-    Ok(abstains.unwrap_or(Reply::Status(done)))
+    Ok(abstains.unwrap_or(Reply::Status("RESTORED")))
 }

@@ -1,7 +1,6 @@
 //! `guard.lua`, `ping.lua` and `trust.lua`: the marker of the strict restart guard.
 
 use super::{Args, Raised, Redis, Reply, redis::number};
-use crate::mutant::{self, Mutant};
 
 /// Why a yes is no vote.
 pub(super) enum NoVote {
@@ -34,9 +33,6 @@ pub(super) fn no_vote(
     marker: &[u8],
     guard: u64,
 ) -> Result<Option<NoVote>, Raised> {
-    if mutant::on(Mutant::NoGuard) {
-        return Ok(None);
-    }
     let was = redis.get(marker_key)?.map(<[u8]>::to_vec);
     if was.as_deref() != Some(marker) {
         let shown = || {
@@ -63,7 +59,7 @@ pub(super) fn no_vote(
         redis.set(marker_key, marker, None)?;
     }
     let left = redis.pttl(quarantine_key);
-    if left <= 0 || mutant::on(Mutant::QuarantinedCounted) {
+    if left <= 0 {
         return Ok(None);
     }
     let reply = Reply::Array(vec![Reply::bulk("QUARANTINED"), Reply::Int(left)]);

@@ -272,4 +272,19 @@ mod tests {
         assert_eq!(target.name(), "sentinel a:1,b:2 shop");
         assert!(parse("redis+sentinel://a:1").is_err());
     }
+
+    #[test]
+    #[cfg(feature = "sentinel")]
+    fn sentinels_and_their_master_have_a_login_each() {
+        let address = "redis+sentinel://u:p@a:1/shop?sentinel_username=v&sentinel_password=q";
+        let Reach::Sentinel(by) = parse(address).expect("a target").reach else {
+            panic!("a Sentinel-managed master");
+        };
+        let login = |settings: &RedisConnectionInfo| {
+            [settings.username(), settings.password()].map(|text| text.map(str::to_owned))
+        };
+        let some = |texts: [&str; 2]| texts.map(|text| Some(text.to_owned()));
+        assert_eq!(login(&by.login), some(["u", "p"]));
+        assert_eq!(login(by.sentinels[0].redis_settings()), some(["v", "q"]));
+    }
 }

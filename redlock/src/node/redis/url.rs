@@ -403,6 +403,26 @@ mod tests {
     }
 
     #[test]
+    fn an_error_shows_nothing_of_the_address() {
+        for url in [
+            "hunter2",
+            "redis:/:hunter2@h",
+            "http://u:hunter2@h",
+            "redis://u:hunter2@h:port",
+            "redis://u:hunter2/@h",
+            "redis://h/hunter2",
+            "redis://h?hunter2=1",
+            "unix://hunter2",
+            "redis+sentinel://u:hunter2@h",
+        ] {
+            let wrong = Url::parse(url)
+                .err()
+                .unwrap_or_else(|| panic!("{url} is none"));
+            assert!(!wrong.contains("hunter2"), "{url} {wrong}");
+        }
+    }
+
+    #[test]
     fn logins_of_every_form() {
         let login = |url: &str| {
             let login = parse(url).login;

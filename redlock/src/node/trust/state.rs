@@ -15,7 +15,6 @@ use crate::{
     env::{clock::Instant, sync::lock},
     events::node as events,
     key::Key,
-    mutant::{self, Mutant},
     quorum::restart_guard::{self, RestartGuard},
 };
 
@@ -210,7 +209,7 @@ impl NodeState {
     /// For how long the node's yes is no vote yet.
     pub(crate) fn quarantined(&self, now: Instant) -> Option<Duration> {
         let left = Instant::from_micros(self.no_vote_until.load(Relaxed)).saturating_since(now);
-        (!left.is_zero() && !mutant::on(Mutant::QuarantinedCounted)).then_some(left)
+        (!left.is_zero()).then_some(left)
     }
 
     /// For how long the key has no vote since its slot moved, where the node is a cluster.

@@ -1,0 +1,77 @@
+//! The task that renews leases panics, as by a subscriber of its events: the holder learns of the loss in time.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use redlock::{
+    Redlock,
+    memory::{Node, Nodes},
+};
+use tokio::time::{Instant, sleep, timeout};
+use tracing::{
+    Event, Metadata, Subscriber,
+    span::{Attributes, Id, Record},
+};
+
+/// Panics at the first event of a lock.
+struct Panicking(Arc<AtomicBool>);
+
+impl Subscriber for Panicking {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.is_event()
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        if event.metadata().target() == "redlock::lock" && !self.0.swap(true, SeqCst) {
+            panic!("asked for by the test");
+        }
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+/// E5: nobody renews the lease any more, and the holder learns of it when the validity is over. The next lease is
+/// renewed again.
+#[tokio::test(start_paused = true)]
+async fn e5_a_renewal_that_panics_is_a_loss_in_time() {
+    let ttl = Duration::from_secs(3);
+    let nodes = Nodes::new(3);
+    let redlock = Redlock::connect(nodes.nodes()).await.expect("a client");
+    let request = redlock.lock("invoice:42").ttl(ttl).keep_alive(true);
+    let held = request.clone().await.expect("free");
+    let until = Instant::now() + held.remaining();
+
+    let panicked = Arc::new(AtomicBool::new(false));
+    let subscriber = tracing::subscriber::set_default(Panicking(Arc::clone(&panicked)));
+    // The first renewal fails, and the next one would succeed.
+    nodes.nodes().iter().for_each(Node::stop);
+    sleep(ttl * 2 / 5).await;
+    nodes.nodes().iter().for_each(Node::start);
+    assert!(panicked.load(SeqCst), "the renewal has failed by now");
+
+    timeout(ttl, held.lost()).await.expect("noticed");
+    let late = until.elapsed();
+    assert!(
+        held.is_lost() && late <= Duration::from_millis(2),
+        "{late:?}"
+    );
+    drop(subscriber);
+    let held = request.wait(ttl).await.expect("expired");
+    sleep(ttl * 4).await;
+    assert!(!held.is_lost(), "kept alive");
+}
