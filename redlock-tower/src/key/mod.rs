@@ -35,51 +35,32 @@
 //! # check(by_user); check(by_account);
 //! ```
 
-mod boxed;
-mod combine;
-mod cookie;
+mod combinator;
 mod error;
-mod extension;
-#[cfg(feature = "axum")]
-mod from_extractor;
 mod function;
-mod header;
-mod idempotency;
-mod or;
-mod parsed;
-#[cfg(feature = "axum")]
-mod path;
-mod peer;
-mod query;
 mod render;
 mod scope;
-mod single;
+mod source;
 mod value;
 
 pub(crate) use self::render::{Namespace, Render};
+#[cfg(feature = "axum")]
+pub use self::source::{
+    FromExtractor, MatchedPath, Path, from_extractor, from_extractor_with_state, matched_path, path,
+};
 pub use self::{
-    boxed::BoxKeyExtractor,
-    combine::{And, AndFuture},
-    cookie::{Cookie, cookie},
+    combinator::{And, AndFuture, BoxKeyExtractor, Or, OrFuture, Parsed, ParsedFuture},
     error::KeyError,
-    extension::{FromExtension, extension},
     function::{FromAsync, FromAsyncFuture, FromFn, from_async, from_fn},
-    header::{Header, HeaderNamed, header},
-    idempotency::{IdempotencyKey, idempotency_key},
-    or::{Or, OrFuture},
-    parsed::{Parsed, ParsedFuture},
-    peer::{PeerIp, peer_ip},
-    query::{Query, query},
     scope::{Identity, Public, Scope, Scoped, Stated, Unstated, identity, public},
+    source::{
+        Cookie, FromExtension, Header, HeaderNamed, IdempotencyKey, PeerIp, Query, cookie,
+        extension, header, idempotency_key, peer_ip, query,
+    },
     value::{IntoKey, Key},
 };
-#[cfg(feature = "axum")]
-pub use self::{
-    from_extractor::{FromExtractor, from_extractor, from_extractor_with_state},
-    path::{MatchedPath, Path, matched_path, path},
-};
 #[cfg(feature = "replay")]
-pub(crate) use self::{idempotency::read as idempotency, render::push_hex};
+pub(crate) use self::{render::push_hex, source::idempotency};
 
 use http::request::Parts;
 use std::{fmt::Display, str::FromStr};

@@ -1,6 +1,6 @@
 //! A type-erased extractor.
 
-use super::{Key, KeyError, KeyExtractor, Scope, Unstated};
+use crate::key::{Key, KeyError, KeyExtractor, Scope, Unstated};
 use http::request::Parts;
 use std::{fmt, marker::PhantomData, pin::Pin, sync::Arc};
 
@@ -13,7 +13,7 @@ pub struct BoxKeyExtractor<S = Unstated> {
 }
 
 impl<S: Scope> BoxKeyExtractor<S> {
-    pub(super) fn new<K>(key: K) -> Self
+    pub(in crate::key) fn new<K>(key: K) -> Self
     where
         K: KeyExtractor<Scope = S>,
         K::Future: 'static,

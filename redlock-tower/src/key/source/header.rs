@@ -1,9 +1,7 @@
 //! The key from a request header.
 
-use super::{
-    KeyError, KeyExtractor, Unstated,
-    single::{Extracted, single},
-};
+use super::single::{Extracted, single};
+use crate::key::{KeyError, KeyExtractor, Unstated};
 use http::{HeaderName, request::Parts};
 use std::{borrow::Cow, future::ready};
 
@@ -23,7 +21,7 @@ pub trait HeaderNamed: sealed::Sealed {}
 /// different values are rejected with 400.
 ///
 /// A header that clients can set does not identify them: let the authentication set it, or use
-/// [`extension`](super::extension).
+/// [`extension`](crate::key::extension).
 ///
 /// An invalid header name is logged as an error, and every request is rejected with 500.
 ///

@@ -1,9 +1,7 @@
 //! The key from a cookie.
 
-use super::{
-    KeyExtractor, Unstated,
-    single::{Extracted, single},
-};
+use super::single::{Extracted, single};
+use crate::key::{KeyExtractor, Unstated};
 use http::{header::COOKIE, request::Parts};
 
 /// The key from a cookie: see [`cookie()`].

@@ -1,6 +1,6 @@
 //! A key, or another one in its place.
 
-use super::{Key, KeyError, KeyExtractor, Scope};
+use crate::key::{Key, KeyError, KeyExtractor, Scope};
 use http::request::Parts;
 use pin_project::pin_project;
 use std::{
@@ -14,7 +14,7 @@ use std::{
 pub struct Or<A, B>(A, B);
 
 impl<A, B> Or<A, B> {
-    pub(super) fn new(a: A, b: B) -> Self {
+    pub(in crate::key) fn new(a: A, b: B) -> Self {
         Self(a, b)
     }
 }

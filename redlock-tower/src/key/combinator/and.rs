@@ -1,6 +1,6 @@
-//! Two keys combined into one.
+//! Both keys together.
 
-use super::{Key, KeyError, KeyExtractor, Scope};
+use crate::key::{Key, KeyError, KeyExtractor, Scope};
 use http::request::Parts;
 use pin_project::pin_project;
 use std::{
@@ -14,7 +14,7 @@ use std::{
 pub struct And<A, B>(A, B);
 
 impl<A, B> And<A, B> {
-    pub(super) fn new(a: A, b: B) -> Self {
+    pub(in crate::key) fn new(a: A, b: B) -> Self {
         Self(a, b)
     }
 }

@@ -1,9 +1,7 @@
 //! The key from a query parameter.
 
-use super::{
-    KeyExtractor, Unstated,
-    single::{Extracted, single},
-};
+use super::single::{Extracted, single};
+use crate::key::{KeyExtractor, Unstated};
 use http::request::Parts;
 use percent_encoding::percent_decode;
 

@@ -1,7 +1,7 @@
 //! The key from any axum extractor.
 
-use super::{IntoKey, Key, KeyError, KeyExtractor, Unstated};
 use crate::events;
+use crate::key::{IntoKey, Key, KeyError, KeyExtractor, Unstated};
 use axum::{
     extract::FromRequestParts,
     response::{IntoResponse as _, Response},

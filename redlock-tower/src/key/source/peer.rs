@@ -1,6 +1,6 @@
 //! The key from the address of the connection.
 
-use super::{Key, KeyError, KeyExtractor, Unstated};
+use crate::key::{Key, KeyError, KeyExtractor, Unstated};
 use http::request::Parts;
 use std::{
     future::{Ready, ready},

@@ -1,6 +1,6 @@
 //! One value where a client may send several.
 
-use super::{Key, KeyError};
+use crate::key::{Key, KeyError};
 use std::{
     borrow::Cow,
     future::{Ready, ready},

@@ -1,6 +1,6 @@
 //! A key in the canonical spelling of a type.
 
-use super::{Key, KeyError, KeyExtractor};
+use crate::key::{Key, KeyError, KeyExtractor};
 use http::request::Parts;
 use pin_project::pin_project;
 use std::{
@@ -18,7 +18,7 @@ pub struct Parsed<K, T> {
 }
 
 impl<K, T> Parsed<K, T> {
-    pub(super) fn new(key: K) -> Self {
+    pub(in crate::key) fn new(key: K) -> Self {
         Self {
             key,
             of: PhantomData,

@@ -1,9 +1,7 @@
 //! The key from what axum's router matched.
 
-use super::{
-    Key, KeyError, KeyExtractor, Unstated,
-    single::{Extracted, single},
-};
+use super::single::{Extracted, single};
+use crate::key::{Key, KeyError, KeyExtractor, Unstated};
 use axum::extract::{FromRequestParts as _, RawPathParams};
 use futures_util::FutureExt as _;
 use http::{Request, request::Parts};
@@ -67,7 +65,7 @@ impl KeyExtractor for MatchedPath {
     fn extract(&self, parts: &Parts) -> Self::Future {
         let matched = parts.extensions.get::<axum::extract::MatchedPath>();
         ready(Ok(matched.map(|path| {
-            Key::named("route", super::render::unslashed(path.as_str()))
+            Key::named("route", crate::key::render::unslashed(path.as_str()))
         })))
     }
 }

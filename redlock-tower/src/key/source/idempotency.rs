@@ -1,6 +1,6 @@
 //! The key from the `Idempotency-Key` header.
 
-use super::{Key, KeyError, KeyExtractor, Unstated};
+use crate::key::{Key, KeyError, KeyExtractor, Unstated};
 use http::{HeaderMap, request::Parts};
 use std::future::{Ready, ready};
 
@@ -15,7 +15,7 @@ pub struct IdempotencyKey;
 /// as many clients send it.
 ///
 /// Clients choose it, so it is unique within a client at best, and does not name the caller: combine it with the
-/// [`identity`](super::identity) of the caller.
+/// [`identity`](crate::key::identity) of the caller.
 ///
 /// ```
 /// use redlock_tower::key::{self, KeyExtractor, Unstated};

@@ -1,6 +1,6 @@
 //! The key from an extension of the request.
 
-use super::{IntoKey, Key, KeyError, KeyExtractor, Unstated};
+use crate::key::{IntoKey, Key, KeyError, KeyExtractor, Unstated};
 use http::request::Parts;
 use std::{
     fmt,

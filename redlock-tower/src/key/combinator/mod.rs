@@ -1,0 +1,13 @@
+//! Extractors made of other extractors.
+
+mod and;
+mod boxed;
+mod or;
+mod parsed;
+
+pub use self::{
+    and::{And, AndFuture},
+    boxed::BoxKeyExtractor,
+    or::{Or, OrFuture},
+    parsed::{Parsed, ParsedFuture},
+};
