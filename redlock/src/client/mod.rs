@@ -2,6 +2,8 @@
 
 pub(crate) mod builder;
 mod connect;
+mod duration;
+mod environment;
 pub(crate) mod health;
 pub(crate) mod inspect;
 pub(crate) mod process_default;

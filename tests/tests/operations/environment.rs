@@ -1,0 +1,118 @@
+//! Settings from `REDLOCK_*` variables.
+
+use redlock::{Builder, Redlock};
+use tests::Cluster;
+
+fn refused(name: &str, value: &str) -> String {
+    let error = Builder::from_vars([(name, value)]).expect_err("a wrong value");
+    assert!(error.is_invalid(), "{error}");
+    error.to_string()
+}
+
+#[tokio::test]
+async fn all_that_a_client_needs_comes_from_variables() {
+    let cluster = Cluster::builder(3).password("s3cret/word").start().await;
+    let nodes = cluster
+        .nodes()
+        .iter()
+        .map(|node| format!("redis://{}", node.address()));
+    let nodes = nodes.collect::<Vec<_>>().join(", ");
+    let variables = [
+        ("REDLOCK_NODES", nodes.as_str()),
+        ("REDLOCK_PASSWORD", "s3cret/word"),
+        ("REDLOCK_NAMESPACE", "shop:"),
+        ("REDLOCK_LABEL", "api-7"),
+        ("REDLOCK_TTL", "1m"),
+        ("REDLOCK_WAIT", "0s"),
+        ("REDLOCK_NODE_TIMEOUT", "5s"),
+        ("REDLOCK_MAX_TTL", "2m"),
+        ("REDLOCK_CLOCK_SKEW", "4s"),
+        ("REDLOCK_FENCE_RETENTION", "10m"),
+        ("REDLOCK_FENCING", "true"),
+        ("REDLOCK_RENEWAL_THREAD", "false"),
+        ("REDLOCK_RESTART_GUARD", "observed"),
+        ("REDLOCK_SOMETHING_ELSE", "left alone"),
+        ("REDLOCK_USERNAME", ""),
+        ("PATH", "/bin"),
+    ];
+    let builder = Builder::from_vars(variables).expect("settings");
+    assert!(!format!("{builder:?}").contains("s3cret"), "{builder:?}");
+    let redlock: Redlock = builder.connect().await.expect("three nodes");
+    let guard = redlock.lock("invoice:42").await.expect("free");
+    assert_eq!(guard.key(), "shop:invoice:42");
+    assert!(guard.owner().ends_with(":api-7"), "{}", guard.owner());
+    assert!(guard.remaining().as_secs() > 30, "{:?}", guard.remaining());
+    // A wait of nothing is one look.
+    assert!(
+        redlock
+            .lock("invoice:42")
+            .await
+            .expect_err("held")
+            .is_busy()
+    );
+}
+
+#[test]
+fn a_wrong_value_is_named_with_its_variable_and_the_remedy() {
+    for (name, value, needles) in [
+        ("REDLOCK_TTL", "10", ["`10` is no duration", "250ms"]),
+        ("REDLOCK_WAIT", "soon", ["`soon` is no duration", "10s"]),
+        (
+            "REDLOCK_FENCING",
+            "maybe",
+            ["`maybe`", "`true` nor `false`"],
+        ),
+        (
+            "REDLOCK_RESTART_GUARD",
+            "none",
+            ["`none` is no restart guard", "`strict`"],
+        ),
+        (
+            "REDLOCK_ROOT_CERTIFICATE",
+            "/no/such.pem",
+            ["`/no/such.pem` cannot be read", "No such file"],
+        ),
+        (
+            "REDLOCK_CLIENT_CERTIFICATE",
+            "/one.pem",
+            ["takes two", "private key"],
+        ),
+    ] {
+        let text = refused(name, value);
+        assert!(text.starts_with(&format!("{name}: ")), "{text}");
+        for needle in needles {
+            assert!(text.contains(needle), "{text}: {needle}");
+        }
+    }
+}
+
+#[test]
+fn what_a_builder_checks_later_names_the_setting() {
+    let connect = |variables: &[(&str, &str)]| {
+        let builder = Builder::from_vars(variables.iter().copied()).expect("settings");
+        builder
+            .connect_lazy()
+            .expect_err("a wrong setting")
+            .to_string()
+    };
+    assert!(connect(&[]).contains("no nodes were given"));
+    let secret = connect(&[("REDLOCK_NODES", "redis://:s3cret@h:port")]);
+    assert!(
+        secret.contains("no number as its port") && !secret.contains("s3cret"),
+        "{secret}"
+    );
+    let label = connect(&[("REDLOCK_NODES", "redis://h"), ("REDLOCK_LABEL", "a b")]);
+    assert!(label.contains("label `a b`"), "{label}");
+}
+
+#[cfg(unix)]
+#[test]
+fn bytes_that_are_no_text_are_named() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
+    let value = OsStr::from_bytes(b"\xff");
+    let error = Builder::from_vars([("REDLOCK_PASSWORD", value)]).expect_err("no text");
+    assert_eq!(
+        error.to_string(),
+        "REDLOCK_PASSWORD: holds bytes that are no UTF-8"
+    );
+}
