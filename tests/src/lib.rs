@@ -14,6 +14,7 @@
 //! # }
 //! ```
 
+pub mod built;
 pub mod cluster;
 mod eventually;
 pub mod house;

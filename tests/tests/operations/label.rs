@@ -65,6 +65,9 @@ async fn the_holder_is_named_to_everybody_who_asks() {
             "{late}"
         );
     }
+    // A plain `SET NX` that is refused asks for the holder in a second step.
+    let plain = worker.lock(KEY).fencing(false).no_wait().await;
+    assert_eq!(plain.expect_err("held").holder_label(), Some("api-7"));
     guard.release().await.expect("three nodes");
     let guard = worker.lock(KEY).await.expect("free");
     let holder = api.holder(KEY).await.expect("a quorum").expect("held");

@@ -3,4 +3,4 @@
 -- KEYS  1 lock
 --
 -- {left in ms, value}  the value is cut where it is longer than one of ours
-return {redis.call('PTTL', KEYS[1]), string.sub(redis.call('MGET', KEYS[1])[1] or '', 1, 33)}
+return {redis.call('PTTL', KEYS[1]), string.sub(redis.call('MGET', KEYS[1])[1] or '', 1, 65)}

@@ -4,9 +4,10 @@ use super::{
     Args, Raised, Redis, Reply,
     acquire::{short_fence, short_owner},
 };
+use crate::command::Owner;
 
-/// How much of a value `holder.lua` tells: one byte more than a value of ours has.
-const SHOWN: usize = 33;
+/// How much of a value `holder.lua` tells: one byte more than a value of ours can have.
+const SHOWN: usize = Owner::MAX_LEN + 1;
 
 pub(super) fn inspect(redis: &mut Redis<'_>, keys: Args<'_>, _: Args<'_>) -> Result<Reply, Raised> {
     let (key, fence_key) = (keys.at(0), keys.at(1));

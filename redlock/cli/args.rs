@@ -1,0 +1,152 @@
+//! The command line.
+
+use std::{ffi::OsString, time::Duration};
+
+use clap::{Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::duration;
+
+const AFTER_HELP: &str = "\
+Durations are written as in 250ms, 10s, 5m or 1h30m.
+
+Environment:
+  REDLOCK_NODES, REDLOCK_PASSWORD, REDLOCK_LABEL, REDLOCK_NAMESPACE and all other settings of the library
+  (Builder::from_env)
+
+Exit codes:
+    0  done; of `run`, the command ended with 0
+    1  of `holder`, nobody holds the lock
+    2  wrong arguments or settings
+   69  too few nodes could vote; of `health`, the nodes are not well
+   70  something else failed
+   74  of `run`, the lock was lost, and the command was killed
+   75  another holds the lock
+  126, 127  of `run`, the command cannot be started, or does not exist
+  128 + N   of `run`, signal N ended the command
+  Any other code of `run` is that of the command.";
+
+/// A distributed lock over independent Redis nodes: around a command, and looked at.
+#[derive(Debug, Parser)]
+#[command(name = "redlock", version, after_help = AFTER_HELP)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Common {
+    /// The addresses of the nodes, with commas between them, instead of those in REDLOCK_NODES.
+    #[arg(long, global = true, value_name = "URLS")]
+    pub(crate) nodes: Option<String>,
+    /// Write JSON, one object on a line: results to the standard output, errors to the standard error.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Whether to write in colours.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: Color,
+    /// Say more about nodes and locks on the standard error; twice for all events, which name keys.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a command while holding a lock.
+    ///
+    /// The lock is renewed until the command has ended. When it is lost, the command and all processes of its group are
+    /// killed at once, and also when this program is killed. SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 are
+    /// forwarded to the group, and the lock is held until the command has ended.
+    ///
+    /// The command finds its fencing token in REDLOCK_TOKEN. It runs in a process group of its own, so it cannot read from
+    /// a terminal: where the standard input is one, the command gets an empty one.
+    Run(Run),
+    /// Show who holds a lock.
+    Holder {
+        /// The key of the lock.
+        key: String,
+    },
+    /// Wait until nobody holds a lock, without taking it.
+    Wait {
+        /// The key of the lock.
+        key: String,
+        /// How long to wait at most. Default: without an end.
+        #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+        timeout: Option<Duration>,
+    },
+    /// Take a lock from its holder.
+    ///
+    /// The holder goes on until it notices, at its next renewal: until then two may run.
+    Release {
+        /// The key of the lock.
+        key: String,
+        /// Required: a lock that somebody holds is taken by force only.
+        #[arg(long, required = true)]
+        force: bool,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Show how the nodes are. For probes: exit code 0 while a quorum of them votes, 69 otherwise.
+    Health {
+        /// Exit code 0 only while all nodes vote.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Write a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Write the man page.
+    Man,
+    /// Kill a process group when the standard input ends.
+    #[command(name = crate::watch::NAME, hide = true)]
+    Watch,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Run {
+    /// The key of the lock.
+    #[arg(long)]
+    pub(crate) key: String,
+    /// How long the lock outlives a crash of this machine. Default: REDLOCK_TTL, or 10s.
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    pub(crate) ttl: Option<Duration>,
+    /// How long to wait while another holds the lock. Default: REDLOCK_WAIT, or 10s.
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    pub(crate) wait: Option<Duration>,
+    /// Do not wait.
+    #[arg(long, conflicts_with = "wait")]
+    pub(crate) no_wait: bool,
+    /// Keep the lock for at least this long, also when the command ends before, so that schedules whose clocks differ do not
+    /// run it twice.
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    pub(crate) at_least: Option<Duration>,
+    /// The variable in which the command finds its fencing token.
+    #[arg(long, value_name = "NAME", default_value = "REDLOCK_TOKEN", value_parser = variable)]
+    pub(crate) env: String,
+    /// The exit code for a lock that another holds.
+    #[arg(long, value_name = "CODE", default_value_t = crate::failure::BUSY)]
+    pub(crate) busy_code: u8,
+    /// The command and its arguments.
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+fn variable(name: &str) -> Result<String, String> {
+    match name.is_empty() || name.contains(['=', '\0']) {
+        true => Err("it cannot name a variable: leave `=` out".to_owned()),
+        false => Ok(name.to_owned()),
+    }
+}

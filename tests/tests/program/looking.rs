@@ -1,0 +1,146 @@
+//! `redlock holder`, `wait`, `release` and `health`, completions and the man page.
+
+use std::process::Stdio;
+
+use redlock::Redlock;
+use tests::Cluster;
+
+use crate::process::{run, start, start_with};
+
+const KEY: &str = "invoice:42";
+
+async fn holder(cluster: &Cluster) -> redlock::Guard {
+    let redlock = Redlock::builder().nodes(cluster.urls()).label("api-7");
+    let redlock = redlock.connect().await.expect("three nodes");
+    redlock.lock(KEY).await.expect("free")
+}
+
+#[tokio::test]
+async fn the_holder_is_shown_to_people_and_to_machines() {
+    let cluster = Cluster::start(3).await;
+    let free = run(&cluster, &["holder", KEY]).await;
+    assert_eq!(
+        (free.code, &*free.stdout),
+        (Some(1), "nobody holds it"),
+        "{free:?}"
+    );
+    let guard = holder(&cluster).await;
+    let held = run(&cluster, &["holder", KEY]).await;
+    assert_eq!(held.code, Some(0), "{held:?}");
+    assert!(
+        held.stdout.starts_with("held by api-7 for another "),
+        "{held:?}"
+    );
+    assert!(
+        held.stdout.contains(guard.owner()) && !held.stdout.contains('\x1b'),
+        "{held:?}"
+    );
+    let colored = run(&cluster, &["holder", KEY, "--color", "always"]).await;
+    assert!(
+        colored.stdout.contains("\x1b[33mapi-7\x1b[0m"),
+        "{colored:?}"
+    );
+    let json = run(&cluster, &["--json", "holder", KEY]).await.json();
+    assert_eq!(json["label"], "api-7");
+    assert_eq!(json["held"], true);
+    assert_eq!(json["token"], guard.token().get());
+    assert!(json["remaining_ms"].as_u64().expect("a number") <= 10_000);
+}
+
+#[tokio::test]
+async fn waiting_ends_when_the_lock_is_free_and_takes_nothing() {
+    let cluster = Cluster::start(3).await;
+    let guard = holder(&cluster).await;
+    let late = run(&cluster, &["wait", KEY, "--timeout", "100ms"]).await;
+    assert_eq!(late.code, Some(75), "{late:?}");
+    assert!(late.stderr.contains("is held by api-7 after"), "{late:?}");
+    let waiting = start(&cluster, &["wait", KEY]);
+    guard.release().await.expect("three nodes");
+    assert_eq!(waiting.ended().await.code, Some(0));
+    assert!(cluster.locked_on(KEY).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_lock_is_taken_from_its_holder_only_on_purpose() {
+    let cluster = Cluster::start(3).await;
+    let guard = holder(&cluster).await;
+    let unforced = run(&cluster, &["release", KEY]).await;
+    assert_eq!(unforced.code, Some(2), "{unforced:?}");
+    assert!(unforced.stderr.contains("--force"), "{unforced:?}");
+    let unasked = run(&cluster, &["release", "--force", KEY]).await;
+    assert_eq!(unasked.code, Some(2), "{unasked:?}");
+    assert!(unasked.stderr.contains("give --yes"), "{unasked:?}");
+    assert!(!guard.is_lost());
+    let taken = run(&cluster, &["release", "--force", "--yes", "--json", KEY]).await;
+    assert_eq!(
+        (taken.code, taken.json()["from"].as_str()),
+        (Some(0), Some("api-7")),
+        "{taken:?}"
+    );
+    guard.extend().await.expect_err("taken");
+    let again = run(&cluster, &["release", "--force", "--yes", KEY]).await;
+    assert_eq!(
+        (again.code, &*again.stdout),
+        (Some(1), "nobody holds it"),
+        "{again:?}"
+    );
+}
+
+#[tokio::test]
+async fn health_is_for_probes() {
+    let cluster = Cluster::start(3).await;
+    let well = run(&cluster, &["health", "--all"]).await;
+    assert_eq!(well.code, Some(0), "{well:?}");
+    assert!(
+        well.stdout.ends_with("3 of 3 nodes vote, 2 are needed"),
+        "{well:?}"
+    );
+    cluster.node(0).kill();
+    assert_eq!(run(&cluster, &["health"]).await.code, Some(0));
+    assert_eq!(run(&cluster, &["health", "--all"]).await.code, Some(69));
+    cluster.node(1).kill();
+    let ill = run(&cluster, &["health", "--json"]).await;
+    assert_eq!(ill.code, Some(69), "{ill:?}");
+    let json = ill.json();
+    assert_eq!(
+        (&json["healthy"], &json["voting"], &json["quorum"]),
+        (&false.into(), &1.into(), &2.into())
+    );
+    assert_eq!(json["nodes"][0]["state"], "down");
+    assert_eq!(json["nodes"][2]["state"], "up");
+    let shown = run(&cluster, &["health"]).await;
+    assert!(shown.stdout.contains("has no vote: "), "{shown:?}");
+    // The nodes of the command line come before those of the environment.
+    let given = cluster.node(2).url();
+    assert_eq!(
+        run(&cluster, &["health", "--nodes", &given]).await.code,
+        Some(0)
+    );
+}
+
+#[tokio::test]
+async fn completions_and_the_man_page_know_the_commands() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let ended = start_with("", &["completions", shell], Stdio::null())
+            .ended()
+            .await;
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert!(
+            ended.stdout.contains("at-least"),
+            "{shell}: {}",
+            ended.stdout
+        );
+    }
+    let man = start_with("", &["man"], Stdio::null()).ended().await;
+    assert_eq!(man.code, Some(0), "{man:?}");
+    for words in [
+        ".TH redlock",
+        "REDLOCK_NODES",
+        "COMMAND RUN",
+        "busy\\-code",
+        "health",
+        "75",
+    ] {
+        assert!(man.stdout.contains(words), "{words}: {}", man.stdout);
+    }
+}

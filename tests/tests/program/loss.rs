@@ -1,0 +1,90 @@
+//! Commands whose lock is lost, or whose `redlock` is killed or stopped: they do not run on without it.
+
+use redlock::Redlock;
+use rustix::process::Signal;
+use tests::{Cluster, eventually};
+
+use crate::process::{PATIENCE, Program, gone, is_running, run, start};
+
+const KEY: &str = "nightly";
+
+/// Says which processes it and its child are, and runs on.
+const COMMAND: &str = "sleep 600 & echo $$ $!; wait";
+
+/// The program with a command that runs, and the processes of the command.
+async fn running(cluster: &Cluster, ttl: &str) -> (Program, Vec<String>) {
+    let mut program = start(
+        cluster,
+        &["run", "--key", KEY, "--ttl", ttl, "--", "sh", "-c", COMMAND],
+    );
+    let processes = program.line().await;
+    let processes: Vec<String> = processes.split(' ').map(ToOwned::to_owned).collect();
+    assert_eq!(processes.len(), 2);
+    assert!(processes.iter().all(|process| is_running(process)));
+    (program, processes)
+}
+
+async fn all_gone(processes: &[String]) {
+    for process in processes {
+        gone(process).await;
+    }
+}
+
+#[tokio::test]
+async fn without_a_quorum_the_command_is_killed() {
+    let cluster = Cluster::start(3).await;
+    let (program, processes) = running(&cluster, "2s").await;
+    cluster.node(0).pause();
+    cluster.node(1).pause();
+    let ended = program.ended().await;
+    assert_eq!(ended.code, Some(74), "{ended:?}");
+    assert!(ended.stderr.contains("lock `nightly`: "), "{ended:?}");
+    assert!(ended.stderr.contains("the command was killed"), "{ended:?}");
+    all_gone(&processes).await;
+}
+
+#[tokio::test]
+async fn a_lock_that_is_taken_by_force_kills_the_command() {
+    let cluster = Cluster::start(3).await;
+    let (program, processes) = running(&cluster, "2s").await;
+    let ended = run(&cluster, &["release", "--force", "--yes", KEY]).await;
+    assert_eq!(
+        (ended.code, &*ended.stdout),
+        (Some(0), "released; it was held by cron-1"),
+        "{ended:?}"
+    );
+    assert_eq!(program.ended().await.code, Some(74));
+    all_gone(&processes).await;
+}
+
+#[tokio::test]
+async fn a_program_that_is_killed_takes_its_command_along() {
+    let cluster = Cluster::start(3).await;
+    let redlock = Redlock::connect(cluster.urls()).await.expect("three nodes");
+    let (program, processes) = running(&cluster, "3s").await;
+    program.signal(Signal::KILL);
+    all_gone(&processes).await;
+    // Nobody released it: it ends with its ttl.
+    assert_eq!(program.ended().await.code, None);
+    eventually(PATIENCE, async || {
+        !redlock.is_locked(KEY).await.expect("a quorum")
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_program_that_is_stopped_loses_its_command_with_the_lock() {
+    let cluster = Cluster::start(3).await;
+    let (program, processes) = running(&cluster, "2s").await;
+    program.signal(Signal::STOP);
+    // Nobody renews the lock, and the next one gets it.
+    let next = start(
+        &cluster,
+        &["run", "--key", KEY, "--wait", "1m", "--", "echo", "next"],
+    );
+    all_gone(&processes).await;
+    let next = next.ended().await;
+    assert_eq!((next.code, &*next.stdout), (Some(0), "next"), "{next:?}");
+    program.signal(Signal::CONT);
+    assert_eq!(program.ended().await.code, Some(74));
+}

@@ -1,0 +1,128 @@
+//! The program as a process: its lines, its signals, its end. It never outlives its test.
+
+use std::{
+    collections::HashMap, fs, path::PathBuf, process::Stdio, sync::LazyLock, time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tests::{Cluster, eventually, within};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
+    task::JoinHandle,
+};
+
+/// Time for a line to come, and for a program to end.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+static BUILT: LazyLock<Option<HashMap<String, PathBuf>>> = LazyLock::new(|| {
+    let args = [
+        "--package",
+        "redlock@0.1.0",
+        "--features",
+        "cli",
+        "--bin",
+        "redlock",
+    ];
+    tests::built::build(&args, env!("CARGO_TARGET_TMPDIR"))
+});
+
+pub(crate) struct Program {
+    child: Child,
+    stdout: Lines<BufReader<ChildStdout>>,
+    stderr: JoinHandle<String>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// `None` where a signal ended it.
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ended {
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// Starts the program with the nodes in its environment, and with the label `cron-1`.
+pub(crate) fn start(cluster: &Cluster, args: &[&str]) -> Program {
+    start_with(&cluster.urls().join(","), args, Stdio::null())
+}
+
+pub(crate) fn start_with(nodes: &str, args: &[&str], stdin: Stdio) -> Program {
+    let built = BUILT
+        .as_ref()
+        .expect("the program failed to build, see the errors above");
+    let mut child = Command::new(&built["redlock"])
+        .args(args)
+        .env("REDLOCK_NODES", nodes)
+        .env("REDLOCK_LABEL", "cron-1")
+        .stdin(stdin)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("the program starts");
+    let stdout = BufReader::new(child.stdout.take().expect("its output")).lines();
+    let mut pipe = child.stderr.take().expect("its errors");
+    let stderr = tokio::spawn(async move {
+        let mut text = String::new();
+        pipe.read_to_string(&mut text).await.expect("a text");
+        text
+    });
+    Program {
+        child,
+        stdout,
+        stderr,
+    }
+}
+
+/// Runs the program to its end.
+pub(crate) async fn run(cluster: &Cluster, args: &[&str]) -> Ended {
+    start(cluster, args).ended().await
+}
+
+impl Program {
+    /// The next line of its output.
+    pub(crate) async fn line(&mut self) -> String {
+        let line = within(PATIENCE, self.stdout.next_line()).await;
+        line.expect("a text").expect("a further line")
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let id = self.child.id().and_then(|id| i32::try_from(id).ok());
+        let id = id.and_then(Pid::from_raw).expect("it runs");
+        kill_process(id, signal).expect("a signal to our own child");
+    }
+
+    pub(crate) async fn ended(mut self) -> Ended {
+        let mut stdout = Vec::new();
+        let rest = async {
+            while let Some(line) = self.stdout.next_line().await.expect("a text") {
+                stdout.push(line);
+            }
+            self.child.wait().await.expect("its status")
+        };
+        let status = within(PATIENCE, rest).await;
+        Ended {
+            code: status.code(),
+            stdout: stdout.join("\n"),
+            stderr: within(PATIENCE, self.stderr).await.expect("its errors"),
+        }
+    }
+}
+
+/// Waits until the process of that number has ended.
+pub(crate) async fn gone(process: &str) {
+    eventually(PATIENCE, async || !is_running(process)).await;
+}
+
+/// One that has ended and that nobody waits for runs no more.
+pub(crate) fn is_running(process: &str) -> bool {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let state = status.lines().find_map(|line| line.strip_prefix("State:"));
+    state.is_some_and(|state| !state.trim().starts_with(['Z', 'X']))
+}

@@ -1,0 +1,197 @@
+//! `redlock run`: a command under a lock, its exit codes and its signals.
+
+use redlock::Redlock;
+use rustix::process::Signal;
+use tests::{Cluster, eventually};
+
+use crate::process::{PATIENCE, run, start};
+
+const KEY: &str = "nightly";
+
+/// Says that it has started, and ends when it is told to.
+const UNTIL_TERM: &str =
+    "trap 'echo ending; exit 9' TERM; echo started; while :; do sleep 0.05; done";
+
+#[tokio::test]
+async fn the_command_has_the_token_and_gives_its_exit_code() {
+    let cluster = Cluster::start(3).await;
+    let mut tokens: Vec<u64> = Vec::new();
+    for args in [
+        &[
+            "run",
+            "--key",
+            KEY,
+            "--",
+            "sh",
+            "-c",
+            "echo $REDLOCK_TOKEN; exit 7",
+        ][..],
+        &[
+            "run",
+            "--key",
+            KEY,
+            "--env",
+            "FENCE",
+            "--",
+            "sh",
+            "-c",
+            "echo $FENCE; exit 7",
+        ],
+    ] {
+        let ended = run(&cluster, args).await;
+        assert_eq!((ended.code, &*ended.stderr), (Some(7), ""), "{ended:?}");
+        tokens.push(ended.stdout.parse().expect("a token"));
+        assert!(cluster.locked_on(KEY).await.is_empty());
+    }
+    assert!(tokens[1] > tokens[0], "{tokens:?}");
+    let ended = run(
+        &cluster,
+        &["run", "--key", KEY, "--", "sh", "-c", "kill -KILL $$"],
+    )
+    .await;
+    assert_eq!(ended.code, Some(137), "{ended:?}");
+}
+
+#[tokio::test]
+async fn of_two_crons_one_runs() {
+    let cluster = Cluster::start(3).await;
+    let mut first = start(
+        &cluster,
+        &["run", "--key", KEY, "--", "sh", "-c", UNTIL_TERM],
+    );
+    assert_eq!(first.line().await, "started");
+
+    let second = &["run", "--key", KEY, "--no-wait", "--", "echo", "twice"][..];
+    let ended = run(&cluster, second).await;
+    assert_eq!((ended.code, &*ended.stdout), (Some(75), ""), "{ended:?}");
+    assert!(
+        ended
+            .stderr
+            .contains("lock `nightly`: is held by cron-1 for another"),
+        "{ended:?}"
+    );
+    let coded = [
+        "run",
+        "--key",
+        KEY,
+        "--wait",
+        "50ms",
+        "--busy-code",
+        "0",
+        "--",
+        "echo",
+        "twice",
+    ];
+    let ended = run(&cluster, &coded).await;
+    assert_eq!((ended.code, &*ended.stdout), (Some(0), ""), "{ended:?}");
+    let json = [
+        "--json",
+        "run",
+        "--key",
+        KEY,
+        "--no-wait",
+        "--",
+        "echo",
+        "twice",
+    ];
+    let ended = run(&cluster, &json).await;
+    let error: serde_json::Value = serde_json::from_str(&ended.stderr).expect("JSON");
+    assert_eq!(
+        (error["kind"].as_str(), error["holder"].as_str()),
+        (Some("Busy"), Some("cron-1"))
+    );
+
+    first.signal(Signal::TERM);
+    assert_eq!(first.ended().await.code, Some(9));
+    let ended = run(&cluster, second).await;
+    assert_eq!(
+        (ended.code, &*ended.stdout),
+        (Some(0), "twice"),
+        "{ended:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_command_that_was_quick_is_not_run_by_the_next_replica() {
+    let cluster = Cluster::start(3).await;
+    let args = [
+        "run",
+        "--key",
+        KEY,
+        "--no-wait",
+        "--at-least",
+        "1m",
+        "--",
+        "echo",
+        "ran",
+    ];
+    let ended = run(&cluster, &args).await;
+    assert_eq!((ended.code, &*ended.stdout), (Some(0), "ran"), "{ended:?}");
+    let ended = run(&cluster, &args).await;
+    assert_eq!((ended.code, &*ended.stdout), (Some(75), ""), "{ended:?}");
+    assert!(ended.stderr.contains("cool-down"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn the_lock_is_held_until_the_command_has_ended_after_a_signal() {
+    let cluster = Cluster::start(3).await;
+    let redlock = Redlock::connect(cluster.urls()).await.expect("three nodes");
+    // It takes its time to end, and says when it has.
+    let command = "trap 'echo ending; read go < $0; echo ended; exit 3' INT; echo started; while :; do sleep 0.05; done";
+    let folder = tempfile::tempdir().expect("a folder");
+    let go = folder.path().join("go");
+    let made = std::process::Command::new("mkfifo").arg(&go).status();
+    assert!(made.expect("mkfifo").success());
+    let path = go.to_str().expect("a path");
+    let mut program = start(
+        &cluster,
+        &["run", "--key", KEY, "--", "sh", "-c", command, path],
+    );
+    assert_eq!(program.line().await, "started");
+    program.signal(Signal::INT);
+    assert_eq!(program.line().await, "ending");
+    assert!(redlock.is_locked(KEY).await.expect("a quorum"));
+    tokio::task::spawn_blocking(move || std::fs::write(go, "go\n"))
+        .await
+        .expect("no panic")
+        .expect("a line");
+    let ended = program.ended().await;
+    assert_eq!(
+        (ended.code, &*ended.stdout),
+        (Some(3), "ended"),
+        "{ended:?}"
+    );
+    eventually(PATIENCE, async || cluster.locked_on(KEY).await.is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_signal_while_it_waits_leaves_nothing_behind() {
+    let cluster = Cluster::start(3).await;
+    let redlock = Redlock::connect(cluster.urls()).await.expect("three nodes");
+    let guard = redlock.lock(KEY).await.expect("free");
+    let program = start(
+        &cluster,
+        &["run", "--key", KEY, "--wait", "1h", "--", "echo", "ran"],
+    );
+    let waits = async || {
+        let keys = cluster.node(0).keys().await;
+        keys.iter().any(|key| key.ends_with("waiters"))
+    };
+    eventually(PATIENCE, waits).await;
+    program.signal(Signal::TERM);
+    let ended = program.ended().await;
+    assert_eq!((ended.code, &*ended.stdout), (Some(143), ""), "{ended:?}");
+    guard.release().await.expect("three nodes");
+    assert!(cluster.locked_on(KEY).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_command_that_cannot_start_releases_the_lock() {
+    let cluster = Cluster::start(3).await;
+    for (command, code) in [("/no/such/program", 127), ("/etc/passwd", 126)] {
+        let ended = run(&cluster, &["run", "--key", KEY, "--", command]).await;
+        assert_eq!(ended.code, Some(code), "{ended:?}");
+        assert!(ended.stderr.contains(command), "{ended:?}");
+        assert!(cluster.locked_on(KEY).await.is_empty());
+    }
+}
