@@ -1,9 +1,9 @@
 //! The settings of a client, and what they are checked for.
 
-use std::{collections::HashMap, ffi::OsStr, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use crate::{
-    client::{Redlock, environment, health},
+    client::{Redlock, health},
     config::{MOST, check_ttl},
     core::{Core, Defaults},
     env::{background::Background, clock::Clock, random::Random},
@@ -77,51 +77,6 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// The settings in the `REDLOCK_*` variables of this process. What no variable gives keeps its default, and the methods
-    /// of the builder go on from there.
-    ///
-    #[doc = include_str!("../../docs/environment.md")]
-    ///
-    /// A duration is written as in `250ms`, `10s`, `5m` or `1h30m`. An empty variable counts as none, and variables of other
-    /// names are left alone.
-    ///
-    /// # Errors
-    /// [`is_invalid`](Error::is_invalid) for a value that cannot be used, naming the variable and what to write instead. No
-    /// secret is part of it. What a setting is checked for beyond its form, and whether there are nodes, is checked when the
-    /// builder connects.
-    ///
-    /// # Examples
-    /// ```no_run
-    /// # async fn example() -> Result<(), redlock::Error> {
-    /// // REDLOCK_NODES="redis://a:6379 redis://b:6379 redis://c:6379" REDLOCK_LABEL=api-7 REDLOCK_TTL=5s
-    /// let redlock = redlock::Builder::from_env()?.connect().await?;
-    /// # Ok(()) }
-    /// ```
-    pub fn from_env() -> Result<Self> {
-        Self::from_vars(std::env::vars_os())
-    }
-
-    /// As [`from_env`](Self::from_env), from variables that are given: of a file, or of a test. Where one is given twice, the
-    /// last counts.
-    ///
-    /// # Errors
-    /// As [`from_env`](Self::from_env).
-    ///
-    /// # Examples
-    /// ```
-    /// use redlock::Builder;
-    ///
-    /// let error = Builder::from_vars([("REDLOCK_TTL", "10")]).unwrap_err();
-    /// assert_eq!(error.to_string(), "REDLOCK_TTL: `10` is no duration: write it as in 250ms, 10s, 5m or 1h30m");
-    /// ```
-    pub fn from_vars<K, V>(variables: impl IntoIterator<Item = (K, V)>) -> Result<Self>
-    where
-        K: AsRef<OsStr>,
-        V: AsRef<OsStr>,
-    {
-        environment::read(variables)
-    }
-
     /// Adds a node.
     pub fn node(mut self, node: impl Into<NodeAddress>) -> Self {
         self.nodes.push(node.into());
