@@ -1,4 +1,4 @@
-//! What durations may be.
+//! Bounds of durations.
 
 use std::time::Duration;
 
@@ -7,13 +7,14 @@ use crate::{
     quorum::validity,
 };
 
-/// The longest duration that a setting may have: far beyond use, far below overflow.
+/// The longest duration of a setting: far beyond any use, far below an overflow.
 pub(crate) const MOST: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// The shortest time that a key can be kept busy: Redis counts milliseconds.
+/// The shortest time for which a key can be kept busy: Redis counts milliseconds.
 pub(crate) const LEAST: Duration = Duration::from_millis(1);
 
-/// Checks a duration that goes to the nodes or to a timer. `remedy` says what to do about one that is too long.
+/// Checks a duration that is sent to the nodes or used by a timer. `remedy` says what to do about
+/// one that is too long.
 pub(crate) fn check(name: &str, value: Duration, least: Duration, remedy: &str) -> Result<()> {
     let days = MOST.as_secs() / 86_400;
     if value < least {

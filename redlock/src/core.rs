@@ -1,4 +1,5 @@
-//! What requests and leases of a client share: its nodes, its defaults, and whether it is closed.
+//! What the requests and leases of a client share: its nodes, its defaults, and whether it is
+//! closed.
 
 use std::{
     sync::{
@@ -18,7 +19,7 @@ use crate::{
     node::{ConnectionSet, ConnectionSets, Nodes},
 };
 
-/// The part of a client that knows nothing of requests.
+/// The part of a client that does not depend on requests.
 #[derive(Debug)]
 pub(crate) struct Core {
     pub(crate) nodes: Arc<Nodes>,
@@ -28,14 +29,14 @@ pub(crate) struct Core {
     closed: AtomicBool,
 }
 
-/// What a request has unless it says otherwise.
+/// The defaults of requests.
 #[derive(Clone, Debug)]
 pub(crate) struct Defaults {
     pub(crate) ttl: Duration,
     pub(crate) wait: Duration,
     pub(crate) fencing: bool,
     pub(crate) namespace: String,
-    /// Stands in the owner of every lock.
+    /// Part of the owner of every lock.
     pub(crate) label: Option<Label>,
 }
 
@@ -55,7 +56,8 @@ impl Core {
         self.nodes.now()
     }
 
-    /// The time a node has for an operation: never so long that one hanging node eats the ttl.
+    /// The time-out of a node for an operation. It is at most a quarter of the ttl, so that a
+    /// hanging node does not use up the ttl.
     pub(crate) fn node_timeout(&self, ttl: Duration) -> Duration {
         self.nodes.timeout.min(ttl / 4)
     }
@@ -64,7 +66,7 @@ impl Core {
         Key::new(&self.defaults.namespace, name).map(Arc::new)
     }
 
-    /// An error once the client was closed.
+    /// An error if the client is closed.
     pub(crate) fn open(&self, key: Option<&str>) -> Result<()> {
         if self.closed.load(SeqCst) {
             Err(Error::closed(key))
@@ -82,7 +84,7 @@ impl Core {
     }
 }
 
-/// An error outside of a runtime, where nothing can be waited for.
+/// An error outside of a runtime, where nothing can be awaited.
 pub(crate) fn in_runtime() -> Result<()> {
     match Handle::try_current() {
         Ok(_) => Ok(()),

@@ -28,14 +28,14 @@ struct Inner {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// Another holds the lock, and the request did not wait.
+    /// Another client holds the lock, and the request did not wait.
     Busy,
-    /// The key is in its cool-down: the work under it was done a moment ago, and the key stays busy for what is left
-    /// of a window. Told at once, also to those who would wait.
+    /// The key is in its cool-down: the work under it was done a moment ago, and the key stays busy
+    /// for the rest of a window. Returned at once, also to requests that would wait.
     CoolingDown,
     /// Another held the lock until the wait was over.
     TimedOut,
-    /// The request would wait, and as many wait already as the limit of the request allows.
+    /// The request would have to wait, and its limit of waiters is reached.
     TooManyWaiters,
     /// Fewer nodes than a majority could vote.
     NoQuorum,
@@ -43,13 +43,13 @@ pub enum ErrorKind {
     Lost,
     /// A majority granted the lock, but too late for its ttl to be of use.
     Expired,
-    /// This task holds the lock already, and did not ask for re-entrancy.
+    /// This task already holds the lock and did not ask for re-entrancy.
     AlreadyHeld,
     /// No process default was set.
     NotConfigured,
     /// The client was closed.
     Closed,
-    /// The key cannot be one.
+    /// The key is not valid.
     InvalidKey,
     /// The ttl, or another duration, is out of its bounds.
     InvalidTtl,
@@ -59,13 +59,13 @@ pub enum ErrorKind {
     InvalidConfig,
 }
 
-/// What one node said.
+/// The fault of one node.
 #[derive(Clone, Debug)]
 pub struct NodeError {
     node: String,
     kind: FaultKind,
     cause: String,
-    /// How much of the cause says nothing of the key.
+    /// The length of the part of the cause that does not name the key.
     keyless: usize,
 }
 
@@ -138,7 +138,7 @@ impl Error {
     }
 
     fn map(mut self, change: impl FnOnce(&mut Inner)) -> Self {
-        // Only called on errors that were just made, which nobody shares yet.
+        // Only called on errors that were just made and are not shared yet.
         if let Some(inner) = Arc::get_mut(&mut self.0) {
             change(inner);
         }
@@ -196,7 +196,7 @@ impl Error {
         .about(key)
     }
 
-    /// `able` of the nodes could vote; `errors` says why each of the others could not.
+    /// `able` of the nodes could vote. `errors` contains the causes of the others.
     pub(crate) fn no_quorum(
         key: Option<&str>,
         able: usize,
@@ -291,41 +291,42 @@ impl Error {
         self.0.kind
     }
 
-    /// The lock cannot be had now: another holds it and the request did not wait, or its key
-    /// [cools down](Self::is_cooling_down). [`kind`](Self::kind) tells the two apart.
+    /// The lock is not available now: another client holds it and the request did not wait, or its
+    /// key [cools down](Self::is_cooling_down). [`kind`](Self::kind) distinguishes the two.
     #[must_use]
     pub fn is_busy(&self) -> bool {
         matches!(self.kind(), ErrorKind::Busy | ErrorKind::CoolingDown)
     }
 
-    /// Nobody holds the lock, but its key stays busy for what is left of a window: the work was done a moment ago
-    /// ([`Guard::cool_down`](crate::Guard::cool_down), the rest of [`at_least`](crate::LockRequest::at_least), a firing
-    /// that ran). Told at once, also to those who would wait. [`retry_after`](Self::retry_after) is what is left of the
-    /// window.
+    /// Nobody holds the lock, but its key stays busy for the rest of a window because the work was
+    /// done a moment ago: [`Guard::cool_down`](crate::Guard::cool_down), the rest of
+    /// [`at_least`](crate::LockRequest::at_least), or a firing that ran. Returned at once, also to
+    /// requests that would wait. [`retry_after`](Self::retry_after) is the rest of the window.
     #[must_use]
     pub fn is_cooling_down(&self) -> bool {
         self.kind() == ErrorKind::CoolingDown
     }
 
-    /// Another held the lock until the wait was over.
+    /// Another client held the lock until the wait was over.
     #[must_use]
     pub fn is_timed_out(&self) -> bool {
         self.kind() == ErrorKind::TimedOut
     }
 
-    /// The request would wait, and as many wait already as [`max_waiters`](crate::LockRequest::max_waiters) allows.
+    /// The request would have to wait, and [`max_waiters`](crate::LockRequest::max_waiters) is
+    /// reached.
     #[must_use]
     pub fn is_too_many_waiters(&self) -> bool {
         self.kind() == ErrorKind::TooManyWaiters
     }
 
-    /// Fewer nodes than a majority could vote; [`node_errors`](Self::node_errors) says why.
+    /// Fewer nodes than a majority could vote. [`node_errors`](Self::node_errors) has the causes.
     #[must_use]
     pub fn is_no_quorum(&self) -> bool {
         self.kind() == ErrorKind::NoQuorum
     }
 
-    /// The lock was lost while it was thought held.
+    /// The lock was lost while it was held.
     #[must_use]
     pub fn is_lost(&self) -> bool {
         self.kind() == ErrorKind::Lost
@@ -337,7 +338,7 @@ impl Error {
         self.kind() == ErrorKind::Expired
     }
 
-    /// This task holds the lock already.
+    /// This task already holds the lock.
     #[must_use]
     pub fn is_already_held(&self) -> bool {
         self.kind() == ErrorKind::AlreadyHeld
@@ -367,15 +368,15 @@ impl Error {
         )
     }
 
-    /// What is left of the holder's lease, or of the cool-down, where that is known: trying again earlier makes sense
-    /// only if the holder lets go early, and never in a cool-down.
+    /// The rest of the holder's lease or of the cool-down, if it is known. An earlier retry
+    /// succeeds only if the holder releases early, and never during a cool-down.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
     }
 
-    /// The [label](crate::Builder::label) of the client that held the lock, where a majority of the nodes reported the same
-    /// holder and it has one.
+    /// The [label](crate::Builder::label) of the client that held the lock, if a majority of the
+    /// nodes reported the same holder and it has a label.
     #[must_use]
     pub fn holder_label(&self) -> Option<&str> {
         self.0.held_by.as_ref().map(Label::as_str)
@@ -387,7 +388,8 @@ impl Error {
         self.0.key.as_deref()
     }
 
-    /// What happened and what to do, without the key and the nodes: for events that keys are kept out of.
+    /// What happened and what to do, without the key and the nodes: for events that must not
+    /// contain keys.
     pub(crate) fn reason(&self) -> &str {
         &self.0.text
     }
@@ -485,7 +487,7 @@ impl Error {
 
 impl std::error::Error for Error {}
 
-/// A duration for people: whole milliseconds below a second, tenths of seconds from there on.
+/// A duration for people: whole milliseconds below a second, tenths of a second above.
 struct Readable(Duration);
 
 impl fmt::Display for Readable {

@@ -2,71 +2,73 @@
 
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
-/// The class of a node's fault. The text that comes with it says more.
+/// The class of a node's fault. The text beside it has the details.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FaultKind {
-    /// No connection: refused, reset, unknown host, or down since.
+    /// No connection: refused, reset, unknown host, or down since then.
     Unreachable,
     /// No answer within the node time-out.
     TimedOut,
-    /// Too many operations wait for this node already.
+    /// Too many operations wait for this node.
     Backlog,
     /// The password or the user was refused (`NOAUTH`, `WRONGPASS`), or is missing (`DENIED`).
     Authentication,
-    /// The server has as many clients as it takes (`maxclients`).
+    /// The server has reached its limit of clients (`maxclients`).
     TooManyClients,
-    /// The server does not know a command that is needed: it is older than Redis 6.2, or a proxy that passes few.
+    /// The server does not know a command that is needed: it is older than Redis 6.2, or a proxy
+    /// that supports few commands.
     Unsupported,
-    /// The user lacks a right (`NOPERM`).
+    /// The user lacks a permission (`NOPERM`).
     Permission,
     /// The node is a replica, or became one (`READONLY`, `MASTERDOWN`).
     ReadOnly,
-    /// The server is one of a Redis Cluster, and the key's slot belongs to another one (`MOVED`, `ASK`): write the node's
-    /// address as `redis+cluster://`.
+    /// The server belongs to a Redis Cluster, and another server has the key's slot (`MOVED`,
+    /// `ASK`): write the node's address as `redis+cluster://`.
     Moved,
     /// The node is loading its data (`LOADING`).
     Loading,
-    /// The node refuses writes, since it cannot persist them (`MISCONF`) or has too few replicas (`NOREPLICAS`).
+    /// The node refuses writes because it cannot persist them (`MISCONF`) or has too few replicas
+    /// (`NOREPLICAS`).
     Misconfigured,
     /// The node's memory is full (`OOM`).
     OutOfMemory,
-    /// The key, or its fence, holds something that is no lock of ours (`WRONGTYPE`).
+    /// The key, or its fence, holds a value of another type than ours (`WRONGTYPE`).
     WrongType,
     /// The key has no expiry, so no lock client wrote it.
     NoExpiry,
-    /// The fence is no number, or beyond what a token may be.
+    /// The fence is not a number, or is larger than any token.
     BadFence,
     /// The node restarted and may have forgotten locks, so it has no vote for a while.
     Quarantined,
-    /// Other clients of the node have another `max_ttl`, under the strict restart guard.
+    /// Other clients of the node use another `max_ttl`, under the strict restart guard.
     OtherMaxTtl,
-    /// The node serves clients with other nodes, and a majority of theirs need not meet a majority of ours; or it has not
-    /// accepted our list of nodes yet.
+    /// The node serves clients with other lists of nodes, and a majority of theirs need not share a
+    /// node with a majority of ours. Or the node has not accepted our list yet.
     OtherNodes,
-    /// The server tells no `run_id`, which the strict restart guard needs.
+    /// The server reports no `run_id`, which the strict restart guard needs.
     NoRunId,
-    /// The same server stands in the list under another address.
+    /// The same server is listed under another address.
     SameServer,
     /// The node does not know a script that it was just given.
     NoScript,
-    /// The node answered in a way that was not understood, or with another error.
+    /// The node's answer was not understood, or it was another error.
     Other,
 }
 
-/// A node's fault. Its text is logged, so it contains neither the key nor values of the user.
+/// A node's fault. Its text is logged, so it contains neither the key nor any value of the user.
 #[derive(Clone, Debug)]
 pub(crate) struct Fault {
     pub(crate) kind: FaultKind,
     pub(crate) text: Cow<'static, str>,
-    /// What follows the text in an error, and names the key.
+    /// Follows the text in an error, and names the key.
     pub(crate) names: Option<Arc<str>>,
     /// The node certainly did not carry out the command, and never will.
     pub(crate) untouched: bool,
 }
 
 impl Fault {
-    /// Whether a retry is of no use: the key is wrong, or the client lacks a right.
+    /// Whether a retry is useless: the key is wrong, or the client lacks a permission.
     pub(crate) fn is_final(&self) -> bool {
         matches!(
             self.kind,

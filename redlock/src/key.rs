@@ -8,11 +8,11 @@ use std::{
 
 use crate::error::Error;
 
-/// The longest key, in bytes, its namespace included. A layer or an attribute hashes what is longer.
+/// The longest key in bytes, with its namespace. The layer and the attribute hash longer keys.
 pub const MAX_LEN: usize = 1024;
 
-/// What the keys that belong to a lock end in. The empty braces are in no key that anybody can ask for, so that these keys
-/// are nobody's locks; what stands before them names the lock, and tells `a` from `{a}`.
+/// The suffixes of the keys that belong to a lock. No valid key contains the empty braces, so these
+/// keys can never be locks. The part before them names the lock, and distinguishes `a` from `{a}`.
 pub(crate) const FENCE: &str = "{}:fence";
 const WAITERS: &str = "{}:waiters";
 
@@ -20,11 +20,12 @@ const WAITERS: &str = "{}:waiters";
 pub(crate) mod reserved {
     /// The marker of the strict restart guard.
     pub(crate) const MARKER: &str = "{redlock}:marker";
-    /// Stands while a node has no vote under the strict restart guard.
+    /// Set while a node has no vote under the strict restart guard.
     pub(crate) const QUARANTINE: &str = "{redlock}:quarantine";
     /// The record of the node lists that clients have announced.
     pub(crate) const NODES: &str = "{redlock}:nodes";
-    /// The prefix of the records in which the masters of a cluster keep who serves which slots.
+    /// The prefix of the records in which the masters of a cluster remember which server has which
+    /// slots.
     pub(crate) const SLOTS: &str = "{redlock:slots:";
 
     pub(super) fn contains(key: &str) -> bool {
@@ -43,7 +44,8 @@ pub(crate) mod reserved {
 /// | `{a}:1` | `{a}:1{}{}:fence` | `{a}:1{}{}:waiters` |
 #[derive(PartialEq, Eq)]
 pub(crate) struct Key {
-    /// The fence and the waiters, each with the lock in it: one allocation, as there is a key for every lock that is held.
+    /// The fence and the waiters, each with the lock in it, in one allocation: every lock that is
+    /// held has a `Key`.
     names: Box<str>,
     /// Bytes of the lock's name.
     len: u16,
@@ -108,7 +110,7 @@ impl Key {
         &self.names[start..end]
     }
 
-    /// The key that lists the inboxes of those who wait.
+    /// The key that lists the inboxes of the waiting processes.
     pub(crate) fn waiters(&self) -> &str {
         &self.names[self.ends().2..]
     }
@@ -143,7 +145,7 @@ enum Tag {
     Broken,
 }
 
-/// Redis hashes what stands between the first `{` and the next `}`, if anything does.
+/// Redis hashes the text between the first `{` and the next `}`, if there is any.
 fn tag(key: &str) -> Tag {
     let mut braces = key.match_indices(['{', '}']);
     match (braces.next(), braces.next(), braces.next()) {
@@ -178,10 +180,12 @@ pub fn part(value: impl fmt::Display) -> String {
     }
 }
 
-/// Stands in a key whose part could not be displayed. Its braces are no hash tag: no request accepts it.
+/// Replaces a part that could not be displayed. Its braces are no hash tag, so no request accepts
+/// the key.
 const NOT_DISPLAYED: &str = "}the Display of this part failed{";
 
-/// Appends `value` to `text`, encoded as by [`part`]. After an error, what was written until then is left in `text`.
+/// Appends `value` to `text`, encoded as by [`part`]. After an error, `text` contains what was
+/// written before it.
 pub(crate) fn encode(value: impl fmt::Display, text: &mut String) -> fmt::Result {
     write!(Encoded(text), "{value}")
 }

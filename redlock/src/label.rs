@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A name that is written into every owner of a client. Short enough to be copied.
+/// A name that is written into every owner of a client. Short, so it is `Copy`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Label {
     bytes: [u8; Label::MAX_LEN],
@@ -10,10 +10,10 @@ pub(crate) struct Label {
 }
 
 impl Label {
-    /// What is left of an owner behind its random part and the separator.
+    /// The length of the label: what an owner may have behind its random part and the separator.
     pub(crate) const MAX_LEN: usize = 31;
 
-    /// Checks a label; or says what is wrong with it, and what to do.
+    /// Checks a label. The error says what is wrong and what to do.
     pub(crate) fn new(label: &str) -> Result<Self, String> {
         if label.is_empty() {
             return Err("is empty: leave it out, or name this process".to_owned());

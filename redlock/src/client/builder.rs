@@ -1,4 +1,4 @@
-//! The settings of a client, and what they are checked for.
+//! The settings of a client, and their checks.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -20,7 +20,8 @@ use crate::{
     },
 };
 
-/// What a fence outlives the longest lock and the clock skew by, unless `fence_retention` is set.
+/// How much longer a fence lives than the longest lock and the clock skew, unless `fence_retention`
+/// is set.
 const FENCE_RETENTION: Duration = Duration::from_secs(600);
 
 /// The settings of a [`Redlock`]. The defaults are for applications that lock for seconds.
@@ -93,13 +94,13 @@ impl Builder {
         self
     }
 
-    /// The ttl of requests that name none.
+    /// The ttl of requests that do not set one.
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = ttl;
         self
     }
 
-    /// How long requests wait that do not say.
+    /// How long requests wait that do not set it.
     pub fn wait(mut self, wait: Duration) -> Self {
         self.wait = wait;
         self
@@ -112,33 +113,35 @@ impl Builder {
         self
     }
 
-    /// The longest ttl that a request may ask for. A node that restarted has no vote for this time and a little more.
-    /// Give all clients of the nodes the same.
+    /// The longest ttl that a request may ask for. A node that restarted has no vote for this time
+    /// and a little more. It has to be the same for all clients of the nodes.
     pub fn max_ttl(mut self, max_ttl: Duration) -> Self {
         self.max_ttl = max_ttl;
         self
     }
 
-    /// How far the clocks of clients and nodes may lie apart.
+    /// How far the clocks of clients and nodes may be apart.
     pub fn clock_skew(mut self, skew: Duration) -> Self {
         self.clock_skew = skew;
         self
     }
 
-    /// Whether locks come with fencing tokens. Without, an acquire is a plain `SET NX PX`: cheaper for the server, but
-    /// a store cannot distinguish a paused holder from the next one, and an acquire that arrives after its release leaves the key
-    /// busy for a ttl.
+    /// Whether locks have fencing tokens. Without them, an acquire is a plain `SET NX PX`: cheaper
+    /// for the server, but a store cannot distinguish a paused holder from the next one, and an
+    /// acquire that arrives after its release leaves the key busy for a ttl.
     pub fn fencing(mut self, on: bool) -> Self {
         self.fencing = on;
         self
     }
 
-    /// Whether locks are renewed on a thread of the client's own, rather than on the runtimes that use it. Default: off.
+    /// Whether locks are renewed on a thread of the client, instead of the runtimes that use it.
+    /// Default: off.
     ///
-    /// For runtimes that may be blocked for longer than a lock can do without a renewal: see the section *Renewals that run
-    /// late* of the [crate's documentation](crate). The thread renews over connections of its own, one more for each node. It
-    /// ends when the client and its guards are dropped. It does not survive a `fork`: connect in the child. Without effect
-    /// where all nodes are in memory.
+    /// For runtimes that may be blocked for longer than a lock can go without a renewal: see the
+    /// section *Renewals that run late* of the [crate's documentation](crate). The thread has
+    /// connections of its own, one for each node. It ends when the client and its guards are
+    /// dropped. It does not survive a `fork`: connect in the child. It has no effect if all nodes
+    /// are in memory.
     pub fn renewal_thread(mut self, on: bool) -> Self {
         self.renewal_thread = on;
         self
@@ -150,7 +153,7 @@ impl Builder {
         self
     }
 
-    /// Stands before every key as it is: give it its own separator, as in `shop:`.
+    /// A prefix of every key. It is used as it is, so include a separator, as in `shop:`.
     pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
         self.namespace = namespace.into();
         self
@@ -174,26 +177,27 @@ impl Builder {
         self
     }
 
-    /// The user that nodes are logged in to as, where their addresses name none.
+    /// The user for logging in to nodes whose addresses name none.
     pub fn username(mut self, user: impl Into<String>) -> Self {
         self.access.login.user = Some(user.into());
         self
     }
 
-    /// The password of nodes whose addresses hold none, as it is: nothing of it is percent-encoded.
+    /// The password of nodes whose addresses contain none. It is not percent-encoded.
     pub fn password(mut self, password: impl Into<String>) -> Self {
         self.access.login.password = Some(password.into().into());
         self
     }
 
-    /// The user that sentinels are logged in to as, where the address names none.
+    /// The user for logging in to sentinels, if the address names none.
     #[cfg(feature = "sentinel")]
     pub fn sentinel_username(mut self, user: impl Into<String>) -> Self {
         self.access.sentinel_login.user = Some(user.into());
         self
     }
 
-    /// The password of the sentinels (their `requirepass`), where the address holds none, as it is.
+    /// The password of the sentinels (their `requirepass`), if the address contains none. It is not
+    /// percent-encoded.
     #[cfg(feature = "sentinel")]
     pub fn sentinel_password(mut self, password: impl Into<String>) -> Self {
         self.access.sentinel_login.password = Some(password.into().into());
@@ -208,7 +212,8 @@ impl Builder {
         self
     }
 
-    /// The certificate and the private key, in PEM form, that nodes ask of their clients (`tls-auth-clients yes`).
+    /// The certificate and the private key, in PEM form, that nodes require of their clients
+    /// (`tls-auth-clients yes`).
     #[cfg(feature = "tls")]
     pub fn client_certificate(
         mut self,
@@ -271,7 +276,7 @@ impl Builder {
     }
 
     fn check_namespace(&self) -> Result<()> {
-        // What a namespace may hold is what a key may.
+        // The rules for a namespace are those for a key.
         Key::new(&self.namespace, "x").map_err(|_| {
             Error::invalid_config(format!(
                 "namespace `{}` cannot stand before a key: it has at most one hash tag `{{tag}}` and no other braces",
@@ -281,7 +286,7 @@ impl Builder {
         Ok(())
     }
 
-    /// What the client keeps of its nodes, before it has met any.
+    /// The nodes of the client, before it has connected to any.
     fn nodes_at(&self, places: Vec<Target>) -> Result<Nodes> {
         let (max_ttl, skew) = (self.max_ttl, self.clock_skew);
         let in_memory = places.iter().all(|place| place.memory().is_some());
@@ -300,7 +305,7 @@ impl Builder {
         };
         let mut tokens = TokenClock::new(places.len(), clock.now(), skew);
         if let Some(node) = first_in_memory {
-            // The machine's wall clock does not follow a paused one.
+            // The wall clock of the machine does not follow a paused clock of tokio.
             tokens.assume(node.wall_clock(), clock.now());
         }
         let guard_time = restart_guard::guard_time(max_ttl, skew);
@@ -331,7 +336,7 @@ impl Builder {
         })
     }
 
-    /// The thread for renewals, where one was asked for and nodes are servers.
+    /// The thread for renewals, if it was requested and the nodes are servers.
     fn background(&self, clock: Clock) -> Result<Option<Background>> {
         if !self.renewal_thread || clock == Clock::Tokio {
             return Ok(None);
@@ -357,13 +362,13 @@ impl Builder {
         setting("clock_skew", self.clock_skew, Duration::ZERO)?;
         check_ttl(self.ttl, self.max_ttl)?;
         if let Some(retention) = self.fence_retention {
-            // A fence that is forgotten while its lock may still be held lets tokens fall back.
+            // If a fence is forgotten while its lock may still be held, tokens go backwards.
             setting("fence_retention", retention, self.max_ttl + self.clock_skew)?;
         }
         Ok(())
     }
 
-    /// Not every kind of node suits every guard.
+    /// Not every kind of node works with every guard.
     fn check_guard(&self, place: &Target) -> Result<()> {
         let (name, guard) = (place.name(), self.restart_guard);
         if place.is_cluster() && guard == RestartGuard::Strict {

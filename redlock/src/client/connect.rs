@@ -7,13 +7,16 @@ use crate::{
 };
 
 impl Redlock {
-    /// Connects to independent nodes with the default settings. [`builder`](Self::builder) has the others.
+    /// Connects to independent nodes with the default settings. [`builder`](Self::builder) has the
+    /// others.
     ///
-    /// Each node and its state is reported by a `tracing` event. A node that is down is connected to later.
+    /// The state of each node is reported by a `tracing` event. A node that is down is connected to
+    /// later.
     ///
     /// # Errors
-    /// [`is_invalid`](crate::Error::is_invalid) for no nodes, a URL that cannot be read, a node that is listed twice or is
-    /// another's replica; [`is_no_quorum`](crate::Error::is_no_quorum), naming each node and its cause, when fewer than a
+    /// [`is_invalid`](crate::Error::is_invalid) for an empty list, a URL that cannot be parsed, a
+    /// node that is listed twice or that is a replica of another;
+    /// [`is_no_quorum`](crate::Error::is_no_quorum), with the cause of each node, if fewer than a
     /// majority answer.
     pub async fn connect<I>(nodes: I) -> Result<Self>
     where
@@ -23,11 +26,12 @@ impl Redlock {
         Self::builder().nodes(nodes).connect().await
     }
 
-    /// As [`connect`](Self::connect), without waiting for anybody: connections are made in the background on the
-    /// first use, and errors of nodes come with that use.
+    /// Like [`connect`](Self::connect), but does not wait: connections are made in the background
+    /// on first use, and errors of nodes are returned by that use.
     ///
     /// # Errors
-    /// [`is_invalid`](crate::Error::is_invalid) for no nodes, a URL that cannot be read, a node that is listed twice.
+    /// [`is_invalid`](crate::Error::is_invalid) for an empty list, a URL that cannot be parsed, or
+    /// a node that is listed twice.
     pub fn connect_lazy<I>(nodes: I) -> Result<Self>
     where
         I: IntoIterator,

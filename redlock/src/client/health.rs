@@ -1,4 +1,4 @@
-//! How the nodes are: at the first contact, and whenever somebody asks.
+//! The state of the nodes: at the first contact, and on request.
 
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
@@ -14,7 +14,7 @@ use crate::{
     round::fan_out::{Answer, Answers, fan_out},
 };
 
-/// How one node is.
+/// The state of one node.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct NodeHealth {
@@ -22,21 +22,21 @@ pub struct NodeHealth {
     pub node: String,
     /// Whether it votes.
     pub state: NodeState,
-    /// How long it took to answer; `None` if it did not.
+    /// How long it took to answer. `None` if it did not.
     pub latency: Option<Duration>,
-    /// The server's version; empty if it never stated one.
+    /// The server's version. Empty if it is unknown.
     pub version: String,
     /// The masters of a Redis Cluster; empty for other nodes.
     pub servers: Vec<ServerHealth>,
 }
 
-/// How one master of a Redis Cluster is.
+/// The state of one master of a Redis Cluster.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ServerHealth {
     /// The server's address.
     pub server: String,
-    /// The hash slots that it has: the first and the last of each range.
+    /// Its hash slots: the first and the last of each range.
     pub slots: Vec<RangeInclusive<u16>>,
     /// Whether it votes.
     pub state: NodeState,
@@ -50,24 +50,25 @@ pub enum NodeState {
     Up,
     /// It answers, but it restarted and may have forgotten locks: its votes do not count for this long.
     Quarantined {
-        /// What is left of the guard time.
+        /// The rest of the guard time.
         left: Duration,
     },
-    /// Some servers of a Redis Cluster have no vote, for the keys of their slots; the others have. Which they are stands
-    /// in [`NodeHealth::servers`].
+    /// Some servers of a Redis Cluster have no vote for the keys of their slots; the others have.
+    /// [`NodeHealth::servers`] lists them.
     Partial {
-        /// The servers without a vote with their slots, and why.
+        /// The servers without a vote, with their slots and the cause.
         cause: String,
     },
     /// It has no vote.
     Down {
-        /// Why.
+        /// The cause.
         cause: String,
     },
 }
 
 pub(crate) async fn ask(core: &Arc<Core>) -> Vec<NodeHealth> {
-    // A little more than the node time-out, within which a connection reports why it cannot ask.
+    // A little more than the node time-out, after which a connection reports why the node cannot
+    // answer.
     let within = core.nodes.timeout + core.nodes.timeout / 10;
     let answers = match ping(core, within).await {
         Ok(answers) => answers.0,
@@ -133,7 +134,7 @@ fn without_vote(servers: &[ServerHealth]) -> Option<String> {
     (!down.is_empty()).then(|| down.join("; "))
 }
 
-/// Waits for each node's first answer, tells how it is, and fails where no quorum is to be had.
+/// Waits for the first answer of each node and reports its state. Fails if there is no quorum.
 pub(crate) async fn first_contact(core: &Arc<Core>) -> Result<()> {
     let answers = ping(core, core.nodes.contact_within()).await?;
     for (node, answer) in core.nodes.states.iter().zip(&answers.0) {
@@ -145,7 +146,7 @@ pub(crate) async fn first_contact(core: &Arc<Core>) -> Result<()> {
                 }
             }
             Err(fault) => {
-                // The reason was reported when it was found.
+                // The cause was reported when it was found.
                 if node.barred().is_none() {
                     events::unavailable(node.name(), fault);
                 }
@@ -177,9 +178,9 @@ pub(crate) async fn first_contact(core: &Arc<Core>) -> Result<()> {
     Ok(())
 }
 
-/// What an operator has to know of a node beside that it is up, which is an event of its own.
+/// What an operator should know about a node, besides that it is up, which is an event of its own.
 fn describe(node: &Node, answer: &Answer, now: Instant) {
-    // A quarantine that this client decided on itself was reported then.
+    // A quarantine that this client decided on was reported at that time.
     if let Reply::Quarantined { left } = &answer.reply
         && node.quarantined(now).is_none()
     {
@@ -191,10 +192,10 @@ fn describe(node: &Node, answer: &Answer, now: Instant) {
     }
 }
 
-/// Asks every node, and waits for all of them for this long at most.
+/// Asks every node, and waits for all of them for at most this long.
 async fn ping(core: &Arc<Core>, within: Duration) -> Result<Answers> {
     let (connections, nodes) = (core.connections()?, &core.nodes);
-    // The question has no key; any will do.
+    // The command ignores its key.
     let key = Arc::new(Key::new("", "ping")?);
     Ok(fan_out(nodes, &connections, key, Ping.into(), within, |_| false).await)
 }

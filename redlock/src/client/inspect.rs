@@ -1,4 +1,4 @@
-//! Looking at locks, and taking them away: for operators.
+//! Looking at locks and taking them away, for operators.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -12,29 +12,30 @@ use crate::{
     round::fan_out::{Answer, Answers, fan_out},
 };
 
-/// Who holds a lock, as a majority of the nodes sees it.
+/// The holder of a lock, as a majority of the nodes sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Holder {
-    /// The value under the key: random for every grant of this library, with the [label](Self::label) behind it. Empty
-    /// for a value of more than 64 bytes, which no lock writes.
+    /// The value under the key: random for each grant of this library, followed by the
+    /// [label](Self::label). Empty for a value of more than 64 bytes, which no lock has.
     pub owner: String,
-    /// For how long a majority of the nodes still has the key.
+    /// How much longer a majority of the nodes has the key.
     pub remaining: Duration,
-    /// The highest token that the nodes reported: the holder's, where it holds one.
+    /// The highest token that the nodes reported. It is the holder's, if it has one.
     pub token: FencingToken,
 }
 
 impl Holder {
-    /// The [label](crate::Builder::label) of the client that holds the lock. `None` where it has none, and where another
-    /// library holds it.
+    /// The [label](crate::Builder::label) of the client that holds the lock. `None` if it has none,
+    /// or if another library holds the lock.
     #[must_use]
     pub fn label(&self) -> Option<&str> {
         let label = Owner::label(self.owner.as_bytes())?;
         self.owner.get(self.owner.len() - label.as_str().len()..)
     }
 
-    /// Whether nobody holds the lock, but its key is in a [cool-down](crate::Guard::cool_down) for what is left of a window.
+    /// Whether nobody holds the lock, but its key is in a [cool-down](crate::Guard::cool_down) for
+    /// the rest of a window.
     #[must_use]
     pub fn is_cool_down(&self) -> bool {
         Owner::is_cool_down(self.owner.as_bytes())
@@ -43,7 +44,7 @@ impl Holder {
 
 pub(crate) async fn holder(core: &Arc<Core>, name: &str) -> Result<Option<Holder>> {
     let (nodes, quorum) = (core.nodes.len(), core.nodes.quorum());
-    // Enough is known when one owner has a majority, or when none can have one.
+    // Enough is known when one owner has a majority, or when none can get one.
     let answers = answered(core, name, Inspect, |answers| {
         let most = leases(answers.iter().copied())
             .values()
@@ -61,7 +62,7 @@ pub(crate) async fn holder(core: &Arc<Core>, name: &str) -> Result<Option<Holder
     Ok(leases
         .find(|(_, left)| left.len() >= quorum)
         .map(|(owner, mut left)| {
-            // A majority has the key for as long as the quorum-th longest of its leases.
+            // A majority has the key for as long as its quorum-th longest lease.
             left.sort_unstable_by(|a, b| b.cmp(a));
             Holder {
                 owner: String::from_utf8_lossy(&owner).into_owned(),
@@ -85,9 +86,10 @@ fn leases<'a>(answers: impl Iterator<Item = &'a Answer>) -> HashMap<Vec<u8>, Vec
 pub(crate) async fn force(engine: &Engine, name: &str) -> Result<()> {
     let core = &engine.core;
     let by = Owner::fresh(core.defaults.label).ok_or_else(|| Error::no_randomness(name))?;
-    // A holder in this process need not find out by itself. One that comes later is not meant.
+    // A holder in this process learns it at once. A later holder is not affected.
     let holder = engine.queue.holder(&core.key(name)?);
-    // Only those who are seen to hold it now: what is delivered twice, or late, takes it from nobody who comes after.
+    // Only those that are seen to hold it now: a command that is delivered twice or late must not
+    // affect a later holder.
     let seen = answered(core, name, Inspect, |_| false).await?;
     let from = leases(seen.done()).into_keys().collect();
     answered(core, name, ForceRelease { by, from }, |_| false).await?;
@@ -102,10 +104,10 @@ pub(crate) async fn trust(core: &Arc<Core>) -> Result<()> {
     if core.nodes.strict.is_none() {
         return Ok(());
     }
-    // The call is about the node, not about a key; any will do.
+    // The command is about the node and ignores its key.
     let answers = answered(core, "nodes", Trust, |_| false).await?;
     for (node, answer) in core.nodes.states.iter().zip(&answers.0) {
-        // Its yes is none yet, which is what this changes.
+        // Its yes does not count yet, which this command changes.
         if answer.is_ok() {
             node.is_trusted();
         }
@@ -114,7 +116,7 @@ pub(crate) async fn trust(core: &Arc<Core>) -> Result<()> {
     Ok(())
 }
 
-/// Asks all nodes until `enough` is known; an error unless a majority answered.
+/// Asks all nodes until `enough` is known. An error unless a majority answered.
 async fn answered(
     core: &Arc<Core>,
     name: &str,

@@ -1,4 +1,4 @@
-//! The lock service of an application: a cheap handle on the nodes.
+//! The lock service of an application: a cheap handle to the nodes.
 
 pub(crate) mod builder;
 mod connect;
@@ -22,7 +22,7 @@ use crate::{
 
 /// Locks over N independent Redis nodes. Cheap to clone; all clones share the connections.
 ///
-/// It works from any tokio runtime, and outlives the one that it was built on.
+/// It works from any tokio runtime, and outlives the runtime that it was built on.
 ///
 /// # Examples
 /// ```no_run
@@ -52,7 +52,8 @@ impl Redlock {
         &self.engine.core
     }
 
-    /// A request for the lock of `key`, with options, that is awaited or [`run`](LockRequest::run).
+    /// A request for the lock of `key`. Set its options, then await it or [`run`](LockRequest::run)
+    /// something under it.
     ///
     /// An invalid key is reported when the request is awaited.
     pub fn lock(&self, key: impl Into<String>) -> LockRequest {
@@ -64,13 +65,14 @@ impl Redlock {
         self.engine.core.nodes.max_ttl
     }
 
-    /// One look, no waiting: `None` when another holds the lock, or the key is in its cool-down.
+    /// Tries once, without waiting. `None` if another client holds the lock, or if the key is in
+    /// its cool-down.
     ///
     /// # Errors
-    /// As awaiting a [`LockRequest`], except for busy.
+    /// Those of awaiting a [`LockRequest`], except for busy.
     ///
     /// # Cancel safety
-    /// As awaiting a [`LockRequest`].
+    /// See [`LockRequest`].
     pub async fn try_lock(&self, key: impl Into<String>) -> Result<Option<Guard>> {
         match self.lock(key).no_wait().await {
             Ok(guard) => Ok(Some(guard)),
@@ -81,8 +83,8 @@ impl Redlock {
 
     /// A request for the locks of several keys, all or none. Duplicates count once.
     ///
-    /// They are taken in one order whatever the order given, so that two callers with common keys do not wait for
-    /// each other.
+    /// The locks are always acquired in the same order, so two callers with common keys do not
+    /// deadlock.
     pub fn lock_all<I>(&self, keys: I) -> LockAllRequest
     where
         I: IntoIterator,
@@ -91,24 +93,26 @@ impl Redlock {
         LockAllRequest::new(&self.engine, keys.into_iter().map(Into::into).collect())
     }
 
-    /// How many nodes have to agree: a majority of the configured ones, connected or not.
+    /// How many nodes have to agree: a majority of the configured nodes, connected or not.
     #[must_use]
     pub fn quorum(&self) -> usize {
         self.core().nodes.quorum()
     }
 
-    /// Asks every node how it is. Takes as long as the slowest one, at most the node time-out.
+    /// The state of every node. Takes as long as the slowest node, at most the node time-out.
     pub async fn health(&self) -> Vec<NodeHealth> {
         health::ask(self.core()).await
     }
 
-    /// Whether anybody holds the lock of `key` on a majority of the nodes, or it is in its cool-down there.
+    /// Whether a majority of the nodes reports that the lock of `key` is held, or that it is in its
+    /// cool-down.
     ///
-    /// The answer may be out of date when it arrives: it is for looking, not for deciding.
+    /// The answer may be out of date when it arrives. Use it for display, not for decisions.
     ///
     /// # Errors
-    /// [`is_no_quorum`](crate::Error::is_no_quorum) when too few nodes answered, [`is_invalid`](crate::Error::is_invalid) for a key
-    /// that cannot be one, [`is_closed`](crate::Error::is_closed).
+    /// [`is_no_quorum`](crate::Error::is_no_quorum) if too few nodes answered,
+    /// [`is_invalid`](crate::Error::is_invalid) for an invalid key,
+    /// [`is_closed`](crate::Error::is_closed).
     pub async fn is_locked(&self, key: impl Into<String>) -> Result<bool> {
         Ok(self.holder(key).await?.is_some())
     }
@@ -121,11 +125,12 @@ impl Redlock {
         inspect::holder(self.core(), &key.into()).await
     }
 
-    /// Takes the lock of `key` from whoever holds it now, and notifies those who wait for it. Ends a cool-down too. Who takes the
-    /// lock while this is under way keeps it.
+    /// Takes the lock of `key` away from its current holder, and notifies those who wait for it.
+    /// Also ends a cool-down. A client that acquires the lock meanwhile keeps it.
     ///
-    /// **For operators.** A holder that uses this client loses the lock at once. One elsewhere goes on until it notices, at its next
-    /// extension or at the end of its validity: until then two may run. Only a store that checks fencing tokens is safe from that.
+    /// **For operators.** A holder that uses this client loses the lock at once. A holder elsewhere
+    /// continues until it notices the loss, at its next extension or at the end of its validity.
+    /// Until then two holders may run; only a store that checks fencing tokens is protected.
     ///
     /// # Errors
     /// As [`is_locked`](Self::is_locked).
@@ -133,24 +138,26 @@ impl Redlock {
         inspect::force(&self.engine, &key.into()).await
     }
 
-    /// Vouches that no node has forgotten a lock, so that all vote at once: at a first deployment, under
-    /// [`RestartGuard::Strict`](crate::RestartGuard::Strict). Under another guard it changes nothing.
+    /// Declares that no node has forgotten a lock, so that all nodes vote at once. Needed at the
+    /// first deployment under [`RestartGuard::Strict`](crate::RestartGuard::Strict). Has no effect
+    /// under another guard.
     ///
-    /// **For operators.** Vouching wrongly lets two hold the same lock.
+    /// **For operators.** If the declaration is wrong, two clients may hold the same lock.
     ///
     /// # Errors
-    /// [`is_no_quorum`](crate::Error::is_no_quorum) when fewer nodes than a majority were reached.
+    /// [`is_no_quorum`](crate::Error::is_no_quorum) if fewer nodes than a majority were reached.
     pub async fn trust_nodes(&self) -> Result<()> {
         inspect::trust(self.core()).await
     }
 
-    /// Answers [`is_closed`](crate::Error::is_closed) to new requests from now on, in all clones, and waits until the
-    /// releases on their way have arrived: at most two node time-outs.
+    /// Answers new requests with [`is_closed`](crate::Error::is_closed) from now on, in all clones,
+    /// and waits until the releases in flight have arrived: at most two node time-outs.
     ///
-    /// Returns how many have not arrived by then; a release that two nodes lack counts twice. They are still delivered
-    /// when the nodes are back, while a runtime that used the client goes on. Otherwise their keys go with their ttl.
+    /// Returns how many releases have not arrived by then; one that is missing on two nodes counts
+    /// twice. They are still delivered when the nodes are back, as long as a runtime that used the
+    /// client runs. Otherwise their keys expire with their ttl.
     ///
-    /// Locks that are held stay held; their guards still release.
+    /// Locks that are held stay held, and their guards still release them.
     pub async fn close(&self) -> usize {
         let core = self.core();
         core.close();
@@ -165,7 +172,7 @@ impl Redlock {
 }
 
 impl fmt::Debug for Redlock {
-    /// The nodes, and no key: those that are waited for may be secrets.
+    /// Shows the nodes and no keys: the keys that are waited for may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.engine.fmt(f)
     }

@@ -1,4 +1,4 @@
-//! The process default: set once, used by attributes that name no lock service.
+//! The process default: set once, and used by attributes that name no lock service.
 
 use std::sync::OnceLock;
 
@@ -9,10 +9,10 @@ use crate::{
 
 static DEFAULT: OnceLock<Redlock> = OnceLock::new();
 
-/// Sets the lock service that `#[redlock]` uses where it names none. Once in a process, usually in `main`.
+/// Sets the lock service that `#[redlock]` uses if it names none. Call it once, usually in `main`.
 ///
 /// # Errors
-/// [`is_invalid`](Error::is_invalid) when one was set before: it stays.
+/// [`is_invalid`](Error::is_invalid) if one was set before. The first one stays.
 ///
 /// # Examples
 /// ```
@@ -31,7 +31,7 @@ pub fn set_default(redlock: Redlock) -> Result<()> {
 /// The lock service that was set by [`set_default`].
 ///
 /// # Errors
-/// [`is_not_configured`](Error::is_not_configured) when none was.
+/// [`is_not_configured`](Error::is_not_configured) if none was set.
 pub fn get_default() -> Result<Redlock> {
     DEFAULT.get().cloned().ok_or_else(Error::not_configured)
 }

@@ -5,10 +5,10 @@ use crate::{
     lock::{held::Held, reentrancy},
 };
 
-/// The innermost lock that the current task runs under: inside of `run`, of the layer, of the attribute, and of
-/// [`Held::scope`](crate::Held::scope). Lost or not: ask it.
+/// The innermost lock that the current task runs under: inside of `run`, the layer, the attribute,
+/// or [`Held::scope`](crate::Held::scope). The lock may have been lost since.
 ///
-/// A task that is spawned inside runs under no lock: hand it the [`Held`](crate::Held).
+/// A task that is spawned inside runs under no lock: pass the [`Held`](crate::Held) to it.
 ///
 /// ```
 /// # use redlock::{Redlock, memory::Nodes};

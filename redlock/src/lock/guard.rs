@@ -13,18 +13,19 @@ use crate::{
     quorum::token::FencingToken,
 };
 
-/// A held lock, renewed until it is released. Dropped: released in the background, without blocking and without waiting.
+/// A held lock, renewed until it is released. When it is dropped, it is released in the background,
+/// without blocking.
 ///
-/// One that is forgotten in a long-lived value holds its lock for as long as the process lives:
-/// [`max_hold`](crate::LockRequest::max_hold) bounds that.
+/// A guard that is forgotten in a long-lived value holds its lock for as long as the process lives.
+/// [`max_hold`](crate::LockRequest::max_hold) sets a limit.
 ///
-/// The background release is sent at once. A node that cannot be reached gets it when it is heard again, however late.
-/// It goes by the runtime that it happens in, otherwise by any that uses the client; where there is none, by the next one,
-/// unless the ttl is over before.
+/// The background release is sent at once. A node that cannot be reached gets it when it is back.
+/// It is sent by the current runtime, or outside of one by any runtime that uses the client. If
+/// there is none, the next runtime that uses the client sends it, unless the ttl is over by then.
 #[must_use = "a guard that is dropped releases its lock at once"]
 pub struct Guard {
     hold: Arc<Hold>,
-    /// Re-entered: the lock is another guard's, which ends it.
+    /// Re-entered: the lock belongs to another guard, which ends it.
     joined: bool,
 }
 
@@ -46,48 +47,50 @@ impl Guard {
         self.hold.lease().key().lock()
     }
 
-    /// The fencing token: larger than that of every earlier holder of the key. Hand it to the store that you write to.
+    /// The fencing token: larger than that of every earlier holder of the key. Pass it to the store
+    /// that you write to.
     #[must_use]
     pub fn token(&self) -> FencingToken {
         self.hold.token()
     }
 
-    /// How much longer the lock may be relied on if it is not extended; zero when it is lost.
+    /// How much longer the lock is valid unless it is extended. Zero if it is lost.
     #[must_use]
     pub fn remaining(&self) -> Duration {
         self.hold.remaining()
     }
 
-    /// Whether the lock was lost. Final once it is true.
+    /// Whether the lock was lost. Once `true`, it stays so.
     #[must_use]
     pub fn is_lost(&self) -> bool {
         self.hold.is_lost()
     }
 
-    /// Resolves when the lock can no longer be relied on: at the latest when its validity is over, whatever happens
-    /// to Redis, to the network or to the task that extends it. Resolves also when the lock is released.
+    /// Completes when the lock is no longer valid: at the latest at the end of its validity,
+    /// whatever happens to Redis, to the network, or to the task that extends it. Also completes
+    /// when the lock is released.
     ///
-    /// Outside of a runtime the end of the validity is noticed by the runtimes that use the client; where none runs, the future
-    /// resolves when it is polled after the end.
+    /// Outside of a runtime, the runtimes that use the client notice the end of the validity. If
+    /// none runs, the future completes when it is polled after the end.
     ///
-    /// The future is owned; it keeps neither the guard nor the lock.
+    /// The future is owned and keeps neither the guard nor the lock alive.
     pub fn lost(&self) -> Lost {
         Lost::new(&self.hold)
     }
 
-    /// A handle that looks at the lock without keeping it.
+    /// A handle that observes the lock without keeping it.
     #[must_use]
     pub fn held(&self) -> Held {
         Held::new(&self.hold)
     }
 
-    /// How many round trips the acquire took: 1, unless tokens were stale.
+    /// How many round trips the acquire took: 1, unless a token was stale.
     #[must_use]
     pub fn rounds(&self) -> u32 {
         self.hold.lease().rounds()
     }
 
-    /// The value that stands under the key while this guard holds it.
+    /// The value under the key while this guard holds it.
     #[must_use]
     pub fn owner(&self) -> &str {
         self.hold.lease().owner()
@@ -96,41 +99,43 @@ impl Guard {
     /// Extends the lock to its full ttl from now.
     ///
     /// # Errors
-    /// [`is_lost`](Error::is_lost) when the lock is lost, now or before: an extension never brings it back.
-    /// [`is_no_quorum`](Error::is_no_quorum) when too few nodes answered: the lock still holds for
-    /// [`remaining`](Self::remaining), and another extension may succeed.
+    /// [`is_lost`](Error::is_lost) if the lock is lost, now or before: an extension never restores
+    /// it. [`is_no_quorum`](Error::is_no_quorum) if too few nodes answered: the lock stays valid
+    /// for [`remaining`](Self::remaining), and another extension may succeed.
     ///
     /// # Cancel safety
-    /// When the future is dropped, the extension may or may not have been carried out; the reported validity
-    /// never runs ahead of it.
+    /// If the future is dropped, the extension may or may not have been carried out. The reported
+    /// validity is correct in both cases.
     pub async fn extend(&self) -> Result<()> {
         self.hold.extend().await
     }
 
-    /// Releases the lock, and waits until a majority of the nodes is known to be free of it or the node time-out is
-    /// over.
+    /// Releases the lock, and waits until a majority of the nodes has confirmed it, for at most the
+    /// node time-out.
     ///
     /// # Errors
-    /// [`is_lost`](Error::is_lost) when the lock had been lost before: another may have held it meanwhile.
-    /// [`is_no_quorum`](Error::is_no_quorum) when too few nodes confirmed: the release is repeated in the background
-    /// until every node has carried it out.
+    /// [`is_lost`](Error::is_lost) if the lock had been lost: another client may have held it
+    /// since. [`is_no_quorum`](Error::is_no_quorum) if too few nodes confirmed: the release is
+    /// repeated in the background until every node has carried it out.
     ///
     /// # Cancel safety
-    /// The release is sent when this is first polled, and goes on when the future is dropped; a future that was never
-    /// polled drops the guard, which releases too.
+    /// The release is sent when the future is first polled, and continues if the future is dropped.
+    /// Dropping a future that was never polled drops the guard, which also releases.
     pub async fn release(self) -> Result<()> {
         self.end(None, true).await
     }
 
-    /// Ends the hold but keeps the key busy for `window` from now, for everybody: against repetitions.
+    /// Ends the hold but keeps the key busy for everybody for `window` from now, to prevent
+    /// repetitions.
     ///
-    /// Until the window is over, requests for the key are refused at once with
-    /// [`is_cooling_down`](Error::is_cooling_down), those of waiters too.
+    /// Until the window is over, requests for the key fail at once with
+    /// [`is_cooling_down`](Error::is_cooling_down), including those that already wait.
     ///
     /// # Errors
-    /// As [`release`](Self::release); on [`is_no_quorum`](Error::is_no_quorum) the window may be open.
-    /// [`is_invalid`](Error::is_invalid) for a window below 1 ms or above a year: the lock is released then; and for a lock
-    /// that was joined by [`reentrant`](crate::LockRequest::reentrant), which stays with the guard that was first.
+    /// As [`release`](Self::release). On [`is_no_quorum`](Error::is_no_quorum) the window may have
+    /// begun. [`is_invalid`](Error::is_invalid) for a window below 1 ms or above a year, in which
+    /// case the lock is released; and for a lock that was joined by
+    /// [`reentrant`](crate::LockRequest::reentrant), which stays with the first guard.
     ///
     /// # Cancel safety
     /// As [`release`](Self::release).
@@ -173,7 +178,7 @@ impl Guard {
         let lost = self.lost();
         let outcome = tokio::select! {
             biased;
-            // Looked at first, on every waking: after a stall the body does not go on without the lock.
+            // Polled first: after a stall the body must not continue without the lock.
             () = lost => None,
             outcome = caught(self.held().scope(body)) => Some(outcome),
         };
@@ -193,19 +198,20 @@ impl Guard {
         &self.hold
     }
 
-    /// Ends a lock whose body panicked, and goes on with the panic.
+    /// Ends a lock whose body panicked, and resumes the panic.
     pub(crate) async fn end_panicked(self, panic: Panic) -> ! {
         self.end_badly().await;
         resume_unwind(panic)
     }
 
-    /// What the lock protects may be half done: the next holder starts with a lease of its own.
+    /// The work under the lock may be half done, so the next holder starts with a lease of its own.
     pub(crate) async fn end_badly(self) {
         // A failed release is repeated in the background.
         let _ = self.end(None, false).await;
     }
 
-    /// Waits until the nodes know that a lost lock has ended, and returns the error that says how it was lost.
+    /// Waits until the nodes know that a lost lock has ended, and returns the error with the cause
+    /// of the loss.
     pub(crate) async fn end_lost(self) -> Error {
         let lost = self.hold.lost_error();
         let _ = self.end(None, false).await;
@@ -223,7 +229,7 @@ impl Guard {
         let lease = self.hold.lease();
         match self.hold.release(window, ended_well) {
             Ok(Some(round)) => lease.release_confirmed(&round).await,
-            // The next in line of this process has the lease; the nodes need not know.
+            // The next waiter of this process has the lease. The nodes need not know.
             Ok(None) => Ok(()),
             Err(AlreadyEnded) => {
                 if let Some(round) = lease.release_of_lost() {
@@ -238,8 +244,9 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         if !self.joined {
-            // After a panic what the lock protects may be half done: the next holder starts with a lease of its own.
-            // It may be over, as after a release that was awaited.
+            // After a panic the work under the lock may be half done, so the next holder starts
+            // with a lease of its own. An error means that the hold has ended, as after an awaited
+            // release.
             let _ = self.hold.release(None, !std::thread::panicking());
         }
     }

@@ -1,4 +1,4 @@
-//! Looking at a held lock: [`Held`] and [`Lost`] keep nothing and end nothing.
+//! Observing a held lock: [`Held`] and [`Lost`] keep nothing and end nothing.
 
 use std::{
     fmt,
@@ -10,7 +10,7 @@ use std::{
 
 use crate::{lease::Hold, lock::reentrancy::Scope, quorum::token::FencingToken};
 
-/// Looks at a held lock without keeping it: ends nothing when dropped. Cheap to clone.
+/// Observes a held lock without keeping it: dropping it ends nothing. Cheap to clone.
 #[derive(Clone)]
 pub struct Held {
     hold: Arc<Hold>,
@@ -35,29 +35,30 @@ impl Held {
         self.hold.token()
     }
 
-    /// How much longer the lock may be relied on if it is not extended; zero when it has ended.
+    /// How much longer the lock is valid unless it is extended. Zero if it has ended.
     #[must_use]
     pub fn remaining(&self) -> Duration {
         self.hold.remaining()
     }
 
-    /// Whether the lock was lost. Final once it is true.
+    /// Whether the lock was lost. Once `true`, it stays so.
     #[must_use]
     pub fn is_lost(&self) -> bool {
         self.hold.is_lost()
     }
 
-    /// Resolves when the lock can no longer be relied on, as [`Guard::lost`](crate::Guard::lost).
+    /// Completes when the lock is no longer valid. See [`Guard::lost`](crate::Guard::lost).
     pub fn lost(&self) -> Lost {
         Lost::new(&self.hold)
     }
 
-    /// Marks `body` as running under this lock: a `reentrant` request for the same key inside of it joins the lock,
-    /// any other answers [`is_already_held`](Error::is_already_held) instead of waiting for itself.
+    /// Marks `body` as running under this lock. A `reentrant` request for the same key inside of it
+    /// joins the lock; any other fails with [`is_already_held`](Error::is_already_held) instead of
+    /// waiting for itself.
     ///
-    /// Where the lock is lost while it could still be kept, as at the end of its `max_hold`, the nodes keep it until the
-    /// scope is dropped, and at the longest for the rest of the ttl: so the next holder does not run beside a body that
-    /// has not stopped yet.
+    /// If the lock is lost while the nodes could still keep it, as at the end of its `max_hold`,
+    /// they keep it until the scope is dropped, for at most the rest of the ttl. So the next holder
+    /// does not run beside a body that has not stopped yet.
     pub fn scope<F: Future>(&self, body: F) -> Scope<F> {
         self.scope_named(std::any::type_name::<F>(), body)
     }
@@ -82,7 +83,7 @@ pub(super) fn describe(f: &mut fmt::Formatter<'_>, name: &str, hold: &Hold) -> f
         .finish_non_exhaustive()
 }
 
-/// Resolves when a lock can no longer be relied on. Made by [`Guard::lost`](crate::Guard::lost).
+/// Completes when a lock is no longer valid. Made by [`Guard::lost`](crate::Guard::lost).
 #[must_use = "futures do nothing unless awaited"]
 pub struct Lost {
     hold: Arc<Hold>,
@@ -102,7 +103,7 @@ impl Future for Lost {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        // The clock first: timers come late where the runtime stalled or the machine slept.
+        // The clock is read first: timers are late after the runtime stalled or the machine slept.
         if !self.hold.is_open() {
             return Poll::Ready(());
         }

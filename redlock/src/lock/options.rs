@@ -1,4 +1,5 @@
-//! The options of a lock, as one value from the request, the layer and the attribute down to the acquire loop.
+//! The options of a lock: one value from the request, the layer and the attribute to the acquire
+//! loop.
 
 use std::time::Duration;
 
@@ -44,8 +45,9 @@ pub struct LockOptions {
     pub max_hold: Option<Duration>,
     /// See [`LockRequest::at_least`](crate::LockRequest::at_least).
     pub at_least: Option<Duration>,
-    /// The cool-down that the holder will leave with [`Guard::cool_down`](crate::Guard::cool_down). Only checked here: a
-    /// window that can never work is refused before the lock is acquired, not after the work is done.
+    /// The cool-down that the holder will leave with [`Guard::cool_down`](crate::Guard::cool_down).
+    /// It is only checked here, so that an invalid window is an error before the lock is acquired
+    /// and not after the work is done.
     pub dedupe_for: Option<Duration>,
     /// See [`LockRequest::reentrant`](crate::LockRequest::reentrant).
     pub reentrant: bool,
@@ -73,8 +75,8 @@ impl Default for LockOptions {
 }
 
 impl LockOptions {
-    /// The options with the client's defaults. An error for a duration that can never work, and for options that
-    /// contradict each other.
+    /// The options with the client's defaults. An error for an invalid duration, and for options
+    /// that contradict each other.
     pub(crate) fn resolve(&self, core: &Core) -> Result<AcquireOptions> {
         Ok(AcquireOptions {
             lease: self.lease(core)?,
@@ -127,7 +129,7 @@ impl LockOptions {
         self.wait.unwrap_or(core.defaults.wait)
     }
 
-    /// A lock that is joined ends with the guard that was first, so nothing about its end can be asked for.
+    /// A joined lock ends with the first guard, so options about its end have no effect.
     fn can_be_joined(&self) -> Result<()> {
         let at_the_end = [
             ("max_hold", self.max_hold.is_some()),

@@ -1,4 +1,5 @@
-//! Which locks the current task holds, for re-entrancy: known inside `run`, the layer and the attribute.
+//! Which locks the current task holds, for re-entrancy. They are known inside of `run`, the layer
+//! and the attribute.
 
 use std::{
     pin::Pin,
@@ -19,14 +20,14 @@ tokio::task_local! {
     static HELD: Option<Arc<Frame>>;
 }
 
-/// A lock held around the code that runs, and those around it.
+/// A lock that the current code runs under, and the locks around it.
 #[derive(Debug)]
 struct Frame {
     hold: Arc<Hold>,
     outer: Option<Arc<Frame>>,
 }
 
-/// The hold of `key` that the current task runs under, if it still holds.
+/// The hold of `key` that the current task runs under, if it still holds the lock.
 pub(crate) fn held(core: &Arc<Core>, key: &Key) -> Option<Arc<Hold>> {
     HELD.try_with(|innermost| {
         let mut frame = innermost.as_ref();
@@ -52,18 +53,19 @@ pub(super) fn holds() -> impl Iterator<Item = Arc<Hold>> {
 
 /// A future that runs under a held lock. Made by [`Held::scope`](crate::Held::scope).
 ///
-/// Dropped, it drops the body first; a lock that was lost meanwhile is released behind that.
+/// When it is dropped, it drops the body first. If the lock was lost meanwhile, it is released
+/// after that.
 #[pin_project]
 #[must_use = "futures do nothing unless awaited"]
 pub struct Scope<F> {
     #[pin]
     body: TaskLocalFuture<Option<Arc<Frame>>, F>,
-    /// Behind the body, so that it is dropped after it.
+    /// Declared after the body, so that it is dropped after it.
     _running: Body,
 }
 
 impl<F: Future> Scope<F> {
-    /// `name`: what the body is called in warnings.
+    /// `name` names the body in warnings.
     pub(crate) fn new(hold: Arc<Hold>, name: &'static str, body: F) -> Self {
         let outer = HELD.try_with(Clone::clone).ok().flatten();
         Self {
@@ -87,7 +89,7 @@ impl<F: Future> Future for Scope<F> {
 pub(crate) struct ScopeOfAll<F> {
     #[pin]
     body: TaskLocalFuture<Option<Arc<Frame>>, F>,
-    /// Behind the body, so that they are dropped after it.
+    /// Declared after the body, so that they are dropped after it.
     _running: Vec<Body>,
 }
 

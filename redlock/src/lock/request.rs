@@ -1,4 +1,4 @@
-//! Asking for a lock: what can be asked, and what is checked before anybody is.
+//! Requests for a lock: their options, and the checks before anything is sent.
 
 use std::{
     fmt,
@@ -77,74 +77,81 @@ impl LockRequest {
         self
     }
 
-    /// How long to wait at most while others hold the lock, or no quorum answers. Default: that of the client, 10 s. Zero:
-    /// [`no_wait`](Self::no_wait). `Duration::MAX` waits without an end.
+    /// How long to wait at most while another client holds the lock, or while there is no quorum.
+    /// Default: that of the client, 10 s. Zero: [`no_wait`](Self::no_wait). `Duration::MAX` waits
+    /// without limit.
     pub fn wait(mut self, wait: Duration) -> Self {
         self.options.wait = Some(wait);
         self
     }
 
-    /// One look, then [`is_busy`](Error::is_busy): one round trip, as a rule, and at most the node time-out. Of several who
-    /// look at the same moment one gets the lock; where their votes were split, they look again within that time.
+    /// Tries without waiting, and fails with [`is_busy`](Error::is_busy) if the lock is held.
+    /// Usually one round trip, and at most the node time-out. If several clients try at the same
+    /// moment, one of them gets the lock; after a split vote they try again within that time.
     pub fn no_wait(self) -> Self {
         self.wait(Duration::ZERO)
     }
 
-    /// Whether the lock comes with a fencing token, against the client's setting.
+    /// Whether the lock has a fencing token. Default: that of the client.
     pub fn fencing(mut self, on: bool) -> Self {
         self.options.fencing = Some(on);
         self
     }
 
-    /// Whether the lock is renewed in the background, every third of its ttl, until it is released. Default: on.
+    /// Whether the lock is renewed in the background, every third of its ttl, until it is released.
+    /// Default: on.
     ///
-    /// A guard that is forgotten in a long-lived value is renewed for as long as the process lives: bound it with
-    /// [`max_hold`](Self::max_hold). Off, the lock is lost when its ttl is over, unless [`extend`](Guard::extend) is called
-    /// in time.
+    /// A guard that is forgotten in a long-lived value is renewed for as long as the process lives;
+    /// [`max_hold`](Self::max_hold) sets a limit. If off, the lock is lost when its ttl is over,
+    /// unless [`extend`](Guard::extend) is called in time.
     pub fn keep_alive(mut self, on: bool) -> Self {
         self.options.keep_alive = on;
         self
     }
 
-    /// Lets go, and tells that the lock is lost, this long after the grant: against bodies that never end, and guards that
-    /// are forgotten. Default: no limit.
+    /// Ends the lock as lost this long after the grant, as a limit for bodies that never end and
+    /// for forgotten guards. Default: no limit.
     ///
-    /// A body of [`run`](Self::run) is dropped before the key is free. One that does not come to an await keeps the key for
-    /// the rest of the ttl at most, and a warning names it.
+    /// The body of [`run`](Self::run) is dropped before the key is free. A body that does not reach
+    /// an await keeps the key for at most the rest of the ttl, and a warning names it.
     pub fn max_hold(mut self, most: Duration) -> Self {
         self.options.max_hold = Some(most);
         self
     }
 
-    /// Keeps the key busy for at least this long from the grant on: a release before that leaves it in a cool-down for
-    /// the rest. So a scheduled task does not run twice where clocks differ. Default: 0.
+    /// Keeps the key busy for at least this long after the grant: after an earlier release, it is
+    /// in a cool-down for the rest. So a scheduled task does not run twice if clocks differ.
+    /// Default: 0.
     ///
-    /// Whoever asks during the rest, or waits when it begins, is refused at once with
-    /// [`is_cooling_down`](Error::is_cooling_down), however long it would wait. To wait for the end of the window, sleep for
-    /// [`retry_after`](Error::retry_after) and ask again.
+    /// A request that arrives during the rest, or waits when it begins, fails at once with
+    /// [`is_cooling_down`](Error::is_cooling_down), however long it would wait. To wait for the end
+    /// of the window, sleep for [`retry_after`](Error::retry_after) and request the lock again.
     pub fn at_least(mut self, least: Duration) -> Self {
         self.options.at_least = Some(least);
         self
     }
 
-    /// Joins the lock where the current task runs under it already, instead of [`is_already_held`](Error::is_already_held).
+    /// Joins the lock if the current task already runs under it, instead of failing with
+    /// [`is_already_held`](Error::is_already_held).
     ///
-    /// A joined lock ends with the guard that was first, on that one's terms: [`max_hold`](Self::max_hold) and
-    /// [`at_least`](Self::at_least) beside it are an error, whether there is a lock to join or not.
+    /// A joined lock ends with the first guard and has its options. Setting
+    /// [`max_hold`](Self::max_hold) or [`at_least`](Self::at_least) as well is an error, whether
+    /// there is a lock to join or not.
     pub fn reentrant(mut self, on: bool) -> Self {
         self.options.reentrant = on;
         self
     }
 
-    /// Whether a missing quorum is an error after one attempt. Off by default: the request tries again until its wait is
-    /// over, since nodes may come back. A lock that another holds is waited for in either case.
+    /// Whether a missing quorum is an error after one attempt. Default: off, so the request tries
+    /// again until its wait is over, since nodes may come back. In both cases the request waits for
+    /// a lock that another client holds.
     pub fn fail_fast(mut self, on: bool) -> Self {
         self.options.fail_fast = on;
         self
     }
 
-    /// Answers [`is_too_many_waiters`](Error::is_too_many_waiters), rather than to wait, where as many requests wait already
-    /// as `limit` allows.
+    /// Fails with [`is_too_many_waiters`](Error::is_too_many_waiters) instead of waiting, if
+    /// `limit` requests already wait.
     pub fn max_waiters(mut self, limit: &WaiterLimit) -> Self {
         self.options.max_waiters = Some(limit.clone());
         self

@@ -27,7 +27,7 @@ pub struct LockAllRequest {
 
 impl LockAllRequest {
     pub(crate) fn new(engine: &Arc<Engine>, mut keys: Vec<String>) -> Self {
-        // One order for everybody: a cycle of waiters cannot close.
+        // The same order for everybody, so that waiters cannot form a cycle.
         keys.sort_unstable();
         keys.dedup();
         Self {
@@ -49,7 +49,8 @@ impl LockAllRequest {
         self
     }
 
-    /// Lets go of each lock this long after it was granted, as [`LockRequest::max_hold`](crate::LockRequest::max_hold).
+    /// Ends each lock this long after it was granted. See
+    /// [`LockRequest::max_hold`](crate::LockRequest::max_hold).
     pub fn max_hold(mut self, most: Duration) -> Self {
         self.options.max_hold = Some(most);
         self
@@ -105,7 +106,7 @@ impl LockAllRequest {
                         "it was lost while others of the same request were waited for",
                     ));
                 }
-                // Released, and asked for again, since there is time left.
+                // Released, and requested again, since there is time left.
                 Some(_) => {}
             }
         }
@@ -116,13 +117,13 @@ impl LockAllRequest {
             guards: Vec::with_capacity(self.keys.len()),
         };
         for key in &self.keys {
-            // The first ones are kept alive while the rest is waited for.
+            // The first locks are renewed while the request waits for the others.
             let options = LockOptions {
                 wait: Some(left()),
                 ..self.options.clone()
             };
             let request = LockRequest::new(&self.engine, key.clone()).options(options);
-            // An error drops the guards so far, which releases them.
+            // On an error, the guards so far are dropped, which releases them.
             guards.guards.push(request.await?);
         }
         Ok(guards)
@@ -138,7 +139,8 @@ impl IntoFuture for LockAllRequest {
     }
 }
 
-/// Several held locks, kept alive. Dropped: all are released in the background.
+/// Several held locks, renewed until they are released. When they are dropped, all are released in
+/// the background.
 #[derive(Debug)]
 #[must_use = "guards that are dropped release their locks at once"]
 pub struct Guards {
@@ -151,13 +153,13 @@ impl Guards {
         self.guards.iter()
     }
 
-    /// The guard of one key, as it was asked for with its namespace.
+    /// The guard of `key`, with its namespace.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Guard> {
         self.guards.iter().find(|guard| guard.key() == key)
     }
 
-    /// How much longer all of the locks may be relied on if none is extended.
+    /// How much longer all of the locks are valid unless one is extended.
     #[must_use]
     pub fn remaining(&self) -> Duration {
         self.guards
@@ -194,7 +196,7 @@ impl Guards {
         let scope = ScopeOfAll::new(self.guards.iter().map(Guard::hold), body);
         let outcome = tokio::select! {
             biased;
-            // First, on every waking: after a stall the body does not go on without one of its locks.
+            // Polled first: after a stall the body must not continue without one of its locks.
             ((), lost, _) = lost => Err(lost),
             outcome = caught(scope) => Ok(outcome),
         };
@@ -215,7 +217,8 @@ impl Guards {
         }
     }
 
-    /// Releases all. The body has finished, so a failed release is only reported; it is repeated in the background.
+    /// Releases all. The body has finished, so a failed release is only reported. It is repeated in
+    /// the background.
     async fn release_finished(self) {
         join_all(self.guards.into_iter().map(async |guard| {
             let key = Arc::clone(guard.hold().lease().key());
@@ -229,7 +232,7 @@ impl Guards {
     /// Releases all, and waits for a majority of the nodes to confirm each.
     ///
     /// # Errors
-    /// The first error of any, as [`Guard::release`]; the others are released all the same.
+    /// The first error, as [`Guard::release`]. The other locks are released anyway.
     pub async fn release(self) -> Result<()> {
         let releases = self.guards.into_iter().map(Guard::release);
         let outcomes = join_all(releases).await;

@@ -1,11 +1,11 @@
-//! Where a node is: an address of a server, or a node in memory.
+//! The address of a node: a URL, or a node in memory.
 
 use std::fmt;
 
 use super::redis::{Access, Target, Wrong};
 use crate::memory;
 
-/// Where a node is. Made from a URL or from a [`memory::Node`].
+/// The address of a node. Made from a URL or from a [`memory::Node`].
 ///
 /// | URL | |
 /// |---|---|
@@ -15,15 +15,17 @@ use crate::memory;
 /// | `redis+cluster://host:6379,host2:6379` | a Redis Cluster as one node, with feature `cluster`; `rediss+cluster://` |
 /// | `redis+sentinel://host:26379,host2:26379/master` | the master that sentinels name, with feature `sentinel`; `/master/2` for a database, `rediss+sentinel://` for TLS to both |
 ///
-/// `valkey` may stand for `redis`. What has a meaning of its own in a URL is percent-encoded in users and passwords: `/`
-/// is `%2F`, `@` is `%40`. [`Builder::password`](crate::Builder::password) takes a password as it is. A user without a
-/// password is logged in with an empty one.
+/// `valkey` may be written instead of `redis`. In users and passwords, characters with a meaning in
+/// URLs have to be percent-encoded: `/` as `%2F`, `@` as `%40`.
+/// [`Builder::password`](crate::Builder::password) takes a password as it is. A user without a
+/// password logs in with an empty one.
 ///
-/// The login before sentinels is the master's. `?sentinel_username=..&sentinel_password=..` is theirs, or
-/// [`Builder::sentinel_password`](crate::Builder::sentinel_password). `?sentinel_tls=true` or `false` says how sentinels
-/// are reached where it is not how the master is.
+/// In an address of sentinels, the login before the hosts is the master's. The sentinels' own is
+/// `?sentinel_username=..&sentinel_password=..`, or
+/// [`Builder::sentinel_password`](crate::Builder::sentinel_password). `?sentinel_tls=true` or
+/// `false` overrides whether sentinels are reached over TLS; by default it is as for the master.
 ///
-/// `Debug` shows where the node is, without its login, and nothing of an address that cannot be read.
+/// `Debug` shows the address without its login, and nothing of an address that cannot be parsed.
 #[derive(Clone)]
 pub struct NodeAddress(Given);
 
@@ -34,7 +36,7 @@ enum Given {
 }
 
 impl NodeAddress {
-    /// Parses what was given; or says what is wrong with it, and shows nothing of it.
+    /// Parses the address. The error says what is wrong and contains no part of the address.
     pub(crate) fn target(&self, access: &Access) -> Result<Target, Wrong> {
         match &self.0 {
             Given::Url(url) => Target::parse(url, access),

@@ -24,9 +24,9 @@ pub(crate) struct ConnectionSet {
     contact: Arc<FirstContact>,
     /// The channel on which the nodes notify this process, over these connections, that a lock is free.
     inbox: Arc<str>,
-    /// `None` where there is none to drive anything: all goes to the outbox.
+    /// `None` outside of a runtime: everything goes to the outbox.
     runtime: Option<Handle>,
-    /// Closed when the runtime ended.
+    /// Closed when the runtime has ended.
     alive: oneshot::Sender<()>,
     outbox: Arc<Outbox>,
 }
@@ -38,23 +38,24 @@ enum NodeConnection {
     Cluster(Cluster),
 }
 
-/// A name for the channel of this process that no other process has, nor a copy of this one.
+/// A name for the channel of this process that no other process has, not even a copy of this one.
 fn inbox(random: &Random) -> Arc<str> {
     let unique = u64::from_ne_bytes(unique().unwrap_or_default());
     match random {
         Random::System => format!("{unique:016x}").into(),
-        // Waiters of the same instant are notified in the order of their names, which have to follow from the seed.
+        // Waiters of the same instant are notified in the order of their names, so the names have
+        // to follow from the seed.
         Random::Seeded(_) => format!("{:016x}{unique:016x}", random.draw::<u64>()).into(),
     }
 }
 
 impl Drop for ConnectionSet {
     fn drop(&mut self) {
-        // The client is gone. What waits goes with these connections, which deliver it before they end.
+        // The client is gone. These connections deliver what waits before they end.
         if self.runtime.is_some() && self.is_alive() {
             self.deliver(&self.outbox);
         }
-        // Ends the task that delivers for them.
+        // Ends the task that delivers for this set.
         self.outbox.wake();
     }
 }
@@ -85,7 +86,7 @@ impl ConnectionSet {
         if !tasks.is_empty() {
             nodes.spawn(runtime, ConnectionTasks::new(tasks));
         }
-        // The other end lives in a task, which ends with its runtime or with this set.
+        // The other end is owned by a task, which ends with its runtime or with this set.
         let (alive, ended) = oneshot::channel();
         runtime.spawn(ended);
         Self {
@@ -98,14 +99,14 @@ impl ConnectionSet {
         }
     }
 
-    /// Waits for the first contact with the nodes, which takes longer than a command: until a majority is connected or
-    /// cannot be, for `within` at most. Cancel safe.
+    /// Waits for the first contact with the nodes, which takes longer than a command: until a
+    /// majority is connected or can no longer be, for at most `within`. Cancel safe.
     pub(crate) async fn first_contact(&self, nodes: &Nodes, within: Duration) {
         let made = self.contact.made(nodes.len(), nodes.quorum());
         let _ = tokio::time::timeout(within, made).await;
     }
 
-    /// No connections: what must arrive waits for a runtime.
+    /// No connections: releases wait for a runtime.
     pub(super) fn nowhere(outbox: &Arc<Outbox>) -> Self {
         Self {
             per_node: Vec::new(),
@@ -117,7 +118,7 @@ impl ConnectionSet {
         }
     }
 
-    /// Whether this is called in the runtime that drives these connections, and that goes on.
+    /// Whether the current runtime drives these connections and has not ended.
     pub(crate) fn is_current(&self) -> bool {
         let own = self.runtime.as_ref().map(Handle::id);
         own.is_some()
@@ -125,7 +126,7 @@ impl ConnectionSet {
             && self.is_alive()
     }
 
-    /// Sends what waits for any runtime.
+    /// Sends what waits in the outbox.
     pub(super) fn deliver(&self, outbox: &Outbox) {
         for op in outbox.take() {
             self.submit(op);

@@ -29,7 +29,7 @@ impl ConnectionSets {
         &self.nodes
     }
 
-    /// The connections of the runtime that this is called in, made where there are none yet.
+    /// The connections of the current runtime. Makes them if there are none yet.
     pub(crate) fn current(&self) -> Option<Arc<ConnectionSet>> {
         let runtime = Handle::try_current().ok()?;
         let outbox = &self.nodes.outbox;
@@ -69,8 +69,8 @@ impl ConnectionSets {
         Some(connections)
     }
 
-    /// The connections for what ends a lock that was acquired over `own`: those of the runtime that this is called in,
-    /// and outside of one those of whichever runtime runs next.
+    /// The connections for releasing a lock that was acquired over `own`: those of the current
+    /// runtime, or outside of one those of whichever runtime runs next.
     pub(crate) fn for_release(&self, own: &Arc<ConnectionSet>) -> Arc<ConnectionSet> {
         if own.is_current() {
             return Arc::clone(own);
@@ -79,12 +79,13 @@ impl ConnectionSets {
             .unwrap_or_else(|| Arc::new(ConnectionSet::nowhere(&self.nodes.outbox)))
     }
 
-    /// Whether the client has connections in more than one runtime, also in one that has ended.
+    /// Whether the client has connections in more than one runtime, including runtimes that have
+    /// ended.
     pub(crate) fn is_used_in_several_runtimes(&self) -> bool {
         lock(&self.sets).len() > 1
     }
 
-    /// The runtimes that go on, in which the client has been used.
+    /// The runtimes that have used the client and have not ended.
     pub(crate) fn runtimes(&self) -> Vec<Handle> {
         let sets = lock(&self.sets);
         let alive = sets

@@ -18,7 +18,7 @@ impl ConnectionWakers {
     }
 
     pub(super) fn wake(&self) {
-        // Woken after the lock is released, since a waker may run code of a runtime.
+        // After the lock is released, since a waker may run code of a runtime.
         let wakers: Vec<_> = lock(&self.0).iter().filter_map(Weak::upgrade).collect();
         for waker in wakers {
             waker.wake();

@@ -1,4 +1,4 @@
-//! What a node says of itself on a new connection.
+//! What a node reports about itself on a new connection.
 
 use std::time::Duration;
 
@@ -7,20 +7,20 @@ use tokio::time::Instant;
 /// The identity and state of a node's process.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Info {
-    /// Drawn afresh by every process of the server; empty where the server does not say.
+    /// Random for every process of the server. Empty if the server does not report it.
     pub(crate) run_id: String,
-    /// What the process last took over from another when it was promoted: another value means that its data may have
-    /// been replaced since. Empty where it never was a replica.
+    /// What the process took over from another when it was last promoted. If it changes, the data
+    /// may have been replaced since. Empty if the process never was a replica.
     pub(crate) history: String,
     pub(crate) version: String,
     pub(crate) uptime: Duration,
-    /// The address of its master, where it is a replica.
+    /// The address of its master, if it is a replica.
     pub(crate) replica_of: Option<String>,
-    /// What it does when memory is full; `None` where it may not be asked.
+    /// What it does when memory is full. `None` if this user may not ask.
     pub(crate) eviction: Option<String>,
     /// Its wall clock, in microseconds since the epoch.
     pub(crate) time: u64,
-    /// The middle and the length of the round trip that answered this; `None` where it took none.
+    /// The middle and the length of the round trip of the reply. `None` if there was none.
     pub(crate) answered: Option<(Instant, Duration)>,
 }
 
@@ -55,10 +55,11 @@ impl Info {
     }
 }
 
-/// The second replication id and where it ended: a promotion leaves there what the server was before.
+/// The second replication id and where it ended: the identity that the server had before it was
+/// promoted.
 ///
-/// The first id says less: it also changes when a master has had no replica for `repl-backlog-ttl`, which loses nothing
-/// and clears the second one.
+/// The first id is less useful: it also changes when a master has had no replica for
+/// `repl-backlog-ttl`, which loses nothing and clears the second id.
 fn history(field: impl Fn(&str) -> Option<String>) -> String {
     let id = field("master_replid2").unwrap_or_default();
     if id.bytes().all(|digit| digit == b'0') {

@@ -1,4 +1,4 @@
-//! The nodes of a client, and what it knows of them.
+//! The nodes of a client, and the state that all of its connections share.
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-/// The nodes of a client, and what it knows of them.
+/// The nodes of a client, and the state that all of its connections share.
 #[derive(Debug)]
 pub(crate) struct Nodes {
     pub(crate) places: Vec<Target>,
@@ -30,29 +30,29 @@ pub(crate) struct Nodes {
     pub(crate) lists: Arc<Lists>,
     pub(crate) clock: Clock,
     pub(crate) random: Random,
-    /// What may freeze the tasks of this client: its nodes in memory.
+    /// Freezes the tasks of this client, if its nodes are in memory.
     pub(crate) freezer: Option<Arc<Freezer>>,
     pub(crate) tokens: TokenClock,
     pub(crate) guard: RestartGuard,
     pub(crate) max_ttl: Duration,
     pub(crate) skew: Duration,
-    /// How long a node may take for an operation, and for connecting.
+    /// The time-out of an operation, and of a step of connecting.
     pub(crate) timeout: Duration,
-    /// Set where the restart guard is strict.
+    /// Set under the strict restart guard.
     pub(crate) strict: Option<Strict>,
-    /// How long a fence is remembered after its last use.
+    /// How long a fence is kept after its last use.
     pub(crate) retention: Duration,
-    /// Who waits here to be woken.
+    /// The waiters of this process, to be notified.
     pub(crate) notifications: Arc<Notifications>,
-    /// What stands before all keys.
+    /// The prefix of all keys.
     #[cfg(feature = "cluster")]
     pub(crate) namespace: String,
-    /// What stands before the inboxes of processes, as channels.
+    /// The prefix of the inboxes, which are channels.
     pub(crate) channel: String,
     pub(crate) connection_wakers: ConnectionWakers,
-    /// What no runtime has taken on.
+    /// Releases that no runtime has taken yet.
     pub(crate) outbox: Arc<Outbox>,
-    /// Where the client has a thread of its own for renewals.
+    /// The client's own thread for renewals, if it has one.
     pub(crate) background: Option<Background>,
 }
 
@@ -65,13 +65,13 @@ impl Nodes {
         quorum(self.places.len())
     }
 
-    /// How long the first contact may take: each step of connecting has a node time-out.
+    /// The time-out of the first contact: each step of connecting has a node time-out.
     pub(crate) fn contact_within(&self) -> Duration {
         const STEPS: u32 = 12;
         self.timeout.saturating_mul(STEPS)
     }
 
-    /// Spawns a task that is frozen where the nodes in memory freeze their clients.
+    /// Spawns a task that stops while the nodes in memory freeze their clients.
     pub(crate) fn spawn(&self, runtime: &Handle, task: impl Future<Output = ()> + Send + 'static) {
         match self.freezer.clone() {
             Some(freezer) => drop(runtime.spawn(freezer.task(task))),
@@ -87,13 +87,13 @@ impl Nodes {
         restart_guard::guard_time(self.max_ttl, self.skew)
     }
 
-    /// Takes note of who answered a new connection to node `index`.
+    /// Records what a new connection to node `index` learned about the server.
     pub(crate) fn record_handshake(&self, index: usize, state: &NodeState, info: &Info) {
         let now = self.now();
         let (age, round_trip) = info
             .answered
             .map_or_else(Default::default, |(at, trip)| (at.elapsed(), trip));
-        // A reply that was stalled for longer than clocks may lie apart tells nothing.
+        // A reply that was delayed for longer than the clock skew says nothing about the clock.
         if info.time > 0 && round_trip <= self.skew.max(self.timeout) {
             self.tokens.calibrate(index, info.time, now.before(age));
         }
@@ -108,12 +108,12 @@ impl Nodes {
         );
     }
 
-    /// A node, or a server of one, may have forgotten locks just now.
+    /// The node, or one of its servers, may have forgotten locks just now.
     pub(crate) fn forget(&self, state: &NodeState, why: Forgot) {
         state.forget(why, self.now(), self.guard, self.guard_time());
     }
 
-    /// There is more to announce: connections that are idle do so now.
+    /// There is something to announce: idle connections announce it now.
     pub(crate) fn announce(&self) {
         self.connection_wakers.wake();
     }

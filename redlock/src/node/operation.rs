@@ -13,12 +13,12 @@ pub(crate) struct Operation {
 }
 
 impl Operation {
-    /// As [`Command::must_arrive`](crate::command::Command::must_arrive).
+    /// See [`Command::must_arrive`](crate::command::Command::must_arrive).
     pub(crate) fn must_arrive(&self) -> bool {
         self.sink.request().command.must_arrive()
     }
 
-    /// The form in which it waits for later, as [`ReplySink::deferred`].
+    /// The form in which it is kept for later. See [`ReplySink::deferred`].
     pub(crate) fn deferred(self, now: Instant) -> Self {
         match self.sink.deferred(now) {
             Some(sink) => Self { sink, ..self },

@@ -1,5 +1,5 @@
-//! Releases that no runtime has taken on: those of guards that end outside of a runtime, and those that a runtime left
-//! behind when it ended. The next runtime that uses the client delivers them.
+//! Releases that no runtime has taken yet: those of guards that end outside of a runtime, and those
+//! that a runtime left behind when it ended. The next runtime that uses the client delivers them.
 
 use std::sync::{
     Mutex,
@@ -11,13 +11,13 @@ use tokio::sync::Notify;
 use super::Operation;
 use crate::env::sync::lock;
 
-/// What a client has to deliver, whoever does.
+/// Releases to be delivered by whichever runtime is next.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     ops: Mutex<Vec<Operation>>,
-    /// Whether there is anything: read before each use of a connection.
+    /// Whether it is not empty. Read before each use of a connection.
     any: AtomicBool,
-    /// Wakes the runtimes that the client has been used in: the first that runs takes all.
+    /// Wakes the runtimes that have used the client. The first one to run takes everything.
     news: Notify,
 }
 
@@ -33,12 +33,12 @@ impl Outbox {
         self.news.notify_waiters();
     }
 
-    /// Lets those who watch look whether they still have to.
+    /// Makes the watchers check whether they are still needed.
     pub(super) fn wake(&self) {
         self.news.notify_waiters();
     }
 
-    /// Takes all there is.
+    /// Takes everything.
     pub(super) fn take(&self) -> Vec<Operation> {
         if !self.any.load(SeqCst) {
             return Vec::new();
@@ -48,12 +48,12 @@ impl Outbox {
         std::mem::take(&mut waiting)
     }
 
-    /// Hands what comes to `deliver`, until that says no more.
+    /// Calls `deliver` whenever there is something, until it returns `false`.
     pub(super) async fn watch(&self, deliver: impl Fn() -> bool) {
         loop {
             let news = self.news.notified();
             tokio::pin!(news);
-            // Registered before the look, so that nothing is missed in between.
+            // Registered before the check, so that no wake-up is missed in between.
             news.as_mut().enable();
             if !deliver() {
                 return;

@@ -9,11 +9,12 @@ use crate::{
     env::clock::Instant,
 };
 
-/// Takes the replies to a request, of all nodes. Called by the task that read the reply, so it must be quick.
+/// Receives the replies of all nodes to one request. Called by the task that read the reply, so it
+/// must be quick.
 pub(crate) trait ReplySink: Send + Sync {
     fn request(&self) -> &Request;
 
-    /// Whether anybody still wants the request sent.
+    /// Whether the request should still be sent.
     fn wanted(&self) -> bool;
 
     /// The reply of a node.
@@ -22,25 +23,25 @@ pub(crate) trait ReplySink: Send + Sync {
     /// The request was written to the node's connection.
     fn sent(&self, _node: usize) {}
 
-    /// What to send later, when nobody waits for the vote any more: as small as possible, since there may be thousands.
-    /// `None` where this is that already.
+    /// What to send later, when nobody waits for the vote any more. As small as possible, since
+    /// there may be thousands. `None` if this is already that form.
     fn deferred(&self, _now: Instant) -> Option<Arc<dyn ReplySink>> {
         None
     }
 
-    /// Whether the request goes to the cluster server that the key's slot is being moved to.
+    /// Whether the request goes to the server that imports the key's slot.
     fn is_importing(&self) -> bool {
         false
     }
 
-    /// The cluster server that votes, before its vote.
+    /// The server of a cluster that votes. Called before its vote.
     #[cfg(feature = "cluster")]
     fn voter(&self, _node: usize, _server: &Arc<NodeState>) {}
 
-    /// The request was sent to the node a second time, since its reply was lost with the connection. The first one may
-    /// still arrive.
+    /// The request was sent a second time, since its reply was lost with the connection. The first
+    /// one may still arrive.
     fn asked_again(&self, _node: usize) {}
 
-    /// The answer to [`Inspect`](crate::command::Inspect), before its vote.
+    /// The reply to [`Inspect`](crate::command::Inspect). Called before the vote.
     fn observed(&self, _node: usize, _state: KeyState) {}
 }

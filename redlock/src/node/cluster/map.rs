@@ -42,7 +42,7 @@ pub(super) enum Recipients {
     One(Shard),
     All(Vec<Shard>),
     None(Fault),
-    /// The map is not there yet.
+    /// There is no map yet.
     Unknown,
 }
 

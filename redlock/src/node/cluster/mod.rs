@@ -28,10 +28,10 @@ use super::{
 };
 use crate::{env::sync::lock, key::Key, quorum::restart_guard};
 
-/// How many looks at the map may fail until it is not confirmed any more.
+/// After this many failed looks in a row, the map no longer counts as confirmed.
 const LOOKS: u32 = 4;
 
-/// The connections to the servers of one cluster. Dropped: they send what waits and end.
+/// The connections to the servers of one cluster. When it is dropped, they send what waits and end.
 #[derive(Debug)]
 pub(super) struct Cluster(Arc<Shared>);
 

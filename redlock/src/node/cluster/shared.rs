@@ -32,8 +32,8 @@ pub(super) struct Shared {
     pub(super) contact: Arc<FirstContact>,
     pub(super) runtime: Handle,
     pub(super) clock: Clock,
-    /// For how long votes count after the map was confirmed, and slots have no vote after they moved; `None` where every
-    /// vote counts.
+    /// For how long votes count after the map was confirmed, and for how long slots have no vote
+    /// after a move. `None` if every vote counts.
     pub(super) trust: Option<(Duration, MoveGuard)>,
     pub(super) map: Mutex<Map>,
     /// Until when the map is confirmed, in microseconds of the clock.

@@ -1,4 +1,4 @@
-//! Whose votes count: the map is confirmed, and the slot has not moved lately.
+//! Which votes count: those of servers in a confirmed map, for slots that have not moved recently.
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -15,7 +15,8 @@ use crate::env::clock::Instant;
 use crate::fault::{Fault, FaultKind};
 
 impl Shared {
-    /// Before the first map that is believed: asks the masters what other clients recorded of it. Says whether they told.
+    /// Before the first map is accepted: reads what other clients recorded on the masters. Returns
+    /// whether the masters answered.
     pub(super) async fn recall(&self, slots: &Slots, reader: &mut TopologyReader) -> bool {
         let Some(nodes) = self.nodes.upgrade().filter(|_| self.trust.is_some()) else {
             return true;
@@ -30,7 +31,8 @@ impl Shared {
         records.is_some()
     }
 
-    /// Records on the masters whose the slots are, for clients to come: when that has changed, and before it is forgotten.
+    /// Records on the masters which server has which slots, for later clients: when that has
+    /// changed, and before the record expires.
     pub(super) async fn record(
         &self,
         slots: &Slots,
@@ -52,19 +54,19 @@ impl Shared {
         }
     }
 
-    /// Takes note of a map that was asked for at `asked`.
+    /// Accepts a map that was requested at `asked`.
     pub(super) fn topology(self: &Arc<Self>, topology: &Topology, asked: Instant) {
         let Some(nodes) = self.nodes.upgrade() else {
             return;
         };
-        // A server that was cut off lately tells an older map, when nobody else can be asked.
+        // A server that was cut off until now reports an older map if no other can be asked.
         let known = self.epoch.fetch_max(topology.epoch, Relaxed);
         if topology.epoch < known && !topology.confirmed {
             return;
         }
         self.epoch.store(topology.epoch, Relaxed);
         let slots = &topology.slots;
-        // What nobody confirms gives no votes, and says nothing of who has which slots.
+        // An unconfirmed map allows no votes and says nothing about who has which slots.
         if let Some((confirmed_for, guard)) = self.trust.filter(|_| topology.confirmed) {
             let state = &nodes.states[self.index];
             let look = Look {
@@ -84,15 +86,15 @@ impl Shared {
         self.adopt(slots.clone());
     }
 
-    /// For how long some slot has no vote since it moved.
+    /// For how long some slot has no vote after its move.
     pub(super) fn moved_lately(&self) -> Option<Duration> {
         self.trust?;
         let nodes = self.nodes.upgrade()?;
         nodes.states[self.index].moves.longest(self.clock.now())
     }
 
-    /// Why the yes of the server `id` to `request` is no vote, where it is none. `importing`: given by the server that the slot is
-    /// on its way to.
+    /// Why a yes of the server `id` to `request` does not count, if it does not. `importing`: the
+    /// vote is that of the server that imports the slot.
     pub(super) fn no_vote(&self, request: &Request, id: &str, importing: bool) -> Option<Fault> {
         let (_, guard) = self.trust?;
         if !request.command.needs_trust() {
@@ -108,7 +110,8 @@ impl Shared {
             ));
         }
         let moves = &nodes.states[self.index].moves;
-        // A server that a slot leaves grants no new locks, unless the slot stays after all.
+        // A server that a slot is moving away from grants no new locks, unless the slot stays after
+        // all.
         if !importing && request.command.begins_a_hold() && moves.is_leaving(slot) {
             self.doubted.notify_one();
             return Some(Fault::moved(slot, guard.time));

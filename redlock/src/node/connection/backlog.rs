@@ -1,4 +1,5 @@
-//! Operations that wait for a node. New work is bounded; releases are kept until the node has carried them out.
+//! Operations that wait for a node. New work is bounded. Releases are kept until the node has
+//! carried them out.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -11,10 +12,10 @@ use crate::{
 /// Maximum number of operations that wait for a node. Releases and extensions are not counted: what ends or renews a lock
 /// is never refused, and there are no more of them than locks that were granted.
 const MAX_NEW_WORK: usize = 8_192;
-/// With this many deferred releases, a node takes no further acquires.
+/// With this many deferred releases, a node accepts no further acquires.
 const MAX_DEFERRED: usize = 8_192;
-/// The same for releases and extensions that wait, deferred or not: a node that comes and goes moves them from one to the
-/// other.
+/// The same limit for releases and extensions that wait, deferred or not: a flapping node moves
+/// them from one state to the other.
 const MAX_RELEASES: usize = 8 * MAX_DEFERRED;
 
 /// The operations of one node that were not sent yet.
@@ -23,9 +24,9 @@ pub(super) struct Backlog {
     waiting: VecDeque<Operation>,
     /// How many of `waiting` are new work.
     new_work: usize,
-    /// Releases for when the node is back.
+    /// Releases to be sent when the node is back.
     deferred: VecDeque<Operation>,
-    /// Why nothing can be sent, and until when operations are refused for that.
+    /// Why nothing can be sent, and until when operations are refused for that reason.
     blocked: Option<(Fault, Instant)>,
     /// The handle is gone: until when deferred releases are still delivered.
     closed: Option<Instant>,
@@ -36,8 +37,9 @@ fn is_new_work(op: &Operation) -> bool {
 }
 
 impl Backlog {
-    /// Queues `op`, and returns whether it is the first; or refuses it with the reason. A refused release is deferred. Where
-    /// the reason is too old, `op` waits for the outcome of the next attempt to connect.
+    /// Queues `op`, and returns whether it is the first; or refuses it with the cause. A refused
+    /// release is deferred. If the cause is too old, `op` waits for the outcome of the next attempt
+    /// to connect.
     pub(super) fn push(
         &mut self,
         op: Operation,
@@ -89,7 +91,7 @@ impl Backlog {
         self.deferred.len() + self.waiting.len().saturating_sub(self.new_work)
     }
 
-    /// Keeps a release for when the node is back. Anything else is dropped.
+    /// Keeps a release until the node is back. Drops anything else.
     pub(super) fn defer(&mut self, op: Operation, now: Instant) {
         if op.must_arrive() {
             self.deferred.push_back(op.deferred(now));
@@ -101,7 +103,8 @@ impl Backlog {
         std::mem::take(&mut self.deferred)
     }
 
-    /// Nothing can be sent: what is pushed within `known_for` is refused. Returns what waits now, to be answered.
+    /// Nothing can be sent: operations that are pushed within `known_for` are refused. Returns
+    /// those that wait now, to be answered.
     pub(super) fn block(
         &mut self,
         fault: &Fault,
@@ -143,7 +146,7 @@ impl Backlog {
         !self.deferred.is_empty()
     }
 
-    /// Moves up to `most` operations to `into`, and none where fewer than `least` wait.
+    /// Moves up to `most` operations to `into`, or none if fewer than `least` wait.
     pub(super) fn take(&mut self, into: &mut Vec<Operation>, least: usize, most: usize) {
         let count = self.waiting.len().min(most);
         if count >= least {

@@ -15,7 +15,7 @@ pub(super) const MIN_PAUSE: Duration = Duration::from_millis(20);
 pub(super) const MAX_PAUSE: Duration = Duration::from_secs(1);
 /// Maximum pause between attempts to make a standby connection.
 const MAX_STANDBY_PAUSE: Duration = Duration::from_millis(100);
-/// Connects to the node, and records its handshake. An error where it may never vote.
+/// Connects to the node, and records its handshake. An error if the node may never vote.
 pub(super) async fn connect(shared: &Shared) -> Result<ServerConnection, Fault> {
     let subscription = Subscription {
         channel: &shared.channel,

@@ -11,7 +11,7 @@ use crate::quorum::node_set::NodeSet;
 
 #[derive(Debug)]
 pub(in crate::node) struct FirstContact {
-    /// It was made, or has failed.
+    /// It was made or has failed.
     over: AtomicBool,
     attempts: watch::Sender<Attempts>,
 }
@@ -51,7 +51,7 @@ impl FirstContact {
             let failed = attempts.failed.difference(attempts.connected).len();
             attempts.connected.len() >= quorum || nodes - failed < quorum
         };
-        // The other end is this very value.
+        // The sender is `self`, so it is not closed.
         let _ = self.attempts.subscribe().wait_for(enough).await;
         self.over.store(true, Relaxed);
     }

@@ -47,7 +47,7 @@ use super::{NodeState, Nodes, Operation, redis::Target};
 use crate::env::sync::lock;
 use shared::Shared;
 
-/// The handle to a connection. Dropped: the task delivers what is queued and ends.
+/// The handle to a connection. When it is dropped, the task delivers what is queued and ends.
 #[derive(Debug)]
 pub(super) struct Connection(Arc<Shared>);
 
@@ -65,7 +65,7 @@ impl Connection {
         (Self(shared), task)
     }
 
-    /// Queues an operation. Never blocks; where it is refused, it is answered at once.
+    /// Queues an operation. Never blocks. A refused operation is answered at once.
     pub(super) fn submit(&self, op: Operation) {
         self.0.submit(op);
     }

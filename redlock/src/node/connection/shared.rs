@@ -29,7 +29,7 @@ use crate::{
 pub(super) struct Shared {
     pub(super) index: usize,
     pub(super) target: Target,
-    /// The server is one of a Redis Cluster that is the node: redirections are followed.
+    /// The node is a Redis Cluster and this is one of its servers: redirections are followed.
     pub(super) is_redirected: bool,
     pub(super) state: Arc<NodeState>,
     pub(super) nodes: Weak<Nodes>,
@@ -97,7 +97,7 @@ impl Shared {
     pub(super) fn submit(&self, op: Operation) {
         let pushed = lock(&self.backlog).push(op, || self.clock.now());
         match pushed {
-            // Whoever was queued before has woken the task.
+            // Whoever queued the first operation has woken the task.
             Ok(false) => {}
             Ok(true) => self.wake.wake(),
             Err((op, fault)) => {
@@ -176,8 +176,8 @@ impl Shared {
         }
     }
 
-    /// There is another connection now, or none. Notifications over the previous one may be lost, so waiters look for
-    /// themselves.
+    /// The connection was replaced or lost. Notifications over the previous one may be lost, so
+    /// waiters try for themselves.
     pub(super) fn set_subscribed(&self, is_subscribed: bool) {
         if self.is_subscribed.swap(is_subscribed, Relaxed)
             && let Some(nodes) = self.nodes.upgrade()

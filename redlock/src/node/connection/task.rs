@@ -26,11 +26,11 @@ use crate::{
 /// For this long after a failed attempt to connect the node counts as unreachable. An operation that comes later triggers
 /// an attempt at once.
 const KNOWN_DOWN: Duration = Duration::from_millis(50);
-/// A lost connection is made anew without a pause, so that nobody notices. Maximum number of times in a row when none of
-/// the connections was of use, or lived for [`MAX_PAUSE`].
+/// A lost connection is replaced without a pause, so that no operation fails. Maximum number of
+/// times in a row if none of the connections received anything or lived for [`MAX_PAUSE`].
 const MAX_QUICK_RECONNECTS: u32 = 5;
 
-/// Drives a connection; to be polled until it ends.
+/// Drives a connection until it ends.
 pub(in crate::node) struct ConnectionTask {
     run: Pin<Box<dyn Future<Output = ()> + Send>>,
     shared: Arc<Shared>,
@@ -58,7 +58,7 @@ impl Future for ConnectionTask {
     }
 }
 
-/// Closes the backlog when the task is dropped, also by a runtime that shuts down.
+/// Closes the backlog when the task is dropped, for example by a runtime that shuts down.
 struct Ending(Arc<Shared>);
 
 impl Drop for Ending {
@@ -130,8 +130,8 @@ async fn run(ending: Ending) {
     }
 }
 
-/// How long the cause of a failed attempt is believed: a server that refused us will not change its mind within moments,
-/// one that could not be reached may be back.
+/// For how long the cause of a failed attempt is used for further operations: a server that refused
+/// us will do so again, one that could not be reached may be back soon.
 fn known_for(fault: &Fault, started: Instant) -> Duration {
     match fault.kind {
         FaultKind::Unreachable | FaultKind::TimedOut => {

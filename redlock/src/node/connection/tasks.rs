@@ -1,7 +1,7 @@
 //! All connections of a runtime in one task.
 //!
-//! A round sends to every node at once, and the replies arrive together. So one task is woken, not one for each node, and
-//! it writes to all nodes in a row.
+//! A round sends to every node at once, and the replies arrive together. One task for all
+//! connections means one wake-up, and the writes to all nodes follow each other.
 
 use std::{
     pin::Pin,
@@ -33,7 +33,7 @@ impl Future for ConnectionTasks {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         if !self.has_yielded && self.tasks.iter().any(ConnectionTask::is_busy) {
-            // Run after the tasks that are ready: what they submit goes with the same writes.
+            // Runs after the tasks that are ready: what they submit goes out with the same writes.
             self.has_yielded = true;
             cx.waker().wake_by_ref();
             return Poll::Pending;

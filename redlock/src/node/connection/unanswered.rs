@@ -5,7 +5,8 @@ use super::{
     shared::Shared,
 };
 
-/// What was in flight on a lost connection. Dropped, as by a runtime that ends: releases are deferred.
+/// What was in flight on a lost connection. When it is dropped, for example by a runtime that ends,
+/// releases are deferred.
 pub(super) struct Unanswered<'a> {
     pub(super) shared: &'a Shared,
     pub(super) in_flight: InFlight,

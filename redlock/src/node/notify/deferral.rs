@@ -16,7 +16,8 @@ use crate::env::sync::lock;
 /// How long to yield to a process that our release notified. Longer than the second process of the waitlist yields to the
 /// first, so that it comes before us too.
 const DEFERRAL: Duration = Duration::from_millis(10);
-/// The most locks that are kept. Beyond them the oldest is dropped, and we may take that lock before the other process.
+/// Maximum number of locks. Beyond it the oldest is dropped, and we may take that lock before the
+/// other process.
 const MOST: usize = 1_024;
 
 /// The locks whose release notified another process, each until its deferral is over.
@@ -29,7 +30,7 @@ pub(crate) struct Deferrals {
 #[derive(Debug, Default)]
 struct Locks {
     until: HashMap<Arc<str>, Instant>,
-    /// In the order of their ends; a key that was deferred again stands here twice.
+    /// In the order of their ends. A key that was deferred again is listed twice.
     order: VecDeque<(Instant, Arc<str>)>,
 }
 
@@ -70,13 +71,13 @@ impl Deferrals {
 }
 
 impl Locks {
-    /// Forgets what is over.
+    /// Removes the deferrals that are over.
     fn forget(&mut self, now: Instant) {
         while self.order.front().is_some_and(|(until, _)| *until <= now) {
             self.forget_first();
         }
         if self.order.is_empty() && self.order.capacity() > 64 {
-            // What a burst took is given back.
+            // Shrinks the memory after a burst.
             *self = Self::default();
         }
     }

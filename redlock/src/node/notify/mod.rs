@@ -73,7 +73,7 @@ impl Notification {
     }
 }
 
-/// Waits for the release of a lock, until it is dropped.
+/// Waits for the release of a lock. Dropped: it no longer waits.
 #[derive(Debug)]
 pub(crate) struct Subscriber {
     notifications: Arc<Notifications>,
@@ -144,8 +144,8 @@ impl Received {
 }
 
 impl Subscriber {
-    /// Resolves at a notification: at once where it comes from a majority of the nodes, else some time after the first.
-    /// Cancel safe.
+    /// Completes at a notification: at once if it comes from a majority of the nodes, otherwise
+    /// some time after the first. Cancel safe.
     pub(crate) async fn notified(&self) -> Notification {
         self.until(|received| received.is_first() || received.second || received.interrupted)
             .await;
@@ -218,7 +218,7 @@ impl ReplySink for Leaving {
 impl Drop for Subscriber {
     fn drop(&mut self) {
         let mut waiting = lock(&self.notifications.waiting);
-        // Another may have taken the place since.
+        // Another waiter may have taken the place since.
         if waiting
             .get(&self.key)
             .is_some_and(|waiter| Arc::ptr_eq(waiter, &self.waiter))

@@ -1,4 +1,4 @@
-//! The first words on a connection: which version of the protocol, who we are, and which database.
+//! The first commands on a connection: the version of the protocol, the login, and the database.
 
 use redis::{ConnectionAddr, RedisConnectionInfo};
 
@@ -9,9 +9,10 @@ use crate::{
     resp::{self, Value},
 };
 
-/// Writes them; [`read`] reads the answers. Whatever is written behind them is sent with them.
+/// Writes them; [`read`] reads the replies. Whatever is written behind them is sent in the same
+/// round trip.
 pub(super) fn write(server: Server<'_>, label: Option<Label>, out: &mut Vec<u8>) {
-    // Version 3 carries messages beside answers.
+    // Version 3 carries notifications beside replies.
     resp::command(out, |hello| {
         hello.args(["HELLO", "3"]);
         let user = server.login().and_then(RedisConnectionInfo::username);
@@ -41,7 +42,7 @@ pub(super) fn write(server: Server<'_>, label: Option<Label>, out: &mut Vec<u8>)
     }
 }
 
-/// Reads the answers to what [`write`] wrote.
+/// Reads the replies to what [`write`] wrote.
 pub(super) async fn read(
     server: Server<'_>,
     label: Option<Label>,
@@ -52,7 +53,8 @@ pub(super) async fn read(
         let fault = resp::server_fault(&error);
         return Err(without_secrets(server, &fault));
     }
-    // Names are a courtesy: older servers know no such command, and a user may lack the right.
+    // Names are optional: older servers do not know the command, and a user may lack the
+    // permission.
     wire.next().await?;
     wire.next().await?;
     if label.is_some() {
@@ -70,7 +72,7 @@ pub(super) async fn read(
     Ok(())
 }
 
-/// The connection ended, or carried something else, before the server said anything.
+/// The connection ended, or carried another protocol, before the server answered.
 fn unanswered(server: Server<'_>, fault: Fault) -> Fault {
     let hint = match (server.address(), fault.kind) {
         (Some(ConnectionAddr::Tcp(..)), FaultKind::Unreachable | FaultKind::Other) => {
@@ -84,7 +86,7 @@ fn unanswered(server: Server<'_>, fault: Fault) -> Fault {
     }
 }
 
-/// Servers and proxies may repeat all of the login where they refuse it.
+/// Servers and proxies may repeat the login in the error that refuses it.
 fn without_secrets(server: Server<'_>, fault: &Fault) -> Fault {
     let text = &*fault.text;
     let user = server.login().and_then(RedisConnectionInfo::username);

@@ -1,4 +1,4 @@
-//! A Redis server as a node. All use of the `redis` crate stands in this folder.
+//! A Redis server as a node. The `redis` crate is used in this folder only.
 
 #[cfg(feature = "cluster")]
 mod cluster;

@@ -1,4 +1,4 @@
-//! Where a server is, as the `redis` crate writes it, and as we name it.
+//! Server addresses of the `redis` crate, and their names.
 
 use redis::ConnectionAddr;
 

@@ -1,4 +1,4 @@
-//! Whatever a server may answer, and to whatever it was asked: read to the end, without a panic.
+//! Arbitrary replies to any command are decoded without a panic.
 //!
 //! For the property test below and for the fuzz target in `redlock/fuzz`.
 
@@ -20,10 +20,10 @@ use crate::{
     resp,
 };
 
-/// Reads `bytes` as one answer, in the form in which servers send it, to every call at every step of it.
+/// Decodes `bytes` as the reply to every command at every step.
 ///
 /// # Panics
-/// If a round of such answers is not decided, or follows a fence that no token can follow.
+/// If a round of such replies is not decided, or results in a fence that no token can be above.
 #[cfg_attr(not(feature = "__fuzzing"), expect(unreachable_pub))]
 pub fn read(bytes: &[u8]) {
     let Ok(resp::Length::Whole(length)) = resp::length(bytes) else {
@@ -32,7 +32,7 @@ pub fn read(bytes: &[u8]) {
     let Ok(value) = resp::parse(&bytes[..length]) else {
         return;
     };
-    // What a server says of itself, and of locks that are free.
+    // What a server reports about itself, and notifications.
     let text = resp::text(&value);
     let info = Info::from_text(&text, &text);
     let (time, _) = (resp::time(&value), resp::setting(&value));
@@ -125,7 +125,7 @@ mod tests {
 
     use super::read;
 
-    /// Words that scripts and servers say, and numbers at their edges.
+    /// Words of scripts and servers, and numbers at their limits.
     const WORDS: [&str; 31] = [
         "OK",
         "PONG",
@@ -167,7 +167,7 @@ mod tests {
         ]
     }
 
-    /// Answers as servers write them: RESP2 and RESP3, nested.
+    /// Replies as servers write them: RESP2 and RESP3, nested.
     fn resp() -> impl Strategy<Value = String> {
         let leaf = prop_oneof![
             word().prop_map(|word| format!("+{word}\r\n")),

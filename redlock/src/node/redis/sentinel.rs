@@ -1,9 +1,10 @@
 //! The master that sentinels name.
 //!
-//! A master that was cut off and replaced does not know it, and answers as before. So the sentinels are asked again and
-//! again while a connection to a master is in use: it is left when they name another one, and its votes count only for some
-//! time after a majority of them confirmed it. They tell, too, by which election it became the master, which its marker
-//! names under the strict restart guard.
+//! A master that was cut off and replaced does not know it, and answers as before. So the sentinels
+//! are asked periodically while a connection to a master is in use. The connection is closed when
+//! they name another master, and votes count only for some time after a majority of the sentinels
+//! confirmed the master. The sentinels also report by which election it became the master. Its
+//! marker contains that under the strict restart guard.
 
 use std::{
     pin::Pin,
@@ -26,14 +27,14 @@ use crate::{
     resp::{self, Value},
 };
 
-/// How many looks at the sentinels may fail until a master is not confirmed any more.
+/// After this many failed looks in a row, the master no longer counts as confirmed.
 const LOOKS: u32 = 4;
 
 /// The login before the hosts is the master's.
 const PASSWORD: &str =
     "the password of sentinels is given by `?sentinel_password=` or Builder::sentinel_password";
 
-/// Who is asked, and for whom.
+/// The sentinels, and the master to ask for.
 #[derive(Clone)]
 pub(super) struct Sentinels {
     pub(super) sentinels: Vec<ConnectionInfo>,
@@ -43,21 +44,21 @@ pub(super) struct Sentinels {
     pub(super) tls: bool,
 }
 
-/// What sentinels say of the master.
+/// What the sentinels report about the master.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Named {
     place: (String, u16),
-    /// By which election it became the master: the highest that any sentinel reported.
+    /// The election by which it became the master: the highest epoch that any sentinel reported.
     pub(super) epoch: Option<u64>,
 }
 
-/// Connections to the sentinels that are kept, in their order.
+/// The open connections to the sentinels, in their order.
 #[derive(Default)]
 struct Wires(Vec<Option<Wire>>);
 
 impl Sentinels {
-    /// Where the master is. All sentinels are asked at once, and a majority of them is believed: one that was cut off
-    /// during a failover still names the master of before.
+    /// The address of the master. All sentinels are asked at once, and the answer of a majority
+    /// counts: one that was cut off during a failover still names the previous master.
     async fn master(&self, dialer: &Dialer, wires: &mut Wires) -> Result<Named, Fault> {
         wires.0.resize_with(self.sentinels.len(), || None);
         let ask = |(index, sentinel): (usize, _)| {
@@ -114,7 +115,7 @@ impl Sentinels {
         ))
     }
 
-    /// Asks over the connection that was kept, if it still works, else over a new one.
+    /// Asks over the open connection if it still works, otherwise over a new one.
     async fn ask(
         &self,
         sentinel: &ConnectionInfo,
@@ -153,7 +154,7 @@ impl Sentinels {
     }
 }
 
-/// Reads the answers to [`Sentinels::write`].
+/// Reads the replies to [`Sentinels::write`].
 async fn read(wire: &mut Wire) -> Result<Option<Named>, Fault> {
     let (place, about) = (wire.next().await?, wire.next().await?);
     let place = match place {
@@ -171,11 +172,11 @@ async fn read(wire: &mut Wire) -> Result<Option<Named>, Fault> {
     Ok(place.map(|place| Named { place, epoch }))
 }
 
-/// Keeps an eye on the sentinels for as long as a connection to the master that they named is in use.
+/// Asks the sentinels periodically while a connection to their master is in use.
 pub(super) struct Watch {
     looks: Pin<Box<dyn Future<Output = Look> + Send>>,
     every: Duration,
-    /// When the sentinels were asked that named it last.
+    /// When the sentinels that named it last were asked.
     confirmed: Instant,
     confirmed_for: Duration,
 }
@@ -187,7 +188,7 @@ struct Look {
     found: Result<Named, Fault>,
 }
 
-/// The master as it was named, and those who named it.
+/// The master, and the sentinels that named it.
 struct Master {
     sentinels: Sentinels,
     dialer: Dialer,
@@ -195,8 +196,8 @@ struct Master {
     named: Named,
 }
 
-/// Asks the sentinels for the master: its address, by which election, and what keeps an eye on that. Votes count for
-/// `confirmed_for` after each confirmation.
+/// Asks the sentinels for the master: its address, its election, and a watch on both. Votes count
+/// for `confirmed_for` after each confirmation.
 pub(super) async fn find(
     sentinels: &Sentinels,
     dialer: &Dialer,
@@ -225,11 +226,11 @@ pub(super) async fn find(
 }
 
 impl Master {
-    /// Looks again after a while.
+    /// Asks again after a pause.
     async fn look(mut self, after: Duration) -> Look {
         tokio::time::sleep(after).await;
         let asked = Clock::Machine.now();
-        // A sentinel that hangs may take its time; the look after it goes to all of them again.
+        // A sentinel that hangs may be slow; the next look asks all of them again.
         let answer = self.sentinels.master(&self.dialer, &mut self.wires);
         let found = tokio::time::timeout(after * 2, answer).await;
         let found = found.unwrap_or_else(|_| {
@@ -245,7 +246,7 @@ impl Master {
 }
 
 impl Watch {
-    /// Ready when the sentinels name another master, or this one by another election.
+    /// Ready when the sentinels name another master, or this one by a later election.
     pub(super) fn poll_replaced(&mut self, cx: &mut Context<'_>) -> Poll<Fault> {
         loop {
             let Look {
@@ -265,7 +266,7 @@ impl Watch {
         }
     }
 
-    /// Why the master's votes do not count, where they do not.
+    /// Why the master's votes do not count, if they do not.
     pub(super) fn unconfirmed(&self, now: Instant) -> Option<Fault> {
         (now.saturating_since(self.confirmed) > self.confirmed_for).then(|| {
             Fault::unknown(

@@ -26,7 +26,7 @@ use crate::{
     resp::{self, Value},
 };
 
-/// How often the sentinels are asked without a guard: a quarter of this.
+/// Without a guard, the sentinels are asked four times in this period.
 #[cfg(feature = "sentinel")]
 const UNGUARDED: Duration = Duration::from_secs(4);
 
@@ -34,38 +34,41 @@ const UNGUARDED: Duration = Duration::from_secs(4);
 pub(in crate::node) struct ServerConnection {
     wire: Wire,
     session: Session,
-    /// The kinds of calls whose scripts went over this connection: the server knows them.
+    /// The kinds of commands whose scripts were sent over this connection, so the server knows
+    /// them.
     known: u32,
     pub(in crate::node) info: Info,
-    /// Whether the server tells the inbox what is free.
+    /// Whether the server notifies the inbox of this process.
     pub(in crate::node) is_subscribed: bool,
     /// Its reply to the announcement.
     pub(in crate::node) record: Result<NodeRecord, Fault>,
-    /// Who may name another server in the place of this one.
+    /// Asks the sentinels whether this server is still the master.
     #[cfg(feature = "sentinel")]
     watch: Option<sentinel::Watch>,
 }
 
 /// What comes over a connection.
 pub(in crate::node) enum Incoming {
-    /// The answer to the oldest call that has none yet.
+    /// The reply to the oldest command without one.
     Answer(Value),
-    /// Unasked: `by` released `key`.
+    /// A notification that `by` released `key`.
     Free { key: String, by: String },
-    /// Unasked: the server's data were emptied. It comes before the answer to whatever was carried out after that.
+    /// The server's data were emptied. Arrives before the reply to anything that is carried out
+    /// later.
     Emptied,
 }
 
-/// Where a server tells what is free.
+/// The inbox of this process on a server.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::node) struct Subscription<'a> {
-    /// What stands before all inboxes.
+    /// The prefix of all inboxes.
     pub(in crate::node) channel: &'a str,
     pub(in crate::node) name: &'a str,
 }
 
 impl ServerConnection {
-    /// Connects, logs in, asks who is there and listens to the inbox, all of that in one round trip.
+    /// Connects, logs in, asks for the server's identity and subscribes to the inbox, in one round
+    /// trip.
     pub(in crate::node) async fn open(
         target: &Target,
         retention: Duration,
@@ -84,7 +87,7 @@ impl ServerConnection {
             }
             #[cfg(feature = "sentinel")]
             Reach::Sentinel(sentinels) => {
-                // Asked on every connection anew: it changes by failover.
+                // Asked again on every connection: a failover changes it.
                 let confirmed_for = strict.map_or(UNGUARDED, |strict| strict.confirmed_for);
                 let (master, epoch, watch) =
                     sentinel::find(sentinels, &target.dialer, confirmed_for).await?;
@@ -100,7 +103,8 @@ impl ServerConnection {
                     Self::to_server(master, target, retention, strict, inbox, said, epoch).await?;
                 connection.watch = Some(watch);
                 match &connection.info.replica_of {
-                    // Between a failover and the sentinels' knowing it: the next connection will find the new master.
+                    // After a failover, before the sentinels know it: the next connection finds the
+                    // new master.
                     Some(other) => Err(Fault::untouched(
                         FaultKind::ReadOnly,
                         format!("the sentinels still name a replica of {other} as the master"),
@@ -129,7 +133,7 @@ impl ServerConnection {
         login::write(server, target.dialer.label, wire.out());
         ask_who_is_there(wire.out());
         resp::command(wire.out(), |tracking| {
-            // Follows no key, so it costs nothing; but the server says when it empties its data.
+            // Tracks no key, so it costs nothing. The server then reports when it empties its data.
             tracking.args(["CLIENT", "TRACKING", "ON", "OPTIN"]);
         });
         said.encode(record, wire.out());
@@ -146,11 +150,12 @@ impl ServerConnection {
             let mut info = who_is_there(&mut wire).await?;
             let round_trip = asked.elapsed();
             info.answered = Some((asked + round_trip / 2, round_trip));
-            // A server without it, or a user without the right: what the node forgets is noticed with the next announcement.
+            // The server does not support it, or the user lacks the permission: emptied data is
+            // noticed with the next announcement.
             wire.next().await?;
             let record = NodeRecord::decode(&wire.next().await?);
-            // Subscribing is answered only where it fails, and the last one does not fail: it was asked before. A user may
-            // lack the right to listen: then waiters look for themselves.
+            // SUBSCRIBE has a reply only if it fails, and TIME, the last command, does not fail: it
+            // was sent before. Without the permission to subscribe, waiters try for themselves.
             let is_subscribed = !matches!(wire.next().await?, Value::ServerError(_));
             if !is_subscribed {
                 wire.next().await?;
@@ -174,10 +179,10 @@ impl ServerConnection {
         })
     }
 
-    /// The form of `step` on this connection. The first time a script goes with its source, which saves the round trip of
-    /// a server that does not know it.
+    /// The form of `step` on this connection. A script is sent with its source the first time,
+    /// which saves a round trip if the server does not know it.
     pub(in crate::node) fn known_step(&mut self, request: &Request, step: Step) -> Step {
-        /// The script that asks for the holder belongs to no kind of command.
+        /// The script that asks for the holder, which belongs to no kind of command.
         const HOLDER: u32 = u32::BITS - 1;
         if step.form != Form::Hash {
             return step;
@@ -201,21 +206,22 @@ impl ServerConnection {
         announcement.encode(key, self.wire.out());
     }
 
-    /// Writes a PING, to be sent by the next flush: whether the connection is alive.
+    /// Writes a PING, to be sent by the next flush, to test the connection.
     pub(in crate::node) fn write_ping(&mut self) {
         resp::command(self.wire.out(), |ping| {
             ping.arg("PING");
         });
     }
 
-    /// Writes what must stand before an [importing](Step::is_importing) command.
+    /// Writes what has to precede an [importing](Step::is_importing) command.
     pub(in crate::node) fn write_asking(&mut self) {
         resp::command(self.wire.out(), |asking| {
             asking.arg("ASKING");
         });
     }
 
-    /// Writes the rollback of `request`, where sending it a second time would do harm. Returns whether it wrote anything.
+    /// Writes the rollback of `request`, if sending the request a second time would do harm.
+    /// Returns whether it wrote anything.
     pub(in crate::node) fn write_rollback(&mut self, request: &Request) -> bool {
         let Some(command) = request.command.rollback() else {
             return false;
@@ -224,17 +230,17 @@ impl ServerConnection {
             key: Arc::clone(&request.key),
             command,
         };
-        // With its source: nobody would see the reply of a server that does not know it.
+        // With its source: the reply of a server that does not know the script would not be read.
         self.write(&rollback, Step::FIRST.with_source());
         true
     }
 
-    /// How long the server took to answer when it was connected.
+    /// How long the handshake took.
     pub(in crate::node) fn round_trip(&self) -> Duration {
         self.info.answered.map_or(Duration::ZERO, |(_, trip)| trip)
     }
 
-    /// Ready with the reason when another server has taken the place of this one.
+    /// Ready with the cause when another server has replaced this one.
     pub(in crate::node) fn poll_replaced(&mut self, cx: &mut Context<'_>) -> Poll<Fault> {
         #[cfg(feature = "sentinel")]
         if let Some(watch) = &mut self.watch {
@@ -244,7 +250,7 @@ impl ServerConnection {
         Poll::Pending
     }
 
-    /// Why the server's votes do not count, where it may have been replaced.
+    /// Why the server's votes do not count, if it may have been replaced.
     pub(in crate::node) fn unconfirmed(&self, now: clock::Instant) -> Option<Fault> {
         #[cfg(feature = "sentinel")]
         if let Some(watch) = &self.watch {
@@ -254,7 +260,7 @@ impl ServerConnection {
         None
     }
 
-    /// Sends what was written. Ready when all of it is on its way.
+    /// Sends what was written. Ready when everything was sent.
     pub(in crate::node) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
         self.wire.poll_flush(cx)
     }
@@ -294,13 +300,13 @@ fn ask_who_is_there(out: &mut Vec<u8>) {
     }
 }
 
-/// Reads the answers to [`ask_who_is_there`].
+/// Reads the replies to [`ask_who_is_there`].
 async fn who_is_there(wire: &mut Wire) -> Result<Info, Fault> {
     let server = resp::text(&needed("INFO", wire).await?);
     let replication = resp::text(&needed("INFO", wire).await?);
     let mut info = Info::from_text(&server, &replication);
     info.time = resp::time(&needed("TIME", wire).await?);
-    // Looking at the policy only serves a warning, so a user without that right is fine.
+    // The policy is only needed for a warning, so a missing permission is ignored.
     info.eviction = resp::setting(&wire.next().await?);
     Ok(info)
 }

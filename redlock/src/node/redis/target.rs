@@ -16,7 +16,7 @@ use super::{
 };
 use crate::memory;
 
-/// Where a server is, and how to log in to it.
+/// The address of a node, and how to log in to it.
 #[derive(Clone)]
 pub(crate) struct Target {
     pub(super) reach: Reach,
@@ -24,7 +24,7 @@ pub(crate) struct Target {
     name: String,
 }
 
-/// The ways to reach a server that votes as one node.
+/// The kinds of nodes.
 #[derive(Clone)]
 pub(super) enum Reach {
     Server(Box<ConnectionInfo>),
@@ -72,7 +72,7 @@ impl Target {
         }
     }
 
-    /// Of one server, and of none that is a cluster or watched by sentinels.
+    /// The address of a single server. An error for a cluster or sentinels.
     #[cfg(feature = "http")]
     pub(in crate::node) fn one(address: &str) -> Result<ConnectionInfo, Wrong> {
         match Self::parse(address, &Access::default())?.reach {
@@ -100,7 +100,7 @@ impl Target {
 
     #[cfg(feature = "sentinel")]
     fn sentinel(url: &Url, login: &Login, access: &Access) -> Result<(Reach, String), Wrong> {
-        // The user and the password before the hosts are the master's.
+        // The login before the hosts is the master's.
         let theirs = url.sentinel_login.clone().or(&access.sentinel_login);
         let tls = url.sentinel_tls.unwrap_or(url.tls);
         if tls && cfg!(not(feature = "tls")) {
@@ -117,7 +117,7 @@ impl Target {
         Ok((reach, name))
     }
 
-    /// The servers of a cluster that were named.
+    /// The servers of a cluster that the user listed.
     #[cfg(feature = "cluster")]
     pub(super) fn seeds(&self) -> &[ConnectionInfo] {
         match &self.reach {
@@ -126,7 +126,7 @@ impl Target {
         }
     }
 
-    /// The way to another server of the same cluster.
+    /// The address of another server of the same cluster.
     #[cfg(feature = "cluster")]
     pub(super) fn login_at(&self, server: &str) -> Option<ConnectionInfo> {
         let seed = self.seeds().first()?;
@@ -137,7 +137,7 @@ impl Target {
         Some(seed.clone().set_addr(address))
     }
 
-    /// The same as a target of its own.
+    /// The same as a target.
     #[cfg(feature = "cluster")]
     pub(in crate::node) fn server(&self, server: &str) -> Option<Self> {
         let info = self.login_at(server)?;
@@ -147,13 +147,13 @@ impl Target {
         Some(target)
     }
 
-    /// How the node is called: without a password.
+    /// The name of the node, without a password.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Equal for addresses of the same server, whatever the database: its databases fail together, so they are no
-    /// independent nodes.
+    /// Equal for addresses of the same server, whatever the database: databases of one server fail
+    /// together, so they are not independent nodes.
     pub(crate) fn identity(&self) -> String {
         match &self.reach {
             Reach::Server(info) => info.addr().to_string().to_lowercase(),
@@ -163,7 +163,7 @@ impl Target {
         }
     }
 
-    /// The node in memory, where it is one.
+    /// The node in memory, if it is one.
     pub(crate) fn memory(&self) -> Option<&memory::Node> {
         match &self.reach {
             Reach::Memory(node) => Some(node),
@@ -171,7 +171,7 @@ impl Target {
         }
     }
 
-    /// A node without a run id of its own: it cannot be marked.
+    /// A node without a run id of its own, which cannot be marked.
     pub(crate) fn is_cluster(&self) -> bool {
         match &self.reach {
             #[cfg(feature = "cluster")]
@@ -180,7 +180,7 @@ impl Target {
         }
     }
 
-    /// A node that forgets when it fails over.
+    /// A node that may forget locks in a failover.
     pub(crate) fn is_sentinel(&self) -> bool {
         match &self.reach {
             #[cfg(feature = "sentinel")]
@@ -196,7 +196,7 @@ impl fmt::Debug for Target {
     }
 }
 
-/// A user without a password is sent without one, rather than logged in as another.
+/// A user without a password logs in with an empty one, instead of as another user.
 fn settings(login: &Login, database: i64) -> RedisConnectionInfo {
     let mut settings = RedisConnectionInfo::default().set_db(database);
     if let Some(user) = &login.user {
@@ -212,7 +212,7 @@ fn connection(
     place: ConnectionAddr,
     settings: RedisConnectionInfo,
 ) -> Result<ConnectionInfo, Wrong> {
-    // Only an address of another kind could fail.
+    // Only addresses of other kinds can fail.
     let info = place
         .into_connection_info()
         .map_err(|_| "cannot be connected to here")?;

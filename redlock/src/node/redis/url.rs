@@ -1,13 +1,15 @@
-//! Addresses as users write them: their parts, or what is wrong with them.
+//! Parses addresses.
 //!
-//! Nothing of an address that cannot be read is ever shown, since whatever was mistyped may be the password. So a part
-//! is accepted only where it can be nothing else: a host is made of what hosts are made of, and so is a path.
+//! No error contains a part of the address, since any part may be a mistyped password. For the same
+//! reason a part is accepted only in its strict form: hosts and paths contain only the characters
+//! that hosts and paths have.
 
 use std::{borrow::Cow, net::Ipv6Addr};
 
 use super::socket::access::Login;
 
-/// What is wrong, and what to write instead. Follows the place of the address in the list of nodes.
+/// What is wrong, and what to write instead. In the error it follows the position of the address in
+/// the list.
 pub(crate) type Wrong = Cow<'static, str>;
 
 /// The parts of an address.
@@ -18,13 +20,13 @@ pub(super) struct Url {
     pub(super) login: Login,
     /// Empty for a unix socket.
     pub(super) hosts: Vec<(String, u16)>,
-    /// Of a unix socket.
+    /// The path of a unix socket.
     pub(super) socket: String,
-    /// That sentinels watch over.
+    /// The master of the sentinels.
     pub(super) master: String,
     pub(super) database: i64,
     pub(super) sentinel_login: Login,
-    /// Whether sentinels are asked over TLS, where that is said.
+    /// Whether sentinels are reached over TLS, if it is set.
     pub(super) sentinel_tls: Option<bool>,
 }
 
@@ -54,7 +56,7 @@ const SCHEMES: [(&str, Kind, bool); 15] = [
     ("valkeys+sentinel", Kind::Sentinel, true),
 ];
 
-/// How each kind of address is written.
+/// The form of each kind of address.
 fn form(kind: Kind) -> &'static str {
     match kind {
         Kind::Server => "redis://user:password@host:6379/2, or rediss:// for TLS",
@@ -68,7 +70,7 @@ fn form(kind: Kind) -> &'static str {
     }
 }
 
-/// What most such addresses suffer from.
+/// The most common mistake in such addresses.
 const ENCODE: &str = "if a password holds any of `/ ? # @ : %`, percent-encode it (`/` is %2F, `@` is %40) or give it \
                       with Builder::password";
 
@@ -131,7 +133,7 @@ fn unix(rest: &str) -> Result<Url, &'static str> {
     }
     let mut url = Url::new(Kind::Unix, false);
     url.socket = decode(path)?;
-    // The path is shown, and such a path is an address whose parameters were encoded too.
+    // The path is shown in errors, and such a path is an address whose parameters were encoded too.
     if url
         .socket
         .contains(|any: char| "?&=".contains(any) || any.is_control())
@@ -200,7 +202,7 @@ fn network(kind: Kind, tls: bool, rest: &str) -> Result<Url, &'static str> {
 }
 
 impl Url {
-    /// Takes a parameter of the address of servers that are reached over a network.
+    /// Parses a parameter of a network address.
     fn set(&mut self, name: &str, value: &str) -> Result<(), &'static str> {
         match (name, self.kind) {
             ("protocol", _) => protocol(value)?,
@@ -226,7 +228,7 @@ impl Url {
     }
 }
 
-/// Several hosts have one login, before the first of them.
+/// Several hosts share one login, before the first host.
 fn check_shared_login(login: &str) -> Result<(), &'static str> {
     if login.contains('@') {
         return Err(
@@ -263,7 +265,7 @@ fn parameters(query: &str) -> impl Iterator<Item = (&str, &str)> {
     pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")))
 }
 
-/// `user:password`, each of which may be missing.
+/// `user:password`; either may be missing.
 fn login(text: &str) -> Result<Login, &'static str> {
     let (user, password) = match text.split_once(':') {
         Some((user, password)) => (user, Some(password)),
@@ -323,7 +325,7 @@ fn host(text: &str, default_port: u16) -> Result<(String, u16), &'static str> {
     Ok((host, port))
 }
 
-/// As Sentinel itself restricts the names of masters.
+/// Sentinel restricts the names of masters in the same way.
 fn master(name: &str) -> Result<String, &'static str> {
     if name.is_empty() {
         return Err("names no master");
@@ -345,7 +347,7 @@ fn database(path: &str) -> Result<i64, &'static str> {
     }
 }
 
-/// Other clients take it from their addresses; ours always speaks version 3.
+/// Other clients allow it in addresses. We always use version 3.
 fn protocol(value: &str) -> Result<(), &'static str> {
     match value {
         "2" | "3" | "resp2" | "resp3" => Ok(()),
@@ -353,7 +355,7 @@ fn protocol(value: &str) -> Result<(), &'static str> {
     }
 }
 
-/// Reads `%41` as `A`. What is no two digits stays as it is.
+/// Decodes `%41` to `A`. A `%` without two digits is kept.
 fn decode(text: &str) -> Result<String, &'static str> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -435,7 +437,7 @@ mod tests {
         assert_eq!(login("redis://:@h"), (None, None));
         assert_eq!(login("redis://u@h"), (some("u"), None));
         assert_eq!(login("redis://:p@h"), (None, some("p")));
-        // Read as before: the last `@` is the one before the host.
+        // As in earlier versions: the last `@` is the one before the host.
         assert_eq!(login("redis://:p@ss@h"), (None, some("p@ss")));
         assert_eq!(login("redis://u:100%@h"), (some("u"), some("100%")));
     }

@@ -1,7 +1,7 @@
-//! A connection to a server: commands out, answers in, in order.
+//! A connection to a server: commands out, replies in, in order.
 //!
-//! Nothing here waits by itself. The owner writes commands into a buffer and has it sent, and the answers read, whenever
-//! the socket lets it: one write and one read carry as many of them as there are.
+//! Nothing here waits by itself. The owner writes commands into a buffer, and polls for sending it
+//! and for the replies. One write and one read carry as many of them as there are.
 
 use std::{
     future::poll_fn,
@@ -17,12 +17,12 @@ use crate::{
     resp::{self, Length, Skip, Value},
 };
 
-/// Room for what one read brings, at least.
+/// Minimum room for a read.
 const READ: usize = 4 * 1024;
-/// Buffers that grew beyond this are given back when they are empty.
+/// Larger buffers are shrunk when they are empty.
 const KEEP: usize = 256 * 1024;
 
-/// A connection, with what has been written and not sent, and read and not taken.
+/// A connection, its unsent commands, and its unread replies.
 pub(super) struct Wire {
     socket: Box<dyn Socket>,
     unsent: Vec<u8>,
@@ -30,9 +30,9 @@ pub(super) struct Wire {
     flushed: bool,
     unread: Vec<u8>,
     taken: usize,
-    /// An answer that is passed over, and how it began.
+    /// A reply that is too long and is being skipped, with its first byte.
     skip: Option<(Skip, u8)>,
-    /// Not to be repeated, whatever the server says.
+    /// Errors of the server must not repeat it.
     password: Secret,
 }
 
@@ -55,7 +55,7 @@ impl Wire {
         &mut self.unsent
     }
 
-    /// Sends what was written. Ready when all of it is on its way.
+    /// Sends what was written. Ready when everything was sent.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
         while self.sent < self.unsent.len() {
             self.flushed = false;
@@ -79,7 +79,7 @@ impl Wire {
         Poll::Ready(Ok(()))
     }
 
-    /// The next answer, or what the server says unasked.
+    /// The next reply or push.
     pub(super) fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Value, Fault>> {
         loop {
             if let Some(value) = self.take()? {
@@ -99,7 +99,7 @@ impl Wire {
         }
     }
 
-    /// Takes the next answer out of what was read.
+    /// Takes the next reply out of what was read.
     fn take(&mut self) -> Result<Option<Value>, Fault> {
         loop {
             let unread = &self.unread[self.taken..];
@@ -135,7 +135,7 @@ impl Wire {
         }
     }
 
-    /// Sends what was written and reads the next answer; what is said unasked is passed over.
+    /// Sends what was written and reads the next reply. Pushes are ignored.
     pub(super) async fn next(&mut self) -> Result<Value, Fault> {
         loop {
             let answer = poll_fn(|cx| {
@@ -158,7 +158,7 @@ fn without_secrets(password: &str, error: &[u8]) -> Vec<u8> {
     /// A shorter password is part of ordinary words.
     const LEAST: usize = 4;
     let text = String::from_utf8_lossy(error);
-    // In one line or, as version 3 has it, behind its length.
+    // In one line or, in version 3, behind its length.
     let text = match text.strip_prefix('!') {
         Some(long) => long.split_once('\n').unwrap_or_default().1,
         None => text.get(1..).unwrap_or_default(),

@@ -16,7 +16,7 @@ use super::{in_flight::InFlight, shared::Shared, unanswered::Unanswered};
 use crate::node::{Operation, redis::ServerConnection};
 use retry_timer::RetryTimer;
 
-/// How far a silence has come.
+/// How long the server has been silent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Liveness {
     Alive,
@@ -26,26 +26,27 @@ pub(super) enum Liveness {
     Suspect,
 }
 
-/// A connection that was made and has not ended.
+/// A connection in use.
 pub(super) struct Open<'a> {
     shared: &'a Shared,
     connection: ServerConnection,
     /// Taken from the backlog and not written yet. Empty between polls; kept for its capacity.
     batch: Vec<Operation>,
-    /// To be written again: resent after a lost connection, or another step.
+    /// To be written again: after a lost connection, or as another step.
     resend: InFlight,
     /// What waits for its reply, in the order of sending.
     in_flight: InFlight,
-    /// Some of both may be there since the server did not know their script.
+    /// Some commands in either may be there because the server did not know their script.
     has_script_misses: bool,
     /// Start of the silence, while something is in flight.
     silent_since: Instant,
     /// When the server last sent something.
     last_read: Instant,
-    /// How long a silence lasts before it is doubted; the shortest of what is in flight.
+    /// How long a silence lasts before the connection is doubted: the shortest time of what is in
+    /// flight.
     doubt_after: Duration,
     liveness: Liveness,
-    /// Makes the connection that replaces this one while it is silent.
+    /// Makes the connection that replaces this one if it stays silent.
     standby: Option<Pin<Box<dyn Future<Output = ServerConnection> + Send + 'a>>>,
     /// The version of the node list that was announced last.
     announced_version: u64,

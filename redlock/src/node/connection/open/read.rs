@@ -57,7 +57,7 @@ impl Open<'_> {
         Ok(true)
     }
 
-    /// Hands a reply to whom it belongs. The error: why the connection ends.
+    /// Delivers a reply to its owner. The error says why the connection ends.
     fn deliver(
         &mut self,
         reply: &Value,
@@ -104,7 +104,7 @@ impl Open<'_> {
         }
     }
 
-    /// Hands a vote to its round, for what it is worth.
+    /// Delivers a vote to its round, unless it does not count.
     fn deliver_vote(
         &mut self,
         op: &Operation,
@@ -149,8 +149,9 @@ impl Open<'_> {
         self.shared.announcement_answered(announced, record);
     }
 
-    /// Whether a command that was sent before `op`, and that ends the hold which `op` was refused for, is yet to be carried
-    /// out, since the server did not know its script. Then `op` is sent once more behind it.
+    /// Whether a command that was sent before `op`, and that ends the hold for which `op` was
+    /// refused, has not been carried out yet because the server did not know its script. Then `op`
+    /// is sent again behind it.
     fn is_overtaken(&mut self, op: &Operation) -> bool {
         if !self.has_script_misses {
             return false;

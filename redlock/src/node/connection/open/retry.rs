@@ -1,16 +1,16 @@
-//! Releases that a node answered by an error: a release that failed is no release, so it is sent again after a pause.
+//! Releases that a node answered by an error. They are sent again after a pause.
 
 use std::task::Context;
 
 use super::{Liveness, Open};
 use crate::{command::Reply, env::sync::lock, fault::FaultKind, node::Operation};
 
-/// Maximum number of releases that are sent again at a time, so that a node that answers all of them by errors is not
-/// flooded.
+/// Maximum number of releases that are sent again at a time, so that a node that answers all of
+/// them by errors is not overloaded.
 const MAX_BATCH: usize = 64;
 
 impl Open<'_> {
-    /// Defers a release unless the node has carried it out, or never will.
+    /// Defers a release unless the node has carried it out or never will.
     pub(super) fn defer_unless_done(&mut self, op: &Operation, reply: &Reply) {
         match reply {
             // It is sent to the server that the fault names.

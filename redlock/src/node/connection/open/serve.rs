@@ -69,7 +69,7 @@ pub(in crate::node::connection) async fn serve(
 }
 
 impl Open<'_> {
-    /// Ready with the reason why the connection ends, or with `None` where nothing is left to do.
+    /// Ready with the cause when the connection ends, or with `None` when nothing is left to do.
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -108,7 +108,7 @@ impl Open<'_> {
         }
     }
 
-    /// Writes what is queued and delivers what has arrived, until there is nothing more of either.
+    /// Writes what is queued and delivers what has arrived, until there is nothing left to do.
     fn poll_connection(&mut self, cx: &mut Context<'_>) -> Result<(), Fault> {
         if let Poll::Ready(fault) = self.connection.poll_replaced(cx) {
             return Err(fault);

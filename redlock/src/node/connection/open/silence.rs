@@ -18,12 +18,13 @@ use crate::{
 
 /// A connection that is silent for this many node time-outs is given up.
 const MAX_SILENCE: u32 = 4;
-/// A connection on which nothing arrived for this long is tried with a PING.
+/// After this long without incoming data, a connection is tested by a PING.
 pub(super) const IDLE: Duration = Duration::from_secs(30);
-/// A silence is not doubted earlier than this, however short the ttl of an operation.
+/// A silence is not doubted earlier, however short the ttl of an operation.
 const MIN_DOUBT: Duration = Duration::from_millis(10);
 
-/// How long to wait for the reply to `request` before the connection is doubted: half of the time that it has.
+/// How long to wait for the reply to `request` before the connection is doubted: half of the time
+/// that the request has.
 pub(super) fn doubt_after(request: &Request, timeout: Duration, round_trip: Duration) -> Duration {
     let ttl = request.command.ttl();
     let patience = ttl.map_or(timeout, |ttl| timeout.min(ttl / 4));
@@ -32,7 +33,8 @@ pub(super) fn doubt_after(request: &Request, timeout: Duration, round_trip: Dura
 }
 
 impl Open<'_> {
-    /// Ready when a silence has come further, or with the reason why the connection ends.
+    /// Ready when the next stage of the silence is reached, or with the cause when the connection
+    /// ends.
     pub(super) fn poll_silence(
         &mut self,
         cx: &mut Context<'_>,
@@ -65,12 +67,12 @@ impl Open<'_> {
         Poll::Ready(Ok(()))
     }
 
-    /// Ready when nothing has arrived for long, or when it is time to announce the node list.
+    /// Ready when nothing has arrived for a while, or when the node list has to be announced.
     pub(super) fn poll_idle(&self, cx: &mut Context<'_>, idle: Pin<&mut Sleep>) -> Poll<()> {
         poll_until(cx, idle, self.announce_at.min(self.last_read + IDLE))
     }
 
-    /// Goes on with the standby connection, and sends on it once more what was in flight.
+    /// Switches to the standby connection, and sends again what was in flight.
     pub(super) fn replace(&mut self, connection: ServerConnection) {
         events::connection_replaced(self.shared.state.name());
         self.shared.set_subscribed(connection.is_subscribed);
@@ -84,7 +86,7 @@ impl Open<'_> {
     pub(super) fn note_activity(&mut self) {
         let now = Instant::now();
         self.last_read = now;
-        // What is still in flight has not been waited for yet: the server works in order.
+        // The silence of what is still in flight begins now: the server works in order.
         self.silent_since = now;
         self.must_announce |= now >= self.announce_at;
         self.standby = None;
@@ -95,8 +97,8 @@ impl Open<'_> {
     }
 }
 
-/// Waits until `end`, by a timer that may be set to another time. The timer is reset only when it fires early or late,
-/// which is seldom, and not with every operation.
+/// Waits until `end`, by a timer that may be set to another time. The timer is reset only if it
+/// fires early or late, which is rare, and not for every operation.
 fn poll_until(cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>, end: Instant) -> Poll<()> {
     if timer.deadline() > end {
         timer.as_mut().reset(end);

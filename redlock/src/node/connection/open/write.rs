@@ -42,7 +42,8 @@ impl Open<'_> {
             self.write_again(command);
         }
         self.resend = resend;
-        // Taking may leave the batch empty of wanted operations, so go on until nothing is left or there is no room.
+        // Unwanted operations may leave the batch empty, so continue until nothing is left or there
+        // is no room.
         while self.take_batch() {
             let mut batch = std::mem::take(&mut self.batch);
             for op in batch.drain(..) {
@@ -120,8 +121,9 @@ impl Open<'_> {
             .push_own(OwnCommand::Announcement(Box::new(announced)));
     }
 
-    /// Sends once more what was in flight on another connection, since nobody knows whether it was carried out. Each may
-    /// arrive twice: it does the same again, or finds its token stale. What is lost twice is given up.
+    /// Sends again what was in flight on another connection, since nobody knows whether it was
+    /// carried out. A command may then arrive twice: it does the same again, or finds its token
+    /// stale. A command that is lost twice is given up.
     pub(super) fn resend(&mut self, in_flight: InFlight) {
         let lost = Fault::unknown(FaultKind::Unreachable, "the connection was lost twice");
         for InFlightCommand { op, again, .. } in in_flight.into_commands() {

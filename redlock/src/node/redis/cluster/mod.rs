@@ -1,4 +1,5 @@
-//! What the servers of a Redis Cluster say: the map of slots, redirections, and records of earlier maps.
+//! What the servers of a Redis Cluster report: the map of slots, redirections, and records of
+//! earlier maps.
 
 mod slots;
 mod topology;

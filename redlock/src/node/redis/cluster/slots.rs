@@ -12,13 +12,13 @@ use crate::{
 pub(in crate::node) struct Slots {
     /// Where the masters are, as `host:port`.
     servers: Vec<String>,
-    /// And who they are; one for each of `servers`.
+    /// Their ids and epochs; one for each of `servers`.
     masters: Vec<Server>,
-    /// What stands first goes first.
+    /// The first one found goes first.
     ranges: Vec<Range>,
 }
 
-/// The slot of a key: its hash, or that of its tag.
+/// The slot of a key: the hash of the key or of its tag.
 pub(in crate::node) fn slot_of(key: &str) -> u16 {
     let tag = key
         .split_once('{')
@@ -28,7 +28,8 @@ pub(in crate::node) fn slot_of(key: &str) -> u16 {
     crc16(tag.unwrap_or(key).as_bytes()) % SLOTS
 }
 
-/// A key in which masters keep a record of the slots. It ends as a fence does, since it is kept like one.
+/// The key under which a master keeps a record of the slots. It ends like a fence, since it is kept
+/// like one.
 fn record(namespace: &str, number: u16) -> String {
     format!("{namespace}{}{number}}}:fence", reserved::SLOTS)
 }
@@ -47,18 +48,18 @@ fn crc16(bytes: &[u8]) -> u16 {
     })
 }
 
-/// Where a server sends a call that it does not carry out itself.
+/// A redirection by a server that does not carry out a command itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::node) enum Redirection {
-    /// The slot has gone to this server.
+    /// The slot has moved to this server.
     Moved(u16, String),
-    /// The slot is on its way to this server, and the key is there already if it is anywhere.
+    /// The slot is moving to this server, and if the key exists, it is already there.
     Ask(String),
-    /// The slot is on its way, and so are some of the keys.
+    /// The slot is being moved, and some of the keys have moved.
     TryAgain,
 }
 
-/// What the fault of the server at `by` says of where to go.
+/// The redirection in a fault of the server at `by`, if it is one.
 pub(in crate::node) fn redirection(fault: &Fault, by: &str) -> Option<Redirection> {
     let mut words = fault.text.split(' ');
     let word = words.next()?;
@@ -67,7 +68,7 @@ pub(in crate::node) fn redirection(fault: &Fault, by: &str) -> Option<Redirectio
     }
     let slot = words.next()?.parse().ok()?;
     let (host, port) = words.next()?.rsplit_once(':')?;
-    // Without a host, or with an unknown one, it is that of the server which answered.
+    // Without a host, or with an unknown one, it is the host that answered.
     let host = match host {
         "" | "?" => host_of(by),
         host => host,
@@ -80,7 +81,7 @@ pub(in crate::node) fn redirection(fault: &Fault, by: &str) -> Option<Redirectio
 }
 
 impl Slots {
-    /// Reads a reply of `CLUSTER SLOTS`; `asked` is the host that gave it.
+    /// Decodes a reply of `CLUSTER SLOTS` from the host `asked`.
     pub(in crate::node::redis) fn read(reply: &Value, asked: &str) -> Option<Self> {
         let Value::Array(ranges) = reply else {
             return None;
@@ -112,7 +113,7 @@ impl Slots {
             let place = slots.place(server(&host, &port.to_string()), id);
             slots.ranges.push((first, last, place));
         }
-        // Servers tell the same map in the order that they like.
+        // Servers report the same map in different orders.
         slots.ranges.sort_unstable();
         (!slots.ranges.is_empty()).then_some(slots)
     }
@@ -129,7 +130,7 @@ impl Slots {
         })
     }
 
-    /// The server of this id was elected by that epoch.
+    /// The server with this id was elected in that epoch.
     pub(in crate::node::redis) fn elected(&mut self, id: &str, epoch: u64) {
         for master in &mut self.masters {
             if &*master.id == id {
@@ -138,12 +139,13 @@ impl Slots {
         }
     }
 
-    /// Who the masters are, in the order of [`servers`](Self::servers).
+    /// The masters, in the order of [`servers`](Self::servers).
     pub(in crate::node) fn masters(&self) -> &[Server] {
         &self.masters
     }
 
-    /// The key of the record that the master at `place` keeps for clients to come: one of its own slots.
+    /// The key of the record that the master at `place` keeps for later clients, in one of its own
+    /// slots.
     pub(in crate::node::redis) fn record_of(
         &self,
         place: usize,
@@ -185,14 +187,14 @@ impl Slots {
             .sum()
     }
 
-    /// The place of a slot's server among [`servers`](Self::servers).
+    /// The index of a slot's server in [`servers`](Self::servers).
     pub(in crate::node) fn server_of(&self, slot: u16) -> Option<usize> {
         let mut ranges = self.ranges.iter();
         let range = ranges.find(|(first, last, _)| (*first..=*last).contains(&slot));
         range.map(|(_, _, place)| *place)
     }
 
-    /// One slot has gone to `server`.
+    /// One slot has moved to `server`.
     pub(in crate::node) fn give(&mut self, slot: u16, server: String) {
         let place = self.place(server, None);
         self.ranges

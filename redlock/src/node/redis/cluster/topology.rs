@@ -1,8 +1,8 @@
-//! The map of a cluster's slots, as its servers tell it.
+//! The map of a cluster's slots, as its servers report it.
 //!
-//! A server that was cut off tells an old map, and may be the nearest one. So all are asked, over connections that are
-//! kept, and the map of the highest epoch is believed. It is confirmed once a majority of the masters in it were heard:
-//! those who elect have met those who look.
+//! A server that was cut off reports an old map, and may be the nearest one. So all are asked, over
+//! open connections, and the map of the highest epoch is used. It is confirmed once a majority of
+//! its masters have answered: they share a master with the majority that elects.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -19,15 +19,16 @@ use crate::{
     resp::{self, Value},
 };
 
-/// How long the rest of the servers are waited for once the map is confirmed.
+/// How long to wait for the other servers once the map is confirmed.
 const TOGETHER: Duration = Duration::from_millis(20);
 
-/// Asks the servers of a cluster who has which slots.
+/// Asks the servers of a cluster which of them has which slots.
 pub(in crate::node) struct TopologyReader {
     target: Target,
-    /// Connections that are kept, by the address of the server.
+    /// Open connections, by the address of the server.
     wires: HashMap<String, Wire>,
-    /// Where each server answered last, by its id: the user may call it otherwise than the map does.
+    /// The address at which each server answered last, by its id: the user's name for it may differ
+    /// from the map's.
     met: HashMap<String, String>,
     /// The masters of the last map.
     known: Vec<String>,
@@ -35,7 +36,7 @@ pub(in crate::node) struct TopologyReader {
     confirmed: Slots,
 }
 
-/// A map, and whether a majority of its masters was heard.
+/// A map, and whether a majority of its masters confirmed it.
 #[derive(Debug)]
 pub(in crate::node) struct Topology {
     pub(in crate::node) slots: Slots,
@@ -45,17 +46,17 @@ pub(in crate::node) struct Topology {
     pub(in crate::node) leaving: Vec<(String, Vec<u16>)>,
 }
 
-/// What one server says of the cluster.
+/// What one server reports about the cluster.
 #[derive(Debug)]
 struct ServerView {
-    /// Where it was asked.
+    /// The address at which it was asked.
     at: String,
-    /// Its id, where it may be asked.
+    /// Its id, if this user may ask.
     by: Option<String>,
-    /// Which of its slots are on their way to another.
+    /// Which of its slots are moving to another server.
     leaving: Vec<u16>,
     slots: Slots,
-    /// How often the cluster has changed; 0 where it may not be asked.
+    /// How often the cluster has changed. 0 if this user may not ask.
     epoch: u64,
 }
 
@@ -67,7 +68,7 @@ struct Views {
     confirmed: bool,
 }
 
-/// What one server answered: its connection, to be kept, with the replies.
+/// The connection to one server, to be kept, and its replies.
 type Answer = (String, Result<(Wire, [Value; 3]), Fault>);
 
 impl TopologyReader {
@@ -81,7 +82,7 @@ impl TopologyReader {
         }
     }
 
-    /// The map that is believed, as soon as it is confirmed; or the best one after `within`.
+    /// The map, as soon as it is confirmed; after `within`, the best one.
     pub(in crate::node) async fn look(&mut self, within: Duration) -> Result<Topology, Fault> {
         let Views {
             views,
@@ -119,7 +120,7 @@ impl TopologyReader {
         })
     }
 
-    /// Asks those who were named by the user and those who are named by maps, until a map is confirmed.
+    /// Asks the servers that the user listed and those in maps, until a map is confirmed.
     async fn hear(&mut self, within: Duration) -> Views {
         let deadline = Instant::now() + within;
         let target = self.target.clone();
@@ -152,8 +153,8 @@ impl TopologyReader {
                 }
                 Err(fault) => seen.faults.push(fault),
             }
-            // The others may be on their way: their connections are kept, and whoever knows of a later map is among the
-            // majority of those that the user named.
+            // The others may still answer: their connections are kept, and a majority of the listed
+            // servers includes one that knows of a later map.
             let answered = seen.views.len() + seen.faults.len();
             until = match answered > target.seeds().len() / 2 {
                 _ if !seen.confirmed => deadline,
@@ -164,7 +165,7 @@ impl TopologyReader {
         seen
     }
 
-    /// What clients before this one recorded on the masters; `None` where no majority of them answered.
+    /// What earlier clients recorded on the masters. `None` if no majority of them answered.
     pub(in crate::node) async fn recall(
         &mut self,
         slots: &Slots,
@@ -179,7 +180,8 @@ impl TopologyReader {
         Some(texts.filter(|text| !text.is_empty()).collect())
     }
 
-    /// Records `text` on the masters, for as long as a fence is remembered. Says whether a majority of them did.
+    /// Records `text` on the masters for as long as a fence is kept. Returns whether a majority of
+    /// them did.
     pub(in crate::node) async fn record(
         &mut self,
         slots: &Slots,
@@ -196,8 +198,9 @@ impl TopologyReader {
         replies.is_some()
     }
 
-    /// Sends a command about its record to each master that answered the last look, all at once. The replies, if those
-    /// of a majority came; a user without the right to it counts as one, since asking again would not change that.
+    /// Sends a command about its record to each master that answered the last look, all at once.
+    /// Returns the replies if a majority replied. A missing permission counts as a reply, since
+    /// asking again would not change it.
     async fn each_master(
         &mut self,
         slots: &Slots,
@@ -235,7 +238,7 @@ impl TopologyReader {
         (replies.len() >= majority).then_some(replies)
     }
 
-    /// Whether a majority of the masters of the best map were heard, and of those before it.
+    /// Whether a majority of the masters of the best map answered, and of the map before it.
     fn is_confirmed(&self, views: &[ServerView]) -> bool {
         let is_majority = |slots: &Slots| {
             let masters = slots.masters().iter().zip(slots.servers());
@@ -250,7 +253,7 @@ impl TopologyReader {
         best(views).is_some_and(|best| is_majority(&best.slots)) && is_majority(&self.confirmed)
     }
 
-    /// Keeps the connection, and reads what came over it.
+    /// Keeps the connection, and decodes the replies.
     fn keep(&mut self, (by, answer): Answer) -> Result<ServerView, (FaultKind, String)> {
         let views = answer.and_then(|(wire, replies)| {
             self.wires.insert(by.clone(), wire);
@@ -264,7 +267,8 @@ impl TopologyReader {
     }
 }
 
-/// The map of the highest epoch; among equals the one that most tell, and the one that covers most.
+/// The map with the highest epoch; among equals the one that most servers report, then the one that
+/// covers most slots.
 fn best(views: &[ServerView]) -> Option<&ServerView> {
     views.iter().max_by_key(|one| {
         let same = views
@@ -284,7 +288,8 @@ fn together(faults: Vec<(FaultKind, String)>) -> Fault {
 }
 
 impl ServerView {
-    /// Reads the replies of the server at the address `by`. One that says itself that it was cut off is not believed.
+    /// Decodes the replies of the server at `by`. A server that reports that it was cut off is
+    /// ignored.
     fn read(by: &str, [slots, about, nodes]: [Value; 3]) -> Result<Self, Fault> {
         let about = resp::text(&about);
         let Some(mut slots) = Slots::read(&slots, slots::host_of(by)) else {
@@ -327,7 +332,7 @@ fn node(line: &str) -> Option<(&str, &str, u64)> {
     Some((id, flags, words.nth(3)?.parse().ok()?))
 }
 
-/// The slot in a word of `CLUSTER NODES` that says that it is on its way to another server: `[93->-id]`.
+/// The slot in a word of `CLUSTER NODES` that marks it as moving to another server: `[93->-id]`.
 fn on_its_way(word: &str) -> Option<u16> {
     let (slot, _) = word.strip_prefix('[')?.split_once("->-")?;
     slot.parse().ok()
@@ -340,7 +345,7 @@ fn field<'a>(about: &'a str, name: &str) -> Option<&'a str> {
     Some(value.trim())
 }
 
-/// The replies to `CLUSTER SLOTS`, `INFO` and `NODES`, over a connection that was kept if it still works.
+/// The replies to `CLUSTER SLOTS`, `INFO` and `NODES`, over the open connection if it still works.
 async fn replies(
     at: String,
     info: ConnectionInfo,
@@ -380,7 +385,7 @@ async fn read(wire: &mut Wire) -> Result<[Value; 3], Fault> {
     Ok([wire.next().await?, wire.next().await?, wire.next().await?])
 }
 
-/// Why there is no map in a reply of `CLUSTER SLOTS`.
+/// Why a reply of `CLUSTER SLOTS` contains no map.
 fn refusal(reply: Value) -> Fault {
     match reply {
         Value::ServerError(error) => {

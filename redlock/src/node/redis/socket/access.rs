@@ -1,4 +1,4 @@
-//! What a client is let in by: logins, and certificates.
+//! Logins and certificates of a client.
 
 use std::{fmt, time::Duration};
 
@@ -27,7 +27,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A user and a password; without a user, the default one.
+/// A user and a password. Without a user, the default user.
 #[derive(Clone, Default)]
 pub(crate) struct Login {
     pub(crate) user: Option<String>,
@@ -35,7 +35,7 @@ pub(crate) struct Login {
 }
 
 impl Login {
-    /// What this one does not say, `other` says.
+    /// This login, completed by `other`.
     pub(in crate::node::redis) fn or(self, other: &Self) -> Self {
         Self {
             user: self.user.or_else(|| other.user.clone()),
@@ -46,12 +46,13 @@ impl Login {
 
 impl fmt::Debug for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A password that was given in the place of the user is a secret too.
+        // The user may be a password that was given in the wrong place.
         f.debug_struct("Login").finish_non_exhaustive()
     }
 }
 
-/// What holds for all nodes of a client, where their addresses do not say otherwise.
+/// The login, certificates and limits of a client, for all nodes whose addresses do not override
+/// them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Access {
     pub(crate) login: Login,
@@ -61,8 +62,8 @@ pub(crate) struct Access {
     )]
     pub(crate) sentinel_login: Login,
     pub(crate) certificates: Certificates,
-    /// The name of connections.
+    /// The name of the client's connections.
     pub(crate) label: Option<Label>,
-    /// The time that each step of connecting has.
+    /// The time-out of each step of connecting.
     pub(crate) limit: Duration,
 }

@@ -1,4 +1,4 @@
-//! What TLS connections are checked against, besides the platform's roots.
+//! The certificates of TLS connections, besides the platform's roots.
 
 use std::fmt;
 #[cfg(feature = "tls")]
@@ -30,7 +30,7 @@ pub(crate) struct Certificates {
     pub(crate) root: Option<Vec<u8>>,
     #[cfg(feature = "tls")]
     pub(crate) client: Option<(Vec<u8>, Vec<u8>)>,
-    /// Made of the above on the first connection, for all connections of a client.
+    /// Made from the above on the first connection, for all connections of a client.
     #[cfg(feature = "tls")]
     config: Arc<OnceCell<Arc<ClientConfig>>>,
 }
@@ -43,7 +43,7 @@ impl fmt::Debug for Certificates {
 }
 
 impl Certificates {
-    /// For one more client: what another one has made of its certificates is not for this one.
+    /// For a new client of a cloned builder: it must not share the configuration of another client.
     pub(crate) fn begin(&mut self) {
         let Self {
             #[cfg(feature = "tls")]
@@ -59,7 +59,7 @@ impl Certificates {
 
 #[cfg(feature = "tls")]
 impl Certificates {
-    /// Reports now what would otherwise be reported at the first connection to a node.
+    /// Reports errors now that would otherwise be reported by the first connection.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let holds_certificates = |pem: &[u8]| {
             let mut certificates = CertificateDer::pem_slice_iter(pem).peekable();
@@ -86,7 +86,7 @@ impl Certificates {
         Ok(())
     }
 
-    /// Makes a stream one that is encrypted, to a server that proves to be `host`.
+    /// Encrypts a stream, to a server that proves to be `host`.
     pub(super) async fn secure(
         &self,
         host: &str,
@@ -107,7 +107,7 @@ impl Certificates {
         let name = ServerName::try_from(host.to_owned())
             .map_err(|error| refused(format!("TLS: `{host}`: {error}")))?;
         let handshake = TlsConnector::from(config).connect(name, stream);
-        // Of two round trips before version 1.3.
+        // Two round trips before TLS 1.3.
         let limit = limit * 2;
         let late = || {
             format!(
@@ -122,7 +122,7 @@ impl Certificates {
     }
 
     fn config(&self) -> Result<ClientConfig, rustls::Error> {
-        // The application's choice of cryptography; where it made none, ring.
+        // The application's cryptography provider, or ring if it has set none.
         let provider = CryptoProvider::get_default()
             .cloned()
             .unwrap_or_else(|| Arc::new(rustls::crypto::ring::default_provider()));
@@ -139,7 +139,7 @@ impl Certificates {
         }
     }
 
-    /// The authorities that are trusted: the one given, or the platform's.
+    /// The trusted authorities: the given one, or the platform's.
     fn roots(&self) -> Result<RootCertStore, rustls::Error> {
         let mut roots = RootCertStore::empty();
         match &self.root {
@@ -150,7 +150,7 @@ impl Certificates {
             }
             None => {
                 let found = rustls_native_certs::load_native_certs();
-                // Some of what lies in a platform's store is of no use to anybody.
+                // Some entries of a platform's store cannot be used.
                 roots.add_parsable_certificates(found.certs);
             }
         }
@@ -158,7 +158,7 @@ impl Certificates {
     }
 }
 
-/// Why a handshake failed, and whether the other end may not know TLS at all.
+/// Why a handshake failed, and whether the server may not speak TLS at all.
 #[cfg(feature = "tls")]
 fn not_agreed(error: &std::io::Error) -> String {
     let cause = error.get_ref().and_then(|cause| cause.downcast_ref());

@@ -1,8 +1,8 @@
-//! Connecting by TCP to whatever a name stands for.
+//! Connecting to a name by TCP.
 //!
-//! A name may have several addresses, some of which lead nowhere. They are raced as
-//! [RFC 8305](https://www.rfc-editor.org/rfc/rfc8305) has it: in turns of the two families, each with a head start of
-//! its own, and the first one that is connected is taken.
+//! A name may have several addresses, and some may be unreachable. They are raced as in [RFC
+//! 8305](https://www.rfc-editor.org/rfc/rfc8305): the two families alternate, each address has a
+//! head start, and the first connection wins.
 
 use std::{collections::VecDeque, io, net::SocketAddr, time::Duration};
 
@@ -15,16 +15,15 @@ use tokio::{
 use super::step::{raise, step, unreachable};
 use crate::fault::{Fault, FaultKind};
 
-/// The least time that names have: resolvers are asked again only after a second or more.
+/// Minimum time-out for resolving a name: resolvers repeat a query only after a second or more.
 const RESOLVED_WITHIN: Duration = Duration::from_secs(2);
-/// The bounds of the head start of an address before the next one: as the RFC has them, but never most of the time that
-/// one has.
+/// The bounds of an address's head start: as in the RFC, but at most a quarter of its time-out.
 const HEAD_START: Duration = Duration::from_millis(250);
 const LEAST_HEAD_START: Duration = Duration::from_millis(10);
-/// The most addresses of a name that are tried.
+/// Maximum number of addresses of a name that are tried.
 const MOST: usize = 16;
 
-/// A connection to `port` of any address of `host`, each of which has `limit`.
+/// A connection to `port` of any address of `host`. Each address has `limit`.
 pub(super) async fn tcp(host: &str, port: u16, limit: Duration) -> Result<TcpStream, Fault> {
     let resolved_within = limit.max(RESOLVED_WITHIN);
     let late = || {
@@ -42,7 +41,7 @@ pub(super) async fn tcp(host: &str, port: u16, limit: Duration) -> Result<TcpStr
     race(in_turns(resolved.await?), limit).await
 }
 
-/// The families take turns, beginning with the one that the resolver puts first.
+/// Alternates the families, beginning with the one that the resolver put first.
 fn in_turns(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
     let Some(first) = addresses.first().map(SocketAddr::is_ipv4) else {
         return VecDeque::new();
@@ -75,7 +74,7 @@ async fn race(mut addresses: VecDeque<SocketAddr>, limit: Duration) -> Result<Tc
             Ok(Some((_, Ok(stream)))) => return Ok(stream),
             Ok(Some((address, Err(fault)))) => faults.push((address, fault)),
             Ok(None) => return Err(all_failed(&faults, several)),
-            // The next one beside it.
+            // Start the next one beside it.
             Err(_) => {}
         }
     }
@@ -94,7 +93,7 @@ fn all_failed(faults: &[(SocketAddr, Fault)], several: bool) -> Fault {
     match faults {
         [] => unreachable(&io::Error::other("the name has no address")),
         [(_, fault)] if !several => fault.clone(),
-        // What somebody said is more than what nobody said.
+        // A cause that a host reported is more useful than a time-out.
         [(_, first), ..] => {
             let spoke = faults.iter().map(|(_, fault)| fault.kind);
             let kind = spoke
@@ -156,7 +155,7 @@ mod tests {
             assert_eq!(stream.peer_addr().expect("a peer"), good);
             assert!(started.elapsed() < LIMIT, "{:?}", started.elapsed());
         }
-        // Also where each has little time.
+        // Also if each has little time.
         let little = Duration::from_millis(40);
         race(vec![silent, good].into(), little)
             .await

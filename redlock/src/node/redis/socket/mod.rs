@@ -26,8 +26,8 @@ use crate::{
     memory,
 };
 
-/// After this long without traffic, and then this often, the system sees whether the other end is there. Shorter than
-/// the patience of middleboxes with a quiet connection.
+/// After this long without traffic, and then at the next interval, the system checks whether the
+/// other end is alive. Shorter than the idle time-outs of middleboxes.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 #[cfg(any(
     target_os = "linux",
@@ -37,7 +37,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(30);
 ))]
 const KEEP_ALIVE_AGAIN: Duration = Duration::from_secs(10);
 
-/// Bytes there and back.
+/// A byte stream in both directions.
 pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Socket for S {}
@@ -50,7 +50,7 @@ pub(super) enum Server<'a> {
 }
 
 impl<'a> Server<'a> {
-    /// Where it is, if it is not in memory.
+    /// The address, unless it is in memory.
     pub(super) fn address(self) -> Option<&'a ConnectionAddr> {
         match self {
             Self::At(info) => Some(info.addr()),
@@ -58,7 +58,7 @@ impl<'a> Server<'a> {
         }
     }
 
-    /// How to log in, where it asks for that.
+    /// The login, if the server requires one.
     pub(super) fn login(self) -> Option<&'a RedisConnectionInfo> {
         match self {
             Self::At(info) => Some(info.redis_settings()),
@@ -75,7 +75,7 @@ impl<'a> Server<'a> {
     }
 }
 
-/// How servers are reached.
+/// Connects to servers.
 #[derive(Clone, Debug)]
 pub(super) struct Dialer {
     #[cfg_attr(
@@ -83,9 +83,9 @@ pub(super) struct Dialer {
         expect(dead_code, reason = "there is nobody to check")
     )]
     certificates: Certificates,
-    /// The name of connections.
+    /// The name of the connections.
     pub(super) label: Option<Label>,
-    /// The time that each step of connecting has.
+    /// The time-out of each step of connecting.
     limit: Duration,
 }
 
@@ -143,7 +143,7 @@ impl Dialer {
 
     async fn tcp(&self, host: &str, port: u16) -> Result<TcpStream, Fault> {
         let stream = dial::tcp(host, port, self.limit).await?;
-        // What is sent is small, whole, and waited for.
+        // Requests are small, complete, and waited for.
         stream
             .set_nodelay(true)
             .map_err(|error| unreachable(&error))?;
@@ -155,12 +155,12 @@ impl Dialer {
             windows
         ))]
         let keep_alive = keep_alive.with_interval(KEEP_ALIVE_AGAIN);
-        // A system that will not has one safeguard less: quiet connections are tried with a PING too.
+        // If the system refuses, quiet connections are still tested by a PING.
         let _ = SockRef::from(&stream).set_tcp_keepalive(&keep_alive);
         Ok(stream)
     }
 
-    /// Waits for what a server answers to the first commands on a connection.
+    /// Waits for the replies to the first commands on a connection.
     pub(super) async fn greeted<T>(
         &self,
         greeting: impl Future<Output = Result<T, Fault>>,

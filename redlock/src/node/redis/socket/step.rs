@@ -6,7 +6,7 @@ use tokio::time::timeout;
 
 use crate::fault::{Fault, FaultKind};
 
-/// One step of connecting. Each has `limit` for itself, as each takes a round trip.
+/// One step of connecting. Each step has `limit`, since each takes a round trip.
 pub(super) async fn step<T>(
     limit: Duration,
     late: impl FnOnce() -> String,
@@ -30,7 +30,7 @@ pub(super) fn unreachable(error: &io::Error) -> Fault {
     Fault::untouched(FaultKind::Unreachable, text(error))
 }
 
-/// What went wrong, without the system's number for it.
+/// The error without the number that the system has for it.
 pub(in crate::node::redis) fn text(error: &io::Error) -> String {
     let text = error.to_string();
     match text.rsplit_once(" (os error ") {
