@@ -9,11 +9,11 @@ use crate::{
     resp::{self, Value},
 };
 
-/// What a reply means for the request.
+/// The meaning of a reply for the request.
 #[derive(Debug)]
 pub(crate) enum Answer {
     Vote(Reply),
-    /// The answer to [`Inspect`](super::Inspect).
+    /// The reply to [`Inspect`](super::Inspect).
     Saw(KeyState),
     /// The request takes a further step.
     Next(Step),
@@ -51,7 +51,7 @@ pub(super) fn status(reply: &Value) -> Option<(&str, &[Value])> {
     }
 }
 
-/// Decodes what every script may reply, besides what is its own.
+/// Decodes the replies that every script may have.
 pub(super) fn common(reply: &Value) -> Answer {
     let Some((status, values)) = status(reply) else {
         return Answer::unexpected(reply);
@@ -76,7 +76,7 @@ pub(super) fn millis(left: i64) -> Duration {
     Duration::from_millis(u64::try_from(left).unwrap_or(0))
 }
 
-/// A fence that a token can be above.
+/// A fence, if a token can be above it.
 pub(super) fn fence(value: &Value) -> Option<u64> {
     resp::number(value).filter(|fence| *fence < TOKEN_LIMIT)
 }
@@ -88,7 +88,7 @@ pub(super) fn no_expiry() -> Fault {
     )
 }
 
-/// The content of the fence is the user's, and stays out of the text.
+/// The content of the fence is the user's and is not part of the text.
 pub(super) fn bad_fence() -> Fault {
     Fault::untouched(
         FaultKind::BadFence,
@@ -96,7 +96,7 @@ pub(super) fn bad_fence() -> Fault {
     )
 }
 
-/// `key` is the one that the script could not use.
+/// `key` is the key that the script could not use.
 fn wrong_type(key: &str) -> Fault {
     let (which, remedy) = if key.ends_with(FENCE) {
         ("fence", "no token: delete it if it is not yours")
@@ -109,7 +109,7 @@ fn wrong_type(key: &str) -> Fault {
     )
 }
 
-/// Other clients use the node with another `max_ttl`, as their `marker` says.
+/// Other clients of the node use another `max_ttl`, which their `marker` contains.
 pub(super) fn other_max_ttl(marker: &str) -> Fault {
     let theirs = marker.split(' ').nth(1).unwrap_or("?");
     Fault::untouched(

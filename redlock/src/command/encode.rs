@@ -12,7 +12,7 @@ pub(crate) struct Session {
     pub(crate) retention: Duration,
     /// The prefix of the channels of inboxes.
     pub(crate) channel: String,
-    /// The marker of the strict restart guard, where it is on.
+    /// The marker of the strict restart guard, if it is on.
     pub(crate) marker: Option<Marker>,
 }
 
@@ -30,7 +30,7 @@ pub(super) struct Encoder<'a, 'out> {
     command: &'a mut CommandWriter<'out>,
     form: Form,
     session: &'a Session,
-    /// The marker whose keys were written: its value is yet to come.
+    /// The marker whose keys were written, and whose value is not.
     marked: Option<&'a Marker>,
 }
 
@@ -80,7 +80,7 @@ impl<'a, 'out> Encoder<'a, 'out> {
         self.millis(self.session.retention)
     }
 
-    /// A token and the retention of the fence, where there is a token.
+    /// A token and the retention of the fence, if there is a token.
     pub(super) fn fence(&mut self, token: Option<u64>) -> &mut Self {
         match token {
             Some(token) => self.number(token).retention(),
@@ -141,7 +141,7 @@ impl<'a, 'out> Encoder<'a, 'out> {
     }
 }
 
-/// The keys, the last of them only where the lock has a fence.
+/// The keys. The last one, the fence, only if the lock has one.
 pub(super) fn fenced<'a, 'k>(keys: &'a [&'k str], is_fenced: bool) -> &'a [&'k str] {
     &keys[..keys.len() - usize::from(!is_fenced)]
 }

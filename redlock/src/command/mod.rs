@@ -32,16 +32,16 @@ pub(crate) use self::{
 use crate::{env::clock::Instant, key::Key, resp::Value};
 use encode::Encoder;
 
-/// Fences and tokens stay below this. Lua numbers are doubles: from 2^53 on, neighbours become equal. The distance to it
-/// is the room of one fence that is far ahead.
+/// Fences and tokens are below this. Lua numbers are doubles: from 2^53 on, neighbours become
+/// equal. The distance to it is room for one fence that is far ahead.
 pub(crate) const TOKEN_LIMIT: u64 = (1 << 53) - (1 << 40);
 
-/// What a command is, whatever its arguments are.
+/// The properties of a command, whatever its arguments are.
 #[derive(Debug)]
 pub(crate) struct Facts {
-    /// The server commands that its user must be allowed to call, for the error of one that is not.
+    /// The server commands that its user needs permission for, for the error of a user without it.
     pub(crate) rights: &'static str,
-    /// A yes is no vote while the node may have forgotten locks.
+    /// A yes does not count while the node may have forgotten locks.
     pub(crate) needs_trust: bool,
     pub(crate) delivery: Delivery,
     pub(crate) purpose: Purpose,
@@ -57,8 +57,8 @@ pub(crate) struct Facts {
 pub(crate) enum Delivery {
     /// While somebody waits for the reply.
     WhileWanted,
-    /// Until the node has carried it out, however late: what an acquire or an extension wrote, or may still write when a
-    /// silent node works through its buffers, must not stay.
+    /// Until the node has carried it out, however late: what an acquire or an extension wrote, or
+    /// may still write when a silent node processes its buffers, must not stay.
     UntilDone,
 }
 
@@ -71,23 +71,23 @@ pub(crate) enum Purpose {
     Other,
 }
 
-/// Which servers of a node a command goes to, where the node has several.
+/// Which servers of a node a command goes to, if the node has several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scope {
-    /// The one that serves the key.
+    /// The one that has the key.
     Key,
     /// All of them.
     Node,
 }
 
-/// The parts of a command.
+/// The implementation of a command.
 trait NodeCommand {
     fn facts(&self) -> &'static Facts;
 
     /// Writes its arguments.
     fn encode(&self, key: &Key, out: &mut Encoder<'_, '_>);
 
-    /// Reads the reply to `step`, which is no error.
+    /// Decodes the reply to `step`, which is not an error.
     fn decode(&self, step: Step, reply: &Value) -> Answer;
 
     /// The command to send instead when this one is still undelivered at `now`. `None`: the same one.
@@ -180,23 +180,23 @@ impl Command {
         self.facts().purpose == Purpose::Ends
     }
 
-    /// Whether a node with a full backlog refuses it. Neither the renewal nor the end of a lock is ever refused: there are
-    /// no more of them than locks that were granted.
+    /// Whether a node with a full backlog refuses it. Renewals and ends of locks are never refused:
+    /// there are no more of them than locks that were granted.
     pub(crate) fn is_new_work(&self) -> bool {
         !self.must_arrive() && self.facts().purpose != Purpose::Renews
     }
 
-    /// As [`NodeCommand::deferred`].
+    /// See [`NodeCommand::deferred`].
     pub(crate) fn deferred(&self, now: Instant) -> Option<Self> {
         self.parts().deferred(now)
     }
 
-    /// As [`NodeCommand::rollback`].
+    /// See [`NodeCommand::rollback`].
     pub(crate) fn rollback(&self) -> Option<Self> {
         self.parts().rollback()
     }
 
-    /// As [`NodeCommand::ttl`].
+    /// See [`NodeCommand::ttl`].
     pub(crate) fn ttl(&self) -> Option<Duration> {
         self.parts().ttl()
     }

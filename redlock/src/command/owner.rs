@@ -1,7 +1,8 @@
-//! The value under a lock's key: who holds it.
+//! The value under a lock's key, which identifies the holder.
 //!
-//! 28 random hexadecimal digits, four more that mark a holder of this library, and the label of its process where it has one:
-//! `<28 digits>2ed1` or `<28 digits>2ed1:api-7`. Other Redlock libraries see a string that is not theirs.
+//! 28 random hexadecimal digits, four more that mark a holder of this library, and the label of its
+//! process if it has one: `<28 digits>2ed1` or `<28 digits>2ed1:api-7`. Other Redlock libraries see
+//! a string that is not theirs.
 
 use std::{
     fmt,
@@ -10,7 +11,8 @@ use std::{
 
 use crate::{env::random::unique, label::Label};
 
-/// The value under a lock's key. Unique to every attempt, so that nobody mistakes another's key for its own.
+/// The value under a lock's key. Unique to every attempt, so that nobody mistakes another's key for
+/// its own.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Owner {
     value: [u8; Owner::MAX_LEN],
@@ -18,19 +20,21 @@ pub(crate) struct Owner {
 }
 
 impl Owner {
-    /// Length of the unique part, in hexadecimal digits. Notifications carry no more than this.
+    /// Length of the unique part, in hexadecimal digits. Notifications contain no more than this.
     pub(crate) const LEN: usize = 32;
     /// Maximum length of a value that can be an owner's, of this or another library. Scripts replace longer ones by an
     /// empty one.
     pub(crate) const MAX_LEN: usize = 64;
-    /// Prefix of the value of a cool-down. Clients that do not know it see a key that somebody holds.
+    /// Prefix of the value of a cool-down. Clients that do not know it see a key that somebody
+    /// holds.
     const COOL_DOWN: &[u8] = b"cool-down:";
-    /// Suffix of the unique part where the holder notifies waiters of its release, as other libraries do not.
+    /// Suffix of the unique part if the holder notifies waiters of its release, which other
+    /// libraries do not.
     const NOTIFIES: &[u8] = b"2ed1";
-    /// Stands before the label.
+    /// Separates the label.
     const SEPARATOR: u8 = b':';
 
-    /// A new owner. `None` where the operating system has no random numbers to give.
+    /// A new owner. `None` if the operating system provides no random numbers.
     pub(crate) fn fresh(label: Option<Label>) -> Option<Self> {
         Some(Self::of(unique()?, label))
     }
@@ -70,7 +74,8 @@ impl Owner {
             })
     }
 
-    /// The label in the value of a holder. `None` where it has none, or another library wrote the value.
+    /// The label in the value of a holder. `None` if it has none, or if another library wrote the
+    /// value.
     pub(crate) fn label(value: &[u8]) -> Option<Label> {
         let (unique, rest) = value.split_at_checked(Self::LEN)?;
         if !unique.iter().all(u8::is_ascii_hexdigit) || !unique.ends_with(Self::NOTIFIES) {

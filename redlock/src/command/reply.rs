@@ -15,9 +15,9 @@ pub(crate) enum Reply {
     Held {
         left: Duration,
         fence: u64,
-        /// The [`fingerprint`](super::fingerprint) of the holder; 0 where it is unknown.
+        /// The [`fingerprint`](super::fingerprint) of the holder. 0 if it is unknown.
         by: u64,
-        /// The label of the holder, where it tells one.
+        /// The label of the holder, if it has one.
         label: Option<Label>,
         cools: bool,
         /// The holder will notify the inbox that was sent with the request.
@@ -37,10 +37,10 @@ pub(crate) enum Reply {
     Failed(Fault),
 }
 
-/// What a node says of a key.
+/// What a node reports about a key.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct KeyState {
-    /// Empty where the value is too long for an owner.
+    /// Empty if the value is too long for an owner.
     pub(crate) owner: Option<Vec<u8>>,
     pub(crate) left: Duration,
     pub(crate) fence: u64,

@@ -56,7 +56,7 @@ fn without_arguments(mut fault: Fault, key: &Key) -> Fault {
     fault
 }
 
-/// Replaces `name` by `<key>`, where it is not a part of a longer word.
+/// Replaces `name` by `<key>`, unless it is a part of a longer word.
 fn without(text: &str, name: &str) -> String {
     let joins = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
     let mut rest = text;
@@ -71,8 +71,8 @@ fn without(text: &str, name: &str) -> String {
     kept + rest
 }
 
-/// Adds what a user needs. Servers do not say which key is out of reach, and before Redis 7.2 not which command a script
-/// may not call.
+/// Adds what the user has to permit. Servers do not report which key is forbidden, and before Redis
+/// 7.2 not which command a script may not call.
 fn with_rights(fault: Fault, request: &Request) -> Fault {
     if fault.text.contains("can't run this command") {
         let rights = request.command.facts().rights;

@@ -1,4 +1,4 @@
-//! A thread of a client's own, for its renewals: where the user's runtime may be blocked.
+//! A thread of the client for its renewals, for runtimes that may be blocked.
 
 use std::{io, thread, time::Duration};
 
@@ -8,11 +8,11 @@ use tokio::{
     time::sleep,
 };
 
-/// How often to look, once the client is gone, whether its tasks have ended.
+/// How often to check, once the client is gone, whether its tasks have ended.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// A current-thread runtime on a thread of its own. It ends some time after this is dropped: when its tasks have, whose
-/// connections deliver what was given to them.
+/// A current-thread runtime on its own thread. It ends some time after this is dropped, when its
+/// tasks have ended: their connections still deliver what is queued.
 #[derive(Debug)]
 pub(crate) struct Background {
     runtime: Handle,

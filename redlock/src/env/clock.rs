@@ -1,15 +1,15 @@
-//! Which clock validity is counted on: one that neither steps nor stops.
+//! The clock of validity, which neither steps nor stops.
 
 use std::time::Duration;
 
-/// A point on a [`Clock`], as nanoseconds since that clock's own beginning: 584 years of them.
+/// A point on a [`Clock`], in nanoseconds since that clock's beginning. Enough for 584 years.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Instant(u64);
 
 impl Instant {
-    /// Long ago.
+    /// Before every other instant.
     pub(crate) const BEGINNING: Self = Self(0);
-    /// Never.
+    /// After every other instant.
     pub(crate) const END: Self = Self(u64::MAX);
 
     pub(crate) fn saturating_since(self, earlier: Self) -> Duration {
@@ -83,7 +83,7 @@ fn machine() -> Duration {
     START.get_or_init(time::Instant::now).elapsed()
 }
 
-/// An offset keeps instants of the first moments from lying before the clock's beginning.
+/// The offset keeps the first instants from lying before the clock's beginning.
 const TOKIO_OFFSET: Duration = Duration::from_secs(3600);
 
 fn since_first_use() -> Duration {
@@ -92,7 +92,7 @@ fn since_first_use() -> Duration {
     static START: OnceLock<time::Instant> = OnceLock::new();
     let now = time::Instant::now();
     let start = *START.get_or_init(|| now);
-    // Each paused runtime has a clock of its own, which may lie before the one that was first used.
+    // Each paused runtime has its own clock, which may be behind the one that was used first.
     match now.checked_duration_since(start) {
         Some(ahead) => TOKIO_OFFSET.saturating_add(ahead),
         None => TOKIO_OFFSET.saturating_sub(start.saturating_duration_since(now)),

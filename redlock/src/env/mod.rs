@@ -1,4 +1,5 @@
-//! The environment of a client: clock, randomness, threads, and small tools that know nothing of locks.
+//! The environment of a client: clock, randomness, threads, and small tools that do not depend on
+//! locks.
 
 pub(crate) mod background;
 pub(crate) mod clock;

@@ -1,4 +1,4 @@
-//! Counts what is still on its way, so that closing can wait for it.
+//! Counts what is still in flight, so that closing can wait for it.
 
 use std::sync::{
     Arc,
@@ -14,7 +14,7 @@ pub(crate) struct Tracker {
     zero: Notify,
 }
 
-/// One thing on its way; dropped when it has arrived, or never will.
+/// One thing in flight. Dropped when it has arrived or never will.
 #[derive(Debug)]
 pub(crate) struct Pending(Arc<Tracker>);
 
@@ -28,12 +28,12 @@ impl Tracker {
         self.count.load(SeqCst)
     }
 
-    /// Resolves when nothing is on its way. Cancel safe.
+    /// Completes when nothing is in flight. Cancel safe.
     pub(crate) async fn drained(&self) {
         loop {
             let notified = self.zero.notified();
             tokio::pin!(notified);
-            // Registered before the look, so that no wake-up is missed in between.
+            // Registered before the check, so that no wake-up is missed in between.
             notified.as_mut().enable();
             if self.count.load(SeqCst) == 0 {
                 return;
@@ -44,7 +44,7 @@ impl Tracker {
 }
 
 impl Pending {
-    /// Another one on its way.
+    /// One more in flight.
     pub(crate) fn another(&self) -> Self {
         self.0.begin()
     }

@@ -1,7 +1,8 @@
-//! Randomness. What has to be unique across processes comes from the operating system; jitter may follow from a seed.
+//! Randomness. What has to be unique across processes comes from the operating system; jitter may
+//! follow from a seed.
 //!
-//! A generator in this process would not do for what is unique: a fork or a snapshot of the machine copies its state,
-//! and both copies draw the same numbers from then on.
+//! A generator in this process would not be unique: a fork or a snapshot of the machine copies its
+//! state, and both copies generate the same numbers from then on.
 
 use std::{
     fmt,
@@ -16,22 +17,23 @@ use rand::{
 
 use crate::env::sync::lock;
 
-/// Random bytes that no other process, nor a copy of this one, has: read from the operating system each time. `None`
-/// where it has none to give, as in a sandbox that forbids the call.
+/// Random bytes that no other process and no copy of this one has: read from the operating system
+/// each time. `None` if the operating system provides none, as in a sandbox that forbids the system
+/// call.
 pub(crate) fn unique<const N: usize>() -> Option<[u8; N]> {
     let mut bytes = [0; N];
     SysRng.try_fill_bytes(&mut bytes).ok()?;
     Some(bytes)
 }
 
-/// Where a client draws pauses from, and nodes in memory what identifies them. Clones of a seeded one draw from the same
-/// sequence.
+/// The source of pauses of clients, and of identities of nodes in memory. Clones of a seeded one
+/// draw from the same sequence.
 #[derive(Clone, Default)]
 pub(crate) enum Random {
-    /// A generator of the thread.
+    /// The generator of the thread.
     #[default]
     System,
-    /// Follows from a seed.
+    /// Generated from a seed.
     Seeded(Arc<Mutex<Xoshiro256PlusPlus>>),
 }
 

@@ -1,4 +1,4 @@
-//! A body that panics: what has to be awaited is awaited before the panic goes on.
+//! A body that panics: what has to be awaited is awaited before the panic is resumed.
 
 use std::{
     any::Any,
@@ -8,10 +8,11 @@ use std::{
     task::Poll,
 };
 
-/// What a body panicked with.
+/// The payload of a panic.
 pub(crate) type Panic = Box<dyn Any + Send>;
 
-/// Runs `body`, which is dropped when this returns. The caller lets the panic go on, so nobody meets what it left behind.
+/// Runs `body`, which is dropped when this returns. The caller resumes the panic, so nobody
+/// observes an inconsistent state.
 pub(crate) async fn caught<F: Future>(body: F) -> Result<F::Output, Panic> {
     let mut body = pin!(body);
     poll_fn(

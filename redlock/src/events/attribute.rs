@@ -4,7 +4,7 @@ use crate::error::Error;
 
 const TARGET: &str = "redlock::attribute";
 
-/// What the lock of a call says, it says within this span.
+/// The events of a call's lock are emitted within this span.
 pub(crate) fn span(function: &'static str) -> tracing::Span {
     tracing::debug_span!(target: TARGET, "lock", function)
 }
@@ -20,7 +20,7 @@ pub(crate) fn runs_unlocked(function: &'static str, error: &Error) {
     );
 }
 
-/// No call will ever succeed.
+/// Every call will fail in the same way.
 pub(crate) fn never_runs(function: &'static str, error: &Error) {
     tracing::error!(
         target: TARGET, function, kind = ?error.kind(), reason = error.reason(),

@@ -1,4 +1,4 @@
-//! Locks: who gets one, how long it was held, and how it was lost.
+//! Locks: acquired, released and lost.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use crate::{error::Error, key::Key};
 
 const TARGET: &str = "redlock::lock";
 
-/// By the nodes. `waited`: since it was asked for.
+/// By the nodes. `waited`: since the request.
 pub(crate) fn granted(key: &Key, token: u64, rounds: u32, waited: impl FnOnce() -> Duration) {
     tracing::debug!(target: TARGET, %key, token, rounds, waited_ms = ms(waited()), "lock granted");
 }
 
-/// By the waiter before, in this process.
+/// Handed over by the previous holder in this process.
 pub(crate) fn handed_over(key: &Key, token: u64) {
     tracing::debug!(target: TARGET, %key, token, "lock handed over");
 }
@@ -28,7 +28,7 @@ pub(crate) fn rolled_back(key: &Key, nodes: usize) {
     tracing::trace!(target: TARGET, %key, nodes, "attempt rolled back");
 }
 
-/// The guard let go. With a window, the key cools down.
+/// The guard released it. With a window, the key is in a cool-down.
 pub(crate) fn released(
     key: &Key,
     token: u64,
@@ -58,7 +58,7 @@ pub(crate) fn renewal_stalled(late: Duration, ttl: Duration, sensible_ttl: Durat
     );
 }
 
-/// A release was asked for by `run`, which returns the body's value all the same.
+/// A release by `run` failed, which returns the body's value nevertheless.
 pub(crate) fn release_failed(key: &Key, error: &Error) {
     tracing::warn!(
         target: TARGET, error = %error.without_key(),
@@ -87,7 +87,7 @@ pub(crate) fn fence_beyond_skew(key: &Key, beyond: Duration) {
     tracing::debug!(target: TARGET, %key, "key of the fence beyond the clock-skew bound");
 }
 
-/// A body came to its end only some time after its lock was lost.
+/// A body ended only some time after its lock was lost.
 pub(crate) fn body_ran_on(key: &Key, body: &'static str, ran_on: Duration) {
     tracing::warn!(
         target: TARGET, body, ?ran_on,
@@ -96,7 +96,7 @@ pub(crate) fn body_ran_on(key: &Key, body: &'static str, ran_on: Duration) {
     tracing::debug!(target: TARGET, %key, "key of the body that ran on");
 }
 
-/// A body still runs although its key is free.
+/// A body is still running although its key is free.
 pub(crate) fn body_runs_unlocked(key: &Key, body: &'static str, ran_on: Duration) {
     tracing::warn!(
         target: TARGET, body, ?ran_on,

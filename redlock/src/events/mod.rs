@@ -1,7 +1,9 @@
-//! The events of this crate, all in one place. They are listed in `docs/events.md`, which a test compares with these files.
+//! The events of this crate, all in one place. They are listed in `docs/events.md`, which a test
+//! compares with these files.
 //!
-//! From `info` on no event names a key, an owner or a value of the user. Where one of them is about a single lock, an event
-//! at `debug` follows that names the key. The arguments are only evaluated where somebody listens.
+//! From `info` on, no event contains a key, an owner or a value of the user. If an event is about a
+//! single lock, an event at `debug` with the key follows it. The arguments are only evaluated if
+//! there is a subscriber.
 
 pub(crate) mod attribute;
 pub(crate) mod lock;

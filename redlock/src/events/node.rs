@@ -17,7 +17,7 @@ pub(crate) fn down(node: &str, cause: &dyn Display) {
     tracing::warn!(target: TARGET, node, %cause, "node down");
 }
 
-/// At the first contact; later it would be [`down`].
+/// At the first contact. Later it would be [`down`].
 pub(crate) fn unavailable(node: &str, cause: &dyn Display) {
     tracing::warn!(target: TARGET, node, %cause, "node unavailable");
 }
@@ -29,7 +29,7 @@ pub(crate) fn servers_unavailable(node: &str, cause: &str) {
     );
 }
 
-/// It never will have one: it is a replica, or stands in the list twice.
+/// It will never vote: it is a replica, or is listed twice.
 pub(crate) fn barred(node: &str, cause: &dyn Display) {
     tracing::error!(target: TARGET, node, %cause, "node has no vote");
 }
@@ -75,7 +75,7 @@ pub(crate) fn even_number(nodes: usize, quorum: usize) {
     );
 }
 
-/// Another list of nodes is in use there.
+/// Another list of nodes is in use on it.
 pub(crate) fn other_nodes(node: &str, cause: &str) {
     tracing::error!(target: TARGET, node, cause, "nothing is locked: clients of the node use other nodes");
 }
@@ -102,7 +102,7 @@ pub(crate) fn connection_replaced(node: &str) {
     tracing::debug!(target: TARGET, node, "connection replaced: it was silent");
 }
 
-/// Releases that waited for the node are on their way to it.
+/// Releases that waited for the node are being sent.
 pub(crate) fn deferred_releases_sent(node: &str, releases: usize) {
     tracing::debug!(target: TARGET, node, releases, "deferred releases sent");
 }

@@ -1,8 +1,9 @@
 //! Kinds of lock: the commands by which the quorum algorithm acquires, extends and releases one.
 //!
-//! Attempts, leases and rollbacks are the same for every kind. A kind says which commands they send; a command says how
-//! its replies are decoded as votes and whether a yes needs a node that has forgotten nothing. So a new kind is a file
-//! beside [`exclusive`], and the commands that it sends.
+//! Attempts, leases and rollbacks are the same for every kind. A kind defines which commands they
+//! send. A command defines how its replies are decoded as votes, and whether a yes needs a node
+//! that has forgotten nothing. So a new kind is a file beside [`exclusive`], and the commands that
+//! it sends.
 
 pub(crate) mod exclusive;
 
@@ -16,20 +17,21 @@ use crate::{
 
 /// A kind of lock, without state of its own.
 pub(crate) trait LockKind: fmt::Debug + Send + Sync {
-    /// Two kinds of the same name are the same.
+    /// Two kinds with the same name are the same.
     fn name(&self) -> &'static str;
 
-    /// Writes the claim where the key is free and the first token is above the fence. With an inbox, joins the waitlist
-    /// where it is not free.
+    /// Writes the claim if the key is free and the first token is above the fence. With an inbox,
+    /// joins the waitlist if the key is not free.
     fn acquire(&self, claim: &Claim, ttl: Duration, inbox: Option<&Inbox>) -> Command;
 
     /// Raises the remaining time of the claim to `ttl`.
     fn extend(&self, claim: &Claim, ttl: Duration) -> Command;
 
-    /// Deletes the claim. With fencing it also bars what was sent for the claim before and arrives later.
+    /// Deletes the claim. With fencing, also rejects what was sent for the claim before and arrives
+    /// later.
     fn release(&self, claim: &Claim) -> Command;
 
-    /// As [`release`](Self::release), but keeps the key busy for `window`, which ends at `until`.
+    /// Like [`release`](Self::release), but keeps the key busy for `window`, which ends at `until`.
     fn cool_down(&self, claim: &Claim, window: Duration, until: Instant) -> Command;
 }
 
@@ -41,7 +43,7 @@ impl PartialEq for dyn LockKind {
 
 impl Eq for dyn LockKind {}
 
-/// Who claims a lock: an owner that is unique to the attempt, and the tokens it proposes.
+/// A claim of a lock: an owner that is unique to the attempt, and the tokens it proposes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Claim {
     pub(crate) owner: Owner,

@@ -17,8 +17,8 @@ use crate::{
     get_default, key,
 };
 
-/// The default of `at_least` for a firing. The clocks of the replicas, and the delays of their schedulers, may be that far
-/// apart.
+/// The default of `at_least` for a firing. The clocks of the replicas, and the delays of their
+/// schedulers, may differ by this much.
 const FIRING: Duration = Duration::from_secs(600);
 
 /// The minimum ttl of a firing. A replica that crashes has extended the lock within the last third of the ttl, so at least two
@@ -102,7 +102,7 @@ impl<E> Call<E> {
         self.options.wait = Some(Duration::ZERO);
     }
 
-    /// Returns while another holds the lock. Waits only if `wait` was given before.
+    /// Returns while another call holds the lock. Waits only if `wait` was given before.
     pub fn skip_busy(&mut self) {
         self.options.wait.get_or_insert(Duration::ZERO);
     }
@@ -146,7 +146,7 @@ impl<E> Call<E> {
         hold.run(body).await
     }
 
-    /// Runs the body under the lock, or without it where the condition or `fail_open` allows that.
+    /// Runs the body under the lock, or without it if the condition or `fail_open` allows that.
     pub async fn run_open<F>(self, body: impl FnOnce(Option<Held>) -> F) -> Result<F::Output>
     where
         F: Future,

@@ -128,7 +128,8 @@ pub fn skip_busy<R: Skipped>(error: Error) -> Result<R, Error> {
     }
 }
 
-/// Reports the reason by an event, since nothing can be returned: as an error where no call will ever succeed.
+/// Reports the reason by an event, since nothing can be returned. It is an error if every call will
+/// fail in the same way.
 fn report(function: &'static str, error: &Error) {
     if error.is_invalid() || error.is_not_configured() || error.is_already_held() {
         events::never_runs(function, error);

@@ -10,7 +10,7 @@ use crate::env::unwind::{Panic, caught};
 use crate::events::attribute as events;
 use crate::{Guard, Held};
 
-/// What becomes of the body when its lock is lost.
+/// What happens to the body when its lock is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OnLost {
     Cancel,

@@ -1,4 +1,4 @@
-//! A process that can be frozen, as `SIGSTOP` freezes one: its tasks are not polled.
+//! A process that can be frozen, as by `SIGSTOP`: its tasks are not polled.
 
 use std::{
     mem,
@@ -18,7 +18,7 @@ pub(crate) struct Freezer(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     frozen: bool,
-    /// Tasks that were to be polled meanwhile.
+    /// Tasks that should have been polled meanwhile.
     waiting: Vec<Waker>,
 }
 
@@ -38,7 +38,7 @@ impl Freezer {
         }
     }
 
-    /// `task`, as a part of the process.
+    /// Makes `task` part of the process.
     pub(crate) fn task<F: Future>(self: Arc<Self>, task: F) -> Freezable<F> {
         Freezable {
             freezer: self,

@@ -1,4 +1,4 @@
-//! Looking at what a node in memory holds, and writing what no lock would.
+//! Inspecting what a node in memory holds, and writing values that no lock writes.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use super::{Node, store::Value};
 use crate::{env::sync::lock, key::reserved};
 
 impl Node {
-    /// How the node is called in errors and reports.
+    /// The name of the node in errors and reports.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.inner.name
     }
 
-    /// What `GET` would say now; `None` also for what is no string.
+    /// The reply to `GET`. Also `None` for a key that holds no string.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<String> {
         let mut server = lock(&self.inner.server);
@@ -21,7 +21,7 @@ impl Node {
         Some(String::from_utf8_lossy(text).into_owned())
     }
 
-    /// What is left of a key's ttl, as `PTTL` would say; `None` for one without, and for none.
+    /// The remaining ttl of a key, as by `PTTL`. `None` if it has no ttl or does not exist.
     #[must_use]
     pub fn ttl(&self, key: &str) -> Option<Duration> {
         let mut server = lock(&self.inner.server);
@@ -29,12 +29,12 @@ impl Node {
         server.store.left(key.as_bytes()).flatten()
     }
 
-    /// Writes what no lock would: a string without expiry.
+    /// Writes a value that no lock writes: a string without expiry.
     pub fn set(&self, key: &str, value: &str) {
         self.write(key, Value::Text(value.into()));
     }
 
-    /// Writes a hash, as an application does that uses the key for something else.
+    /// Writes a hash, like an application that uses the key for something else.
     pub fn set_hash(&self, key: &str) {
         self.write(key, Value::Hash);
     }
@@ -46,14 +46,15 @@ impl Node {
         });
     }
 
-    /// Deletes a key; says whether it was there.
+    /// Deletes a key. Returns whether it existed.
     pub fn delete(&self, key: &str) -> bool {
         let mut server = lock(&self.inner.server);
         server.store.tick();
         server.store.delete(key.as_bytes())
     }
 
-    /// The keys that live now, sorted; without the record in which a node keeps the lists of nodes of its clients.
+    /// The keys that have not expired, sorted. Without the record in which a node keeps the lists
+    /// of nodes of its clients.
     #[must_use]
     pub fn keys(&self) -> Vec<String> {
         let mut server = lock(&self.inner.server);

@@ -1,10 +1,12 @@
-//! Nodes in the process itself: for demos, for the tests of an application, and for whole histories under paused time.
+//! Nodes in the process itself: for demos, for the tests of an application, and for whole histories
+//! under paused time.
 //!
-//! They follow the same protocol as Redis servers, and their faults are switches: of a node ([`stop`](Node::stop),
-//! [`hang`](Node::hang), [`restart_empty`](Node::restart_empty), ..), of the network to it ([`delay`](Node::delay),
-//! [`lose_replies`](Node::lose_replies), [`hold_back`](Node::hold_back), ..) and of its clients
-//! ([`freeze`](Nodes::freeze)). Where all nodes of a client are in memory, time is tokio's, so `tokio::time::pause` and
-//! `advance` rule it; with [`Nodes::seeded`] a whole history repeats itself.
+//! They follow the same protocol as Redis servers, and have methods that inject faults: of a node
+//! ([`stop`](Node::stop), [`hang`](Node::hang), [`restart_empty`](Node::restart_empty), ..), of the
+//! network to it ([`delay`](Node::delay), [`lose_replies`](Node::lose_replies),
+//! [`hold_back`](Node::hold_back), ..) and of its clients ([`freeze`](Nodes::freeze)). If all nodes
+//! of a client are in memory, it uses tokio's time, which `tokio::time::pause` and `advance`
+//! control. With [`Nodes::seeded`] a whole history can be repeated.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), redlock::Error> {

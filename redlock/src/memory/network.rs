@@ -1,8 +1,9 @@
 //! The simulated network between the clients of one handle and one node.
 //!
-//! Each connection keeps its order: what is sent later arrives later, however its delay was set. What a connection loses
-//! it has lost for good, and all behind it too, as when the other end forgot the connection. A client that goes on does so
-//! over a new connection, and overtakes what is still on its way over the old one.
+//! Each connection keeps its order: data that is sent later arrives later, even if the delay has
+//! changed. Once a connection has lost something, everything after it is lost too, as if the other
+//! end had forgotten the connection. The client then makes a new connection, which may overtake
+//! what is still in flight on the old one.
 
 use std::{
     collections::VecDeque,
@@ -15,7 +16,7 @@ use tokio::time::Instant;
 use super::freeze::Freezer;
 use crate::env::sync::lock;
 
-/// One network, as it is for what is sent from now on.
+/// The settings of one network, for data that is sent from now on.
 #[derive(Debug)]
 pub(super) struct Network {
     settings: Mutex<Settings>,
@@ -23,7 +24,7 @@ pub(super) struct Network {
     freezer: Arc<Freezer>,
 }
 
-/// What the network does with what is sent.
+/// What happens to data that is sent.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Settings {
     pub(super) delay: Duration,
@@ -34,7 +35,7 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// Whether a connection can be made.
+    /// Whether connections can be made.
     pub(super) fn connects(&self) -> bool {
         !(self.lose_requests || self.lose_replies || self.hold_back)
     }
@@ -69,34 +70,35 @@ pub(super) enum Sent {
     End,
 }
 
-/// What is on its way to the node over one connection, in order.
+/// What is in flight to the node over one connection, in order.
 #[derive(Debug, Default)]
 pub(super) struct Transit {
     /// The connection lost something, so nothing that is sent over it arrives.
     pub(super) lost: bool,
     held_back: VecDeque<Sent>,
     delayed: VecDeque<(Instant, Sent)>,
-    /// The bytes of both.
+    /// The number of bytes in both.
     pub(super) size: usize,
-    /// A task delivers what is delayed.
+    /// A task delivers delayed data.
     pub(super) is_delivered: bool,
 }
 
-/// What becomes of something that was just sent.
+/// What happens to data that was just sent.
 #[derive(Debug)]
 pub(super) enum Fate {
     /// It arrives now.
     Arrives,
     /// It is lost.
     Lost,
-    /// It waits, until it is delivered late.
+    /// It waits until [`deliver_late`](super::Node::deliver_late).
     HeldBack,
-    /// It waits for its time. Where `start`, a task has to be started that delivers it.
+    /// It waits for its time. If `start`, a task that delivers it has to be started.
     Delayed { start: bool },
 }
 
 impl Transit {
-    /// Sends something over a network with these settings. `sent` is only made where it has to be kept.
+    /// Sends data over a network with these settings. `sent` is only called if the data has to be
+    /// kept.
     pub(super) fn send(&mut self, settings: &Settings, sent: impl FnOnce() -> Sent) -> Fate {
         if self.lost || settings.lose_requests {
             self.lost = true;
@@ -121,14 +123,15 @@ impl Transit {
         Fate::Delayed { start }
     }
 
-    /// Takes the next of what was held back.
+    /// Takes the next item that was held back.
     pub(super) fn take_held_back(&mut self) -> Option<Sent> {
         let sent = self.held_back.pop_front()?;
         self.size -= sent.len();
         Some(sent)
     }
 
-    /// Takes the next of what is due at `now`; the error: when the next one is, if there is one.
+    /// Takes the next item that is due at `now`. The error is the time of the next one, if there is
+    /// one.
     pub(super) fn take_due(&mut self, now: Option<Instant>) -> Result<Sent, Option<Instant>> {
         match self.delayed.front() {
             Some((at, _)) if now.is_some_and(|now| *at > now) => Err(Some(*at)),

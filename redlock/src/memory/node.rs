@@ -1,4 +1,4 @@
-//! One node in memory: a server, and the way to it.
+//! One node in memory: a server, and the network to it.
 
 use std::{
     fmt,
@@ -9,10 +9,11 @@ use std::{
 use super::{freeze::Freezer, network::Network, server::Server};
 use crate::env::{clock::Clock, random::Random, sync::lock};
 
-/// Where the wall clocks of seeded nodes begin, in microseconds since the epoch.
+/// The initial wall clock of seeded nodes, in microseconds since the epoch.
 const SEEDED_WALL: u64 = 1_700_000_000_000_000;
 
-/// One node in memory, with its faults as switches. Clones are the same node over the same network.
+/// One node in memory, with methods that inject faults. Clones are the same node over the same
+/// network.
 #[derive(Clone)]
 pub struct Node {
     pub(super) inner: Arc<Inner>,
@@ -46,7 +47,7 @@ impl Node {
         }
     }
 
-    /// The same node over a network of its own.
+    /// The same node over another network.
     pub(super) fn apart(&self, freezer: &Arc<Freezer>) -> Self {
         Self {
             inner: Arc::clone(&self.inner),
@@ -63,12 +64,12 @@ impl Node {
         &self.inner.random
     }
 
-    /// What freezes the clients of this handle.
+    /// Freezes the clients of this handle.
     pub(crate) fn freezer(&self) -> &Arc<Freezer> {
         self.network.freezer()
     }
 
-    /// What `TIME` says, in microseconds since the epoch.
+    /// The reply to `TIME`, in microseconds since the epoch.
     pub(crate) fn wall_clock(&self) -> u64 {
         lock(&self.inner.server).wall_clock()
     }

@@ -1,11 +1,11 @@
-//! Some nodes in memory, as the clients of one machine see them.
+//! Several nodes in memory, as the clients of one machine see them.
 
 use std::sync::Arc;
 
 use super::{Node, freeze::Freezer};
 use crate::env::random::Random;
 
-/// Some nodes in memory, and a network to them. Clones are the same nodes over the same network.
+/// Several nodes in memory, and a network to them. Clones are the same nodes over the same network.
 #[derive(Clone, Debug)]
 pub struct Nodes {
     nodes: Vec<Node>,
@@ -19,9 +19,9 @@ impl Nodes {
         Self::made(nodes, &Random::System)
     }
 
-    /// As [`new`](Self::new), but the pauses of clients of these nodes follow from `seed`, and tokens do not depend on the
-    /// machine's wall clock: a test that is deterministic itself, under paused time, repeats itself. Owners are unique
-    /// all the same.
+    /// Like [`new`](Self::new), but the pauses of clients of these nodes follow from `seed`, and
+    /// tokens do not depend on the machine's wall clock. So a test that is itself deterministic
+    /// repeats exactly under paused time. Owners are unique in each run.
     #[must_use]
     pub fn seeded(nodes: usize, seed: u64) -> Self {
         Self::made(nodes, &Random::seeded(seed))
@@ -52,7 +52,8 @@ impl Nodes {
         self.nodes[index].clone()
     }
 
-    /// The same nodes from another machine: over a network of its own, whose delays and losses are its own too.
+    /// The same nodes from another machine: over a network of its own, with its own delays and
+    /// losses.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), redlock::Error> {
@@ -61,7 +62,7 @@ impl Nodes {
     /// let here = Nodes::new(3);
     /// let there = here.apart();
     /// for node in there.nodes() {
-    ///     node.lose_requests(true); // `there` is cut off, `here` notices nothing
+    ///     node.lose_requests(true); // `there` is cut off, `here` is not affected
     /// }
     /// let guard = Redlock::connect(here.nodes()).await?.lock("invoice:42").await?;
     /// assert!(Redlock::connect(there.nodes()).await.unwrap_err().is_no_quorum());
@@ -76,18 +77,18 @@ impl Nodes {
         }
     }
 
-    /// Freezes the clients of this handle, as `SIGSTOP` does a process: they read nothing that nodes answer, no lock is
-    /// kept alive, and what runs as a [`task`](Self::task) stands still.
+    /// Freezes the clients of this handle, like a process after `SIGSTOP`: they read no replies,
+    /// renew no lock, and do not poll any [`task`](Self::task).
     pub fn freeze(&self) {
         self.freezer.freeze();
     }
 
-    /// Goes on after [`freeze`](Self::freeze), with what nodes answered meanwhile.
+    /// Continues after [`freeze`](Self::freeze), with the replies that arrived meanwhile.
     pub fn thaw(&self) {
         self.freezer.thaw();
     }
 
-    /// Runs `body` as a part of the process that [`freeze`](Self::freeze) stops.
+    /// Runs `body` as part of the process that [`freeze`](Self::freeze) stops.
     pub fn task<F: Future>(&self, body: F) -> impl Future<Output = F::Output> + use<F> {
         Arc::clone(&self.freezer).task(body)
     }

@@ -15,17 +15,17 @@ const NONE: &str = "0000000000000000000000000000000000000000";
 pub(super) struct Process {
     run_id: String,
     started: Instant,
-    /// The history that its data belong to.
+    /// The replication history that its data belong to.
     replication_id: String,
-    /// The history that it continued when it was promoted, and where.
+    /// The history that it continued when it was promoted, and the offset at which it did.
     second: Option<(String, u64)>,
-    /// How much of the history it has. Rises with each promotion, so that no two look alike.
+    /// Its replication offset. Increases with each promotion, so that no two processes look alike.
     offset: u64,
     /// The name of its master, while it is a replica.
     master: Option<String>,
 }
 
-/// 40 hexadecimal digits, as servers draw them.
+/// 40 hexadecimal digits, as servers generate them.
 fn fresh_id(random: &Random) -> String {
     format!("{:032x}{:08x}", random.draw::<u128>(), random.draw::<u32>())
 }
@@ -46,7 +46,7 @@ impl Process {
         self.master.is_some()
     }
 
-    /// The process takes over the history of `master`, which is called `name`.
+    /// The process takes over the history of `master`, whose name is `name`.
     pub(super) fn follow(&mut self, master: &Self, name: &str) {
         self.master = Some(name.to_owned());
         self.replication_id.clone_from(&master.replication_id);

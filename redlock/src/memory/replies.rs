@@ -1,4 +1,4 @@
-//! What a node sends to one client, on its way and arrived.
+//! What a node sends to one client: in flight and arrived.
 
 use std::{collections::VecDeque, io, sync::Mutex, task::Waker};
 
@@ -7,9 +7,9 @@ use tokio::time::Instant;
 use super::network::Settings;
 use crate::env::sync::lock;
 
-/// A server closes the connection of a client that leaves so many bytes unread.
+/// A server closes the connection of a client that leaves this many bytes unread.
 const MOST_UNREAD: usize = 8 << 20;
-/// A buffer that grew beyond this is given back when it is empty.
+/// A larger buffer is freed when it is empty.
 const KEEP: usize = 256 << 10;
 
 /// The direction from the node to the client, of one connection.
@@ -18,7 +18,7 @@ pub(super) struct Replies(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// Arrived and not read: the bytes from `read` on.
+    /// Arrived and unread: the bytes from `read` on.
     arrived: Vec<u8>,
     read: usize,
     delayed: VecDeque<(Instant, Sent)>,
@@ -36,7 +36,7 @@ enum Sent {
     End(End),
 }
 
-/// How a connection ended, as its client sees it.
+/// How a connection ended, as the client sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     /// The server closed it.
@@ -59,12 +59,12 @@ impl End {
     }
 }
 
-/// What became of something that the node sent.
+/// What happened to data that the node sent.
 #[derive(Debug)]
 pub(super) enum Fate {
-    /// It is on its way, has arrived, or is lost. Who waits for it is to be woken.
+    /// It is in flight, has arrived, or is lost. The reader that waits for it has to be woken.
     Sent(Option<Waker>),
-    /// Nobody is there any more: the client closed its end, or reads far too little.
+    /// The client is gone: it closed its end, or leaves too much unread.
     Refused,
 }
 
@@ -72,7 +72,7 @@ pub(super) enum Fate {
 #[derive(Debug)]
 pub(super) enum Read {
     Bytes,
-    /// Nothing before this time.
+    /// Nothing arrives before this time.
     NotBefore(Instant),
     Nothing,
     End(End),
@@ -114,7 +114,7 @@ impl Replies {
         state.reader.take()
     }
 
-    /// The connection breaks at the client's end: what is on its way is lost.
+    /// The connection breaks at the client's end: data in flight is lost.
     pub(super) fn reset(&self) -> Option<Waker> {
         let mut state = lock(&self.0);
         state.arrived = Vec::new();
@@ -145,12 +145,13 @@ impl Replies {
         lock(&self.0).lost
     }
 
-    /// How the connection ended, where the client can know.
+    /// How the connection ended, as far as the client can know.
     pub(super) fn end(&self) -> Option<End> {
         lock(&self.0).end
     }
 
-    /// Gives what has arrived to `take`, which says how much of it it took. Where there is nothing, `waker` is woken later.
+    /// Passes the arrived bytes to `take`, which returns how many of them it took. If there are
+    /// none, `waker` is woken later.
     pub(super) fn read(&self, waker: &Waker, take: impl FnOnce(&[u8]) -> usize) -> Read {
         let mut state = lock(&self.0);
         let state = &mut *state;
@@ -185,7 +186,7 @@ impl State {
         self.delayed.push_back((at, sent));
     }
 
-    /// Lets arrive what is due. Returns when the next is, if anything is on its way.
+    /// Delivers what is due. Returns when the next item is due, if anything is in flight.
     fn arrive(&mut self) -> Option<Instant> {
         while let Some((at, _)) = self.delayed.front() {
             if *at > Instant::now() {

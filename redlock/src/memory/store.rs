@@ -1,13 +1,14 @@
-//! The keyspace of a node in memory: values of the types that locks meet, and when they expire.
+//! The keyspace of a node in memory: values of the types that locks may meet, and when they expire.
 
 use std::{collections::HashMap, time::Duration};
 
 use crate::env::clock::{Clock, Instant};
 
-/// Expired entries are removed when the map has this many entries, and again at twice of what was left.
+/// Expired entries are removed when the map has this many entries, and again at twice the number
+/// that was left.
 const SWEEP: usize = 1_024;
 
-/// Servers count whole milliseconds, and let no key expire early: it lives for up to this much longer.
+/// Servers count whole milliseconds and expire no key early: it lives for up to this much longer.
 const GRAIN: Duration = Duration::from_millis(1);
 
 /// A key, or a value of a string.
@@ -20,7 +21,7 @@ pub(super) struct Store {
     sweep_at: usize,
     /// How far the node's clock is ahead of the machine's.
     ahead: Duration,
-    /// The time of the command that is being carried out: as on a server, it stands still for a whole script.
+    /// The time of the current command. As on a server, it does not change during a script.
     now: Instant,
 }
 
@@ -36,7 +37,7 @@ pub(super) enum Value {
     Text(Vec<u8>),
     /// Members by score.
     Sorted(Vec<(u64, Bytes)>),
-    /// Any other type: locks never look inside.
+    /// Any other type, whose content locks never read.
     Hash,
 }
 
@@ -90,7 +91,7 @@ impl Store {
         self.entry(key).map(|entry| &entry.value)
     }
 
-    /// The string under a key; `None` also where another type is there.
+    /// The string under a key. Also `None` if the key has another type.
     pub(super) fn text(&self, key: &[u8]) -> Option<&[u8]> {
         match self.value(key)? {
             Value::Text(text) => Some(text),
@@ -98,7 +99,8 @@ impl Store {
         }
     }
 
-    /// The sorted set under a key, made where nothing is there; `None` where another type is.
+    /// The sorted set under a key, which is created if the key is missing. `None` if the key has
+    /// another type.
     pub(super) fn sorted(&mut self, key: &[u8]) -> Option<&mut Vec<(u64, Bytes)>> {
         if self.entry(key).is_none() {
             self.set(key, Value::Sorted(Vec::new()), None);
@@ -125,7 +127,7 @@ impl Store {
         }
     }
 
-    /// Lets a key expire after `ttl`. Says whether there is one.
+    /// Makes a key expire after `ttl`. Returns whether the key exists.
     pub(super) fn expire(&mut self, key: &[u8], ttl: Duration) -> bool {
         let now = self.now;
         let entry = self.entries.get_mut(key);
@@ -138,7 +140,7 @@ impl Store {
         }
     }
 
-    /// Removes a key. Says whether it was there.
+    /// Removes a key. Returns whether it existed.
     pub(super) fn delete(&mut self, key: &[u8]) -> bool {
         let now = self.now;
         self.entries
@@ -146,7 +148,8 @@ impl Store {
             .is_some_and(|entry| entry.is_live(now))
     }
 
-    /// The ttl that a key has left. The outer `None`: there is no such key; the inner one: it does not expire.
+    /// The remaining ttl of a key. The outer `None`: the key does not exist. The inner one: it does
+    /// not expire.
     pub(super) fn left(&self, key: &[u8]) -> Option<Option<Duration>> {
         let entry = self.entry(key)?;
         Some(entry.expires.map(|at| at.saturating_since(self.now)))

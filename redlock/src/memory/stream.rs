@@ -1,4 +1,4 @@
-//! The client's end of a connection to a node in memory: bytes there and back, as over a socket.
+//! The client's end of a connection to a node in memory: a byte stream, like a socket.
 
 use std::{
     io,
@@ -22,10 +22,10 @@ use super::{
 };
 use crate::env::sync::lock;
 
-/// A connection. Dropped: closed.
+/// A connection. It is closed when it is dropped.
 ///
-/// Whoever writes must read after that before it waits: a reply that is there as soon as the request is written wakes
-/// nobody.
+/// A writer has to read before it waits: a reply that is there as soon as the request was written
+/// wakes nobody.
 pub(crate) struct Stream {
     node: Arc<Inner>,
     network: Arc<Network>,
@@ -36,7 +36,7 @@ pub(crate) struct Stream {
 }
 
 impl Node {
-    /// Connects over the network as it is now. Pending for as long as nothing passes.
+    /// Connects over the network as it is now. Pending as long as nothing gets through.
     pub(crate) async fn connect(&self) -> io::Result<Stream> {
         let settings = self.network.now();
         if !settings.connects() {
@@ -51,7 +51,7 @@ impl Node {
         }
     }
 
-    /// `None` where the connection has to wait for a server that hangs.
+    /// `None` if the connection has to wait for a server that hangs.
     fn accept(&self) -> io::Result<Option<Stream>> {
         let mut server = lock(&self.inner.server);
         if server.condition.stopped {
@@ -96,7 +96,7 @@ impl AsyncWrite for Stream {
                     Delivery::start(&self.node, self.number);
                 }
             }
-            // The server has closed the connection. Its client finds out now, or when that arrives.
+            // The server has closed the connection. The client notices now, or when that arrives.
             Err(gone) => {
                 if gone.resets(&self.replies, &self.network) {
                     return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
@@ -162,8 +162,8 @@ impl Drop for Stream {
     }
 }
 
-/// Lets arrive what is delayed on one connection, also when its client is frozen or gone. Dropped, as by a runtime that
-/// ends: all of it arrives.
+/// Delivers delayed data of one connection, even if its client is frozen or gone. When it is
+/// dropped, for example by a runtime that ends, everything arrives.
 struct Delivery {
     node: Arc<Inner>,
     number: u64,
@@ -175,7 +175,7 @@ impl Delivery {
             node: Arc::clone(node),
             number,
         };
-        // Outside of any runtime nobody could wait.
+        // Outside of a runtime nobody could wait.
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(async move {
                 while let Some(next) = delivery.deliver(Some(Instant::now())) {

@@ -1,4 +1,4 @@
-//! The faults of a node in memory, and of the network to it, as switches.
+//! Methods that inject faults of a node in memory and of the network to it.
 
 use std::time::Duration;
 
@@ -9,9 +9,10 @@ use super::{
 };
 use crate::env::sync::lock;
 
-/// Faults of the node, which all its clients notice.
+/// Faults of the node, which affect all of its clients.
 impl Node {
-    /// Refuses connections from now on and ends those there are, as a stopped server does. Its data stay.
+    /// Refuses connections from now on and ends the open ones, like a stopped server. The data
+    /// stay.
     pub fn stop(&self) {
         self.with(|server, wakers| {
             server.condition.stopped = true;
@@ -19,23 +20,26 @@ impl Node {
         });
     }
 
-    /// Goes on after [`stop`](Self::stop) as the same process, with its data: a network that was cut, not a restart.
+    /// Continues after [`stop`](Self::stop) as the same process, with its data: like a network that
+    /// was cut, not like a restart.
     pub fn start(&self) {
         self.with(|server, _| server.condition.stopped = false);
     }
 
-    /// Answers nothing from now on; what arrives meanwhile is carried out on [`resume`](Self::resume). After a node
-    /// time-out clients send nothing more, and keep their releases until then.
+    /// Answers nothing from now on. What arrives meanwhile is carried out on
+    /// [`resume`](Self::resume). After a node time-out, clients send nothing more and keep their
+    /// releases until then.
     pub fn hang(&self) {
         self.with(|server, _| server.condition.hangs = true);
     }
 
-    /// Goes on after [`hang`](Self::hang), with what arrived meanwhile, in its order on each connection.
+    /// Continues after [`hang`](Self::hang), with what arrived meanwhile, in its order on each
+    /// connection.
     pub fn resume(&self) {
         self.with(Server::go_on);
     }
 
-    /// Starts a new process with the data of the old one, as a server does that saved them.
+    /// Starts a new process with the data of the old one, like a server that saved them.
     pub fn restart(&self) {
         self.with(|server, wakers| {
             server.close_all(wakers);
@@ -43,7 +47,7 @@ impl Node {
         });
     }
 
-    /// Forgets all keys and starts a new process, as a server without persistence does.
+    /// Forgets all keys and starts a new process, like a server without persistence.
     pub fn restart_empty(&self) {
         self.with(|server, wakers| {
             server.close_all(wakers);
@@ -52,39 +56,40 @@ impl Node {
         });
     }
 
-    /// Forgets all keys without a new process, as `FLUSHALL` does.
+    /// Forgets all keys without a new process, like `FLUSHALL`.
     pub fn flush(&self) {
         self.with(Server::flush);
     }
 
-    /// Forgets the sources of scripts, as `SCRIPT FLUSH` does: clients send them again.
+    /// Forgets the sources of scripts, like `SCRIPT FLUSH`. Clients send them again.
     pub fn flush_scripts(&self) {
         self.with(|server, _| server.forget_scripts());
     }
 
-    /// Takes no new locks from now on, until switched off, as a server beyond its `maxmemory`. Locks that are held are
-    /// extended, released and kept busy all the same.
+    /// While `true`, accepts no new locks, like a server beyond its `maxmemory`. Held locks are
+    /// still extended, released and kept busy.
     pub fn fill(&self, on: bool) {
         self.with(|server, _| server.condition.full = on);
     }
 
-    /// Answers `LOADING` from now on, until switched off, as a server that loads its data.
+    /// While `true`, answers `LOADING`, like a server that loads its data.
     pub fn load(&self, on: bool) {
         self.with(|server, _| server.condition.loads = on);
     }
 
-    /// Answers `BUSY` from now on, until switched off, as a server in a script that does not end.
+    /// While `true`, answers `BUSY`, like a server in a script that does not end.
     pub fn busy(&self, on: bool) {
         self.with(|server, _| server.condition.busy = on);
     }
 
-    /// Answers `MISCONF` to writes from now on, until switched off, as a server that cannot save its data.
+    /// While `true`, answers `MISCONF` to writes, like a server that cannot save its data.
     pub fn fail_to_save(&self, on: bool) {
         self.with(|server, _| server.condition.cannot_save = on);
     }
 
-    /// Becomes a replica of `master`, as by `REPLICAOF`: takes over its data as they are now, and refuses writes. What
-    /// the master takes after that does not arrive here any more, so [`promote`](Self::promote) loses it.
+    /// Becomes a replica of `master`, as by `REPLICAOF`: copies its data as they are now, and
+    /// refuses writes. Later writes to the master are not replicated, so [`promote`](Self::promote)
+    /// loses them.
     pub fn replicate(&self, master: &Self) {
         let (data, process) = {
             let mut server = lock(&master.inner.server);
@@ -98,8 +103,8 @@ impl Node {
         });
     }
 
-    /// Becomes a master after [`replicate`](Self::replicate), with the data that it has, as by a failover. A master
-    /// stays as it is.
+    /// Becomes a master after [`replicate`](Self::replicate), with the data that it has, as by a
+    /// failover. Has no effect on a master.
     pub fn promote(&self) {
         self.with(|server, _| server.process.promote(&self.inner.random));
     }
@@ -109,7 +114,7 @@ impl Node {
         self.with(|server, _| server.store.shift(forward));
     }
 
-    /// Changes the server, and wakes who waits for that.
+    /// Changes the server, and wakes the tasks that wait for it.
     pub(super) fn with(&self, change: impl FnOnce(&mut Server, &mut Wakers)) {
         let mut wakers = Wakers::default();
         change(&mut lock(&self.inner.server), &mut wakers);
@@ -117,38 +122,38 @@ impl Node {
     }
 }
 
-/// Faults of the network, which only the clients of this handle notice.
+/// Faults of the network, which affect the clients of this handle only.
 impl Node {
-    /// Lets everything that this handle's clients send take this long to the node; zero for none, which is the default.
+    /// Delays everything that this handle's clients send by this time. Zero, the default: no delay.
     /// Each connection keeps its order.
     pub fn delay(&self, by: Duration) {
         self.network.set(|network| network.delay = by);
     }
 
-    /// Lets every answer to this handle's clients take this long; zero for none, which is the default.
+    /// Delays every reply to this handle's clients by this time. Zero, the default: no delay.
     pub fn delay_replies(&self, by: Duration) {
         self.network.set(|network| network.delay_replies = by);
     }
 
-    /// Loses what this handle's clients send from now on, until switched off. A connection that has lost something stays
-    /// dead, and clients replace it.
+    /// While `true`, loses what this handle's clients send. A connection that has lost something
+    /// stays dead, and clients replace it.
     pub fn lose_requests(&self, on: bool) {
         self.network.set(|network| network.lose_requests = on);
     }
 
-    /// Carries out what this handle's clients send, and loses the answers, until switched off. A connection that has lost
-    /// something stays dead, and clients replace it.
+    /// While `true`, carries out what this handle's clients send and loses the replies. A
+    /// connection that has lost something stays dead, and clients replace it.
     pub fn lose_replies(&self, on: bool) {
         self.network.set(|network| network.lose_replies = on);
     }
 
-    /// Lets the connections of this handle's clients die unnoticed, as a middlebox does that forgot them: what is sent
-    /// over them is lost, both ways. New connections work.
+    /// Makes the connections of this handle's clients die unnoticed, like a middlebox that forgot
+    /// them: everything that is sent over them is lost, in both directions. New connections work.
     pub fn half_open(&self) {
         self.with(|server, _| server.lose(&self.network));
     }
 
-    /// Holds back what this handle's clients send from now on, as a stalled connection does, until
+    /// Holds back what this handle's clients send, like a stalled connection, until
     /// [`deliver_late`](Self::deliver_late). No new connections are made meanwhile.
     pub fn hold_back(&self) {
         self.network.set(|network| network.hold_back = true);
@@ -176,8 +181,8 @@ impl Node {
         self.with(|server, wakers| server.reset(&self.network, wakers));
     }
 
-    /// Delivers what was held back since [`hold_back`](Self::hold_back), after whatever came meanwhile, and holds back
-    /// no more.
+    /// Delivers what was held back since [`hold_back`](Self::hold_back), after everything that
+    /// arrived meanwhile, and holds back no more.
     pub fn deliver_late(&self) {
         self.network.set(|network| network.hold_back = false);
         self.with(|server, wakers| server.deliver_held_back(&self.network, wakers));

@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
-/// A key lives through the last millisecond of its ttl, so an attempt after exactly its PTTL comes too early.
+/// A key lives through the last millisecond of its ttl, so an attempt after exactly its PTTL is too
+/// early.
 const LAST_MILLISECOND: Duration = Duration::from_millis(1);
-/// The first delay after a split vote; it doubles with each further one. Ten times as much after an outage.
+/// The first delay after a split vote. It doubles with each further one. Ten times as long after an
+/// outage.
 const FIRST: Duration = Duration::from_millis(2);
 /// The longest delay without notifications: how late a waiter notices a release.
 const POLL: Duration = Duration::from_millis(40);
 /// The longest delay with notifications, where the holder may be a client that sends none.
 const LISTEN: Duration = Duration::from_secs(1);
-/// The longest delay where the holder sends a notification: how late a waiter notices one that was lost, if the lease
-/// lasts that long. A lost connection wakes the waiters at once.
+/// The longest delay if the holder sends a notification: how late a waiter notices that it was
+/// lost, if the lease lasts that long. A lost connection wakes the waiters at once.
 const NOTIFIED: Duration = Duration::from_secs(30);
 /// The longest delay while no quorum answers.
 const OUTAGE: Duration = Duration::from_millis(500);
@@ -30,9 +32,9 @@ pub(crate) enum Refusal {
 /// Whether a notification may end a sleep early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WakeUp {
-    /// The waiter hears no notifications.
+    /// The waiter receives no notifications.
     Never,
-    /// The waiter hears them, if the holder sends one.
+    /// The waiter receives them, if the holder sends one.
     Possible,
     /// The holder sends one, and a majority of the nodes has this waiter on its waitlist.
     Promised,

@@ -2,10 +2,11 @@
 
 use super::node_set::quorum;
 
-/// The list of nodes of one client, as far as the client has met them: a node that was never met cannot vote.
+/// The list of nodes of one client, as far as the client has met them. A node that was never met
+/// cannot vote.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct NodeList {
-    /// How many nodes were configured: the quorum counts them all.
+    /// How many nodes are configured: the quorum counts them all.
     pub(crate) size: usize,
     /// The identities of the nodes that the client has met.
     pub(crate) met: Vec<String>,

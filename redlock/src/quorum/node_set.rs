@@ -74,7 +74,7 @@ impl AtomicNodeSet {
         self.0.store(nodes.0, Release);
     }
 
-    /// Adds `nodes`, in one order with all other operations that are sequentially consistent.
+    /// Adds `nodes`, in one order with all other sequentially consistent operations.
     pub(crate) fn add(&self, nodes: NodeSet) {
         self.0.fetch_or(nodes.0, SeqCst);
     }

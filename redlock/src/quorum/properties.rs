@@ -1,4 +1,4 @@
-//! What the pure decisions promise for any input.
+//! Properties of the pure decisions for any input.
 
 use std::time::Duration;
 
@@ -95,7 +95,7 @@ proptest! {
         for end in 0..replies.len() {
             match counted(nodes, rule, &replies[..end]).decision() {
                 Some(decision @ (Decision::Won | Decision::Gone)) => prop_assert_eq!(decision, last),
-                // Stale tokens are raised at once, whoever might still say yes.
+                // Stale tokens are retried at once, even if other nodes may still say yes.
                 Some(Decision::Stale) | None => {}
                 Some(_) => prop_assert_ne!(last, Decision::Won),
             }
@@ -114,7 +114,7 @@ proptest! {
         let cooling = first.iter().filter(|(_, reply)| matches!(reply, Reply::Held { cools: true, .. })).count();
         let tally = counted(nodes, Rule::Acquire, &replies);
         prop_assert_eq!(tally.cooling_down().is_some(), nodes - cooling < quorum(nodes));
-        // Whoever is refused before all have answered knows whether it is by a cool-down.
+        // A refusal before all have answered knows whether it is because of a cool-down.
         if tally.decision() == Some(Decision::Refused) && tally.cooling_down().is_none() {
             let silent = nodes - first.len();
             prop_assert!(cooling == 0 || nodes - cooling - silent >= quorum(nodes));
@@ -172,7 +172,7 @@ proptest! {
         let (short, long) = (Duration::from_millis(a.min(b)), Duration::from_millis(a.max(b)));
         prop_assert!(usable(short) <= usable(long));
         prop_assert!(usable(long) + drift(long) == long || usable(long).is_zero());
-        // Nodes whose clocks run a hundredth fast still hold the key.
+        // Nodes whose clocks are 1 % fast still hold the key.
         prop_assert!(usable(long) <= long - long / 100);
         prop_assert!(long < MIN_TTL || !usable(long).is_zero());
     }
@@ -218,7 +218,7 @@ proptest! {
             }
             let token = clock.propose(at, 0).expect("a token");
             prop_assert!(token > last);
-            // However far ahead a fence is, the lead that is learnt from it stays within the bound.
+            // However far ahead a fence is, the learnt lead stays within the bound.
             prop_assert!(token <= (clock.micros(at) + bound).max(last + 1));
             last = token;
         }

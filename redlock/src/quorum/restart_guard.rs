@@ -8,37 +8,47 @@ use super::token::FencingToken;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RestartGuard {
-    /// A node that lost its data while this client knew it, or that is younger than the other nodes, has no vote until
-    /// every lock that it may have forgotten has expired: `max_ttl + 1 % + clock skew`. Costs nothing.
+    /// A node that lost its data while this client knew it, or that is younger than the other
+    /// nodes, has no vote until every lock that it may have forgotten has expired: `max_ttl + 1 % +
+    /// clock skew`. Costs nothing.
     ///
-    /// A node has lost its data if another process answers at its address (by its run id, or by its uptime where it
-    /// reports none); if the same process was a replica of another server, or was promoted; if it is loading its data;
-    /// and if its data were emptied: by `FLUSHALL`, by a synchronisation from a master or by `DEBUG RELOAD`. The server
-    /// reports the last kind on each connection (`CLIENT TRACKING`), before it answers anything else. It does not report
-    /// which database was emptied, so `FLUSHDB` of another one counts too.
+    /// A node has lost its data if another process answers at its address (by its run id, or by its
+    /// uptime if it reports none); if the same process was a replica of another server, or was
+    /// promoted; if it is loading its data; and if its data were emptied: by `FLUSHALL`, by a
+    /// synchronisation from a master or by `DEBUG RELOAD`. The server reports the last kind on each
+    /// connection (`CLIENT TRACKING`), before it answers anything else. It does not report which
+    /// database was emptied, so `FLUSHDB` of another one counts too.
     ///
     /// Not covered:
-    /// - What a node forgot before this client met it, other than by a restart, or by losing all its keys under another
-    ///   client; a restart of all nodes at once; single keys that were deleted or evicted; `SWAPDB`. (Slots of a Redis
+    /// - What a node forgot before this client met it, other than by a restart, or by losing all
+    /// its keys under another
+    ///   client; a restart of all nodes at once; single keys that were deleted or evicted;
+    /// `SWAPDB`. (Slots of a Redis
     ///   Cluster that moved are covered: see the crate's documentation.)
-    /// - What happened while this client had no connection to the node, and left no other trace than missing keys.
-    /// - A server, or a user, without `CLIENT TRACKING`: emptied data are noticed on the next connection, if they leave
+    /// - What happened while this client had no connection to the node, and left no other trace
+    /// than missing keys.
+    /// - A server, or a user, without `CLIENT TRACKING`: emptied data are noticed on the next
+    /// connection, if they leave
     ///   a trace there.
-    /// - A client that meets the nodes for the first time and reaches only nodes that restarted within 5 s of each other:
-    ///   it takes that for their first start and counts their votes at once, even if a node that it cannot reach would
+    /// - A client that meets the nodes for the first time and reaches only nodes that restarted
+    /// within 5 s of each other:
+    ///   it takes that for their first start and counts their votes at once, even if a node that it
+    /// cannot reach would
     ///   show otherwise.
-    /// - A node that restarts within 5 s after the oldest one first started: to clients that did not see it, this is
+    /// - A node that restarts within 5 s after the oldest one first started: to clients that did
+    /// not see it, this is
     ///   part of the first start, whatever the node granted in between.
     #[default]
     Observed,
-    /// A marker on each node names the process that wrote it, and the election by which sentinels made it the master. A
-    /// node whose marker is missing, or names another process or an earlier election, has no vote for the guard time,
-    /// for any client and whatever its uptime. Covers what `Observed` does not, for some percent of the servers' time.
+    /// A marker on each node names the process that wrote it, and the election by which sentinels
+    /// made it the master. A node whose marker is missing, or names another process or an earlier
+    /// election, has no vote for the guard time, for any client and whatever its uptime. Covers
+    /// what `Observed` does not, for a few percent of the servers' time.
     ///
     /// A first deployment waits once for the guard time, unless an operator calls
-    /// [`trust_nodes`](crate::Redlock::trust_nodes). Data that were replaced under a living process may bring the marker
-    /// along: that is handled as under `Observed`, by the clients that see it. A client with another `max_ttl` is
-    /// refused. Requires fencing.
+    /// [`trust_nodes`](crate::Redlock::trust_nodes). Data that were replaced while the process
+    /// lived may contain the marker: the clients that see it handle that as under `Observed`. A
+    /// client with another `max_ttl` is refused. Requires fencing.
     Strict,
     /// Every node votes at once. For nodes that never lose data: `appendfsync always`.
     Off,
@@ -46,7 +56,7 @@ pub enum RestartGuard {
 
 /// How much younger than the oldest node a node may be and still belong to the same first start.
 const SAME_START: Duration = Duration::from_secs(5);
-/// Servers state their uptime in whole seconds, rounded down.
+/// Servers report their uptime in whole seconds, rounded down.
 const UPTIME_UNIT: Duration = Duration::from_secs(1);
 
 /// `max_ttl + 1 % + skew bound`, and the length of a block of tokens: after this time every lock that the node forgot has
@@ -73,18 +83,20 @@ pub(crate) fn after_a_move(max_ttl: Duration, skew: Duration) -> Duration {
     guard_time(max_ttl, confirmed_for(skew))
 }
 
-/// How long a node that this client meets for the first time has no vote; `None` where it votes at once.
+/// How long a node that this client meets for the first time has no vote. `None` if it votes at
+/// once.
 ///
-/// `uptime` is the node's, `oldest` the longest uptime of all known nodes. A node that started with the others is trusted:
-/// a first deployment has no locks to forget.
+/// `uptime` is the node's, `oldest` the longest uptime of all known nodes. A node that started
+/// together with the others is trusted: in a first deployment there are no locks to forget.
 pub(crate) fn on_first_sight(
     uptime: Duration,
     oldest: Duration,
     guard_time: Duration,
 ) -> Option<Duration> {
-    // When nodes restart one after the other, the oldest is no longer the first that restarted. So once the oldest has
-    // outlived the guard time, a node that has not may have forgotten locks, however close together they started.
-    // Servers state their uptime in whole seconds: the oldest may have outlived a short guard time already.
+    // If nodes restart one after the other, the oldest is no longer the first that restarted. So
+    // once the oldest has outlived the guard time, a node that has not may have forgotten locks,
+    // however close together they started. Servers report their uptime in whole seconds: the oldest
+    // may have outlived a short guard time already.
     let difference = oldest.saturating_sub(uptime);
     let may_have_outlived = oldest + UPTIME_UNIT >= guard_time && difference > UPTIME_UNIT / 2;
     let joined_later = oldest >= guard_time || may_have_outlived || difference > SAME_START;

@@ -26,7 +26,7 @@ pub(crate) enum Decision {
     Won,
     /// This round cannot win, but one of the same owner with a higher token can.
     Stale,
-    /// Others hold a majority, or enough nodes to keep us from one.
+    /// Other clients hold a majority, or enough nodes to keep us from one.
     Refused,
     /// Extension only: a majority no longer holds the key for the owner.
     Gone,
@@ -171,7 +171,7 @@ impl Tally {
         self.yes
     }
 
-    /// Takes back the yes of a node that may have forgotten locks: it has no vote while time is `left`.
+    /// Takes back the yes of a node that may have forgotten locks. It has no vote for `left`.
     pub(crate) fn retract(&mut self, node: usize, left: Duration) {
         self.yes = self.yes.difference(NodeSet::only(node));
         self.record_fault(node, Fault::quarantined(left));

@@ -6,16 +6,18 @@ use crate::command::TOKEN_LIMIT;
 
 /// A number that is larger for every next holder of a key.
 ///
-/// Hand it to the store that the lock protects. A store that refuses a token lower than one it has seen is safe even
-/// from a holder that was paused for longer than its lease and does not know yet that it lost the lock
-/// ([Kleppmann, *How to do distributed locking*](https://martin.kleppmann.com/2016/02/08/how-to-do-distributed-locking.html)).
+/// Pass it to the store that the lock protects. A store that refuses a token lower than one it has
+/// seen is safe even from a holder that was paused for longer than its lease and does not know yet
+/// that it lost the lock ([Kleppmann, *How to do distributed
+/// locking*](https://martin.kleppmann.com/2016/02/08/how-to-do-distributed-locking.html)).
 ///
-/// Tokens of one key strictly increase, as long as no more than a minority of the nodes forgets what it stored; they
-/// are microseconds of a calibrated clock, so they have gaps, fit into 53 bits (a JSON number) and are comparable only
-/// within a key. A lock taken with `fencing(false)` has token 0, which such a store refuses.
+/// Tokens of one key strictly increase, as long as no more than a minority of the nodes forgets
+/// what it stored. They are microseconds of a calibrated clock, so they have gaps, fit into 53 bits
+/// (a JSON number) and are comparable only within a key. A lock that was acquired with
+/// `fencing(false)` has token 0, which such a store refuses.
 ///
-/// A store keeps it as an `i64` or a text, and gives it back by `TryFrom` or `FromStr`; with the feature `serde` it is a
-/// number.
+/// Store it as an `i64` or a text, and convert it back by `TryFrom` or `FromStr`. With the feature
+/// `serde` it is a number.
 ///
 /// ```
 /// use redlock::FencingToken;
@@ -36,7 +38,7 @@ impl FencingToken {
     pub(crate) const NONE: Self = Self(0);
     pub(crate) const LIMIT: u64 = TOKEN_LIMIT;
 
-    /// How many tokens a lease reserves at most, for local hand-overs without a round trip.
+    /// Maximum number of tokens that a lease reserves, for local hand-overs without a round trip.
     pub(crate) const BLOCK: u64 = 256;
 
     pub(crate) fn new(value: u64) -> Self {
@@ -129,7 +131,8 @@ impl TokenBlock {
         (self.last > 0).then_some(self.last)
     }
 
-    /// The token of the `number`-th hold, from 0: [`FencingToken::NONE`] without fencing, `None` when they are used up.
+    /// The token of the `number`-th hold, from 0: [`FencingToken::NONE`] without fencing, `None` if
+    /// they are used up.
     pub(crate) fn get(self, number: u32) -> Option<FencingToken> {
         if self == Self::NONE {
             return Some(FencingToken::NONE);
@@ -139,7 +142,7 @@ impl TokenBlock {
     }
 }
 
-/// The error for a number or text that is no [`FencingToken`].
+/// The error for a number or text that is not a [`FencingToken`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidToken(());
 

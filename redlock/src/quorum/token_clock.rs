@@ -1,4 +1,4 @@
-//! The clock that fencing tokens are proposed from.
+//! The clock from which fencing tokens are proposed.
 
 use std::{
     sync::{
@@ -11,8 +11,9 @@ use std::{
 use super::token::{FencingToken, signed};
 use crate::env::{clock::Instant, sync::lock};
 
-/// Proposes tokens: the client's monotonic time, plus an offset calibrated by the nodes' clocks, plus a lead learnt
-/// from the fences of other clients. So one round trip is enough although no two clocks agree.
+/// Proposes tokens: the client's monotonic time, plus an offset calibrated by the nodes' clocks,
+/// plus a lead learnt from the fences of other clients. So one round trip is enough although no two
+/// clocks agree.
 #[derive(Debug)]
 pub(crate) struct TokenClock {
     /// The time of each node minus the client's; `None` until the node's time is known.
@@ -69,8 +70,9 @@ impl TokenClock {
         }
     }
 
-    /// The next proposal: above the clock, above `floor` (the highest fence seen for the key) and above all that this
-    /// client proposed before. `None` where no token is left below [`FencingToken::LIMIT`].
+    /// The next proposal: above the clock, above `floor` (the highest fence seen for the key) and
+    /// above everything that this client proposed before. `None` if no token is left below
+    /// [`FencingToken::LIMIT`].
     pub(crate) fn propose(&self, now: Instant, floor: u64) -> Option<u64> {
         let clock = self.micros(now).saturating_add(self.lead.load(Relaxed));
         let previous = self
@@ -91,8 +93,8 @@ impl TokenClock {
         now.micros().saturating_add(self.offset.load(Relaxed))
     }
 
-    /// Learns from the fence of another client. A fence beyond the skew bound is not followed; returns by how much it
-    /// lies beyond.
+    /// Learns from the fence of another client. A fence beyond the skew bound is ignored; returns
+    /// how far beyond it is.
     pub(crate) fn learn(&self, fence: u64, now: Instant) -> Option<Duration> {
         let ahead = fence.saturating_sub(self.micros(now));
         if ahead > self.most_lead {

@@ -1,21 +1,22 @@
-//! How long a grant may be relied on.
+//! For how long a grant is valid.
 
 use std::time::Duration;
 
-/// Two clocks may drift apart by one part of the ttl in this many.
+/// Two clocks may drift apart by the ttl divided by this.
 const DRIFT_PART: u32 = 100;
 /// Redis expires keys with a resolution of 1 ms, and a key may live for 1 ms more.
 const DRIFT_FLOOR: Duration = Duration::from_millis(2);
 
-/// The shortest ttl that leaves room for a round trip after the drift is taken off.
+/// The shortest ttl that leaves time for a round trip after the drift is subtracted.
 pub(crate) const MIN_TTL: Duration = Duration::from_millis(10);
 
-/// The part of a ttl that is not relied on, since clocks run at different rates: `ttl / 100 + 2 ms`.
+/// The part of a ttl that is not counted as validity, since clocks run at different rates: `ttl /
+/// 100 + 2 ms`.
 pub(crate) fn drift(ttl: Duration) -> Duration {
     ttl / DRIFT_PART + DRIFT_FLOOR
 }
 
-/// How long from the start of the winning round a grant may be relied on: `ttl - drift`.
+/// The validity of a grant, from the start of the winning round: `ttl - drift`.
 pub(crate) fn usable(ttl: Duration) -> Duration {
     ttl.saturating_sub(drift(ttl))
 }

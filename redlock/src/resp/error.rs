@@ -1,10 +1,11 @@
-//! What a server error means for the command that it answers.
+//! The meaning of a server error for the command.
 
 use redis::{ErrorKind, RedisError, ServerError, ServerErrorKind};
 
 use crate::fault::{Fault, FaultKind};
 
-/// Substrings by which servers of several versions say that a script called what its user may not call.
+/// Texts by which several versions of servers report that a script called a command that its user
+/// may not call.
 const LACKS_RIGHT: [&str; 4] = [
     "NOPERM",
     "can't access at least one of the keys",
@@ -12,7 +13,7 @@ const LACKS_RIGHT: [&str; 4] = [
     "ACL failure in script",
 ];
 
-/// The fault that a server error stands for.
+/// The fault of a server error.
 pub(crate) fn server_fault(error: &ServerError) -> Fault {
     fault(&RedisError::from(error.clone()))
 }
@@ -22,7 +23,7 @@ pub(crate) fn is_unknown_script(error: &ServerError) -> bool {
     error.kind() == Some(ServerErrorKind::NoScript)
 }
 
-/// The fault that an error of the `redis` crate stands for.
+/// The fault of an error of the `redis` crate.
 pub(crate) fn fault(error: &RedisError) -> Fault {
     let text = match (error.code(), error.detail()) {
         (Some(code), Some(detail)) => format!("{code} {detail}"),
@@ -57,7 +58,7 @@ pub(crate) fn fault(error: &RedisError) -> Fault {
             _ => return Fault::unknown(wrapped(&text), text),
         },
     };
-    // A script may have written before it lacked a right or memory.
+    // A script may have written something before it lacked a permission or memory.
     if kind == FaultKind::Permission || kind == FaultKind::OutOfMemory {
         Fault::unknown(kind, text)
     } else {
@@ -65,7 +66,8 @@ pub(crate) fn fault(error: &RedisError) -> Fault {
     }
 }
 
-/// The class of an error that a server wraps since a script raised it. The script may have written before.
+/// The class of an error that a script raised and the server wrapped. The script may have written
+/// something before.
 fn wrapped(text: &str) -> FaultKind {
     let said = |code: &str| {
         let mut words = text.split_whitespace();

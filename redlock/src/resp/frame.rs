@@ -4,13 +4,14 @@ use redis::Value;
 
 use crate::fault::{Fault, FaultKind};
 
-/// Maximum length of a reply that is kept, in bytes. Ours have some hundreds, `INFO` some thousands.
+/// Maximum length of a reply that is kept, in bytes. Our replies have some hundreds, `INFO` some
+/// thousands.
 const MAX_LEN: usize = 1 << 20;
 /// Maximum number of elements in a reply.
 const MAX_ELEMENTS: u64 = 1 << 16;
 
 const OK: &[u8] = b"+OK\r\n";
-/// Takes the place of a reply that was too long.
+/// Replaces a reply that was too long.
 const TOO_LONG: &[u8] = b"-ERR the server answered far more than was asked for\r\n";
 
 /// How much of a reply has arrived.
@@ -18,7 +19,7 @@ const TOO_LONG: &[u8] = b"-ERR the server answered far more than was asked for\r
 pub(crate) enum Length {
     /// All of it, in this many bytes.
     Whole(usize),
-    /// More bytes are to come.
+    /// More bytes follow.
     Partial,
     /// It exceeds the limits: skip it.
     TooLong,
@@ -30,7 +31,7 @@ pub(crate) fn length(bytes: &[u8]) -> Result<Length, Fault> {
         return Ok(Length::Whole(OK.len()));
     }
     let mut at = 0_usize;
-    // Values still to come.
+    // Values that follow.
     let mut parts = 1_u64;
     while parts > 0 {
         parts -= 1;
@@ -92,10 +93,10 @@ fn header(line: &[u8]) -> Result<Header, Fault> {
     })
 }
 
-/// Skips a reply that is too long, as its bytes arrive. The connection stays usable.
+/// Skips a reply that is too long while its bytes arrive. The connection stays usable.
 #[derive(Debug)]
 pub(crate) struct Skip {
-    /// Values still to come.
+    /// Values that follow.
     parts: u64,
     /// Bytes left of the current value.
     bytes: u64,
@@ -146,7 +147,7 @@ impl Skip {
                 if rest.len() <= MAX_HEADER {
                     break;
                 }
-                // Only a value that is a line itself can be this long.
+                // Only a value that is itself a line can be this long.
                 self.in_line = matches!(header(rest)?, Header::Line);
                 self.parts -= 1;
                 continue;
@@ -163,7 +164,7 @@ impl Skip {
     }
 }
 
-/// What takes the place of a skipped reply that began with the byte `first`. A push is nobody's reply.
+/// The replacement of a skipped reply that began with the byte `first`. A push is not a reply.
 pub(crate) fn skipped(first: u8) -> Option<Value> {
     (first != b'>').then(|| parse(TOO_LONG).unwrap_or(Value::Nil))
 }

@@ -1,5 +1,5 @@
-//! The wire format of Redis, [RESP](https://redis.io/docs/latest/develop/reference/protocol-spec/) versions 2 and 3:
-//! writing commands and framing and reading replies.
+//! The wire format of Redis, [RESP](https://redis.io/docs/latest/develop/reference/protocol-spec/)
+//! versions 2 and 3: writing commands, framing and reading replies.
 //!
 //! Values are parsed by the `redis` crate, except for `+OK`, which nearly all replies are.
 

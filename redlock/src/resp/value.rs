@@ -3,7 +3,8 @@
 use super::Value;
 use crate::fault::{Fault, FaultKind};
 
-/// The fault of a reply that was not understood. Its content is left out: a server or a proxy may repeat the login.
+/// The fault of a reply that was not understood. Its content is left out, since a server or a proxy
+/// may repeat the login.
 pub(crate) fn unexpected(value: &Value) -> Fault {
     let what = match value {
         Value::Nil => "nothing".to_owned(),
@@ -20,7 +21,7 @@ pub(crate) fn unexpected(value: &Value) -> Fault {
     )
 }
 
-/// The text of a simple or bulk string, where it is UTF-8.
+/// The text of a simple or bulk string, if it is UTF-8.
 pub(crate) fn word(value: &Value) -> Option<&str> {
     match value {
         Value::BulkString(bytes) => std::str::from_utf8(bytes).ok(),

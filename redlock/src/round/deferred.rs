@@ -8,7 +8,8 @@ use crate::{
     node::ReplySink,
 };
 
-/// A release for one node, whose round is over or goes on without that node. Small, since there may be thousands.
+/// A release for one node whose round is over, or continues without that node. Small, since there
+/// may be thousands.
 #[derive(Debug)]
 pub(super) struct Deferred {
     request: Request,
@@ -17,7 +18,7 @@ pub(super) struct Deferred {
 }
 
 impl Deferred {
-    /// The release as it is to be sent from `now` on; a cool-down is shorter by then, or over.
+    /// The release to send at `now`. A cool-down is shorter by then, or over.
     pub(super) fn sink(
         request: &Request,
         pending: Option<&Pending>,
@@ -46,7 +47,7 @@ impl ReplySink for Deferred {
     fn vote(&self, _: usize, _: Reply) {}
 
     fn deferred(&self, now: Instant) -> Option<Arc<dyn ReplySink>> {
-        // Unchanged releases stay as they are.
+        // A release that does not change is kept.
         self.request.command.deferred(now)?;
         Some(Self::sink(&self.request, self.pending.as_ref(), now))
     }

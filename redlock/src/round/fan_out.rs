@@ -25,7 +25,7 @@ pub(crate) struct Answer {
     pub(crate) key_state: Option<KeyState>,
 }
 
-/// The answers of all nodes, in their order; a node that was silent has a fault.
+/// The answers of all nodes, in their order. A silent node has a fault.
 #[derive(Debug)]
 pub(crate) struct Answers(pub(crate) Vec<Result<Answer, Fault>>);
 

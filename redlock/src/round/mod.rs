@@ -43,14 +43,14 @@ pub(crate) struct Plan {
     pub(crate) request: Request,
     pub(crate) rule: Rule,
     pub(crate) targets: NodeSet,
-    /// Nodes that count as having said yes without being asked.
+    /// Nodes that count as a yes without being asked.
     pub(crate) settled: NodeSet,
-    /// Held until the round is over, where closing the client has to wait for it.
+    /// Held until the round is over, if closing the client has to wait for it.
     pub(crate) pending: Option<Pending>,
 }
 
 impl Plan {
-    /// Nobody waits for this round, and no node is settled.
+    /// Nobody waits for this round, and no node counts as a yes in advance.
     pub(crate) fn new(request: Request, rule: Rule, targets: NodeSet) -> Self {
         Self {
             request,
@@ -135,7 +135,8 @@ impl Round {
         }
     }
 
-    /// Waits for the decision, at most for `within`, which is no deadline. Cancel safe.
+    /// Waits for the decision, for at most `within`, which is not the deadline of the round. Cancel
+    /// safe.
     pub(crate) async fn early_decision(&self, within: Duration) -> Option<Decision> {
         let decision = self.wait_for(|votes| {
             self.retract_untrusted(votes);
@@ -172,7 +173,7 @@ impl Round {
     /// Waits for the votes of all nodes, at most for `within`. Cancel safe.
     pub(crate) async fn all_votes(&self, within: Duration) {
         let complete = self.wait_for(|votes| votes.tally.silent().next().is_none().then_some(()));
-        // What is missing then is reported as a time-out.
+        // Missing replies are reported as time-outs then.
         let _ = tokio::time::timeout(within, complete).await;
     }
 
@@ -180,8 +181,8 @@ impl Round {
         poll_fn(|cx| lock(&self.votes).poll(cx, &look)).await
     }
 
-    /// Takes back votes of nodes that may have forgotten locks: a node that voted may be found younger than one that was
-    /// met after it.
+    /// Takes back votes of nodes that may have forgotten locks: a node that voted may turn out to
+    /// be younger than one that was met after it.
     fn retract_untrusted(&self, votes: &mut Votes) {
         let Votes { tally, voters, .. } = votes;
         if self.request.command.needs_trust() && tally.decision() == Some(Decision::Won) {

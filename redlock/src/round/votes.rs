@@ -1,4 +1,4 @@
-//! The votes of a round as they arrive, and who is woken by them.
+//! The votes of a round as they arrive, and the waiters that they wake.
 
 use std::{
     mem,
@@ -9,7 +9,7 @@ use std::{
 use super::late_votes::{LateVoteObserver, LateVotes};
 use crate::{command::Reply, node::NodeState, quorum::tally::Tally};
 
-/// The most waiters besides the first. One beyond that goes on at its deadline.
+/// Maximum number of waiters besides the first. A further one continues at its deadline.
 const OTHER_WAKERS: usize = 4;
 
 pub(super) struct Votes {
@@ -26,7 +26,7 @@ pub(super) struct Votes {
     other_wakers: Vec<Waker>,
 }
 
-/// What a vote sets off, once the lock of the votes is free.
+/// What a vote causes, after the lock of the votes is released.
 #[must_use]
 pub(super) struct Effects {
     waker: Option<Waker>,
@@ -47,7 +47,8 @@ impl Votes {
         }
     }
 
-    /// Counts a vote. One wake-up for each round, by the decision, and one more where a single node is asked first.
+    /// Counts a vote. There is one wake-up for each round, by the decision, and one more if a
+    /// single node is asked first.
     pub(super) fn record(&mut self, node: usize, reply: Reply) -> Effects {
         self.tally.record(node, reply);
         let wakes =
@@ -65,7 +66,7 @@ impl Votes {
         }
     }
 
-    /// Ready with what `look` finds; else `cx` is woken by the next decision.
+    /// Ready with what `look` returns. Otherwise `cx` is woken by the next decision.
     pub(super) fn poll<T>(
         &mut self,
         cx: &Context<'_>,

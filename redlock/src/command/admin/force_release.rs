@@ -12,7 +12,7 @@ use crate::{key::Key, resp::Value};
 
 #[derive(Clone, Debug)]
 pub(crate) struct ForceRelease {
-    /// In whose name waiters are notified.
+    /// The owner that notifications to waiters name.
     pub(crate) by: Owner,
     /// The owners that were seen. An empty one stands for every value longer than [`Owner::MAX_LEN`].
     pub(crate) from: Arc<[Vec<u8>]>,

@@ -1,4 +1,4 @@
-//! What an operator asks of a node: who holds a lock, to take it away, to trust a node.
+//! Commands of operators: who holds a lock, take it away, trust a node.
 
 mod force_release;
 mod inspect;

@@ -1,4 +1,4 @@
-//! Trust: an operator vouches that the node has forgotten no lock, which ends its quarantine.
+//! Trust: an operator declares that the node has forgotten no lock, which ends its quarantine.
 
 use super::super::{
     Answer, Delivery, Facts, NodeCommand, Purpose, Scope, Script, Step, encode::Encoder,

@@ -18,11 +18,11 @@ use crate::{
 pub(crate) struct Acquire {
     pub(crate) owner: Owner,
     pub(crate) ttl: Duration,
-    /// The fencing token, where fencing is on.
+    /// The fencing token, if fencing is on.
     pub(crate) token: Option<u64>,
     /// The last token to reserve. Default: `token`.
     pub(crate) last: Option<u64>,
-    /// The inbox to notify when the key is free, should it be held.
+    /// The inbox to notify when the key is free, if it is held.
     pub(crate) inbox: Option<Inbox>,
 }
 
@@ -85,7 +85,7 @@ impl NodeCommand for Acquire {
         }
     }
 
-    /// A plain one would take its own key for another's. A fenced one finds its token stale.
+    /// A plain acquire would mistake its own key for another's. A fenced one finds its token stale.
     fn rollback(&self) -> Option<Command> {
         let release = Release {
             owner: self.owner,

@@ -14,9 +14,9 @@ pub(crate) struct CoolDown {
     pub(crate) owner: Owner,
     /// The value of the cool-down.
     pub(crate) next: Owner,
-    /// How long the key stays busy from its arrival.
+    /// For how long the key stays busy after the command arrives.
     pub(crate) window: Duration,
-    /// When the window ends, however late it arrives.
+    /// When the window ends, even if the command arrives late.
     pub(crate) until: Instant,
     pub(crate) tombstone: Option<u64>,
 }

@@ -1,4 +1,4 @@
-//! Extend: raise the ttl of a held lock; with a token, restore it where it is missing.
+//! Extend: raise the ttl of a held lock; with a token, restore it if it is missing.
 
 use std::time::Duration;
 

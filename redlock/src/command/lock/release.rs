@@ -1,4 +1,5 @@
-//! Release: delete the key if the owner holds it; with a tombstone, make what may still arrive for it stale.
+//! Release: delete the key if the owner holds it; with a tombstone, make late commands of the
+//! holder stale.
 
 use super::super::{
     Answer, Delivery, Facts, NodeCommand, Owner, Purpose, Reply, Scope, Script, Step, decode,

@@ -1,4 +1,5 @@
-//! Announce: a client makes its list of nodes known to the node, and the node tells the client who it is.
+//! Announce: a client announces its list of nodes to the node, and the node replies with its
+//! identity.
 //!
 //! Sent by the connection itself, in its handshake and again every few seconds.
 
@@ -15,9 +16,10 @@ use crate::{
 pub(crate) struct Announcement {
     /// A fresh id, for a node that has none.
     pub(crate) fresh: String,
-    /// The id by which the client knows the node; empty where it does not.
+    /// The id by which the client knows the node. Empty if it does not.
     pub(crate) known: String,
-    /// The id in the node's record is another node's, as in a copy of its data: the node takes the fresh one.
+    /// The id in the node's record belongs to another node, as in a copy of its data: the node
+    /// takes the fresh one.
     pub(crate) renames: bool,
     /// How many nodes the list has.
     pub(crate) size: usize,
@@ -26,7 +28,7 @@ pub(crate) struct Announcement {
     pub(crate) counts_this: bool,
     /// The names of all nodes of the list.
     pub(crate) names: String,
-    /// How long the list stands. Zero: only ask whether it would be accepted.
+    /// For how long the list stands. Zero: only check whether it would be accepted.
     pub(crate) lifetime: Duration,
 }
 
@@ -34,11 +36,11 @@ pub(crate) struct Announcement {
 #[derive(Clone, Debug)]
 pub(crate) struct NodeRecord {
     pub(crate) id: String,
-    /// Changes when the node loses its data; empty where it cannot keep the record.
+    /// Changes when the node loses its data. Empty if it cannot keep the record.
     pub(crate) life: String,
     /// How long ago a client found its data emptied.
     pub(crate) emptied: Option<Duration>,
-    /// The list that the announced one was refused for.
+    /// The list because of which the announced one was refused.
     pub(crate) refused: Option<OtherList>,
     /// The ids by which clients knew the node before it lost its data.
     pub(crate) former: Vec<String>,
@@ -49,13 +51,14 @@ pub(crate) struct NodeRecord {
 pub(crate) struct OtherList {
     pub(crate) ids: Vec<String>,
     pub(crate) names: String,
-    /// How long it stands if nobody announces it again.
+    /// For how long it stands if nobody announces it again.
     pub(crate) left: Duration,
 }
 
 impl Announcement {
-    /// Appends the announcement to `out`, for the node list whose record is under `key`. It is always sent with its
-    /// source: then no reply asks for it again, and the replies behind it are those of what was written behind it.
+    /// Appends the announcement to `out`, for the node list whose record is under `key`. It is
+    /// always sent with its source, so no reply asks for it again, and the replies behind it belong
+    /// to what was written behind it.
     pub(crate) fn encode(&self, key: &str, out: &mut Vec<u8>) {
         resp::command(out, |command| {
             command.args(["EVAL", Script::Announce.source()]);

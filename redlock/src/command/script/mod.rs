@@ -1,7 +1,8 @@
-//! The Lua scripts that commands run, and how one is sent.
+//! The Lua scripts of the commands, and how they are sent.
 //!
-//! Besides the scripts of the commands there are parts that stand before some of them: `put.lua`, `notify.lua` and
-//! `guard.lua` in this folder, and `importing.lua` for a server that a cluster slot is being moved to.
+//! Besides the scripts of the commands there are parts that precede some of them: `put.lua`,
+//! `notify.lua` and `guard.lua` in this folder, and `importing.lua` for a server that imports a
+//! cluster slot.
 
 use std::sync::LazyLock;
 
@@ -27,7 +28,7 @@ macro_rules! scripts {
 
 scripts! {
     Acquire = "../lock/acquire.lua";
-    /// With the strict restart guard, as all that are named so.
+    /// For the strict restart guard, like all variants with this suffix.
     AcquireStrict = "guard.lua" "../lock/acquire.lua";
     Holder = "../lock/holder.lua";
     Extend = "put.lua" "../lock/extend.lua";
@@ -55,7 +56,7 @@ impl Script {
         &HASHES[self as usize]
     }
 
-    /// The source for a server that the key's slot is being moved to.
+    /// The source for a server that imports the key's slot.
     pub(super) fn importing_source(self) -> String {
         [include_str!("importing.lua"), self.source()].concat()
     }
@@ -68,11 +69,11 @@ pub(crate) enum Form {
     Hash,
     /// With its source.
     Source,
-    /// With its source, to the server that the key's slot is being moved to.
+    /// With its source, to the server that imports the key's slot.
     Importing,
 }
 
-/// How far a command has come: most take one step.
+/// The step that a command has reached. Most commands have one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Step {
     pub(crate) form: Form,
@@ -86,7 +87,7 @@ impl Step {
         asks_holder: false,
     };
 
-    /// The first step to a server that the key's slot is being moved to.
+    /// The first step to a server that imports the key's slot.
     pub(crate) const IMPORTING: Self = Self {
         form: Form::Importing,
         asks_holder: false,

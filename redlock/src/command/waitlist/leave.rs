@@ -10,7 +10,7 @@ use crate::{key::Key, resp::Value};
 #[derive(Clone, Debug)]
 pub(crate) struct LeaveWaitlist {
     pub(crate) inbox: Arc<str>,
-    /// The owner whose release is passed on; empty for none.
+    /// The owner whose release is passed on. Empty for none.
     pub(crate) by: String,
 }
 

@@ -12,15 +12,15 @@ pub(crate) use self::{join::JoinWaitlist, leave::LeaveWaitlist};
 use super::Owner;
 use crate::resp::Value;
 
-/// In place of an owner: the notification to the second waiter, as `notify.lua` sends it.
+/// Replaces the owner in the notification to the second waiter: see `notify.lua`.
 pub(crate) const SECOND: &str = "00000000000000000000000000000000";
 
 /// Where a process is notified that a lock is free.
 #[derive(Clone, Debug)]
 pub(crate) struct Inbox {
     pub(crate) name: Arc<str>,
-    /// Since when the process waits or was last served, in microseconds of the token clock. The longest waiter is notified
-    /// first.
+    /// Since when the process has waited, or when it was last served, in microseconds of the token
+    /// clock. The longest waiter is notified first.
     pub(crate) since: u64,
 }
 

@@ -59,7 +59,8 @@ pub(super) fn acquire(
     Ok(abstains.unwrap_or(Reply::OK))
 }
 
-/// Another holds the lock: `{HELD, left, fence, owner}`, and puts the inbox among the waiters.
+/// Another client holds the lock: replies `{HELD, left, fence, owner}`, and adds the inbox to the
+/// waitlist.
 fn held(
     redis: &mut Redis<'_>,
     key: &[u8],
@@ -90,7 +91,7 @@ fn held(
     Ok(Reply::Array(parts))
 }
 
-/// A fence as scripts tell it: no reply grows with what stands there.
+/// A fence in a reply, cut so that the reply has a bounded length.
 pub(super) fn short_fence(fence: Option<&[u8]>) -> Vec<u8> {
     fence
         .filter(|fence| fence.len() <= 16)
@@ -98,7 +99,7 @@ pub(super) fn short_fence(fence: Option<&[u8]>) -> Vec<u8> {
         .to_vec()
 }
 
-/// An owner as scripts tell it.
+/// An owner in a reply.
 pub(super) fn short_owner(owner: Option<&[u8]>) -> Vec<u8> {
     let owner = owner.filter(|owner| owner.len() <= Owner::MAX_LEN);
     owner.unwrap_or_default().to_vec()

@@ -3,14 +3,14 @@
 use super::{Args, Raised, Redis, Reply, redis::number};
 use crate::quorum::lists::NodeList;
 
-/// The most lists that stand side by side.
+/// Maximum number of lists beside each other.
 const MOST: usize = 16;
-/// The most former ids that a node remembers.
+/// Maximum number of former ids that a node remembers.
 const FORMER: usize = 8;
-/// What a line of former ids begins with.
+/// The beginning of the line of former ids.
 const WAS: &str = "was ";
 
-/// The record: who the node is, and the lists that clients have announced.
+/// The record: the identity of the node, and the lists that clients have announced.
 struct Record {
     id: String,
     life: String,
@@ -41,7 +41,8 @@ impl Record {
         })
     }
 
-    /// A client that was cut off while the data were lost still knows the former id, where another client came first.
+    /// A client that was cut off while the data were lost still knows the former id, if another
+    /// client came first.
     fn remember(&mut self, known: String) {
         if !known.is_empty() && known != self.id && !self.former.contains(&known) {
             self.former.push(known);
@@ -100,7 +101,7 @@ impl<'a> Standing<'a> {
     }
 }
 
-/// The ids in a text that separates them by something else.
+/// The ids in a text, separated by anything else.
 fn ids(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_ascii_hexdigit())
         .filter(|id| !id.is_empty())
@@ -134,7 +135,7 @@ pub(super) fn announce(
         },
     };
     record.remember(known);
-    // A clock that was set back tells nothing.
+    // A clock that was set back yields no duration.
     let since = match record.emptied {
         0 => -1,
         emptied => (now.checked_sub(emptied)).map_or(-1, |ago| i64::try_from(ago).unwrap_or(-1)),
@@ -168,7 +169,7 @@ pub(super) fn announce(
     Ok(record.reply(since, String::new()))
 }
 
-/// The lists that still stand beside this one; and one of them that this one may part from.
+/// The other lists that are still in use, and one of them that may conflict with this one.
 fn judge(lists: &str, mine: &NodeList, now: u64) -> (Vec<String>, Option<String>) {
     let mut kept = Vec::new();
     let mut refused = None;
@@ -180,7 +181,7 @@ fn judge(lists: &str, mine: &NodeList, now: u64) -> (Vec<String>, Option<String>
             let left = standing.until - now;
             refused.get_or_insert_with(|| format!("{left} {} {}", standing.ids, standing.names));
         }
-        // Part of this list: announced when fewer nodes had been met.
+        // Part of this list: announced when fewer nodes were known.
         if !standing.list.is_part_of(mine) {
             kept.push(line.to_owned());
         }

@@ -1,4 +1,4 @@
-//! `force_release.lua`: takes a lock from those who were seen to hold it.
+//! `force_release.lua`: takes a lock away from the holders that were seen.
 
 use super::{
     Args, Raised, Redis, Reply, acquire::wrong_type, put::put, redis::short_number, waitlist::wake,
@@ -25,7 +25,7 @@ pub(super) fn force_release(
     }
     let held = redis.del(key)?;
     if let Some(fence) = redis.mget(fence_key).and_then(short_number) {
-        // The script does not look at its errors.
+        // The script ignores the errors of it.
         let fence = (fence + 1).to_string();
         let _ = put(redis, fence_key, fence.as_bytes(), retention);
     }

@@ -2,9 +2,9 @@
 
 use super::{Args, Raised, Redis, Reply, redis::number};
 
-/// Why a yes is no vote.
+/// Why a yes does not count.
 pub(super) enum NoVote {
-    /// The command is carried out all the same.
+    /// The command is carried out nevertheless.
     Quarantined(Reply),
     /// The command is not carried out, unless it ends a hold.
     Refused(Reply),
@@ -18,7 +18,8 @@ impl NoVote {
     }
 }
 
-/// The parts of a marker: the run id, the `max_ttl`, and the epoch of the election where there was one.
+/// The parts of a marker: the run id, the `max_ttl`, and the epoch of the election if there was
+/// one.
 fn parts(marker: &[u8]) -> Option<(&[u8], &[u8], Option<u64>)> {
     let mut parts = marker.split(|byte| *byte == b' ');
     let (process, ttl) = (parts.next()?, parts.next()?);

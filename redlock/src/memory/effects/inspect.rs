@@ -6,7 +6,7 @@ use super::{
 };
 use crate::command::Owner;
 
-/// How much of a value `holder.lua` tells: one byte more than a value of ours can have.
+/// How much of a value `holder.lua` returns: one byte more than a value of ours can have.
 const SHOWN: usize = Owner::MAX_LEN + 1;
 
 pub(super) fn inspect(redis: &mut Redis<'_>, keys: Args<'_>, _: Args<'_>) -> Result<Reply, Raised> {

@@ -1,7 +1,8 @@
-//! What this crate's scripts do, as functions.
+//! The effects of this crate's scripts, as functions.
 //!
-//! Each does what the Lua script of the same name does, command by command, so that the two can be compared line by line.
-//! A server in memory finds the function by the script's hash, or by its source.
+//! Each does what the Lua script of the same name does, command by command, so that the two can be
+//! compared line by line. A server in memory finds the function by the script's hash, or by its
+//! source.
 
 mod acquire;
 mod announce;
@@ -19,10 +20,10 @@ pub(super) use self::redis::{Args, Raised, Redis, number};
 use super::server::Reply;
 use crate::command::Script;
 
-/// What a script does with the keys and arguments that it is called with.
+/// The effect of a script, called with its keys and arguments.
 pub(super) type Effect = fn(&mut Redis<'_>, Args<'_>, Args<'_>) -> Result<Reply, Raised>;
 
-/// What `script` does.
+/// The effect of `script`.
 pub(super) fn effect(script: Script) -> Effect {
     match script {
         Script::Acquire | Script::AcquireStrict => acquire::acquire,

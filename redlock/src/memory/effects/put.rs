@@ -1,9 +1,9 @@
-//! `put.lua`: a write that a server without memory carries out too.
+//! `put.lua`: a write that also succeeds on a server whose memory is full.
 
 use super::{Raised, Redis};
 
-/// `SET key value PX ms`. Such a server refuses the first write of a script if it takes memory, and none after it: so a
-/// write that takes none goes before.
+/// `SET key value PX ms`. A full server refuses the first write of a script if it needs memory, and
+/// no later one: so a write that needs none goes first.
 pub(super) fn put(redis: &mut Redis<'_>, key: &[u8], value: &[u8], ms: u64) -> Result<(), Raised> {
     match redis.set(key, value, Some(ms)) {
         Err(Raised::OOM) => {
@@ -15,7 +15,7 @@ pub(super) fn put(redis: &mut Redis<'_>, key: &[u8], value: &[u8], ms: u64) -> R
     }
 }
 
-/// The same with `NX`. Says whether the key was missing.
+/// The same with `NX`. Returns whether the key was missing.
 pub(super) fn put_nx(
     redis: &mut Redis<'_>,
     key: &[u8],
@@ -31,8 +31,8 @@ pub(super) fn put_nx(
     }
 }
 
-/// Leaves a tombstone: the fence rises to `tombstone`, never falls. What the fence holds may be no fence; then it is left
-/// alone. Errors are the node's, and whoever comes sees them.
+/// Leaves a tombstone: raises the fence to `tombstone` and never lowers it. A value that is no
+/// fence is left alone. Errors are left to later commands.
 pub(super) fn leave_tombstone(
     redis: &mut Redis<'_>,
     fence_key: &[u8],

@@ -7,7 +7,7 @@ use crate::memory::{
     store::{Bytes, Store, Value},
 };
 
-/// The most digits of a number that Lua still has exactly.
+/// Maximum number of digits that a Lua number represents exactly.
 const DIGITS: usize = 16;
 
 /// One script run.
@@ -17,7 +17,8 @@ pub(crate) struct Redis<'a> {
     channels: Channels<'a>,
     condition: Condition,
     is_replica: bool,
-    /// A command that writes was carried out: none is refused from then on, so that no script ends half done.
+    /// A writing command was carried out: from now on none is refused, so that no script ends half
+    /// done.
     wrote: bool,
     /// Microseconds since the epoch.
     time: u64,
@@ -41,7 +42,7 @@ impl Raised {
     const NO_TTL: Self = Self("ERR invalid expire time in 'set' command");
 }
 
-/// The keys or the arguments of a script, from 0. One that is missing is empty.
+/// The keys or the arguments of a script, from 0. A missing one is empty.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Args<'a>(pub(crate) &'a [&'a [u8]]);
 
@@ -63,14 +64,14 @@ impl<'a> Args<'a> {
     }
 }
 
-/// A number of digits only, as scripts read fences.
+/// A number that consists of digits only, as scripts read fences.
 pub(crate) fn number(text: &[u8]) -> Option<u64> {
     let digits = !text.is_empty() && text.len() <= 20 && text.iter().all(u8::is_ascii_digit);
     let text = std::str::from_utf8(text).ok().filter(|_| digits)?;
     text.parse().ok()
 }
 
-/// The same of at most 16 digits: what is longer, scripts do not read.
+/// The same with at most 16 digits: scripts ignore longer ones.
 pub(crate) fn short_number(text: &[u8]) -> Option<u64> {
     number(text).filter(|_| text.len() <= DIGITS)
 }
@@ -128,7 +129,7 @@ impl<'a> Redis<'a> {
         self.store.value(key).is_some()
     }
 
-    /// What is left of a ttl in milliseconds; -1 where the key does not expire, -2 where it is missing.
+    /// The remaining ttl in milliseconds. -1 if the key does not expire, -2 if it is missing.
     pub(crate) fn pttl(&self, key: &[u8]) -> i64 {
         match self.store.left(key) {
             None => -2,
@@ -140,7 +141,7 @@ impl<'a> Redis<'a> {
         }
     }
 
-    /// `SET key value`, with `PX ms` where that is given.
+    /// `SET key value`, with `PX ms` if it is given.
     pub(crate) fn set(&mut self, key: &[u8], value: &[u8], ms: Option<u64>) -> Result<(), Raised> {
         if ms == Some(0) {
             return Err(Raised::NO_TTL);
@@ -151,7 +152,7 @@ impl<'a> Redis<'a> {
         Ok(())
     }
 
-    /// `SET key value PX ms NX`. Says whether the key was missing.
+    /// `SET key value PX ms NX`. Returns whether the key was missing.
     pub(crate) fn set_nx(&mut self, key: &[u8], value: &[u8], ms: u64) -> Result<bool, Raised> {
         if ms == 0 {
             return Err(Raised::NO_TTL);
@@ -203,7 +204,7 @@ impl<'a> Redis<'a> {
         Ok(removed)
     }
 
-    /// The members with the lowest scores, at most so many.
+    /// The members with the lowest scores, at most this many.
     pub(crate) fn zrange(&self, key: &[u8], most: usize) -> Result<Vec<Bytes>, Raised> {
         match self.store.value(key) {
             None => Ok(Vec::new()),
@@ -215,7 +216,7 @@ impl<'a> Redis<'a> {
         }
     }
 
-    /// Returns how many have heard it.
+    /// Returns how many received it.
     pub(crate) fn publish(&mut self, channel: &[u8], message: &[u8]) -> usize {
         self.channels.publish(channel, message)
     }

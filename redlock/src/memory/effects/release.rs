@@ -1,4 +1,4 @@
-//! `release.lua`: gives a lock back, if it is still the owner's, and leaves a tombstone.
+//! `release.lua`: releases a lock if the owner still holds it, and leaves a tombstone.
 
 use super::{Args, Raised, Redis, Reply, put::leave_tombstone, waitlist::wake};
 

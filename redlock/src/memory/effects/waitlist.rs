@@ -3,11 +3,12 @@
 use super::{Args, Raised, Redis, Reply};
 use crate::command::{Owner, SECOND};
 
-/// How long a waitlist is kept after somebody joined it, in milliseconds.
+/// How long a waitlist is kept after a process joined it, in milliseconds.
 const KEPT: i64 = 10_000;
 /// How many inboxes are read at a time.
 const AT_A_TIME: usize = 16;
-/// How many processes are notified of a release: the first to take the lock, the second to see whether it did.
+/// How many processes are notified of a release: the first to take the lock, the second to check
+/// whether it did.
 const NOTIFIED: usize = 2;
 
 pub(super) fn join(redis: &mut Redis<'_>, keys: Args<'_>, args: Args<'_>) -> Result<Reply, Raised> {
@@ -33,8 +34,8 @@ pub(super) fn leave(
     Ok(Reply::OK)
 }
 
-/// Notifies the first two waiters whose inbox somebody listens to that `owner` released `key`, and removes the first, as
-/// well as inboxes that nobody listens to. Returns how many were notified.
+/// Notifies the first two inboxes with a subscriber that `owner` released `key`. Removes the first
+/// of them, and the inboxes without a subscriber. Returns how many were notified.
 pub(super) fn wake(
     redis: &mut Redis<'_>,
     waiters: &[u8],

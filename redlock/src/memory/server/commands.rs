@@ -1,4 +1,4 @@
-//! The commands of the server, except for what its scripts do.
+//! The commands of the server, except for its scripts.
 
 use super::{Channels, Reply, Server, Wakers};
 use crate::{
@@ -6,11 +6,11 @@ use crate::{
     memory::effects::{self, Args, Raised, Redis},
 };
 
-/// The words of a request, the command first.
+/// The words of a request, with the command first.
 type Words<'a> = &'a [&'a [u8]];
 
 impl Server {
-    /// Carries out one request. `None` where the answer was sent already, as a push.
+    /// Carries out one request. `None` if the reply was sent already, as a push.
     pub(super) fn carry_out(
         &mut self,
         number: u64,
@@ -21,7 +21,7 @@ impl Server {
         if let Some(refused) = self.condition.refuses(command) {
             return Some(error(refused));
         }
-        // Most are of these two.
+        // Most requests are one of these two.
         if is(command, "EVALSHA") {
             return Some(self.eval_by_hash(words, wakers));
         }
@@ -58,7 +58,7 @@ impl Server {
         })
     }
 
-    /// Empties the data, and says so to those who want to hear it.
+    /// Empties the data, and reports that to the clients that track it.
     pub(crate) fn flush(&mut self, wakers: &mut Wakers) {
         self.store.clear();
         Channels {

@@ -1,4 +1,4 @@
-//! What is wrong with a server at the moment, and which commands it refuses for that.
+//! The faults of a server, and which commands it refuses because of them.
 
 /// The state of a server, apart from its data.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,7 +36,7 @@ const WHILE_LOADING: [&str; 12] = [
     "SUBSCRIBE",
     "TIME",
 ];
-/// Commands that a server carries out beside a script that does not end.
+/// Commands that a server carries out during a script that does not end.
 const WHILE_BUSY: [&str; 3] = ["AUTH", "HELLO", "CLIENT"];
 
 pub(super) const LOADING: &str = "LOADING Redis is loading the dataset in memory";

@@ -1,4 +1,4 @@
-//! Commands on single keys: a plain lock, and what tests look at.
+//! Commands on single keys: a plain lock, and those of tests.
 
 use super::{
     Reply, Server, Wakers,
@@ -7,7 +7,7 @@ use super::{
 use crate::memory::effects::{Raised, Redis, number};
 
 impl Server {
-    /// Carries out a command on the data. `None` where there is no such command.
+    /// Carries out a command on the data. `None` if there is no such command.
     pub(super) fn data_command(
         &mut self,
         name: &str,

@@ -1,8 +1,8 @@
-//! A Redis server inside the process, as far as this crate's commands need one.
+//! A Redis server inside the process, with the commands that this crate needs.
 //!
-//! It does not run by itself. What arrives over a connection is carried out at once, under the lock of the node, in the
-//! task of whoever sent it: an order of events that a test sets up is the order in which they happen. Only the simulated
-//! network takes time.
+//! It has no task of its own. Requests are carried out when they arrive, under the lock of the
+//! node, in the task that sent them: the order of events that a test sets up is the order in which
+//! they happen. Only the simulated network takes time.
 
 mod commands;
 mod condition;
@@ -37,9 +37,10 @@ use super::{
 };
 use crate::env::random::Random;
 
-/// The most connections that wait for a server that hangs, as the queue of a listening socket has it.
+/// Maximum number of connections that wait for a server that hangs, like the queue of a listening
+/// socket.
 const MOST_WAITING: usize = 511;
-/// After this long a server finds out that a client is gone whose farewell was lost, by TCP keep-alive.
+/// After this long a server notices that a client is gone whose close was lost, by TCP keep-alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(300);
 
 /// One server: its data, its process and its connections.
@@ -57,11 +58,11 @@ pub(super) struct Server {
     epoch: u64,
 }
 
-/// What comes of a write.
+/// The outcome of a write.
 #[derive(Debug)]
 pub(super) struct Written {
     pub(super) wakers: Wakers,
-    /// A task has to be started that delivers what is delayed.
+    /// A task that delivers delayed data has to be started.
     pub(super) start_delivery: bool,
 }
 
@@ -78,13 +79,13 @@ impl Server {
         }
     }
 
-    /// What `TIME` says, in microseconds since the epoch.
+    /// The reply to `TIME`, in microseconds since the epoch.
     pub(super) fn wall_clock(&mut self) -> u64 {
         self.store.tick();
         self.epoch.saturating_add(self.store.now().micros())
     }
 
-    /// Takes a new connection. `None` where too many wait already.
+    /// Accepts a new connection. `None` if too many wait already.
     pub(super) fn accept(&mut self, network: &Arc<Network>, replies: &Arc<Replies>) -> Option<u64> {
         let now = Instant::now();
         self.sessions.retain(|_, session| {
@@ -102,8 +103,8 @@ impl Server {
         Some(number)
     }
 
-    /// A client sends `bytes`. Pending where there is no room for more; the error: the connection is gone, and the
-    /// client can know.
+    /// A client sends `bytes`. Pending if there is no room. The error: the connection is gone, and
+    /// the client can know it.
     pub(super) fn write(
         &mut self,
         number: u64,
@@ -151,7 +152,8 @@ impl Server {
         written
     }
 
-    /// Lets arrive what is delayed and due; all of it where `now` is `None`. Returns when there is more to do, if there is.
+    /// Delivers delayed data that is due, or everything if `now` is `None`. Returns when the next
+    /// item is due, if there is one.
     pub(super) fn deliver_due(
         &mut self,
         number: u64,
@@ -167,7 +169,7 @@ impl Server {
         }
     }
 
-    /// Lets arrive what was held back, in its order on each connection.
+    /// Delivers what was held back, in its order on each connection.
     pub(super) fn deliver_held_back(&mut self, network: &Arc<Network>, wakers: &mut Wakers) {
         for number in self.numbers(network) {
             while let Some(session) = self.sessions.get_mut(&number)
@@ -188,7 +190,7 @@ impl Server {
         }
     }
 
-    /// Breaks the connections over `network` at their clients' end. What is on its way still arrives.
+    /// Breaks the connections over `network` at their clients' end. Data in flight still arrives.
     pub(super) fn reset(&mut self, network: &Arc<Network>, wakers: &mut Wakers) {
         for number in self.numbers(network) {
             let Some(session) = self.sessions.get_mut(&number) else {
@@ -196,11 +198,11 @@ impl Server {
             };
             wakers.add(session.replies.reset());
             wakers.add(session.writer.take());
-            // The clients' farewell follows what is on its way, and may be lost with it.
+            // The close of the client follows what is in flight, and may be lost with it.
         }
     }
 
-    /// Lets the connections over `network` die unnoticed.
+    /// Makes the connections over `network` die unnoticed.
     pub(super) fn lose(&mut self, network: &Arc<Network>) {
         for session in self.sessions.values_mut() {
             if Arc::ptr_eq(&session.network, network) {
@@ -234,7 +236,7 @@ impl Server {
         };
     }
 
-    /// Goes on after it hung, with what arrived meanwhile.
+    /// Continues after a hang, with what arrived meanwhile.
     pub(super) fn go_on(&mut self, wakers: &mut Wakers) {
         self.condition.hangs = false;
         let numbers: Vec<u64> = self.sessions.keys().copied().collect();
@@ -284,8 +286,8 @@ impl Server {
         }
     }
 
-    /// Carries out the requests that `bytes` begin with. Returns how many bytes those were; `None` where the connection
-    /// cannot go on.
+    /// Carries out the requests at the start of `bytes`. Returns how many bytes they had; `None` if
+    /// the connection cannot continue.
     fn carry_out_all(&mut self, number: u64, bytes: &[u8], wakers: &mut Wakers) -> Option<usize> {
         let mut done = 0;
         let mut args = Vec::with_capacity(16);
@@ -312,7 +314,8 @@ impl Server {
 pub(super) struct Gone;
 
 impl Gone {
-    /// Whether the client finds out by writing: the server's farewell was lost, and it answers with a reset now.
+    /// Whether the client notices when it writes: the close of the server was lost, and the server
+    /// answers with a reset now.
     pub(super) fn resets(self, replies: &Replies, network: &Network) -> bool {
         let resets = replies.is_lost() && network.now().connects();
         if resets {

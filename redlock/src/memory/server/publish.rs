@@ -1,10 +1,10 @@
-//! Messages to those who have subscribed to a channel.
+//! Messages to the subscribers of a channel.
 
 use std::collections::BTreeMap;
 
 use super::{Reply, Session, Wakers};
 
-/// Who listens.
+/// The subscribers.
 #[derive(Debug)]
 pub(crate) struct Channels<'a> {
     pub(super) sessions: &'a mut BTreeMap<u64, Session>,
@@ -12,7 +12,8 @@ pub(crate) struct Channels<'a> {
 }
 
 impl Channels<'_> {
-    /// Sends `message` to all that listen to `channel`. Returns how many those are, as far as the server knows.
+    /// Sends `message` to all subscribers of `channel`. Returns how many there are, as far as the
+    /// server knows.
     pub(crate) fn publish(&mut self, channel: &[u8], message: &[u8]) -> usize {
         let push = Reply::Push(vec![
             Reply::bulk("message"),
@@ -22,7 +23,7 @@ impl Channels<'_> {
         self.push_to(&push, |session| session.listens_to(channel))
     }
 
-    /// Tells all who want to hear it that the data were emptied.
+    /// Reports to the clients that track it that the data were emptied.
     pub(super) fn emptied(&mut self) {
         let push = Reply::Push(vec![Reply::bulk("invalidate"), Reply::Nil]);
         self.push_to(&push, |session| session.tracks);

@@ -1,4 +1,4 @@
-//! What a server answers, and how it is written.
+//! The replies of a server, and how they are encoded.
 
 /// A reply in the terms of the protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub(crate) enum Reply {
     Array(Vec<Reply>),
     /// Pairs of names and values.
     Map(Vec<(&'static str, Reply)>),
-    /// Sent unasked.
+    /// A push.
     Push(Vec<Reply>),
 }
 

@@ -2,23 +2,23 @@
 //!
 //! [RESP](https://redis.io/docs/latest/develop/reference/protocol-spec/): `*2\r\n$4\r\nPING\r\n$2\r\nhi\r\n`.
 
-/// The most arguments of a request.
+/// Maximum number of arguments of a request.
 const MOST_ARGUMENTS: usize = 1 << 16;
-/// The longest argument, in bytes.
+/// Maximum length of an argument, in bytes.
 const LONGEST_ARGUMENT: usize = 1 << 20;
 
-/// What the next bytes of a client are.
+/// What follows in the bytes of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Parsed {
-    /// A request of so many bytes.
+    /// A request of this many bytes.
     Whole(usize),
     /// The beginning of a request.
     Partial,
-    /// No request. A server closes the connection.
+    /// Not a request. A server closes the connection.
     Malformed,
 }
 
-/// Reads the request that `bytes` begin with, and puts its arguments into `args`.
+/// Parses the request at the start of `bytes`, and puts its arguments into `args`.
 pub(super) fn parse<'a>(bytes: &'a [u8], args: &mut Vec<&'a [u8]>) -> Parsed {
     args.clear();
     let mut rest = bytes;
@@ -44,7 +44,7 @@ pub(super) fn parse<'a>(bytes: &'a [u8], args: &mut Vec<&'a [u8]>) -> Parsed {
     Parsed::Whole(bytes.len() - rest.len())
 }
 
-/// Takes a line off `rest` that holds `kind` and a number of at most `most`.
+/// Takes a line that holds `kind` and a number of at most `most` off `rest`.
 fn number(rest: &mut &[u8], kind: u8, most: usize) -> Result<usize, Parsed> {
     let Some((first, line)) = rest.split_first() else {
         return Err(Parsed::Partial);

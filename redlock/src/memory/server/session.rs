@@ -11,29 +11,31 @@ use crate::memory::{
     store::Bytes,
 };
 
-/// A connection takes no more than this before some of it is carried out, as the buffers of sockets do.
+/// A connection accepts no more than this before some of it is carried out, like the buffers of a
+/// socket.
 pub(super) const MOST_UNREAD: usize = 1 << 20;
 
-/// What the server keeps for one connection.
+/// The state of one connection on the server.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(super) network: Arc<Network>,
     pub(super) replies: Arc<Replies>,
-    /// What is on its way.
+    /// Data in flight.
     pub(crate) transit: Transit,
-    /// Arrived and not carried out: a part of a request, or all that came while the server hung.
+    /// Arrived and not carried out: a part of a request, or everything that came while the server
+    /// hung.
     pub(super) unread: Vec<u8>,
-    /// The client has closed its end behind what is unread.
+    /// The client has closed its end after the unread bytes.
     pub(super) ended: bool,
-    /// When the client closed its end, which the server does not know.
+    /// When the client closed its end, if the server does not know it.
     pub(super) abandoned: Option<Instant>,
-    /// The client speaks version 3 of the protocol.
+    /// The client uses version 3 of the protocol.
     pub(super) version_3: bool,
-    /// It wants to hear when the data are emptied.
+    /// It tracks whether the data are emptied.
     pub(super) tracks: bool,
-    /// What it has subscribed to.
+    /// The channels that it has subscribed to.
     pub(super) channels: Vec<Bytes>,
-    /// Waits for room.
+    /// The writer that waits for room.
     pub(super) writer: Option<Waker>,
 }
 
@@ -62,7 +64,7 @@ impl Session {
         self.channels.iter().any(|other| **other == *channel)
     }
 
-    /// Sends a reply or a push. Says whether anybody is there to get it.
+    /// Sends a reply or a push. Returns whether the client is there to receive it.
     pub(super) fn say(&self, reply: &Reply, wakers: &mut Wakers) -> bool {
         let settings = self.network.now();
         let write = |out: &mut Vec<u8>| reply.write(self.version_3, out);

@@ -2,7 +2,7 @@
 
 use std::task::Waker;
 
-/// Tasks to be woken once the node is not locked any more.
+/// Tasks to be woken once the server is unlocked.
 #[derive(Debug, Default)]
 #[must_use]
 pub(crate) struct Wakers(Vec<Waker>);
@@ -18,7 +18,7 @@ impl Wakers {
         }
     }
 
-    /// Wakes all but `own`, which is being polled and looks by itself.
+    /// Wakes all but `own`, which is being polled and checks by itself.
     pub(crate) fn wake_others(self, own: &Waker) {
         for waker in self.0 {
             if !waker.will_wake(own) {

@@ -52,9 +52,9 @@ pub(crate) struct Lists {
     names: String,
     /// Until when the votes of each node count, in microseconds of the client's clock.
     counts_until: Box<[AtomicU64]>,
-    /// Rises whenever there is more to announce.
+    /// Increases whenever there is something new to announce.
     version: AtomicU64,
-    /// All that is up has accepted the list: nothing to wait for.
+    /// Every node that is up has accepted the list: there is nothing to wait for.
     settled: AtomicBool,
     /// The votes of a majority count, or did at some time.
     is_met: AtomicBool,
@@ -62,7 +62,7 @@ pub(crate) struct Lists {
     news: Notify,
 }
 
-/// What is known of one node.
+/// What the client knows about one node.
 #[derive(Clone, Debug, Default)]
 struct Entry {
     id: Option<String>,
@@ -72,16 +72,17 @@ struct Entry {
     life: String,
     /// The nodes in the list that it accepted last.
     accepted: Option<NodeSet>,
-    /// For how long that counts.
+    /// For how long its acceptance counts.
     until: Option<Instant>,
-    /// The list that ours was refused for, and until when it stands if nobody renews it.
+    /// The list that conflicts with ours, and until when it stands if nobody renews it.
     refused: Option<(String, Instant)>,
-    /// It is, or may be, another node than before: where a list with it is refused, it is left out for a while.
+    /// It is, or may be, another node than before. If a list that contains it is refused, it is
+    /// left out for a while.
     exchanged: bool,
     left_out_until: Option<Instant>,
-    /// It answers nothing for now, as one that is down.
+    /// It does not answer now, like a node that is down.
     is_unable: bool,
-    /// It has the identity of another node of the list, as a copy of its data has.
+    /// It has the identity of another node of the list, like a copy of its data.
     copied: bool,
 }
 
@@ -123,7 +124,7 @@ impl Lists {
         self.counts_until[node].load(Relaxed) > now.micros()
     }
 
-    /// Why they do not.
+    /// Why they do not count, if they do not.
     pub(in crate::node) fn uncounted(&self, now: Instant) -> Fault {
         self.refusal(now).unwrap_or_else(|| {
             Fault::unknown(
@@ -133,7 +134,7 @@ impl Lists {
         })
     }
 
-    /// What a reply is worth: a yes that does not count is none.
+    /// The reply, unless it is a yes that does not count.
     pub(in crate::node) fn apply_quarantine(
         &self,
         node: usize,
@@ -142,7 +143,7 @@ impl Lists {
         now: Instant,
     ) -> Reply {
         match reply {
-            // It was carried out all the same, so it is rolled back.
+            // It was carried out, so it is rolled back.
             Reply::Yes if command.needs_trust() && !self.counts(node, now) => {
                 let why = self.uncounted(now);
                 Reply::Failed(Fault::unknown(why.kind, why.text))
@@ -160,12 +161,12 @@ impl Lists {
             .count()
     }
 
-    /// Rises whenever there is more to announce.
+    /// Increases whenever there is something new to announce.
     pub(in crate::node) fn version(&self) -> u64 {
         self.version.load(Acquire)
     }
 
-    /// The identities of the nodes, as far as they are known.
+    /// The known identities of the nodes.
     pub(crate) fn ids(&self) -> Vec<Option<String>> {
         lock(&self.entries)
             .iter()
@@ -173,7 +174,7 @@ impl Lists {
             .collect()
     }
 
-    /// What is to be said to a node now.
+    /// What to announce to a node now.
     pub(in crate::node) fn announcement(
         &self,
         node: usize,
@@ -210,7 +211,8 @@ impl Lists {
         }
     }
 
-    /// A node answered an announcement. Says whether it has lost its data since it was asked before.
+    /// A node answered an announcement. Returns whether it has lost its data since the previous
+    /// one.
     pub(in crate::node) fn introduced(
         &self,
         node: usize,
@@ -245,7 +247,7 @@ impl Lists {
             None => {
                 let entry = &mut entries[node];
                 entry.refused = None;
-                // What was only held out is announced before it counts.
+                // A list that was only checked has to be announced before it counts.
                 let announced = !asked.announcement.lifetime.is_zero();
                 entry.accepted = announced.then_some(asked.included);
                 entry.until = announced.then(|| asked.at.after(COUNTED));
@@ -258,8 +260,8 @@ impl Lists {
         forgot
     }
 
-    /// A node cannot keep the record: nothing is known of other lists there. One that cannot do anything now is asked again
-    /// before its votes count.
+    /// A node that cannot keep the record knows no other lists. A node that can do nothing now is
+    /// asked again before its votes count.
     pub(in crate::node) fn not_introduced(
         &self,
         node: usize,
@@ -274,7 +276,8 @@ impl Lists {
         if entry.is_unable {
             return self.judge(&entries, now);
         }
-        // A server of a cluster that has another's record says so, and is none the worse for it.
+        // A server of a cluster that has the record of another server reports that, and is
+        // otherwise fine.
         if entry.accepted.is_none() && !fault.text.starts_with("MOVED") {
             events::keeps_no_record(self.states[node].name(), fault);
         }
@@ -283,21 +286,22 @@ impl Lists {
         self.judge(&entries, now);
     }
 
-    /// The data of a node may be gone: its votes do not count until it was asked.
+    /// The node may have lost its data: its votes do not count until it has answered an
+    /// announcement.
     pub(in crate::node) fn doubt(&self, node: usize) {
         let mut entries = lock(&self.entries);
         entries[node].until = None;
         self.counts_until[node].store(0, Relaxed);
     }
 
-    /// A node came or went: nobody waits for the acceptance of one that is down.
+    /// A node came or went. Nobody waits for the acceptance of a node that is down.
     pub(in crate::node) fn look_again(&self, now: Instant) {
         self.judge(&lock(&self.entries), now);
     }
 
-    /// Our list was refused for another one. Nodes that are new to the others for a reason (they lost their identity with their
-    /// data, or are too young to vote) are left out until the other list has expired: the rest may be part of both lists.
-    /// Says whether there are any.
+    /// Our list was refused because of another one. Nodes that are new to the others for a reason
+    /// (they lost their identity with their data, or are too young to vote) are left out until the
+    /// other list has expired: the rest may be part of both lists. Returns whether there are any.
     fn leave_out(
         &self,
         entries: &mut [Entry],
@@ -330,7 +334,7 @@ impl Lists {
         any
     }
 
-    /// Whose votes count.
+    /// Decides whose votes count.
     fn judge(&self, entries: &[Entry], now: Instant) {
         let included = included(entries, now);
         let up = || {
@@ -353,14 +357,15 @@ impl Lists {
             self.is_met.store(true, Relaxed);
         }
         let settled = !refused && included.iter().all(accepted);
-        // Waiters judge as well: if that woke the others each time, two of them would keep each other awake.
+        // Waiters decide as well. If that woke the others each time, two of them would keep each
+        // other awake.
         let changed = self.settled.swap(settled, AcqRel) != settled;
         if changed || refused {
             self.news.notify_waiters();
         }
     }
 
-    /// Whether there is nothing to wait for before a lock is asked for.
+    /// Whether there is nothing to wait for before a lock is requested.
     pub(crate) fn is_settled(&self) -> bool {
         self.settled.load(Acquire)
     }
@@ -370,7 +375,7 @@ impl Lists {
         self.is_met.load(Relaxed)
     }
 
-    /// Waits until the nodes that are up have accepted or refused the list, at most this long.
+    /// Waits until the nodes that are up have accepted or refused the list, for at most this long.
     pub(crate) async fn until_settled(&self, within: Duration, now: impl Fn() -> Instant) {
         /// A node that goes down meanwhile is no longer waited for.
         const LOOK: Duration = Duration::from_millis(20);
@@ -385,7 +390,7 @@ impl Lists {
         }
     }
 
-    /// Why nothing may be locked, where a node serves clients with other nodes.
+    /// Why no lock can be acquired, if a node serves clients with other nodes.
     pub(crate) fn refusal(&self, now: Instant) -> Option<Fault> {
         self.refused(&lock(&self.entries), now)
     }
@@ -394,7 +399,7 @@ impl Lists {
         let refused = || entries.iter().filter_map(|entry| entry.refused.as_ref());
         let (theirs, _) = refused().next()?;
         let until = refused().map(|(_, until)| until.saturating_since(now));
-        // The list is asked for every some seconds.
+        // The list is announced every few seconds.
         let wait = (until.max().unwrap_or_default() + ANNOUNCED).as_secs() + 1;
         Some(Fault::untouched(
             FaultKind::OtherNodes,
@@ -414,13 +419,14 @@ impl Entry {
     }
 }
 
-/// Whether a node answers so for a while only: it loads its data, carries out a long script, or is cut off from its cluster.
+/// Whether this answer is temporary: the node loads its data, runs a long script, or is cut off
+/// from its cluster.
 pub(in crate::node) fn is_passing(fault: &Fault) -> bool {
     let code = fault.text.split([' ', ':']).next().unwrap_or_default();
     fault.kind == FaultKind::Loading || ["BUSY", "CLUSTERDOWN", "TRYAGAIN"].contains(&code)
 }
 
-/// The nodes that a list names now.
+/// The nodes in the current list.
 fn included(entries: &[Entry], now: Instant) -> NodeSet {
     let mut nodes = NodeSet::default();
     for (node, entry) in entries.iter().enumerate() {

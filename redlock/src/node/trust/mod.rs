@@ -1,5 +1,5 @@
-//! Whose votes count: what a client knows of each node across connections, the restart guard, the list of nodes that the
-//! nodes accept, and the slots of a cluster that moved.
+//! Whose votes count: what a client knows about each node across connections, the restart guard,
+//! the list of nodes that the nodes accept, and the slots of a cluster that moved.
 
 pub(in crate::node) mod lists;
 #[cfg(feature = "cluster")]

@@ -1,11 +1,12 @@
-//! Who serves the slots of a cluster, and which slots have no vote since they moved.
+//! Which server has which slots of a cluster, and which slots have no vote since they moved.
 //!
-//! A server that takes over a slot may not know its locks: a replica misses what was not copied, and an operator may give
-//! slots to any server. Nor can a client tell whether a slot that was moved on purpose brought its keys along. So a slot
-//! that has another server than before has no vote for the guard time, and the server's other slots keep theirs.
+//! A server that takes over a slot may not know its locks: a replica misses what was not
+//! replicated, and an operator may assign slots to any server. A client cannot tell whether a slot
+//! that was moved on purpose brought its keys along. So a slot whose server changed has no vote for
+//! the guard time, and the other slots of that server keep theirs.
 //!
-//! A server that was replaced may not know that yet. So the vote is that of the server that the map names, and the map
-//! is asked for again and again: see `node::cluster`.
+//! A server that was replaced may not know that yet. So the vote has to come from the server in the
+//! map, and the map is refreshed periodically: see `node::cluster`.
 
 use std::{
     collections::BTreeSet,
@@ -20,7 +21,7 @@ use crate::env::{clock::Instant, sync::lock};
 
 /// How many slots a cluster has.
 pub(crate) const SLOTS: u16 = 16_384;
-/// The place of nobody.
+/// The index that stands for no server.
 const NOBODY: u16 = u16::MAX;
 
 /// A server that slots may belong to, by its last election.
@@ -31,11 +32,11 @@ pub(crate) struct Server {
     pub(crate) epoch: u64,
 }
 
-/// Ends the id of a server in the record where the slot is on its way to another.
+/// Follows the id of a server in the record if the slot is moving to another server.
 const LEAVING: char = '>';
 
 impl Server {
-    /// In a record: the server that the slot is about to leave.
+    /// In a record: the server that the slot is moving away from.
     fn leaving(&self) -> Self {
         Self {
             id: format!("{}{LEAVING}", self.id).into(),
@@ -66,16 +67,16 @@ pub(crate) type Range = (u16, u16, usize);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MoveGuard {
     pub(crate) time: Duration,
-    /// After so long without a map, slots may have gone to another server and have come back, without the keys that were
-    /// there: a server forgets them with the slot.
+    /// After this long without a map, slots may have moved to another server and back, without the
+    /// keys that were there: a server forgets them with the slot.
     pub(crate) absence: Duration,
 }
 
-/// What a client knows of the slots of one cluster.
+/// What a client knows about the slots of one cluster.
 #[derive(Debug, Default)]
 pub(crate) struct Moves {
     known: Mutex<Known>,
-    /// Until when some slot has no vote, in microseconds of the client's clock: mostly long over.
+    /// Until when some slot has no vote, in microseconds of the client's clock. Usually long over.
     latest: AtomicU64,
 }
 
@@ -83,15 +84,15 @@ pub(crate) struct Moves {
 struct Known {
     /// What other clients recorded, before the first map.
     records: Vec<Owners>,
-    /// Whose each slot is, or was last.
+    /// Which server has each slot, or had it last.
     owners: Owners,
-    /// The same, of the time before the last moves whose guard time is not over.
+    /// The same before the last moves whose guard time is not over.
     trusted: Owners,
-    /// The slots that are on their way to another server: some of their locks are there.
+    /// The slots that are moving to another server, which has some of their locks.
     leaving: BTreeSet<u16>,
-    /// Until when each slot has no vote; empty when none has moved lately.
+    /// Until when each slot has no vote. Empty if none has moved recently.
     no_vote_until: Vec<Instant>,
-    /// When the last map was asked for.
+    /// When the last map was requested.
     seen: Option<Instant>,
 }
 
@@ -101,7 +102,8 @@ impl Moves {
         lock(&self.known).seen.is_none()
     }
 
-    /// What clients before this one recorded: slots that were others' at the first sight of the map have moved since.
+    /// What earlier clients recorded: slots that had another server when the first map arrived have
+    /// moved since.
     pub(crate) fn remember(&self, records: &[String]) {
         lock(&self.known).records = records
             .iter()
@@ -109,7 +111,7 @@ impl Moves {
             .collect();
     }
 
-    /// Takes note of a map. Returns the slots that moved.
+    /// Records a map. Returns the slots that moved.
     pub(crate) fn adopt(&self, look: &Look<'_>, guard: MoveGuard) -> Vec<(u16, u16)> {
         let moved = lock(&self.known).adopt(look, guard);
         if !moved.is_empty() {
@@ -119,17 +121,18 @@ impl Moves {
         moved
     }
 
-    /// Whether `slot` was on its way to another server when the map was seen last.
+    /// Whether `slot` was moving to another server in the last map.
     pub(crate) fn is_leaving(&self, slot: u16) -> bool {
         lock(&self.known).leaving.contains(&slot)
     }
 
-    /// What clients to come should know: whose the slots are that have a vote, and were those that have none.
+    /// The record for later clients: which server has each slot with a vote, and which had each
+    /// slot without one.
     pub(crate) fn record(&self, now: Instant) -> String {
         lock(&self.known).record(now)
     }
 
-    /// For how long `slot` has no vote; zero where another server than `id` has it.
+    /// For how long `slot` has no vote. Zero if a server other than `id` has it.
     pub(crate) fn no_vote(&self, slot: u16, id: &str, now: Instant) -> Option<Duration> {
         let known = lock(&self.known);
         known.seen?;
@@ -140,7 +143,7 @@ impl Moves {
         }
     }
 
-    /// For how long `slot` has no vote, whoever serves it.
+    /// For how long `slot` has no vote, whichever server has it.
     pub(crate) fn left(&self, slot: u16, now: Instant) -> Option<Duration> {
         self.longest_within((slot, slot), now)
     }
@@ -159,7 +162,8 @@ impl Moves {
     }
 }
 
-/// Whether the records of all servers name this one for the slot, or say that the slot is about to leave it, as it does.
+/// Whether the records of all servers name this one for the slot, or say that the slot is moving
+/// away from it, as it is.
 fn agree(records: &[Owners], slot: u16, server: &Server, leaves: Option<bool>) -> bool {
     records.iter().all(|record| {
         let was = record.of(slot);
@@ -194,7 +198,8 @@ impl Known {
             let left = self.leaving.contains(&slot);
             let same = match new {
                 true => agree(&records, slot, server, leaves),
-                // A slot that does not leave after all lacks the locks that were granted where it was to go.
+                // A slot that stays after all lacks the locks that were granted by the server it
+                // was moving to.
                 false => !(left && leaves == Some(false)) && self.had(slot, server, absent),
             };
             owners.give(slot, server);
@@ -224,13 +229,14 @@ impl Known {
         moved
     }
 
-    /// Whether the server had the slot before as well. After an absence it is another one if its epoch changed.
+    /// Whether the server had the slot before. After an absence it counts as another server if its
+    /// epoch changed.
     fn had(&self, slot: u16, server: &Server, absent: bool) -> bool {
         let was = self.owners.of(slot);
         was.is_some_and(|was| was.id == server.id && (was.epoch == server.epoch || !absent))
     }
 
-    /// A slot that nobody has for now stays with the server that had it last.
+    /// A slot without a server stays with the one that had it last.
     fn remember_absent(&self, owners: &mut Owners) {
         for slot in 0..SLOTS {
             if owners.of(slot).is_none()
@@ -274,10 +280,10 @@ fn by_slot<'a>(ranges: &[Range], servers: &'a [Server]) -> impl Iterator<Item = 
         .filter_map(move |slot| Some((slot, servers.get(usize::from(of[usize::from(slot)]))?)))
 }
 
-/// Whose the slots are.
+/// Which server has each slot.
 #[derive(Debug, Default)]
 struct Owners {
-    /// The place of each slot's server; empty where nobody has any.
+    /// The index of each slot's server. Empty if no slot has one.
     of: Vec<u16>,
     servers: Vec<Server>,
 }
@@ -292,7 +298,7 @@ impl Owners {
         if self.of.is_empty() {
             self.of = vec![NOBODY; usize::from(SLOTS)];
         }
-        // Neighbours are mostly of the same server.
+        // Neighbouring slots usually have the same server.
         let place = self.servers.iter().rposition(|other| other == server);
         let place = place.unwrap_or_else(|| {
             self.servers.push(server.clone());
@@ -437,7 +443,7 @@ mod tests {
         let newcomer = Moves::default();
         newcomer.remember(std::slice::from_ref(&record));
         assert_eq!(newcomer.look(&later, &servers, at(2)), [(50, 99)]);
-        // What has no vote is not vouched for, until its guard time is over.
+        // A slot without a vote is not recorded until its guard time is over.
         assert_eq!(newcomer.record(at(3)), record);
         assert_eq!(newcomer.record(at(12)), "0-49:a@1 50-16383:b:7@2");
 
@@ -461,7 +467,7 @@ mod tests {
         assert!(moves.is_leaving(7) && !moves.is_leaving(8));
         let record = moves.record(at(2));
         assert_eq!(record, "0-6:a@1 7-7:a>@1 8-99:a@1 100-16383:b@2");
-        // Its server is not heard for a while.
+        // Its server does not answer for now.
         assert_eq!(moves.look(&all, &servers, at(3)), []);
         assert!(moves.is_leaving(7));
         assert_eq!(moves.look_at(&all, &servers, &says(&[]), at(4)), [(7, 7)]);

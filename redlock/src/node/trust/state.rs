@@ -1,4 +1,5 @@
-//! What a client knows of each node, across connections: its identity, and whether its votes count.
+//! What a client knows about each node, across connections: its identity, and whether its votes
+//! count.
 
 use std::{
     sync::{
@@ -18,20 +19,20 @@ use crate::{
     quorum::restart_guard::{self, RestartGuard},
 };
 
-/// Servers tell their uptime in whole seconds, and a reply takes its time: by so many microseconds the start of one
-/// process may seem to move.
+/// Servers report their uptime in whole seconds, and a reply takes time. So the start of one
+/// process may seem to move by this many microseconds.
 const UPTIME_ROUNDING: i64 = 1_500_000;
 
 /// One node, as the client knows it.
 #[derive(Debug)]
 pub(crate) struct NodeState {
     name: String,
-    /// Until when the node's yes is no vote, in microseconds of the client's clock.
+    /// Until when the node's yes does not count, in microseconds of the client's clock.
     no_vote_until: AtomicU64,
     known: Mutex<Known>,
-    /// The servers of a cluster; other nodes have none.
+    /// The servers of a cluster. Empty for other nodes.
     parts: Mutex<Vec<Arc<NodeState>>>,
-    /// Who serves the slots of a cluster.
+    /// Which server has which slots of a cluster.
     #[cfg(feature = "cluster")]
     pub(in crate::node) moves: super::moves::Moves,
 }
@@ -39,27 +40,29 @@ pub(crate) struct NodeState {
 #[derive(Debug, Default)]
 struct Known {
     run_id: String,
-    /// What its data came from, as [`Info::history`] has it.
+    /// Where its data came from: [`Info::history`].
     history: String,
     version: String,
-    /// When the process started, in microseconds of the client's clock; before that clock's beginning, perhaps.
+    /// When the process started, in microseconds of the client's clock. Possibly before that
+    /// clock's beginning.
     started: i64,
-    /// The earliest start of any process that this node was: an oldest node that restarts makes no other one look old.
+    /// The earliest start of any process that this node was, so that a restart of the oldest node
+    /// makes no other node look old.
     earliest: Option<i64>,
-    /// When its data were emptied, as other clients saw: as good as a start.
+    /// When its data were emptied, as other clients saw it. Counts as a start.
     emptied: Option<i64>,
-    /// It forgot under this client, so its age is no excuse.
+    /// It forgot locks while this client knew it, so its age does not matter.
     forgot: bool,
     eviction: Option<String>,
-    /// Why it may never vote: a replica, or the same server as another.
+    /// Why it may never vote: it is a replica, or the same server as another node.
     barred: Option<Fault>,
-    /// Why it cannot be reached, where it cannot.
+    /// Why it cannot be reached, if it cannot.
     down: Option<Fault>,
-    /// As a server of a cluster: the first and the last slot of each range that it has.
+    /// For a server of a cluster: the first and the last slot of each of its ranges.
     slots: Vec<(u16, u16)>,
 }
 
-/// How a server of a cluster is.
+/// The state of a server of a cluster.
 #[derive(Debug)]
 pub(crate) struct Part {
     pub(crate) server: String,
@@ -99,7 +102,7 @@ impl NodeState {
             part
         });
         let named: Vec<Arc<Self>> = named.collect();
-        // Those without slots that are in use: slots are on their way to them.
+        // Servers without slots that are in use, since slots are moving to them.
         let in_use = |part: &Arc<Self>| Arc::strong_count(part) > 1;
         let others = parts.iter().filter(|part| {
             let is_named = named.iter().any(|other| Arc::ptr_eq(part, other));
@@ -124,7 +127,7 @@ impl NodeState {
         })
     }
 
-    /// How the servers of a cluster are; other nodes have none.
+    /// The states of a cluster's servers. Empty for other nodes.
     pub(crate) fn look_at_parts(&self, now: Instant) -> Vec<Part> {
         let mut parts = lock(&self.parts).clone();
         parts.retain(|part| !lock(&part.known).slots.is_empty());
@@ -144,7 +147,7 @@ impl NodeState {
         parts.iter().map(look).collect()
     }
 
-    /// What the process with this run id is called, where it is this node's.
+    /// The name of the process with this run id, if it is this node's.
     fn runs(&self, run_id: &str) -> Option<String> {
         if lock(&self.known).run_id == run_id {
             return Some(self.name.clone());
@@ -154,11 +157,11 @@ impl NodeState {
         part.map(|part| format!("{} of {}", part.name, self.name))
     }
 
-    /// A server of this cluster described itself.
+    /// A server of this cluster reported its identity.
     fn speaks_through(&self, info: &Info) {
         let mut known = lock(&self.known);
         known.version.clone_from(&info.version);
-        // The one that evicts is the one to warn about.
+        // The warning is about the server that evicts.
         if known
             .eviction
             .as_deref()
@@ -206,13 +209,13 @@ impl NodeState {
         }
     }
 
-    /// For how long the node's yes is no vote yet.
+    /// For how long the node's yes does not count yet.
     pub(crate) fn quarantined(&self, now: Instant) -> Option<Duration> {
         let left = Instant::from_micros(self.no_vote_until.load(Relaxed)).saturating_since(now);
         (!left.is_zero()).then_some(left)
     }
 
-    /// For how long the key has no vote since its slot moved, where the node is a cluster.
+    /// For how long the key has no vote since its slot moved, if the node is a cluster.
     #[cfg(feature = "cluster")]
     pub(crate) fn moved(&self, key: &Key, now: Instant) -> Option<Duration> {
         self.moves.longest(now)?;
@@ -236,24 +239,26 @@ impl NodeState {
         None
     }
 
-    /// What a reply of this node is worth: a yes of a node that may have forgotten is none.
+    /// The reply of this node, unless it is a yes and the node may have forgotten locks.
     pub(crate) fn apply_quarantine(&self, reply: Reply, now: Instant) -> Reply {
         match (&reply, self.quarantined(now)) {
             (Reply::Yes, Some(left)) => Reply::Quarantined { left },
-            // Nor is its "gone" a vote: a holder would lose a lock that a majority still guards for it.
+            // Its "gone" does not count either: a holder would lose a lock that a majority still
+            // guards for it.
             (Reply::Restored | Reply::Gone, Some(left)) => Reply::Forgot { left },
             _ => reply,
         }
     }
 
-    /// Another client saw the node's data emptied, perhaps before this one met it.
+    /// Another client saw that the node's data were emptied, possibly before this client met the
+    /// node.
     pub(crate) fn was_emptied(&self, at: Instant) {
         let at = signed(at.micros());
         let emptied = &mut lock(&self.known).emptied;
         *emptied = (*emptied).max(Some(at));
     }
 
-    /// An operator vouches for the node.
+    /// An operator declares that the node has forgotten no lock.
     pub(crate) fn is_trusted(&self) {
         self.no_vote_until.store(0, Relaxed);
     }
@@ -267,7 +272,8 @@ impl NodeState {
         guard_time: Duration,
     ) {
         lock(&self.known).forgot = true;
-        // A marker tells of other processes. Old data of the same one may bring it along, and not the locks.
+        // A marker is evidence about other processes only. Old data of the same process may contain
+        // the marker, and not the locks.
         let told_by_marker = matches!(why, Forgot::Restarted | Forgot::TookOver);
         if guard == RestartGuard::Off || guard == RestartGuard::Strict && told_by_marker {
             return;
@@ -284,16 +290,17 @@ impl NodeState {
     }
 }
 
-/// How a node came to forget locks under a client that watches it.
+/// How a node forgot locks while a client watched it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Forgot {
     /// Another process answers at its address.
     Restarted,
-    /// A server of a cluster that was not among its masters before.
+    /// A server of a cluster that was not one of its masters before.
     TookOver,
-    /// The same process has been a replica, or was promoted again.
+    /// The same process was a replica since, or was promoted again.
     WasReplica,
-    /// Its data were emptied: by `FLUSHALL` or `FLUSHDB`, by a synchronisation from a master, or to load them anew.
+    /// Its data were emptied: by `FLUSHALL` or `FLUSHDB`, by a synchronisation from a master, or
+    /// for loading them again.
     Emptied,
     /// It is loading its data.
     Loads,
@@ -311,8 +318,8 @@ impl std::fmt::Display for Forgot {
     }
 }
 
-/// Takes note of what `state`, which is node `index` or a server of it, said of itself on a new connection. From then on
-/// its votes count, or do not.
+/// Records what `state`, which is node `index` or one of its servers, reported on a new connection.
+/// After that, its votes count or are refused.
 pub(crate) fn record_handshake(
     states: &[impl AsRef<NodeState>],
     index: usize,
@@ -338,7 +345,7 @@ pub(crate) fn record_handshake(
     if let Some(why) = forgot {
         state.forget(why, now, guard, guard_time);
     }
-    // A node that only connects again says nothing new of its age.
+    // A reconnection says nothing new about the node's age.
     if (is_new || forgot.is_some()) && guard == RestartGuard::Observed {
         if info.run_id.is_empty() && is_new {
             events::no_run_id(&state.name);
@@ -383,14 +390,14 @@ fn barred(
 }
 
 impl Known {
-    /// Whether the node forgot between what was known of it and what it says now.
+    /// Whether the node forgot locks between what was known about it and what it reports now.
     fn forgot_by(&self, info: &Info, now: Instant) -> Option<Forgot> {
         if self.earliest.is_none() {
             return self.forgot.then_some(Forgot::TookOver);
         }
         let was_replica =
             (self.barred.as_ref()).is_some_and(|fault| fault.kind == FaultKind::ReadOnly);
-        // Where it tells no run id, only its uptime can tell.
+        // Without a run id, the uptime is the only evidence.
         let began_anew = started(info, now) > self.started + UPTIME_ROUNDING;
         if self.run_id != info.run_id || info.run_id.is_empty() && began_anew {
             return Some(Forgot::Restarted);
@@ -409,7 +416,7 @@ impl Known {
         self.earliest = Some(self.earliest.map_or(born, |at| at.min(born)));
     }
 
-    /// Since when it may know of locks.
+    /// Since when it may know locks.
     fn born(&self) -> i64 {
         self.started.max(self.emptied.unwrap_or(self.started))
     }
@@ -436,8 +443,9 @@ fn started(info: &Info, now: Instant) -> i64 {
     signed(now.micros()).saturating_sub(uptime)
 }
 
-/// A node that this client meets for the first time, and that started well after the oldest one, may have had a life
-/// before. Judged anew whenever a node is met, since the oldest may come last.
+/// A node that this client meets for the first time, and that started well after the oldest one,
+/// may have had an earlier process. Evaluated again whenever a node is met, since the oldest may
+/// come last.
 fn judge_ages(states: &[impl AsRef<NodeState>], now: Instant, guard_time: Duration) {
     let since = |start: i64| {
         let micros = signed(now.micros()).saturating_sub(start);
@@ -464,7 +472,7 @@ fn judge_ages(states: &[impl AsRef<NodeState>], now: Instant, guard_time: Durati
     });
 }
 
-/// The nodes, and the servers of those that are clusters.
+/// The nodes, and the servers of clusters.
 fn for_each(states: &[impl AsRef<NodeState>], mut look: impl FnMut(&NodeState)) {
     for state in states.iter().map(AsRef::as_ref) {
         look(state);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{command::Marker, key::reserved, quorum::restart_guard};
 
-/// How a client marks its nodes.
+/// The markers that a client writes to its nodes.
 #[derive(Clone, Debug)]
 pub(crate) struct Strict {
     pub(crate) marker_key: String,
@@ -31,8 +31,8 @@ impl Strict {
         }
     }
 
-    /// What the marker of a process says: its run id, the longest ttl that it may have forgotten, and by which election
-    /// it became the master, where masters are elected.
+    /// The content of a marker: the run id of the process, the longest ttl that it may have
+    /// forgotten, and the election by which it became the master, if masters are elected.
     pub(crate) fn marker(&self, run_id: &str, epoch: Option<u64>) -> String {
         let max_ttl = self.max_ttl.as_millis();
         match epoch {
