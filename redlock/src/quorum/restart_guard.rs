@@ -20,24 +20,19 @@ pub enum RestartGuard {
     /// database was emptied, so `FLUSHDB` of another one counts too.
     ///
     /// Not covered:
-    /// - What a node forgot before this client met it, other than by a restart, or by losing all
-    /// its keys under another
-    ///   client; a restart of all nodes at once; single keys that were deleted or evicted;
-    /// `SWAPDB`. (Slots of a Redis
-    ///   Cluster that moved are covered: see the crate's documentation.)
-    /// - What happened while this client had no connection to the node, and left no other trace
-    /// than missing keys.
+    /// - What a node forgot before this client met it, other than by a restart, or by losing all its
+    ///   keys under another client; a restart of all nodes at once; single keys that were deleted or
+    ///   evicted; `SWAPDB`. (Slots of a Redis Cluster that moved are covered: see the crate's
+    ///   documentation.)
+    /// - What happened while this client had no connection to the node, and left no other trace than
+    ///   missing keys.
     /// - A server, or a user, without `CLIENT TRACKING`: emptied data are noticed on the next
-    /// connection, if they leave
-    ///   a trace there.
+    ///   connection, if they leave a trace there.
     /// - A client that meets the nodes for the first time and reaches only nodes that restarted
-    /// within 5 s of each other:
-    ///   it takes that for their first start and counts their votes at once, even if a node that it
-    /// cannot reach would
-    ///   show otherwise.
-    /// - A node that restarts within 5 s after the oldest one first started: to clients that did
-    /// not see it, this is
-    ///   part of the first start, whatever the node granted in between.
+    ///   within 5 s of each other: it takes that for their first start and counts their votes at
+    ///   once, even if a node that it cannot reach would show otherwise.
+    /// - A node that restarts within 5 s after the oldest one first started: to clients that did not
+    ///   see it, this is part of the first start, whatever the node granted in between.
     #[default]
     Observed,
     /// A marker on each node names the process that wrote it, and the election by which sentinels
