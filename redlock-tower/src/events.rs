@@ -69,6 +69,22 @@ pub(crate) fn invalid_header_name(name: &str) {
     );
 }
 
+/// Emitted when the key extractor is built.
+pub(crate) fn invalid_network(network: &str) {
+    tracing::error!(
+        target: TARGET, network,
+        "a trusted proxy of a key extractor is not an address or a network: every request is rejected with 500"
+    );
+}
+
+/// Emitted when the key extractor is built.
+pub(crate) fn invalid_pointer(pointer: &str) {
+    tracing::error!(
+        target: TARGET, pointer,
+        "a key extractor has a malformed JSON pointer: every request is rejected with 500"
+    );
+}
+
 #[cfg(feature = "axum")]
 pub(crate) fn no_held_lock(cause: &dyn std::fmt::Display) {
     tracing::error!(target: TARGET, %cause, "a handler takes a `HeldLock`, but its request has no lock");

@@ -1,9 +1,11 @@
 #![doc = include_str!("../docs/crate.md")]
 #![doc = include_str!("../docs/placement.md")]
+#![doc = include_str!("../docs/options.md")]
 #![doc = include_str!("../docs/policies.md")]
 #![doc = include_str!("../docs/rejections.md")]
 #![doc = include_str!("../docs/events.md")]
 
+mod body;
 mod events;
 mod held;
 mod http;
@@ -17,6 +19,7 @@ mod runner;
 #[cfg(feature = "axum")]
 pub use self::held::HeldLockRejection;
 pub use self::{
+    body::RequestBody,
     held::HeldLock,
     http::{
         HoldUntil, LockLost, OnDisconnect, RedlockLayer, RedlockService, ResponseBody,

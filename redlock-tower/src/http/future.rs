@@ -5,7 +5,7 @@ use super::{
 };
 use crate::{
     held::{HeldLock, Unlocked},
-    key::{Key, KeyError, KeyExtractor},
+    key::{Key, KeyError, KeyExtractor, Reads},
     reject::{Reason, RejectContext, Rejection},
     runner::{Lease, Run, WhenReady},
 };
@@ -22,12 +22,19 @@ use std::{
 };
 use tower_service::Service;
 
+/// The request that the handler receives.
+type HandlerRequest<K, ReqBody> = Request<<<K as KeyExtractor>::Reads as Reads>::Body<ReqBody>>;
+
+/// The request while its key is extracted, which may read its body.
+type UnreadRequest<K, ReqBody> = Request<<<K as KeyExtractor>::Reads as Reads>::Source<ReqBody>>;
+
 /// The future of [`RedlockService`](super::RedlockService).
 #[pin_project]
 pub struct ResponseFuture<S, K, ReqBody, ResBody>
 where
-    S: Service<Request<ReqBody>>,
+    S: Service<HandlerRequest<K, ReqBody>>,
     K: KeyExtractor,
+    ReqBody: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     #[pin]
     state: State<S, K, ReqBody, ResBody>,
@@ -38,8 +45,9 @@ where
 #[pin_project(project = StateProj)]
 enum State<S, K, ReqBody, ResBody>
 where
-    S: Service<Request<ReqBody>>,
+    S: Service<HandlerRequest<K, ReqBody>>,
     K: KeyExtractor,
+    ReqBody: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     /// Not locked because of its method.
     Unlocked {
@@ -50,21 +58,21 @@ where
     /// Not locked for a reason that was found out later, so that the service has to become ready again.
     UnlockedWhenReady {
         #[pin]
-        future: WhenReady<S, Request<ReqBody>>,
+        future: WhenReady<S, HandlerRequest<K, ReqBody>>,
         why: Unlocked,
     },
     ExtractKey {
         #[pin]
         key: K::Future,
-        pending: Option<Pending<S, ReqBody>>,
+        pending: Option<Pending<S, UnreadRequest<K, ReqBody>>>,
     },
     Acquire {
         acquire: Acquire,
-        pending: Option<Pending<S, ReqBody>>,
+        pending: Option<Pending<S, HandlerRequest<K, ReqBody>>>,
     },
     Run {
         #[pin]
-        run: RunLocked<WhenReady<S, Request<ReqBody>>>,
+        run: RunLocked<WhenReady<S, HandlerRequest<K, ReqBody>>>,
     },
     /// Runs in a task of its own, also after this future is dropped.
     Detached {
@@ -76,12 +84,12 @@ where
 }
 
 /// A request that has not been passed to its service yet.
-pub(super) struct Pending<S, ReqBody> {
+pub(super) struct Pending<S, Req> {
     pub(super) service: S,
-    pub(super) request: Request<ReqBody>,
+    pub(super) request: Req,
 }
 
-impl<S, ReqBody> Pending<S, ReqBody>
+impl<S, ReqBody> Pending<S, Request<ReqBody>>
 where
     S: Service<Request<ReqBody>>,
 {
@@ -103,8 +111,9 @@ where
 
 impl<S, K, ReqBody, ResBody> ResponseFuture<S, K, ReqBody, ResBody>
 where
-    S: Service<Request<ReqBody>>,
+    S: Service<HandlerRequest<K, ReqBody>>,
     K: KeyExtractor,
+    ReqBody: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     pub(super) fn unlocked(future: S::Future, policy: Arc<Policy>, why: Unlocked) -> Self {
         Self {
@@ -116,7 +125,7 @@ where
 
     pub(super) fn extract_key(
         key: K::Future,
-        pending: Pending<S, ReqBody>,
+        pending: Pending<S, UnreadRequest<K, ReqBody>>,
         policy: Arc<Policy>,
     ) -> Self {
         let context = policy.reject_context(&pending.request);
@@ -133,11 +142,11 @@ where
 
 impl<S, K, ReqBody, ResBody> State<S, K, ReqBody, ResBody>
 where
-    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Send + 'static,
+    S: Service<HandlerRequest<K, ReqBody>, Response = Response<ResBody>> + Send + 'static,
     S::Future: Send + 'static,
     S::Error: Send + 'static,
     K: KeyExtractor,
-    ReqBody: Send + 'static,
+    ReqBody: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     ResBody: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     fn reject(rejection: Rejection) -> Self {
@@ -148,7 +157,10 @@ where
 
     fn key_extracted(
         key: Result<Option<Key>, KeyError>,
-        #[cfg_attr(not(feature = "replay"), expect(unused_mut))] mut pending: Pending<S, ReqBody>,
+        #[cfg_attr(not(feature = "replay"), expect(unused_mut))] mut pending: Pending<
+            S,
+            HandlerRequest<K, ReqBody>,
+        >,
         policy: &Arc<Policy>,
     ) -> Self {
         let key = match key.map(|key| key.filter(|key| !key.is_empty())) {
@@ -179,7 +191,7 @@ where
 
     fn acquired(
         guard: redlock::Result<Guard>,
-        mut pending: Pending<S, ReqBody>,
+        mut pending: Pending<S, HandlerRequest<K, ReqBody>>,
         policy: &Arc<Policy>,
         context: &RejectContext,
     ) -> Self {
@@ -209,7 +221,7 @@ where
     }
 
     /// Runs the handler without the lock. A disconnect of its client has the same effect as with it.
-    fn failed_open(pending: Pending<S, ReqBody>, policy: &Policy) -> Self {
+    fn failed_open(pending: Pending<S, HandlerRequest<K, ReqBody>>, policy: &Policy) -> Self {
         let why = Unlocked::NoQuorum;
         let future = pending.call();
         match policy.on_disconnect() {
@@ -227,11 +239,11 @@ where
 
 impl<S, K, ReqBody, ResBody> Future for ResponseFuture<S, K, ReqBody, ResBody>
 where
-    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Send + 'static,
+    S: Service<HandlerRequest<K, ReqBody>, Response = Response<ResBody>> + Send + 'static,
     S::Future: Send + 'static,
     S::Error: Send + 'static,
     K: KeyExtractor,
-    ReqBody: Send + 'static,
+    ReqBody: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     ResBody: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     type Output = Result<Response<ResponseBody<ResBody>>, S::Error>;
@@ -251,9 +263,20 @@ where
                         .map_ok(|response| response.map(ResponseBody::inner));
                 }
                 StateProj::ExtractKey { key, pending } => {
-                    let key = ready!(key.poll(cx));
+                    let key = match (key.poll(cx), &mut *pending) {
+                        (Poll::Ready(key), _) => key,
+                        (Poll::Pending, Some(pending)) => {
+                            ready!(K::Reads::poll_read(pending.request.body_mut(), cx));
+                            continue;
+                        }
+                        (Poll::Pending, None) => return Poll::Pending,
+                    };
                     let Some(pending) = pending.take() else {
                         return Poll::Pending; // polled after completion
+                    };
+                    let pending = Pending {
+                        service: pending.service,
+                        request: K::Reads::pass_on::<ReqBody>(pending.request),
                     };
                     State::key_extracted(key, pending, this.policy)
                 }
@@ -283,8 +306,9 @@ where
 
 impl<S, K, ReqBody, ResBody> fmt::Debug for ResponseFuture<S, K, ReqBody, ResBody>
 where
-    S: Service<Request<ReqBody>>,
+    S: Service<HandlerRequest<K, ReqBody>>,
     K: KeyExtractor,
+    ReqBody: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseFuture").finish_non_exhaustive()

@@ -2,9 +2,11 @@
 
 use super::{RedlockService, policy::Policy};
 use crate::{
+    body::Reader,
     key::{KeyError, KeyExtractor},
     runner::LockPolicy,
 };
+use bytes::Bytes;
 use http::request::Parts;
 use redlock::Redlock;
 use std::{fmt, sync::Arc};
@@ -46,7 +48,7 @@ impl<K: KeyExtractor> RedlockLayer<K> {
     }
 
     /// Returns the lock's key for a request with this head, for [`Redlock::holder`] and [`Redlock::force_release`].
-    /// Returns `None` if the request has no key.
+    /// Returns `None` if the request has no key. If the key may be in the body, use [`key_with_body`](Self::key_with_body).
     ///
     /// The head must be as this layer sees it, with the extensions of outer layers and of the router, such as the
     /// matched path. [`methods`](Self::methods) is not applied.
@@ -76,6 +78,39 @@ impl<K: KeyExtractor> RedlockLayer<K> {
         let key = self.key.extract(head).await?;
         let key = key.filter(|key| !key.is_empty());
         Ok(key.map(|key| self.policy.render.key(&head.extensions, &head.uri, key)))
+    }
+
+    /// As [`key_of`](Self::key_of), for a key that may be in the body. The limit of [`max_body`](Self::max_body) is not
+    /// applied.
+    ///
+    /// # Errors
+    ///
+    /// The [`KeyError`] of the extractor.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use redlock::{Redlock, memory::Nodes};
+    /// use redlock_tower::{RedlockLayer, key};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let redlock = Redlock::connect(Nodes::new(3).nodes()).await?;
+    /// let layer = RedlockLayer::new(redlock, key::json("/order/id")).namespace("orders");
+    /// let (head, ()) = http::Request::post("/orders").body(())?.into_parts();
+    /// let key = layer.key_with_body(&head, r#"{ "order": { "id": 7 } }"#).await?;
+    /// assert_eq!(key.as_deref(), Some("orders:/order/id=7"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn key_with_body(
+        &self,
+        head: &Parts,
+        body: impl Into<Bytes>,
+    ) -> Result<Option<String>, KeyError> {
+        let mut head = head.clone();
+        head.extensions.insert(Reader::of(body.into()));
+        self.key_of(&head).await
     }
 }
 

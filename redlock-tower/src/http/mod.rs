@@ -27,5 +27,4 @@ pub(crate) use self::{
     replay_context::{Recorded, ReplayContext},
 };
 
-/// The error of request and response bodies.
-pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) use crate::body::BoxError;

@@ -120,6 +120,17 @@ impl<K> RedlockLayer<K> {
         self
     }
 
+    /// The largest body, in bytes, that is read for a key [in the body](crate::key::WithBody). A request with a larger one is
+    /// rejected with 413. Default: 1 MiB.
+    ///
+    /// The body is in memory until the handler has read it, also while the request waits for its lock. Requests whose key
+    /// is in the head are not limited.
+    #[must_use]
+    pub fn max_body(mut self, bytes: usize) -> Self {
+        self.policy.max_body = bytes;
+        self
+    }
+
     /// Locks requests with these methods only. GET includes HEAD, which runs the same handler. Default: all methods but
     /// GET, HEAD, OPTIONS and TRACE.
     #[must_use]

@@ -45,6 +45,9 @@ pub enum OnDisconnect {
     Finish,
 }
 
+/// Default limit of a body that is read for its key: large enough for forms and documents.
+const MAX_BODY: usize = 1024 * 1024;
+
 pub(super) type IsFailure = dyn Fn(&Parts) -> bool + Send + Sync;
 pub(super) type OnReject =
     dyn Fn(&Rejection, &request::Parts) -> Response<UnsyncBoxBody<Bytes, BoxError>> + Send + Sync;
@@ -64,6 +67,8 @@ pub(crate) struct Policy {
     pub(crate) replays: bool,
     pub(crate) grpc: bool,
     pub(crate) busy: BusyStatus,
+    /// The largest body that is read for a key, in bytes.
+    pub(super) max_body: usize,
     pub(crate) failure: Option<Arc<IsFailure>>,
     pub(crate) on_reject: Option<Arc<OnReject>>,
     /// The warning that gRPC methods share a namespace is emitted once per layer.
@@ -82,6 +87,7 @@ impl Policy {
             replays: false,
             grpc: false,
             busy: BusyStatus::default(),
+            max_body: MAX_BODY,
             failure: None,
             on_reject: None,
             namespace_warning: Arc::new(Once::new()),
@@ -179,6 +185,7 @@ impl fmt::Debug for Policy {
             .field("replays", &self.replays)
             .field("grpc", &self.grpc)
             .field("busy", &self.busy)
+            .field("max_body", &self.max_body)
             .finish_non_exhaustive()
     }
 }

@@ -5,7 +5,11 @@ use super::{
     future::{Pending, ResponseFuture},
     policy::Policy,
 };
-use crate::{held::Unlocked, key::KeyExtractor, runner::unready_clone};
+use crate::{
+    held::Unlocked,
+    key::{KeyExtractor, Reads},
+    runner::unready_clone,
+};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
@@ -31,11 +35,14 @@ impl<S, K> RedlockService<S, K> {
 
 impl<S, K, ReqBody, ResBody> Service<Request<ReqBody>> for RedlockService<S, K>
 where
-    S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone + Send + 'static,
+    S: Service<Request<<K::Reads as Reads>::Body<ReqBody>>, Response = Response<ResBody>>
+        + Clone
+        + Send
+        + 'static,
     S::Future: Send + 'static,
     S::Error: Send + 'static,
     K: KeyExtractor,
-    ReqBody: Send + 'static,
+    ReqBody: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     ResBody: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     type Response = Response<ResponseBody<ResBody>>;
@@ -49,10 +56,12 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let policy = Arc::clone(&self.policy);
         if !policy.locks(request.method()) {
+            let request = K::Reads::pass(request);
             return ResponseFuture::unlocked(self.inner.call(request), policy, Unlocked::Method);
         }
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = K::Reads::offer(request, policy.max_body).into_parts();
         let key = self.key.extract(&parts);
+        K::Reads::withdraw(&mut parts.extensions);
         let pending = Pending {
             service: unready_clone(&mut self.inner),
             request: Request::from_parts(parts, body),

@@ -1,5 +1,6 @@
 //! Why a key could not be extracted.
 
+use crate::body::BodyError;
 use std::borrow::Cow;
 
 /// A key that could not be extracted.
@@ -16,6 +17,8 @@ enum Kind {
     Invalid,
     Unavailable,
     Misconfigured,
+    BodyTooLarge,
+    BodyUnreadable,
 }
 
 impl KeyError {
@@ -46,14 +49,48 @@ impl KeyError {
         }
     }
 
+    pub(super) fn body(error: BodyError) -> Self {
+        let (message, kind) = match error {
+            BodyError::TooLarge => (
+                "this resource reads smaller bodies only",
+                Kind::BodyTooLarge,
+            ),
+            BodyError::Unreadable => (
+                "the request body ended before it was complete",
+                Kind::BodyUnreadable,
+            ),
+            BodyError::NotOffered => (
+                "the key of this route is in the body, and its extractor reads only heads",
+                Kind::Misconfigured,
+            ),
+        };
+        Self {
+            message: Cow::Borrowed(message),
+            kind,
+        }
+    }
+
     pub(crate) fn is_misconfigured(&self) -> bool {
         self.kind == Kind::Misconfigured
     }
 
-    /// Whether it is a mistake of the client.
+    /// Whether it is a mistake of the client: the value is malformed, or several values contradict each other.
     #[must_use]
     pub fn is_invalid(&self) -> bool {
         self.kind == Kind::Invalid
+    }
+
+    /// Whether the body exceeds the limit of [`max_body`](crate::RedlockLayer::max_body), or of an outer layer: rejected
+    /// with 413.
+    #[must_use]
+    pub fn is_body_too_large(&self) -> bool {
+        self.kind == Kind::BodyTooLarge
+    }
+
+    /// Whether the client aborted before its body was complete: rejected with 400.
+    #[must_use]
+    pub fn is_body_unreadable(&self) -> bool {
+        self.kind == Kind::BodyUnreadable
     }
 
     /// The message for the client.

@@ -1,6 +1,6 @@
 //! The key from a closure or an async closure.
 
-use super::{IntoKey, Key, KeyError, KeyExtractor, Unstated};
+use crate::key::{HeadOnly, IntoKey, Key, KeyError, KeyExtractor, Unstated};
 use http::request::Parts;
 use pin_project::pin_project;
 use std::{
@@ -17,6 +17,7 @@ where
 {
     type Future = Ready<Result<Option<Key>, KeyError>>;
     type Scope = Unstated;
+    type Reads = HeadOnly;
 
     fn extract(&self, parts: &Parts) -> Self::Future {
         ready(self(parts).into_key())
@@ -53,6 +54,7 @@ where
 {
     type Future = Ready<Result<Option<Key>, KeyError>>;
     type Scope = Unstated;
+    type Reads = HeadOnly;
 
     fn extract(&self, parts: &Parts) -> Self::Future {
         ready((self.0)(parts).into_key())
@@ -106,6 +108,7 @@ where
 {
     type Future = FromAsyncFuture<Fut>;
     type Scope = Unstated;
+    type Reads = HeadOnly;
 
     fn extract(&self, parts: &Parts) -> Self::Future {
         FromAsyncFuture {

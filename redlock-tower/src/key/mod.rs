@@ -9,15 +9,24 @@
 //! | [`idempotency_key`] | the `Idempotency-Key` header |
 //! | `path`, `matched_path` | a path parameter, the route (feature `axum`) |
 //! | [`peer_ip`] | the IP address of the connection |
+//! | [`client_ip`] | the client's IP address behind trusted proxies |
+//! | [`form`], [`json`] | a field of a form, a value of a JSON document |
+//! | [`fingerprint`] | a hash of the whole request |
+//! | [`from_body`] | what a closure over the head and the body returns |
 //! | `from_extractor` | the value of an axum extractor (feature `axum`) |
 //! | a closure over [`Parts`], or [`from_fn`] | what it returns: a string, a number, a [`Key`], or an `Option` or `Result` of these |
 //! | [`from_async`] | what an async closure returns |
 //!
-//! [`KeyExtractor::and`] and [`KeyExtractor::or`] combine extractors, and [`KeyExtractor::boxed`] erases their types.
+//! [`KeyExtractor::and`] and [`KeyExtractor::or`] combine extractors, a tuple is another way to write `and`, and
+//! [`KeyExtractor::boxed`] erases their types.
 //! [`identity`] and [`public`] state who may get a recorded response (feature `replay`).
 //!
 //! Keys are compared byte for byte. If the handler parses a value, such as a number in the path,
 //! [`KeyExtractor::parsed`] makes all its spellings (`7`, `07`) one key.
+//!
+//! The body is read ahead only if the key is in it: with `key::header(..).or(key::form(..))` not for a request with the
+//! header. It is read up to the limit of [`max_body`](crate::RedlockLayer::max_body), before the lock is acquired, and passed on
+//! to the handler with its trailers.
 //!
 //! A request without a key runs without a lock, or is rejected with 400 if the layer is
 //! [`required`](crate::RedlockLayer::required). Such requests never share one "anonymous" lock.
@@ -35,6 +44,7 @@
 //! # check(by_user); check(by_account);
 //! ```
 
+mod body;
 mod combinator;
 mod error;
 mod function;
@@ -43,29 +53,31 @@ mod scope;
 mod source;
 mod value;
 
-pub(crate) use self::render::{Namespace, Render};
+pub(crate) use self::render::{Namespace, Render, push_hex};
+#[cfg(feature = "replay")]
+pub(crate) use self::source::idempotency;
 #[cfg(feature = "axum")]
 pub use self::source::{
     FromExtractor, MatchedPath, Path, from_extractor, from_extractor_with_state, matched_path, path,
 };
 pub use self::{
+    body::{FingerprintKey, Form, FromBody, Json, fingerprint, form, from_body, json, read_body},
     combinator::{And, AndFuture, BoxKeyExtractor, Or, OrFuture, Parsed, ParsedFuture},
     error::KeyError,
     function::{FromAsync, FromAsyncFuture, FromFn, from_async, from_fn},
     scope::{Identity, Public, Scope, Scoped, Stated, Unstated, identity, public},
     source::{
-        Cookie, FromExtension, Header, HeaderNamed, IdempotencyKey, PeerIp, Query, cookie,
-        extension, header, idempotency_key, peer_ip, query,
+        ClientIp, Cookie, FromExtension, Header, HeaderNamed, IdempotencyKey, PeerIp, Query,
+        client_ip, cookie, extension, header, idempotency_key, peer_ip, query,
     },
     value::{IntoKey, Key},
 };
-#[cfg(feature = "replay")]
-pub(crate) use self::{render::push_hex, source::idempotency};
+pub use crate::body::{HeadOnly, ReadBody, Reads, WithBody};
 
 use http::request::Parts;
 use std::{fmt::Display, str::FromStr};
 
-/// Extracts the lock's key from the head of a request.
+/// Extracts the lock's key from a request.
 ///
 /// Implemented by the extractors of [this module](self), and by closures over [`Parts`] whose output is an [`IntoKey`].
 pub trait KeyExtractor: Send + Sync + 'static {
@@ -76,7 +88,11 @@ pub trait KeyExtractor: Send + Sync + 'static {
     /// [`public`] state it.
     type Scope: Scope;
 
-    /// Returns the key of the request, or `None` if it has none.
+    /// Whether the key may be in the body, which the layer then has to read ahead: [`HeadOnly`] or [`WithBody`].
+    type Reads: Reads;
+
+    /// Returns the key of the request, or `None` if it has none. An extractor [`WithBody`] gets the body by
+    /// [`read_body`].
     ///
     /// # Errors
     ///
@@ -141,7 +157,7 @@ pub trait KeyExtractor: Send + Sync + 'static {
     /// }
     /// # let _ = key;
     /// ```
-    fn boxed(self) -> BoxKeyExtractor<Self::Scope>
+    fn boxed(self) -> BoxKeyExtractor<Self::Scope, Self::Reads>
     where
         Self: Sized,
         Self::Future: 'static,

@@ -107,7 +107,7 @@ fn route(extensions: &Extensions) -> &str {
 
 /// The route without a trailing slash.
 #[cfg(feature = "axum")]
-pub(super) fn unslashed(route: &str) -> &str {
+pub(in crate::key) fn unslashed(route: &str) -> &str {
     match route.trim_end_matches('/') {
         "" => route,
         trimmed => trimmed,

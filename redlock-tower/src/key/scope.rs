@@ -68,6 +68,7 @@ pub fn public<K: KeyExtractor>(key: K) -> Public<K> {
 impl<K: KeyExtractor> KeyExtractor for Identity<K> {
     type Future = K::Future;
     type Scope = Stated;
+    type Reads = K::Reads;
 
     fn extract(&self, parts: &Parts) -> Self::Future {
         self.0.extract(parts)
@@ -77,6 +78,7 @@ impl<K: KeyExtractor> KeyExtractor for Identity<K> {
 impl<K: KeyExtractor> KeyExtractor for Public<K> {
     type Future = K::Future;
     type Scope = Stated;
+    type Reads = K::Reads;
 
     fn extract(&self, parts: &Parts) -> Self::Future {
         self.0.extract(parts)

@@ -35,7 +35,7 @@ pub enum Reason {
     KeyReused,
     /// The request has run before, but its response was not recorded: it was too large, too slow, or a stream.
     NotReplayable,
-    /// The request body exceeds the limit of the replay.
+    /// The request body exceeds [`max_body`](crate::RedlockLayer::max_body), or the limit of the replay or of an outer layer.
     BodyTooLarge,
     /// The request body could not be read.
     BodyUnreadable,
@@ -112,10 +112,10 @@ impl Reason {
             }
             Self::NotReplayable => "It was not processed again. Check its effects.",
             Self::BodyTooLarge => {
-                "With an Idempotency-Key, this resource accepts smaller bodies only."
+                "The request was not processed. This resource accepts smaller bodies only."
             }
             Self::BodyUnreadable => {
-                "The request was not processed. Send it again with the same Idempotency-Key."
+                "The request was not processed. Send it again, with the same Idempotency-Key if it had one."
             }
         }
     }

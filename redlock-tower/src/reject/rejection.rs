@@ -55,6 +55,10 @@ impl Rejection {
     pub(crate) fn no_key(error: &KeyError) -> Self {
         let reason = if error.is_misconfigured() {
             Reason::Misconfigured
+        } else if error.is_body_too_large() {
+            Reason::BodyTooLarge
+        } else if error.is_body_unreadable() {
+            Reason::BodyUnreadable
         } else if error.is_invalid() {
             Reason::InvalidKey
         } else {

@@ -2,23 +2,24 @@
 
 use super::{
     Begun, ReplayBody, ReplayOptions, ReplayStore, RequestBody,
-    fingerprint::{Fingerprint, fingerprint},
     record::{self, Recording, Whole},
     recorder::Recorder,
     response::{self, is_recordable},
 };
 use crate::{
-    HeldLock, events,
-    http::{BoxError, HoldUntil, Policy},
+    HeldLock,
+    body::{BodyError, BoxError, Fingerprint, fingerprint},
+    events,
+    http::{HoldUntil, Policy},
     key::push_hex,
     reject::{Reason, RejectContext, Rejection},
 };
 use bytes::Bytes;
 use http::{Request, Response, request};
 use http_body::Body;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, Limited};
 use sha2::{Digest as _, Sha256};
-use std::{error::Error, sync::Arc};
+use std::sync::Arc;
 use tower_service::Service;
 
 pub(super) struct Exchange<St> {
@@ -89,12 +90,20 @@ impl<St: ReplayStore> Exchange<St> {
         let limited = Limited::new(body, self.options.max_request);
         let body = match limited.collect().await {
             Ok(body) => body,
-            Err(error) if is_length_limit(&*error) => return Err(Reason::BodyTooLarge),
-            Err(_) => return Err(Reason::BodyUnreadable),
+            Err(error) => {
+                return Err(match BodyError::of(&*error) {
+                    BodyError::TooLarge => Reason::BodyTooLarge,
+                    _ => Reason::BodyUnreadable,
+                });
+            }
         };
-        let (body, bytes) = RequestBody::read(body);
-        let custom = self.options.fingerprint.as_deref();
-        Ok((body, fingerprint(custom, head, &bytes)))
+        let trailers = body.trailers().cloned();
+        let bytes = body.to_bytes();
+        let fingerprint = match &self.options.fingerprint {
+            Some(custom) => Sha256::digest(custom(head, &bytes)).into(),
+            None => fingerprint(head, &[], &bytes),
+        };
+        Ok((RequestBody::read(bytes, trailers), fingerprint))
     }
 
     async fn decide(&self, fingerprint: Fingerprint) -> Decision<St> {
@@ -153,16 +162,4 @@ impl<St: ReplayStore> Exchange<St> {
         let until_body_end = self.policy.hold_until == HoldUntil::BodyEnd;
         recorder.record(head, body, until_body_end).await
     }
-}
-
-/// Whether a body exceeds the limit of this layer, or of an outer one.
-fn is_length_limit(error: &(dyn Error + 'static)) -> bool {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if error.is::<LengthLimitError>() {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
 }

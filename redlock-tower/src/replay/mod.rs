@@ -50,7 +50,6 @@
 
 mod body;
 mod exchange;
-mod fingerprint;
 mod layer;
 mod options;
 mod record;
@@ -60,13 +59,15 @@ mod service;
 mod store;
 
 pub use self::{
-    body::{ReplayBody, RequestBody},
+    body::ReplayBody,
     layer::ReplayLayer,
     options::ReplayOptions,
     response::Keep,
     service::{ReplayFuture, ReplayService},
     store::{Begun, MemoryStore, RedisStore, ReplayStore, StoreError},
 };
+
+pub use crate::body::RequestBody;
 
 #[cfg(doc)]
 use crate::RedlockLayer;

@@ -1,11 +1,14 @@
 //! The options of a replay, as one value.
 
-use super::{ReplayStore, fingerprint::CustomFingerprint};
+use super::ReplayStore;
 use http::{HeaderName, request::Parts};
 use std::{fmt, sync::Arc, time::Duration};
 
 const MAX_REQUEST: usize = 1024 * 1024;
 const MAX_RESPONSE: usize = 64 * 1024;
+
+/// Of the user: returns what a request and its repetition have in common.
+type CustomFingerprint = dyn Fn(&Parts, &[u8]) -> Vec<u8> + Send + Sync;
 
 /// The options of a replay, for [`RedlockLayer::replay_with`](crate::RedlockLayer::replay_with).
 ///

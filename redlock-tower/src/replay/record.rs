@@ -5,7 +5,7 @@
 //! not recorded, with nothing after it. Headers and trailers: their count (4), then for each the length (4) and bytes of
 //! its name, and the length (4) and bytes of its value. The count `u32::MAX` stands for no trailers.
 
-use super::fingerprint::Fingerprint;
+use crate::body::Fingerprint;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 

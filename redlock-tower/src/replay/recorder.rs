@@ -3,14 +3,14 @@
 use super::{
     Begun, ReplayBody, ReplayOptions, ReplayStore, StoreError,
     body::Tail,
-    fingerprint::Fingerprint,
     record::{self, Recording, Whole},
     response::{READ_TIMEOUT, is_event_stream, read_ahead, recorded_headers},
 };
 use crate::{
     HeldLock,
+    body::{BoxError, Fingerprint},
     events::replay as events,
-    http::{BoxError, Recorded},
+    http::Recorded,
     reject::status_failed,
 };
 use bytes::Bytes;

@@ -1,7 +1,10 @@
 //! What is recorded of a response: whether, which headers, and how much of the body.
 
 use super::{ReplayBody, ReplayOptions, body::Tail, record::Whole};
-use crate::http::{BoxError, Policy, Recorded};
+use crate::{
+    body::BoxError,
+    http::{Policy, Recorded},
+};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header, response::Parts};
 use http_body::Body;

@@ -10,14 +10,14 @@ use std::{
 
 use axum::body::Bytes;
 use http::{Method, Request, Response};
-use http_body_util::Full;
+use http_body_util::{Empty, Full};
 use tower::Service;
 
 /// Answers at once.
 #[derive(Clone, Copy)]
 pub(crate) struct Plain;
 
-impl Service<Request<()>> for Plain {
+impl Service<Request<Empty<Bytes>>> for Plain {
     type Response = Response<Full<Bytes>>;
     type Error = Infallible;
     type Future = Ready<Result<Self::Response, Infallible>>;
@@ -26,7 +26,7 @@ impl Service<Request<()>> for Plain {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<()>) -> Self::Future {
+    fn call(&mut self, request: Request<Empty<Bytes>>) -> Self::Future {
         black_box(request);
         ready(Ok(Response::new(Full::default())))
     }
@@ -42,8 +42,8 @@ pub(crate) enum Passes {
 }
 
 impl Passes {
-    pub(crate) fn request(self) -> Request<()> {
-        let mut request = Request::new(());
+    pub(crate) fn request(self) -> Request<Empty<Bytes>> {
+        let mut request = Request::new(Empty::new());
         *request.method_mut() = match self {
             Self::Get => Method::GET,
             Self::NoKey => Method::POST,
@@ -53,7 +53,10 @@ impl Passes {
 }
 
 /// One request, which is answered at once.
-pub(crate) fn call<S: Service<Request<()>>>(service: &mut S, request: Request<()>) {
+pub(crate) fn call<S: Service<Request<Empty<Bytes>>>>(
+    service: &mut S,
+    request: Request<Empty<Bytes>>,
+) {
     let mut context = Context::from_waker(Waker::noop());
     _ = black_box(service.poll_ready(&mut context).is_ready());
     let future = pin!(service.call(black_box(request)));

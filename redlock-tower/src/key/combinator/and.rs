@@ -1,6 +1,6 @@
 //! Both keys together.
 
-use crate::key::{Key, KeyError, KeyExtractor, Scope};
+use crate::key::{Key, KeyError, KeyExtractor, Reads, Scope};
 use http::request::Parts;
 use pin_project::pin_project;
 use std::{
@@ -22,13 +22,10 @@ impl<A, B> And<A, B> {
 impl<A: KeyExtractor, B: KeyExtractor> KeyExtractor for And<A, B> {
     type Future = AndFuture<A::Future, B::Future>;
     type Scope = <A::Scope as Scope>::And<B::Scope>;
+    type Reads = <A::Reads as Reads>::And<B::Reads>;
 
     fn extract(&self, parts: &Parts) -> Self::Future {
-        AndFuture {
-            a: self.0.extract(parts),
-            b: self.1.extract(parts),
-            first: None,
-        }
+        AndFuture::new(self.0.extract(parts), self.1.extract(parts))
     }
 }
 
@@ -40,6 +37,12 @@ pub struct AndFuture<A, B> {
     #[pin]
     b: B,
     first: Option<Key>,
+}
+
+impl<A, B> AndFuture<A, B> {
+    pub(super) fn new(a: A, b: B) -> Self {
+        Self { a, b, first: None }
+    }
 }
 
 impl<A, B> Future for AndFuture<A, B>

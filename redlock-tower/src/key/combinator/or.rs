@@ -1,6 +1,6 @@
 //! A key, or another one in its place.
 
-use crate::key::{Key, KeyError, KeyExtractor, Scope};
+use crate::key::{Key, KeyError, KeyExtractor, Reads, Scope};
 use http::request::Parts;
 use pin_project::pin_project;
 use std::{
@@ -22,6 +22,7 @@ impl<A, B> Or<A, B> {
 impl<A: KeyExtractor, B: KeyExtractor> KeyExtractor for Or<A, B> {
     type Future = OrFuture<A::Future, B::Future>;
     type Scope = <A::Scope as Scope>::Or<B::Scope>;
+    type Reads = <A::Reads as Reads>::And<B::Reads>;
 
     fn extract(&self, parts: &Parts) -> Self::Future {
         OrFuture {

@@ -29,6 +29,7 @@ impl<K, T> Parsed<K, T> {
 impl<K: KeyExtractor, T: FromStr + Display + 'static> KeyExtractor for Parsed<K, T> {
     type Future = ParsedFuture<K::Future, T>;
     type Scope = K::Scope;
+    type Reads = K::Reads;
 
     fn extract(&self, parts: &Parts) -> Self::Future {
         ParsedFuture {

@@ -1,7 +1,7 @@
 //! The key from a cookie.
 
 use super::single::{Extracted, single};
-use crate::key::{KeyExtractor, Unstated};
+use crate::key::{HeadOnly, KeyExtractor, Unstated};
 use http::{header::COOKIE, request::Parts};
 
 /// The key from a cookie: see [`cookie()`].
@@ -22,6 +22,7 @@ pub fn cookie(name: &'static str) -> Cookie {
 impl KeyExtractor for Cookie {
     type Future = Extracted;
     type Scope = Unstated;
+    type Reads = HeadOnly;
 
     fn extract(&self, parts: &Parts) -> Self::Future {
         // HTTP/2 may split the pairs into several headers.

@@ -1,6 +1,6 @@
 //! The key from an extension of the request.
 
-use crate::key::{IntoKey, Key, KeyError, KeyExtractor, Unstated};
+use crate::key::{HeadOnly, IntoKey, Key, KeyError, KeyExtractor, Unstated};
 use http::request::Parts;
 use std::{
     fmt,
@@ -49,6 +49,7 @@ where
 {
     type Future = Ready<Result<Option<Key>, KeyError>>;
     type Scope = Unstated;
+    type Reads = HeadOnly;
 
     fn extract(&self, parts: &Parts) -> Self::Future {
         ready(match parts.extensions.get::<T>() {

@@ -1,7 +1,7 @@
 //! The key from any axum extractor.
 
 use crate::events;
-use crate::key::{IntoKey, Key, KeyError, KeyExtractor, Unstated};
+use crate::key::{HeadOnly, IntoKey, Key, KeyError, KeyExtractor, Unstated};
 use axum::{
     extract::FromRequestParts,
     response::{IntoResponse as _, Response},
@@ -63,6 +63,7 @@ where
 {
     type Future = Pin<Box<dyn Future<Output = Result<Option<Key>, KeyError>> + Send>>;
     type Scope = Unstated;
+    type Reads = HeadOnly;
 
     fn extract(&self, parts: &Parts) -> Self::Future {
         let (mut parts, state) = (parts.clone(), self.state.clone());

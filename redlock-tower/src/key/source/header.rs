@@ -1,7 +1,7 @@
 //! The key from a request header.
 
 use super::single::{Extracted, single};
-use crate::key::{KeyError, KeyExtractor, Unstated};
+use crate::key::{HeadOnly, KeyError, KeyExtractor, Unstated};
 use http::{HeaderName, request::Parts};
 use std::{borrow::Cow, future::ready};
 
@@ -48,6 +48,7 @@ pub fn header(name: impl HeaderNamed) -> Header {
 impl KeyExtractor for Header {
     type Future = Extracted;
     type Scope = Unstated;
+    type Reads = HeadOnly;
 
     fn extract(&self, parts: &Parts) -> Self::Future {
         match &self.name {

@@ -1,6 +1,6 @@
 //! The key from the `Idempotency-Key` header.
 
-use crate::key::{Key, KeyError, KeyExtractor, Unstated};
+use crate::key::{HeadOnly, Key, KeyError, KeyExtractor, Unstated};
 use http::{HeaderMap, request::Parts};
 use std::future::{Ready, ready};
 
@@ -34,6 +34,7 @@ pub fn idempotency_key() -> IdempotencyKey {
 impl KeyExtractor for IdempotencyKey {
     type Future = Ready<Result<Option<Key>, KeyError>>;
     type Scope = Unstated;
+    type Reads = HeadOnly;
 
     fn extract(&self, parts: &Parts) -> Self::Future {
         ready(read(&parts.headers).map(|value| value.map(|value| Key::named(NAME, value))))

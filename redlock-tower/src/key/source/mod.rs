@@ -1,5 +1,6 @@
-//! The parts of a request that a key may come from.
+//! The parts of the head of a request that a key may come from.
 
+mod client_ip;
 mod cookie;
 mod extension;
 #[cfg(feature = "axum")]
@@ -15,6 +16,7 @@ mod single;
 #[cfg(feature = "replay")]
 pub(crate) use self::idempotency::read as idempotency;
 pub use self::{
+    client_ip::{ClientIp, client_ip},
     cookie::{Cookie, cookie},
     extension::{FromExtension, extension},
     header::{Header, HeaderNamed, header},
@@ -27,3 +29,4 @@ pub use self::{
     from_extractor::{FromExtractor, from_extractor, from_extractor_with_state},
     path::{MatchedPath, Path, matched_path, path},
 };
+pub(super) use self::{query::values, single::single};

@@ -1,7 +1,7 @@
 //! The key from what axum's router matched.
 
 use super::single::{Extracted, single};
-use crate::key::{Key, KeyError, KeyExtractor, Unstated};
+use crate::key::{HeadOnly, Key, KeyError, KeyExtractor, Unstated};
 use axum::extract::{FromRequestParts as _, RawPathParams};
 use futures_util::FutureExt as _;
 use http::{Request, request::Parts};
@@ -22,6 +22,7 @@ pub fn path(parameter: &'static str) -> Path {
 impl KeyExtractor for Path {
     type Future = Extracted;
     type Scope = Unstated;
+    type Reads = HeadOnly;
 
     fn extract(&self, parts: &Parts) -> Self::Future {
         // Only axum's own extractors can read the parameters, and they need a mutable head.
@@ -61,6 +62,7 @@ pub fn matched_path() -> MatchedPath {
 impl KeyExtractor for MatchedPath {
     type Future = Ready<Result<Option<Key>, KeyError>>;
     type Scope = Unstated;
+    type Reads = HeadOnly;
 
     fn extract(&self, parts: &Parts) -> Self::Future {
         let matched = parts.extensions.get::<axum::extract::MatchedPath>();

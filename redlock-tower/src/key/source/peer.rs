@@ -1,6 +1,6 @@
 //! The key from the address of the connection.
 
-use crate::key::{Key, KeyError, KeyExtractor, Unstated};
+use crate::key::{HeadOnly, Key, KeyError, KeyExtractor, Unstated};
 use http::request::Parts;
 use std::{
     future::{Ready, ready},
@@ -24,6 +24,7 @@ pub fn peer_ip() -> PeerIp {
 impl KeyExtractor for PeerIp {
     type Future = Ready<Result<Option<Key>, KeyError>>;
     type Scope = Unstated;
+    type Reads = HeadOnly;
 
     fn extract(&self, parts: &Parts) -> Self::Future {
         ready(Ok(address(parts).map(|address| {
@@ -32,7 +33,7 @@ impl KeyExtractor for PeerIp {
     }
 }
 
-fn address(parts: &Parts) -> Option<SocketAddr> {
+pub(super) fn address(parts: &Parts) -> Option<SocketAddr> {
     #[cfg(feature = "axum")]
     if let Some(info) = parts
         .extensions

@@ -7,10 +7,10 @@ use std::{
 };
 
 /// The future of the built-in extractors.
-pub(super) type Extracted = Ready<Result<Option<Key>, KeyError>>;
+pub(in crate::key) type Extracted = Ready<Result<Option<Key>, KeyError>>;
 
 /// Rejects different values: the handler might read one of them, and the lock another.
-pub(super) fn single<V: AsRef<[u8]>>(
+pub(in crate::key) fn single<V: AsRef<[u8]>>(
     what: &str,
     name: impl Into<Cow<'static, str>>,
     values: impl Iterator<Item = V>,

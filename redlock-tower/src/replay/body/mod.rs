@@ -1,7 +1,6 @@
-//! The bodies of requests and responses of a replay.
+//! The bodies of responses of a replay.
 
-mod request;
 mod response;
 
+pub use self::response::ReplayBody;
 pub(super) use self::response::Tail;
-pub use self::{request::RequestBody, response::ReplayBody};

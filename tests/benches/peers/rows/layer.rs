@@ -2,7 +2,9 @@
 
 use std::{process::Command, time::Duration};
 
+use axum::body::Bytes;
 use http::{HeaderValue, Method, Request};
+use http_body_util::Empty;
 use redlock::{Redlock, memory::Nodes};
 use redlock_tower::{RedlockLayer, key};
 use tower::{Layer, Service};
@@ -114,8 +116,8 @@ async fn guarded(redlock: &Redlock, time: Duration) -> Outcome<(f64, f64)> {
     Ok((Sorted::new(without).at(0.5), Sorted::new(with).at(0.5)))
 }
 
-fn request() -> Request<()> {
-    let mut request = Request::new(());
+fn request() -> Request<Empty<Bytes>> {
+    let mut request = Request::new(Empty::new());
     *request.method_mut() = Method::POST;
     request
         .headers_mut()

@@ -1,35 +1,29 @@
-//! The fingerprint of a request: tells its repetition from another request with the same key.
+//! The fingerprint of a request: tells its repetition from another request.
 
 use bytes::Bytes;
-use http::{HeaderMap, Uri, header::CONTENT_TYPE, request::Parts};
+use http::{HeaderMap, HeaderName, Uri, header::CONTENT_TYPE, request::Parts};
 use sha2::{Digest as _, Sha256};
 
 /// A hash that a request and its repetition have in common.
-pub(super) type Fingerprint = [u8; 32];
+pub(crate) type Fingerprint = [u8; 32];
 
 /// Longest multipart boundary, as in RFC 2046. A longer one would make the search for it slow.
 const MAX_BOUNDARY: usize = 70;
 
-/// Of the user: returns what a request and its repetition have in common.
-pub(super) type CustomFingerprint = dyn Fn(&Parts, &[u8]) -> Vec<u8> + Send + Sync;
-
-pub(super) fn fingerprint(
-    custom: Option<&CustomFingerprint>,
-    head: &Parts,
-    body: &Bytes,
-) -> Fingerprint {
-    match custom {
-        Some(custom) => Sha256::digest(custom(head, body)).into(),
-        None => default_fingerprint(head, body),
-    }
-}
-
-/// Hashes method, path, query and body. Multipart boundaries are left out, because a client draws new ones for each try.
-fn default_fingerprint(head: &Parts, body: &Bytes) -> Fingerprint {
+/// Hashes method, path, query, these headers, and the body. Multipart boundaries are left out, because a client draws new
+/// ones for each try.
+pub(crate) fn fingerprint(head: &Parts, headers: &[HeaderName], body: &Bytes) -> Fingerprint {
     let mut hash = Sha256::new();
     add(&mut hash, head.method.as_str().as_bytes());
     let path = original_uri(head).path_and_query();
     add(&mut hash, path.map_or("", |path| path.as_str()).as_bytes());
+    for name in headers {
+        let values = head.headers.get_all(name);
+        add(&mut hash, &values.iter().count().to_be_bytes());
+        for value in values {
+            add(&mut hash, value.as_bytes());
+        }
+    }
     match boundary(&head.headers) {
         Some(boundary) => {
             let delimiter = [b"--", boundary.as_slice()].concat();
@@ -90,7 +84,7 @@ mod tests {
     fn of(method: &str, path: &str, kind: &str, body: &str) -> Fingerprint {
         let request = Request::builder().method(method).uri(path);
         let request = request.header(CONTENT_TYPE, kind).body(()).unwrap();
-        default_fingerprint(&request.into_parts().0, &Bytes::from(body.to_owned()))
+        fingerprint(&request.into_parts().0, &[], &Bytes::from(body.to_owned()))
     }
 
     #[test]
