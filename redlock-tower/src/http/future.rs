@@ -7,7 +7,7 @@ use crate::{
     held::{HeldLock, Unlocked},
     key::{Key, KeyError, KeyExtractor, Reads},
     reject::{Reason, RejectContext, Rejection},
-    runner::{Lease, Run, WhenReady},
+    runner::{Lease, Route, Run, WhenReady},
 };
 use bytes::Bytes;
 use http::{Request, Response};
@@ -68,6 +68,7 @@ where
     },
     Acquire {
         acquire: Acquire,
+        route: Route,
         pending: Option<Pending<S, HandlerRequest<K, ReqBody>>>,
     },
     Run {
@@ -181,26 +182,29 @@ where
         }
         let (extensions, uri) = (pending.request.extensions(), pending.request.uri());
         policy.check_namespace(extensions, pending.request.headers());
+        let route = Route::of(policy.render.namespace(extensions, uri));
         let key = policy.render.key(extensions, uri, key);
         crate::events::acquiring(&key);
         Self::Acquire {
             acquire: policy.lock.acquire(key),
+            route,
             pending: Some(pending),
         }
     }
 
     fn acquired(
         guard: redlock::Result<Guard>,
+        route: Route,
         mut pending: Pending<S, HandlerRequest<K, ReqBody>>,
         policy: &Arc<Policy>,
         context: &RejectContext,
     ) -> Self {
         let lease = match guard {
-            Ok(guard) => Lease::new(guard),
+            Ok(guard) => Lease::new(guard, route),
             Err(error) if policy.lock.runs_without(&error) => {
                 return Self::failed_open(pending, policy);
             }
-            Err(error) => return Self::reject(policy.rejection(error)),
+            Err(error) => return Self::reject(policy.rejection(error, route)),
         };
         let lock = HeldLock::new(&lease);
         #[cfg(feature = "replay")]
@@ -280,12 +284,16 @@ where
                     };
                     State::key_extracted(key, pending, this.policy)
                 }
-                StateProj::Acquire { acquire, pending } => {
+                StateProj::Acquire {
+                    acquire,
+                    route,
+                    pending,
+                } => {
                     let guard = ready!(Pin::new(acquire).poll(cx));
                     let Some(pending) = pending.take() else {
                         return Poll::Pending; // polled after completion
                     };
-                    State::acquired(guard, pending, this.policy, this.context)
+                    State::acquired(guard, *route, pending, this.policy, this.context)
                 }
                 StateProj::Run { run } => return run.poll(cx),
                 StateProj::Detached { task } => match ready!(Pin::new(task).poll(cx)) {

@@ -214,11 +214,27 @@ impl<K> RedlockLayer<K> {
         self
     }
 
+    /// Where the reasons of rejections are described: the `type` of problem details is this text and the
+    /// [reason](crate::Reason::as_str), as in `https://example.com/problems/busy`. Default: `urn:problem-type:redlock:`.
+    ///
+    /// ```
+    /// use redlock_tower::{RedlockLayer, key};
+    ///
+    /// # fn layer(redlock: redlock::Redlock) {
+    /// let _ = RedlockLayer::new(redlock, key::header("x-user-id")).problem_types("https://example.com/problems/");
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn problem_types(mut self, base: impl AsRef<str>) -> Self {
+        self.policy.problem_types = Some(Arc::from(base.as_ref()));
+        self
+    }
+
     /// Builds the response of a rejection, for example HTML for a browser and JSON for other clients. Default: problem
     /// details as in RFC 9457, or a `grpc-status`.
     ///
     /// The [`Rejection`] is put into the response's extensions in either case. Each request's head is copied, so that
-    /// the closure can read it.
+    /// the closure can read it. [`Rejection::negotiated`] is a ready function for it, with a plain HTML page.
     ///
     /// ```
     /// use axum::response::{Html, IntoResponse};

@@ -4,7 +4,7 @@ use super::BoxError;
 use crate::{
     key::Render,
     reject::{self, BusyStatus, RejectContext, Rejection},
-    runner::LockPolicy,
+    runner::{LockPolicy, Route},
 };
 use bytes::Bytes;
 use http::{
@@ -71,6 +71,8 @@ pub(crate) struct Policy {
     pub(super) max_body: usize,
     pub(crate) failure: Option<Arc<IsFailure>>,
     pub(crate) on_reject: Option<Arc<OnReject>>,
+    /// What the names of problem types begin with.
+    pub(super) problem_types: Option<Arc<str>>,
     /// The warning that gRPC methods share a namespace is emitted once per layer.
     pub(super) namespace_warning: Arc<Once>,
 }
@@ -90,6 +92,7 @@ impl Policy {
             max_body: MAX_BODY,
             failure: None,
             on_reject: None,
+            problem_types: None,
             namespace_warning: Arc::new(Once::new()),
         }
     }
@@ -160,8 +163,8 @@ impl Policy {
         }
     }
 
-    pub(super) fn rejection(&self, error: redlock::Error) -> Rejection {
-        Rejection::not_acquired(error, self.busy, self.lock.hold_times.longest())
+    pub(super) fn rejection(&self, error: redlock::Error, route: Route) -> Rejection {
+        Rejection::not_acquired(error, self.busy, self.lock.hold_times.longest(route))
     }
 }
 

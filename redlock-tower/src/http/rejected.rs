@@ -8,10 +8,11 @@ impl Policy {
     /// The response in place of the handler's.
     pub(crate) fn reject<B>(
         &self,
-        rejection: Rejection,
+        mut rejection: Rejection,
         context: &RejectContext,
     ) -> Response<ResponseBody<B>> {
         rejection.log();
+        rejection.describe_at(self.problem_types.as_ref());
         let mut response = match (&self.on_reject, &context.head) {
             (Some(on_reject), Some(head)) => on_reject(&rejection, head).map(ResponseBody::custom),
             _ => reject::response(&rejection, context.grpc).map(ResponseBody::full),

@@ -34,12 +34,15 @@ impl Render {
             Form::Exact(key) => return key,
             Form::Parts(parts) => parts,
         };
-        let namespace = match &self.namespace {
+        self.write(redlock::key::part(self.namespace(extensions, uri)), &parts)
+    }
+
+    pub(crate) fn namespace<'a>(&'a self, extensions: &'a Extensions, uri: &'a Uri) -> &'a str {
+        match &self.namespace {
             Namespace::Named(name) => name,
             Namespace::Route => route(extensions),
             Namespace::GrpcMethod => uri.path(),
-        };
-        self.write(redlock::key::part(namespace), &parts)
+        }
     }
 
     /// Whether the request shares its namespace with every request that no router has matched.

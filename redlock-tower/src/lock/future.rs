@@ -1,7 +1,7 @@
 //! The future of a [`LockService`](super::LockService): acquire, run, end the hold, return the result.
 
 use super::LockError;
-use crate::runner::{EndHold, Ending, Lease, LockPolicy, Panic, Ran, Run, WhenReady};
+use crate::runner::{EndHold, Ending, Lease, LockPolicy, Panic, Ran, Route, Run, WhenReady};
 use pin_project::pin_project;
 use redlock::{Acquire, Guard};
 use std::{
@@ -78,7 +78,7 @@ impl<S: Service<Req>, Req> State<S, Req> {
         let future = WhenReady::new(service, request);
         match guard {
             Ok(guard) => Self::Run {
-                run: Run::new(future, Lease::new(guard), policy.on_lost),
+                run: Run::new(future, Lease::new(guard, Route::default()), policy.on_lost),
             },
             Err(error) if policy.runs_without(&error) => Self::FailedOpen { future },
             Err(error) => Self::end(None, Ok(Err(error.into()))),

@@ -2,6 +2,7 @@
 
 mod context;
 mod grpc;
+mod page;
 mod problem;
 mod reason;
 mod rejection;

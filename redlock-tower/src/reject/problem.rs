@@ -17,7 +17,7 @@ pub(crate) fn response(rejection: &Rejection, grpc: bool) -> Response<Bytes> {
 
 fn problem(rejection: &Rejection) -> Response<Bytes> {
     let mut problem = serde_json::json!({
-        "type": format_args!("urn:problem-type:redlock:{}", rejection.reason().as_str()),
+        "type": rejection.problem_type(),
         "title": rejection.title(),
         "status": rejection.status().as_u16(),
         "detail": rejection.detail(),

@@ -3,7 +3,7 @@
 use super::Reason;
 use crate::{events, key::KeyError, runner::is_outage};
 use http::StatusCode;
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 /// The status of a rejection because the key is busy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -28,6 +28,9 @@ impl From<BusyStatus> for StatusCode {
     }
 }
 
+/// What the names of problem types begin with by default.
+const PROBLEM_TYPES: &str = "urn:problem-type:redlock:";
+
 /// A request that the layer rejected, and why.
 ///
 /// It is passed to [`on_reject`](crate::RedlockLayer::on_reject), and it is an extension of the response, so that outer
@@ -39,6 +42,7 @@ pub struct Rejection {
     retry_after: Option<Duration>,
     detail: Option<Cow<'static, str>>,
     error: Option<redlock::Error>,
+    problem_types: Option<Arc<str>>,
 }
 
 impl Rejection {
@@ -49,6 +53,7 @@ impl Rejection {
             retry_after: None,
             detail: None,
             error: None,
+            problem_types: None,
         }
     }
 
@@ -70,7 +75,7 @@ impl Rejection {
         }
     }
 
-    /// `usual_hold` is how long requests of this layer hold their locks. The remaining lease is only an upper bound,
+    /// `usual_hold` is how long requests of this route hold their locks. The remaining lease is only an upper bound,
     /// since a lease is renewed and released early.
     pub(crate) fn not_acquired(
         error: redlock::Error,
@@ -104,7 +109,7 @@ impl Rejection {
 
     /// When to try again, in whole seconds, rounded up, at least 1. `None` if the same request would be rejected again.
     ///
-    /// While the key is held, it is the longest recent hold of this layer, at most the rest of the holder's lease. In a
+    /// While the key is held, it is the longest recent hold of this route, at most the rest of the holder's lease. In a
     /// cool-down it is the rest of the cool-down.
     #[must_use]
     pub fn retry_after(&self) -> Option<u64> {
@@ -112,6 +117,19 @@ impl Rejection {
             let left = self.retry_after.unwrap_or_default();
             (left.as_secs() + u64::from(left.subsec_nanos() > 0)).max(1)
         })
+    }
+
+    /// The `type` of the problem details, which tells reasons apart: see
+    /// [`problem_types`](crate::RedlockLayer::problem_types).
+    #[must_use]
+    pub fn problem_type(&self) -> String {
+        let base = self.problem_types.as_deref();
+        format!("{}{}", base.unwrap_or(PROBLEM_TYPES), self.reason.as_str())
+    }
+
+    /// Sets where the reasons are described.
+    pub(crate) fn describe_at(&mut self, base: Option<&Arc<str>>) {
+        self.problem_types = base.cloned();
     }
 
     /// What happened, as a short text for people. It contains no value of the request.

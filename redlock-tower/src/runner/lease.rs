@@ -1,5 +1,6 @@
 //! The guard while a request runs: the layer owns it until the handler takes it.
 
+use super::Route;
 use redlock::{Guard, Held};
 use std::{
     fmt,
@@ -39,14 +40,16 @@ pub(crate) struct Lease {
     held: Held,
     slot: Arc<Slot>,
     since: Instant,
+    route: Route,
 }
 
 impl Lease {
-    pub(crate) fn new(guard: Guard) -> Self {
+    pub(crate) fn new(guard: Guard, route: Route) -> Self {
         Self {
             held: guard.held(),
             slot: Arc::new(Slot(Mutex::new(Some(guard)))),
             since: Instant::now(),
+            route,
         }
     }
 
@@ -57,6 +60,11 @@ impl Lease {
     /// Time since the grant.
     pub(crate) fn age(&self) -> Duration {
         self.since.elapsed()
+    }
+
+    /// Whose hold it is, for [`HoldTimes`](super::HoldTimes).
+    pub(crate) fn route(&self) -> Route {
+        self.route
     }
 
     pub(crate) fn slot(&self) -> &Arc<Slot> {

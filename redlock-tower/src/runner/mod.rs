@@ -10,7 +10,7 @@ mod when_ready;
 pub use self::policy::OnLost;
 pub(crate) use self::{
     end_hold::{EndHold, Ending},
-    hold_times::HoldTimes,
+    hold_times::{HoldTimes, Route},
     lease::{Lease, Slot},
     policy::{LockPolicy, is_outage},
     run::{Panic, Ran, Run},

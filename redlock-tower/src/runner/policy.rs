@@ -74,7 +74,7 @@ impl LockPolicy {
     /// Ends the hold of a request that has finished. `None` if the handler took the guard.
     pub(crate) fn end(&self, lease: Lease, succeeded: bool) -> Option<EndHold> {
         let age = lease.age();
-        self.hold_times.record(age);
+        self.hold_times.record(lease.route(), age);
         let at_least = self.options.at_least.unwrap_or_default();
         let ending = match self.options.dedupe_for {
             Some(window) if succeeded => {

@@ -1,6 +1,7 @@
 //! The duplicate submit: keys in the body, and what a client is answered.
 #![allow(clippy::unwrap_used)]
 
+mod answers;
 mod body;
 mod client_ip;
 mod keys;
