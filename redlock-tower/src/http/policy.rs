@@ -150,7 +150,7 @@ impl Policy {
     /// Whether there is neither a cool-down nor a record after this response. A gRPC status that is still to come in
     /// the trailers is not a failure yet.
     pub(crate) fn is_failure(&self, response: &Parts) -> bool {
-        if response.extensions.get::<Rejection>().is_some() || asks_for_another_try(response) {
+        if Self::is_refusal(response) {
             return true;
         }
         match &self.failure {
@@ -161,6 +161,11 @@ impl Policy {
                         && reject::status_failed(&response.headers) == Some(true))
             }
         }
+    }
+
+    /// Whether the response is a failure whatever the options say.
+    pub(crate) fn is_refusal(response: &Parts) -> bool {
+        response.extensions.get::<Rejection>().is_some() || asks_for_another_try(response)
     }
 
     pub(super) fn rejection(&self, error: redlock::Error, route: Route) -> Rejection {

@@ -156,7 +156,7 @@ impl<St: ReplayStore> Exchange<St> {
         B: Body<Data = Bytes, Error: Into<BoxError>>,
     {
         let (head, body) = response.into_parts();
-        if !is_recordable(&head, &self.policy) {
+        if !is_recordable(&head, &self.policy, &self.options) {
             return Response::from_parts(head, ReplayBody::unread(body));
         }
         let until_body_end = self.policy.hold_until == HoldUntil::BodyEnd;

@@ -12,8 +12,8 @@
 //!
 //! A request without the header is only locked.
 //!
-//! **Only successes are recorded**: 2xx and 3xx by default (see [`RedlockLayer::failure_if`]), and responses with the
-//! extension [`Keep`]. After any other response the client may try again with the same key, also with another body: an
+//! **Only successes are recorded**: 2xx and 3xx by default (see [`RedlockLayer::failure_if`] and
+//! [`ReplayOptions::record_if`]), and responses with the extension [`Keep`]. After any other response the client may try again with the same key, also with another body: an
 //! extractor's 400 or 422 means that the handler never accepted the request. A 101 is never recorded.
 //!
 //! **A record belongs to a caller.** Its name is made of the layer's key, without the route, and the `Idempotency-Key`.
@@ -45,6 +45,8 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+#![doc = include_str!("../../docs/idempotency.md")]
 //!
 //! [draft-ietf-httpapi-idempotency-key-header]: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
 

@@ -1,14 +1,30 @@
 //! The options of a replay, as one value.
 
 use super::ReplayStore;
-use http::{HeaderName, request::Parts};
+use http::{HeaderName, StatusCode, request::Parts, response};
 use std::{fmt, sync::Arc, time::Duration};
 
 const MAX_REQUEST: usize = 1024 * 1024;
 const MAX_RESPONSE: usize = 64 * 1024;
 
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const STRIPE_MAX_KEY: usize = 255;
+/// The handler has not begun to work.
+const FAILED_VALIDATION: [StatusCode; 7] = [
+    StatusCode::BAD_REQUEST,
+    StatusCode::UNAUTHORIZED,
+    StatusCode::METHOD_NOT_ALLOWED,
+    StatusCode::NOT_ACCEPTABLE,
+    StatusCode::PAYLOAD_TOO_LARGE,
+    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+    StatusCode::UNPROCESSABLE_ENTITY,
+];
+
 /// Of the user: returns what a request and its repetition have in common.
 type CustomFingerprint = dyn Fn(&Parts, &[u8]) -> Vec<u8> + Send + Sync;
+
+/// Of the user: returns whether a response is recorded.
+type RecordIf = dyn Fn(&response::Parts) -> bool + Send + Sync;
 
 /// The options of a replay, for [`RedlockLayer::replay_with`](crate::RedlockLayer::replay_with).
 ///
@@ -31,6 +47,9 @@ pub struct ReplayOptions<St> {
     /// Headers that are not recorded, in addition to those that never are.
     pub(super) except: Arc<[HeaderName]>,
     pub(super) fingerprint: Option<Arc<CustomFingerprint>>,
+    /// `None`: successes, as the layer defines them.
+    pub(super) record_if: Option<Arc<RecordIf>>,
+    pub(super) max_key: Option<usize>,
     pub(super) max_request: usize,
     pub(super) max_response: usize,
 }
@@ -44,9 +63,52 @@ impl<St: ReplayStore> ReplayOptions<St> {
             cookies: false,
             except: Arc::new([]),
             fingerprint: None,
+            record_if: None,
+            max_key: None,
             max_request: MAX_REQUEST,
             max_response: MAX_RESPONSE,
         }
+    }
+
+    /// As Stripe's API treats an `Idempotency-Key`: records last for 24 hours, keys have at most 255 bytes, and errors of the
+    /// handler are recorded too, 5xx included, so that a request with effects is never run again under the same key.
+    ///
+    /// A failed validation is not recorded: 400, 401, 405, 406, 413, 415 and 422. Neither are 408, 425 and 429, and
+    /// rejections by layers further in.
+    ///
+    /// ```
+    /// use redlock_tower::{RedlockLayer, key::{self, KeyExtractor}, replay::{MemoryStore, ReplayOptions}};
+    ///
+    /// # fn layer(redlock: redlock::Redlock) {
+    /// let per_submit = key::identity(key::header("x-user-id")).and(key::idempotency_key());
+    /// let _ = RedlockLayer::new(redlock, per_submit).replay_with(ReplayOptions::stripe(MemoryStore::new()));
+    /// # }
+    /// ```
+    pub fn stripe(store: St) -> Self {
+        Self::new(store, DAY)
+            .max_key(STRIPE_MAX_KEY)
+            .record_if(|response| !FAILED_VALIDATION.contains(&response.status))
+    }
+
+    /// Which responses are recorded, by their head. Default: successes, as [`failure_if`](crate::RedlockLayer::failure_if)
+    /// defines them.
+    ///
+    /// Never recorded are a 101, the statuses 408, 425 and 429, which ask the client to try again, rejections by layers
+    /// further in, and a gRPC status other than OK in the trailers. A response with the extension [`Keep`](super::Keep)
+    /// always is.
+    pub fn record_if(
+        mut self,
+        record_if: impl Fn(&response::Parts) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.record_if = Some(Arc::new(record_if));
+        self
+    }
+
+    /// The longest `Idempotency-Key`, in bytes without its quotes. A longer one is rejected with 400. Default: what the
+    /// server accepts as a header.
+    pub fn max_key(mut self, bytes: usize) -> Self {
+        self.max_key = Some(bytes);
+        self
     }
 
     /// Records `set-cookie` headers too. Default: cookies are left out, because a record may outlive its session.
@@ -108,6 +170,7 @@ impl<St> fmt::Debug for ReplayOptions<St> {
             .field("ttl", &self.ttl)
             .field("cookies", &self.cookies)
             .field("except", &self.except)
+            .field("max_key", &self.max_key)
             .field("max_request", &self.max_request)
             .field("max_response", &self.max_response)
             .finish_non_exhaustive()

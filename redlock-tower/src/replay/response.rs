@@ -48,8 +48,16 @@ const NEVER_RECORDED: [HeaderName; 10] = [
 pub struct Keep;
 
 /// Whether the response may be recorded. A 101 hands the connection over, so it has no body to record.
-pub(super) fn is_recordable(head: &Parts, policy: &Policy) -> bool {
-    let keep = head.extensions.get::<Keep>().is_some() || !policy.is_failure(head);
+pub(super) fn is_recordable<St>(
+    head: &Parts,
+    policy: &Policy,
+    options: &ReplayOptions<St>,
+) -> bool {
+    let keep = head.extensions.get::<Keep>().is_some()
+        || match &options.record_if {
+            Some(record_if) => !Policy::is_refusal(head) && record_if(head),
+            None => !policy.is_failure(head),
+        };
     keep && !head.status.is_informational()
 }
 

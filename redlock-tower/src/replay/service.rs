@@ -58,7 +58,8 @@ where
         let context = request.extensions_mut().remove::<ReplayContext>();
         // A tunnel has no response to record.
         let context = context.filter(|_| request.method() != Method::CONNECT);
-        let state = match (context, key::idempotency(request.headers())) {
+        let key = key::idempotency(request.headers(), self.options.max_key);
+        let state = match (context, key) {
             (None, _) | (_, Ok(None)) => {
                 State::PassThrough(self.inner.call(request.map(RequestBody::unread)))
             }

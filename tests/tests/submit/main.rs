@@ -6,3 +6,4 @@ mod body;
 mod client_ip;
 mod keys;
 mod spellings;
+mod standard;

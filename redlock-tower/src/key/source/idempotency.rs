@@ -37,12 +37,12 @@ impl KeyExtractor for IdempotencyKey {
     type Reads = HeadOnly;
 
     fn extract(&self, parts: &Parts) -> Self::Future {
-        ready(read(&parts.headers).map(|value| value.map(|value| Key::named(NAME, value))))
+        ready(read(&parts.headers, None).map(|value| value.map(|value| Key::named(NAME, value))))
     }
 }
 
 /// The value of the header without its quotes and parameters.
-pub(crate) fn read(headers: &HeaderMap) -> Result<Option<Vec<u8>>, KeyError> {
+pub(crate) fn read(headers: &HeaderMap, limit: Option<usize>) -> Result<Option<Vec<u8>>, KeyError> {
     let mut values = headers.get_all(NAME).iter();
     let Some(value) = values.next() else {
         return Ok(None);
@@ -63,6 +63,13 @@ pub(crate) fn read(headers: &HeaderMap) -> Result<Option<Vec<u8>>, KeyError> {
         return Err(KeyError::invalid(
             "the header `idempotency-key` is empty; send a new one with each new request",
         ));
+    }
+    if let Some(limit) = limit
+        && key.len() > limit
+    {
+        return Err(KeyError::invalid(format!(
+            "the header `idempotency-key` has more than {limit} bytes; send a shorter one"
+        )));
     }
     Ok(Some(key))
 }
@@ -93,7 +100,7 @@ mod tests {
     fn key(value: &'static str) -> Result<Option<Vec<u8>>, KeyError> {
         let mut headers = HeaderMap::new();
         headers.insert(NAME, HeaderValue::from_static(value));
-        read(&headers)
+        read(&headers, None)
     }
 
     #[test]
