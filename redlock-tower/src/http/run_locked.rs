@@ -123,6 +123,10 @@ where
 }
 
 /// When the hold of a request ends.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "matched at once, and never stored"
+)]
 enum End<B> {
     /// Before the response is sent.
     Now(Option<EndHold>, Response<B>),
