@@ -57,6 +57,8 @@ pub enum ErrorKind {
     InvalidNodes,
     /// Another setting cannot be used.
     InvalidConfig,
+    /// Other clients name another number of permits for the same semaphore.
+    OtherPermits,
 }
 
 /// The fault of one node.
@@ -273,6 +275,20 @@ impl Error {
         Self::new(ErrorKind::InvalidKey, why).about(key)
     }
 
+    /// A semaphore cannot have so many permits, or a request ask for so many.
+    pub(crate) fn invalid_permits(key: &str, why: String) -> Self {
+        Self::new(ErrorKind::InvalidConfig, why).about(key)
+    }
+
+    pub(crate) fn other_permits(key: &str, permits: u16, theirs: &str, kept: Duration) -> Self {
+        let text = format!(
+            "has {permits} permits here and {theirs} in other clients: name the same number everywhere. The nodes forget \
+             theirs {} ms after the last request of those clients",
+            kept.as_millis()
+        );
+        Self::new(ErrorKind::OtherPermits, text).about(key)
+    }
+
     pub(crate) fn invalid_ttl(why: String) -> Self {
         Self::new(ErrorKind::InvalidTtl, why)
     }
@@ -356,7 +372,7 @@ impl Error {
         self.kind() == ErrorKind::Closed
     }
 
-    /// A key, a duration, a node or a setting cannot be used.
+    /// A key, a duration, a node or a setting cannot be used, or other clients have another one.
     #[must_use]
     pub fn is_invalid(&self) -> bool {
         matches!(
@@ -365,6 +381,7 @@ impl Error {
                 | ErrorKind::InvalidTtl
                 | ErrorKind::InvalidNodes
                 | ErrorKind::InvalidConfig
+                | ErrorKind::OtherPermits
         )
     }
 

@@ -1,6 +1,7 @@
 //! Keys: which names are allowed, and the keys that belong to one lock.
 
 use std::{
+    borrow::Cow,
     fmt,
     fmt::Write as _,
     hash::{Hash, Hasher},
@@ -15,6 +16,10 @@ pub const MAX_LEN: usize = 1024;
 /// keys can never be locks. The part before them names the lock, and distinguishes `a` from `{a}`.
 pub(crate) const FENCE: &str = "{}:fence";
 const WAITERS: &str = "{}:waiters";
+/// What the key of one permit of a semaphore ends in, before its number, and that of all its permits. No key that anybody
+/// can ask for has empty braces, so that neither is anybody's lock.
+const PERMIT: &str = "{}:permit:";
+const PERMITS: &str = "{}:permits";
 
 /// Keys under the namespace that belong to the nodes themselves. None of them can be a lock.
 pub(crate) mod reserved {
@@ -42,13 +47,18 @@ pub(crate) mod reserved {
 /// |---|---|---|
 /// | `a:1` | `{a:1}{}:fence` | `{a:1}{}:waiters` |
 /// | `{a}:1` | `{a}:1{}{}:fence` | `{a}:1{}{}:waiters` |
+/// | a permit of `a:1` | `{a:1}{}:permit:7{}:fence` | `{a:1}{}:permits{}:waiters` |
 #[derive(PartialEq, Eq)]
 pub(crate) struct Key {
     /// The fence and the waiters, each with the lock in it, in one allocation: every lock that is
     /// held has a `Key`.
     names: Box<str>,
-    /// Bytes of the lock's name.
+    /// Bytes of the name that the user gave, with the namespace.
     len: u16,
+    /// Bytes of the lock's key, where that is not the name.
+    lock_len: u16,
+    /// Bytes of the fence's key.
+    fence_len: u16,
     tagged: bool,
 }
 
@@ -76,9 +86,9 @@ impl Key {
                 "this key belongs to the restart guard: choose another name",
             ));
         }
-        let (open, close) = match tag(&names) {
-            Tag::Own => ("", "{}"),
-            Tag::None => ("{", "}"),
+        let tagged = match tag(&names) {
+            Tag::Own => true,
+            Tag::None => false,
             Tag::Broken => {
                 return Err(Error::invalid_key(
                     name,
@@ -87,37 +97,100 @@ impl Key {
             }
         };
         names.clear();
+        let (open, close) = braces(tagged);
         for suffix in [FENCE, WAITERS] {
             names.extend([open, namespace, name, close, suffix]);
         }
         Ok(Self {
+            fence_len: short + bytes(open, close) + bytes(FENCE, ""),
             names: names.into(),
             len: short,
-            tagged: open.is_empty(),
+            lock_len: 0,
+            tagged,
         })
     }
 
-    /// Where the lock's name begins and ends in `names`, and where the fence's ends.
-    fn ends(&self) -> (usize, usize, usize) {
-        let (open, close) = if self.tagged { (0, 2) } else { (1, 1) };
-        let end = open + usize::from(self.len);
-        (open, end, end + close + FENCE.len())
+    /// The key of all permits of the semaphore that has the name of this key: what its waiters wait for.
+    pub(crate) fn permits(&self) -> Self {
+        self.derived(PERMITS)
+    }
+
+    /// The key of one permit. Its waiters are those of all permits.
+    pub(crate) fn permit(&self, number: u16) -> Self {
+        self.derived(&format!("{PERMIT}{number}"))
+    }
+
+    /// A key whose lock is the name with `suffix`, and whose waiters are those of all permits.
+    fn derived(&self, suffix: &str) -> Self {
+        let (open, close) = braces(self.tagged);
+        let base = [open, self.name(), close].concat();
+        let names = [&base, suffix, FENCE, &base, PERMITS, WAITERS].concat();
+        let lock_len = self.len + bytes(open, close) + bytes(suffix, "");
+        Self {
+            names: names.into(),
+            len: self.len,
+            lock_len,
+            fence_len: lock_len + bytes(FENCE, ""),
+            tagged: self.tagged,
+        }
+    }
+
+    /// The key whose [`lock`](Self::lock) this is.
+    pub(crate) fn of_lock(lock: &str) -> Option<Self> {
+        let derived = [PERMITS, PERMIT]
+            .into_iter()
+            .find_map(|suffix| lock.rfind(suffix));
+        let Some(at) = derived else {
+            return Self::new("", lock).ok();
+        };
+        let (base, suffix) = lock.split_at(at);
+        let name = base.strip_suffix("{}").or_else(|| {
+            let name = base.strip_prefix('{');
+            name.and_then(|name| name.strip_suffix('}'))
+        });
+        Some(Self::new("", name?).ok()?.derived(suffix))
+    }
+
+    /// The name that the user gave, namespace included.
+    pub(crate) fn name(&self) -> &str {
+        let start = braces(self.tagged).0.len();
+        &self.names[start..start + usize::from(self.len)]
     }
 
     /// The key that is set while the lock is held, namespace included.
     pub(crate) fn lock(&self) -> &str {
-        let (start, end, _) = self.ends();
-        &self.names[start..end]
+        match self.lock_len {
+            0 => self.name(),
+            len => &self.names[..usize::from(len)],
+        }
     }
 
     /// The key that lists the inboxes of the waiting processes.
     pub(crate) fn waiters(&self) -> &str {
-        &self.names[self.ends().2..]
+        &self.names[usize::from(self.fence_len)..]
     }
 
     /// The key that remembers the highest fencing token.
     pub(crate) fn fence(&self) -> &str {
-        &self.names[..self.ends().2]
+        &self.names[..usize::from(self.fence_len)]
+    }
+}
+
+/// What stands before and after a name, so that it is a hash tag.
+fn braces(tagged: bool) -> (&'static str, &'static str) {
+    if tagged { ("", "{}") } else { ("{", "}") }
+}
+
+/// The bytes of two short texts.
+fn bytes(a: &str, b: &str) -> u16 {
+    u16::try_from(a.len() + b.len()).unwrap_or(u16::MAX)
+}
+
+/// The key by which the waiters of this process wait for `lock`: one for all permits of a semaphore.
+pub(crate) fn waited_for(lock: &str) -> Cow<'_, str> {
+    match lock.rfind(PERMIT) {
+        Some(at) => [&lock[..at], PERMITS].concat().into(),
+        None => lock.into(),
     }
 }
 
@@ -129,13 +202,13 @@ impl Hash for Key {
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.lock())
+        f.write_str(self.name())
     }
 }
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.lock().fmt(f)
+        self.name().fmt(f)
     }
 }
 

@@ -13,6 +13,7 @@ mod env;
 mod error;
 mod events;
 mod fault;
+pub mod fence;
 pub mod key;
 mod label;
 mod lease;
@@ -32,6 +33,7 @@ pub use crate::{
     client::{
         Redlock,
         builder::Builder,
+        election::{Election, Term, leaders::Leaders},
         health::{NodeHealth, NodeState, ServerHealth},
         inspect::Holder,
         process_default::{get_default, set_default},
@@ -44,6 +46,7 @@ pub use crate::{
         options::LockOptions,
         reentrancy::Scope,
         request::{Acquire, LockRequest},
+        semaphore::{AcquireMany, Semaphore},
         several::{Guards, LockAllRequest},
     },
     node::NodeAddress,

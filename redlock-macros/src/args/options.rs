@@ -223,6 +223,20 @@ options! {
         },
     }
 
+    /// How many may run at a time, over all processes: one of so many permits, rather than a lock.
+    permits, "permits": Expr {
+        written: "permits = number",
+        default: "one, by a lock",
+        elsewhere: [],
+        parse: parse_expr,
+        excludes: [
+            dedupe_for => "`permits` and `dedupe_for` exclude each other: during the window another permit may be free; leave one \
+                           of them out",
+            reentrant => "`permits` and `reentrant` exclude each other: a permit cannot be joined; leave one of them out"
+        ],
+        statement: |permits, target| target.set_some("permits", permits),
+    }
+
     /// Joins the lock of the caller if this task holds the same key.
     reentrant, "reentrant": bool {
         written: "reentrant",

@@ -57,6 +57,17 @@ impl<K> RedlockLayer<K> {
         self
     }
 
+    /// Lets so many requests with the same key run at a time, over all servers, rather than one: see
+    /// [`Redlock::semaphore`](redlock::Redlock::semaphore). Default: one, under a lock.
+    ///
+    /// Requests with the same key then run side by side. So it excludes [`dedupe_for`](Self::dedupe_for), which rejects every
+    /// request beside it, and is not for a layer with a replay.
+    #[must_use]
+    pub fn permits(mut self, permits: u32) -> Self {
+        self.policy.lock.options.permits = Some(permits);
+        self
+    }
+
     /// Whether the lock is renewed while the handler runs. Off, the lock is lost when its ttl is over. Default: on.
     #[must_use]
     pub fn keep_alive(mut self, on: bool) -> Self {

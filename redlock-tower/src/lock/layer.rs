@@ -117,6 +117,15 @@ impl<F> LockLayer<F> {
         self
     }
 
+    /// Lets so many requests with the same key run at a time, over all processes, rather than one: see
+    /// [`Redlock::semaphore`](redlock::Redlock::semaphore). It excludes [`dedupe_for`](Self::dedupe_for) and
+    /// [`reentrant`](Self::reentrant), with which every request fails. Default: one, under a lock.
+    #[must_use]
+    pub fn permits(mut self, permits: u32) -> Self {
+        self.policy.options.permits = Some(permits);
+        self
+    }
+
     /// What happens when the lock is lost while a request runs. Default: [`OnLost::Cancel`].
     #[must_use]
     pub fn on_lost(mut self, on_lost: OnLost) -> Self {

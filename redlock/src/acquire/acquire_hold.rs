@@ -50,7 +50,11 @@ async fn next_outcome(
         ..
     } = request.options;
     if !request.waits() {
-        let turn = engine.queue.try_turn(key).map(Outcome::Turn);
+        let turn = match request.permits {
+            None => engine.queue.try_turn(key),
+            Some(_) => engine.queue.turn_beside(key).ok_or(None),
+        };
+        let turn = turn.map(Outcome::Turn);
         // A holder that is still asking will have the lock for about as long as this request would.
         return turn.map_err(|left| {
             let by = left.and(engine.core.defaults.label);
@@ -86,7 +90,10 @@ async fn next_outcome(
 /// `None` where the lease has ended already.
 fn start_hold(request: &AcquireRequest<'_>, turn: Turn, lease: &Arc<Lease>) -> Option<Arc<Hold>> {
     let hold = lease.start_hold(request.options.hold);
-    turn.granted(lease);
+    match request.permits {
+        None => turn.granted(lease),
+        Some(_) => turn.granted_permit(lease),
+    }
     let renewers = &request.engine.renewers;
     if request.options.lease.keep_alive {
         renewers.renew(lease);

@@ -6,6 +6,7 @@ use super::{
     admission::Admitted,
     attempt::{Attempt, Failure},
     local_queue::{History, Turn},
+    permits::attempt_permit,
     request::AcquireRequest,
     retry::{Moment, Plan, Retry, Sleep, Step},
     waiter_limit::WaiterSlot,
@@ -17,6 +18,7 @@ use crate::{
     error::{Error, NodeError, Result},
     events::lock as events,
     fault::FaultKind,
+    key::Key,
     lease::{Grant, HandOverLimit, Lease},
     node::{ConnectionSet, NodeState, Notification},
     quorum::token::FencingToken,
@@ -171,8 +173,17 @@ impl<'a> AcquireLoop<'a> {
             abandon_splits: !request.waits(),
             inbox: self.waitlist.as_ref().map(WaitlistEntry::inbox),
         };
-        match attempt.run(&mut self.floor).await {
-            Ok(grant) => Ok(Ok(self.granted(&grant, &connections))),
+        let granted = match request.permits {
+            None => attempt
+                .run(&mut self.floor)
+                .await
+                .map(|grant| self.granted(request.key, &grant, &connections)),
+            Some(permits) => attempt_permit(request, permits, attempt, &mut self.floor)
+                .await?
+                .map(|permit| self.granted(&permit.key, &permit.grant, &connections)),
+        };
+        match granted {
+            Ok(lease) => Ok(Ok(lease)),
             Err(failure) => {
                 self.contended |= failure.is_refused();
                 if !self.retry.is_cut_short(&failure) {
@@ -183,7 +194,13 @@ impl<'a> AcquireLoop<'a> {
         }
     }
 
-    fn granted(&mut self, grant: &Grant, connections: &Arc<ConnectionSet>) -> Arc<Lease> {
+    /// `key`: that of the request, or of its permit.
+    fn granted(
+        &mut self,
+        key: &Arc<Key>,
+        grant: &Grant,
+        connections: &Arc<ConnectionSet>,
+    ) -> Arc<Lease> {
         let (request, core) = (self.request, self.core());
         let now = core.now();
         let took = now.saturating_since(grant.started);
@@ -195,10 +212,15 @@ impl<'a> AcquireLoop<'a> {
         if let Some(entry) = self.waitlist.take() {
             entry.granted();
         }
-        let uncontended = self.turn.history().uncontended;
-        let limit = HandOverLimit::new(self.contended, self.turn.waiting(), uncontended);
+        let limit = match request.permits {
+            None => {
+                let uncontended = self.turn.history().uncontended;
+                HandOverLimit::new(self.contended, self.turn.waiting(), uncontended)
+            }
+            Some(_) => HandOverLimit::LONGEST,
+        };
         let options = request.options.lease;
-        Lease::new(core, connections, request.key, options, grant, limit)
+        Lease::new(core, connections, key, options, grant, limit)
     }
 
     /// Waits for admission. Returns the time that is left for the attempt then.

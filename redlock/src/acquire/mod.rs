@@ -2,7 +2,7 @@
 //!
 //! Of the waiters of one process for one key, only the first talks to the nodes ([`local_queue`]). Its [`acquire_loop`]
 //! makes attempts ([`attempt`]) as the state machine in [`retry`] decides, and waits among other processes in the nodes'
-//! [`waitlist`]. [`admission`] limits the attempts of a client that are in flight.
+//! [`waitlist`]. For a semaphore, [`permits`] chooses which permit to ask for. [`admission`] limits the attempts of a client that are in flight.
 
 mod acquire_hold;
 mod acquire_loop;
@@ -10,6 +10,7 @@ mod admission;
 mod attempt;
 pub(crate) mod engine;
 mod local_queue;
+mod permits;
 mod request;
 mod retry;
 pub(crate) mod waiter_limit;
@@ -17,5 +18,6 @@ mod waitlist;
 
 pub(crate) use self::{
     acquire_hold::acquire_hold,
+    permits::available_permits,
     request::{AcquireOptions, AcquireRequest},
 };

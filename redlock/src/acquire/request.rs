@@ -30,7 +30,10 @@ pub(crate) struct AcquireOptions {
 pub(crate) struct AcquireRequest<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) name: &'a str,
+    /// For a permit: the key of all permits of the semaphore.
     pub(crate) key: &'a Arc<Key>,
+    /// How many permits the semaphore has; `None` for a lock.
+    pub(crate) permits: Option<u16>,
     pub(crate) options: AcquireOptions,
     /// The wait counts from here.
     pub(crate) since: Instant,

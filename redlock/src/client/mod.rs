@@ -3,6 +3,7 @@
 pub(crate) mod builder;
 mod connect;
 mod duration;
+pub(crate) mod election;
 mod environment;
 pub(crate) mod health;
 pub(crate) mod inspect;
@@ -12,11 +13,11 @@ use std::{fmt, sync::Arc};
 
 use crate::{
     acquire::engine::Engine,
-    client::{health::NodeHealth, inspect::Holder},
+    client::{election::Election, health::NodeHealth, inspect::Holder},
     core::Core,
     error::Result,
     events,
-    lock::{guard::Guard, request::LockRequest, several::LockAllRequest},
+    lock::{guard::Guard, request::LockRequest, semaphore::Semaphore, several::LockAllRequest},
     node::timeout,
 };
 
@@ -91,6 +92,22 @@ impl Redlock {
         I::Item: Into<String>,
     {
         LockAllRequest::new(&self.engine, keys.into_iter().map(Into::into).collect())
+    }
+
+    /// A semaphore with so many `permits`, for all processes together.
+    ///
+    /// An invalid key or number is reported when a permit is asked for.
+    #[must_use]
+    pub fn semaphore(&self, key: impl Into<String>, permits: u32) -> Semaphore {
+        Semaphore::new(&self.engine, key.into(), permits)
+    }
+
+    /// An election among all that campaign for `key`: one of them leads, until it resigns or is lost.
+    ///
+    /// An invalid key is reported by the campaign.
+    #[must_use]
+    pub fn election(&self, key: impl Into<String>) -> Election {
+        Election::new(self, key.into())
     }
 
     /// How many nodes have to agree: a majority of the configured nodes, connected or not.

@@ -10,6 +10,7 @@ mod encode;
 mod lock;
 mod node;
 mod owner;
+mod permits;
 mod reply;
 mod request;
 mod script;
@@ -24,6 +25,7 @@ pub(crate) use self::{
     lock::{Acquire, CoolDown, Extend, Release},
     node::{Announcement, NodeRecord, OtherList, Ping},
     owner::{Owner, fingerprint},
+    permits::{LookPermits, PermitState},
     reply::{KeyState, Reply},
     request::{Request, decode, encode},
     script::{Form, Script, Step},
@@ -152,6 +154,7 @@ commands! {
     CoolDown,
     JoinWaitlist,
     LeaveWaitlist,
+    LookPermits,
     ForceRelease,
     Inspect,
     Ping,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::PermitState;
 use crate::{fault::Fault, label::Label};
 
 /// The reply of a node, as a round counts it.
@@ -33,6 +34,8 @@ pub(crate) enum Reply {
     Quarantined { left: Duration },
     /// Extension: the key is missing on a node that may have forgotten locks, and that has no vote for this long.
     Forgot { left: Duration },
+    /// The state of a semaphore.
+    Permits(PermitState),
     /// No vote, and why.
     Failed(Fault),
 }

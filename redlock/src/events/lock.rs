@@ -46,6 +46,11 @@ pub(crate) fn lost(key: &Key, token: u64, reason: &'static str, held: impl Fn() 
     tracing::debug!(target: TARGET, %key, token, "key of the lost lock");
 }
 
+/// An election goes on: the body was cancelled, and runs again when this process leads again.
+pub(crate) fn term_lost(key: &str, error: &Error) {
+    tracing::debug!(target: TARGET, key, error = %error.without_key(), "term lost, campaigning again");
+}
+
 pub(crate) fn renewal_failed(key: &Key, error: &Error) {
     tracing::debug!(target: TARGET, %key, error = %error.without_key(), "renewal failed, tried again");
 }

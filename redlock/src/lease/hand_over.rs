@@ -43,6 +43,13 @@ pub(crate) struct HandOverLimit {
 }
 
 impl HandOverLimit {
+    /// Until [`MAX_TIME`] is over, however many holds.
+    pub(crate) const LONGEST: Self = Self {
+        contended: false,
+        max_holds: MAX_HOLDS,
+        uncontended: DOUBLINGS,
+    };
+
     /// `waiting`: how many waited in this process when the lease was granted. While another process waits, each of them
     /// has one hold, and later ones wait for the next lease.
     pub(crate) fn new(contended: bool, waiting: usize, uncontended: u8) -> Self {

@@ -215,7 +215,7 @@ impl Lease {
     pub(crate) fn lost_error(&self) -> Error {
         let loss = self.state.loss();
         let reason = loss.map_or("it was released before", state::Loss::reason);
-        Error::lost(self.key.lock(), reason)
+        Error::lost(self.key.name(), reason)
     }
 
     fn valid_until(&self) -> Instant {

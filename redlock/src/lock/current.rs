@@ -30,7 +30,8 @@ pub fn current() -> Option<Held> {
 /// The lock of `key` that the current task runs under, for code that must not run without it.
 ///
 /// `key` is what the request was given, without the namespace of the client. Where locks of the same key are nested, as those
-/// of two clients, it is the innermost. The lock may be lost by now, which is no mistake of the program: ask the
+/// of two clients, it is the innermost. A permit of a semaphore of that key counts as well. The lock may be lost by now,
+/// which is no mistake of the program: ask the
 /// [`Held`](crate::Held), or hand its token to the store.
 ///
 /// # Panics
@@ -71,7 +72,7 @@ pub fn assert_held(key: &str) -> Held {
 /// The key without the namespace.
 fn given_key(hold: &Hold) -> &str {
     let lease = hold.lease();
-    let key = lease.key().lock();
+    let key = lease.key().name();
     key.strip_prefix(&*lease.core().defaults.namespace)
         .unwrap_or(key)
 }

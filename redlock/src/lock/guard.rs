@@ -44,7 +44,7 @@ impl Guard {
     /// The key, with its namespace.
     #[must_use]
     pub fn key(&self) -> &str {
-        self.hold.lease().key().lock()
+        self.hold.lease().key().name()
     }
 
     /// The fencing token: larger than that of every earlier holder of the key. Pass it to the store

@@ -26,7 +26,7 @@ impl Held {
     /// The key, with its namespace.
     #[must_use]
     pub fn key(&self) -> &str {
-        self.hold.lease().key().lock()
+        self.hold.lease().key().name()
     }
 
     /// The fencing token, as [`Guard::token`](crate::Guard::token).
@@ -77,7 +77,7 @@ impl fmt::Debug for Held {
 
 pub(super) fn describe(f: &mut fmt::Formatter<'_>, name: &str, hold: &Hold) -> fmt::Result {
     f.debug_struct(name)
-        .field("key", &hold.lease().key().lock())
+        .field("key", &hold.lease().key().name())
         .field("token", &hold.token().get())
         .field("remaining", &hold.remaining())
         .finish_non_exhaustive()

@@ -1,4 +1,4 @@
-//! What a user asks for and gets: requests, guards, several keys at once, re-entrancy.
+//! What a user asks for and gets: requests, guards, several keys at once, semaphores, re-entrancy.
 
 pub(crate) mod current;
 pub(crate) mod guard;
@@ -6,4 +6,5 @@ pub(crate) mod held;
 pub(crate) mod options;
 pub(crate) mod reentrancy;
 pub(crate) mod request;
+pub(crate) mod semaphore;
 pub(crate) mod several;

@@ -12,6 +12,9 @@ use crate::{
     lock_kind::exclusive::EXCLUSIVE,
 };
 
+/// The most permits of a semaphore: a look at it reads the key of each.
+const MAX_PERMITS: u16 = 1_000;
+
 /// The options of a lock request, to be kept and used for many requests.
 ///
 /// Each option has the name and the meaning of the method of [`LockRequest`](crate::LockRequest) that sets it, of the
@@ -55,6 +58,8 @@ pub struct LockOptions {
     pub fail_fast: bool,
     /// See [`LockRequest::max_waiters`](crate::LockRequest::max_waiters).
     pub max_waiters: Option<WaiterLimit>,
+    /// One of so many permits, as by [`Redlock::semaphore`](crate::Redlock::semaphore). Default: a lock.
+    pub permits: Option<u32>,
 }
 
 impl Default for LockOptions {
@@ -70,6 +75,7 @@ impl Default for LockOptions {
             reentrant: false,
             fail_fast: false,
             max_waiters: None,
+            permits: None,
         }
     }
 }
@@ -85,6 +91,31 @@ impl LockOptions {
             fail_fast: self.fail_fast,
             max_waiters: self.max_waiters.clone(),
         })
+    }
+
+    /// How many permits the semaphore `name` has; `None` for a lock.
+    pub(crate) fn checked_permits(&self, name: &str) -> Result<Option<u16>> {
+        let Some(permits) = self.permits else {
+            return Ok(None);
+        };
+        let contradicting = [
+            ("dedupe_for", self.dedupe_for.is_some()),
+            ("reentrant", self.reentrant),
+        ];
+        if let Some((option, _)) = contradicting.iter().find(|(_, given)| *given) {
+            return Err(Error::invalid_config(format!(
+                "`permits` and `{option}` contradict each other: another permit may be free. Leave one of them out, or take a lock"
+            )));
+        }
+        let short = u16::try_from(permits).ok();
+        let allowed = short.filter(|permits| (1..=MAX_PERMITS).contains(permits));
+        if allowed.is_none() {
+            return Err(Error::invalid_permits(
+                name,
+                format!("a semaphore has 1 to {MAX_PERMITS} permits, not {permits}"),
+            ));
+        }
+        Ok(allowed)
     }
 
     fn lease(&self, core: &Core) -> Result<LeaseOptions> {

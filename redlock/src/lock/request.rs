@@ -61,9 +61,10 @@ impl LockRequest {
         }
     }
 
-    /// Replaces all options by `options`.
+    /// Replaces all options by `options`. A request for a permit stays one, with its number of permits.
     pub fn options(mut self, options: LockOptions) -> Self {
-        self.options = options;
+        let permits = self.options.permits.or(options.permits);
+        self.options = LockOptions { permits, ..options };
         self
     }
 
@@ -157,6 +158,11 @@ impl LockRequest {
         self
     }
 
+    pub(crate) fn permits(mut self, permits: u32) -> Self {
+        self.options.permits = Some(permits);
+        self
+    }
+
     /// Acquires the lock, runs `body` under it, and releases it at the end: kept alive, and cancelled when the lock is
     /// lost.
     ///
@@ -220,6 +226,11 @@ impl LockRequest {
         in_runtime()?;
         let key = core.key(&self.name)?;
         let options = self.options.resolve(core)?;
+        let permits = self.options.checked_permits(&self.name)?;
+        let key = match permits {
+            None => key,
+            Some(_) => Arc::new(key.permits()),
+        };
         if let Some(hold) = reentrancy::held(core, &key) {
             return if self.options.reentrant {
                 Ok(Guard::joined(hold))
@@ -231,6 +242,7 @@ impl LockRequest {
             engine: &self.engine,
             name: &self.name,
             key: &key,
+            permits,
             options,
             since: core.now(),
         };

@@ -144,7 +144,7 @@ impl IntoFuture for LockAllRequest {
 #[derive(Debug)]
 #[must_use = "guards that are dropped release their locks at once"]
 pub struct Guards {
-    guards: Vec<Guard>,
+    pub(super) guards: Vec<Guard>,
 }
 
 impl Guards {

@@ -4,6 +4,7 @@ use crate::config::{Config, Guard, Restart};
 use crate::lists::{Lists, Rule};
 use crate::moved::{FirstSight, MoveRule, Moved};
 use crate::observed::{Newcomer, Observed};
+use crate::permits::{self, Permits};
 
 /// Any token at any time, retries after STALE, requests that arrive again and again, early expiry.
 pub(crate) const ACQUIRE: Config = Config {
@@ -359,4 +360,32 @@ pub(crate) const MASTER_REPLACED: Moved = Moved {
     forgets: false,
     apart: 0,
     ..SLOT_MOVES
+};
+
+/// A semaphore of two permits: exclusion and order.
+pub(crate) const PERMITS: Permits = Permits {
+    name: "permits of a semaphore",
+    clients: 3,
+    permits: 2,
+    attempts: 1,
+    tokens: 1,
+    ttl: 1,
+    rule: permits::Rule::KeyForEach,
+    fixed_names: false,
+};
+
+/// The same with a second attempt of each client, for the other permit or the same.
+pub(crate) const PERMITS_AGAIN: Permits = Permits {
+    name: "permits that are asked for again",
+    clients: 2,
+    attempts: 2,
+    ..PERMITS
+};
+
+/// One permit, with tokens that may be stale.
+pub(crate) const ONE_PERMIT: Permits = Permits {
+    name: "one permit that is taken again",
+    permits: 1,
+    tokens: 3,
+    ..PERMITS_AGAIN
 };

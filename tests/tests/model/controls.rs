@@ -7,6 +7,7 @@ use crate::lists::{self, Lists, Rule};
 use crate::moved::{self, FirstSight, MoveRule, Moved};
 use crate::mutants::Mutant::{self, *};
 use crate::observed::{self, Newcomer, Observed};
+use crate::permits::{self, Permits};
 use crate::properties::{EXCLUSION, GUARD, ORDER, ORPHANS};
 use crate::run;
 
@@ -318,4 +319,34 @@ fn f37_a_guard_time_of_a_lease_only() {
         };
         move_caught(model, "guard one tick short");
     }
+}
+
+fn permit_caught(rule: permits::Rule, property: &'static str, model: Permits) {
+    let why = format!("{rule:?}");
+    run::violates(&Permits { rule, ..model }, property, &why);
+}
+
+#[test]
+fn permits_counted_by_each_node() {
+    permit_caught(permits::Rule::CountedByNode, permits::AT_MOST, PERMITS);
+}
+
+#[test]
+fn votes_for_different_permits_added() {
+    permit_caught(permits::Rule::VotesAdded, permits::AT_MOST, PERMITS_AGAIN);
+}
+
+#[test]
+fn permit_freed_for_anybody() {
+    permit_caught(permits::Rule::ReleaseAnyOwner, permits::AT_MOST, ONE_PERMIT);
+}
+
+#[test]
+fn permit_released_without_a_tombstone() {
+    permit_caught(permits::Rule::NoTombstone, permits::ORPHANS, PERMITS);
+}
+
+#[test]
+fn permit_taken_with_an_old_token() {
+    permit_caught(permits::Rule::NoStale, permits::ORDER, ONE_PERMIT);
 }

@@ -339,3 +339,22 @@ fn f35_a_slot_that_moves() {
 fn f37_a_master_that_is_replaced() {
     run::holds(&MASTER_REPLACED);
 }
+
+#[test]
+fn permits_of_a_semaphore_deep() {
+    if run::deep() {
+        run::holds(&PERMITS);
+    } else {
+        println!("skipped  {}: MODEL_DEPTH=deep runs it", PERMITS.name);
+    }
+}
+
+#[test]
+fn permits_that_are_asked_for_again() {
+    run::holds(&PERMITS_AGAIN);
+}
+
+#[test]
+fn one_permit_that_is_taken_again() {
+    run::holds(&ONE_PERMIT);
+}

@@ -14,6 +14,7 @@ mod moved;
 mod mutants;
 mod node;
 mod observed;
+mod permits;
 mod properties;
 mod run;
 mod state;

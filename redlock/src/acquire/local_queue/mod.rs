@@ -10,6 +10,7 @@
 //!
 //! Bounded are: the entries, by the holders and waiters; and the waiters that gave up, which are swept out.
 
+mod permit_waiters;
 mod position;
 #[cfg(test)]
 mod tests;
@@ -117,6 +118,12 @@ impl LocalQueue {
         self.vacant_turn(key).map_err(|_| None)
     }
 
+    /// A turn beside others, for a request that does not wait: the semaphore may have further permits. `None` where others
+    /// wait for one.
+    pub(super) fn turn_beside(self: &Arc<Self>, key: &Arc<Key>) -> Option<Turn> {
+        (self.waiting(key) == 0).then(|| Turn::beside(self, key))
+    }
+
     fn vacant_turn(self: &Arc<Self>, key: &Arc<Key>) -> Result<Turn, Weak<Lease>> {
         match lock(&self.entries).entry(Arc::clone(key)) {
             MapEntry::Vacant(entry) => {
@@ -163,6 +170,25 @@ impl LocalQueue {
         let _ = waiter.sender.send(Outcome::Turn(turn));
     }
 
+    /// Hands `lease` over to the first waiter for `key`. Says whether there was one that wants it.
+    pub(super) fn hand_over_for(self: &Arc<Self>, key: &Arc<Key>, lease: &Arc<Lease>) -> bool {
+        let next = || self.with_waiters(key, |waiters| waiters.pop_if_wants(lease.options()));
+        while let Some(waiter) = next().flatten() {
+            let Some(hold) = lease.start_hold(waiter.wants.hold) else {
+                self.put_back(key, waiter);
+                return false;
+            };
+            let hold = HandedOver::new(hold);
+            match waiter.sender.send(Outcome::Hold(hold)) {
+                Ok(()) => return true,
+                // This waiter gave up: forget its hold, and offer the lease to the next one.
+                Err(Outcome::Hold(undelivered)) => drop(undelivered.claim()),
+                Err(_) => {}
+            }
+        }
+        false
+    }
+
     /// The turn is over, with the lease that `ended` if it had one: the next waiter gets it.
     fn pass_on(self: &Arc<Self>, key: &Arc<Key>, mut ended: Option<Ended>) {
         while let Some((waiter, history)) = self.next_waiter(key, ended.take()) {
@@ -206,22 +232,7 @@ impl LocalQueue {
 
 impl LocalWaiters for LocalQueue {
     fn hand_over(self: Arc<Self>, lease: &Arc<Lease>) -> bool {
-        let key = lease.key();
-        let next = || self.with_waiters(key, |waiters| waiters.pop_if_wants(lease.options()));
-        while let Some(waiter) = next().flatten() {
-            let Some(hold) = lease.start_hold(waiter.wants.hold) else {
-                self.put_back(key, waiter);
-                return false;
-            };
-            let hold = HandedOver::new(hold);
-            match waiter.sender.send(Outcome::Hold(hold)) {
-                Ok(()) => return true,
-                // This waiter gave up: forget its hold, and offer the lease to the next one.
-                Err(Outcome::Hold(undelivered)) => drop(undelivered.claim()),
-                Err(_) => {}
-            }
-        }
-        false
+        self.hand_over_for(lease.key(), lease)
     }
 
     fn is_contended(&self, key: &Key) -> bool {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{History, LocalQueue, Outcome};
+use super::{History, LocalQueue, Outcome, permit_waiters::PermitWaiters};
 use crate::{
     env::sync::lock,
     error::Error,
@@ -28,6 +28,13 @@ impl Turn {
             history,
             pending: true,
         }
+    }
+
+    /// A turn that nobody waits behind.
+    pub(super) fn beside(queue: &Arc<LocalQueue>, key: &Arc<Key>) -> Self {
+        let mut turn = Self::new(queue, key, History::default());
+        turn.pending = false;
+        turn
     }
 
     pub(in crate::acquire) fn history(&self) -> &History {
@@ -57,6 +64,14 @@ impl Turn {
             }
         }
         lease.set_local_waiters(Arc::clone(&self.queue) as Arc<dyn LocalWaiters>);
+    }
+
+    /// As [`granted`](Self::granted) for a permit. The next waiter has the turn at once, since other permits may be free.
+    pub(in crate::acquire) fn granted_permit(self, lease: &Arc<Lease>) {
+        lease.set_local_waiters(Arc::new(PermitWaiters {
+            queue: Arc::clone(&self.queue),
+            key: Arc::clone(&self.key),
+        }));
     }
 
     /// Forgets a turn that could not be delivered, without passing it on.

@@ -38,6 +38,7 @@ scripts! {
     CoolDownStrict = "guard.lua" "put.lua" "../lock/cool_down.lua";
     JoinWaitlist = "../waitlist/join.lua";
     LeaveWaitlist = "notify.lua" "../waitlist/leave.lua";
+    LookPermits = "../permits/look.lua";
     ForceRelease = "notify.lua" "put.lua" "../admin/force_release.lua";
     Inspect = "../admin/inspect.lua";
     PingStrict = "guard.lua" "../node/ping.lua";

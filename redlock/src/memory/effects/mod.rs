@@ -11,6 +11,7 @@ mod extend;
 mod force_release;
 mod guard;
 mod inspect;
+mod permits;
 mod put;
 mod redis;
 mod release;
@@ -33,6 +34,7 @@ pub(super) fn effect(script: Script) -> Effect {
         Script::CoolDown | Script::CoolDownStrict => cool_down::cool_down,
         Script::JoinWaitlist => waitlist::join,
         Script::LeaveWaitlist => waitlist::leave,
+        Script::LookPermits => permits::look,
         Script::ForceRelease => force_release::force_release,
         Script::Inspect => inspect::inspect,
         Script::PingStrict => guard::ping,

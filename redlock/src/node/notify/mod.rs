@@ -15,7 +15,11 @@ use tokio::sync::Notify;
 
 use super::ReplySink;
 use crate::command::{LeaveWaitlist, Owner, Reply, Request, SECOND};
-use crate::{env::sync::lock, key::Key, quorum::node_set::NodeSet};
+use crate::{
+    env::sync::lock,
+    key::{Key, waited_for},
+    quorum::node_set::NodeSet,
+};
 use deferral::Deferrals;
 
 /// How long to wait for the other nodes after the first notification of a release. The second process on the waitlist leaves
@@ -98,7 +102,7 @@ impl Notifications {
 
     /// A node notified this process that `by` released `key`. Returns whether a waiter for it is here.
     pub(crate) fn receive(&self, key: &str, by: &str, node: usize) -> bool {
-        let Some(waiter) = lock(&self.waiting).get(key).cloned() else {
+        let Some(waiter) = lock(&self.waiting).get(&*waited_for(key)).cloned() else {
             return false;
         };
         let nodes = lock(&waiter.received).add(by, node);
@@ -186,7 +190,7 @@ pub(in crate::node) fn leaving(
     inbox: &Arc<str>,
     by: String,
 ) -> Option<Arc<dyn ReplySink>> {
-    let key = Key::new("", key).map(Arc::new).ok()?;
+    let key = Key::of_lock(key).map(Arc::new)?;
     let inbox = Arc::clone(inbox);
     // The second process has nothing to pass on, and a cool-down notifies all processes.
     let by = if by == SECOND || Owner::is_cool_down(by.as_bytes()) {

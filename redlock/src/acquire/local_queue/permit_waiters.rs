@@ -1,0 +1,32 @@
+//! The local waiters of a semaphore, as a lease of one of its permits sees them.
+
+use std::{sync::Arc, time::Duration};
+
+use super::LocalQueue;
+use crate::{
+    key::Key,
+    lease::{Lease, LocalWaiters},
+    round::Round,
+};
+
+#[derive(Debug)]
+pub(super) struct PermitWaiters {
+    pub(super) queue: Arc<LocalQueue>,
+    /// The key of all permits.
+    pub(super) key: Arc<Key>,
+}
+
+impl LocalWaiters for PermitWaiters {
+    fn hand_over(self: Arc<Self>, lease: &Arc<Lease>) -> bool {
+        self.queue.hand_over_for(&self.key, lease)
+    }
+
+    /// A refusal says little here, since this process may hold the other permits itself. So each lease is released now and
+    /// then, by the longest time of a hand-over.
+    fn is_contended(&self, _: &Key) -> bool {
+        false
+    }
+
+    /// Nothing waits for this permit alone: whoever has the turn asks for any.
+    fn lease_ended(self: Arc<Self>, _: &Lease, _: Option<&Arc<Round>>, _: Option<Duration>) {}
+}

@@ -1,0 +1,64 @@
+//! Look at a semaphore: which of its permits are free. The nodes remember how many it has.
+
+use std::time::Duration;
+
+use super::super::{
+    Answer, Delivery, Facts, NodeCommand, Purpose, Reply, Scope, Script, Step, decode,
+    encode::Encoder,
+};
+use crate::{
+    key::Key,
+    resp::{self, Value},
+};
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LookPermits {
+    /// How many permits the semaphore has.
+    pub(crate) permits: u16,
+    /// How long the nodes remember that.
+    pub(crate) kept: Duration,
+}
+
+/// What a node says of a semaphore.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum PermitState {
+    /// For each permit whether it is free.
+    Free(Vec<bool>),
+    /// Other clients name this number of permits.
+    Other(String),
+}
+
+impl NodeCommand for LookPermits {
+    fn facts(&self) -> &'static Facts {
+        &Facts {
+            rights: "mget, pexpire and set",
+            needs_trust: false,
+            delivery: Delivery::WhileWanted,
+            purpose: Purpose::Other,
+            scope: Scope::Key,
+        }
+    }
+
+    fn encode(&self, key: &Key, out: &mut Encoder<'_, '_>) {
+        let permits: Vec<Key> = (0..self.permits).map(|number| key.permit(number)).collect();
+        let mut keys = vec![key.lock()];
+        keys.extend(permits.iter().map(Key::lock));
+        out.script(Script::LookPermits, &keys)
+            .number(self.permits.into())
+            .millis(self.kept);
+    }
+
+    fn decode(&self, _: Step, reply: &Value) -> Answer {
+        let state = match decode::status(reply) {
+            Some(("FREE", [free])) => {
+                let free = resp::word(free).unwrap_or_default().bytes();
+                PermitState::Free(free.map(|digit| digit == b'1').collect())
+            }
+            Some(("PERMITS", [number])) => {
+                PermitState::Other(resp::word(number).unwrap_or_default().to_owned())
+            }
+            _ => return decode::common(reply),
+        };
+        Answer::Vote(Reply::Permits(state))
+    }
+}

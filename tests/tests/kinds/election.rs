@@ -1,0 +1,128 @@
+//! Elections: one leads, the next one follows, and a lost term ends its body.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use redlock::{ErrorKind, Redlock};
+use tests::{Cluster, eventually, within};
+
+use crate::{SOON, client};
+
+const PERIOD: Duration = Duration::from_millis(20);
+
+#[tokio::test]
+async fn one_leads_and_the_next_one_has_a_larger_token() {
+    let cluster = Cluster::start(3).await;
+    let (first, second) = (client(&cluster).await, client(&cluster).await);
+    let leader = within(SOON, first.election("scheduler").campaign()).await;
+    let leader = leader.expect("nobody leads");
+    let election = second.election("scheduler");
+    let mut campaign = tokio::spawn(async move { election.campaign().await });
+    let early = tokio::time::timeout(Duration::from_millis(100), &mut campaign).await;
+    assert!(early.is_err(), "two lead");
+    let token = leader.token();
+    leader.resign().await.expect("three nodes");
+    let next = within(SOON, campaign).await.expect("no panic");
+    assert!(next.expect("nobody leads").token() > token);
+}
+
+#[tokio::test]
+async fn a_lost_term_ends_its_body_which_runs_again_on_the_next_win() {
+    let cluster = Cluster::start(3).await;
+    let (redlock, operator) = (client(&cluster).await, client(&cluster).await);
+    let terms = Arc::new(AtomicU64::new(0));
+    let election = redlock.election("scheduler").ttl(Duration::from_secs(2));
+    let counted = Arc::clone(&terms);
+    let leading = tokio::spawn(async move {
+        election
+            .run(move |leader| {
+                let term = counted.fetch_add(1, SeqCst);
+                async move {
+                    if term == 0 {
+                        std::future::pending::<()>().await;
+                    }
+                    leader.token()
+                }
+            })
+            .await
+    });
+    eventually(SOON, async || terms.load(SeqCst) == 1).await;
+    let first = operator.holder("scheduler").await.expect("three nodes");
+    let first = first.expect("a leader").token;
+    operator
+        .force_release("scheduler")
+        .await
+        .expect("three nodes");
+    let token = within(SOON, leading).await.expect("no panic");
+    assert!(token.expect("the second term ends well") > first);
+    assert_eq!(terms.load(SeqCst), 2);
+    eventually(SOON, async || {
+        cluster.locked_on("scheduler").await.is_empty()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_leader_that_crashes_is_followed_by_another() {
+    let cluster = Cluster::start(3).await;
+    let urls = cluster.urls();
+    let crashed = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Runtime::new().expect("threads");
+        // Nobody renews once the runtime is gone, and nothing is released while the term is kept.
+        runtime.block_on(async {
+            let redlock = Redlock::connect(urls).await.expect("three nodes");
+            let election = redlock.election("scheduler").ttl(Duration::from_secs(1));
+            election.campaign().await.expect("nobody leads")
+        })
+    });
+    let crashed = crashed.join().expect("no panic");
+    let redlock = client(&cluster).await;
+    let next = within(SOON, redlock.election("scheduler").campaign()).await;
+    assert!(next.expect("the ttl is over").token() > crashed.token());
+    assert!(crashed.is_lost());
+}
+
+#[tokio::test]
+async fn observers_see_who_leads_and_that_nobody_can_tell() {
+    let cluster = Cluster::start(3).await;
+    let (redlock, observer) = (client(&cluster).await, client(&cluster).await);
+    let mut leaders = observer.election("scheduler").observe(PERIOD);
+    let seen = within(SOON, leaders.next()).await.expect("not ended");
+    assert_eq!(seen.expect("three nodes"), None);
+    let election = redlock.election("scheduler");
+    let term = election.campaign().await.expect("nobody leads");
+    let seen = within(SOON, leaders.next()).await.expect("not ended");
+    let leader = seen.expect("three nodes").expect("a leader");
+    assert_eq!(leader.owner, term.owner());
+    assert_eq!(leader.token, term.token());
+    term.resign().await.expect("three nodes");
+    let seen = within(SOON, leaders.next()).await.expect("not ended");
+    assert_eq!(seen.expect("three nodes"), None);
+    cluster.node(0).kill();
+    cluster.node(1).kill();
+    let seen = within(SOON, leaders.next()).await.expect("not ended");
+    assert!(seen.expect_err("one node").is_no_quorum());
+    observer.close().await;
+    let seen = within(SOON, leaders.next()).await.expect("not ended");
+    assert_eq!(seen.expect_err("closed").kind(), ErrorKind::Closed);
+    assert!(within(SOON, leaders.next()).await.is_none());
+}
+
+#[tokio::test]
+async fn what_cannot_be_an_election_is_an_error_of_its_campaign() {
+    let redlock = Redlock::connect(redlock::memory::Nodes::new(3).nodes());
+    let redlock = redlock.await.expect("three nodes");
+    let invalid = redlock.election("").campaign().await;
+    assert!(invalid.expect_err("no key").is_invalid());
+    let election = redlock.election("scheduler").ttl(Duration::ZERO);
+    assert!(election.campaign().await.expect_err("no ttl").is_invalid());
+    let mut leaders = redlock.election("").observe(PERIOD);
+    let seen = leaders.next().await.expect("an error");
+    assert!(seen.expect_err("no key").is_invalid());
+    assert!(leaders.next().await.is_none());
+}

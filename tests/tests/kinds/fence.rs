@@ -1,0 +1,320 @@
+//! Stores that check tokens: a holder that slept through its lease writes too late, and the store refuses it.
+//!
+//! The statements run in real databases, by their command-line programs.
+
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use redlock::{FencingToken, Redlock, fence};
+use tests::{Cluster, within};
+
+use crate::{SOON, client};
+
+const LEASE: Duration = Duration::from_millis(60);
+const LATE_WRITES: u64 = 10;
+
+/// A database with a table `accounts` of one row, and that of the fences.
+trait Store {
+    /// One transaction: the check, and the write if the check accepted it. Without a check: the write.
+    fn write(&self, token: Option<FencingToken>, balance: u64);
+
+    fn balance(&self) -> u64;
+}
+
+/// The balance after late writes of holders that slept through their leases, and the last one written in time.
+async fn balances(redlock: &Redlock, store: &impl Store, check: bool) -> Vec<(u64, u64)> {
+    let mut balances = Vec::new();
+    for turn in 0..LATE_WRITES {
+        let take = || async {
+            let lock = redlock.lock("account").ttl(LEASE).keep_alive(false);
+            within(SOON, lock.wait(SOON))
+                .await
+                .expect("the lease before is over")
+        };
+        let sleeper = take().await;
+        within(SOON, sleeper.lost()).await;
+        let second = take().await;
+        let token = |guard: &redlock::Guard| check.then(|| guard.token());
+        let written = 2 * turn + 2;
+        store.write(token(&second), written);
+        store.write(token(&sleeper), written - 1);
+        balances.push((store.balance(), written));
+    }
+    balances
+}
+
+async fn refuses_late_writes(store: &impl Store) {
+    let cluster = Cluster::start(3).await;
+    let redlock = client(&cluster).await;
+    // The test of the test: without the check, each late write wins.
+    let unchecked = balances(&redlock, store, false).await;
+    assert!(
+        unchecked
+            .iter()
+            .all(|(balance, written)| *balance == written - 1)
+    );
+    let checked = balances(&redlock, store, true).await;
+    assert!(
+        checked.iter().all(|(balance, written)| balance == written),
+        "{checked:?}"
+    );
+    // A holder may write more than once, and a token of 0 is none.
+    let guard = redlock.lock("account").await.expect("free");
+    store.write(Some(guard.token()), 1_000);
+    store.write(Some(guard.token()), 1_001);
+    store.write(
+        Some(FencingToken::try_from(0_u64).expect("a number")),
+        1_002,
+    );
+    assert_eq!(store.balance(), 1_001);
+}
+
+/// Whether the programs of a database are there. A test says itself that it did not run.
+fn is_installed(mut program: Command) -> bool {
+    let found = program
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    let is_installed = found.is_ok_and(|status| status.success());
+    if !is_installed {
+        eprintln!("did not run: {program:?} is missing; scripts/test installs it");
+    }
+    is_installed
+}
+
+fn output(command: &mut Command) -> String {
+    let output = command.stdin(Stdio::null()).output();
+    let output = output.unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(output.status.success(), "{command:?}: {output:?}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+struct Sqlite(tempfile::TempDir);
+
+impl Sqlite {
+    fn start() -> Self {
+        let store = Self(tempfile::tempdir().expect("a folder"));
+        store.run(&[
+            fence::SQLITE_TABLE,
+            "CREATE TABLE accounts (balance INTEGER)",
+            "INSERT INTO accounts VALUES (0)",
+        ]);
+        store
+    }
+
+    fn run(&self, statements: &[&str]) -> String {
+        output(
+            Command::new("sqlite3")
+                .arg("-bail")
+                .arg(self.0.path().join("db"))
+                .arg(statements.join("; ")),
+        )
+    }
+}
+
+impl Store for Sqlite {
+    fn write(&self, token: Option<FencingToken>, balance: u64) {
+        let write = format!("UPDATE accounts SET balance = {balance}");
+        let Some(token) = token else {
+            self.run(&[&write]);
+            return;
+        };
+        let check = fence::SQLITE
+            .replace("?1", "'account'")
+            .replace("?2", &i64::from(token).to_string());
+        // What a program does with the number of rows that its driver tells.
+        self.run(&[
+            "BEGIN IMMEDIATE",
+            &check,
+            &format!("{write} WHERE changes() = 1"),
+            "COMMIT",
+        ]);
+    }
+
+    fn balance(&self) -> u64 {
+        self.run(&["SELECT balance FROM accounts"])
+            .trim()
+            .parse()
+            .expect("a number")
+    }
+}
+
+#[tokio::test]
+async fn sqlite_refuses_late_writes() {
+    if is_installed(Command::new("sqlite3")) {
+        refuses_late_writes(&Sqlite::start()).await;
+    }
+}
+
+/// A server of its own, on a unix socket in a temporary folder.
+struct Postgres {
+    folder: tempfile::TempDir,
+}
+
+impl Postgres {
+    fn start() -> Self {
+        let store = Self {
+            folder: tempfile::tempdir().expect("a folder"),
+        };
+        let (folder, data) = (store.folder.path(), store.folder.path().join("data"));
+        if rustix::process::geteuid().is_root() {
+            output(Command::new("chown").arg("postgres").arg(folder));
+        }
+        output(
+            Self::program("initdb")
+                .args(["-A", "trust", "-U", "tests", "-N", "-D"])
+                .arg(&data),
+        );
+        let options = format!(
+            "-k {} -c listen_addresses='' -c fsync=off",
+            folder.display()
+        );
+        // It would keep a pipe open.
+        let started = Self::program("pg_ctl")
+            .args(["-w", "-s", "-o", &options, "-l", "/dev/null", "-D"])
+            .arg(&data)
+            .arg("start")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        assert!(started.expect("pg_ctl").success());
+        store.run(&[
+            fence::POSTGRES_TABLE,
+            "CREATE TABLE accounts (balance bigint)",
+            "INSERT INTO accounts VALUES (0)",
+        ]);
+        store
+    }
+
+    /// A program of the server, which does not run as root.
+    fn program(name: &str) -> Command {
+        let installed = Path::new("/usr/lib/postgresql");
+        let versions = installed.read_dir().into_iter().flatten().flatten();
+        let found = versions
+            .map(|version| version.path().join("bin").join(name))
+            .find(|path| path.exists());
+        let path = found.unwrap_or_else(|| name.into());
+        if rustix::process::geteuid().is_root() {
+            let mut command = Command::new("setpriv");
+            command
+                .args(["--reuid=postgres", "--regid=postgres", "--clear-groups"])
+                .arg(path);
+            command
+        } else {
+            Command::new(path)
+        }
+    }
+
+    fn run(&self, statements: &[&str]) -> String {
+        let mut psql = Command::new("psql");
+        psql.args([
+            "-qtAX",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-U",
+            "tests",
+            "-d",
+            "postgres",
+            "-h",
+        ])
+        .arg(self.folder.path());
+        output(psql.arg("-c").arg(statements.join("; ")))
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        let data = self.folder.path().join("data");
+        let stopped = Self::program("pg_ctl")
+            .args(["-s", "-m", "immediate", "-D"])
+            .arg(data)
+            .arg("stop")
+            .status();
+        drop(stopped);
+    }
+}
+
+impl Store for Postgres {
+    fn write(&self, token: Option<FencingToken>, balance: u64) {
+        let write = format!("UPDATE accounts SET balance = {balance}");
+        let Some(token) = token else {
+            self.run(&[&write]);
+            return;
+        };
+        let check = fence::POSTGRES
+            .replace("$1", "'account'")
+            .replace("$2", &i64::from(token).to_string());
+        // The rows that were affected, as a driver tells them, decide about the write in the same transaction.
+        let both = format!(
+            "WITH checked AS ({check} RETURNING 1) {write} WHERE EXISTS (SELECT FROM checked)"
+        );
+        self.run(&["BEGIN", &both, "COMMIT"]);
+    }
+
+    fn balance(&self) -> u64 {
+        self.run(&["SELECT balance FROM accounts"])
+            .trim()
+            .parse()
+            .expect("a number")
+    }
+}
+
+#[tokio::test]
+async fn postgres_refuses_late_writes() {
+    if is_installed(Postgres::program("initdb")) && is_installed(Command::new("psql")) {
+        refuses_late_writes(&Postgres::start()).await;
+    }
+}
+
+/// A Redis that keeps the data.
+struct Redis {
+    url: String,
+}
+
+impl Store for Redis {
+    fn write(&self, token: Option<FencingToken>, balance: u64) {
+        let write = "return redis.call('SET', KEYS[1], ARGV[1])";
+        let refused = "if not accepted(KEYS[2], ARGV[2]) then return 'STALE' end";
+        let script = match token {
+            Some(_) => format!("{} {refused} {write}", fence::REDIS),
+            None => write.to_owned(),
+        };
+        let token = token.map_or(0, FencingToken::get);
+        let mut connection = redis::Client::open(&*self.url)
+            .and_then(|client| client.get_connection())
+            .expect("a server");
+        let script = redis::Script::new(&script);
+        let mut call = script.key("balance");
+        let called: redis::RedisResult<String> = call
+            .key("balance:fence")
+            .arg(balance)
+            .arg(token)
+            .invoke(&mut connection);
+        called.expect("a script that runs");
+    }
+
+    fn balance(&self) -> u64 {
+        let mut connection = redis::Client::open(&*self.url)
+            .and_then(|client| client.get_connection())
+            .expect("a server");
+        redis::Commands::get(&mut connection, "balance").expect("a number")
+    }
+}
+
+#[tokio::test]
+async fn redis_refuses_late_writes() {
+    let store = Cluster::start(1).await;
+    let url = store.urls().remove(0);
+    refuses_late_writes(&Redis { url }).await;
+}
+
+#[test]
+fn no_rows_are_a_refusal_that_says_what_to_do() {
+    assert_eq!(fence::accepted(1), Ok(()));
+    let stale = fence::accepted(0).expect_err("no rows").to_string();
+    assert!(stale.contains("Roll the transaction back"), "{stale}");
+}

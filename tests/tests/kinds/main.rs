@@ -1,0 +1,19 @@
+//! Kinds of lock beside the exclusive one, on real nodes and through the public API.
+
+mod election;
+mod fence;
+mod semaphore;
+mod surfaces;
+
+use redlock::Redlock;
+use std::time::Duration;
+use tests::Cluster;
+
+/// For what takes milliseconds on a machine that has nothing else to do.
+const SOON: Duration = Duration::from_secs(20);
+
+async fn client(cluster: &Cluster) -> Redlock {
+    Redlock::connect(cluster.urls())
+        .await
+        .expect("all nodes answer")
+}
