@@ -308,6 +308,43 @@ mod tests {
     }
 
     #[test]
+    fn permits_share_a_waitlist_and_nothing_else_and_are_read_back() {
+        for name in ["app:order:7", "{user}:7"] {
+            let lock = Key::new("", name).expect("a key");
+            let (all, first, other) = (lock.permits(), lock.permit(0), lock.permit(12));
+            assert_eq!(first.waiters(), all.waiters());
+            assert_eq!(other.waiters(), all.waiters());
+            let own = [&lock, &all, &first, &other].map(|key| [key.lock(), key.fence()]);
+            let mut own: Vec<&str> = own.into_iter().flatten().collect();
+            own.extend([lock.waiters(), all.waiters()]);
+            own.sort_unstable();
+            let count = own.len();
+            own.dedup();
+            assert_eq!(own.len(), count, "{own:?}");
+            for key in [&lock, &all, &first, &other] {
+                assert_eq!(key.name(), name);
+                assert_eq!(Key::of_lock(key.lock()).as_ref(), Some(key));
+                let waited = waited_for(key.lock());
+                let expected = if key == &lock {
+                    lock.lock()
+                } else {
+                    all.lock()
+                };
+                assert_eq!(waited, expected);
+            }
+            assert!(
+                own.iter()
+                    .all(|own| *own == name || Key::new("", own).is_err())
+            );
+        }
+        let permit = Key::new("", "a").expect("a key").permit(7);
+        assert_eq!(
+            (permit.lock(), permit.fence()),
+            ("{a}{}:permit:7", "{a}{}:permit:7{}:fence")
+        );
+    }
+
+    #[test]
     fn a_name_in_braces_is_another_key_than_the_name() {
         let (plain, tagged) = (Key::new("", "a"), Key::new("", "{a}"));
         assert_eq!(plain.as_ref().map(Key::lock).ok(), Some("a"));
