@@ -389,3 +389,11 @@ pub(crate) const ONE_PERMIT: Permits = Permits {
     tokens: 3,
     ..PERMITS_AGAIN
 };
+
+/// Two clients and two permits, with tokens that may be stale.
+pub(crate) const TWO_CLIENTS_AND_PERMITS: Permits = Permits {
+    name: "two clients of a semaphore",
+    clients: 2,
+    tokens: 2,
+    ..PERMITS
+};

@@ -341,20 +341,17 @@ fn f37_a_master_that_is_replaced() {
 }
 
 #[test]
+fn permits_of_a_semaphore() {
+    run::holds(&TWO_CLIENTS_AND_PERMITS);
+}
+
+#[test]
 fn permits_of_a_semaphore_deep() {
-    if run::deep() {
-        run::holds(&PERMITS);
-    } else {
-        println!("skipped  {}: MODEL_DEPTH=deep runs it", PERMITS.name);
+    for model in [PERMITS, PERMITS_AGAIN, ONE_PERMIT] {
+        if run::deep() {
+            run::holds(&model);
+        } else {
+            println!("skipped  {}: MODEL_DEPTH=deep runs it", model.name);
+        }
     }
-}
-
-#[test]
-fn permits_that_are_asked_for_again() {
-    run::holds(&PERMITS_AGAIN);
-}
-
-#[test]
-fn one_permit_that_is_taken_again() {
-    run::holds(&ONE_PERMIT);
 }
