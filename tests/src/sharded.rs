@@ -89,7 +89,7 @@ impl Sharded {
             .await;
         }
         for node in servers.nodes() {
-            eventually(BOUND, async || settled(&about(node).await)).await;
+            eventually(BOUND, async || is_stable(&about(node).await)).await;
         }
         Some(Self { servers })
     }
@@ -144,7 +144,7 @@ pub async fn about(node: &Node) -> String {
 
 /// Whether all slots are served, by what `CLUSTER INFO` says.
 #[must_use]
-pub fn settled(about: &str) -> bool {
+pub fn is_stable(about: &str) -> bool {
     about.contains("cluster_state:ok") && about.contains("cluster_slots_ok:16384")
 }
 

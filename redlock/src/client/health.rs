@@ -165,7 +165,9 @@ pub(crate) async fn first_contact(core: &Arc<Core>) -> Result<()> {
         }
     }
     let lists = &core.nodes.lists;
-    lists.until_settled(core.nodes.timeout, || core.now()).await;
+    lists
+        .until_complete(core.nodes.timeout, || core.now())
+        .await;
     if let Some(refusal) = lists.refusal(core.now()) {
         return Err(Error::invalid_nodes(refusal.text));
     }

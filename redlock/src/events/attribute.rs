@@ -24,14 +24,14 @@ pub(crate) fn runs_unlocked(function: &'static str, error: &Error) {
 pub(crate) fn never_runs(function: &'static str, error: &Error) {
     tracing::error!(
         target: TARGET, function, kind = ?error.kind(), reason = error.reason(),
-        "did not run, and will not until this is mended"
+        "did not run, and will not run until this is corrected"
     );
 }
 
 pub(crate) fn left_out(function: &'static str, error: &Error) {
     tracing::warn!(
         target: TARGET, function, kind = ?error.kind(), reason = error.reason(),
-        "left out: the lock was not to be had, and nothing can be returned"
+        "did not run: the lock was not available, and no error can be returned"
     );
 }
 

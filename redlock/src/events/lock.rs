@@ -96,7 +96,7 @@ pub(crate) fn fence_beyond_skew(key: &Key, beyond: Duration) {
 pub(crate) fn body_ran_on(key: &Key, body: &'static str, ran_on: Duration) {
     tracing::warn!(
         target: TARGET, body, ?ran_on,
-        "a body ran on after its lock was lost: it does not await for that long"
+        "a body continued after its lock was lost: it does not await for that long"
     );
     tracing::debug!(target: TARGET, %key, "key of the body that ran on");
 }
@@ -105,7 +105,7 @@ pub(crate) fn body_ran_on(key: &Key, body: &'static str, ran_on: Duration) {
 pub(crate) fn body_runs_unlocked(key: &Key, body: &'static str, ran_on: Duration) {
     tracing::warn!(
         target: TARGET, body, ?ran_on,
-        "a body still runs and its lock is over, so another may run beside it: it does not await for that long"
+        "a body is still running although its key is free, so another may run beside it: it does not await for that long"
     );
     tracing::debug!(target: TARGET, %key, "key of the body that still runs");
 }

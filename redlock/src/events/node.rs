@@ -51,13 +51,13 @@ pub(crate) fn slots_quarantined(node: &str, slots: &str, time: Duration) {
 }
 
 pub(crate) fn vouched_for() {
-    tracing::warn!(target: TARGET, "the nodes were vouched for: all vote from now on");
+    tracing::warn!(target: TARGET, "an operator trusted the nodes: all vote from now on");
 }
 
 pub(crate) fn no_run_id(node: &str) {
     tracing::warn!(
         target: TARGET, node,
-        "node tells no run_id: its restarts are noticed by its uptime alone, which misses one that takes less than a second"
+        "node reports no run_id: its restarts are only noticed by its uptime, which misses one that takes less than a second"
     );
 }
 
@@ -110,6 +110,6 @@ pub(crate) fn deferred_releases_sent(node: &str, releases: usize) {
 pub(crate) fn deferred_releases_dropped(node: &str, releases: usize) {
     tracing::warn!(
         target: TARGET, node, releases,
-        "deferred releases dropped: the client is gone and its node was not heard again"
+        "deferred releases dropped: the client is gone and its node did not come back"
     );
 }

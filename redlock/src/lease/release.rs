@@ -37,7 +37,7 @@ impl Release {
     ) -> Arc<Round> {
         let command = self.options.kind.release(&self.claim);
         let mut plan = self.plan(command);
-        plan.settled = NodeSet::all(nodes.len()).difference(plan.targets);
+        plan.assumed_yes = NodeSet::all(nodes.len()).difference(plan.targets);
         plan.pending = Some(tracker.begin());
         Round::start(nodes, connections, plan)
     }
@@ -71,7 +71,7 @@ impl Release {
             command: self.options.kind.release(&self.claim),
         };
         let mut plan = Plan::new(request, Rule::Confirm, self.touched);
-        plan.settled = NodeSet::all(nodes.len()).difference(plan.targets);
+        plan.assumed_yes = NodeSet::all(nodes.len()).difference(plan.targets);
         Round::start(nodes, connections, plan);
     }
 

@@ -44,7 +44,7 @@ pub(crate) struct Plan {
     pub(crate) rule: Rule,
     pub(crate) targets: NodeSet,
     /// Nodes that count as a yes without being asked.
-    pub(crate) settled: NodeSet,
+    pub(crate) assumed_yes: NodeSet,
     /// Held until the round is over, if closing the client has to wait for it.
     pub(crate) pending: Option<Pending>,
 }
@@ -56,7 +56,7 @@ impl Plan {
             request,
             rule,
             targets,
-            settled: NodeSet::default(),
+            assumed_yes: NodeSet::default(),
             pending: None,
         }
     }
@@ -77,7 +77,7 @@ pub(crate) struct Round {
 impl Round {
     pub(crate) fn start(nodes: &Nodes, connections: &ConnectionSet, plan: Plan) -> Arc<Self> {
         let mut tally = Tally::new(nodes.len(), plan.rule);
-        for node in plan.settled.iter() {
+        for node in plan.assumed_yes.iter() {
             tally.record(node, Reply::Yes);
         }
         let states = Arc::clone(&nodes.states);

@@ -16,7 +16,7 @@ use crate::network::Host;
 /// whatever way, the pipe ends, and the server is killed. It outlives the server by no more than reaping it.
 ///
 /// It is deaf to signals: a process group with a stopped member gets a SIGHUP when the test process goes away.
-const KEEPER: &str = r#"
+const SUPERVISOR: &str = r#"
 trap '' HUP INT TERM
 log=$1
 shift
@@ -121,13 +121,13 @@ impl Launch {
             fs::write(self.config_file(), config)?;
         }
         let server = self.server.clone().unwrap_or_else(find_server);
-        let mut keeper = match &self.host {
+        let mut supervisor = match &self.host {
             Some(host) => host.command("sh"),
             None => Command::new("sh"),
         };
-        let mut keeper = keeper
+        let mut supervisor = supervisor
             .arg("-c")
-            .arg(KEEPER)
+            .arg(SUPERVISOR)
             .arg("sh")
             .arg(self.log())
             .arg(server)
@@ -139,7 +139,7 @@ impl Launch {
             .stderr(Stdio::null())
             .spawn()?;
         let mut line = String::new();
-        let read = match keeper.stdout.take() {
+        let read = match supervisor.stdout.take() {
             Some(stdout) => BufReader::new(stdout).read_line(&mut line),
             None => Ok(0),
         };
@@ -149,15 +149,15 @@ impl Launch {
             .and_then(Pid::from_raw);
         match pid {
             Some(server) => Ok(Process {
-                keeper,
+                supervisor,
                 server,
                 log: self.log(),
             }),
             None => {
-                drop(keeper.stdin.take());
-                keeper.wait()?;
+                drop(supervisor.stdin.take());
+                supervisor.wait()?;
                 Err(io::Error::other(format!(
-                    "the keeper of the server said {line:?}, not its process id"
+                    "the supervisor of the server said {line:?}, not its process id"
                 )))
             }
         }
@@ -181,10 +181,10 @@ fn find_server() -> PathBuf {
         })
 }
 
-/// A running server with its keeper. Dropped: killed.
+/// A running server with its supervisor. Dropped: killed.
 #[derive(Debug)]
 pub(super) struct Process {
-    keeper: Child,
+    supervisor: Child,
     server: Pid,
     log: PathBuf,
 }
@@ -194,9 +194,9 @@ impl Process {
         self.server.as_raw_nonzero().get()
     }
 
-    /// Whether the server has ended; the keeper ends right after it.
+    /// Whether the server has ended; the supervisor ends right after it.
     pub(super) fn has_ended(&mut self) -> bool {
-        !matches!(self.keeper.try_wait(), Ok(None))
+        !matches!(self.supervisor.try_wait(), Ok(None))
     }
 
     /// What the server wrote since it was started.
@@ -218,10 +218,10 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         if !self.has_ended() {
-            // SIGKILL also ends a stopped process. The id is not reused before the keeper has seen the end.
+            // SIGKILL also ends a stopped process. The id is not reused before the supervisor has seen the end.
             let _ = kill_process(self.server, Signal::KILL);
         }
-        drop(self.keeper.stdin.take());
-        let _ = self.keeper.wait();
+        drop(self.supervisor.stdin.take());
+        let _ = self.supervisor.wait();
     }
 }

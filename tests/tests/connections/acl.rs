@@ -45,11 +45,11 @@ pub(crate) async fn are_enough(cluster: &Cluster) {
         cycle(&one, &other, key).await;
     }
     contention(&[one.clone(), other.clone()], "contended").await;
-    let healed = one.lock("healed").ttl(LONG).await.expect("free");
+    let restored = one.lock("restored").ttl(LONG).await.expect("free");
     let mut forget = redis::cmd("DEL");
-    forget.arg("lock:healed").arg("{lock:healed}{}:fence");
+    forget.arg("lock:restored").arg("{lock:restored}{}:fence");
     let _: u64 = cluster.node(0).ask(&forget).await;
-    healed.extend().await.expect("two of three");
+    restored.extend().await.expect("two of three");
     assert!(one.health().await.iter().all(|node| node.latency.is_some()));
     assert_eq!(refusals(cluster).await, Vec::<String>::new());
 }

@@ -144,7 +144,7 @@ async fn a_server_that_may_evict_is_warned_about() {
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_evict_is_not() {
+async fn a_server_that_does_not_evict_causes_no_warning() {
     let logs = Logs::capture(LevelFilter::WARN);
     let cluster = Cluster::start(3).await;
     let _redlock = Redlock::connect(cluster.urls()).await.expect("three nodes");

@@ -41,7 +41,7 @@ async fn a_user_and_a_password() {
 
 /// What would mean something else in a URL is percent-encoded.
 #[tokio::test]
-async fn a_password_with_everything_in_it() {
+async fn a_password_with_special_characters() {
     let cluster = Cluster::start(3).await;
     user(&cluster, "lo:ck", "a:b@c/d%e?f").await;
     works(&urls(&cluster, "lo%3Ack:a%3Ab%40c%2Fd%25e%3Ff@", "")).await;

@@ -196,7 +196,7 @@ async fn one_sentinel_hangs_and_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn without_a_majority_of_the_sentinels_nobody_is_believed() {
+async fn without_a_majority_of_the_sentinels_no_master_is_accepted() {
     let managed = Managed::start(None).await;
     managed.sentinels.node(0).kill();
     managed.sentinels.node(1).kill();
@@ -231,7 +231,7 @@ async fn a_master_that_nobody_knows() {
 }
 
 #[tokio::test]
-async fn the_password_is_the_masters() {
+async fn the_login_before_the_hosts_is_the_masters() {
     let managed = Managed::start(Some("s3cret")).await;
     let builder = || settings(RestartGuard::Off);
     let redlock = builder()
@@ -295,7 +295,7 @@ async fn as_one_of_three_nodes() {
 
 /// The same server by its own address and through sentinels.
 #[tokio::test]
-async fn listed_beside_itself() {
+async fn a_master_listed_beside_its_sentinels() {
     let managed = Managed::start(None).await;
     let address = managed.master().address().to_string();
     let error = client(&managed, RestartGuard::Off)
@@ -343,7 +343,7 @@ async fn over_tls() {
 
 /// The password before the hosts is the master's; sentinels that are asked without theirs say what they miss.
 #[tokio::test]
-async fn sentinels_that_want_a_password_are_named() {
+async fn sentinels_that_require_a_password_are_named() {
     let sentinels = Cluster::builder(1)
         .config("requirepass s3cret\nsentinel monitor shop 127.0.0.1 1 1\n")
         .arg(["--sentinel"])

@@ -77,7 +77,7 @@ async fn trusted(cluster: &Cluster) -> (Redlock, Redlock) {
 }
 
 #[tokio::test]
-async fn a_node_that_restarted_empty_has_no_vote_towards_anybody() {
+async fn a_node_that_restarted_empty_has_no_vote_for_any_client() {
     let cluster = Cluster::start(3).await;
     let (one, other) = trusted(&cluster).await;
     cluster.node(1).restart_empty().await;
@@ -130,7 +130,7 @@ async fn a_restart_of_the_majority_does_not_make_two_holders() {
 
 /// A node that restarted takes part in a cool-down, but cannot vouch that nobody else held the key meanwhile.
 #[tokio::test]
-async fn a_settle_is_carried_out_without_a_vote() {
+async fn a_cool_down_is_carried_out_without_a_vote() {
     let cluster = Cluster::start(3).await;
     let (one, _) = trusted(&cluster).await;
     let held = one.lock(KEY).await.expect("free");
@@ -140,8 +140,8 @@ async fn a_settle_is_carried_out_without_a_vote() {
     // Written again on the node that forgot it, and on the two that did not.
     held.extend().await.expect("two of three have votes");
     cluster.node(1).kill();
-    let settled = held.cool_down(MAX_TTL).await;
-    let error = settled.expect_err("one vote of three");
+    let cooled_down = held.cool_down(MAX_TTL).await;
+    let error = cooled_down.expect_err("one vote of three");
     let told = error.node_errors().iter().map(ToString::to_string);
     let told: Vec<String> = told.collect();
     assert!(
@@ -156,7 +156,7 @@ async fn a_settle_is_carried_out_without_a_vote() {
 
 /// Its answer was lost: what was written stands as it was, and is told.
 #[tokio::test]
-async fn a_settle_that_arrives_again_finds_its_own_window() {
+async fn a_cool_down_that_arrives_twice_finds_its_own_window() {
     let script = concat!(
         include_str!("../../../redlock/src/command/script/put.lua"),
         include_str!("../../../redlock/src/command/lock/cool_down.lua"),

@@ -116,7 +116,7 @@ async fn servers_that_ask_for_the_clients_certificate() {
 
 /// Told when building, not when a node is first used.
 #[tokio::test]
-async fn certificates_that_are_none() {
+async fn texts_that_are_not_certificates() {
     let node = "rediss://127.0.0.1:1";
     let good = Authority::new("ours").sign(&["client"]);
     let bad = "-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n";

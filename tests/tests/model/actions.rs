@@ -48,21 +48,21 @@ pub(crate) enum Action {
     Turn {
         client: usize,
     },
-    Settle {
+    CoolDown {
         client: usize,
         window: u8,
     },
     /// The response goes out with a warning, without a majority.
-    Unsettled {
+    NotCooledDown {
         client: usize,
     },
-    /// A node answers a release or a settle with an error, and does nothing.
+    /// A node answers a release or a cool-down with an error, and does nothing.
     Refuse {
         node: usize,
         attempt: usize,
     },
-    /// The window of a settle that has not arrived is over: it goes on as a release.
-    SettleAsRelease {
+    /// The window of a cool-down that has not arrived is over: it goes on as a release.
+    CoolDownAsRelease {
         node: usize,
         attempt: usize,
     },
@@ -129,7 +129,7 @@ impl Checked for Protocol {
                 );
             }
             if client.window > 0 {
-                text += &format!("  [client {index} has settled for {}]", client.window);
+                text += &format!("  [client {index} cools down for {}]", client.window);
             }
             text
         })
@@ -166,7 +166,7 @@ impl Protocol {
                 token,
             }));
         }
-        if me.phase != Phase::Idle && me.phase != Phase::Settling {
+        if me.phase != Phase::Idle && me.phase != Phase::CoolingDown {
             actions.push(Action::Release { client: index });
         }
         if held && me.validity > 0 {
@@ -181,13 +181,13 @@ impl Protocol {
             if me.next <= me.confirmed {
                 actions.push(Action::Turn { client: index });
             }
-            actions.extend(config.settle.iter().map(|&window| Action::Settle {
+            actions.extend(config.cool_down.iter().map(|&window| Action::CoolDown {
                 client: index,
                 window,
             }));
         }
-        if me.phase == Phase::Settling {
-            actions.push(Action::Unsettled { client: index });
+        if me.phase == Phase::CoolingDown {
+            actions.push(Action::NotCooledDown { client: index });
         }
     }
 
@@ -230,7 +230,7 @@ impl Protocol {
             };
             (0..config.rounds).for_each(|round| push(Request::Acquire(round)));
             (0..config.extensions).for_each(|extension| push(Request::Extend(extension)));
-            push(Request::Settle);
+            push(Request::CoolDown);
             push(Request::Release);
             if config.late {
                 self.late_actions(state, at, attempt, actions);
@@ -258,11 +258,11 @@ impl Protocol {
     fn late_actions(&self, state: &State, node: usize, attempt: usize, actions: &mut Vec<Action>) {
         let config = &self.config;
         let under_way = state.nodes[node].flight[attempt];
-        if under_way & (flight::RELEASE | flight::SETTLE) != 0 {
+        if under_way & (flight::RELEASE | flight::COOL_DOWN) != 0 {
             actions.push(Action::Refuse { node, attempt });
         }
-        if under_way & flight::SETTLE != 0 && client::is_over(config, state, attempt) {
-            actions.push(Action::SettleAsRelease { node, attempt });
+        if under_way & flight::COOL_DOWN != 0 && client::is_over(config, state, attempt) {
+            actions.push(Action::CoolDownAsRelease { node, attempt });
         }
         if config.is(Mutant::ReleaseGivenUp)
             && under_way & flight::RELEASE != 0
@@ -288,11 +288,11 @@ impl Protocol {
             run_down(&mut node.snapshot.0, &mut node.snapshot.1);
             node.guard = node.guard.saturating_sub(1);
         }
-        let longest = config.settle.iter().copied().fold(config.ttl, u8::max);
+        let longest = config.cool_down.iter().copied().fold(config.ttl, u8::max);
         for client in &mut state.clients[..config.clients] {
             if matches!(
                 client.phase,
-                Phase::Acquiring | Phase::Extending | Phase::Settling
+                Phase::Acquiring | Phase::Extending | Phase::CoolingDown
             ) {
                 client.elapsed = (client.elapsed + 1).min(longest);
             }
@@ -351,7 +351,7 @@ impl Protocol {
             let current = state.clients[index].phase != Phase::Idle
                 && attempt == index * config.attempts + usize::from(state.clients[index].over);
             let unanswered = current && *flying & flight::ACQUIRES != 0;
-            *flying &= flight::RELEASE | flight::SETTLE | flight::OPEN;
+            *flying &= flight::RELEASE | flight::COOL_DOWN | flight::OPEN;
             if unanswered {
                 *flying |= flight::OPEN;
             }
@@ -433,18 +433,20 @@ impl Model for Protocol {
             Action::Release { client } => client::release(config, &mut state, client),
             Action::Extend { client, ttl } => client::extend(config, &mut state, client, ttl),
             Action::Turn { client } => client::turn(config, &mut state, client, &self.seen),
-            Action::Settle { client, window } => client::settle(config, &mut state, client, window),
-            Action::Unsettled { client } => client::end_attempt(config, &mut state, client),
+            Action::CoolDown { client, window } => {
+                client::cool_down(config, &mut state, client, window)
+            }
+            Action::NotCooledDown { client } => client::end_attempt(config, &mut state, client),
             Action::Refuse { node, attempt } => {
                 self.seen.saw(Event::Refused);
                 if config.is(Mutant::ErrorIsDelivery) {
-                    state.nodes[node].flight[attempt] &= !(flight::RELEASE | flight::SETTLE);
+                    state.nodes[node].flight[attempt] &= !(flight::RELEASE | flight::COOL_DOWN);
                 }
             }
-            Action::SettleAsRelease { node, attempt } => {
-                self.seen.saw(Event::SettledAsRelease);
+            Action::CoolDownAsRelease { node, attempt } => {
+                self.seen.saw(Event::CoolDownAsRelease);
                 let under_way = &mut state.nodes[node].flight[attempt];
-                *under_way = *under_way & !flight::SETTLE | flight::RELEASE;
+                *under_way = *under_way & !flight::COOL_DOWN | flight::RELEASE;
             }
             Action::GiveUp { node, attempt } => {
                 state.nodes[node].flight[attempt] &= !flight::RELEASE;

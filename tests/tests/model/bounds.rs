@@ -92,31 +92,31 @@ pub(crate) const EXTEND_FIVE: Config = Config {
 };
 
 /// Windows shorter and longer than the ttl, from a lease that was extended.
-pub(crate) const SETTLE: Config = Config {
+pub(crate) const COOL_DOWN: Config = Config {
     rounds: 1,
     tokens: 2,
     extend: &[2],
     extensions: 1,
-    settle: &[1, 3],
-    ..Config::acquire("settle", 3, 2, 1)
+    cool_down: &[1, 3],
+    ..Config::acquire("cool-down", 3, 2, 1)
 };
 
-/// A settle that arrives again and again.
-pub(crate) const SETTLE_TWICE: Config = Config {
+/// A cool-down that arrives again and again.
+pub(crate) const COOL_DOWN_TWICE: Config = Config {
     rounds: 1,
     tokens: 2,
-    settle: &[1, 3],
+    cool_down: &[1, 3],
     duplicates: true,
-    ..Config::acquire("settle with duplicates", 3, 2, 1)
+    ..Config::acquire("cool-down with duplicates", 3, 2, 1)
 };
 
-/// Settle, and the next attempt of the same client while its window stands.
-pub(crate) const SETTLE_AGAIN: Config = Config {
+/// CoolDown, and the next attempt of the same client while its window stands.
+pub(crate) const COOL_DOWN_AGAIN: Config = Config {
     rounds: 1,
     tokens: 2,
     ttl: 1,
-    settle: &[1, 2],
-    ..Config::acquire("settle and again", 3, 2, 2)
+    cool_down: &[1, 2],
+    ..Config::acquire("cool-down and again", 3, 2, 2)
 };
 
 /// A node that was silent, and carries out what its buffers kept, after the release has been under way for longer than
@@ -129,12 +129,12 @@ pub(crate) const LATE: Config = Config {
     ..Config::acquire("late releases", 3, 2, 1)
 };
 
-/// The same for a settle, which goes on as a release when its window is over, and for what an extension left.
-pub(crate) const LATE_SETTLE: Config = Config {
-    name: "late settles",
+/// The same for a cool-down, which goes on as a release when its window is over, and for what an extension left.
+pub(crate) const LATE_COOL_DOWN: Config = Config {
+    name: "late cool-downs",
     extend: &[1],
     extensions: 1,
-    settle: &[1],
+    cool_down: &[1],
     ..LATE
 };
 
@@ -192,8 +192,8 @@ pub(crate) const RESTART_SNAPSHOT: Config = Config {
     ..RESTART
 };
 
-/// Two extensions after one restart: the second finds what the first has healed.
-pub(crate) const RESTART_HEALED: Config = Config {
+/// Two extensions after one restart: the second finds what the first has restored.
+pub(crate) const RESTART_RESTORED: Config = Config {
     name: "restart and two extensions",
     extensions: 2,
     restarts: 1,
@@ -212,10 +212,10 @@ pub(crate) const RESTART_FIVE: Config = Config {
     ..RESTART
 };
 
-/// A window no longer than the guard time survives a restart, also where a node was healed before it is settled.
-pub(crate) const RESTART_SETTLE: Config = Config {
-    name: "restart and settle",
-    settle: &[2],
+/// A window no longer than the guard time survives a restart, also where a node was restored before it is in its cool-down.
+pub(crate) const RESTART_COOL_DOWN: Config = Config {
+    name: "restart and cool-down",
+    cool_down: &[2],
     restarts: 1,
     restart_kinds: &[Restart::Empty],
     ..RESTART
@@ -232,15 +232,15 @@ pub(crate) const RESTART_TOKENS: Config = Config {
     ..Config::acquire("restart and tokens", 3, 2, 1)
 };
 
-/// Tokens, extension and settle together: nothing comes between a grant and the window that ends it.
+/// Tokens, extension and cool-down together: nothing comes between a grant and the window that ends it.
 pub(crate) const RESTART_WINDOW: Config = Config {
-    name: "restart, tokens and settle",
+    name: "restart, tokens and cool-down",
     skew: Some(0),
     horizon: 6,
     guard_time: 2,
     extend: &[2],
     extensions: 1,
-    settle: &[2],
+    cool_down: &[2],
     ..RESTART_TOKENS
 };
 

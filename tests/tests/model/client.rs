@@ -1,4 +1,4 @@
-//! The steps of a client: rounds, the decision, validity, release, settle.
+//! The steps of a client: rounds, the decision, validity, release, cool-down.
 
 use crate::config::Config;
 use crate::coverage::{Coverage, Event};
@@ -44,7 +44,7 @@ pub(crate) fn decide(config: &Config, state: &mut State, index: usize, seen: &Co
             grant(config, state, index, seen);
         }
         Phase::Extending if client.validity > 0 => confirm(config, state, index, seen),
-        Phase::Settling => settled(config, state, index, seen),
+        Phase::CoolingDown => cooled_down(config, state, index, seen),
         _ => {}
     }
 }
@@ -175,12 +175,12 @@ fn grant(config: &Config, state: &mut State, index: usize, seen: &Coverage) {
     client.overtaken = false;
     state.out_of_order |= client.outdated;
     hand_out(state, index);
-    if !config.settle.is_empty() {
+    if !config.cool_down.is_empty() {
         for (other, client) in state.clients.iter_mut().enumerate() {
             client.overtaken |= other != index
                 && matches!(
                     client.phase,
-                    Phase::Held | Phase::Extending | Phase::Settling
+                    Phase::Held | Phase::Extending | Phase::CoolingDown
                 );
         }
     }
@@ -278,25 +278,25 @@ pub(crate) fn release(config: &Config, state: &mut State, index: usize) {
     end_attempt(config, state, index);
 }
 
-/// A settle round: the lease is closed, the key is to stay for the window.
-pub(crate) fn settle(config: &Config, state: &mut State, index: usize, window: u8) {
+/// A cool-down round: the lease is closed, the key is to stay for the window.
+pub(crate) fn cool_down(config: &Config, state: &mut State, index: usize, window: u8) {
     let attempt = attempt_of(config, state, index);
-    state.attempts[attempt].settle = window;
-    open_round(config, state, index, flight::SETTLE);
+    state.attempts[attempt].cool_down = window;
+    open_round(config, state, index, flight::COOL_DOWN);
     let client = &mut state.clients[index];
-    client.phase = Phase::Settling;
+    client.phase = Phase::CoolingDown;
     client.validity = 0;
 }
 
-/// The settle has its majority: the response goes out, and the window stands.
-fn settled(config: &Config, state: &mut State, index: usize, seen: &Coverage) {
-    seen.saw(Event::Settled);
+/// The cool-down has its majority: the response goes out, and the window stands.
+fn cooled_down(config: &Config, state: &mut State, index: usize, seen: &Coverage) {
+    seen.saw(Event::CooledDown);
     let attempt = attempt_of(config, state, index);
     // A majority that comes too late is worth nothing.
     let window = validity(
         config,
         &state.clients[index],
-        state.attempts[attempt].settle,
+        state.attempts[attempt].cool_down,
     );
     state.overtaken_window |= state.clients[index].overtaken;
     end_attempt(config, state, index);

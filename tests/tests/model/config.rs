@@ -22,7 +22,7 @@ pub(crate) enum Guard {
     /// The client knows the restart: the node writes, and the client does not count the answer while it reads it
     /// within the guard time.
     Observed,
-    /// The node itself says QUARANTINED: an acquire writes nothing, an extension and a settle write and are no vote.
+    /// The node itself says QUARANTINED: an acquire writes nothing, an extension and a cool-down write and are no vote.
     Strict,
 }
 
@@ -47,8 +47,8 @@ pub(crate) struct Config {
     /// The ttls that an extension may ask for, and how many extensions an attempt may send.
     pub(crate) extend: &'static [u8],
     pub(crate) extensions: u8,
-    /// The lengths that a settle may ask for.
-    pub(crate) settle: &'static [u8],
+    /// The lengths that a cool-down may ask for.
+    pub(crate) cool_down: &'static [u8],
     /// A request may be delivered again and again.
     pub(crate) duplicates: bool,
     pub(crate) restarts: u8,
@@ -63,8 +63,8 @@ pub(crate) struct Config {
     pub(crate) may_be_full: bool,
     /// .. as this one does.
     pub(crate) full: bool,
-    /// HEALED counts as a vote of its round (a variant, not the design).
-    pub(crate) healed_votes: bool,
+    /// RESTORED counts as a vote of its round (a variant, not the design).
+    pub(crate) restored_votes: bool,
     /// How long a release has been under way is a part of the state, and a node may answer it with an error.
     pub(crate) late: bool,
     /// Whether these are checked; a forgotten fence has no order with tokens that follow no clock.
@@ -94,7 +94,7 @@ impl Config {
             drift: 0,
             extend: &[],
             extensions: 0,
-            settle: &[],
+            cool_down: &[],
             duplicates: false,
             restarts: 0,
             restart_kinds: &[],
@@ -104,7 +104,7 @@ impl Config {
             further_blocks: false,
             may_be_full: false,
             full: false,
-            healed_votes: false,
+            restored_votes: false,
             late: false,
             check_order: true,
             check_orphans: true,
@@ -144,8 +144,8 @@ impl Config {
         id as u8 + 1
     }
 
-    /// The fresh id that a settle writes.
-    pub(crate) fn settled_id(&self, attempt: usize) -> u8 {
+    /// The fresh id that a cool-down writes.
+    pub(crate) fn cool_down_id(&self, attempt: usize) -> u8 {
         (self.clients * self.attempts + attempt) as u8 + 1
     }
 

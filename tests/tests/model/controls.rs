@@ -57,13 +57,13 @@ fn last_refusal_taken_as_definite() {
 #[test]
 fn release_given_up_when_the_ttl_is_over() {
     caught(ReleaseGivenUp, ORPHANS, LATE);
-    caught(ReleaseGivenUp, ORPHANS, LATE_SETTLE);
+    caught(ReleaseGivenUp, ORPHANS, LATE_COOL_DOWN);
 }
 
 #[test]
 fn release_answered_by_an_error_not_sent_again() {
     caught(ErrorIsDelivery, ORPHANS, LATE);
-    caught(ErrorIsDelivery, ORPHANS, LATE_SETTLE);
+    caught(ErrorIsDelivery, ORPHANS, LATE_COOL_DOWN);
 }
 
 #[test]
@@ -97,21 +97,21 @@ fn validity_counted_from_the_last_reply() {
 }
 
 #[test]
-fn settle_over_anybodys_key() {
+fn cool_down_over_anybodys_key() {
     caught(
-        SettleAnyOwner,
+        CoolDownAnyOwner,
         EXCLUSION,
         Config {
             extend: &[],
             extensions: 0,
-            ..SETTLE
+            ..COOL_DOWN
         },
     );
 }
 
 #[test]
-fn settle_without_tombstone() {
-    caught(SettleKeepsFence, ORPHANS, SETTLE);
+fn cool_down_without_tombstone() {
+    caught(CoolDownKeepsFence, ORPHANS, COOL_DOWN);
 }
 
 #[test]
@@ -130,12 +130,12 @@ fn guard_one_tick_short() {
 
 #[test]
 fn quarantined_votes_counted() {
-    caught(QuarantinedVotes, EXCLUSION, RESTART_HEALED);
+    caught(QuarantinedVotes, EXCLUSION, RESTART_RESTORED);
 }
 
 #[test]
-fn quarantined_settles_counted() {
-    caught(QuarantinedSettles, EXCLUSION, RESTART_SETTLE);
+fn quarantined_cool_downs_counted() {
+    caught(QuarantinedCoolDowns, EXCLUSION, RESTART_COOL_DOWN);
 }
 
 #[test]

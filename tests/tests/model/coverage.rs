@@ -15,23 +15,23 @@ pub(crate) enum Event {
     /// An extension had its majority.
     Extended,
     /// A node wrote the key again for its holder.
-    Healed,
+    Restored,
     /// A node without memory raised the expiry of a lock, and not its fence.
     FenceNotRaised,
-    /// A settle had its majority.
-    Settled,
-    /// A settle that arrived again found its own window.
-    SettledBefore,
+    /// A cool-down had its majority.
+    CooledDown,
+    /// A cool-down that arrived again found its own window.
+    CooledDownBefore,
     /// A node forgot the lock of a client that was its holder.
     ForgotHolder,
     /// A round won with the vote of a process that is gone.
     GrantedByGoneProcess,
     /// A node carried out an acquire after its attempt had been over for longer than the ttl.
     ArrivedAfterTheTtl,
-    /// A node answered a release or a settle with an error.
+    /// A node answered a release or a cool-down with an error.
     Refused,
-    /// A settle that had not arrived went on as a release.
-    SettledAsRelease,
+    /// A cool-down that had not arrived went on as a release.
+    CoolDownAsRelease,
     /// A local turn on the first block, and on a further one.
     Turn,
     TurnOnFurtherBlock,

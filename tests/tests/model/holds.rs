@@ -112,12 +112,12 @@ fn acquire_on_five_nodes_among_three() {
 
 #[test]
 fn extend() {
-    holds(EXTEND, &[Extended, Healed, GrantedAgain]);
+    holds(EXTEND, &[Extended, Restored, GrantedAgain]);
 }
 
 #[test]
 fn extend_with_retries() {
-    holds(EXTEND_RETRY, &[Extended, Healed, GrantedOnRetry]);
+    holds(EXTEND_RETRY, &[Extended, Restored, GrantedOnRetry]);
 }
 
 #[test]
@@ -133,22 +133,25 @@ fn extend_with_retries_deep() {
 
 #[test]
 fn extend_on_five_nodes() {
-    holds(EXTEND_FIVE, &[Extended, Healed]);
+    holds(EXTEND_FIVE, &[Extended, Restored]);
 }
 
 #[test]
-fn settle() {
-    holds(SETTLE, &[Settled, Extended, GrantedAgain]);
+fn cool_down() {
+    holds(COOL_DOWN, &[CooledDown, Extended, GrantedAgain]);
 }
 
 #[test]
-fn settle_that_arrives_again() {
-    holds(SETTLE_TWICE, &[Settled, SettledBefore, GrantedAgain]);
+fn cool_down_that_arrives_again() {
+    holds(
+        COOL_DOWN_TWICE,
+        &[CooledDown, CooledDownBefore, GrantedAgain],
+    );
 }
 
 #[test]
-fn settle_again_deep() {
-    holds_deep(SETTLE_AGAIN);
+fn cool_down_again_deep() {
+    holds_deep(COOL_DOWN_AGAIN);
 }
 
 #[test]
@@ -157,10 +160,10 @@ fn late_releases() {
 }
 
 #[test]
-fn late_settles() {
+fn late_cool_downs() {
     holds(
-        LATE_SETTLE,
-        &[ArrivedAfterTheTtl, Refused, Settled, SettledAsRelease],
+        LATE_COOL_DOWN,
+        &[ArrivedAfterTheTtl, Refused, CooledDown, CoolDownAsRelease],
     );
 }
 
@@ -168,7 +171,7 @@ fn late_settles() {
 fn restart_strict() {
     holds(
         RESTART_STRICT,
-        &[ForgotHolder, GrantedByGoneProcess, Extended, Healed],
+        &[ForgotHolder, GrantedByGoneProcess, Extended, Restored],
     );
 }
 
@@ -176,7 +179,7 @@ fn restart_strict() {
 fn restart_observed() {
     holds(
         RESTART_OBSERVED,
-        &[ForgotHolder, GrantedByGoneProcess, Extended, Healed],
+        &[ForgotHolder, GrantedByGoneProcess, Extended, Restored],
     );
 }
 
@@ -190,13 +193,13 @@ fn emptied_under_a_living_process() {
 fn restart_from_a_snapshot() {
     holds(
         RESTART_SNAPSHOT,
-        &[ForgotHolder, GrantedByGoneProcess, Extended, Healed],
+        &[ForgotHolder, GrantedByGoneProcess, Extended, Restored],
     );
 }
 
 #[test]
 fn restart_and_two_extensions() {
-    holds(RESTART_HEALED, &[ForgotHolder, Extended, Healed]);
+    holds(RESTART_RESTORED, &[ForgotHolder, Extended, Restored]);
 }
 
 #[test]
@@ -205,8 +208,8 @@ fn restart_on_five_nodes() {
 }
 
 #[test]
-fn restart_and_settle() {
-    holds(RESTART_SETTLE, &[ForgotHolder, Settled]);
+fn restart_and_cool_down() {
+    holds(RESTART_COOL_DOWN, &[ForgotHolder, CooledDown]);
 }
 
 #[test]
@@ -215,7 +218,7 @@ fn restart_and_tokens() {
 }
 
 #[test]
-fn restart_tokens_and_settle_deep() {
+fn restart_tokens_and_cool_down_deep() {
     holds_deep(RESTART_WINDOW);
 }
 
@@ -226,12 +229,12 @@ fn restart_and_blocks() {
 
 #[test]
 fn token_blocks() {
-    holds(BLOCKS, &[Turn, TurnOnFurtherBlock, Healed, GrantedAgain]);
+    holds(BLOCKS, &[Turn, TurnOnFurtherBlock, Restored, GrantedAgain]);
 }
 
 #[test]
 fn token_blocks_on_full_nodes() {
-    let met = [TurnOnFurtherBlock, FenceNotRaised, Healed, GrantedAgain];
+    let met = [TurnOnFurtherBlock, FenceNotRaised, Restored, GrantedAgain];
     holds(BLOCKS_FULL, &met);
 }
 
@@ -246,14 +249,14 @@ fn extend_on_full_nodes() {
         may_be_full: true,
         ..EXTEND
     };
-    holds(config, &[Extended, Healed, GrantedAgain]);
+    holds(config, &[Extended, Restored, GrantedAgain]);
 }
 
 #[test]
 fn further_token_blocks() {
     holds(
         FURTHER_BLOCKS,
-        &[Turn, TurnOnFurtherBlock, Healed, GrantedAgain],
+        &[Turn, TurnOnFurtherBlock, Restored, GrantedAgain],
     );
 }
 
@@ -266,13 +269,19 @@ fn further_token_blocks_deep() {
     });
 }
 
-/// HEALED counted as a vote: no rule that was checked needs it refused. The design refuses it so that an extension
+/// RESTORED counted as a vote: no rule that was checked needs it refused. The design refuses it so that an extension
 /// never brings back a lock that a majority has lost; that is more than these properties ask for.
 #[test]
-fn healed_as_a_vote_deep() {
-    for config in [EXTEND, EXTEND_RETRY, RESTART_HEALED, RESTART_STRICT, BLOCKS] {
+fn restored_as_a_vote_deep() {
+    for config in [
+        EXTEND,
+        EXTEND_RETRY,
+        RESTART_RESTORED,
+        RESTART_STRICT,
+        BLOCKS,
+    ] {
         holds_deep(Config {
-            healed_votes: true,
+            restored_votes: true,
             ..config
         });
     }

@@ -55,13 +55,13 @@ fn restart_of_all_nodes_at_once() {
 #[test]
 fn window_longer_than_the_guard_time() {
     let model = Protocol::new(Config {
-        settle: &[3],
-        ..RESTART_SETTLE
+        cool_down: &[3],
+        ..RESTART_COOL_DOWN
     });
     run::violates(
         &model,
         EXCLUSION,
-        "a settled window longer than the guard time, and a restart",
+        "a cool-down longer than the guard time, and a restart",
     );
 }
 

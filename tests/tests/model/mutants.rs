@@ -15,7 +15,7 @@ impl Mutant {
                 | Self::NoGuard
                 | Self::GuardShort
                 | Self::QuarantinedVotes
-                | Self::QuarantinedSettles
+                | Self::QuarantinedCoolDowns
                 | Self::MarkerWithoutRunId
                 | Self::ReleaseGivenUp
                 | Self::ErrorIsDelivery
@@ -57,18 +57,18 @@ pub(crate) enum Mutant {
     NoDrift,
     /// Validity is counted from the reply, not from the start of the round.
     CountedFromReply,
-    /// Settle writes without looking at the owner.
-    SettleAnyOwner,
-    /// Settle leaves no tombstone.
-    SettleKeepsFence,
+    /// CoolDown writes without looking at the owner.
+    CoolDownAnyOwner,
+    /// CoolDown leaves no tombstone.
+    CoolDownKeepsFence,
     /// No restart guard.
     NoGuard,
     /// The guard time is one tick short.
     GuardShort,
     /// What a quarantined node answers to an extension counts.
     QuarantinedVotes,
-    /// What a quarantined node answers to a settle counts.
-    QuarantinedSettles,
+    /// What a quarantined node answers to a cool-down counts.
+    QuarantinedCoolDowns,
     /// The marker lacks the run id: a snapshot brings it back, and the node votes at once.
     MarkerWithoutRunId,
     /// A node has forgotten only where its run id says so: the same process that lost its data votes at once.

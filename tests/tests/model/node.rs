@@ -10,7 +10,7 @@ use crate::state::{Attempt, Client, Node, Phase, State, Vote, flight};
 pub(crate) enum Request {
     Acquire(u8),
     Extend(u8),
-    Settle,
+    CoolDown,
     Release,
 }
 
@@ -20,7 +20,7 @@ impl Request {
         match self {
             Self::Acquire(round) => flight::ACQUIRE << round,
             Self::Extend(extension) => flight::EXTEND << extension,
-            Self::Settle => flight::SETTLE,
+            Self::CoolDown => flight::COOL_DOWN,
             Self::Release => flight::RELEASE,
         }
     }
@@ -32,7 +32,7 @@ impl Request {
             Self::Extend(extension) => {
                 client.phase == Phase::Extending && client.extensions == extension + 1
             }
-            Self::Settle => client.phase == Phase::Settling,
+            Self::CoolDown => client.phase == Phase::CoolingDown,
             Self::Release => false,
         }
     }
@@ -70,7 +70,7 @@ pub(crate) fn deliver(
         Request::Extend(extension) => {
             extend(config, node, owner, said, usize::from(extension), seen)
         }
-        Request::Settle => settle(config, node, attempt, said, seen),
+        Request::CoolDown => cool_down(config, node, attempt, said, seen),
         Request::Release => {
             release(config, node, owner, said);
             Vote::None
@@ -93,7 +93,7 @@ fn judged(config: &Config, node: &Node, vote: Vote, request: Request) -> Vote {
     }
     let counted_all_the_same = match request {
         Request::Extend(_) => config.is(Mutant::QuarantinedVotes),
-        Request::Settle => config.is(Mutant::QuarantinedSettles),
+        Request::CoolDown => config.is(Mutant::QuarantinedCoolDowns),
         _ => false,
     };
     if counted_all_the_same {
@@ -171,11 +171,11 @@ fn extend(
         return Vote::No;
     }
     if node.owner == 0 && (node.fence <= confirmed || config.is(Mutant::ResetMissing)) {
-        seen.saw(Event::Healed);
+        seen.saw(Event::Restored);
         node.owner = owner;
         node.timer = ttl;
         node.fence = node.fence.max(fence);
-        return if config.healed_votes || config.is(Mutant::ResetMissing) {
+        return if config.restored_votes || config.is(Mutant::ResetMissing) {
             Vote::Yes
         } else {
             Vote::No
@@ -197,27 +197,27 @@ fn tombstone(config: &Config, node: &mut Node, said: Attempt) {
     node.fence = node.fence.max(asked + 1);
 }
 
-fn settle(
+fn cool_down(
     config: &Config,
     node: &mut Node,
     attempt: usize,
     said: Attempt,
     seen: &Coverage,
 ) -> Vote {
-    let matches = node.owner == config.owner(attempt) || config.is(Mutant::SettleAnyOwner);
-    if !config.is(Mutant::SettleKeepsFence) {
+    let matches = node.owner == config.owner(attempt) || config.is(Mutant::CoolDownAnyOwner);
+    if !config.is(Mutant::CoolDownKeepsFence) {
         tombstone(config, node, said);
     }
-    if node.owner == config.settled_id(attempt) {
+    if node.owner == config.cool_down_id(attempt) {
         // Sent again: what is left is the rest of the window.
-        seen.saw(Event::SettledBefore);
+        seen.saw(Event::CooledDownBefore);
         return Vote::Yes;
     }
     if !matches {
         return Vote::No;
     }
-    node.owner = config.settled_id(attempt);
-    node.timer = said.settle;
+    node.owner = config.cool_down_id(attempt);
+    node.timer = said.cool_down;
     Vote::Yes
 }
 

@@ -11,7 +11,7 @@ pub(crate) const EXCLUSION: &str = "mutual exclusion";
 pub(crate) const ORDER: &str = "token order";
 pub(crate) const ORPHANS: &str = "no orphans";
 pub(crate) const GUARD: &str = "restart guard";
-pub(crate) const WINDOW: &str = "settled window";
+pub(crate) const WINDOW: &str = "cool-down";
 
 pub(crate) fn all() -> Vec<Property<Protocol>> {
     vec![
@@ -42,7 +42,7 @@ pub(crate) fn violated(config: &Config, state: &State) -> bool {
         && window(config, state))
 }
 
-/// At no time are there two clients that may rely on the lock, a settled window being one.
+/// At no time are there two clients that may rely on the lock, a cool-down being one.
 fn exclusion(config: &Config, state: &State) -> bool {
     let holders = state.clients[..config.clients]
         .iter()
@@ -55,13 +55,13 @@ fn order(config: &Config, state: &State) -> bool {
     !config.check_order || !state.out_of_order
 }
 
-/// Nobody was granted the lock between a grant and the majority for its settle. It rests on the order of tokens: where
-/// that is not kept, an extension may heal a key that somebody else has held and released.
+/// Nobody was granted the lock between a grant and the majority for its cool-down. It rests on the order of tokens: where
+/// that is not kept, an extension may restore a key that somebody else has held and released.
 fn window(config: &Config, state: &State) -> bool {
     !config.check_order || !state.overtaken_window
 }
 
-/// Once an attempt is over and its release (or settle) has arrived, or was not needed, the node never again holds
+/// Once an attempt is over and its release (or cool-down) has arrived, or was not needed, the node never again holds
 /// the key for it: not at that moment, and not by anything that arrives later. Stronger than a look after quiet.
 fn orphans(config: &Config, state: &State) -> bool {
     if !config.check_orphans {
@@ -71,7 +71,7 @@ fn orphans(config: &Config, state: &State) -> bool {
         !is_over(config, state, attempt)
             || state.nodes[..config.nodes].iter().all(|node| {
                 node.owner != config.owner(attempt)
-                    || node.flight[attempt] & (flight::RELEASE | flight::SETTLE) != 0
+                    || node.flight[attempt] & (flight::RELEASE | flight::COOL_DOWN) != 0
             })
     })
 }

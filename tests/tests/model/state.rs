@@ -16,7 +16,7 @@ pub(crate) mod flight {
     /// Extension `i` is `EXTEND << i`.
     pub(crate) const EXTEND: u8 = 1 << 3;
     pub(crate) const RELEASE: u8 = 1 << 5;
-    pub(crate) const SETTLE: u8 = 1 << 6;
+    pub(crate) const COOL_DOWN: u8 = 1 << 6;
     /// Not a request: the node accepted, or nobody will ever know (a release has to go there).
     pub(crate) const OPEN: u8 = 1 << 7;
 }
@@ -28,7 +28,7 @@ pub(crate) enum Vote {
     None,
     /// OK or YES.
     Yes,
-    /// HELD, HEALED, or no.
+    /// HELD, RESTORED, or no.
     No,
     Stale,
     /// Yes by a process that has since forgotten it: the client cannot know.
@@ -71,8 +71,8 @@ pub(crate) enum Phase {
     Held,
     /// Held, with an extension round open.
     Extending,
-    /// The critical section is over, the settle round is open.
-    Settling,
+    /// The critical section is over, the cool-down round is open.
+    CoolingDown,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -87,7 +87,7 @@ pub(crate) struct Client {
     pub(crate) elapsed: u8,
     /// What is left of the validity: the client is a holder while it is not 0.
     pub(crate) validity: u8,
-    /// What is left of a confirmed settle window.
+    /// What is left of a confirmed cool-down.
     pub(crate) window: u8,
     /// To win with this token would be a violation: a token as large had been granted when the round began, or the
     /// same one was granted since.
@@ -111,7 +111,7 @@ pub(crate) struct Attempt {
     pub(crate) extends: [(u8, u8, u8); MAX_EXTENSIONS],
     /// The highest end ever asked for: the tombstone is one more.
     pub(crate) asked: u8,
-    pub(crate) settle: u8,
+    pub(crate) cool_down: u8,
     /// For how many ticks its release has been under way; only where [`Config::late`](crate::config::Config) asks for it.
     pub(crate) under_way: u8,
 }
@@ -193,7 +193,7 @@ impl Attempt {
         }
         packed
             .put(self.asked, 5)
-            .put(self.settle, 4)
+            .put(self.cool_down, 4)
             .put(self.under_way, 4);
         packed.0 as u64
     }

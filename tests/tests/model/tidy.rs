@@ -58,13 +58,13 @@ fn tidy_client(config: &Config, state: &mut State, index: usize) {
             (too_late && last, !too_late, !last)
         }
         Phase::Held | Phase::Extending => (me.validity == 0, me.phase == Phase::Extending, false),
-        Phase::Settling => {
+        Phase::CoolingDown => {
             let attempt = client::attempt_of(config, state, index);
-            let too_late = client::validity(config, &me, state.attempts[attempt].settle) == 0;
+            let too_late = client::validity(config, &me, state.attempts[attempt].cool_down) == 0;
             (too_late, true, false)
         }
     };
-    if over && me.phase == Phase::Settling {
+    if over && me.phase == Phase::CoolingDown {
         client::end_attempt(config, state, index);
     } else if over {
         client::release(config, state, index);
@@ -107,11 +107,11 @@ fn tidy_flight(
         return;
     }
     let owner = config.owner(attempt);
-    let heals = |extension: u8| node.fence <= said.extends[usize::from(extension)].1;
+    let restores = |extension: u8| node.fence <= said.extends[usize::from(extension)].1;
     let extends =
         (0..config.extensions).filter(|extension| *flying & flight::EXTEND << extension != 0);
     let may_own =
-        node.owner == owner || *flying & flight::ACQUIRES != 0 || extends.clone().any(heals);
+        node.owner == owner || *flying & flight::ACQUIRES != 0 || extends.clone().any(restores);
     if may_own {
         return;
     }
@@ -123,8 +123,8 @@ fn tidy_flight(
     }
     if node.fence > said.asked {
         gone |= flight::RELEASE;
-        if !(current && me.phase == Phase::Settling) {
-            gone |= flight::SETTLE;
+        if !(current && me.phase == Phase::CoolingDown) {
+            gone |= flight::COOL_DOWN;
         }
     }
     *flying &= !gone;

@@ -175,7 +175,7 @@ async fn w1_clients_are_served_in_turn() {
 }
 
 #[tokio::test]
-async fn w2_the_holder_crashes_and_never_announces() {
+async fn w2_the_holder_crashes_and_notifies_nobody() {
     let ttl = Duration::from_secs(2);
     let cluster = Cluster::start(3).await;
     let mut holder = Worker::start("hold", &cluster, &["2000"]);

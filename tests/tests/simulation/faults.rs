@@ -46,9 +46,9 @@ impl Nemesis {
 
     /// Makes faults until the storm is over, and ends those that last.
     pub(crate) async fn storm(&mut self, until: At) {
-        let calm = u64::try_from(self.plan().calm.as_millis()).unwrap_or(1);
+        let longest_pause = u64::try_from(self.plan().longest_pause.as_millis()).unwrap_or(1);
         while self.world.now() < until {
-            let pause = some_ms(&mut self.dice, 1..=calm);
+            let pause = some_ms(&mut self.dice, 1..=longest_pause);
             sleep(pause).await;
             let fault = self.dice.random_range(0..self.plan().faults.len());
             let fault = self.plan().faults[fault];

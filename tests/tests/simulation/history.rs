@@ -21,12 +21,12 @@ pub(crate) struct Grant {
     /// When the holder let go while it held, or found the lock lost.
     pub(crate) ended: Option<At>,
     /// Until when the key was to stay busy after that, and since when that is confirmed.
-    pub(crate) settled: Option<Settled>,
+    pub(crate) cooled_down: Option<CoolDown>,
 }
 
 /// A key that was left busy.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Settled {
+pub(crate) struct CoolDown {
     pub(crate) confirmed: At,
     pub(crate) until: At,
 }

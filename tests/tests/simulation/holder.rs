@@ -11,7 +11,7 @@ use redlock::Guard;
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    history::{At, Settled},
+    history::{At, CoolDown},
     invariants::call_bound,
     plan::{Dice, ms, some_ms},
     world::World,
@@ -137,9 +137,9 @@ async fn hold(
             let released = guard.release().await;
             world.tell(|| format!("client {client}: released key {key}: {released:?}"));
             if released.is_ok() && !least.is_zero() {
-                world.settled(
+                world.cooled_down(
                     grant,
-                    Settled {
+                    CoolDown {
                         confirmed: world.now(),
                         until: until_least,
                     },
@@ -155,13 +155,14 @@ async fn hold(
             let window = some_ms(dice, 1..=300);
             world.ended(grant, ends);
             world.busy(key, called + window);
-            let settled = guard.cool_down(window).await;
-            world
-                .tell(|| format!("client {client}: settled key {key} for {window:?}: {settled:?}"));
-            if settled.is_ok() {
-                world.settled(
+            let cooled_down = guard.cool_down(window).await;
+            world.tell(|| {
+                format!("client {client}: cool-down of key {key} for {window:?}: {cooled_down:?}")
+            });
+            if cooled_down.is_ok() {
+                world.cooled_down(
                     grant,
-                    Settled {
+                    CoolDown {
                         confirmed: world.now(),
                         until: called + window,
                     },

@@ -19,7 +19,7 @@ pub(crate) fn check(plan: &Plan, history: &mut History) {
         grants.sort_by_key(|grant| grant.returned);
         if plan.excludes() {
             one_holder(&grants, &mut found);
-            settled_keys_stay_busy(&grants, &mut found);
+            cooled_down_keys_stay_busy(&grants, &mut found);
         }
         if plan.fencing {
             tokens_in_order(&grants, &mut found);
@@ -58,17 +58,17 @@ fn tokens_in_order(grants: &[&Grant], found: &mut Vec<String>) {
     }
 }
 
-/// A key that was settled, by a confirmed call, is granted to nobody until its window is over.
-fn settled_keys_stay_busy(grants: &[&Grant], found: &mut Vec<String>) {
+/// A key that was left in a cool-down, confirmed by a majority, is granted to nobody until its window is over.
+fn cooled_down_keys_stay_busy(grants: &[&Grant], found: &mut Vec<String>) {
     for &before in grants {
-        let Some(settled) = before.settled else {
+        let Some(cooled_down) = before.cooled_down else {
             continue;
         };
         for &grant in grants {
-            if settled.confirmed < grant.returned && grant.returned < settled.until {
+            if cooled_down.confirmed < grant.returned && grant.returned < cooled_down.until {
                 found.push(format!(
-                    "settled until {:?} by {before}; but {grant}",
-                    settled.until
+                    "in its cool-down until {:?} by {before}; but {grant}",
+                    cooled_down.until
                 ));
             }
         }

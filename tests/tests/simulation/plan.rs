@@ -43,7 +43,7 @@ pub(crate) struct Plan {
     pub(crate) storm: Duration,
     pub(crate) faults: Vec<Fault>,
     /// The longest pause between two faults.
-    pub(crate) calm: Duration,
+    pub(crate) longest_pause: Duration,
     /// The longest delay of the network, each way.
     pub(crate) delay: Duration,
     /// How often holders stay until the lock is lost, in place of releasing it.
@@ -142,7 +142,7 @@ impl Plan {
             storms: 3,
             storm: some_ms(dice, 800..=2_500),
             faults,
-            calm: some_ms(dice, 5..=80),
+            longest_pause: some_ms(dice, 5..=80),
             delay: some_ms(dice, 0..=40),
             lingering: if dice.random_bool(0.3) { 0.6 } else { 0.1 },
             longest: 0.1,
@@ -169,7 +169,7 @@ impl Plan {
             tasks: 2,
             keys: 1,
             faults,
-            calm: ms(30),
+            longest_pause: ms(30),
             delay: Duration::ZERO,
             lingering: 0.9,
             longest: 0.9,

@@ -13,7 +13,7 @@ use tokio::{
 
 use crate::{
     faults::{self, Nemesis},
-    history::{At, Grant, History, Settled},
+    history::{At, CoolDown, Grant, History},
     holder,
     invariants::{self, TOLD_WITHIN},
     plan::{Fault, LONGEST_CUT, Plan, dice, ms},
@@ -381,7 +381,7 @@ impl World {
             returned: now,
             valid_until,
             ended: None,
-            settled: None,
+            cooled_down: None,
         };
         self.tell(|| {
             format!(
@@ -497,13 +497,16 @@ impl World {
         }
     }
 
-    pub(crate) fn settled(&self, grant: usize, settled: Settled) {
+    pub(crate) fn cooled_down(&self, grant: usize, cooled_down: CoolDown) {
         let drift = |window: Duration| window / 100 + ms(2);
-        let window = settled.until.saturating_sub(settled.confirmed);
-        let until = settled
+        let window = cooled_down.until.saturating_sub(cooled_down.confirmed);
+        let until = cooled_down
             .until
             .saturating_sub(drift(window + self.plan.max_ttl));
-        self.history().grants[grant].settled = Some(Settled { until, ..settled });
+        self.history().grants[grant].cooled_down = Some(CoolDown {
+            until,
+            ..cooled_down
+        });
     }
 
     /// A key may be busy without a holder until then.

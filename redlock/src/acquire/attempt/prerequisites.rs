@@ -14,7 +14,7 @@ use crate::{
 
 /// Whether [`meet`] has something to do. Cheap, since it precedes every attempt.
 pub(super) fn are_missing(nodes: &Nodes, fencing: bool) -> bool {
-    fencing && !nodes.tokens.is_calibrated() || !nodes.lists.is_settled()
+    fencing && !nodes.tokens.is_calibrated() || !nodes.lists.is_complete()
 }
 
 /// Whether the first contact is still to be made: its round trips precede the time of an attempt.
@@ -52,7 +52,7 @@ pub(super) async fn meet(
         let _ = answers.await;
     }
     if is_known() {
-        lists.until_settled(left() / 2, || nodes.now()).await;
+        lists.until_complete(left() / 2, || nodes.now()).await;
     }
     let Some(refusal) = lists.refusal(nodes.now()) else {
         return Ok(());

@@ -2,7 +2,7 @@
 //!
 //! # Design
 //!
-//! The driver ([`acquire_loop`](super::acquire_loop)) carries out a [`Step`] and reports what came of it, with the
+//! The loop ([`acquire_loop`](super::acquire_loop)) carries out a [`Step`] and reports what came of it, with the
 //! [`Moment`] at which it did; the answer is the next step.
 //!
 //! ```text
@@ -37,7 +37,7 @@ const SPLIT_PAUSE: Duration = Duration::from_millis(1);
 /// After a lost connection the waiters check their locks within this time, and not all at the same moment.
 const INTERRUPTED: Duration = Duration::from_millis(500);
 
-/// What the driver does next.
+/// What the acquire loop does next.
 #[derive(Debug)]
 pub(super) enum Step {
     /// Let a process go first that was notified of our last release: join the waitlist, and sleep for this time or until a
@@ -104,7 +104,7 @@ pub(super) struct Retry {
     sleeping: Sleeping,
 }
 
-/// Why the driver sleeps.
+/// Why the acquire loop sleeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sleeping {
     /// Another process goes first.

@@ -94,7 +94,7 @@ impl ServerConnection {
                 if strict.is_some() && epoch.is_none() {
                     return Err(Fault::untouched(
                         FaultKind::Permission,
-                        "the sentinels do not tell the configuration epoch that the strict restart guard needs: \
+                        "the sentinels do not report the configuration epoch that the strict restart guard needs: \
                          let the user send them SENTINEL MASTER, or choose RestartGuard::Off",
                     ));
                 }

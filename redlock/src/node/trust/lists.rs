@@ -55,7 +55,7 @@ pub(crate) struct Lists {
     /// Increases whenever there is something new to announce.
     version: AtomicU64,
     /// Every node that is up has accepted the list: there is nothing to wait for.
-    settled: AtomicBool,
+    complete: AtomicBool,
     /// The votes of a majority count, or did at some time.
     is_met: AtomicBool,
     entries: Mutex<Vec<Entry>>,
@@ -112,7 +112,7 @@ impl Lists {
             names: names.collect::<Vec<_>>().join(", "),
             counts_until: states.iter().map(|_| AtomicU64::new(0)).collect(),
             version: AtomicU64::new(1),
-            settled: AtomicBool::new(false),
+            complete: AtomicBool::new(false),
             is_met: AtomicBool::new(false),
             entries: Mutex::new(vec![Entry::default(); states.len()]),
             news: Notify::new(),
@@ -356,18 +356,18 @@ impl Lists {
         if counted > entries.len() / 2 {
             self.is_met.store(true, Relaxed);
         }
-        let settled = !refused && included.iter().all(accepted);
+        let complete = !refused && included.iter().all(accepted);
         // Waiters decide as well. If that woke the others each time, two of them would keep each
         // other awake.
-        let changed = self.settled.swap(settled, AcqRel) != settled;
+        let changed = self.complete.swap(complete, AcqRel) != complete;
         if changed || refused {
             self.news.notify_waiters();
         }
     }
 
     /// Whether there is nothing to wait for before a lock is requested.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.settled.load(Acquire)
+    pub(crate) fn is_complete(&self) -> bool {
+        self.complete.load(Acquire)
     }
 
     /// Whether the votes of a majority count, or did at some time: the first contact is over.
@@ -376,11 +376,11 @@ impl Lists {
     }
 
     /// Waits until the nodes that are up have accepted or refused the list, for at most this long.
-    pub(crate) async fn until_settled(&self, within: Duration, now: impl Fn() -> Instant) {
+    pub(crate) async fn until_complete(&self, within: Duration, now: impl Fn() -> Instant) {
         /// A node that goes down meanwhile is no longer waited for.
         const LOOK: Duration = Duration::from_millis(20);
         let end = now().after(within);
-        while !self.is_settled() && self.refusal(now()).is_none() {
+        while !self.is_complete() && self.refusal(now()).is_none() {
             let left = end.saturating_since(now());
             if left.is_zero() {
                 return;

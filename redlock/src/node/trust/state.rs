@@ -371,7 +371,7 @@ fn barred(
         return (guard == RestartGuard::Strict).then(|| {
             Fault::untouched(
                 FaultKind::NoRunId,
-                "tells no run_id in INFO, so the strict restart guard cannot tell its processes apart: \
+                "reports no run_id in INFO, so the strict restart guard cannot distinguish its processes: \
                  use a server that does, or choose RestartGuard::Observed or Off",
             )
         });

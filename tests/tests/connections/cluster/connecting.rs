@@ -30,7 +30,7 @@ async fn seeds_that_are_gone() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_no_cluster() {
+async fn a_server_that_is_not_a_cluster() {
     let plain = Cluster::start(1).await;
     let address = plain.node(0).address().to_string();
     let error = Redlock::connect([format!("redis+cluster://{address}")])

@@ -96,7 +96,7 @@ async fn as_one_of_three_nodes() {
 }
 
 #[tokio::test]
-async fn a_shard_that_is_gone_takes_its_own_keys_along_only() {
+async fn a_shard_that_is_down_affects_only_its_own_keys() {
     let Some(sharded) = Sharded::start(0).await else {
         return;
     };
@@ -153,7 +153,7 @@ async fn a_shard_that_is_gone_takes_its_own_keys_along_only() {
 }
 
 #[tokio::test]
-async fn a_shard_that_hangs_holds_up_its_own_keys_only() {
+async fn a_shard_that_hangs_delays_only_its_own_keys() {
     let Some(sharded) = Sharded::start(0).await else {
         return;
     };

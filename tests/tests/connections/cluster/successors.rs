@@ -59,7 +59,7 @@ async fn observed_a_failover_quarantines_the_new_master() {
 
 /// The key was replicated, the release reached nobody: who takes over hears of it, and the key does not live out its ttl.
 #[tokio::test]
-async fn a_release_that_a_dead_master_is_owed_goes_to_its_successor() {
+async fn a_release_deferred_for_a_dead_master_goes_to_its_successor() {
     let Some(sharded) = Sharded::start(1).await else {
         return;
     };
@@ -127,7 +127,7 @@ async fn off_a_failover_is_followed_at_once() {
 }
 
 #[tokio::test]
-async fn a_slot_that_moves_is_followed_within_the_call() {
+async fn a_slot_that_moves_is_followed_within_the_request() {
     let Some(sharded) = Sharded::start(0).await else {
         return;
     };

@@ -63,8 +63,8 @@ async fn assert_in_order(cluster: &Cluster, redlock: &Redlock, other: &Redlock) 
 
     let guard = hold(redlock).await;
     let _held = forget_scripts(cluster, other).await;
-    let (settled, refused) = tokio::join!(guard.cool_down(LONG), redlock.lock(KEY).no_wait());
-    settled.expect("held");
+    let (cooled_down, refused) = tokio::join!(guard.cool_down(LONG), redlock.lock(KEY).no_wait());
+    cooled_down.expect("held");
     let refused = refused.expect_err("in its window");
     assert!(refused.is_cooling_down(), "{refused}");
 

@@ -292,7 +292,7 @@ async fn f14_a_body_that_blocks_on_is_named() {
             .unwrap_err()
             .is_lost()
     );
-    let warned = logs.lines_with("ran on after its lock was lost");
+    let warned = logs.lines_with("continued after its lock was lost");
     assert_eq!(warned.len(), 1, "{}", logs.text());
     assert!(warned[0].contains("f14_a_body_that_blocks_on_is_named"));
     assert!(warned[0].contains("ran_on="), "{warned:?}");

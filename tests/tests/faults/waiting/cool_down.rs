@@ -58,7 +58,7 @@ async fn held(redlock: &Redlock) -> Guard {
 }
 
 #[tokio::test]
-async fn f20_a_settled_key_is_refused_at_once_to_those_who_wait_too() {
+async fn f20_a_key_in_its_cool_down_is_refused_at_once_also_to_waiters() {
     let cluster = Cluster::start(3).await;
     let [one, other] = clients(&cluster).await;
     held(&one)
@@ -177,7 +177,7 @@ async fn f20_who_waits_behind_a_turn_in_its_process_needs_no_round_trip() {
     for error in waiting.join_all().await {
         assert_cools(&error, LONG);
     }
-    // The settling itself, with its source where the server had not seen it.
+    // The cool-down itself, with its source where the server had not seen it.
     let sent = asked().await - before;
     assert!(sent <= 2, "{sent} commands");
 }

@@ -54,10 +54,10 @@ async fn locked(redlock: &Redlock, key: &str, fencing: bool, ttl: Duration) -> G
 async fn assert_works_when_full(cluster: &Cluster, redlock: &Redlock) {
     for fencing in [true, false] {
         let short = Duration::from_secs(8);
-        let [kept, given, settled, forced] = [
+        let [kept, given, cooled_down, forced] = [
             locked(redlock, "kept", fencing, short).await,
             locked(redlock, "given", fencing, LONG).await,
-            locked(redlock, "settled", fencing, LONG).await,
+            locked(redlock, "cooled_down", fencing, LONG).await,
             locked(redlock, "forced", fencing, LONG).await,
         ];
         maxmemory(cluster, "1").await;
@@ -80,10 +80,10 @@ async fn assert_works_when_full(cluster: &Cluster, redlock: &Redlock) {
             }
         }
 
-        settled.cool_down(LONG / 2).await.expect("cooling down");
-        assert!(left(cluster, "settled").await > LONG / 4);
-        assert!(left(cluster, "settled").await <= LONG / 2);
-        let refused = redlock.lock("settled").wait(LONG).await;
+        cooled_down.cool_down(LONG / 2).await.expect("cooling down");
+        assert!(left(cluster, "cooled_down").await > LONG / 4);
+        assert!(left(cluster, "cooled_down").await <= LONG / 2);
+        let refused = redlock.lock("cooled_down").wait(LONG).await;
         assert!(refused.expect_err("in its window").is_cooling_down());
 
         redlock.force_release("forced").await.expect("taken");
@@ -102,7 +102,7 @@ async fn assert_works_when_full(cluster: &Cluster, redlock: &Redlock) {
 
         maxmemory(cluster, "0").await;
         assert!(redlock.try_lock("new").await.expect("room").is_some());
-        redlock.force_release("settled").await.expect("taken");
+        redlock.force_release("cooled_down").await.expect("taken");
     }
 }
 
@@ -188,15 +188,15 @@ async fn f5_nodes_in_memory_too() {
     let redlock = Redlock::connect(nodes.nodes()).await.expect("all up");
     let other = Redlock::connect(nodes.nodes()).await.expect("all up");
     let held = locked(&redlock, "held", true, LONG).await;
-    let settled = locked(&redlock, "settled", true, LONG).await;
+    let cooled_down = locked(&redlock, "cooled_down", true, LONG).await;
     nodes.nodes().iter().for_each(|node| node.fill(true));
     held.extend().await.expect("extended");
     held.release().await.expect("released");
-    settled.cool_down(LONG).await.expect("cooling down");
+    cooled_down.cool_down(LONG).await.expect("cooling down");
     let error = other.lock("held").no_wait().await.expect_err("full");
     assert!(error.is_no_quorum(), "{error}");
     assert!(error.to_string().contains("OOM"), "{error}");
-    let refused = other.lock("settled").wait(LONG).await;
+    let refused = other.lock("cooled_down").wait(LONG).await;
     assert!(refused.expect_err("in its window").is_cooling_down());
     nodes.nodes().iter().for_each(|node| node.fill(false));
     other

@@ -77,7 +77,7 @@ async fn a13_a_replica_listed_as_a_node() {
 
 /// Found out later: the double has no vote.
 #[tokio::test]
-async fn a13_a_double_that_shows_after_connecting_has_no_vote() {
+async fn a13_a_duplicate_that_is_found_after_connecting_has_no_vote() {
     let cluster = Cluster::start(2).await;
     let away = Proxy::before(cluster.node(0)).await;
     away.refuse(true);

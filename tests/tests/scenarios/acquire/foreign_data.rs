@@ -86,12 +86,12 @@ async fn other_keys_work(redlock: &Redlock) {
 }
 
 #[tokio::test]
-async fn a15_a_hash_of_the_users() {
+async fn a15_a_hash_under_the_key() {
     is_left_alone(KEY, &["HSET", KEY, "amount", "12"], "holds a hash, a list").await;
 }
 
 #[tokio::test]
-async fn a15_a_list_of_the_users() {
+async fn a15_a_list_under_the_key() {
     is_left_alone(KEY, &["RPUSH", KEY, "a", "b"], "holds a hash, a list").await;
 }
 

@@ -152,7 +152,7 @@ async fn a6_the_acquire_arrives_after_the_release() {
 
 /// What the tombstone is for, and proof that the delivery above is one: without fencing the orphan stays for a ttl.
 #[tokio::test]
-async fn a6_without_fencing_an_orphan_is_left() {
+async fn a6_without_fencing_the_orphan_stays() {
     let cluster = deliver_after_the_release(false).await;
     assert_eq!(cluster.locked_on(KEY).await, [2]);
     let left = cluster.node(2).pttl(KEY).await.expect("it ends on its own");

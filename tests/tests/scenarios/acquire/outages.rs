@@ -154,7 +154,7 @@ async fn a10_waiting_ends_with_a_grant_when_nodes_come_back() {
 
 /// The last look has no time left for its answer. What the looks before it saw still counts.
 #[tokio::test]
-async fn a10_a_held_lock_is_timed_out_also_when_the_last_look_is_cut_short() {
+async fn a10_a_held_lock_is_timed_out_even_if_the_last_attempt_is_cut_short() {
     let cluster = Cluster::start(3).await;
     let proxies = Proxy::before_all(&cluster).await;
     let _guard = connect(&cluster)

@@ -73,7 +73,7 @@ async fn config(node: &Node, name: &str, value: &str) {
 }
 
 #[tokio::test]
-async fn a14_noscript_heals_within_the_call() {
+async fn a14_noscript_is_handled_within_one_request() {
     let cluster = Cluster::start(3).await;
     let redlock = connect(&cluster).await;
     for _ in 0..3 {
@@ -84,18 +84,18 @@ async fn a14_noscript_heals_within_the_call() {
                 let () = node.ask(redis::cmd("SCRIPT").arg("FLUSH")).await;
             }
             match flush {
-                0 => guard.extend().await.expect("the extension heals"),
+                0 => guard.extend().await.expect("the extension is sent again"),
                 1 => assert!(
                     redlock
                         .try_lock(KEY)
                         .await
-                        .expect("the answer heals")
+                        .expect("the inspection is sent again")
                         .is_none()
                 ),
                 _ => {}
             }
         }
-        guard.release().await.expect("the release heals");
+        guard.release().await.expect("the release is sent again");
         eventually(SOON, async || cluster.locked_on(KEY).await.is_empty()).await;
         for node in cluster.nodes() {
             let () = node.ask(redis::cmd("SCRIPT").arg("FLUSH")).await;

@@ -64,7 +64,7 @@ async fn a3_votes_split_in_halves() {
 
 /// Two clients at once on an even number of nodes: at most one holds, and every attempt ends.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a3_every_attempt_settles_when_clients_collide() {
+async fn a3_every_attempt_is_decided_when_clients_collide() {
     for n in [2, 4] {
         let cluster = Cluster::start(n).await;
         let clients = [connect(&cluster).await, connect(&cluster).await];
@@ -240,7 +240,7 @@ async fn a9_a_try_ends_at_the_node_time_out() {
 
 /// Split between others who keep what they have: asking again finds the same, and all of it has the time of one round.
 #[tokio::test]
-async fn a9_a_try_whose_votes_stay_split_ends_at_the_node_time_out() {
+async fn a9_a_try_with_split_votes_ends_at_the_node_time_out() {
     const TIME_OUT: Duration = Duration::from_millis(600);
     let cluster = Cluster::start(3).await;
     let proxies = Proxy::before_all(&cluster).await;
@@ -266,7 +266,7 @@ async fn a9_a_try_whose_votes_stay_split_ends_at_the_node_time_out() {
 
 /// One node is gone, one hangs, and the votes of the other three split: one of those who try at the same moment has it.
 #[tokio::test]
-async fn a9_of_those_who_try_together_while_a_node_hangs_one_wins() {
+async fn a9_one_of_several_simultaneous_tries_wins_while_a_node_hangs() {
     let cluster = Cluster::start(5).await;
     let clients = join_all((0..4).map(|_| connect(&cluster))).await;
     cluster.node(0).kill();

@@ -33,7 +33,7 @@ async fn e3_deleted_on_a_majority_is_lost_though_nobody_took_it() {
 
 /// The next extension restores the key on a minority that forgot it, for no longer than the lease.
 #[tokio::test]
-async fn e3_deleted_on_a_minority_is_held_and_healed() {
+async fn e3_deleted_on_a_minority_is_held_and_restored() {
     let cluster = Cluster::start(3).await;
     let redlock = connect(&cluster).await;
     let guard = redlock.lock(KEY).ttl(LONG).await.expect("free");

@@ -62,7 +62,7 @@ async fn e1_three_of_five_hang_while_a_lease_is_extended() {
 
 /// The same with the renewal, and a ttl that is much shorter than the outage.
 #[tokio::test]
-async fn e1_a_kept_lease_survives_a_short_silence() {
+async fn e1_a_renewed_lease_survives_a_short_silence() {
     let cluster = Cluster::start(5).await;
     let redlock = connect(&cluster).await;
     let guard = redlock

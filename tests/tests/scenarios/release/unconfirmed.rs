@@ -37,7 +37,7 @@ async fn r2_the_bodys_result_survives_the_death_of_nodes() {
 }
 
 #[tokio::test]
-async fn r2_an_unconfirmed_release_is_told_in_bounded_time_and_retried() {
+async fn r2_an_unconfirmed_release_is_reported_in_bounded_time_and_retried() {
     let cluster = Cluster::start(3).await;
     let redlock = connect(&cluster).await;
     let guard = redlock.lock(KEY).ttl(LONG).await.expect("free");
@@ -78,7 +78,7 @@ async fn r2_a_release_is_delivered_when_the_way_to_the_node_is_back() {
 }
 
 #[tokio::test]
-async fn r2_closing_tells_whether_a_node_is_owed_a_release() {
+async fn r2_close_reports_undelivered_releases() {
     for deferred in [false, true] {
         let cluster = Cluster::start(3).await;
         let redlock = connect(&cluster).await;
