@@ -84,12 +84,43 @@ impl LockOptions {
     /// The options with the client's defaults. An error for an invalid duration, and for options
     /// that contradict each other.
     pub(crate) fn resolve(&self, core: &Core) -> Result<AcquireOptions> {
+        // All of them by name: a new option that has no effect here does not compile.
+        let Self {
+            ttl,
+            wait,
+            fencing,
+            keep_alive,
+            max_hold,
+            at_least,
+            dedupe_for,
+            reentrant,
+            fail_fast,
+            max_waiters,
+            // Decides the key, before this: see `checked_permits`.
+            permits: _,
+        } = self;
+        let defaults = &core.defaults;
+        let ttl = ttl.unwrap_or(defaults.ttl);
+        check_ttl(ttl, core.nodes.max_ttl)?;
+        let hold = HoldOptions {
+            max_hold: *max_hold,
+            at_least: at_least.unwrap_or_default(),
+        };
+        check_hold(hold, *dedupe_for)?;
+        if *reentrant {
+            self.can_be_joined()?;
+        }
         Ok(AcquireOptions {
-            lease: self.lease(core)?,
-            hold: self.hold()?,
-            wait: self.wait(core),
-            fail_fast: self.fail_fast,
-            max_waiters: self.max_waiters.clone(),
+            lease: LeaseOptions {
+                kind: EXCLUSIVE,
+                ttl,
+                fencing: fencing.unwrap_or(defaults.fencing),
+                keep_alive: *keep_alive,
+            },
+            hold,
+            wait: wait.unwrap_or(defaults.wait),
+            fail_fast: *fail_fast,
+            max_waiters: max_waiters.clone(),
         })
     }
 
@@ -118,44 +149,6 @@ impl LockOptions {
         Ok(allowed)
     }
 
-    fn lease(&self, core: &Core) -> Result<LeaseOptions> {
-        let ttl = self.ttl.unwrap_or(core.defaults.ttl);
-        check_ttl(ttl, core.nodes.max_ttl)?;
-        Ok(LeaseOptions {
-            kind: EXCLUSIVE,
-            ttl,
-            fencing: self.fencing.unwrap_or(core.defaults.fencing),
-            keep_alive: self.keep_alive,
-        })
-    }
-
-    fn hold(&self) -> Result<HoldOptions> {
-        if self.max_hold.is_some_and(|most| most.is_zero()) {
-            return Err(Error::invalid_ttl(
-                "a max_hold of 0 holds nothing: give the longest time that the body may take"
-                    .to_owned(),
-            ));
-        }
-        if let Some(most) = self.max_hold {
-            config::check("a max_hold", most, LEAST, "leave it out for no limit")?;
-        }
-        let at_least = self.at_least.unwrap_or_default();
-        if !at_least.is_zero() {
-            let remedy = "remember for longer in a database what was done";
-            config::check("an at_least", at_least, LEAST, remedy)?;
-        }
-        if let Some(window) = self.dedupe_for {
-            config::check_window(window)?;
-        }
-        if self.reentrant {
-            self.can_be_joined()?;
-        }
-        Ok(HoldOptions {
-            max_hold: self.max_hold,
-            at_least,
-        })
-    }
-
     pub(crate) fn wait(&self, core: &Core) -> Duration {
         self.wait.unwrap_or(core.defaults.wait)
     }
@@ -177,5 +170,25 @@ impl LockOptions {
                  not end in here. Give `{option}` to the caller's request, or leave `reentrant` out"
             ))),
         }
+    }
+}
+
+fn check_hold(hold: HoldOptions, dedupe_for: Option<Duration>) -> Result<()> {
+    if let Some(most) = hold.max_hold {
+        if most.is_zero() {
+            return Err(Error::invalid_ttl(
+                "a max_hold of 0 holds nothing: give the longest time that the body may take"
+                    .to_owned(),
+            ));
+        }
+        config::check("a max_hold", most, LEAST, "leave it out for no limit")?;
+    }
+    if !hold.at_least.is_zero() {
+        let remedy = "remember for longer in a database what was done";
+        config::check("an at_least", hold.at_least, LEAST, remedy)?;
+    }
+    match dedupe_for {
+        Some(window) => config::check_window(window),
+        None => Ok(()),
     }
 }

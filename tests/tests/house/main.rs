@@ -1,5 +1,7 @@
 //! The structure of the code: folders without circles, short functions, small folders, and a picture that is up to date.
 
+mod options;
+
 use std::{collections::BTreeMap, fs, path::Path};
 
 use tests::house::{Graph, PACKAGES, picture, sources};
