@@ -30,6 +30,7 @@ mod network;
 mod node;
 mod nodes;
 mod process;
+mod redis;
 mod replies;
 mod server;
 mod store;

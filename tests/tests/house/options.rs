@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 use syn::{Fields, ImplItem, Item, Visibility};
 
 /// Options that a place does not have, and why.
-const WITHOUT: [(&str, &str, &str); 5] = [
+const WITHOUT: [(&str, &str, &str); 6] = [
     (
         "LockRequest",
         "dedupe_for",

@@ -3,7 +3,7 @@
 use super::{
     Args, Raised, Redis, Reply,
     guard::{NoVote, no_vote},
-    redis::short_number,
+    short_number,
 };
 use crate::command::{Owner, TOKEN_LIMIT};
 

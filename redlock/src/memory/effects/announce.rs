@@ -1,6 +1,6 @@
 //! `announce.lua`: makes a client and its list of nodes known to the node, and the node to the client.
 
-use super::{Args, Raised, Redis, Reply, redis::number};
+use super::{Args, Raised, Redis, Reply, number};
 use crate::quorum::lists::NodeList;
 
 /// Maximum number of lists beside each other.

@@ -5,7 +5,7 @@ use super::{
     acquire::{bad_fence, wrong_type},
     guard::{NoVote, no_vote},
     put::{put, put_nx},
-    redis::short_number,
+    short_number,
 };
 
 pub(super) fn extend(

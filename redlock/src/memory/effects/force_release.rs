@@ -1,7 +1,7 @@
 //! `force_release.lua`: takes a lock away from the holders that were seen.
 
 use super::{
-    Args, Raised, Redis, Reply, acquire::wrong_type, put::put, redis::short_number, waitlist::wake,
+    Args, Raised, Redis, Reply, acquire::wrong_type, put::put, short_number, waitlist::wake,
 };
 use crate::command::Owner;
 

@@ -1,6 +1,6 @@
 //! `guard.lua`, `ping.lua` and `trust.lua`: the marker of the strict restart guard.
 
-use super::{Args, Raised, Redis, Reply, redis::number};
+use super::{Args, Raised, Redis, Reply, number};
 
 /// Why a yes does not count.
 pub(super) enum NoVote {

@@ -13,11 +13,10 @@ mod guard;
 mod inspect;
 mod permits;
 mod put;
-mod redis;
 mod release;
 mod waitlist;
 
-pub(super) use self::redis::{Args, Raised, Redis, number};
+pub(super) use super::redis::{Args, Raised, Redis, number, short_number};
 use super::server::Reply;
 use crate::command::Script;
 

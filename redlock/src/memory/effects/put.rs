@@ -48,6 +48,6 @@ pub(super) fn leave_tombstone(
 }
 
 fn is_below(fence: &[u8], other: &[u8]) -> bool {
-    let (fence, other) = (super::redis::number(fence), super::redis::number(other));
+    let (fence, other) = (super::number(fence), super::number(other));
     fence.is_some_and(|fence| other.is_some_and(|other| fence < other))
 }
