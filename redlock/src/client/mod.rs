@@ -13,7 +13,7 @@ use std::{fmt, sync::Arc};
 
 use crate::{
     acquire::engine::Engine,
-    client::{election::Election, health::NodeHealth, inspect::Holder},
+    client::{health::NodeHealth, inspect::Holder},
     core::Core,
     error::Result,
     events,
@@ -100,14 +100,6 @@ impl Redlock {
     #[must_use]
     pub fn semaphore(&self, key: impl Into<String>, permits: u32) -> Semaphore {
         Semaphore::new(&self.engine, key.into(), permits)
-    }
-
-    /// An election among all that campaign for `key`: one of them leads, until it resigns or is lost.
-    ///
-    /// An invalid key is reported by the campaign.
-    #[must_use]
-    pub fn election(&self, key: impl Into<String>) -> Election {
-        Election::new(self, key.into())
     }
 
     /// How many nodes have to agree: a majority of the configured nodes, connected or not.

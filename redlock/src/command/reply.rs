@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::PermitState;
 use crate::{fault::Fault, label::Label};
 
 /// The reply of a node, as a round counts it.
@@ -47,4 +46,13 @@ pub(crate) struct KeyState {
     pub(crate) owner: Option<Vec<u8>>,
     pub(crate) left: Duration,
     pub(crate) fence: u64,
+}
+
+/// What a node reports about a semaphore.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum PermitState {
+    /// Whether each permit is free.
+    Free(Vec<bool>),
+    /// Other clients use this number of permits.
+    Other(String),
 }

@@ -17,6 +17,16 @@ use crate::{
     quorum::token::FencingToken,
 };
 
+impl Redlock {
+    /// An election among all that campaign for `key`: one of them leads, until it resigns or is lost.
+    ///
+    /// An invalid key is reported by the campaign.
+    #[must_use]
+    pub fn election(&self, key: impl Into<String>) -> Election {
+        Election::new(self, key.into())
+    }
+}
+
 /// An election: of all processes that campaign for a key, one leads. Made by [`Redlock::election`].
 ///
 /// The leader is the holder of the lock of the key: it is renewed, and what the lock guarantees holds for the leader. So at

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::{
-    Answer, Delivery, Facts, NodeCommand, Purpose, Reply, Scope, Script, Step, decode,
+    Answer, Delivery, Facts, NodeCommand, PermitState, Purpose, Reply, Scope, Script, Step, decode,
     encode::Encoder,
 };
 use crate::{
@@ -17,15 +17,6 @@ pub(crate) struct LookPermits {
     pub(crate) permits: u16,
     /// How long the nodes remember that.
     pub(crate) kept: Duration,
-}
-
-/// What a node says of a semaphore.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum PermitState {
-    /// For each permit whether it is free.
-    Free(Vec<bool>),
-    /// Other clients name this number of permits.
-    Other(String),
 }
 
 impl NodeCommand for LookPermits {

@@ -2,4 +2,4 @@
 
 mod look;
 
-pub(crate) use self::look::{LookPermits, PermitState};
+pub(crate) use self::look::LookPermits;
