@@ -28,5 +28,5 @@ pub use self::{
     key::{Key, KeyExtractor},
     lock::{LockError, LockFuture, LockLayer, LockService},
     reject::{BusyStatus, Reason, Rejection},
-    runner::OnLost,
+    runner::{InFlight, OnLost},
 };

@@ -1,5 +1,6 @@
 //! Runs a request in a task of its own, which continues when the client disconnects.
 
+use crate::runner::Running;
 use std::{
     panic::resume_unwind,
     pin::Pin,
@@ -15,8 +16,9 @@ pub(super) struct Detached<T> {
 }
 
 impl<T: Send + 'static> Detached<T> {
-    /// `unread` receives the output if this future has been dropped by then.
+    /// `unread` receives the output if this future has been dropped by then. `running` counts the task.
     pub(super) fn spawn<U>(
+        running: Option<Running>,
         request: impl Future<Output = T> + Send + 'static,
         unread: impl FnOnce(T) -> U + Send + 'static,
     ) -> Self
@@ -25,6 +27,7 @@ impl<T: Send + 'static> Detached<T> {
     {
         let (sender, output) = oneshot::channel();
         let task = async move {
+            let _running = running;
             if let Err(output) = sender.send(request.await) {
                 unread(output).await;
             }

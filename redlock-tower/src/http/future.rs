@@ -215,7 +215,7 @@ where
         match policy.on_disconnect() {
             OnDisconnect::Cancel => Self::Run { run },
             OnDisconnect::Finish => Self::Detached {
-                task: Detached::spawn(run, async |response| {
+                task: Detached::spawn(policy.running(), run, async |response| {
                     if let Ok(response) = response {
                         response.into_body().read_unread().await;
                     }
@@ -234,7 +234,7 @@ where
                 let future = why.around(future);
                 let future = async { Ok(future.await?.map(ResponseBody::inner)) };
                 Self::Detached {
-                    task: Detached::spawn(future, async |_| ()),
+                    task: Detached::spawn(policy.running(), future, async |_| ()),
                 }
             }
         }

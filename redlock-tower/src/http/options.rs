@@ -4,7 +4,7 @@ use super::{BoxError, HoldUntil, OnDisconnect, RedlockLayer};
 use crate::{
     key::Namespace,
     reject::{BusyStatus, Rejection},
-    runner::OnLost,
+    runner::{InFlight, OnLost},
 };
 use bytes::Bytes;
 use http::{Method, Response, request::Parts};
@@ -207,6 +207,14 @@ impl<K> RedlockLayer<K> {
     #[must_use]
     pub fn on_disconnect(mut self, on_disconnect: OnDisconnect) -> Self {
         self.policy.on_disconnect = Some(on_disconnect);
+        self
+    }
+
+    /// Counts the requests that may outlive their clients, so that a shutdown can wait for them: see [`InFlight`]. Default:
+    /// they are not counted.
+    #[must_use]
+    pub fn in_flight(mut self, in_flight: &InFlight) -> Self {
+        self.policy.in_flight = Some(in_flight.clone());
         self
     }
 

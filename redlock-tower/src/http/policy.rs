@@ -4,7 +4,7 @@ use super::BoxError;
 use crate::{
     key::Render,
     reject::{self, BusyStatus, RejectContext, Rejection},
-    runner::{LockPolicy, Route},
+    runner::{InFlight, LockPolicy, Route, Running},
 };
 use bytes::Bytes;
 use http::{
@@ -65,6 +65,8 @@ pub(crate) struct Policy {
     pub(crate) on_disconnect: Option<OnDisconnect>,
     /// Whether a replay is inside of the lock.
     pub(crate) replays: bool,
+    /// Counts the requests that run in tasks of their own.
+    pub(crate) in_flight: Option<InFlight>,
     pub(crate) grpc: bool,
     pub(crate) busy: BusyStatus,
     /// The largest body that is read for a key, in bytes.
@@ -87,6 +89,7 @@ impl Policy {
             hold_until: HoldUntil::default(),
             on_disconnect: None,
             replays: false,
+            in_flight: None,
             grpc: false,
             busy: BusyStatus::default(),
             max_body: MAX_BODY,
@@ -127,6 +130,10 @@ impl Policy {
         } else {
             OnDisconnect::Cancel
         })
+    }
+
+    pub(super) fn running(&self) -> Option<Running> {
+        self.in_flight.as_ref().map(InFlight::enter)
     }
 
     pub(crate) fn reject_context<B>(&self, request: &Request<B>) -> RejectContext {

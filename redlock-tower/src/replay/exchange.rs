@@ -112,6 +112,7 @@ impl<St: ReplayStore> Exchange<St> {
             fingerprint,
             lock: self.lock.clone(),
             options: Arc::clone(&self.options),
+            in_flight: self.policy.in_flight.clone(),
         };
         match recorder.begin().await {
             Ok(Begun::Fresh) => Decision::Run(recorder),

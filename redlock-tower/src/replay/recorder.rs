@@ -7,7 +7,7 @@ use super::{
     response::{READ_TIMEOUT, is_event_stream, read_ahead, recorded_headers},
 };
 use crate::{
-    HeldLock,
+    HeldLock, InFlight,
     body::{BoxError, Fingerprint},
     events::replay as events,
     http::Recorded,
@@ -41,6 +41,7 @@ pub(super) struct Recorder<St> {
     /// `None` if the request runs without its lock.
     pub(super) lock: Option<HeldLock>,
     pub(super) options: Arc<ReplayOptions<St>>,
+    pub(super) in_flight: Option<InFlight>,
 }
 
 impl<St: ReplayStore> Recorder<St> {
@@ -140,7 +141,9 @@ impl<St: ReplayStore> Recorder<St> {
         }
         events::recorded_late();
         let (recorder, record) = (self.clone(), record.to_vec());
+        let running = self.in_flight.as_ref().map(InFlight::enter);
         tokio::spawn(async move {
+            let _running = running;
             let stored = recorder.retry(&record, RETRY_AFTER_RESPONSE).await;
             if stored.is_none() {
                 events::not_recorded();

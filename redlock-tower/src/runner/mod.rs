@@ -2,17 +2,19 @@
 
 mod end_hold;
 mod hold_times;
+mod in_flight;
 mod lease;
 mod policy;
 mod run;
 mod when_ready;
 
-pub use self::policy::OnLost;
 pub(crate) use self::{
     end_hold::{EndHold, Ending},
     hold_times::{HoldTimes, Route},
+    in_flight::Running,
     lease::{Lease, Slot},
     policy::{LockPolicy, is_outage},
     run::{Panic, Ran, Run},
     when_ready::{Begin, WhenReady, unready_clone},
 };
+pub use self::{in_flight::InFlight, policy::OnLost};

@@ -4,6 +4,8 @@
 mod answers;
 mod body;
 mod client_ip;
+mod hyper_server;
+mod in_flight;
 mod keys;
 mod spellings;
 mod standard;
