@@ -4,7 +4,7 @@ use std::{
     borrow::Cow,
     fmt,
     fmt::Write as _,
-    hash::{Hash, Hasher},
+    hash::{DefaultHasher, Hash, Hasher},
 };
 
 use crate::error::Error;
@@ -53,6 +53,8 @@ pub(crate) struct Key {
     /// The fence and the waiters, each with the lock in it, in one allocation: every lock that is
     /// held has a `Key`.
     names: Box<str>,
+    /// A hash of the waiters' key.
+    hash: u32,
     /// Bytes of the name that the user gave, with the namespace.
     len: u16,
     /// Bytes of the lock's key, where that is not the name.
@@ -101,8 +103,10 @@ impl Key {
         for suffix in [FENCE, WAITERS] {
             names.extend([open, namespace, name, close, suffix]);
         }
+        let fence_len = short + bytes(open, close) + bytes(FENCE, "");
         Ok(Self {
-            fence_len: short + bytes(open, close) + bytes(FENCE, ""),
+            hash: hash(&names[usize::from(fence_len)..]),
+            fence_len,
             names: names.into(),
             len: short,
             lock_len: 0,
@@ -127,6 +131,7 @@ impl Key {
         let names = [&base, suffix, FENCE, &base, PERMITS, WAITERS].concat();
         let lock_len = self.len + bytes(open, close) + bytes(suffix, "");
         Self {
+            hash: hash(&[&base, PERMITS, WAITERS].concat()),
             names: names.into(),
             len: self.len,
             lock_len,
@@ -165,6 +170,12 @@ impl Key {
         }
     }
 
+    /// A hash that tells keys apart: two of them with different hashes have no Redis key in
+    /// common. All permits of a semaphore have the same one, since they share the waitlist.
+    pub(crate) fn group_hash(&self) -> u32 {
+        self.hash
+    }
+
     /// The key that lists the inboxes of the waiting processes.
     pub(crate) fn waiters(&self) -> &str {
         &self.names[usize::from(self.fence_len)..]
@@ -174,6 +185,13 @@ impl Key {
     pub(crate) fn fence(&self) -> &str {
         &self.names[..usize::from(self.fence_len)]
     }
+}
+
+fn hash(name: &str) -> u32 {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    let [a, b, c, d, ..] = hasher.finish().to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
 }
 
 /// What stands before and after a name, so that it is a hash tag.

@@ -5,6 +5,7 @@
 //! beside its command and add it to [`script::Script`]. Whatever is missing then does not compile.
 
 mod admin;
+mod batch;
 mod decode;
 mod encode;
 mod lock;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 pub(crate) use self::{
     admin::{ForceRelease, Inspect, Trust},
+    batch::{BatchReply, MAX_COMMANDS as MAX_BATCH, decode_batch, encode_batch},
     decode::Answer,
     encode::{Marker, Session},
     lock::{Acquire, CoolDown, Extend, Release},
@@ -32,6 +34,7 @@ pub(crate) use self::{
     waitlist::{Inbox, JoinWaitlist, LeaveWaitlist, SECOND, decode_notification},
 };
 use crate::{env::clock::Instant, key::Key, resp::Value};
+use batch::Part;
 use encode::Encoder;
 
 /// Fences and tokens are below this. Lua numbers are doubles: from 2^53 on, neighbours become
@@ -47,10 +50,6 @@ pub(crate) struct Facts {
     pub(crate) needs_trust: bool,
     pub(crate) delivery: Delivery,
     pub(crate) purpose: Purpose,
-    #[cfg_attr(
-        not(feature = "cluster"),
-        expect(dead_code, reason = "only a cluster has several servers")
-    )]
     pub(crate) scope: Scope,
 }
 
@@ -91,6 +90,14 @@ trait NodeCommand {
 
     /// Decodes the reply to `step`, which is not an error.
     fn decode(&self, step: Step, reply: &Value) -> Answer;
+
+    /// How it goes into a batch. `None`: it is always sent alone.
+    fn part(&self) -> Option<Part> {
+        None
+    }
+
+    /// Writes its arguments in a batch.
+    fn encode_part(&self, _out: &mut Encoder<'_, '_>) {}
 
     /// The command to send instead when this one is still undelivered at `now`. `None`: the same one.
     fn deferred(&self, _now: Instant) -> Option<Command> {
@@ -187,6 +194,11 @@ impl Command {
     /// there are no more of them than locks that were granted.
     pub(crate) fn is_new_work(&self) -> bool {
         !self.must_arrive() && self.facts().purpose != Purpose::Renews
+    }
+
+    /// Whether it may go out in one call with commands for other locks.
+    pub(crate) fn is_batchable(&self) -> bool {
+        self.parts().part().is_some()
     }
 
     /// See [`NodeCommand::deferred`].

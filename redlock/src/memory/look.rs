@@ -39,6 +39,13 @@ impl Node {
         self.write(key, Value::Hash);
     }
 
+    /// How many calls with several commands it has carried out.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn __batches(&self) -> u64 {
+        lock(&self.inner.server).batches
+    }
+
     fn write(&self, key: &str, value: Value) {
         self.with(|server, _| {
             server.store.tick();

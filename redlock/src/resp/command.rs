@@ -23,6 +23,25 @@ pub(crate) fn command(out: &mut Vec<u8>, write: impl FnOnce(&mut CommandWriter<'
     command.end();
 }
 
+/// Appends one command of exactly `count` arguments to `out`.
+pub(crate) fn command_of(
+    count: usize,
+    out: &mut Vec<u8>,
+    write: impl FnOnce(&mut CommandWriter<'_>),
+) {
+    let start = out.len();
+    out.push(b'*');
+    out.extend_from_slice(itoa::Buffer::new().format(count).as_bytes());
+    out.extend_from_slice(b"\r\n");
+    let mut command = CommandWriter {
+        out,
+        start,
+        count: 0,
+    };
+    write(&mut command);
+    debug_assert_eq!(command.count, count, "the arguments were counted before");
+}
+
 impl CommandWriter<'_> {
     pub(crate) fn arg(&mut self, arg: impl AsRef<[u8]>) -> &mut Self {
         let arg = arg.as_ref();
@@ -82,5 +101,11 @@ mod tests {
         assert_eq!(many, format!("before*12\r\n{}", "$1\r\nx\r\n".repeat(12)));
         let nine = written(&["x"; 9]);
         assert_eq!(nine, format!("before*9\r\n{}", "$1\r\nx\r\n".repeat(9)));
+        let mut hundred = Vec::new();
+        command_of(100, &mut hundred, |command| {
+            command.args(["x"; 100]);
+        });
+        let expected = format!("*100\r\n{}", "$1\r\nx\r\n".repeat(100));
+        assert_eq!(hundred, expected.as_bytes());
     }
 }

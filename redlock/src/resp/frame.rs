@@ -177,6 +177,24 @@ pub(crate) fn parse(answer: &[u8]) -> Result<Value, Fault> {
     redis::parse_redis_value(answer).map_err(|_| malformed())
 }
 
+/// The same, with every error inside of the reply as `replace` has it.
+pub(crate) fn parse_with(
+    answer: &[u8],
+    replace: impl Fn(&[u8]) -> Vec<u8>,
+) -> Result<Value, Fault> {
+    let mut value = parse(answer)?;
+    if let Value::Array(parts) = &mut value {
+        for part in parts {
+            if let Value::ServerError(error) = part {
+                let details = error.details().unwrap_or_default();
+                let line = format!("-{} {details}\r\n", error.code());
+                *part = parse(&replace(line.as_bytes()))?;
+            }
+        }
+    }
+    Ok(value)
+}
+
 fn malformed() -> Fault {
     Fault::unknown(
         FaultKind::Other,

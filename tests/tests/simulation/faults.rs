@@ -122,6 +122,12 @@ impl Nemesis {
             Fault::Drift => self.drift(),
             Fault::Step => self.step(),
             Fault::Delete => self.delete(),
+            Fault::Scripts => {
+                let node = self.any_node();
+                self.world.tell(|| format!("node {node}: no scripts"));
+                self.world.cluster.node(node).flush_scripts();
+            }
+            Fault::Full => self.fill(),
         }
     }
 
@@ -254,6 +260,15 @@ impl Nemesis {
         }
     }
 
+    fn fill(&mut self) {
+        let (node, length) = (self.any_node(), some_ms(&mut self.dice, 5..=200));
+        self.world
+            .tell(|| format!("node {node}: full for {length:?}"));
+        let node = self.world.cluster.node(node);
+        node.fill(true);
+        later(length, move || node.fill(false));
+    }
+
     fn drift(&mut self) {
         let (node, now) = (self.any_node(), self.world.now());
         if now.saturating_sub(self.drifted[node]) >= DRIFT_EVERY {
@@ -301,6 +316,7 @@ pub(crate) fn heal(cluster: &Nodes, machine: &Nodes) {
     for node in cluster.nodes() {
         node.start();
         node.resume();
+        node.fill(false);
     }
 }
 

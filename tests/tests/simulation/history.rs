@@ -74,6 +74,8 @@ pub(crate) struct History {
     pub(crate) violations: Vec<String>,
     /// Acquires by outcome.
     pub(crate) refused: usize,
+    /// Calls in which several commands went out.
+    pub(crate) batches: u64,
     /// Told step by step where asked for.
     pub(crate) log: Option<Vec<String>>,
 }

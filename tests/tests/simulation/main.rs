@@ -46,6 +46,7 @@ struct Totals {
     grants: usize,
     refused: usize,
     forgot: usize,
+    batches: u64,
     failed: Vec<(u64, Vec<String>)>,
 }
 
@@ -69,6 +70,7 @@ fn run_all(from: u64, histories: u64, most: usize, plan: impl Fn(u64) -> Plan + 
                     totals.grants += history.grants.len();
                     totals.refused += history.refused;
                     totals.forgot += history.forgot.len();
+                    totals.batches += history.batches;
                     if !history.violations.is_empty() {
                         totals.failed.push((seed, history.violations));
                     }
@@ -88,10 +90,11 @@ fn keep_their_promises(default: u64, replayed_by: &str, plan: impl Fn(u64) -> Pl
         grants,
         refused,
         forgot,
+        batches,
         mut failed,
     } = run_all(from, histories, 5, plan);
     println!(
-        "{histories} histories: {grants} grants, {refused} refusals, {forgot} times a node forgot"
+        "{histories} histories: {grants} grants, {refused} refusals, {forgot} times a node forgot, {batches} batches"
     );
     failed.sort();
     for (seed, violations) in &failed {
@@ -110,6 +113,7 @@ fn keep_their_promises(default: u64, replayed_by: &str, plan: impl Fn(u64) -> Pl
         grants as u64 > histories * 10,
         "too little happens to find anything: {grants} grants"
     );
+    assert!(batches > histories, "hardly any batches: {batches}");
 }
 
 #[test]

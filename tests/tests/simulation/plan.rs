@@ -87,6 +87,10 @@ pub(crate) enum Fault {
     Flush,
     /// An operator deletes a key on some nodes.
     Delete,
+    /// A node forgets the scripts.
+    Scripts,
+    /// A node has no memory for new locks.
+    Full,
 }
 
 impl Plan {
@@ -94,7 +98,8 @@ impl Plan {
         let dice = &mut dice(seed, 0);
         let plan = Self::any(seed, dice);
         match dice.random_range(0..100) {
-            0..75 => plan,
+            0..60 => plan,
+            60..75 => plan.into_crowd(),
             75..90 => plan.into_duel(),
             _ => plan.into_deletions(),
         }
@@ -174,6 +179,18 @@ impl Plan {
             lingering: 0.9,
             longest: 0.9,
             idle: ms(15),
+            ..self
+        }
+    }
+
+    /// Many locks at the same moments: their commands share calls.
+    fn into_crowd(mut self) -> Self {
+        self.faults
+            .extend([Fault::Scripts, Fault::Full, Fault::Reset]);
+        Self {
+            tasks: 5,
+            keys: 6,
+            idle: ms(5),
             ..self
         }
     }

@@ -5,7 +5,10 @@ use std::{
     time::Duration,
 };
 
-use redlock::{Guard, Held, Redlock, memory::Nodes};
+use redlock::{
+    Guard, Held, Redlock,
+    memory::{Node, Nodes},
+};
 use tokio::{
     task::JoinSet,
     time::{Instant, advance, sleep, timeout},
@@ -107,6 +110,8 @@ async fn live(plan: &Plan, log: bool) -> History {
     }
     world.end().await;
     let mut history = world.history();
+    let nodes = world.cluster.nodes();
+    history.batches = nodes.iter().map(Node::__batches).sum();
     std::mem::take(&mut history)
 }
 

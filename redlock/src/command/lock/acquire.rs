@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use super::super::{
-    Answer, Command, Delivery, Facts, Inbox, NodeCommand, Owner, Purpose, Release, Reply, Scope,
-    Script, Step, decode, encode::Encoder, fingerprint,
+    Answer, Command, Delivery, Facts, Inbox, NodeCommand, Owner, Part, Purpose, Release, Reply,
+    Scope, Script, Step, decode, encode::Encoder, fingerprint,
 };
 use crate::{
     key::Key,
@@ -57,6 +57,28 @@ impl NodeCommand for Acquire {
             .marker();
     }
 
+    fn part(&self) -> Option<Part> {
+        self.token?;
+        Some(match self.is_simple() {
+            true => Part::ACQUIRE,
+            false => Part::WAITING_ACQUIRE,
+        })
+    }
+
+    fn encode_part(&self, out: &mut Encoder<'_, '_>) {
+        let token = self.token.unwrap_or_default();
+        out.arg(self.owner.as_bytes())
+            .millis(self.ttl)
+            .number(token);
+        if !self.is_simple() {
+            let inbox = self.inbox.as_ref();
+            let (inbox, since) = inbox.map_or(("", 0), |inbox| (&*inbox.name, inbox.since));
+            out.number(self.last.unwrap_or(token))
+                .arg(inbox)
+                .number(since);
+        }
+    }
+
     fn decode(&self, step: Step, reply: &Value) -> Answer {
         if step.asks_holder {
             return decode_holder(reply);
@@ -96,6 +118,13 @@ impl NodeCommand for Acquire {
 
     fn ttl(&self) -> Option<Duration> {
         Some(self.ttl)
+    }
+}
+
+impl Acquire {
+    /// Whether it reserves one token and joins no waitlist.
+    fn is_simple(&self) -> bool {
+        self.inbox.is_none() && self.last.is_none_or(|last| Some(last) == self.token)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::{
-    Answer, Delivery, Facts, NodeCommand, Owner, Purpose, Reply, Scope, Script, Step, decode,
+    Answer, Delivery, Facts, NodeCommand, Owner, Part, Purpose, Reply, Scope, Script, Step, decode,
     encode::{Encoder, fenced},
 };
 use crate::{key::Key, resp::Value};
@@ -37,6 +37,20 @@ impl NodeCommand for Extend {
             .millis(self.ttl)
             .fence(self.token)
             .marker();
+    }
+
+    fn part(&self) -> Option<Part> {
+        Some(match self.token {
+            Some(_) => Part::EXTEND,
+            None => Part::PLAIN_EXTEND,
+        })
+    }
+
+    fn encode_part(&self, out: &mut Encoder<'_, '_>) {
+        out.arg(self.owner.as_bytes()).millis(self.ttl);
+        if let Some(token) = self.token {
+            out.number(token);
+        }
     }
 
     fn decode(&self, _: Step, reply: &Value) -> Answer {

@@ -2,7 +2,7 @@
 //! holder stale.
 
 use super::super::{
-    Answer, Delivery, Facts, NodeCommand, Owner, Purpose, Reply, Scope, Script, Step, decode,
+    Answer, Delivery, Facts, NodeCommand, Owner, Part, Purpose, Reply, Scope, Script, Step, decode,
     encode::{Encoder, fenced},
 };
 use crate::{key::Key, resp::Value};
@@ -30,6 +30,20 @@ impl NodeCommand for Release {
             .arg(self.owner.as_bytes())
             .channel()
             .fence(self.tombstone);
+    }
+
+    fn part(&self) -> Option<Part> {
+        Some(match self.tombstone {
+            Some(_) => Part::RELEASE,
+            None => Part::PLAIN_RELEASE,
+        })
+    }
+
+    fn encode_part(&self, out: &mut Encoder<'_, '_>) {
+        out.arg(self.owner.as_bytes());
+        if let Some(tombstone) = self.tombstone {
+            out.number(tombstone);
+        }
     }
 
     fn decode(&self, _: Step, reply: &Value) -> Answer {

@@ -6,8 +6,28 @@
 
 use std::sync::LazyLock;
 
+/// A part of a script: a file, or the steps of a batch, each a file as the body of a function.
+macro_rules! part {
+    ($file:literal) => {
+        include_str!($file)
+    };
+    (steps) => {
+        concat!(
+            "local function acquire(abstains, lock_key, fence_key, waiters_key, holder, fence, ",
+            "owner, ttl, token, last, inbox, since)\n",
+            include_str!("../lock/steps/acquire.lua"),
+            "end\n\nlocal function extend(abstains, lock_key, fence_key, holder, fence, owner, ttl, token)\n",
+            include_str!("../lock/steps/extend.lua"),
+            "end\n\nlocal function release(lock_key, fence_key, waiters_key, holder, fence, ",
+            "owner, tombstone, nobody_waits)\n",
+            include_str!("../lock/steps/release.lua"),
+            "end\n\n",
+        )
+    };
+}
+
 macro_rules! scripts {
-    ($($(#[$docs:meta])* $name:ident = $($file:literal)+;)*) => {
+    ($($(#[$docs:meta])* $name:ident = [$($part:tt)+];)*) => {
         /// A script, parts included.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) enum Script {
@@ -19,7 +39,7 @@ macro_rules! scripts {
 
             pub(crate) fn source(self) -> &'static str {
                 match self {
-                    $(Self::$name => concat!($(include_str!($file)),+),)*
+                    $(Self::$name => concat!($(part!($part)),+),)*
                 }
             }
         }
@@ -27,23 +47,26 @@ macro_rules! scripts {
 }
 
 scripts! {
-    Acquire = "../lock/acquire.lua";
+    Acquire = ["../lock/acquire.lua" "../lock/steps/acquire.lua"];
     /// For the strict restart guard, like all variants with this suffix.
-    AcquireStrict = "guard.lua" "../lock/acquire.lua";
-    Holder = "../lock/holder.lua";
-    Extend = "put.lua" "../lock/extend.lua";
-    ExtendStrict = "guard.lua" "put.lua" "../lock/extend.lua";
-    Release = "notify.lua" "put.lua" "../lock/release.lua";
-    CoolDown = "put.lua" "../lock/cool_down.lua";
-    CoolDownStrict = "guard.lua" "put.lua" "../lock/cool_down.lua";
-    JoinWaitlist = "../waitlist/join.lua";
-    LeaveWaitlist = "notify.lua" "../waitlist/leave.lua";
-    LookPermits = "../permits/look.lua";
-    ForceRelease = "notify.lua" "put.lua" "../admin/force_release.lua";
-    Inspect = "../admin/inspect.lua";
-    PingStrict = "guard.lua" "../node/ping.lua";
-    Trust = "../admin/trust.lua";
-    Announce = "../node/announce.lua";
+    AcquireStrict = ["guard.lua" "../lock/acquire.lua" "../lock/steps/acquire.lua"];
+    Holder = ["../lock/holder.lua"];
+    Extend = ["put.lua" "../lock/extend.lua" "../lock/steps/extend.lua"];
+    ExtendStrict = ["guard.lua" "put.lua" "../lock/extend.lua" "../lock/steps/extend.lua"];
+    Release = ["notify.lua" "put.lua" "../lock/release.lua" "../lock/steps/release.lua"];
+    CoolDown = ["put.lua" "../lock/cool_down.lua"];
+    CoolDownStrict = ["guard.lua" "put.lua" "../lock/cool_down.lua"];
+    JoinWaitlist = ["../waitlist/join.lua"];
+    LeaveWaitlist = ["notify.lua" "../waitlist/leave.lua"];
+    LookPermits = ["../permits/look.lua"];
+    ForceRelease = ["notify.lua" "put.lua" "../admin/force_release.lua"];
+    Inspect = ["../admin/inspect.lua"];
+    PingStrict = ["guard.lua" "../node/ping.lua"];
+    Trust = ["../admin/trust.lua"];
+    Announce = ["../node/announce.lua"];
+    /// Several commands in one call.
+    Batch = ["../batch/begin.lua" "notify.lua" "put.lua" steps "../batch/run.lua"];
+    BatchStrict = ["../batch/begin.lua" "guard.lua" "notify.lua" "put.lua" steps "../batch/run.lua"];
 }
 
 impl Script {

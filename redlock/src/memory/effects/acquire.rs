@@ -82,6 +82,7 @@ fn held(
     if !inbox.is_empty() {
         if redis.zadd(waiters, args.number(6)?, inbox).is_err() {
             parts.push(Reply::Int(0));
+            return Ok(Reply::Array(parts));
         }
         let until = left.saturating_add(10_000);
         if redis.pttl(waiters) < until {

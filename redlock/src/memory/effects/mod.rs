@@ -6,6 +6,7 @@
 
 mod acquire;
 mod announce;
+mod batch;
 mod cool_down;
 mod extend;
 mod force_release;
@@ -39,6 +40,8 @@ pub(super) fn effect(script: Script) -> Effect {
         Script::PingStrict => guard::ping,
         Script::Trust => guard::trust,
         Script::Announce => announce::announce,
+        Script::Batch => batch::batch,
+        Script::BatchStrict => batch::batch_strict,
     }
 }
 

@@ -206,6 +206,9 @@ impl Server {
         let Some((keys, args)) = count.and_then(|count| rest.split_at_checked(count)) else {
             return error("ERR Number of keys can't be greater than number of args");
         };
+        if matches!(script, Script::Batch | Script::BatchStrict) {
+            self.batches += 1;
+        }
         let effect = effects::effect(script);
         match effect(&mut self.redis(wakers), Args(keys), Args(args)) {
             Ok(reply) => reply,

@@ -51,6 +51,8 @@ pub(super) struct Server {
     pub(super) condition: Condition,
     /// The scripts that it knows by their hashes, as bits.
     scripts: u32,
+    /// Calls with several commands that were carried out.
+    pub(super) batches: u64,
     /// By number: in the order in which they were made.
     sessions: BTreeMap<u64, Session>,
     next_session: u64,
@@ -73,6 +75,7 @@ impl Server {
             process: Process::start(random),
             condition: Condition::default(),
             scripts: 0,
+            batches: 0,
             sessions: BTreeMap::new(),
             next_session: 0,
             epoch,

@@ -3,17 +3,26 @@
 //! Connecting takes several round trips, a command only one. So the first commands wait until a majority is connected, or
 //! can no longer be, before their own time-out begins.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::{
+    pin::pin,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
-use crate::quorum::node_set::NodeSet;
+use crate::{env::sync::lock, quorum::node_set::NodeSet};
 
 #[derive(Debug)]
 pub(in crate::node) struct FirstContact {
     /// It was made or has failed.
     over: AtomicBool,
-    attempts: watch::Sender<Attempts>,
+    attempts: Mutex<Attempts>,
+    /// Wakes those who wait in the order in which they came. (A `watch` channel wakes them in a random one, and histories
+    /// of the simulation have to repeat themselves.)
+    changed: Notify,
 }
 
 /// The outcome of the first attempts to connect.
@@ -27,7 +36,8 @@ impl FirstContact {
     pub(in crate::node) fn new() -> Self {
         Self {
             over: AtomicBool::new(false),
-            attempts: watch::Sender::new(Attempts::default()),
+            attempts: Mutex::default(),
+            changed: Notify::new(),
         }
     }
 
@@ -36,10 +46,13 @@ impl FirstContact {
         if self.over.load(Relaxed) {
             return;
         }
-        self.attempts.send_modify(|attempts| match connected {
+        let mut attempts = lock(&self.attempts);
+        match connected {
             true => attempts.connected.insert(node),
             false => attempts.failed.insert(node),
-        });
+        }
+        drop(attempts);
+        self.changed.notify_waiters();
     }
 
     /// Waits until `quorum` of `nodes` are connected, or so many have failed that the rest are not enough. Cancel safe.
@@ -47,12 +60,19 @@ impl FirstContact {
         if self.over.load(Relaxed) {
             return;
         }
-        let enough = |attempts: &Attempts| {
-            let failed = attempts.failed.difference(attempts.connected).len();
-            attempts.connected.len() >= quorum || nodes - failed < quorum
+        let enough = || {
+            let Attempts { connected, failed } = *lock(&self.attempts);
+            connected.len() >= quorum || nodes - failed.difference(connected).len() < quorum
         };
-        // The sender is `self`, so it is not closed.
-        let _ = self.attempts.subscribe().wait_for(enough).await;
+        loop {
+            let mut changed = pin!(self.changed.notified());
+            // Registered before the look, so that nothing is missed in between.
+            changed.as_mut().enable();
+            if enough() {
+                break;
+            }
+            changed.await;
+        }
         self.over.store(true, Relaxed);
     }
 }

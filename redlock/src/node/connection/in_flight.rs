@@ -14,6 +14,9 @@ pub(super) struct InFlightCommand {
     pub(super) step: Step,
     /// It was sent before, on a connection that was lost.
     pub(super) again: bool,
+    /// The server refused it before it was carried out, and it is sent again: what was sent behind it may have overtaken
+    /// it.
+    pub(super) missed: bool,
 }
 
 /// A command of the connection itself.
@@ -21,6 +24,8 @@ pub(super) enum OwnCommand {
     /// Nobody reads its reply.
     Unread,
     Announcement(Box<Announced>),
+    /// The next so many commands share one reply.
+    Batch(usize),
 }
 
 /// Dropped: operations are answered, since the runtime has ended.

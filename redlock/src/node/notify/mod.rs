@@ -114,7 +114,11 @@ impl Notifications {
 
     /// A connection that brings notifications was lost: all waiters try for themselves.
     pub(crate) fn interrupted(&self) {
-        for waiter in lock(&self.waiting).values() {
+        let waiting = lock(&self.waiting);
+        let mut waiters: Vec<_> = waiting.iter().collect();
+        // The order of a hash map is random, and histories of the simulation have to repeat themselves.
+        waiters.sort_unstable_by_key(|(key, _)| *key);
+        for (_, waiter) in waiters {
             lock(&waiter.received).interrupted = true;
             waiter.changed.notify_one();
         }

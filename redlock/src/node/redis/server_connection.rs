@@ -201,6 +201,23 @@ impl ServerConnection {
         command::encode(request, step, &self.session, self.wire.out());
     }
 
+    /// Writes one call with all of `requests`, as [`command::encode_batch`], to be sent by the next flush.
+    pub(in crate::node) fn write_batch<'r>(
+        &mut self,
+        requests: impl Iterator<Item = &'r Request> + Clone,
+    ) {
+        /// The script of batches belongs to no kind of command.
+        const BATCH: u32 = u32::BITS - 2;
+        let is_known = self.known & 1 << BATCH != 0;
+        self.known |= 1 << BATCH;
+        command::encode_batch(requests, !is_known, &self.session, self.wire.out());
+    }
+
+    /// The server has forgotten the scripts: each goes with its source once more.
+    pub(in crate::node) fn forget_scripts(&mut self) {
+        self.known = 0;
+    }
+
     /// Writes an announcement, to be sent by the next flush.
     pub(in crate::node) fn write_announcement(&mut self, key: &str, announcement: &Announcement) {
         announcement.encode(key, self.wire.out());

@@ -121,7 +121,9 @@ impl Wire {
                         error @ [b'-' | b'!', ..] => {
                             resp::parse(&without_secrets(self.password.reveal(), error))?
                         }
-                        answer => resp::parse(answer)?,
+                        answer => resp::parse_with(answer, |error| {
+                            without_secrets(self.password.reveal(), error)
+                        })?,
                     };
                     self.taken += length;
                     return Ok(Some(value));

@@ -1,5 +1,6 @@
 //! An open connection: what it keeps while it is in use.
 
+mod batch;
 mod read;
 mod retry;
 mod retry_timer;
@@ -14,6 +15,7 @@ use tokio::time::Instant;
 pub(super) use self::serve::{End, serve};
 use super::{in_flight::InFlight, shared::Shared, unanswered::Unanswered};
 use crate::node::{Operation, redis::ServerConnection};
+use batch::Batch;
 use retry_timer::RetryTimer;
 
 /// How long the server has been silent.
@@ -31,13 +33,15 @@ pub(super) struct Open<'a> {
     shared: &'a Shared,
     connection: ServerConnection,
     /// Taken from the backlog and not written yet. Empty between polls; kept for its capacity.
-    batch: Vec<Operation>,
+    taken: Vec<Operation>,
+    /// The commands of the next call.
+    batch: Batch,
     /// To be written again: after a lost connection, or as another step.
     resend: InFlight,
     /// What waits for its reply, in the order of sending.
     in_flight: InFlight,
-    /// Some commands in either may be there because the server did not know their script.
-    has_script_misses: bool,
+    /// Some of both may be [missed](super::in_flight::InFlightCommand::missed).
+    has_misses: bool,
     /// Start of the silence, while something is in flight.
     silent_since: Instant,
     /// When the server last sent something.

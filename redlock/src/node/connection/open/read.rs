@@ -8,7 +8,7 @@ use super::{
     write::first_step,
 };
 use crate::{
-    command::{self, Answer, NodeRecord, Reply},
+    command::{self, Answer, BatchReply, NodeRecord, Reply},
     env::clock,
     fault::{Fault, FaultKind},
     node::{
@@ -70,24 +70,101 @@ impl Open<'_> {
                 "the server answered more than it was asked",
             ));
         };
-        let InFlightCommand { op, step, again } = match command {
-            Ok(command) => command,
-            Err(OwnCommand::Unread) => return Ok(()),
+        match command {
+            Ok(command) => self.deliver_reply(command, reply, now, barred),
+            Err(OwnCommand::Unread) => Ok(()),
             Err(OwnCommand::Announcement(announced)) => {
                 self.deliver_record(&announced, reply);
-                return Ok(());
+                Ok(())
             }
-        };
+            Err(OwnCommand::Batch(count)) => self.deliver_batch(count, reply, now, barred),
+        }
+    }
+
+    /// Hands the reply to a batch to its commands, which are the next `count` in flight.
+    fn deliver_batch(
+        &mut self,
+        count: usize,
+        reply: &Value,
+        now: clock::Instant,
+        barred: Option<&Fault>,
+    ) -> Result<(), Fault> {
+        let decoded = command::decode_batch(reply, count);
+        match decoded {
+            BatchReply::Each(_) => self.batch.succeeded(),
+            // The next one goes with its source.
+            BatchReply::Refused {
+                unknown_script: true,
+            } => self.connection.forget_scripts(),
+            BatchReply::Refused { .. } | BatchReply::Unknown(_) => self.batch.failed(),
+        }
+        let mut delivered = Ok(());
+        for place in 0..count {
+            let Some(Ok(command)) = self.in_flight.pop() else {
+                break;
+            };
+            // All of them are delivered, also where the first one ends the connection.
+            let next = match &decoded {
+                BatchReply::Each(replies) => {
+                    self.deliver_reply(command, &replies[place], now, barred)
+                }
+                BatchReply::Refused { .. } => {
+                    self.send_missed(command);
+                    Ok(())
+                }
+                BatchReply::Unknown(fault) => {
+                    self.deliver_vote(&command.op, Reply::Failed(fault.clone()), now, barred)
+                }
+            };
+            delivered = delivered.and(next);
+        }
+        delivered
+    }
+
+    /// Sends a command again, alone, that the server refused before it was carried out.
+    fn send_missed(&mut self, command: InFlightCommand) {
+        self.has_misses = true;
+        self.resend.push(InFlightCommand {
+            missed: true,
+            ..command
+        });
+    }
+
+    /// Hands the reply to a command to its round.
+    fn deliver_reply(
+        &mut self,
+        command: InFlightCommand,
+        reply: &Value,
+        now: clock::Instant,
+        barred: Option<&Fault>,
+    ) -> Result<(), Fault> {
+        let InFlightCommand {
+            op,
+            step,
+            again,
+            missed,
+        } = command;
         let answer = command::decode(op.sink.request(), step, reply);
         if answer.shows_a_holder() && self.is_overtaken(&op) {
             let step = first_step(&op);
-            self.resend.push(InFlightCommand { op, step, again });
+            self.resend.push(InFlightCommand {
+                op,
+                step,
+                again,
+                missed,
+            });
             return Ok(());
         }
         match answer {
             Answer::Next(step) => {
-                self.has_script_misses |= step.has_source();
-                self.resend.push(InFlightCommand { op, step, again });
+                let missed = missed || step.has_source();
+                self.has_misses |= missed;
+                self.resend.push(InFlightCommand {
+                    op,
+                    step,
+                    again,
+                    missed,
+                });
                 Ok(())
             }
             Answer::Saw(state) => {
@@ -150,19 +227,17 @@ impl Open<'_> {
     }
 
     /// Whether a command that was sent before `op`, and that ends the hold for which `op` was
-    /// refused, has not been carried out yet because the server did not know its script. Then `op`
-    /// is sent again behind it.
+    /// refused, has not been carried out yet because the server refused it at first. Then `op` is
+    /// sent again behind it.
     fn is_overtaken(&mut self, op: &Operation) -> bool {
-        if !self.has_script_misses {
+        if !self.has_misses {
             return false;
         }
         let key = &op.sink.request().key;
         let commands = self.resend.commands().chain(self.in_flight.commands());
-        let mut with_source = commands
-            .filter(|command| command.step.has_source())
-            .peekable();
-        self.has_script_misses = with_source.peek().is_some();
-        with_source.any(|earlier| {
+        let mut missed = commands.filter(|command| command.missed).peekable();
+        self.has_misses = missed.peek().is_some();
+        missed.any(|earlier| {
             let request = earlier.op.sink.request();
             request.command.ends_a_hold() && request.key == *key
         })

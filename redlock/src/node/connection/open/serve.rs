@@ -14,6 +14,7 @@ use super::{
         shared::Shared,
     },
     Liveness, Open,
+    batch::Batch,
     retry_timer::RetryTimer,
     silence::IDLE,
 };
@@ -43,10 +44,14 @@ pub(in crate::node::connection) async fn serve(
     let mut open = Open {
         shared,
         connection,
-        batch: Vec::new(),
+        taken: Vec::new(),
+        batch: match shared.is_redirected {
+            true => Batch::none(),
+            false => Batch::to(&shared.target),
+        },
         resend: InFlight::default(),
         in_flight: InFlight::default(),
-        has_script_misses: false,
+        has_misses: false,
         silent_since: now,
         last_read: now,
         doubt_after: shared.timeout / 2,

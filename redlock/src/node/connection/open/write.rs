@@ -1,4 +1,5 @@
-//! Writing: fills the send buffer from the backlog.
+//! Writing: fills the send buffer from the backlog. Commands that wait at the same moment go out in one call where they
+//! can: see [`command::encode_batch`](crate::command::encode_batch).
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -7,6 +8,7 @@ use tokio::time::Instant;
 use super::{
     super::in_flight::{InFlight, InFlightCommand, OwnCommand},
     Liveness, Open,
+    batch::Batch,
     silence::doubt_after,
 };
 use crate::{
@@ -42,19 +44,19 @@ impl Open<'_> {
             self.write_again(command);
         }
         self.resend = resend;
-        // Unwanted operations may leave the batch empty, so continue until nothing is left or there
-        // is no room.
-        while self.take_batch() {
-            let mut batch = std::mem::take(&mut self.batch);
-            for op in batch.drain(..) {
+        // What was taken may be unwanted, so continue until nothing is left or there is no room.
+        while self.take_queued() {
+            let mut taken = std::mem::take(&mut self.taken);
+            for op in taken.drain(..) {
                 self.write_first(op);
             }
-            self.batch = batch;
+            self.taken = taken;
+            self.write_batch();
         }
     }
 
-    /// Takes a batch from the backlog. Returns whether there is any.
-    fn take_batch(&mut self) -> bool {
+    /// Takes operations from the backlog. Returns whether there are any.
+    fn take_queued(&mut self) -> bool {
         let in_flight = self.in_flight.len();
         let room = MAX_IN_FLIGHT.saturating_sub(in_flight);
         let least = if in_flight < BATCH_THRESHOLD {
@@ -62,11 +64,11 @@ impl Open<'_> {
         } else {
             in_flight / 4
         };
-        lock(&self.shared.backlog).take(&mut self.batch, least, room);
-        if self.batch.is_empty() {
+        lock(&self.shared.backlog).take(&mut self.taken, least, room);
+        if self.taken.is_empty() {
             return false;
         }
-        let is_busy = self.batch.len() >= BUSY_BATCH;
+        let is_busy = self.taken.len() >= BUSY_BATCH;
         self.shared.busy.store(is_busy, Relaxed);
         true
     }
@@ -79,11 +81,41 @@ impl Open<'_> {
             )));
         }
         op.sink.sent(op.node);
-        self.write(InFlightCommand {
+        let command = InFlightCommand {
             step: first_step(&op),
             op,
             again: false,
-        });
+            missed: false,
+        };
+        if !self.batch.accepts(&command) {
+            if self.batch.precedes(command.op.sink.request()) {
+                self.write_batch();
+            }
+            self.write(command);
+        } else if let Err(command) = self.batch.push(command) {
+            self.write_batch();
+            // An empty batch has room for any command.
+            if let Err(command) = self.batch.push(command) {
+                self.write(command);
+            }
+        }
+    }
+
+    /// Writes the commands that were collected: in one call, or alone where they are few.
+    fn write_batch(&mut self) {
+        let mut batch = std::mem::replace(&mut self.batch, Batch::none());
+        if batch.is_worthwhile() {
+            self.connection.write_batch(batch.requests());
+            self.in_flight.push_own(OwnCommand::Batch(batch.len()));
+            for command in batch.drain() {
+                self.expect_reply(command);
+            }
+        } else {
+            for command in batch.drain() {
+                self.write(command);
+            }
+        }
+        self.batch = batch;
     }
 
     fn write_again(&mut self, command: InFlightCommand) {
@@ -97,15 +129,21 @@ impl Open<'_> {
     /// Writes a command to the send buffer.
     fn write(&mut self, command: InFlightCommand) {
         let request = command.op.sink.request();
-        let doubt_after = doubt_after(request, self.shared.timeout, self.connection.round_trip());
-        self.doubt_after = self.doubt_after.min(doubt_after);
         if command.step.is_importing() {
             self.connection.write_asking();
             self.in_flight.push_own(OwnCommand::Unread);
         }
         let step = self.connection.known_step(request, command.step);
         self.connection.write(request, step);
-        self.in_flight.push(InFlightCommand { step, ..command });
+        self.expect_reply(InFlightCommand { step, ..command });
+    }
+
+    /// A command was written.
+    fn expect_reply(&mut self, command: InFlightCommand) {
+        let request = command.op.sink.request();
+        let doubt_after = doubt_after(request, self.shared.timeout, self.connection.round_trip());
+        self.doubt_after = self.doubt_after.min(doubt_after);
+        self.in_flight.push(command);
     }
 
     /// Writes an announcement of the node list. Its reply comes before those of what is written behind it.
@@ -136,6 +174,7 @@ impl Open<'_> {
                 step: first_step(&op),
                 op,
                 again: true,
+                missed: false,
             });
         }
     }

@@ -1,0 +1,117 @@
+//! One script call with several commands: how it is written, and what its reply means.
+
+use super::super::{Form, Request, Script, Session, encode::Encoder};
+use crate::{
+    fault::Fault,
+    resp::{self, Value},
+};
+
+/// Maximum number of commands in a call: it holds up the server for half a millisecond.
+pub(crate) const MAX_COMMANDS: usize = 64;
+
+/// Appends one call with all of `requests`, which have different keys and are [batchable]; others are left out. Those that
+/// begin a hold come first.
+///
+/// [batchable]: crate::command::Command::is_batchable
+pub(crate) fn encode_batch<'r>(
+    requests: impl Iterator<Item = &'r Request> + Clone,
+    with_source: bool,
+    session: &Session,
+    out: &mut Vec<u8>,
+) {
+    let parts = requests.filter_map(|request| {
+        let command = request.command.parts();
+        Some((&*request.key, command, command.part()?))
+    });
+    let (mut letters, mut keys, mut args) = (Vec::with_capacity(MAX_COMMANDS), 0, 0);
+    for (_, _, part) in parts.clone() {
+        letters.push(part.letter);
+        keys += part.keys();
+        args += part.args;
+    }
+    let marker = session.marker.as_ref();
+    let script = match marker {
+        Some(_) => Script::BatchStrict,
+        None => Script::Batch,
+    };
+    if marker.is_some() {
+        keys += 2;
+        args += 2;
+    }
+    // The script, the number of keys, and what the commands have in common.
+    let count = 3 + keys + 3 + args;
+    resp::command_of(count, out, |command| {
+        match with_source {
+            true => command.args(["EVAL", script.source()]),
+            false => command.args(["EVALSHA", script.hash()]),
+        };
+        command.number(keys as u64);
+        command.args(parts.clone().map(|(key, ..)| key.lock()));
+        let fenced = parts.clone().filter(|(.., part)| part.has_fence);
+        command.args(fenced.map(|(key, ..)| key.fence()));
+        let waiting = parts.clone().filter(|(.., part)| part.uses_waitlist);
+        command.args(waiting.map(|(key, ..)| key.waiters()));
+        if let Some(marker) = marker {
+            command.args([&marker.key, &marker.quarantine_key]);
+        }
+        command.arg(&letters);
+        let mut encoder = Encoder::new(command, Form::Hash, session);
+        encoder.retention().channel();
+        if let Some(marker) = marker {
+            encoder.arg(&marker.value).millis(marker.guard_time);
+        }
+        for (_, command, _) in parts {
+            command.encode_part(&mut encoder);
+        }
+    });
+}
+
+/// What the reply to a batch means for its commands.
+#[derive(Debug)]
+pub(crate) enum BatchReply<'a> {
+    /// The reply to each of them.
+    Each(&'a [Value]),
+    /// None was carried out.
+    Refused {
+        /// The server does not know the script.
+        unknown_script: bool,
+    },
+    /// Any of them may have been carried out.
+    Unknown(Fault),
+}
+
+/// The codes of errors by which a server refuses a call before it runs the script. The batch script itself raises none of
+/// them: it replies with the errors of its commands.
+const REFUSALS: [&str; 16] = [
+    "NOSCRIPT",
+    "LOADING",
+    "BUSY",
+    "OOM",
+    "READONLY",
+    "MASTERDOWN",
+    "MISCONF",
+    "NOREPLICAS",
+    "NOPERM",
+    "NOAUTH",
+    "DENIED",
+    "MOVED",
+    "ASK",
+    "TRYAGAIN",
+    "CROSSSLOT",
+    "CLUSTERDOWN",
+];
+
+/// Decodes the reply to a batch of `count` commands.
+pub(crate) fn decode_batch(reply: &Value, count: usize) -> BatchReply<'_> {
+    match reply {
+        Value::Array(replies) if replies.len() == count => BatchReply::Each(replies),
+        Value::ServerError(error) if REFUSALS.contains(&error.code()) => BatchReply::Refused {
+            unknown_script: resp::is_unknown_script(error),
+        },
+        Value::ServerError(error) => {
+            let fault = resp::server_fault(error);
+            BatchReply::Unknown(Fault::unknown(fault.kind, fault.text))
+        }
+        _ => BatchReply::Unknown(resp::unexpected(reply)),
+    }
+}
