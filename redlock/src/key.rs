@@ -401,6 +401,20 @@ mod tests {
     }
 
     #[test]
+    fn a_part_ends_nothing_and_opens_no_hash_tag() {
+        struct NotDisplayed;
+        impl fmt::Display for NotDisplayed {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("half")?;
+                Err(fmt::Error)
+            }
+        }
+        assert_eq!(part("a:b%{c}d"), "a%3Ab%25%7Bc%7Dd");
+        assert_eq!(part(42), "42");
+        assert!(Key::new("", &part(NotDisplayed)).is_err());
+    }
+
+    #[test]
     fn no_name_is_special() {
         for name in [
             "a:fence",

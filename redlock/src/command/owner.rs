@@ -119,3 +119,41 @@ pub(crate) fn fingerprint(owner: &[u8]) -> u64 {
     owner.hash(&mut hasher);
     hasher.finish().max(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owner() -> Owner {
+        Owner::of(
+            [
+                0, 17, 34, 51, 68, 85, 102, 119, 136, 153, 170, 187, 204, 221, 238, 255,
+            ],
+            None,
+        )
+    }
+
+    #[test]
+    fn a_value_is_hexadecimal_and_says_that_its_holder_notifies() {
+        let value = owner();
+        assert_eq!(value.as_str(), "00112233445566778899aabbccdd2ed1");
+        assert!(Owner::notifies(value.as_bytes()));
+        for other in [&b"00112233445566778899aabbccddeeff"[..], b"2ed1", b""] {
+            assert!(!Owner::notifies(other));
+        }
+        assert!(!Owner::notifies(b"00112233445566778899aabbccdd2ed1x"));
+        assert!(Owner::notifies(b"00112233445566778899aabbccdd2ed1:x"));
+    }
+
+    #[test]
+    fn a_cool_down_is_no_holder() {
+        let value = owner().cool_down();
+        assert!(Owner::is_cool_down(value.as_bytes()));
+        assert!(!Owner::is_cool_down(owner().as_bytes()));
+        assert!(!Owner::is_cool_down(b"cool-down:"));
+        assert_ne!(
+            fingerprint(value.as_bytes()),
+            fingerprint(owner().as_bytes())
+        );
+    }
+}
