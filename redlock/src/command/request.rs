@@ -92,3 +92,130 @@ fn with_rights(fault: Fault, request: &Request) -> Fault {
     }
     fault
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::command::{Extend, Owner, Reply, encode::Marker};
+
+    const OWNER: &str = "00000000000000000000000000002ed1";
+
+    fn extend(token: Option<u64>, ttl: Duration) -> Request {
+        let command = Extend {
+            owner: Owner::of([0; 16], None),
+            ttl,
+            token,
+        };
+        Request {
+            key: Arc::new(Key::new("", "a").expect("a key")),
+            command: command.into(),
+        }
+    }
+
+    fn session(is_strict: bool) -> Session {
+        Session {
+            retention: Duration::from_secs(60),
+            channel: "inbox:".to_owned(),
+            marker: is_strict.then(|| Marker {
+                key: "marker".to_owned(),
+                quarantine_key: "quarantine".to_owned(),
+                value: "run 1000".to_owned(),
+                guard_time: Duration::from_secs(66),
+            }),
+        }
+    }
+
+    /// The arguments, as a server reads them.
+    fn sent(request: &Request, step: Step, session: &Session) -> Vec<String> {
+        let mut out = Vec::new();
+        encode(request, step, session, &mut out);
+        let text = String::from_utf8(out).expect("text");
+        // A length stands before each.
+        let args = text.split("\r\n").skip(2).step_by(2);
+        args.map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_script_is_sent_with_its_keys_and_its_arguments() {
+        let request = extend(Some(7), Duration::from_secs(10));
+        let args = sent(&request, Step::FIRST, &session(false));
+        assert_eq!((&*args[0], args[1].len()), ("EVALSHA", 40));
+        assert_eq!(
+            args[2..],
+            ["2", "a", "{a}{}:fence", OWNER, "10000", "7", "60000"]
+        );
+        let args = sent(&request, Step::FIRST.with_source(), &session(false));
+        assert_eq!((&*args[0], &*args[1]), ("EVAL", Script::Extend.source()));
+        // Redis refuses a time of 0.
+        let request = extend(None, Duration::ZERO);
+        let args = sent(&request, Step::FIRST, &session(true));
+        assert_eq!(args[2..], ["1", "a", OWNER, "1"]);
+    }
+
+    #[test]
+    fn the_strict_restart_guard_has_keys_and_arguments_of_its_own() {
+        let request = extend(Some(7), Duration::from_secs(10));
+        let args = sent(&request, Step::FIRST, &session(true));
+        assert_eq!(args[1], Script::ExtendStrict.hash());
+        assert_eq!(
+            args[2..7],
+            ["4", "a", "{a}{}:fence", "marker", "quarantine"]
+        );
+        assert_eq!(
+            args[7..],
+            [OWNER, "10000", "7", "60000", "run 1000", "66000"]
+        );
+    }
+
+    #[test]
+    fn a_server_that_imports_the_slot_gets_one_key_and_the_others_as_arguments() {
+        let request = extend(Some(7), Duration::from_secs(10));
+        let args = sent(&request, Step::IMPORTING, &session(false));
+        assert_eq!(args[0], "EVAL");
+        assert!(args[1].ends_with(Script::Extend.source()));
+        assert_eq!(args[2..6], ["1", "a", "1", "{a}{}:fence"]);
+    }
+
+    #[test]
+    fn a_reply_is_a_vote_or_says_why_it_is_none() {
+        let request = extend(Some(7), Duration::from_secs(10));
+        let of = |status: &str, more: Vec<Value>| {
+            let mut parts = vec![Value::BulkString(status.into())];
+            parts.extend(more);
+            match decode(&request, Step::FIRST, &Value::Array(parts)) {
+                Answer::Vote(reply) => reply,
+                answer => panic!("{answer:?}"),
+            }
+        };
+        assert!(matches!(of("OK", vec![]), Reply::Yes));
+        assert!(matches!(of("GONE", vec![]), Reply::Gone));
+        assert!(matches!(of("RESTORED", vec![]), Reply::Restored));
+        let left = Duration::from_millis(5);
+        let quarantined = of("QUARANTINED", vec![Value::Int(5)]);
+        assert!(matches!(quarantined, Reply::Quarantined { left: stated } if stated == left));
+        for (status, kind) in [
+            ("MAXTTL", FaultKind::OtherMaxTtl),
+            ("EPOCH", FaultKind::Quarantined),
+            ("NOEXPIRY", FaultKind::NoExpiry),
+            ("BADFENCE", FaultKind::BadFence),
+            ("WRONGTYPE", FaultKind::WrongType),
+        ] {
+            let reply = of(status, vec![]);
+            assert!(
+                matches!(&reply, Reply::Failed(fault) if fault.kind == kind),
+                "{reply:?}"
+            );
+        }
+        assert!(matches!(of("OK", vec![Value::Int(1)]), Reply::Failed(_)));
+        assert!(matches!(of("WOKE", vec![]), Reply::Failed(_)));
+    }
+
+    #[test]
+    fn a_key_in_an_error_is_replaced_and_longer_words_are_not() {
+        let text = "no access to order:7, nor to order:77 or reorder:7";
+        let shown = without(text, "order:7");
+        assert_eq!(shown, "no access to <key>, nor to order:77 or reorder:7");
+    }
+}

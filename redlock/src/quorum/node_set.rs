@@ -84,3 +84,23 @@ impl AtomicNodeSet {
 pub(crate) fn quorum(nodes: usize) -> usize {
     nodes / 2 + 1
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_of_nodes_are_sets() {
+        let set = |nodes: &[usize]| nodes.iter().copied().collect::<NodeSet>();
+        let (one, other) = (set(&[0, 2, 63]), set(&[2, 3]));
+        assert!(one.iter().eq([0, 2, 63]));
+        assert_eq!((one.len(), NodeSet::default().len()), (3, 0));
+        assert!(one.contains(63) && !one.contains(1));
+        assert_eq!(one.union(other), set(&[0, 2, 3, 63]));
+        assert_eq!(one.intersection(other), set(&[2]));
+        assert_eq!(one.difference(other), set(&[0, 63]));
+        assert_eq!(NodeSet::only(2), set(&[2]));
+        assert_eq!(NodeSet::all(3), set(&[0, 1, 2]));
+        assert_eq!(NodeSet::all(NodeSet::MAX).len(), NodeSet::MAX);
+    }
+}

@@ -322,3 +322,57 @@ impl Tally {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::FaultKind;
+
+    fn held(by: u64, label: Option<Label>) -> Reply {
+        Reply::Held {
+            left: Duration::from_millis(by),
+            fence: by,
+            by,
+            label,
+            cools: false,
+            notifies: true,
+        }
+    }
+
+    fn nodes<const N: usize>(nodes: [usize; N]) -> NodeSet {
+        nodes.into_iter().collect()
+    }
+
+    #[test]
+    fn each_node_counts_for_what_it_replied() {
+        let mut tally = Tally::new(5, Rule::Acquire);
+        let refused = Fault::untouched(FaultKind::Unreachable, "refused");
+        tally.record(0, Reply::Yes);
+        tally.record(1, held(7, None));
+        tally.record(2, Reply::Stale { fence: 9 });
+        tally.record(3, Reply::Failed(refused));
+        assert!(tally.has_voted(3) && !tally.has_voted(4));
+        assert!(tally.said_no(1) && !tally.said_no(0));
+        assert!(tally.has_failed(3) && !tally.has_failed(1));
+        assert!(tally.silent().eq([4]));
+        assert_eq!((tally.yes(), tally.fence), (nodes([0]), 9));
+        assert_eq!(tally.holder_left(), Some(Duration::from_millis(7)));
+        assert!(tally.is_contended() && tally.is_split() && !tally.is_cooling());
+        // A node that was asked and is silent may still carry it out, and so may a first copy.
+        assert_eq!(tally.touched(), nodes([0, 4]));
+        tally.sent_again(3);
+        assert_eq!(tally.touched(), nodes([0, 3, 4]));
+    }
+
+    #[test]
+    fn the_holder_of_most_nodes_is_named_and_notifies() {
+        let label = Label::read(b"web-1");
+        let mut tally = Tally::new(3, Rule::Acquire);
+        tally.record(0, held(1, None));
+        tally.record(1, held(2, label));
+        assert!(tally.is_split() && !tally.will_notify());
+        tally.record(2, held(2, label));
+        assert!(label.is_some() && tally.holder_label() == label);
+        assert!(!tally.is_split() && tally.will_notify());
+    }
+}
