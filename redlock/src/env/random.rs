@@ -44,6 +44,17 @@ impl Random {
         ))))
     }
 
+    /// A generator in the same state, as a fork or a snapshot of the machine has one.
+    pub(crate) fn fork(&self) -> Self {
+        match self {
+            Self::System => Self::System,
+            Self::Seeded(sequence) => {
+                let copy = lock(sequence).clone();
+                Self::Seeded(Arc::new(Mutex::new(copy)))
+            }
+        }
+    }
+
     pub(crate) fn draw<T>(&self) -> T
     where
         StandardUniform: Distribution<T>,

@@ -18,10 +18,13 @@ const SEEDED_WALL: u64 = 1_700_000_000_000_000;
 pub struct Node {
     pub(super) inner: Arc<Inner>,
     pub(super) network: Arc<Network>,
+    /// Where clients draw from.
+    random: Random,
 }
 
 pub(super) struct Inner {
     pub(super) name: String,
+    /// Where the server draws from.
     pub(super) random: Random,
     pub(super) server: Mutex<Server>,
 }
@@ -44,6 +47,7 @@ impl Node {
                 server: Mutex::new(Server::new(epoch, random)),
             }),
             network: Arc::new(Network::new(freezer)),
+            random: random.clone(),
         }
     }
 
@@ -52,6 +56,15 @@ impl Node {
         Self {
             inner: Arc::clone(&self.inner),
             network: Arc::new(Network::new(freezer)),
+            random: self.random.clone(),
+        }
+    }
+
+    /// The same node over the same network, for clients that draw from `random`.
+    pub(super) fn with_random(&self, random: &Random) -> Self {
+        Self {
+            random: random.clone(),
+            ..self.clone()
         }
     }
 
@@ -61,7 +74,7 @@ impl Node {
     }
 
     pub(crate) fn random(&self) -> &Random {
-        &self.inner.random
+        &self.random
     }
 
     /// Freezes the clients of this handle.

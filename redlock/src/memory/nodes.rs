@@ -77,6 +77,21 @@ impl Nodes {
         }
     }
 
+    /// The same nodes over the same network, for a copy of this process, as by a fork or from a
+    /// snapshot of the machine: clients of a seeded copy draw the random numbers that those of
+    /// this handle draw from now on.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        let Some(random) = self.nodes.first().map(|node| node.random().fork()) else {
+            return self.clone();
+        };
+        let nodes = self.nodes.iter();
+        Self {
+            nodes: nodes.map(|node| node.with_random(&random)).collect(),
+            freezer: Arc::clone(&self.freezer),
+        }
+    }
+
     /// Freezes the clients of this handle, like a process after `SIGSTOP`: they read no replies,
     /// renew no lock, and do not poll any [`task`](Self::task).
     pub fn freeze(&self) {

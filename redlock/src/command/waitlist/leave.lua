@@ -4,6 +4,7 @@
 -- ARGV  1 inbox  2 channel prefix  3 owner that released the lock, or empty  4 lock
 --
 -- OK
-redis.pcall('ZREM', KEYS[1], ARGV[1])
-if ARGV[3] ~= '' then notify(KEYS[1], ARGV[2], ARGV[3], ARGV[4]) end
+local left = redis.pcall('ZREM', KEYS[1], ARGV[1])
+-- Where the server refuses writes, the inbox may still be the first: it would be notified, and leave, again and again.
+if ARGV[3] ~= '' and type(left) == 'number' then notify(KEYS[1], ARGV[2], ARGV[3], ARGV[4]) end
 return redis.status_reply('OK')

@@ -27,8 +27,9 @@ pub(super) fn leave(
     args: Args<'_>,
 ) -> Result<Reply, Raised> {
     let (waiters, by) = (keys.at(0), args.at(2));
-    let _ = redis.zrem(waiters, &[args.at(0).into()]);
-    if !by.is_empty() {
+    let left = redis.zrem(waiters, &[args.at(0).into()]);
+    // Where the server refuses writes, the inbox may still be the first: it would be notified, and leave, again and again.
+    if !by.is_empty() && left.is_ok() {
         wake(redis, waiters, args.at(1), by, args.at(3));
     }
     Ok(Reply::OK)

@@ -6,7 +6,7 @@
 mod deferral;
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -30,7 +30,8 @@ const GATHER: Duration = Duration::from_millis(5);
 #[derive(Debug, Default)]
 pub(crate) struct Notifications {
     /// The first waiter of each local queue, by the key of its lock. Empty where nobody waits.
-    waiting: Mutex<HashMap<Box<str>, Arc<Waiter>>>,
+    /// Ordered, so that waiters that are woken together run in the same order in each replay.
+    waiting: Mutex<BTreeMap<Box<str>, Arc<Waiter>>>,
     /// The locks that another process was notified of.
     deferrals: Deferrals,
 }

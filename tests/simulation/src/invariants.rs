@@ -44,7 +44,8 @@ fn one_holder(grants: &[&Grant], found: &mut Vec<String>) {
     }
 }
 
-/// I2: all tokens differ, and one that was returned before another's winning round began is smaller.
+/// I2: all tokens differ, and one that was returned before another's winning round began is
+/// smaller.
 fn tokens_in_order(grants: &[&Grant], found: &mut Vec<String>) {
     for (index, &first) in grants.iter().enumerate() {
         for &second in &grants[index + 1..] {
@@ -75,8 +76,9 @@ fn cooled_down_keys_stay_busy(grants: &[&Grant], found: &mut Vec<String>) {
     }
 }
 
-/// I4: a majority of the nodes holds the key for at least as long as the holder was told. `left` is what the nodes that
-/// hold it have left; a node that `forgot` since the round began may have said yes before.
+/// I4: a majority of the nodes holds the key for at least as long as the holder was told. `left` is
+/// what the nodes that hold it have left; a node that `forgot` since the round began may have said
+/// yes before.
 pub(crate) fn majority_holds(
     plan: &Plan,
     told: Duration,
@@ -98,13 +100,15 @@ pub(crate) fn majority_holds(
 /// The steps of connecting, each of which has a node time-out.
 const CONTACT_STEPS: u32 = 12;
 
-/// I8: how long a request may take at most. One that does not wait has the first contact of its process on top.
+/// I8: how long a request may take at most. One that does not wait has the first contact of its
+/// process on top.
 pub(crate) fn call_bound(plan: &Plan, ttl: Duration, wait: Duration, has_met: bool) -> Duration {
     let contact = match has_met {
         true => Duration::ZERO,
         false => plan.node_timeout * CONTACT_STEPS,
     };
-    // An attempt has two more rounds of a fifth, when tokens are stale. Each timer on the way rounds up to a millisecond.
+    // An attempt has two more rounds of a fifth, when tokens are stale. Each timer on the way
+    // rounds up to a millisecond.
     let attempt = plan.node_timeout.min(ttl / 4) * 7 / 5;
     if wait.is_zero() {
         // Also where votes split: all attempts together have the time of one.

@@ -2,6 +2,8 @@
 
 use std::{fmt, time::Duration};
 
+use crate::event::Counts;
+
 /// The time since the history began.
 pub(crate) type At = Duration;
 
@@ -66,16 +68,14 @@ pub(crate) struct History {
     pub(crate) deleted: Vec<(usize, At)>,
     /// When a client stood still: from and to.
     pub(crate) stood_still: Vec<(usize, At, At)>,
-    /// When everything stood still last: releases were given up meanwhile that would have barred what came late.
-    pub(crate) stalled: At,
     /// Until when a key may be busy without a holder.
     pub(crate) busy_until: Vec<At>,
     /// What must not have happened.
     pub(crate) violations: Vec<String>,
-    /// Acquires by outcome.
     pub(crate) refused: usize,
     /// Calls in which several commands went out.
     pub(crate) batches: u64,
+    pub(crate) events: Counts,
     /// Told step by step where asked for.
     pub(crate) log: Option<Vec<String>>,
 }

@@ -1,4 +1,5 @@
-//! The task that renews leases panics, as by a subscriber of its events: the holder learns of the loss in time.
+//! The task that renews leases panics, as by a subscriber of its events: the holder learns of the
+//! loss in time.
 
 use std::{
     sync::{
@@ -45,8 +46,8 @@ impl Subscriber for Panicking {
     fn exit(&self, _: &Id) {}
 }
 
-/// E5: nobody renews the lease any more, and the holder learns of it when the validity is over. The next lease is
-/// renewed again.
+/// E5: nobody renews the lease any more, and the holder learns of it when the validity is over. The
+/// next lease is renewed again.
 #[tokio::test(start_paused = true)]
 async fn e5_a_renewal_that_panics_is_a_loss_in_time() {
     let ttl = Duration::from_secs(3);

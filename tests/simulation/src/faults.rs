@@ -1,0 +1,208 @@
+//! What goes wrong: faults at random, within what the protocol promises to survive.
+
+use std::{sync::Arc, time::Duration};
+
+use rand::RngExt;
+use redlock::memory::{Node, Nodes};
+use tokio::time::{advance, sleep};
+
+use crate::{
+    event::Event,
+    history::At,
+    plan::{Dice, Plan, millis, ms, some_ms},
+    world::World,
+};
+
+mod network;
+mod nodes;
+
+/// The steps of a clock that runs fast: 2 ms in 200 ms is what validity takes off.
+const DRIFT_STEP: Duration = ms(2);
+const DRIFT_EVERY: Duration = ms(200);
+
+/// Draws and makes faults.
+pub(crate) struct Nemesis {
+    world: Arc<World>,
+    dice: Dice,
+    drifted: Vec<At>,
+    /// By how much each node's clock is ahead of the slowest.
+    ahead: Vec<Duration>,
+    /// A replica of each node, which is not always up to date.
+    replicas: Nodes,
+}
+
+impl Nemesis {
+    /// Sets the clocks of the nodes apart, before anything is written.
+    pub(crate) fn new(world: &Arc<World>, mut dice: Dice) -> Self {
+        let plan = &world.plan;
+        let most = millis(plan.skew);
+        let ahead: Vec<Duration> = (0..plan.nodes)
+            .map(|_| some_ms(&mut dice, 0..=most))
+            .collect();
+        for (node, ahead) in ahead.iter().enumerate() {
+            world.cluster.node(node).shift_clock(*ahead);
+        }
+        Self {
+            world: Arc::clone(world),
+            dice,
+            drifted: vec![At::ZERO; plan.nodes],
+            ahead,
+            replicas: Nodes::seeded(plan.nodes, plan.seed ^ 1),
+        }
+    }
+
+    /// Makes faults until the storm is over, and ends those that last.
+    pub(crate) async fn storm(&mut self, until: At) {
+        let longest = millis(self.plan().longest_pause).max(1);
+        while self.world.now() < until {
+            let pause = some_ms(&mut self.dice, 1..=longest);
+            sleep(pause).await;
+            let fault = self.dice.random_range(0..self.plan().faults.len());
+            let fault = self.plan().faults[fault];
+            self.strike(fault).await;
+        }
+        self.world.heal();
+    }
+
+    fn plan(&self) -> &Plan {
+        &self.world.plan
+    }
+
+    fn any_node(&mut self) -> usize {
+        self.dice.random_range(0..self.world.plan.nodes)
+    }
+
+    fn any_client(&mut self) -> usize {
+        self.dice.random_range(0..self.world.plan.clients)
+    }
+
+    /// Longer than any ttl.
+    fn long(&mut self) -> Duration {
+        let ttl = millis(self.plan().max_ttl);
+        some_ms(&mut self.dice, ttl..=ttl * 2)
+    }
+
+    async fn strike(&mut self, fault: Event) {
+        match fault {
+            Event::Delay => self.delay(),
+            Event::Loss => self.loss(),
+            Event::Partition => self.partition(),
+            Event::LongCut => self.long_cut(),
+            Event::HoldBack => self.hold_back(),
+            Event::Reset => self.reset(),
+            Event::HalfOpen => self.half_open(),
+            Event::Freeze => self.freeze(),
+            Event::Stall => self.stall().await,
+            Event::Stop => self.stop(),
+            Event::Hang => self.hang(),
+            Event::LongHang => self.long_hang(),
+            Event::Restart => self.restart(),
+            Event::EmptyRestart | Event::Promotion | Event::Flush => self.forget(fault),
+            Event::Full => self.fill(),
+            Event::Loading | Event::Busy | Event::FailedSave => self.refuse(fault),
+            Event::ScriptFlush => self.flush_scripts(),
+            Event::ForeignValue => self.foreign_value(),
+            Event::Delete => self.delete(),
+            Event::NewClient | Event::EqualRandom => self.new_processes(fault),
+            Event::Drift => self.drift(),
+            Event::Step => self.step(),
+            Event::EndedRuntime => self.world.end_runtime(),
+            // Those are made by holders, or between storms.
+            Event::BlockedThread
+            | Event::HandOver
+            | Event::IdleCut
+            | Event::ManyReleases
+            | Event::SharedHandle => {}
+        }
+    }
+
+    fn new_processes(&mut self, fault: Event) {
+        let client = self.any_client();
+        self.world.tell(|| format!("client {client}: {fault:?}"));
+        self.world.count(fault);
+        let copies = if fault == Event::EqualRandom { 2 } else { 1 };
+        self.world.replace(client, copies);
+    }
+
+    fn freeze(&mut self) {
+        let client = self.any_client();
+        let most = millis(self.plan().max_ttl) * 3 / 2;
+        let length = some_ms(&mut self.dice, 5..=most);
+        if self.world.freeze(client) {
+            self.world
+                .tell(|| format!("client {client}: frozen for {length:?}"));
+            self.world.count(Event::Freeze);
+            let world = Arc::clone(&self.world);
+            later(length, move || world.thaw(client));
+        }
+    }
+
+    async fn stall(&mut self) {
+        let most = millis(self.plan().max_ttl);
+        let length = some_ms(&mut self.dice, 1..=most);
+        self.world
+            .tell(|| format!("all stand still for {length:?}"));
+        self.world.count(Event::Stall);
+        stand_still(&self.world, length).await;
+    }
+
+    fn drift(&mut self) {
+        let (node, now) = (self.any_node(), self.world.now());
+        if now.saturating_sub(self.drifted[node]) >= DRIFT_EVERY {
+            self.drifted[node] = now;
+            self.world
+                .tell(|| format!("node {node}: clock fast by {DRIFT_STEP:?}"));
+            self.world.count(Event::Drift);
+            self.world.cluster.node(node).shift_clock(DRIFT_STEP);
+        }
+    }
+
+    fn step(&mut self) {
+        let node = self.any_node();
+        let left = self.plan().skew.saturating_sub(self.ahead[node]);
+        let by = some_ms(&mut self.dice, 0..=millis(left));
+        self.ahead[node] += by;
+        self.world
+            .tell(|| format!("node {node}: clock steps by {by:?}"));
+        self.world.count(Event::Step);
+        self.world.cluster.node(node).shift_clock(by);
+    }
+}
+
+/// All processes stand still.
+pub(crate) async fn stand_still(world: &World, length: Duration) {
+    let from = world.now();
+    world.stood_still(from, from + length);
+    advance(length).await;
+}
+
+/// Ends all faults of the network and of the nodes.
+pub(crate) fn heal(cluster: &Nodes, machine: &Nodes) {
+    for node in machine.nodes() {
+        node.delay(Duration::ZERO);
+        node.delay_replies(Duration::ZERO);
+        node.lose_requests(false);
+        node.lose_replies(false);
+        node.deliver_late();
+    }
+    for node in cluster.nodes() {
+        node.promote();
+        node.start();
+        node.fill(false);
+        node.load(false);
+        node.busy(false);
+        node.fail_to_save(false);
+        node.delete(World::FOREIGN);
+        node.resume();
+    }
+}
+
+/// A node and what it is called in the log.
+type Named = (String, Node);
+
+fn later(after: Duration, what: impl FnOnce() + Send + 'static) {
+    tokio::spawn(async move {
+        sleep(after).await;
+        what();
+    });
+}

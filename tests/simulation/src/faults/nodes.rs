@@ -1,0 +1,234 @@
+//! Faults of the nodes, which all clients notice.
+
+use std::time::Duration;
+
+use rand::{RngExt, seq::SliceRandom};
+use redlock::memory::Node;
+
+use super::{Nemesis, later};
+use crate::{
+    event::Event,
+    plan::{millis, some_ms},
+    world::World,
+};
+
+/// The length of a string that no reply should ever contain.
+const LONG_STRING: usize = 2 << 20;
+
+impl Nemesis {
+    /// Some of the nodes.
+    fn some_nodes(&mut self) -> Vec<Node> {
+        let mut nodes = self.world.cluster.nodes();
+        nodes.shuffle(&mut self.dice);
+        nodes.truncate(self.dice.random_range(1..=nodes.len()));
+        nodes
+    }
+
+    /// Switches something on for a while.
+    fn for_a_while(
+        &self,
+        nodes: Vec<Node>,
+        fault: Event,
+        length: Duration,
+        switch: fn(&Node, bool),
+    ) {
+        let names: Vec<&str> = nodes.iter().map(Node::name).collect();
+        self.world
+            .tell(|| format!("{fault:?} for {length:?}: {names:?}"));
+        self.world.count(fault);
+        for node in &nodes {
+            switch(node, true);
+        }
+        later(length, move || {
+            for node in nodes {
+                switch(&node, false);
+            }
+        });
+    }
+
+    pub(super) fn stop(&mut self) {
+        let node = self.any_node();
+        let length = some_ms(&mut self.dice, 5..=400);
+        self.for_a_while(
+            vec![self.world.cluster.node(node)],
+            Event::Stop,
+            length,
+            |node, on| {
+                if on { node.stop() } else { node.start() }
+            },
+        );
+    }
+
+    pub(super) fn hang(&mut self) {
+        let node = self.any_node();
+        let length = some_ms(&mut self.dice, 5..=100);
+        self.for_a_while(
+            vec![self.world.cluster.node(node)],
+            Event::Hang,
+            length,
+            hang,
+        );
+    }
+
+    pub(super) fn long_hang(&mut self) {
+        let (nodes, length) = (self.some_nodes(), self.long());
+        self.for_a_while(nodes, Event::LongHang, length, hang);
+    }
+
+    pub(super) fn fill(&mut self) {
+        let (nodes, length) = (self.some_nodes(), self.long());
+        self.for_a_while(nodes, Event::Full, length, Node::fill);
+    }
+
+    /// Nodes refuse writes, or everything, for a while.
+    pub(super) fn refuse(&mut self, fault: Event) {
+        let most = millis(self.plan().max_ttl);
+        let (nodes, length) = (self.some_nodes(), some_ms(&mut self.dice, 5..=most));
+        let switch = match fault {
+            Event::Loading => Node::load,
+            Event::Busy => Node::busy,
+            _ => Node::fail_to_save,
+        };
+        self.for_a_while(nodes, fault, length, switch);
+    }
+
+    /// A value that is no owner stands under a key of its own.
+    pub(super) fn foreign_value(&mut self) {
+        let nodes = self.world.cluster.nodes();
+        let length = some_ms(&mut self.dice, 5..=200);
+        let switch = match self.dice.random_range(0..10) {
+            0..3 => hash,
+            3..9 => short_string,
+            _ => long_string,
+        };
+        self.for_a_while(nodes, Event::ForeignValue, length, switch);
+    }
+
+    pub(super) fn flush_scripts(&mut self) {
+        let node = self.any_node();
+        self.world
+            .tell(|| format!("node {node}: forgets its scripts"));
+        self.world.count(Event::ScriptFlush);
+        self.world.cluster.node(node).flush_scripts();
+    }
+
+    pub(super) fn restart(&mut self) {
+        let node = self.any_node();
+        self.world
+            .tell(|| format!("node {node}: restarts, with its data"));
+        self.world.count(Event::Restart);
+        self.world.cluster.node(node).restart();
+    }
+
+    /// A node forgets, if that leaves a majority that does not: rather one that a holder counts on.
+    pub(super) fn forget(&mut self, fault: Event) {
+        let node = self.node_of_a_holder();
+        let now = self.world.now();
+        if self.may_not_forget(node) {
+            return;
+        }
+        let switch = self.world.cluster.node(node);
+        match fault {
+            Event::Flush => switch.flush(),
+            Event::EmptyRestart => switch.restart_empty(),
+            _ => {
+                let replica = self.replicas.node(node);
+                if self.dice.random_bool(0.3) {
+                    // What is there now is kept for the next promotion, as by a replica that lags.
+                    self.world
+                        .tell(|| format!("node {node}: copied to its replica"));
+                    replica.replicate(&switch);
+                    replica.promote();
+                    return;
+                }
+                switch.replicate(&replica);
+                let length = some_ms(&mut self.dice, 0..=30);
+                if length.is_zero() {
+                    switch.promote();
+                } else {
+                    later(length, move || switch.promote());
+                }
+            }
+        }
+        self.world.tell(|| format!("node {node}: {fault:?}"));
+        self.world.count(fault);
+        self.world.history().forgot.push((node, now));
+    }
+
+    fn node_of_a_holder(&mut self) -> usize {
+        let node = self.any_node();
+        let holder = self
+            .world
+            .history()
+            .grants
+            .last()
+            .map(|grant| (World::name(grant.key), grant.owner.clone()));
+        if let Some((name, owner)) = holder
+            && self.dice.random_bool(0.5)
+        {
+            let nodes = self.world.cluster.nodes();
+            let holds = |node: usize| nodes[node].get(&name).as_deref() == Some(&owner);
+            return (0..nodes.len())
+                .map(|step| (node + step) % nodes.len())
+                .find(|node| holds(*node))
+                .unwrap_or(node);
+        }
+        node
+    }
+
+    /// Whether too many others have forgotten lately.
+    fn may_not_forget(&self, node: usize) -> bool {
+        let (now, guard_time) = (self.world.now(), self.plan().guard_time());
+        let history = self.world.history();
+        let lately = history
+            .forgot
+            .iter()
+            .filter(|(other, at)| *other != node && *at + guard_time > now);
+        let mut others: Vec<usize> = lately.map(|(other, _)| *other).collect();
+        others.sort_unstable();
+        others.dedup();
+        others.len() >= self.plan().minority()
+    }
+
+    pub(super) fn delete(&mut self) {
+        let key = self.dice.random_range(0..self.plan().keys);
+        let nodes = self.some_nodes();
+        self.world
+            .tell(|| format!("key {key} is deleted on {} nodes", nodes.len()));
+        self.world.count(Event::Delete);
+        for node in &nodes {
+            node.delete(&World::name(key));
+        }
+        if nodes.len() >= self.plan().quorum() {
+            let now = self.world.now();
+            self.world.history().deleted.push((key, now));
+        }
+    }
+}
+
+fn hang(node: &Node, on: bool) {
+    if on { node.hang() } else { node.resume() }
+}
+
+/// Sets a value that is no owner, or removes it.
+fn foreign(node: &Node, on: bool, set: impl FnOnce()) {
+    if on {
+        set();
+    } else {
+        node.delete(World::FOREIGN);
+    }
+}
+
+fn hash(node: &Node, on: bool) {
+    foreign(node, on, || node.set_hash(World::FOREIGN));
+}
+
+fn short_string(node: &Node, on: bool) {
+    foreign(node, on, || node.set(World::FOREIGN, &"x".repeat(100)));
+}
+
+fn long_string(node: &Node, on: bool) {
+    foreign(node, on, || {
+        node.set(World::FOREIGN, &"x".repeat(LONG_STRING));
+    });
+}

@@ -1,0 +1,179 @@
+//! What becomes of grants: each is looked at all the time, and what its holder is told must be true
+//! on the nodes.
+
+use std::time::Duration;
+
+use redlock::{Guard, Held};
+
+use crate::{
+    event::Event,
+    history::{At, CoolDown, Grant},
+    holder,
+    invariants::{self, TOLD_WITHIN},
+    plan::{Plan, ms},
+    world::World,
+};
+
+/// What becomes of grants.
+impl World {
+    pub(crate) fn granted(&self, client: usize, key: usize, ttl: Duration, guard: &Guard) -> usize {
+        let now = self.now();
+        let valid_until = now + whole_micros(guard.remaining());
+        let grant = Grant {
+            client,
+            key,
+            owner: guard.owner().to_owned(),
+            token: guard.token().get(),
+            ttl,
+            started: valid_until.saturating_sub(Plan::usable(ttl)),
+            returned: now,
+            valid_until,
+            ended: None,
+            cooled_down: None,
+        };
+        self.tell(|| {
+            format!(
+                "client {client}: granted: {grant}, {} rounds",
+                guard.rounds()
+            )
+        });
+        if guard.remaining().is_zero() {
+            self.violation(format!("I6: a grant with nothing left: {grant}"));
+        }
+        let index = {
+            let mut history = self.history();
+            let before = history.grants.iter().rev().find(|before| before.key == key);
+            if before.is_some_and(|before| before.owner == grant.owner) {
+                history.events.add(Event::HandOver);
+            }
+            history.grants.push(grant);
+            history.grants.len() - 1
+        };
+        self.look(index, &guard.held());
+        index
+    }
+
+    /// Looks at a lock: what is told must be true on the nodes.
+    pub(crate) fn look(&self, grant: usize, held: &Held) {
+        let (now, told) = (self.now(), held.remaining());
+        if told.is_zero() {
+            return;
+        }
+        let mut history = self.history();
+        let Grant {
+            valid_until,
+            ttl,
+            key,
+            owner,
+            returned,
+            ..
+        } = &mut history.grants[grant];
+        let until = now + whole_micros(told);
+        *valid_until = (*valid_until).max(until);
+        let since = until.saturating_sub(Plan::usable(*ttl));
+        let (key, name, owner, returned) = (*key, Self::name(*key), owner.clone(), *returned);
+        let mut deleted = history.deleted.iter();
+        if let Some((_, at)) = deleted.find(|(of, at)| *of == key && returned < *at && *at < since)
+        {
+            let wrong = format!("E3: deleted on a majority at {at:?}, and extended after that");
+            let grant = history.grants[grant].to_string();
+            history.violation(now, format!("{wrong}: {grant}"));
+        }
+        if !self.plan.excludes() {
+            return;
+        }
+        let nodes = self.cluster.nodes();
+        let holding = nodes
+            .iter()
+            .filter(|node| node.get(&name).as_deref() == Some(&owner));
+        let mut left: Vec<Duration> = holding.filter_map(|node| node.ttl(&name)).collect();
+        let mut forgot: Vec<usize> = history
+            .forgot
+            .iter()
+            .filter(|(_, at)| *at >= since)
+            .map(|(node, _)| *node)
+            .collect();
+        forgot.sort_unstable();
+        forgot.dedup();
+        if let Err(wrong) = invariants::majority_holds(&self.plan, told, &mut left, forgot.len()) {
+            let grant = history.grants[grant].to_string();
+            history.violation(now, format!("{wrong}: {grant}"));
+        }
+    }
+
+    /// Whether a guard that is about to end holds.
+    pub(crate) fn ends(guard: &Guard) -> Option<()> {
+        (!guard.remaining().is_zero()).then_some(())
+    }
+
+    /// The holder lets go of what it holds.
+    pub(crate) fn ended(&self, grant: usize, holds: Option<()>) {
+        let now = self.now();
+        if holds.is_some() {
+            self.history().grants[grant].ended.get_or_insert(now);
+        }
+    }
+
+    /// The holder was told that the lock has ended.
+    pub(crate) fn told(&self, grant: usize, held: &Held) {
+        let now = self.now();
+        let mut history = self.history();
+        let Grant {
+            client,
+            valid_until,
+            ended,
+            ..
+        } = history.grants[grant].clone();
+        let late = now.saturating_sub(valid_until);
+        let still = history.stood_still(client, valid_until, now);
+        let late = late.saturating_sub(still);
+        // An extension may have raised the validity unseen, between the last look and standing
+        // still.
+        let within = if still.is_zero() {
+            TOLD_WITHIN
+        } else {
+            TOLD_WITHIN + holder::LOOK
+        };
+        let within = within + self.plan.slack();
+        if ended.is_none() {
+            history.tell(now, || {
+                format!("client {client}: told of the end of grant {grant}")
+            });
+            if late > within {
+                let grant = history.grants[grant].to_string();
+                history.violation(now, format!("E5: lost was told {late:?} late: {grant}"));
+            }
+            history.grants[grant].ended = Some(now);
+        }
+        if !held.remaining().is_zero() {
+            let grant = history.grants[grant].to_string();
+            history.violation(now, format!("E4: validity after the end: {grant}"));
+        }
+    }
+
+    pub(crate) fn cooled_down(&self, grant: usize, cooled_down: CoolDown) {
+        let drift = |window: Duration| window / 100 + ms(2);
+        let window = settled.until.saturating_sub(settled.confirmed);
+        let until = settled
+            .until
+            .saturating_sub(drift(window + self.plan.max_ttl));
+        self.history().grants[grant].cooled_down = Some(CoolDown { until, ..settled });
+    }
+
+    /// A key may be busy without a holder until then.
+    pub(crate) fn busy(&self, key: usize, until: At) {
+        let mut history = self.history();
+        let busy = &mut history.busy_until[key];
+        *busy = (*busy).max(until);
+    }
+
+    pub(crate) fn describe(&self, grant: usize) -> String {
+        self.history().grants[grant].to_string()
+    }
+}
+
+/// Rounded up: a clock counts whole microseconds since a beginning that differs from run to run.
+fn whole_micros(time: Duration) -> Duration {
+    let micros = time.as_nanos().div_ceil(1_000);
+    Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,351 @@
+//! A task that locks, holds and lets go, in all the ways there are.
+
+use std::{
+    future::IntoFuture as _,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use rand::RngExt;
+use redlock::{Error, Guard, Held};
+use tokio::time::{sleep, timeout};
+
+use crate::{
+    event::Event,
+    faults::stand_still,
+    history::{At, CoolDown},
+    invariants::call_bound,
+    plan::{Dice, millis, ms, some_ms},
+    process::Process,
+    world::World,
+};
+
+/// How often a held lock is looked at.
+pub(crate) const LOOK: Duration = ms(9);
+
+/// What a task asks for.
+#[derive(Clone, Copy)]
+struct Wants {
+    key: usize,
+    ttl: Duration,
+    wait: Duration,
+    keep_alive: bool,
+    max_hold: Option<Duration>,
+    least: Duration,
+    /// For how long it waits for the call, where that may be too short.
+    patience: Option<Duration>,
+}
+
+impl Wants {
+    fn drawn(world: &World, dice: &mut Dice) -> Self {
+        let plan = &world.plan;
+        let key = dice.random_range(0..plan.keys);
+        let longest = millis(plan.max_ttl);
+        let wait = if dice.random_bool(0.4) {
+            Duration::ZERO
+        } else {
+            some_ms(dice, 1..=600)
+        };
+        if plan.brief {
+            return Self {
+                key,
+                ttl: plan.max_ttl,
+                wait: wait.max(ms(40)),
+                keep_alive: true,
+                max_hold: None,
+                least: Duration::ZERO,
+                patience: None,
+            };
+        }
+        let whole = dice.random_bool(plan.longest);
+        let ttl = if whole {
+            plan.max_ttl
+        } else {
+            some_ms(dice, 150..=longest)
+        };
+        let keep_alive = !whole && dice.random_bool(0.4);
+        let mut seldom = |times| {
+            let time = some_ms(dice, times);
+            dice.random_bool(0.1).then_some(time)
+        };
+        Self {
+            key,
+            ttl,
+            wait,
+            keep_alive,
+            max_hold: seldom(1..=longest),
+            least: seldom(1..=200).unwrap_or_default(),
+            patience: seldom(0..=40),
+        }
+    }
+
+    /// Whether the lock has to last until it is released.
+    fn is_renewed(&self) -> bool {
+        self.keep_alive && self.max_hold.is_none()
+    }
+}
+
+/// Locks and lets go until the storm is over.
+pub(crate) async fn work(
+    world: Arc<World>,
+    (client, task): (usize, usize),
+    mut dice: Dice,
+    until: At,
+) {
+    while world.now() < until {
+        sleep(some_ms(&mut dice, 0..=millis(world.plan.idle))).await;
+        let process = world.process(client, task);
+        if world.plan.has(Event::ForeignValue) && dice.random_bool(0.2) {
+            want_foreign(&world, client, &process).await;
+            continue;
+        }
+        let wants = Wants::drawn(&world, &mut dice);
+        let Some(answer) = acquire(&world, client, &process, &wants).await else {
+            world.tell(|| format!("client {client}: gave up key {}", wants.key));
+            continue;
+        };
+        match answer {
+            Ok(guard) => hold(&world, client, wants, guard, &mut dice).await,
+            Err(error) => refused(&world, client, &wants, &error),
+        }
+    }
+}
+
+/// `None` where the task gave up.
+async fn acquire(
+    world: &Arc<World>,
+    client: usize,
+    process: &Process,
+    wants: &Wants,
+) -> Option<Result<Guard, Error>> {
+    let Wants { key, ttl, wait, .. } = *wants;
+    let mut request = process
+        .redlock
+        .lock(World::name(key))
+        .ttl(ttl)
+        .wait(wait)
+        .keep_alive(wants.keep_alive)
+        .at_least(wants.least);
+    if let Some(most) = wants.max_hold {
+        request = request.max_hold(most);
+    }
+    let acquire = request.into_future();
+    let called = world.now();
+    // Before the call: another task of the process may meet the nodes meanwhile.
+    let has_met = process.has_met_nodes.load(Relaxed);
+    let answer = match wants.patience {
+        Some(patience) => timeout(patience, acquire).await.ok()?,
+        None => acquire.await,
+    };
+    let bound = call_bound(&world.plan, ttl, wait, has_met);
+    world.within(client, called, bound, || {
+        format!("I8: client {client} asked for key {key} with ttl {ttl:?} and wait {wait:?}")
+    });
+    if answer.as_ref().err().is_none_or(Error::is_busy) {
+        process.has_met_nodes.store(true, Relaxed);
+    }
+    Some(answer)
+}
+
+fn refused(world: &World, client: usize, wants: &Wants, error: &Error) {
+    world.history().refused += 1;
+    world.tell(|| format!("client {client}: no key {}: {error}", wants.key));
+    let expected = error.is_busy()
+        || error.is_timed_out()
+        || error.is_expired()
+        || error.is_no_quorum() && !world.plan.has_votes();
+    if !expected {
+        world.violation(format!("an error that nothing explains: {error}"));
+    }
+}
+
+/// Asks for a key under which a value of others may stand.
+async fn want_foreign(world: &World, client: usize, process: &Process) {
+    let answer = process.redlock.lock(World::FOREIGN).no_wait().await;
+    let error = answer.as_ref().err();
+    world.tell(|| format!("client {client}: asked for a foreign key: {error:?}"));
+    match answer {
+        Ok(guard) => drop(guard),
+        Err(error) => {
+            let expected = error.is_busy() || error.is_no_quorum();
+            if !expected {
+                world.violation(format!("an error that nothing explains: {error}"));
+            }
+        }
+    }
+}
+
+async fn hold(world: &Arc<World>, client: usize, wants: Wants, guard: Guard, dice: &mut Dice) {
+    let Wants {
+        key, ttl, least, ..
+    } = wants;
+    let grant = world.granted(client, key, ttl, &guard);
+    // Where the runtime ends, so does this task.
+    let _ends = EndsWithTask {
+        world: Arc::clone(world),
+        grant,
+        held: guard.held(),
+    };
+    let until_least = (!least.is_zero()).then(|| world.now() + least);
+    if let Some(until) = until_least {
+        world.busy(key, until);
+    }
+    if world.plan.brief {
+        sleep(some_ms(dice, 0..=8)).await;
+        world.look(grant, &guard.held());
+    } else {
+        watch(world, client, grant, &guard);
+        stay(world, client, (grant, &wants), &guard, dice).await;
+    }
+    if wants.is_renewed() && guard.is_lost() && world.plan.keeps_locks() {
+        let grant = world.describe(grant);
+        world.violation(format!("a lock that is renewed was lost: {grant}"));
+    }
+    let ending = if world.plan.brief {
+        // Without a cool-down: the lease is handed over.
+        [0, 8][dice.random_range(0..2)]
+    } else {
+        dice.random_range(0..10)
+    };
+    if world.plan.has(Event::BlockedThread) && dice.random_bool(0.05) {
+        world.ended(grant, World::ends(&guard));
+        drop(guard);
+        block_thread(world, dice).await;
+    } else {
+        let of = (client, key, grant);
+        end(world, of, until_least, guard, (ending, dice)).await;
+    }
+}
+
+/// Nothing runs for a while, right behind a release.
+async fn block_thread(world: &World, dice: &mut Dice) {
+    let length = some_ms(dice, 1..=millis(world.plan.max_ttl) * 3 / 2);
+    world.tell(|| format!("the thread is blocked for {length:?}"));
+    world.count(Event::BlockedThread);
+    stand_still(world, length).await;
+}
+
+/// Holds the lock for some time, and extends it now and then.
+async fn stay(
+    world: &World,
+    client: usize,
+    (grant, wants): (usize, &Wants),
+    guard: &Guard,
+    dice: &mut Dice,
+) {
+    for _ in 0..dice.random_range(0..4) {
+        sleep(some_ms(dice, 0..=millis(wants.ttl) / 2)).await;
+        if dice.random_bool(0.4) {
+            let was_lost = guard.is_lost();
+            let extended = guard.extend().await;
+            world.tell(|| format!("client {client}: extends key {}: {extended:?}", wants.key));
+            if was_lost && !extended.as_ref().is_err_and(Error::is_lost) {
+                let grant = world.describe(grant);
+                world.violation(format!("E4: a lost lock came back: {grant}"));
+            }
+        }
+        world.look(grant, &guard.held());
+    }
+    if dice.random_bool(world.plan.lingering) {
+        // A holder that never lets go, as one that crashed.
+        timeout(world.plan.max_ttl * 2, guard.lost()).await.ok();
+    }
+    world.look(grant, &guard.held());
+}
+
+/// Lets go.
+async fn end(
+    world: &Arc<World>,
+    (client, key, grant): (usize, usize, usize),
+    until_least: Option<At>,
+    guard: Guard,
+    (ending, dice): (u32, &mut Dice),
+) {
+    let (ends, called) = (World::ends(&guard), world.now());
+    let has_to_succeed = ends.is_some() && world.plan.keeps_locks();
+    match ending {
+        0..4 => {
+            world.ended(grant, ends);
+            let released = guard.release().await;
+            world.tell(|| format!("client {client}: released key {key}: {released:?}"));
+            if released.is_ok()
+                && let Some(until) = until_least
+            {
+                let confirmed = world.now();
+                world.cooled_down(grant, CoolDown { confirmed, until });
+            }
+            if has_to_succeed && released.is_err() {
+                world.violation(format!("a release failed: {released:?}"));
+            }
+        }
+        4 => {
+            world.ended(grant, ends);
+            timeout(some_ms(dice, 0..=20), guard.release()).await.ok();
+            world.tell(|| format!("client {client}: released key {key}, not waited for"));
+        }
+        5..7 => {
+            let window = some_ms(dice, 1..=300);
+            world.ended(grant, ends);
+            world.busy(key, called + window);
+            let cooled_down = guard.cool_down(window).await;
+            world.tell(|| {
+                format!("client {client}: cool-down of key {key} for {window:?}: {cooled_down:?}")
+            });
+            if cooled_down.is_ok() {
+                let (confirmed, until) = (world.now(), called + window);
+                world.cooled_down(grant, CoolDown { confirmed, until });
+            }
+            if has_to_succeed && cooled_down.is_err() {
+                world.violation(format!("a cool-down failed: {cooled_down:?}"));
+            }
+        }
+        7 => {
+            let length = some_ms(dice, 0..=millis(world.plan.max_ttl));
+            // A body is only polled while the lock holds.
+            let body = async {
+                sleep(length).await;
+                world.ended(grant, Some(()));
+            };
+            let ran = guard.run(body).await;
+            world.tell(|| format!("client {client}: ran under key {key}: {ran:?}"));
+        }
+        _ => {
+            world.ended(grant, ends);
+            drop(guard);
+            world.tell(|| format!("client {client}: dropped key {key}"));
+        }
+    }
+}
+
+/// Notes that a grant has ended where its task is dropped.
+struct EndsWithTask {
+    world: Arc<World>,
+    grant: usize,
+    held: Held,
+}
+
+impl Drop for EndsWithTask {
+    fn drop(&mut self) {
+        let holds = !self.held.remaining().is_zero();
+        self.world.ended(self.grant, holds.then_some(()));
+    }
+}
+
+/// Looks at a held lock all the time, and notes when its end is told.
+fn watch(world: &Arc<World>, client: usize, grant: usize, guard: &Guard) {
+    let (held, lost) = (guard.held(), guard.lost());
+    let world = Arc::clone(world);
+    let machine = world.clients[client].machine.clone();
+    let watching = async move {
+        tokio::pin!(lost);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut lost => break,
+                () = sleep(LOOK) => world.look(grant, &held),
+            }
+        }
+        world.told(grant, &held);
+    };
+    tokio::spawn(machine.task(watching));
+}

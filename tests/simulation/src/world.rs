@@ -1,0 +1,338 @@
+//! One history: nodes in memory, clients with their tasks, storms of faults and the quiet behind
+//! each.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use rand::RngExt;
+use redlock::{
+    Redlock,
+    memory::{Node, Nodes},
+};
+use tokio::{
+    runtime::Handle,
+    task::JoinSet,
+    time::{Instant, advance, sleep, timeout},
+};
+
+use crate::{
+    event::Event,
+    faults::{self, Nemesis},
+    history::{At, History},
+    holder, invariants, many,
+    plan::{Dice, Plan, dice, ms},
+    process::{Client, connect},
+    runtimes::{Second, run_both, runtime},
+};
+
+/// How old the nodes are when the first client meets them.
+const AGE: Duration = Duration::from_secs(3_600);
+
+/// What all tasks of a history share.
+pub(crate) struct World {
+    pub(crate) plan: Plan,
+    /// The nodes, and a network to them without faults.
+    pub(crate) cluster: Nodes,
+    pub(crate) clients: Vec<Client>,
+    start: Instant,
+    /// The latest time that was seen, in nanoseconds: those of two runtimes differ by a turn.
+    latest: AtomicU64,
+    second: Arc<Second>,
+    history: Mutex<History>,
+    /// Clients of processes that were replaced, until the storm is over.
+    pub(crate) retired: Mutex<Vec<Redlock>>,
+}
+
+/// Runs the history of a plan, and checks it.
+pub(crate) fn run(plan: &Plan, log: bool) -> History {
+    let runtime = runtime();
+    let cluster = {
+        let _inside = runtime.enter();
+        Nodes::seeded(plan.nodes, plan.seed)
+    };
+    runtime.block_on(advance(AGE));
+    let second = Arc::default();
+    let life = live(plan.clone(), cluster, log, Arc::clone(&second));
+    let mut history = if plan.two_runtimes {
+        run_both(&runtime, &second, life)
+    } else {
+        runtime.block_on(life)
+    };
+    invariants::check(plan, &mut history);
+    history
+}
+
+async fn live(plan: Plan, cluster: Nodes, log: bool, second: Arc<Second>) -> History {
+    let clients = (0..plan.clients)
+        .map(|_| Client::new(&plan, &cluster))
+        .collect();
+    let world = Arc::new(World {
+        cluster,
+        clients,
+        start: Instant::now(),
+        latest: AtomicU64::default(),
+        second,
+        history: Mutex::new(History {
+            busy_until: vec![At::ZERO; plan.keys],
+            log: log.then(Vec::new),
+            ..History::default()
+        }),
+        retired: Mutex::default(),
+        plan,
+    });
+    let plan = &world.plan;
+    let mut nemesis = Nemesis::new(&world, dice(plan.seed, 1));
+    let mut calm_dice = dice(plan.seed, 3);
+    world.vouch().await;
+    for storm in 0..plan.storms {
+        let until = world.now() + plan.storm;
+        let tasks = world.start_tasks(storm, until);
+        if plan.has(Event::ManyReleases) {
+            many::releases(&world, &mut calm_dice).await;
+        }
+        nemesis.storm(until).await;
+        world.calm_down(tasks).await;
+        if plan.has(Event::IdleCut) {
+            world.cut_idle(&mut calm_dice).await;
+        }
+    }
+    world.end(&mut calm_dice).await;
+    let mut history = world.history();
+    let nodes = world.cluster.nodes();
+    history.batches = nodes.iter().map(Node::__batches).sum();
+    std::mem::take(&mut history)
+}
+
+/// The phases of a history.
+impl World {
+    fn start_tasks(self: &Arc<Self>, storm: u32, until: At) -> JoinSet<()> {
+        let mut tasks = JoinSet::new();
+        for client in 0..self.plan.clients {
+            for task in 0..self.plan.tasks {
+                let part = [2, u64::from(storm), client as u64, task as u64];
+                let part = part.into_iter().fold(0, |all, part| all * 16 + part);
+                let dice = dice(self.plan.seed, part);
+                let work = holder::work(Arc::clone(self), (client, task), dice, until);
+                let work = self.clients[client].machine.task(work);
+                tasks.spawn_on(work, &self.runtime_of(task));
+            }
+        }
+        tasks
+    }
+
+    /// Where a task of a client runs: in two runtimes, where there are two.
+    fn runtime_of(&self, task: usize) -> Handle {
+        match self.second.handle() {
+            Some(second) if task % 2 == 1 => {
+                self.count(Event::SharedHandle);
+                second
+            }
+            _ => Handle::current(),
+        }
+    }
+
+    /// The second runtime ends, and another one begins.
+    pub(crate) fn end_runtime(&self) {
+        self.tell(|| "a runtime ends".to_owned());
+        self.count(Event::EndedRuntime);
+        self.second.end();
+    }
+
+    /// An operator vouches for the nodes, as on a first deployment: the strict guard would have all
+    /// wait.
+    async fn vouch(&self) {
+        connect(&self.plan, &self.cluster)
+            .trust_nodes()
+            .await
+            .expect("all nodes answer");
+    }
+
+    /// Ends all faults.
+    pub(crate) fn heal(&self) {
+        self.tell(|| "the storm is over".to_owned());
+        for (index, client) in self.clients.iter().enumerate() {
+            faults::heal(&self.cluster, &client.machine);
+            self.thaw(index);
+        }
+    }
+
+    /// Waits until the tasks have let go, and then no longer than releases may take to arrive: no
+    /// key may be left.
+    async fn calm_down(&self, mut tasks: JoinSet<()>) {
+        let joined = async {
+            while let Some(ended) = tasks.join_next().await {
+                if let Err(panic) = ended
+                    && !panic.is_cancelled()
+                {
+                    self.violation(format!("a task panicked: {panic}"));
+                }
+            }
+        };
+        if timeout(Duration::from_secs(60), joined).await.is_err() {
+            self.violation("I8: a task never ended".to_owned());
+        }
+        let quiet = self.plan.quiet();
+        sleep(quiet).await;
+        self.close_retired().await;
+        if !self.plan.fencing || self.plan.has(Event::Flush) {
+            // Without tombstones, one that arrives after its release stays for its ttl.
+            return;
+        }
+        for key in 0..self.plan.keys {
+            if self.history().busy_until[key] + quiet > self.now() {
+                continue;
+            }
+            let name = Self::name(key);
+            for (index, node) in self.cluster.nodes().into_iter().enumerate() {
+                if let Some(owner) = node.get(&name) {
+                    let left = node.ttl(&name);
+                    self.violation(format!(
+                        "I5: node {index} has key {key} of {owner} left, for {left:?}"
+                    ));
+                }
+            }
+        }
+    }
+
+    /// Cuts all connections of clients that do nothing. A request that does not wait has the lock
+    /// all the same.
+    async fn cut_idle(&self, dice: &mut Dice) {
+        for client in 0..self.plan.clients {
+            let silently = dice.random_bool(0.5);
+            self.tell(|| format!("client {client}: idle and cut off, silently: {silently}"));
+            self.count(Event::IdleCut);
+            for node in self.clients[client].machine.nodes() {
+                if silently {
+                    node.half_open();
+                } else {
+                    node.reconnect();
+                }
+            }
+            let redlock = self.process(client, 0).redlock;
+            match redlock.lock("idle").no_wait().await {
+                Ok(guard) => drop(guard.release().await),
+                Err(error) => {
+                    self.violation(format!(
+                        "I8: no lock after idle connections were cut: {error}"
+                    ));
+                }
+            }
+        }
+    }
+
+    /// All clients look at all nodes.
+    async fn look_at_nodes(&self) {
+        for client in 0..self.plan.clients {
+            for task in 0..2 {
+                self.process(client, task).redlock.health().await;
+            }
+        }
+    }
+
+    /// Everybody can lock everything again, and nothing is left behind.
+    async fn end(&self, dice: &mut Dice) {
+        let busy = self.history().busy_until.iter().max().copied();
+        let busy = busy.unwrap_or_default().saturating_sub(self.now());
+        sleep(busy + self.plan.max_ttl).await;
+        // Whoever meets a node that forgot waits from now on. A client that noticed over its
+        // connection that the data are gone meets the node again with the next connection.
+        for client in &self.clients {
+            client.machine.nodes().iter().for_each(Node::reconnect);
+        }
+        self.look_at_nodes().await;
+        sleep(self.plan.guard_time() + ms(1)).await;
+        if !self.plan.has_votes() {
+            // A node that lost its identity with its data, or refused what a client announced,
+            // counts once all clients have announced the new one. They do so every 5 s, and a list
+            // of before stands for 15 s.
+            for _ in 0..5 {
+                self.look_at_nodes().await;
+                sleep(Duration::from_secs(5)).await;
+            }
+        }
+        if dice.random_bool(0.3) {
+            self.cut_idle(dice).await;
+        }
+        for client in 0..self.plan.clients {
+            for key in 0..self.plan.keys {
+                self.lock_after_all(client, key).await;
+            }
+        }
+        self.retire_all();
+        self.close_retired().await;
+    }
+
+    async fn lock_after_all(&self, client: usize, key: usize) {
+        let redlock = self.process(client, key).redlock;
+        let ttl = self.plan.max_ttl;
+        match redlock.lock(Self::name(key)).ttl(ttl).no_wait().await {
+            Ok(guard) => {
+                let grant = self.granted(client, key, ttl, &guard);
+                self.ended(grant, Some(()));
+                if let Err(error) = guard.release().await {
+                    self.violation(format!("a release failed after the storm: {error}"));
+                }
+            }
+            Err(error) => self.violation(format!("I8: no lock after the storm: {error}")),
+        }
+    }
+}
+
+/// What tasks and faults do to it.
+impl World {
+    /// A key that no task of ours ever has.
+    pub(crate) const FOREIGN: &str = "foreign";
+
+    pub(crate) fn name(key: usize) -> String {
+        format!("key-{key}")
+    }
+
+    /// The time since the history began, which never goes back from one runtime to another.
+    pub(crate) fn now(&self) -> At {
+        let now = u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        At::from_nanos(self.latest.fetch_max(now, Relaxed).max(now))
+    }
+
+    pub(crate) fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn count(&self, event: Event) {
+        self.history().events.add(event);
+    }
+
+    pub(crate) fn tell(&self, what: impl FnOnce() -> String) {
+        let now = self.now();
+        self.history().tell(now, what);
+    }
+
+    pub(crate) fn violation(&self, what: String) {
+        let now = self.now();
+        self.history().violation(now, what);
+    }
+
+    /// Checks that what `client` began at `called` took no longer than `bound`, but for the time it
+    /// stood still.
+    pub(crate) fn within(
+        &self,
+        client: usize,
+        called: At,
+        bound: Duration,
+        what: impl FnOnce() -> String,
+    ) {
+        let now = self.now();
+        let took = now.saturating_sub(called);
+        let ran = took.saturating_sub(self.history().stood_still(client, called, now));
+        if ran > bound + self.plan.slack() {
+            self.violation(format!(
+                "{}: took {ran:?}, at most {bound:?} allowed",
+                what()
+            ));
+        }
+    }
+}
