@@ -220,13 +220,13 @@ impl Guards {
     /// Releases all. The body has finished, so a failed release is only reported. It is repeated in
     /// the background.
     async fn release_finished(self) {
-        join_all(self.guards.into_iter().map(async |guard| {
+        let release = |guard: Guard| async move {
             let key = Arc::clone(guard.hold().lease().key());
             if let Err(error) = guard.release().await {
                 events::release_failed(&key, &error);
             }
-        }))
-        .await;
+        };
+        join_all(self.guards.into_iter().map(release)).await;
     }
 
     /// Releases all, and waits for a majority of the nodes to confirm each.
