@@ -1,4 +1,4 @@
-//! The fingerprint of a request: tells its repetition from another request.
+//! The fingerprint of a request: distinguishes its repetition from another request.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Uri, header::CONTENT_TYPE, request::Parts};

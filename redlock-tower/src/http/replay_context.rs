@@ -1,4 +1,4 @@
-//! What the lock and a replay inside of it tell each other, through the extensions of request and response.
+//! What the lock and a replay inside of it exchange, through the extensions of request and response.
 
 use super::policy::Policy;
 use crate::{held::HeldLock, key::Key};

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-/// Routes are told apart by a hash of their names, so that the times take the same memory for any number of routes. Routes
+/// Routes are distinguished by a hash of their names, so that the times take the same memory for any number of routes. Routes
 /// with the same hash share an estimate.
 const ROUTES: usize = 32;
 

@@ -93,7 +93,7 @@ fn draw(core: &Core, end: usize) -> u16 {
     draw % end
 }
 
-/// Asks for a permit, and beside that which permits are free: both are sent at once. `None` where too few nodes told.
+/// Asks for a permit, and beside that which permits are free: both are sent at once. `None` if too few nodes answered.
 async fn ask_and_look(
     all: &Arc<Key>,
     permits: u16,
@@ -144,7 +144,7 @@ pub(crate) async fn available_permits(engine: &Engine, name: &str, permits: u16)
     }
 }
 
-/// Asks the nodes which permits are free, until a majority told.
+/// Asks the nodes which permits are free, until a majority has answered.
 async fn look(
     nodes: &Arc<Nodes>,
     connections: &ConnectionSet,
@@ -157,10 +157,10 @@ async fn look(
         permits,
         kept: nodes.max_ttl,
     };
-    let told = |answers: &[&Answer]| {
-        let told = answers.iter();
-        let told = told.filter(|answer| matches!(answer.reply, Reply::Permits(_)));
-        told.count() >= quorum
+    let answered = |answers: &[&Answer]| {
+        let answered = answers.iter();
+        let answered = answered.filter(|answer| matches!(answer.reply, Reply::Permits(_)));
+        answered.count() >= quorum
     };
     fan_out(
         nodes,
@@ -168,7 +168,7 @@ async fn look(
         Arc::clone(all),
         look.into(),
         within,
-        told,
+        answered,
     )
     .await
 }
@@ -190,11 +190,11 @@ fn permit_refused(failure: Failure) -> Failure {
 fn seen(answers: &Answers, permits: u16, quorum: usize) -> Option<Seen> {
     let mut free_on = vec![0; usize::from(permits)];
     let mut others: Vec<&str> = Vec::new();
-    let mut told = 0;
+    let mut answered = 0;
     for answer in answers.done() {
         match &answer.reply {
             Reply::Permits(PermitState::Free(free)) => {
-                told += 1;
+                answered += 1;
                 for (nodes, is_free) in free_on.iter_mut().zip(free) {
                     *nodes += usize::from(*is_free);
                 }
@@ -208,7 +208,7 @@ fn seen(answers: &Answers, permits: u16, quorum: usize) -> Option<Seen> {
             .first()
             .map(|number| Seen::Other((*number).to_owned()));
     }
-    if told < quorum {
+    if answered < quorum {
         return None;
     }
     let free = (0..permits).filter(|number| free_on[usize::from(*number)] >= quorum);

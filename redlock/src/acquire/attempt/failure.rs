@@ -13,7 +13,7 @@ pub(in crate::acquire) enum Failure {
         free_in: Option<Duration>,
         /// The remaining time of the holder; `None` where no holder was seen.
         left: Option<Duration>,
-        /// The label of the holder, where a majority of the nodes reported the same one and it tells one.
+        /// The label of the holder, if a majority of the nodes reported the same holder and it has a label.
         by: Option<Label>,
         /// No other holder was seen on a majority.
         split: bool,

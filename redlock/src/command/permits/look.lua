@@ -8,7 +8,7 @@
 local values = redis.call('MGET', unpack(KEYS))
 if values[1] and values[1] ~= ARGV[1] then return {'PERMITS', string.sub(values[1], 1, 16)} end
 
--- As pcalls: where memory is full, the permits are told all the same. Another type reads as missing, and stays.
+-- As pcalls: where memory is full, the permits are reported nevertheless. Another type reads as missing and is kept.
 if values[1] then
   redis.pcall('PEXPIRE', KEYS[1], ARGV[2])
 else

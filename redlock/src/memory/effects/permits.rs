@@ -2,7 +2,7 @@
 
 use super::{Args, Raised, Redis, Reply};
 
-/// How much of another number of permits is told.
+/// How much of another number of permits is returned.
 const SHOWN: usize = 16;
 
 pub(super) fn look(redis: &mut Redis<'_>, keys: Args<'_>, args: Args<'_>) -> Result<Reply, Raised> {

@@ -28,8 +28,8 @@ impl Server {
                 None => Err(Raised::NO_INTEGER),
             },
             ("PUBLISH", [_, channel, message]) => {
-                let heard = redis.publish(channel, message);
-                Ok(Reply::Int(i64::try_from(heard).unwrap_or(i64::MAX)))
+                let receivers = redis.publish(channel, message);
+                Ok(Reply::Int(i64::try_from(receivers).unwrap_or(i64::MAX)))
             }
             _ => return None,
         };
