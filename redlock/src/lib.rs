@@ -1,5 +1,6 @@
 #![doc = include_str!("../docs/crate.md")]
 #![doc = include_str!("../docs/events.md")]
+#![doc = include_str!("../docs/metrics.md")]
 
 #[doc(hidden)]
 #[path = "macros/mod.rs"]

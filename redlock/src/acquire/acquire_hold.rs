@@ -79,7 +79,9 @@ async fn next_outcome(
         Some(_) => request.left().min(request.node_timeout() * 2),
         None => request.left(),
     };
+    let waiting = events::waiting();
     let outcome = position.wait(time).await;
+    drop(waiting);
     outcome.map_err(|left| {
         // A remaining time is that of a holder in this process.
         let by = left.and(engine.core.defaults.label);
@@ -111,7 +113,8 @@ fn start_hold(request: &AcquireRequest<'_>, turn: Turn, lease: &Arc<Lease>) -> O
 /// `None` where the hold has ended on its way.
 fn claim(request: &AcquireRequest<'_>, handed_over: HandedOver) -> Option<Arc<Hold>> {
     let hold = handed_over.claim()?;
-    events::handed_over(request.key, hold.token().get());
+    let waited = || request.core().now().saturating_since(request.since);
+    events::handed_over(request.key, hold.token().get(), waited);
     let renewers = &request.engine.renewers;
     if request.options.hold.max_hold.is_some() {
         renewers.watch(hold.lease());

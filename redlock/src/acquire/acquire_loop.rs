@@ -312,6 +312,7 @@ impl<'a> AcquireLoop<'a> {
     }
 
     async fn sleep_or_notified(&self, sleep: Sleep) -> Option<Notification> {
+        let _waiting = events::waiting();
         let timer = tokio::time::sleep(sleep.time);
         let Some(entry) = self.waitlist.as_ref().filter(|_| sleep.listen) else {
             timer.await;

@@ -239,6 +239,7 @@ impl Builder {
     /// # Errors
     /// As [`Redlock::connect_lazy`]; also for a setting out of its bounds.
     pub fn connect_lazy(mut self) -> Result<Redlock> {
+        events::metrics::describe();
         self.check_durations()?;
         if self.restart_guard == RestartGuard::Strict && !self.fencing {
             return Err(Error::invalid_config(

@@ -1,5 +1,6 @@
 //! Calls of annotated functions.
 
+use super::metrics;
 use crate::error::Error;
 
 const TARGET: &str = "redlock::attribute";
@@ -9,11 +10,18 @@ pub(crate) fn span(function: &'static str) -> tracing::Span {
     tracing::debug_span!(target: TARGET, "lock", function)
 }
 
+/// The body came to its end under the lock.
+pub(crate) fn ran(function: &'static str) {
+    metrics::called(function, "ran");
+}
+
 pub(crate) fn not_locked(function: &'static str, error: &Error) {
+    metrics::called(function, "not_locked");
     tracing::debug!(target: TARGET, function, %error, "not locked");
 }
 
 pub(crate) fn runs_unlocked(function: &'static str, error: &Error) {
+    metrics::called(function, "unlocked");
     tracing::warn!(
         target: TARGET, function, error = %error.without_key(),
         "fail_open: running without the lock"
@@ -36,6 +44,7 @@ pub(crate) fn left_out(function: &'static str, error: &Error) {
 }
 
 pub(crate) fn cancelled(function: &'static str) {
+    metrics::called(function, "cancelled");
     tracing::warn!(target: TARGET, function, "the lock is lost: the body was cancelled");
 }
 

@@ -2,22 +2,26 @@
 
 use std::time::Duration;
 
-use super::ms;
+pub(crate) use super::metrics::Waiting;
+use super::{metrics, ms};
 use crate::{error::Error, key::Key};
 
 const TARGET: &str = "redlock::lock";
 
 /// By the nodes. `waited`: since the request.
-pub(crate) fn granted(key: &Key, token: u64, rounds: u32, waited: impl FnOnce() -> Duration) {
+pub(crate) fn granted(key: &Key, token: u64, rounds: u32, waited: impl Fn() -> Duration) {
+    metrics::granted(rounds, &waited);
     tracing::debug!(target: TARGET, %key, token, rounds, waited_ms = ms(waited()), "lock granted");
 }
 
-/// Handed over by the previous holder in this process.
-pub(crate) fn handed_over(key: &Key, token: u64) {
+/// Handed over by the previous holder in this process. `waited`: since the request.
+pub(crate) fn handed_over(key: &Key, token: u64, waited: impl Fn() -> Duration) {
+    metrics::handed_over(waited);
     tracing::debug!(target: TARGET, %key, token, "lock handed over");
 }
 
 pub(crate) fn refused(key: &str, error: &Error) {
+    metrics::refused(error.kind());
     tracing::debug!(
         target: TARGET, key, reason = ?error.kind(), error = %error.without_key(),
         "lock refused"
@@ -28,20 +32,34 @@ pub(crate) fn rolled_back(key: &Key, nodes: usize) {
     tracing::trace!(target: TARGET, %key, nodes, "attempt rolled back");
 }
 
-/// The guard released it. With a window, the key is in a cool-down.
+/// A request waits from here until the value is dropped.
+pub(crate) fn waiting() -> Waiting {
+    Waiting::begin()
+}
+
+/// The guard released it, and so much of its validity was `left`. With a window, the key is in a cool-down.
 pub(crate) fn released(
     key: &Key,
     token: u64,
-    held: impl FnOnce() -> Duration,
+    held: impl Fn() -> Duration,
+    left: impl Fn() -> Duration,
     window: Option<Duration>,
 ) {
+    metrics::released(&held, left, window.is_some());
     tracing::debug!(
         target: TARGET, %key, token, held_ms = ms(held()), cool_down_ms = window.map(ms),
         "lock released"
     );
 }
 
-pub(crate) fn lost(key: &Key, token: u64, reason: &'static str, held: impl Fn() -> Duration) {
+/// `label`: the reason as metrics have it.
+pub(crate) fn lost(
+    key: &Key,
+    token: u64,
+    (reason, label): (&'static str, &'static str),
+    held: impl Fn() -> Duration,
+) {
+    metrics::lost(label);
     tracing::warn!(target: TARGET, reason, held_ms = ms(held()), "lock lost");
     tracing::debug!(target: TARGET, %key, token, "key of the lost lock");
 }
@@ -51,7 +69,13 @@ pub(crate) fn term_lost(key: &str, error: &Error) {
     tracing::debug!(target: TARGET, key, error = %error.without_key(), "term lost, campaigning again");
 }
 
+/// A lease was extended while this much of its validity was left.
+pub(crate) fn renewed(margin: Duration) {
+    metrics::renewed(margin);
+}
+
 pub(crate) fn renewal_failed(key: &Key, error: &Error) {
+    metrics::renewal_failed();
     tracing::debug!(target: TARGET, %key, error = %error.without_key(), "renewal failed, tried again");
 }
 

@@ -4,9 +4,12 @@
 //! From `info` on, no event contains a key, an owner or a value of the user. If an event is about a
 //! single lock, an event at `debug` with the key follows it. The arguments are only evaluated if
 //! there is a subscriber.
+//!
+//! The functions that emit events also count what [`metrics`] has.
 
 pub(crate) mod attribute;
 pub(crate) mod lock;
+pub(crate) mod metrics;
 pub(crate) mod node;
 
 /// Whole milliseconds, for fields whose names end in `_ms`.

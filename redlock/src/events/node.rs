@@ -2,6 +2,9 @@
 
 use std::{fmt::Display, time::Duration};
 
+use super::metrics;
+pub(crate) use super::metrics::{NodeMeter, Vote};
+
 const TARGET: &str = "redlock::node";
 
 /// The first contact is over, and a quorum answered.
@@ -10,15 +13,18 @@ pub(crate) fn connected(up: usize, nodes: usize, quorum: usize) {
 }
 
 pub(crate) fn up(node: &str, version: &str) {
+    metrics::node_up(node, true);
     tracing::info!(target: TARGET, node, version, "node up");
 }
 
 pub(crate) fn down(node: &str, cause: &dyn Display) {
+    metrics::node_up(node, false);
     tracing::warn!(target: TARGET, node, %cause, "node down");
 }
 
 /// At the first contact. Later it would be [`down`].
 pub(crate) fn unavailable(node: &str, cause: &dyn Display) {
+    metrics::node_up(node, false);
     tracing::warn!(target: TARGET, node, %cause, "node unavailable");
 }
 
@@ -31,11 +37,13 @@ pub(crate) fn servers_unavailable(node: &str, cause: &str) {
 
 /// It will never vote: it is a replica, or is listed twice.
 pub(crate) fn barred(node: &str, cause: &dyn Display) {
+    metrics::node_up(node, false);
     tracing::error!(target: TARGET, node, %cause, "node has no vote");
 }
 
 /// It may have forgotten locks.
 pub(crate) fn quarantined(node: &str, why: &dyn Display, time: Duration) {
+    metrics::quarantined(node);
     tracing::warn!(
         target: TARGET, node, %why, seconds = time.as_secs(),
         "node quarantined: its votes do not count for the guard time"
@@ -95,21 +103,45 @@ pub(crate) fn left_out(node: &str, theirs: &str, ours: &str) {
 }
 
 pub(crate) fn connection_lost(node: &str, cause: &dyn Display) {
+    metrics::connection_lost(node);
     tracing::debug!(target: TARGET, node, %cause, "connection lost");
 }
 
 pub(crate) fn connection_replaced(node: &str) {
+    metrics::connection_lost(node);
     tracing::debug!(target: TARGET, node, "connection replaced: it was silent");
 }
 
 /// Releases that waited for the node are being sent.
 pub(crate) fn deferred_releases_sent(node: &str, releases: usize) {
+    metrics::deferred(node, "sent", releases);
     tracing::debug!(target: TARGET, node, releases, "deferred releases sent");
 }
 
 pub(crate) fn deferred_releases_dropped(node: &str, releases: usize) {
+    metrics::deferred(node, "dropped", releases);
     tracing::warn!(
         target: TARGET, node, releases,
         "deferred releases dropped: the client is gone and its node did not come back"
     );
+}
+
+/// A reply of a node was counted.
+pub(crate) fn voted(meter: &NodeMeter, vote: Vote) {
+    meter.voted(vote);
+}
+
+/// A node replied to an announcement after this time.
+pub(crate) fn answered(meter: &NodeMeter, time: Duration) {
+    meter.answered(time);
+}
+
+/// So many commands were taken from the backlog of a node to be written, and so many are left in it.
+pub(crate) fn batch(meter: &NodeMeter, size: usize, left: usize) {
+    meter.batch(size, left);
+}
+
+/// The commands that waited for a node were refused, since it is down.
+pub(crate) fn backlog_refused(meter: &NodeMeter) {
+    meter.backlog(0);
 }

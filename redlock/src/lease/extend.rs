@@ -7,6 +7,7 @@ use crate::{
     command::Request,
     env::clock::Instant,
     error::{Error, Result},
+    events::lock as events,
     quorum::{
         node_set::NodeSet,
         tally::{Decision, Rule, Tally},
@@ -27,7 +28,12 @@ impl Lease {
         let decision = round.decision(node_timeout.min(self.remaining())).await;
         round.withdraw();
         self.check_validity();
-        self.extended(&round, decision, started)
+        let left = self.remaining();
+        let extended = self.extended(&round, decision, started);
+        if extended.is_ok() {
+            events::renewed(left);
+        }
+        extended
     }
 
     /// Sends the extension to every node, also to those that missed the acquire.

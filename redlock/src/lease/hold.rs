@@ -177,7 +177,8 @@ impl Hold {
         self.ended.notify_waiters();
         let window = window.or_else(|| self.rest_of_at_least());
         let held = || self.lease.core.now().saturating_since(self.started);
-        events::released(self.lease.key(), self.token.get(), held, window);
+        let left = || self.lease.remaining();
+        events::released(self.lease.key(), self.token.get(), held, left, window);
         Ok(self.lease.end_hold(ended_well, window))
     }
 

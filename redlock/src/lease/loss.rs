@@ -47,7 +47,8 @@ impl Lease {
             return;
         }
         let held = || self.core.now().saturating_since(self.granted_at);
-        events::lost(&self.key, self.last_token(), loss.reason(), held);
+        let reason = (loss.reason(), loss.label());
+        events::lost(&self.key, self.last_token(), reason, held);
         let hold = {
             let mut holds = lock(&self.holds);
             holds.releasing_after = holds.current.upgrade();

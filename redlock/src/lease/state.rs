@@ -61,6 +61,16 @@ impl Loss {
         Self::ForceReleased,
     ];
 
+    /// The reason as metrics have it.
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::Gone => "gone",
+            Self::Expired => "expired",
+            Self::HeldTooLong => "held_too_long",
+            Self::ForceReleased => "force_released",
+        }
+    }
+
     pub(super) fn reason(self) -> &'static str {
         match self {
             Self::Gone => {

@@ -71,6 +71,7 @@ impl<E> Hold<E> {
                 return Err(lost);
             }
         };
+        events::ran(self.function);
         let window = self.ending.window(&value);
         self.end(window).await;
         Ok(value)

@@ -30,6 +30,7 @@ use crate::{
         sync::lock,
     },
     error::NodeError,
+    events::node::{self as events, Vote},
     fault::FaultKind,
     node::{ConnectionSet, NodeState, Nodes, Operation, ReplySink},
     quorum::{
@@ -273,8 +274,22 @@ impl ReplySink for Round {
     }
 
     fn vote(&self, node: usize, reply: Reply) {
+        if let Some(state) = self.states.get(node) {
+            events::voted(state.meter(), as_metric(&reply));
+        }
         let effects = lock(&self.votes).record(node, reply);
         effects.run();
+    }
+}
+
+fn as_metric(reply: &Reply) -> Vote {
+    match reply {
+        Reply::Yes | Reply::Notified => Vote::Yes,
+        Reply::Held { .. } => Vote::Held,
+        Reply::Stale { .. } => Vote::Stale,
+        Reply::Gone | Reply::Restored => Vote::Gone,
+        Reply::Quarantined { .. } | Reply::Forgot { .. } => Vote::Quarantined,
+        Reply::Failed(_) => Vote::Failed,
     }
 }
 

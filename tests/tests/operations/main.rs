@@ -3,3 +3,5 @@
 mod current;
 mod environment;
 mod label;
+mod metrics;
+mod recorder;

@@ -86,6 +86,11 @@ impl Backlog {
         Some(Fault::untouched(FaultKind::Backlog, text))
     }
 
+    /// How many operations wait to be sent.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// How many releases and extensions wait.
     fn releases(&self) -> usize {
         self.deferred.len() + self.waiting.len().saturating_sub(self.new_work)

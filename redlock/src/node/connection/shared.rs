@@ -146,6 +146,7 @@ impl Shared {
         reply: Result<NodeRecord, Fault>,
     ) {
         let (now, version) = (self.clock.now(), self.lists.version());
+        events::answered(self.state.meter(), now.saturating_since(announced.at));
         let forgot = match reply {
             Ok(record) => {
                 if let Some(ago) = record.emptied {
@@ -193,6 +194,7 @@ impl Shared {
         self.state.went_down(fault);
         self.lists.look_again(self.clock.now());
         let refused = lock(&self.backlog).block(fault, self.clock.now(), known_for);
+        events::backlog_refused(self.state.meter());
         for op in refused {
             op.answer(Reply::Failed(fault.clone()));
         }

@@ -92,7 +92,7 @@ pub(in crate::node) struct Announced {
     pub(in crate::node) announcement: Announcement,
     /// The nodes of the list that the announcement counts.
     included: NodeSet,
-    at: Instant,
+    pub(in crate::node) at: Instant,
     pub(in crate::node) version: u64,
 }
 

@@ -14,7 +14,7 @@ use crate::fault::{Fault, FaultKind};
 use crate::node::Info;
 use crate::{
     env::{clock::Instant, sync::lock},
-    events::node as events,
+    events::node::{self as events, NodeMeter},
     key::Key,
     quorum::restart_guard::{self, RestartGuard},
 };
@@ -27,6 +27,7 @@ const UPTIME_ROUNDING: i64 = 1_500_000;
 #[derive(Debug)]
 pub(crate) struct NodeState {
     name: String,
+    meter: NodeMeter,
     /// Until when the node's yes does not count, in microseconds of the client's clock.
     no_vote_until: AtomicU64,
     known: Mutex<Known>,
@@ -77,6 +78,7 @@ impl NodeState {
     pub(crate) fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
+            meter: NodeMeter::new(name),
             no_vote_until: AtomicU64::new(0),
             known: Mutex::new(Known {
                 down: Some(Fault::untouched(
@@ -172,6 +174,10 @@ impl NodeState {
         if known.down.take().is_some() {
             events::up(&self.name, &info.version);
         }
+    }
+
+    pub(crate) fn meter(&self) -> &NodeMeter {
+        &self.meter
     }
 
     pub(crate) fn name(&self) -> &str {

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     command::{Reply, Step},
     env::sync::lock,
+    events::node as events,
     fault::{Fault, FaultKind},
     node::{Operation, trust::lists::ANNOUNCED},
 };
@@ -64,11 +65,17 @@ impl Open<'_> {
         } else {
             in_flight / 4
         };
-        lock(&self.shared.backlog).take(&mut self.taken, least, room);
+        let left = {
+            let mut backlog = lock(&self.shared.backlog);
+            backlog.take(&mut self.taken, least, room);
+            backlog.waiting()
+        };
         if self.taken.is_empty() {
             return false;
         }
-        let is_busy = self.taken.len() >= BUSY_BATCH;
+        let size = self.taken.len();
+        events::batch(self.shared.state.meter(), size, left);
+        let is_busy = size >= BUSY_BATCH;
         self.shared.busy.store(is_busy, Relaxed);
         true
     }
