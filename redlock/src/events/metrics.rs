@@ -171,7 +171,8 @@ pub(super) fn refused(kind: ErrorKind) {
         ErrorKind::InvalidKey
         | ErrorKind::InvalidTtl
         | ErrorKind::InvalidNodes
-        | ErrorKind::InvalidConfig => "invalid",
+        | ErrorKind::InvalidConfig
+        | ErrorKind::OtherPermits => "invalid",
     };
     count!("redlock_acquires_total", "outcome" => outcome);
 }
