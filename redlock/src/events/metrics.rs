@@ -359,13 +359,9 @@ mod tests {
             .filter(|line| line.starts_with("| `redlock_"));
         let documented: Vec<(String, String, String)> = rows
             .map(|row| {
-                let cells: Vec<&str> = row.split(" | ").collect();
-                let name = cells[0].trim_start_matches("| ").trim_matches('`');
-                (
-                    name.into(),
-                    cells[1].into(),
-                    cells[3].trim_end_matches(" |").into(),
-                )
+                let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+                let name = cells[1].trim_matches('`');
+                (name.into(), cells[2].into(), cells[4].into())
             })
             .collect();
         let kind = |kind| match kind {
