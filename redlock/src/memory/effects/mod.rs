@@ -5,13 +5,12 @@
 //! source.
 
 mod acquire;
+mod admin;
 mod announce;
 mod batch;
 mod cool_down;
 mod extend;
-mod force_release;
 mod guard;
-mod inspect;
 mod permits;
 mod put;
 mod release;
@@ -28,15 +27,15 @@ pub(super) type Effect = fn(&mut Redis<'_>, Args<'_>, Args<'_>) -> Result<Reply,
 pub(super) fn effect(script: Script) -> Effect {
     match script {
         Script::Acquire | Script::AcquireStrict => acquire::acquire,
-        Script::Holder => inspect::holder,
+        Script::Holder => admin::inspect::holder,
         Script::Extend | Script::ExtendStrict => extend::extend,
         Script::Release => release::release,
         Script::CoolDown | Script::CoolDownStrict => cool_down::cool_down,
         Script::JoinWaitlist => waitlist::join,
         Script::LeaveWaitlist => waitlist::leave,
         Script::LookPermits => permits::look,
-        Script::ForceRelease => force_release::force_release,
-        Script::Inspect => inspect::inspect,
+        Script::ForceRelease => admin::force_release::force_release,
+        Script::Inspect => admin::inspect::inspect,
         Script::PingStrict => guard::ping,
         Script::Trust => guard::trust,
         Script::Announce => announce::announce,

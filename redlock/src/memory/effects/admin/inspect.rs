@@ -1,6 +1,6 @@
 //! `inspect.lua` and `holder.lua`: who holds a lock, and for how long.
 
-use super::{
+use super::super::{
     Args, Raised, Redis, Reply,
     acquire::{short_fence, short_owner},
 };
@@ -9,7 +9,7 @@ use crate::command::Owner;
 /// How much of a value `holder.lua` returns: one byte more than a value of ours can have.
 const SHOWN: usize = Owner::MAX_LEN + 1;
 
-pub(super) fn inspect(redis: &mut Redis<'_>, keys: Args<'_>, _: Args<'_>) -> Result<Reply, Raised> {
+pub(crate) fn inspect(redis: &mut Redis<'_>, keys: Args<'_>, _: Args<'_>) -> Result<Reply, Raised> {
     let (key, fence_key) = (keys.at(0), keys.at(1));
     let owner = redis.mget(key).map(|owner| short_owner(Some(owner)));
     Ok(Reply::Array(vec![
@@ -19,7 +19,7 @@ pub(super) fn inspect(redis: &mut Redis<'_>, keys: Args<'_>, _: Args<'_>) -> Res
     ]))
 }
 
-pub(super) fn holder(redis: &mut Redis<'_>, keys: Args<'_>, _: Args<'_>) -> Result<Reply, Raised> {
+pub(crate) fn holder(redis: &mut Redis<'_>, keys: Args<'_>, _: Args<'_>) -> Result<Reply, Raised> {
     let key = keys.at(0);
     let value = redis.mget(key).unwrap_or_default();
     let shown = Reply::bulk(&value[..value.len().min(SHOWN)]);

@@ -1,11 +1,11 @@
 //! `force_release.lua`: takes a lock away from the holders that were seen.
 
-use super::{
+use super::super::{
     Args, Raised, Redis, Reply, acquire::wrong_type, put::put, short_number, waitlist::wake,
 };
 use crate::command::Owner;
 
-pub(super) fn force_release(
+pub(crate) fn force_release(
     redis: &mut Redis<'_>,
     keys: Args<'_>,
     args: Args<'_>,
