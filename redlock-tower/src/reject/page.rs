@@ -102,7 +102,7 @@ fn prefers_html(headers: &HeaderMap) -> bool {
             .next()
             .unwrap_or(1000);
         match kind.as_str() {
-            "text/html" | "application/xhtml+xml" if quality > json => html = html.max(quality),
+            "text/html" | "application/xhtml+xml" => html = html.max(quality),
             "application/json" | "application/problem+json" if quality > html => {
                 json = json.max(quality);
             }

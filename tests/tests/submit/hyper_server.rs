@@ -12,7 +12,10 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use redlock_tower::{RedlockLayer, RequestBody, key};
-use tests::web::{Orders, redlock};
+use tests::{
+    web::{Orders, SOON, redlock},
+    within,
+};
 use tokio::net::TcpListener;
 use tower::{Layer as _, service_fn};
 
@@ -81,16 +84,15 @@ async fn forms_over_http_1_and_http_2() {
         let address = serve(&orders).await;
         let first = tokio::spawn(post(&client, address, &["sku=7&tok", "en=t"]).send());
         orders.wait_entered(1).await;
-        let second = post(&client, address, &["token=t"]).send().await.unwrap();
+        let second = post(&client, address, &["token=t"]).send();
+        let second = within(SOON, second).await.unwrap();
         assert_eq!(second.status(), StatusCode::CONFLICT);
         orders.unblock(1);
-        let first = first.await.unwrap().unwrap();
+        let first = within(SOON, first).await.unwrap().unwrap();
         assert_eq!(first.text().await.unwrap(), "sku=7&token=t");
         let large = "0123456789012345678901234567890123456789012345678901234567890123456789";
-        let large = post(&client, address, &["token=u&x=", large])
-            .send()
-            .await
-            .unwrap();
+        let large = post(&client, address, &["token=u&x=", large]).send();
+        let large = within(SOON, large).await.unwrap();
         assert_eq!(large.status(), StatusCode::PAYLOAD_TOO_LARGE);
         assert_eq!(orders.entered(), 1);
     }
