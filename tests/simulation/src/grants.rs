@@ -153,11 +153,14 @@ impl World {
 
     pub(crate) fn cooled_down(&self, grant: usize, cooled_down: CoolDown) {
         let drift = |window: Duration| window / 100 + ms(2);
-        let window = settled.until.saturating_sub(settled.confirmed);
-        let until = settled
+        let window = cooled_down.until.saturating_sub(cooled_down.confirmed);
+        let until = cooled_down
             .until
             .saturating_sub(drift(window + self.plan.max_ttl));
-        self.history().grants[grant].cooled_down = Some(CoolDown { until, ..settled });
+        self.history().grants[grant].cooled_down = Some(CoolDown {
+            until,
+            ..cooled_down
+        });
     }
 
     /// A key may be busy without a holder until then.

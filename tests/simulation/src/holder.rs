@@ -161,6 +161,12 @@ fn refused(world: &World, client: usize, wants: &Wants, error: &Error) {
 
 /// Asks for a key under which a value of others may stand.
 async fn want_foreign(world: &World, client: usize, process: &Process) {
+    let looked = process.redlock.holder(World::FOREIGN).await;
+    if let Err(error) = looked
+        && world.plan.has_votes()
+    {
+        world.violation(format!("nobody says who holds a foreign key: {error}"));
+    }
     let answer = process.redlock.lock(World::FOREIGN).no_wait().await;
     let error = answer.as_ref().err();
     world.tell(|| format!("client {client}: asked for a foreign key: {error:?}"));

@@ -128,7 +128,7 @@ impl Kind {
                 longest_pause: ms(100),
                 ..duel(plan)
             }
-            .with(&[Promotion, Promotion, Restart]),
+            .with(&[Loss, Loss, Promotion, Promotion, Restart]),
             Self::FullServers => Plan {
                 lingering: 0.0,
                 brief: false,
