@@ -5,6 +5,10 @@
 #[doc(hidden)]
 #[path = "macros/mod.rs"]
 pub mod __private;
+#[cfg(feature = "__wire")]
+#[doc(hidden)]
+#[path = "wire.rs"]
+pub mod __wire;
 mod acquire;
 mod client;
 mod command;

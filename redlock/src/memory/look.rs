@@ -71,4 +71,12 @@ impl Node {
         keys.map(|key| String::from_utf8_lossy(key).into_owned())
             .collect()
     }
+
+    /// All keys in order, for the conformance test.
+    #[cfg(feature = "__wire")]
+    pub(crate) fn keyspace(&self) -> Vec<super::server::Entry> {
+        let mut entries = Vec::new();
+        self.with(|server, wakers| entries = server.keyspace(wakers));
+        entries
+    }
 }

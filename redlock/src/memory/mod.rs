@@ -42,3 +42,5 @@ pub use node::Node;
 #[expect(deprecated, reason = "the former name still works")]
 pub use nodes::Cluster;
 pub use nodes::Nodes;
+#[cfg(feature = "__wire")]
+pub use server::Content;

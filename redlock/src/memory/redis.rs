@@ -71,7 +71,14 @@ pub(crate) fn number(text: &[u8]) -> Option<u64> {
     text.parse().ok()
 }
 
-/// The same with at most 16 digits: scripts ignore longer ones.
+/// A number of any digits, as Lua has it.
+pub(crate) fn lua_number(text: &[u8]) -> Option<f64> {
+    let digits = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    let text = std::str::from_utf8(text).ok().filter(|_| digits)?;
+    text.parse().ok()
+}
+
+/// A [`number`] with at most 16 digits: scripts ignore longer ones.
 pub(crate) fn short_number(text: &[u8]) -> Option<u64> {
     number(text).filter(|_| text.len() <= DIGITS)
 }
@@ -95,18 +102,18 @@ impl<'a> Redis<'a> {
     }
 
     /// Before a command that writes.
-    fn writes(&mut self, takes_memory: bool) -> Result<(), Raised> {
+    pub(crate) fn writes(&mut self, takes_memory: bool) -> Result<(), Raised> {
         if self.wrote {
             return Ok(());
         }
         if self.is_replica {
             return Err(Raised::READ_ONLY);
         }
-        if self.condition.cannot_save {
-            return Err(Raised::CANNOT_SAVE);
-        }
         if takes_memory && self.condition.full {
             return Err(Raised::OOM);
+        }
+        if self.condition.cannot_save {
+            return Err(Raised::CANNOT_SAVE);
         }
         self.wrote = true;
         Ok(())
@@ -152,18 +159,18 @@ impl<'a> Redis<'a> {
         Ok(())
     }
 
-    /// `SET key value PX ms NX`. Returns whether the key was missing.
-    pub(crate) fn set_nx(&mut self, key: &[u8], value: &[u8], ms: u64) -> Result<bool, Raised> {
-        if ms == 0 {
-            return Err(Raised::NO_TTL);
+    /// `SET key value NX`, with `PX ms` if that is given. Returns whether the key was missing.
+    pub(crate) fn set_nx(
+        &mut self,
+        key: &[u8],
+        value: &[u8],
+        ms: Option<u64>,
+    ) -> Result<bool, Raised> {
+        if self.exists(key) {
+            // The server refuses a write before it looks.
+            return self.writes(true).map(|()| false);
         }
-        self.writes(true)?;
-        let missing = !self.exists(key);
-        if missing {
-            let ttl = Some(Duration::from_millis(ms));
-            self.store.set(key, Value::Text(value.to_vec()), ttl);
-        }
-        Ok(missing)
+        self.set(key, value, ms).map(|()| true)
     }
 
     pub(crate) fn pexpire(&mut self, key: &[u8], ms: u64) -> Result<bool, Raised> {

@@ -1,34 +1,17 @@
 //! Further versions of the server: `scripts/servers` fetches some below `target/servers`, `REDIS_SERVERS` names others
 //! (their binaries, separated by colons). Says which ones it ran on.
 
-use std::env;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use redlock::RestartGuard;
-use tests::Cluster;
+use tests::{Cluster, further_servers};
 
 use crate::acl;
 use crate::support::{KEY, LONG, contention, cycle, patient};
 
-fn servers() -> Vec<PathBuf> {
-    let named = env::var_os("REDIS_SERVERS").unwrap_or_default();
-    let mut servers: Vec<PathBuf> = env::split_paths(&named)
-        .filter(|path| !path.as_os_str().is_empty())
-        .collect();
-    let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/servers");
-    for entry in std::fs::read_dir(fetched).into_iter().flatten().flatten() {
-        let server = entry.path().join("server");
-        if server.is_file() {
-            servers.push(server);
-        }
-    }
-    servers.sort();
-    servers
-}
-
 #[tokio::test]
 async fn further_versions_of_the_server() {
-    let servers = servers();
+    let servers = further_servers();
     let mut ran_on = Vec::new();
     for server in &servers {
         ran_on.push(everything(server).await);

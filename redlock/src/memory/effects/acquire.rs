@@ -42,14 +42,14 @@ pub(super) fn acquire(
             redis.set(fence_key, args.at(4), Some(retention))?;
         }
         None => {
-            if !redis.set_nx(fence_key, args.at(4), retention)? {
+            if !redis.set_nx(fence_key, args.at(4), Some(retention))? {
                 return Ok(wrong_type(fence_key));
             }
         }
     }
     if is_held {
         redis.set(key, owner, Some(ttl))?;
-    } else if !redis.set_nx(key, owner, ttl)? {
+    } else if !redis.set_nx(key, owner, Some(ttl))? {
         return Ok(wrong_type(key));
     }
     if !inbox.is_empty() {

@@ -82,7 +82,7 @@ fn restore(
     let (ttl, token, retention) = (args.number(1)?, args.number(2)?, args.number(3)?);
     match fence.map(short_number) {
         None => {
-            if !redis.set_nx(fence_key, args.at(2), retention)? {
+            if !redis.set_nx(fence_key, args.at(2), Some(retention))? {
                 return Ok(wrong_type(fence_key));
             }
         }
@@ -92,7 +92,7 @@ fn restore(
         }
         Some(_) => redis.set(fence_key, args.at(2), Some(retention))?,
     }
-    if !redis.set_nx(key, args.at(0), ttl)? {
+    if !redis.set_nx(key, args.at(0), Some(ttl))? {
         return Ok(wrong_type(key));
     }
     Ok(abstains.unwrap_or(Reply::Status("RESTORED")))

@@ -1,6 +1,6 @@
 //! `guard.lua`, `ping.lua` and `trust.lua`: the marker of the strict restart guard.
 
-use super::{Args, Raised, Redis, Reply, number};
+use super::{Args, Raised, Redis, Reply, lua_number};
 
 /// Why a yes does not count.
 pub(super) enum NoVote {
@@ -18,13 +18,18 @@ impl NoVote {
     }
 }
 
-/// The parts of a marker: the run id, the `max_ttl`, and the epoch of the election if there was
-/// one.
-fn parts(marker: &[u8]) -> Option<(&[u8], &[u8], Option<u64>)> {
+/// The parts of a marker: the run id, the `max_ttl`, and the epoch of the election, below 0 if
+/// there was none. In Lua: `^(%S+) (%d+) ?(%d*)$`.
+fn parts(marker: &[u8]) -> Option<(&[u8], &[u8], f64)> {
     let mut parts = marker.split(|byte| *byte == b' ');
-    let (process, ttl) = (parts.next()?, parts.next()?);
-    let is_marker = !process.is_empty() && number(ttl).is_some();
-    is_marker.then_some((process, ttl, parts.next().and_then(number)))
+    let (process, ttl, epoch) = (parts.next()?, parts.next()?, parts.next().unwrap_or(b""));
+    let is_marker = !process.is_empty()
+        && !process.iter().any(u8::is_ascii_whitespace)
+        && lua_number(ttl).is_some()
+        && (epoch.is_empty() || lua_number(epoch).is_some())
+        && parts.next().is_none();
+    let epoch = lua_number(epoch).unwrap_or(-1.0);
+    is_marker.then_some((process, ttl, epoch))
 }
 
 pub(super) fn no_vote(

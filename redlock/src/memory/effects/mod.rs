@@ -16,7 +16,7 @@ mod put;
 mod release;
 mod waitlist;
 
-pub(super) use super::redis::{Args, Raised, Redis, number, short_number};
+pub(super) use super::redis::{Args, Raised, Redis, lua_number, number, short_number};
 use super::server::Reply;
 use crate::command::Script;
 

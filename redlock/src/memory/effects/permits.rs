@@ -14,7 +14,7 @@ pub(super) fn look(redis: &mut Redis<'_>, keys: Args<'_>, args: Args<'_>) -> Res
         }
         // As `pcall`s.
         Some(_) => drop(redis.pexpire(key, kept)),
-        None => drop(redis.set_nx(key, permits, kept)),
+        None => drop(redis.set_nx(key, permits, Some(kept))),
     }
     let is_free = |permit: &&[u8]| {
         if redis.mget(permit).is_some() {

@@ -1,6 +1,6 @@
 //! `put.lua`: a write that also succeeds on a server whose memory is full.
 
-use super::{Raised, Redis};
+use super::{Raised, Redis, lua_number};
 
 /// `SET key value PX ms`. A full server refuses the first write of a script if it needs memory, and
 /// no later one: so a write that needs none goes first.
@@ -22,10 +22,10 @@ pub(super) fn put_nx(
     value: &[u8],
     ms: u64,
 ) -> Result<bool, Raised> {
-    match redis.set_nx(key, value, ms) {
+    match redis.set_nx(key, value, Some(ms)) {
         Err(Raised::OOM) => {
             let _ = redis.pexpire(key, ms);
-            redis.set_nx(key, value, ms)
+            redis.set_nx(key, value, Some(ms))
         }
         done => done,
     }
@@ -47,7 +47,8 @@ pub(super) fn leave_tombstone(
     };
 }
 
+/// As Lua compares numbers, of any length.
 fn is_below(fence: &[u8], other: &[u8]) -> bool {
-    let (fence, other) = (super::number(fence), super::number(other));
+    let (fence, other) = (lua_number(fence), lua_number(other));
     fence.is_some_and(|fence| other.is_some_and(|other| fence < other))
 }

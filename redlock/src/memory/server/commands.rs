@@ -37,6 +37,8 @@ impl Server {
             "HELLO" => self.hello(number, words),
             "AUTH" | "SELECT" | "ASKING" => Reply::OK,
             "CLIENT" => self.client(number, words),
+            // As a server that refuses writes does, so that monitors notice.
+            "PING" if self.condition.cannot_save => error(Raised::CANNOT_SAVE.0),
             "PING" => match words.get(1) {
                 Some(text) => Reply::bulk(*text),
                 None => Reply::Status("PONG"),
@@ -46,10 +48,13 @@ impl Server {
             "TIME" => self.time(),
             "CONFIG" => config(words),
             "SCRIPT" => self.script(words),
-            "FLUSHALL" | "FLUSHDB" => {
-                self.flush(wakers);
-                Reply::OK
-            }
+            "FLUSHALL" | "FLUSHDB" => match self.redis(wakers).writes(false) {
+                Ok(()) => {
+                    self.flush(wakers);
+                    Reply::OK
+                }
+                Err(Raised(text)) => error(text),
+            },
             _ => self.data_command(&name, words, wakers).unwrap_or_else(|| {
                 error(format!(
                     "ERR unknown command '{name}', with args beginning with: "
@@ -216,7 +221,7 @@ impl Server {
         }
     }
 
-    pub(super) fn redis<'a>(&'a mut self, wakers: &'a mut Wakers) -> Redis<'a> {
+    pub(crate) fn redis<'a>(&'a mut self, wakers: &'a mut Wakers) -> Redis<'a> {
         let time = self.epoch.saturating_add(self.store.now().micros());
         let channels = Channels {
             sessions: &mut self.sessions,

@@ -60,9 +60,9 @@ fn set(
             return Err(Raised::SYNTAX);
         }
     }
-    if nx && redis.exists(key) {
-        return Ok(Reply::Nil);
-    }
-    redis.set(key, value, ms)?;
-    Ok(Reply::OK)
+    let is_set = match nx {
+        true => redis.set_nx(key, value, ms)?,
+        false => redis.set(key, value, ms).map(|()| true)?,
+    };
+    Ok(if is_set { Reply::OK } else { Reply::Nil })
 }

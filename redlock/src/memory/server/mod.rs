@@ -7,6 +7,8 @@
 mod commands;
 mod condition;
 mod data;
+#[cfg(feature = "__wire")]
+mod keyspace;
 mod publish;
 mod reply;
 mod request;
@@ -23,6 +25,10 @@ use std::{
 use tokio::time::Instant;
 
 pub(crate) use condition::Condition;
+#[cfg(feature = "__wire")]
+pub use keyspace::Content;
+#[cfg(feature = "__wire")]
+pub(crate) use keyspace::Entry;
 pub(crate) use publish::Channels;
 pub(crate) use reply::Reply;
 use request::Parsed;

@@ -7,6 +7,7 @@ mod hung_node;
 mod latency;
 mod layer;
 mod memory;
+mod memory_cycle;
 pub(crate) mod pictured;
 mod throughput;
 mod wake_up;
@@ -24,11 +25,12 @@ pub(crate) enum Row {
     CrossProcess,
     WakeUp,
     Memory,
+    MemoryCycle,
     Layer,
 }
 
 impl Row {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Latency,
         Self::Throughput,
         Self::HungNode,
@@ -37,6 +39,7 @@ impl Row {
         Self::CrossProcess,
         Self::WakeUp,
         Self::Memory,
+        Self::MemoryCycle,
         Self::Layer,
     ];
 
@@ -50,6 +53,7 @@ impl Row {
             Self::CrossProcess => "cross-process",
             Self::WakeUp => "wake-up",
             Self::Memory => "memory",
+            Self::MemoryCycle => "memory-cycle",
             Self::Layer => "layer",
         }
     }
@@ -70,6 +74,7 @@ impl Row {
             Self::CrossProcess => &["cross-process", "cross-share", "cross-wait"],
             Self::WakeUp => &["wake-up"],
             Self::Memory => &["memory"],
+            Self::MemoryCycle => &["memory-cycle"],
             Self::Layer => &[
                 "layer-pass-ns",
                 "layer-pass-allocations",
@@ -92,6 +97,7 @@ impl Row {
             Self::CrossProcess => cross::measure(stage, report).await,
             Self::WakeUp => wake_up::measure(stage, report).await,
             Self::Memory => memory::measure(stage, report).await,
+            Self::MemoryCycle => memory_cycle::measure(stage, report).await,
             Self::Layer => layer::measure(stage, report).await,
         }
     }

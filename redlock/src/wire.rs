@@ -1,0 +1,292 @@
+//! For the conformance test: every request as the client writes it, and a node in memory as bytes and as a keyspace.
+//!
+//! Not part of the interface.
+
+use std::{io, sync::Arc, time::Duration};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::{
+    FaultKind,
+    command::{self, Announcement, Owner, Script, Session, Step},
+    key::{Key, reserved},
+    label::Label,
+    memory, resp,
+};
+
+pub use crate::memory::Content;
+
+/// A request and its arguments. Owners are numbers here, see [`owner`].
+#[derive(Clone, Debug)]
+pub enum Request {
+    Acquire {
+        owner: u8,
+        ttl: Duration,
+        token: Option<u64>,
+        last: Option<u64>,
+        inbox: Option<Inbox>,
+    },
+    /// The second step of an acquire without a token.
+    Holder,
+    Extend {
+        owner: u8,
+        ttl: Duration,
+        token: Option<u64>,
+    },
+    Release {
+        owner: u8,
+        tombstone: Option<u64>,
+    },
+    CoolDown {
+        owner: u8,
+        window: Duration,
+        tombstone: Option<u64>,
+    },
+    JoinWaitlist(Inbox),
+    LeaveWaitlist {
+        inbox: String,
+        by: String,
+    },
+    ForceRelease {
+        by: u8,
+        from: Vec<Vec<u8>>,
+    },
+    Inspect,
+    LookPermits {
+        permits: u16,
+        kept: Duration,
+    },
+    Ping,
+    Trust,
+    Announce(Announce),
+}
+
+/// An inbox, and since when it waits, in microseconds.
+#[derive(Clone, Debug)]
+pub struct Inbox {
+    pub name: String,
+    pub since: u64,
+}
+
+/// The announcement of a list of nodes. It is sent with its source, whatever the form.
+#[derive(Clone, Debug)]
+pub struct Announce {
+    pub fresh: String,
+    pub known: String,
+    pub renames: bool,
+    pub size: usize,
+    pub others: Vec<String>,
+    pub counts_this: bool,
+    pub names: String,
+    pub lifetime: Duration,
+}
+
+/// How a script is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    Hash,
+    Source,
+    /// As to a cluster server that the slot is being moved to.
+    Importing,
+}
+
+/// What all requests of a client have in common.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub retention: Duration,
+    /// The prefix of the channels of inboxes.
+    pub channel: String,
+    /// The marker of the strict restart guard and the guard time, where it is on.
+    pub marker: Option<(String, Duration)>,
+}
+
+/// `request` about the lock `key`, as the client writes it.
+///
+/// # Panics
+/// If `key` cannot be one.
+pub fn encode(key: &str, request: &Request, form: Form, settings: &Settings) -> Vec<u8> {
+    let mut out = Vec::new();
+    if let Request::Announce(announce) = request {
+        announce.command().encode(reserved::NODES, &mut out);
+        return out;
+    }
+    let session = Session {
+        retention: settings.retention,
+        channel: settings.channel.clone(),
+        marker: settings.marker.as_ref().map(|(value, guard_time)| {
+            let value = value.clone();
+            command::Marker {
+                key: reserved::MARKER.into(),
+                quarantine_key: reserved::QUARANTINE.into(),
+                value,
+                guard_time: *guard_time,
+            }
+        }),
+    };
+    let step = Step {
+        form: match form {
+            Form::Hash => command::Form::Hash,
+            Form::Source => command::Form::Source,
+            Form::Importing => command::Form::Importing,
+        },
+        asks_holder: matches!(request, Request::Holder),
+    };
+    let request = command::Request {
+        key: Arc::new(Key::new("", key).expect("a key")),
+        command: request.command(),
+    };
+    command::encode(&request, step, &session, &mut out);
+    out
+}
+
+impl Request {
+    fn command(&self) -> command::Command {
+        match self.clone() {
+            Self::Acquire {
+                owner,
+                ttl,
+                token,
+                last,
+                inbox,
+            } => command::Acquire {
+                owner: numbered(owner),
+                ttl,
+                token,
+                last,
+                inbox: inbox.map(Inbox::command),
+            }
+            .into(),
+            Self::Extend { owner, ttl, token } => command::Extend {
+                owner: numbered(owner),
+                ttl,
+                token,
+            }
+            .into(),
+            Self::Release { owner, tombstone } => command::Release {
+                owner: numbered(owner),
+                tombstone,
+            }
+            .into(),
+            Self::CoolDown {
+                owner,
+                window,
+                tombstone,
+            } => command::CoolDown {
+                owner: numbered(owner),
+                next: numbered(owner).cool_down(),
+                window,
+                until: crate::env::clock::Instant::END,
+                tombstone,
+            }
+            .into(),
+            Self::JoinWaitlist(inbox) => command::JoinWaitlist {
+                inbox: inbox.command(),
+            }
+            .into(),
+            Self::LeaveWaitlist { inbox, by } => command::LeaveWaitlist {
+                inbox: inbox.into(),
+                by,
+            }
+            .into(),
+            Self::ForceRelease { by, from } => command::ForceRelease {
+                by: numbered(by),
+                from: from.into(),
+            }
+            .into(),
+            Self::Inspect | Self::Holder => command::Inspect.into(),
+            Self::LookPermits { permits, kept } => command::LookPermits { permits, kept }.into(),
+            Self::Trust => command::Trust.into(),
+            // An announcement is no command of a lock; it was written before.
+            Self::Ping | Self::Announce(_) => command::Ping.into(),
+        }
+    }
+}
+
+impl Inbox {
+    fn command(self) -> command::Inbox {
+        command::Inbox {
+            name: self.name.into(),
+            since: self.since,
+        }
+    }
+}
+
+impl Announce {
+    fn command(&self) -> Announcement {
+        Announcement {
+            fresh: self.fresh.clone(),
+            known: self.known.clone(),
+            renames: self.renames,
+            size: self.size,
+            others: self.others.clone(),
+            counts_this: self.counts_this,
+            names: self.names.clone(),
+            lifetime: self.lifetime,
+        }
+    }
+}
+
+/// Odd ones have a label.
+fn numbered(number: u8) -> Owner {
+    let label = match number % 2 {
+        0 => None,
+        _ => Label::read(b"api-7"),
+    };
+    Owner::of([number; Owner::LEN / 2], label)
+}
+
+/// The value under the key of a lock that owner `number` holds.
+pub fn owner(number: u8) -> String {
+    numbered(number).as_str().to_owned()
+}
+
+/// The value that the cool-down of owner `number` leaves.
+pub fn cool_down(number: u8) -> String {
+    numbered(number).cool_down().as_str().to_owned()
+}
+
+/// The first value that is no token.
+pub const TOKEN_LIMIT: u64 = command::TOKEN_LIMIT;
+
+/// The lock `key`, its fence and its waiters.
+///
+/// # Panics
+/// If `key` cannot be one.
+pub fn keys(key: &str) -> [String; 3] {
+    let key = Key::new("", key).expect("a key");
+    [key.lock(), key.fence(), key.waiters()].map(str::to_owned)
+}
+
+/// The keys of the nodes themselves: the marker, the quarantine and the record of node lists.
+pub fn keys_of_the_node() -> [&'static str; 3] {
+    [reserved::MARKER, reserved::QUARANTINE, reserved::NODES]
+}
+
+/// All scripts: their names and their hashes.
+pub fn scripts() -> impl Iterator<Item = (String, &'static str)> {
+    let all = Script::ALL.iter();
+    all.map(|script| (format!("{script:?}"), script.hash()))
+}
+
+/// What the client takes a server's error for: its line, without the first byte and the line end.
+pub fn fault(error: &[u8]) -> FaultKind {
+    match resp::parse(&[b"-", error, b"\r\n"].concat()) {
+        Ok(resp::Value::ServerError(error)) => resp::server_fault(&error).kind,
+        _ => FaultKind::Other,
+    }
+}
+
+/// A connection to a node in memory.
+///
+/// # Errors
+/// If the node refuses it.
+pub async fn connect(
+    node: &memory::Node,
+) -> io::Result<impl AsyncRead + AsyncWrite + Send + Unpin + use<>> {
+    node.connect().await
+}
+
+/// All that a node in memory holds: the keys, what is under them, and what `PTTL` says.
+pub fn keyspace(node: &memory::Node) -> Vec<(Vec<u8>, Content, i64)> {
+    node.keyspace()
+}

@@ -1,0 +1,170 @@
+//! What occurred in all sequences. What never does was not compared.
+
+use std::collections::BTreeMap;
+
+use redlock::__wire::{self, Request};
+
+use crate::{
+    resp::{self, Value},
+    step::Step,
+};
+
+/// What has to occur: a request and what it is answered, or a message of a server.
+const WANTED: [(&str, &[&str]); 15] = [
+    (
+        "Acquire",
+        &[
+            "OK",
+            "HELD",
+            "STALE",
+            "NOEXPIRY",
+            "BADFENCE",
+            "WRONGTYPE",
+            "QUARANTINED",
+            "MAXTTL",
+            "EPOCH",
+            "nil",
+            "OutOfMemory",
+            "ReadOnly",
+            "Misconfigured",
+            "NoScript",
+        ],
+    ),
+    ("Holder", &["a number"]),
+    (
+        "Extend",
+        &[
+            "OK",
+            "GONE",
+            "RESTORED",
+            "BADFENCE",
+            "WRONGTYPE",
+            "QUARANTINED",
+            "OutOfMemory",
+        ],
+    ),
+    ("Release", &["OK", "WOKE", "ReadOnly"]),
+    ("CoolDown", &["OK", "GONE", "QUARANTINED", "MAXTTL"]),
+    ("JoinWaitlist", &["OK", "NoScript"]),
+    ("LeaveWaitlist", &["OK"]),
+    ("ForceRelease", &["OK", "WRONGTYPE"]),
+    ("Inspect", &["nil", "an owner"]),
+    ("LookPermits", &["FREE", "PERMITS"]),
+    ("Ping", &["PONG", "OK", "QUARANTINED"]),
+    ("Trust", &["OK"]),
+    ("Announce", &["NODE", "refused", "WrongType"]),
+    ("message", &["sent"]),
+    ("invalidate", &["sent"]),
+];
+
+/// How often what occurred.
+#[derive(Debug, Default)]
+pub(crate) struct Coverage {
+    answers: BTreeMap<(String, String), u64>,
+    /// By their hashes.
+    scripts: BTreeMap<String, u64>,
+}
+
+impl Coverage {
+    pub(crate) fn add(&mut self, step: &Step, replies: &[Value], pushes: &[Vec<Value>]) {
+        if let Step::Send { requests, .. } = step {
+            for (request, reply) in requests.iter().zip(replies) {
+                self.count(name(request), &answer(request, reply));
+            }
+            self.add_scripts(step, replies);
+        }
+        for push in pushes.iter().flatten() {
+            self.count(&push.word().unwrap_or_default(), "sent");
+        }
+    }
+
+    fn add_scripts(&mut self, step: &Step, replies: &[Value]) {
+        let (_, mut bytes, _) = step.bytes(step.form()).expect("requests");
+        for reply in replies {
+            let (request, length) = resp::parse(&bytes).expect("a request");
+            bytes.drain(..length);
+            if let [word, hash, ..] = request.parts()
+                && word.bytes() == b"EVALSHA"
+                && !matches!(reply, Value::Error(_))
+            {
+                let hash = String::from_utf8_lossy(hash.bytes()).into_owned();
+                *self.scripts.entry(hash).or_default() += 1;
+            }
+        }
+    }
+
+    fn count(&mut self, what: &str, answer: &str) {
+        let key = (what.to_owned(), answer.to_owned());
+        *self.answers.entry(key).or_default() += 1;
+    }
+
+    pub(crate) fn merge(&mut self, other: Self) {
+        for (key, count) in other.answers {
+            *self.answers.entry(key).or_default() += count;
+        }
+        for (key, count) in other.scripts {
+            *self.scripts.entry(key).or_default() += count;
+        }
+    }
+
+    /// What did not occur.
+    pub(crate) fn missing(&self) -> Vec<String> {
+        let wanted = WANTED.iter().flat_map(|(what, answers)| {
+            let keys = answers.iter();
+            keys.map(|answer| ((*what).to_owned(), (*answer).to_owned()))
+        });
+        let answers = wanted.filter(|key| !self.answers.contains_key(key));
+        let answers = answers.map(|(what, answer)| format!("{what}: {answer}"));
+        // An announcement is always sent with its source. Batches are not drawn yet.
+        let scripts = __wire::scripts().filter(|(name, hash)| {
+            name != "Announce" && !name.starts_with("Batch") && !self.scripts.contains_key(*hash)
+        });
+        let scripts = scripts.map(|(name, _)| format!("the script {name} by its hash"));
+        answers.chain(scripts).collect()
+    }
+
+    /// One line for each request.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let mut lines: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for ((what, answer), count) in &self.answers {
+            let line = lines.entry(what).or_default();
+            line.push(format!("{answer} {count}"));
+        }
+        let lines = lines.iter();
+        lines
+            .map(|(what, answers)| format!("{what}: {}", answers.join(", ")))
+            .collect()
+    }
+}
+
+fn name(request: &Request) -> &'static str {
+    match request {
+        Request::Acquire { .. } => "Acquire",
+        Request::Holder => "Holder",
+        Request::Extend { .. } => "Extend",
+        Request::Release { .. } => "Release",
+        Request::CoolDown { .. } => "CoolDown",
+        Request::JoinWaitlist(_) => "JoinWaitlist",
+        Request::LeaveWaitlist { .. } => "LeaveWaitlist",
+        Request::ForceRelease { .. } => "ForceRelease",
+        Request::Inspect => "Inspect",
+        Request::LookPermits { .. } => "LookPermits",
+        Request::Ping => "Ping",
+        Request::Trust => "Trust",
+        Request::Announce(_) => "Announce",
+    }
+}
+
+fn answer(request: &Request, reply: &Value) -> String {
+    match (request, reply) {
+        (_, Value::Error(text)) => format!("{:?}", __wire::fault(text.as_bytes())),
+        (Request::Inspect, Value::Array(parts)) => match parts.first() {
+            Some(Value::Nil) => "nil".to_owned(),
+            _ => "an owner".to_owned(),
+        },
+        (Request::Announce(_), Value::Array(parts)) if !parts[4].bytes().is_empty() => {
+            "refused".to_owned()
+        }
+        _ => reply.word().unwrap_or_default(),
+    }
+}

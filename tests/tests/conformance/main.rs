@@ -1,0 +1,150 @@
+//! Whether a node in memory is what a server is: random sequences of all requests, as the client writes them, on both at
+//! once. Replies, messages and keyspaces have to be equal, ttls to the millisecond.
+//!
+//! The server that tests use by default, and the further versions that `scripts/servers` has fetched or `REDIS_SERVERS`
+//! names.
+//!
+//! | variable | |
+//! |---|---|
+//! | `CONFORMANCE_SEED=7` | `one_seed` replays this sequence and prints it step by step |
+//! | `CONFORMANCE_SEQUENCES=10000` | how many sequences are run on each server |
+//! | `CONFORMANCE_FROM=1000000` | the first of their seeds |
+
+mod coverage;
+mod foreign;
+mod lockstep;
+mod memory;
+mod plan;
+mod resp;
+mod server;
+mod shrink;
+mod step;
+mod switches;
+
+use std::{env, path::PathBuf, thread};
+
+use crate::{coverage::Coverage, lockstep::End, server::Server};
+
+/// Sequences of one run on each server, unless asked for more or fewer. So many have everything in them, on one server too.
+const SEQUENCES: u64 = 300;
+
+fn number(variable: &str) -> Option<u64> {
+    let text = env::var(variable).ok()?;
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{variable} is a number, not `{text}`")),
+    )
+}
+
+/// The default server, and all others that there are.
+fn servers() -> Vec<Option<PathBuf>> {
+    let further = tests::further_servers().into_iter().map(Some);
+    [None].into_iter().chain(further).collect()
+}
+
+fn start(binary: Option<PathBuf>) -> Server {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(Server::start(binary))
+}
+
+/// What one server had in all.
+struct Run {
+    version: String,
+    steps: usize,
+    cut_short: u64,
+    coverage: Coverage,
+    difference: Option<String>,
+}
+
+/// Runs sequences on one server until one differs.
+fn compare(binary: Option<PathBuf>, from: u64, sequences: u64) -> Run {
+    let mut server = start(binary);
+    let mut run = Run {
+        version: server.version.clone(),
+        steps: 0,
+        cut_short: 0,
+        coverage: Coverage::default(),
+        difference: None,
+    };
+    for seed in from..from + sequences {
+        let steps = plan::plan(seed);
+        match lockstep::run(&mut server, seed, &steps, &mut run.coverage, false) {
+            End::Same(count) => run.steps += count,
+            End::CutShort(count) => {
+                run.steps += count;
+                run.cut_short += 1;
+            }
+            End::Differs(difference) => {
+                let text = shrink::shrunk(&mut server, seed, steps, difference);
+                run.difference = Some(format!("CONFORMANCE_SEED={seed}, {}: {text}", run.version));
+                break;
+            }
+        }
+    }
+    run
+}
+
+#[test]
+fn nodes_in_memory_are_what_servers_are() {
+    let from = number("CONFORMANCE_FROM").unwrap_or(0);
+    let sequences = number("CONFORMANCE_SEQUENCES").unwrap_or(SEQUENCES);
+    let runs: Vec<Run> = thread::scope(|scope| {
+        let servers = servers().into_iter();
+        let threads = servers.map(|binary| scope.spawn(move || compare(binary, from, sequences)));
+        let threads: Vec<_> = threads.collect();
+        let runs = threads.into_iter();
+        runs.map(|run| run.join().expect("a run")).collect()
+    });
+    let (mut coverage, mut differences, mut fewest) = (Coverage::default(), Vec::new(), usize::MAX);
+    for run in runs {
+        println!(
+            "{}: {} steps of {sequences} sequences, {} of them cut short",
+            run.version, run.steps, run.cut_short
+        );
+        coverage.merge(run.coverage);
+        differences.extend(run.difference);
+        fewest = fewest.min(run.steps);
+    }
+    for line in coverage.lines() {
+        println!("{line}");
+    }
+    for difference in &differences {
+        println!("{difference}");
+    }
+    assert!(
+        differences.is_empty(),
+        "replay with the seed above: cargo test -p tests --test conformance one_seed -- --nocapture"
+    );
+    let missing = coverage.missing();
+    assert!(
+        sequences < SEQUENCES || missing.is_empty(),
+        "never occurred, so it was not compared: {missing:?}"
+    );
+    assert!(
+        fewest as u64 > sequences * 5,
+        "too little was compared: {fewest} steps. Is the machine very busy?"
+    );
+}
+
+/// Replays `CONFORMANCE_SEED` on each server, if there is one.
+#[test]
+fn one_seed() {
+    let Some(seed) = number("CONFORMANCE_SEED") else {
+        return;
+    };
+    let mut differences = 0;
+    for binary in servers() {
+        let mut server = start(binary);
+        println!("{}", server.version);
+        let steps = plan::plan(seed);
+        let end = lockstep::run(&mut server, seed, &steps, &mut Coverage::default(), true);
+        if let End::Differs(difference) = end {
+            differences += 1;
+            let text = shrink::shrunk(&mut server, seed, steps, difference);
+            println!("{text}");
+        } else {
+            println!("{end:?}");
+        }
+    }
+    assert_eq!(differences, 0, "servers that differ");
+}

@@ -1,0 +1,343 @@
+//! Draws a sequence of steps from a seed. Few keys, owners, tokens and inboxes, so that they meet.
+
+use std::time::Duration;
+
+use rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
+use redlock::__wire::{self, Announce, Form, Inbox, Request, Settings, TOKEN_LIMIT};
+
+use crate::{
+    foreign,
+    step::{CONNECTIONS, LOCKS, Other, PLAIN, Step, Switch},
+};
+
+/// Steps of a sequence.
+const STEPS: usize = 80;
+/// Tokens are about as large as those that clients take from their clocks.
+pub(crate) const TOKEN: u64 = 1_790_000_000_000_000;
+/// Owners of a sequence.
+pub(crate) const OWNERS: u8 = 4;
+/// How many ids of nodes there are.
+pub(crate) const IDS: usize = 6;
+/// Maximum ttls whose restart guard ends within a sequence, and long ones, in milliseconds.
+const TTLS: [u64; 9] = [1, 2, 3, 5, 8, 20, 10_000, 30_000, 60_000];
+const INBOXES: [&str; 4] = ["one", "two", "three", "four"];
+const CHANNEL: &str = "redlock:inbox:";
+
+/// The steps of the sequence that `seed` stands for.
+pub(crate) fn plan(seed: u64) -> Vec<Step> {
+    let mut draw = Draw {
+        random: Xoshiro256PlusPlus::seed_from_u64(seed),
+        on: None,
+        lock: 0,
+        last: [(0, TOKEN); LOCKS.len()],
+    };
+    let mut steps = draw.subscriptions();
+    while steps.len() < STEPS {
+        steps.push(draw.step());
+    }
+    steps
+}
+
+pub(crate) struct Draw {
+    pub(crate) random: Xoshiro256PlusPlus,
+    /// What is wrong with the server at this point.
+    on: Option<Switch>,
+    /// The lock of the current step, by its place.
+    lock: usize,
+    /// The owner and the token of the last acquire of each lock.
+    last: [(u8, u64); LOCKS.len()],
+}
+
+impl Draw {
+    pub(crate) fn one_of<T: Clone>(&mut self, all: &[T]) -> T {
+        all[self.random.random_range(0..all.len())].clone()
+    }
+
+    pub(crate) fn chance(&mut self, percent: u32) -> bool {
+        self.random.random_range(0..100) < percent
+    }
+
+    /// Most sequences begin with a subscriber, so that notifications are received.
+    fn subscriptions(&mut self) -> Vec<Step> {
+        let inboxes = INBOXES
+            .iter()
+            .take(self.random.random_range(0..3))
+            .enumerate();
+        let steps = inboxes.map(|(connection, inbox)| Step::Subscribe {
+            connection,
+            channel: format!("{CHANNEL}{inbox}"),
+        });
+        steps.collect()
+    }
+
+    fn step(&mut self) -> Step {
+        self.lock = self.random.random_range(0..LOCKS.len());
+        // What is switched on is switched off soon.
+        if let Some(switch) = self.on
+            && self.chance(12)
+        {
+            self.on = None;
+            return Step::Switch(switch, false);
+        }
+        match self.random.random_range(0..100) {
+            0..68 => self.requests(),
+            68..78 => self.text(),
+            78..80 => self.other(),
+            80..84 => {
+                let key = self.key();
+                let delete = [b"DEL".to_vec(), key.into_bytes()];
+                self.command(delete.to_vec())
+            }
+            84..86 => self.look(),
+            86..89 => Step::Subscribe {
+                connection: self.random.random_range(0..PLAIN),
+                channel: format!("{CHANNEL}{}", self.inbox()),
+            },
+            89 => Step::Reconnect(self.random.random_range(0..CONNECTIONS)),
+            90 if self.chance(60) => self.forget(),
+            91..94 => self.switch(),
+            _ => Step::Wait(self.one_of(&[1, 2, 3, 5, 10, 25])),
+        }
+    }
+
+    /// Something goes wrong with the server. One thing at a time: which of two a server complains of differs by version.
+    fn switch(&mut self) -> Step {
+        if self.on.is_some() {
+            return self.requests();
+        }
+        let all = [
+            Switch::Full,
+            Switch::Full,
+            Switch::CannotSave,
+            Switch::Replica,
+        ];
+        let switch = self.one_of(&all);
+        self.on = Some(switch);
+        Step::Switch(switch, true)
+    }
+
+    fn command(&mut self, words: Vec<Vec<u8>>) -> Step {
+        let connection = self.random.random_range(0..CONNECTIONS);
+        Step::Command { connection, words }
+    }
+
+    /// The server loses its data or its scripts.
+    fn forget(&mut self) -> Step {
+        let words: &[&str] = match self.chance(30) {
+            true => &["FLUSHALL"],
+            false => &["SCRIPT", "FLUSH"],
+        };
+        let words = words.iter().map(|word| word.as_bytes().to_vec());
+        self.command(words.collect())
+    }
+
+    /// One of the keys that requests use, and for what.
+    fn key_and_purpose(&mut self) -> (String, usize) {
+        let lock = self.one_of(&LOCKS);
+        let keys = __wire::keys(lock).into_iter();
+        let keys = keys.chain(__wire::keys_of_the_node().map(str::to_owned));
+        let all: Vec<String> = keys.collect();
+        let purpose = self.one_of(&[0, 0, 0, 1, 1, 1, 1, 2, 3, 4, 5]);
+        (all[purpose].clone(), purpose)
+    }
+
+    fn key(&mut self) -> String {
+        self.key_and_purpose().0
+    }
+
+    /// A string that no client may have written.
+    fn text(&mut self) -> Step {
+        let (key, purpose) = self.key_and_purpose();
+        let mut words = vec![
+            b"SET".to_vec(),
+            key.into_bytes(),
+            foreign::text(self, purpose),
+        ];
+        if self.chance(20) {
+            words.push(b"NX".to_vec());
+        }
+        if self.chance(60) {
+            words.push(b"PX".to_vec());
+            words.push(self.one_of(&TTLS).to_string().into_bytes());
+        }
+        self.command(words)
+    }
+
+    fn other(&mut self) -> Step {
+        if self.on.is_some() {
+            return self.requests();
+        }
+        Step::SetOther {
+            key: self.key(),
+            other: self.one_of(&[Other::Hash, Other::List, Other::Set]),
+        }
+    }
+
+    /// A command on one key.
+    fn look(&mut self) -> Step {
+        let key = self.key();
+        let ms = self.one_of(&TTLS).to_string();
+        let words = match self.random.random_range(0..5) {
+            0 => vec!["GET", &key],
+            1 => vec!["EXISTS", &key],
+            2 => vec!["PTTL", &key],
+            3 => vec!["PEXPIRE", &key, &ms],
+            _ => vec!["PUBLISH", CHANNEL, "a message"],
+        };
+        let words = words.into_iter().map(|word| word.as_bytes().to_vec());
+        self.command(words.collect())
+    }
+
+    fn requests(&mut self) -> Step {
+        let requests = match self.random.random_range(0..100) {
+            // More waiters than a script reads at a time.
+            0..3 => {
+                let most = self.one_of(&[3, 20, 140]);
+                let waiters = (0..most).map(|number| Inbox {
+                    name: format!("gone-{number}"),
+                    since: number,
+                });
+                waiters.map(Request::JoinWaitlist).collect()
+            }
+            _ => vec![self.request()],
+        };
+        let settings = self.settings();
+        Step::Send {
+            connection: self.random.random_range(0..CONNECTIONS),
+            lock: LOCKS[self.lock],
+            requests,
+            form: match self.random.random_range(0..10) {
+                0..6 => Form::Hash,
+                // A cluster has no strict guard.
+                9 if settings.marker.is_none() => Form::Importing,
+                _ => Form::Source,
+            },
+            settings,
+        }
+    }
+
+    fn request(&mut self) -> Request {
+        let owner = self.owner();
+        match self.random.random_range(0..100) {
+            0..36 => {
+                let owner = self.random.random_range(0..OWNERS);
+                let token = self.chance(85).then(|| self.token());
+                self.last[self.lock] = (owner, token.unwrap_or(TOKEN));
+                Request::Acquire {
+                    owner,
+                    ttl: self.ttl(),
+                    token,
+                    last: token
+                        .filter(|_| self.random.random_bool(0.3))
+                        .map(|token| token + self.random.random_range(0..4)),
+                    inbox: self.chance(50).then(|| self.waiter()),
+                }
+            }
+            36..38 => Request::Holder,
+            38..52 => Request::Extend {
+                owner,
+                ttl: self.ttl(),
+                token: self.chance(80).then(|| self.token()),
+            },
+            52..68 => Request::Release {
+                owner,
+                tombstone: self.chance(80).then(|| self.token() + 1),
+            },
+            68..75 => Request::CoolDown {
+                owner,
+                window: self.ttl(),
+                tombstone: self.chance(80).then(|| self.token() + 1),
+            },
+            75..79 => Request::JoinWaitlist(self.waiter()),
+            79..83 => Request::LeaveWaitlist {
+                inbox: self.inbox(),
+                by: match self.chance(50) {
+                    true => __wire::owner(owner),
+                    false => String::new(),
+                },
+            },
+            83..88 => Request::ForceRelease {
+                by: owner,
+                from: foreign::owners(self),
+            },
+            88 => Request::Inspect,
+            89 => Request::LookPermits {
+                permits: self.random.random_range(1..5),
+                kept: self.ttl(),
+            },
+            90..93 => Request::Ping,
+            93..95 => Request::Trust,
+            _ => Request::Announce(self.announce()),
+        }
+    }
+
+    /// Mostly the last owner of the lock.
+    fn owner(&mut self) -> u8 {
+        match self.chance(65) {
+            true => self.last[self.lock].0,
+            false => self.random.random_range(0..OWNERS),
+        }
+    }
+
+    fn ttl(&mut self) -> Duration {
+        Duration::from_millis(self.one_of(&TTLS))
+    }
+
+    fn token(&mut self) -> u64 {
+        match self.random.random_range(0..20) {
+            0 => self.random.random_range(1..12),
+            1 => TOKEN_LIMIT - self.random.random_range(1..6),
+            2..8 => self.last[self.lock].1,
+            8..12 => (self.last[self.lock].1 + 1).min(TOKEN_LIMIT - 1),
+            _ => TOKEN + self.random.random_range(0..12),
+        }
+    }
+
+    fn inbox(&mut self) -> String {
+        self.one_of(&INBOXES).to_owned()
+    }
+
+    fn waiter(&mut self) -> Inbox {
+        Inbox {
+            name: self.inbox(),
+            since: TOKEN + self.random.random_range(0..6),
+        }
+    }
+
+    fn settings(&mut self) -> Settings {
+        let marker = self.chance(35).then(|| {
+            let guard = self.one_of(&[4, 4, 60_000]);
+            let marker = self.one_of(&foreign::MARKERS[..foreign::OURS]).to_owned();
+            (marker, Duration::from_millis(guard))
+        });
+        Settings {
+            retention: Duration::from_millis(self.one_of(&[3, 15, 660_000, 660_000])),
+            channel: CHANNEL.to_owned(),
+            marker,
+        }
+    }
+
+    pub(crate) fn id(&mut self) -> String {
+        let number = self.random.random_range(0..IDS);
+        format!("{:032x}", 0xabc0 + number)
+    }
+
+    fn announce(&mut self) -> Announce {
+        let size = self.random.random_range(1..6);
+        let mut others: Vec<String> = (1..size).map(|_| self.id()).collect();
+        others.dedup();
+        Announce {
+            fresh: self.id(),
+            known: match self.chance(60) {
+                true => self.id(),
+                false => String::new(),
+            },
+            renames: self.chance(8),
+            size,
+            others,
+            counts_this: self.chance(80),
+            names: self.one_of(&["a, b", "redis://ä:1, b", ""]).to_owned(),
+            lifetime: Duration::from_millis(self.one_of(&[0, 4, 60_000])),
+        }
+    }
+}
