@@ -196,14 +196,13 @@ fn long(plan: Plan, dice: &mut Dice, faults: &[Event]) -> Plan {
     }
 }
 
-fn crowd(plan: Plan) -> Plan {
-    let faults = [&plan.faults[..], &[ScriptFlush, Full, Reset]].concat();
+fn crowd(mut plan: Plan) -> Plan {
+    plan.faults.extend([ScriptFlush, Full, Reset]);
     Plan {
         tasks: 5,
         keys: 6,
         idle: ms(5),
         brief: false,
-        faults,
         ..plan
     }
 }

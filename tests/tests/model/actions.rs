@@ -434,7 +434,7 @@ impl Model for Protocol {
             Action::Extend { client, ttl } => client::extend(config, &mut state, client, ttl),
             Action::Turn { client } => client::turn(config, &mut state, client, &self.seen),
             Action::CoolDown { client, window } => {
-                client::cool_down(config, &mut state, client, window)
+                client::cool_down(config, &mut state, client, window);
             }
             Action::NotCooledDown { client } => client::end_attempt(config, &mut state, client),
             Action::Refuse { node, attempt } => {
