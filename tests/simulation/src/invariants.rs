@@ -110,9 +110,16 @@ pub(crate) fn call_bound(plan: &Plan, ttl: Duration, wait: Duration, has_met: bo
     // An attempt has two more rounds of a fifth, when tokens are stale. Each timer on the way
     // rounds up to a millisecond.
     let attempt = plan.node_timeout.min(ttl / 4) * 7 / 5;
+    // Where nodes may refuse the list of nodes that a client announces, or lose it, a request waits
+    // until they were asked again.
+    let list = if plan.has_votes() {
+        Duration::ZERO
+    } else {
+        plan.node_timeout
+    };
     if wait.is_zero() {
         // Also where votes split: all attempts together have the time of one.
-        contact + attempt + ms(15)
+        contact + list + attempt + ms(15)
     } else {
         wait + attempt * 2 + ms(10)
     }
