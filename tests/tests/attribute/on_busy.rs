@@ -106,9 +106,9 @@ async fn an_outage_is_an_error_or_a_warning_never_a_skip() {
             .is_no_quorum()
     );
 
-    assert!(logs.lines_with("left out").is_empty());
+    assert!(logs.lines_with("did not run").is_empty());
     unit(locks, &mut ran).await;
     assert!(!ran);
     assert_eq!(option(locks).await, None);
-    assert_eq!(logs.lines_with("left out").len(), 2);
+    assert_eq!(logs.lines_with("did not run").len(), 2);
 }
