@@ -115,7 +115,7 @@ pub(crate) fn call_bound(plan: &Plan, ttl: Duration, wait: Duration, has_met: bo
     let list = if plan.has_votes() {
         Duration::ZERO
     } else {
-        plan.node_timeout
+        plan.node_timeout * 2
     };
     if wait.is_zero() {
         // Also where votes split: all attempts together have the time of one.

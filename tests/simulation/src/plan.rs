@@ -167,6 +167,9 @@ impl Plan {
         let quiet = self.node_timeout * 4 + LONGEST_CUT + self.delay * 2 + ms(50);
         if self.has_outages() {
             quiet + LONGEST_PAUSE
+        } else if self.has(Partition) || self.has(Loss) {
+            // After so short a cut the pause before a connection is made anew is short as well.
+            quiet + ms(300)
         } else {
             quiet
         }
