@@ -311,10 +311,15 @@ async fn end(
         }
         7 => {
             let length = some_ms(dice, 0..=millis(world.plan.max_ttl));
-            // A body is only polled while the lock holds.
-            let body = async {
+            // The body ends, also with its runtime, before the lock is released.
+            let ends = EndsWithTask {
+                world: Arc::clone(world),
+                grant,
+                held: guard.held(),
+            };
+            let body = async move {
                 sleep(length).await;
-                world.ended(grant, Some(()));
+                drop(ends);
             };
             let ran = guard.run(body).await;
             world.tell(|| format!("client {client}: ran under key {key}: {ran:?}"));
