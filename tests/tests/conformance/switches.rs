@@ -116,11 +116,15 @@ async fn fail_to_save() {
     std::fs::remove_dir_all(&dir[1]).expect("the node's own folder");
     admin(&servers, &["CONFIG", "SET", "save", "36000 1000000"]).await;
     admin(&servers, &["BGSAVE"]).await;
+    // A server saves in the background, and refuses writes once that has failed.
+    eventually(SOON, async || {
+        let mut info = redis::cmd("INFO");
+        let info: String = servers.node(0).ask(info.arg("persistence")).await;
+        info.contains("rdb_last_bgsave_status:err")
+    })
+    .await;
     for redlock in [&real, &memory] {
-        eventually(SOON, async || {
-            fault(redlock, KEY).await == Some(FaultKind::Misconfigured)
-        })
-        .await;
+        assert_eq!(fault(redlock, KEY).await, Some(FaultKind::Misconfigured));
     }
     node.fail_to_save(false);
     admin(&servers, &["CONFIG", "SET", "save", ""]).await;
