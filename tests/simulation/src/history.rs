@@ -64,6 +64,8 @@ pub(crate) struct History {
     pub(crate) grants: Vec<Grant>,
     /// When a node forgot what it held, or its clock stepped.
     pub(crate) forgot: Vec<(usize, At)>,
+    /// When a node restarted with its data.
+    pub(crate) restarted: Vec<(usize, At)>,
     /// When a key was deleted on a majority of the nodes.
     pub(crate) deleted: Vec<(usize, At)>,
     /// When a client stood still: from and to.

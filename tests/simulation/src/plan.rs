@@ -94,7 +94,15 @@ impl Plan {
     fn any(seed: u64, dice: &mut Dice) -> Self {
         let strict = dice.random_bool(0.25);
         let fencing = strict || dice.random_bool(0.9);
-        let faults = some_faults(strict, dice);
+        let mut faults = some_faults(strict, dice);
+        if !strict
+            && [NewClient, EqualRandom]
+                .iter()
+                .any(|new| faults.contains(new))
+        {
+            // A new client cannot know what a node forgot without a restart.
+            faults.retain(|fault| *fault != Promotion);
+        }
         let brief = dice.random_bool(0.5);
         Self {
             seed,
@@ -131,6 +139,12 @@ impl Plan {
 
     pub(crate) fn has(&self, fault: Event) -> bool {
         self.faults.contains(&fault)
+    }
+
+    /// Whether new clients tell by its age alone that a node may have forgotten: one that reached only nodes that have just
+    /// restarted would take that for their first start.
+    pub(crate) fn judges_by_age(&self) -> bool {
+        self.guard == RestartGuard::Observed && (self.has(NewClient) || self.has(EqualRandom))
     }
 
     /// Whether nothing happens that could cost a lock that is renewed.

@@ -114,10 +114,15 @@ impl Nemesis {
 
     pub(super) fn restart(&mut self) {
         let node = self.any_node();
+        if self.plan().judges_by_age() && self.may_not_forget(node) {
+            return;
+        }
         self.world
             .tell(|| format!("node {node}: restarts, with its data"));
         self.world.count(Event::Restart);
         self.world.cluster.node(node).restart();
+        let now = self.world.now();
+        self.world.history().restarted.push((node, now));
     }
 
     /// A node forgets, if that leaves a majority that does not: rather one that a holder counts on.
@@ -176,13 +181,18 @@ impl Nemesis {
         node
     }
 
-    /// Whether too many others have forgotten lately.
+    /// Whether too many others have forgotten lately, or restarted where new clients have to find an old node in each majority.
     fn may_not_forget(&self, node: usize) -> bool {
         let (now, guard_time) = (self.world.now(), self.plan().guard_time());
         let history = self.world.history();
+        let restarted = match self.plan().judges_by_age() {
+            true => &history.restarted[..],
+            false => &[],
+        };
         let lately = history
             .forgot
             .iter()
+            .chain(restarted)
             .filter(|(other, at)| *other != node && *at + guard_time > now);
         let mut others: Vec<usize> = lately.map(|(other, _)| *other).collect();
         others.sort_unstable();
