@@ -103,7 +103,7 @@ async fn f7_no_event_names_the_key_where_redis_holds_something_else() {
         let logs = Logs::capture(LevelFilter::INFO);
         let (_cluster, redlock) = spoiled(command).await;
         all_paths(&redlock).await;
-        assert_keyless(&logs, of, &["left out", "of the user"]);
+        assert_keyless(&logs, of, &["did not run", "of the user"]);
     }
 }
 
