@@ -53,7 +53,7 @@ impl Held {
     }
 
     /// Marks `body` as running under this lock. A `reentrant` request for the same key inside of it
-    /// joins the lock; any other fails with [`is_already_held`](Error::is_already_held) instead of
+    /// joins the lock; any other fails with [`is_already_held`](crate::Error::is_already_held) instead of
     /// waiting for itself.
     ///
     /// If the lock is lost while the nodes could still keep it, as at the end of its `max_hold`,
