@@ -63,3 +63,23 @@ impl LockKind for Exclusive {
 fn tombstone(claim: &Claim) -> Option<u64> {
     Some(claim.tokens.last()?.saturating_add(1))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{command::Owner, quorum::token::TokenBlock};
+
+    #[test]
+    fn a_release_leaves_a_tombstone_above_every_token_of_the_claim() {
+        let claim = |tokens| Claim {
+            owner: Owner::of([7; 16], None),
+            tokens,
+        };
+        let tombstone_of = |tokens| match EXCLUSIVE.release(&claim(tokens)) {
+            Command::Release(release) => release.tombstone,
+            other => panic!("no release: {other:?}"),
+        };
+        assert_eq!(tombstone_of(TokenBlock::new(10, 16)), Some(26));
+        assert_eq!(tombstone_of(TokenBlock::NONE), None);
+    }
+}
