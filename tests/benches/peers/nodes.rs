@@ -74,6 +74,23 @@ impl Stage {
         sum
     }
 
+    /// CPU time that the servers have used so far, all together.
+    pub(crate) async fn server_cpu(&self) -> Outcome<Duration> {
+        let mut sum = 0.0;
+        for node in self.cluster.nodes() {
+            let info: String = node.ask(cmd("INFO").arg("cpu")).await;
+            let fields = info
+                .lines()
+                .filter_map(|line| line.trim_end().split_once(':'));
+            for (_, seconds) in
+                fields.filter(|(name, _)| matches!(*name, "used_cpu_sys" | "used_cpu_user"))
+            {
+                sum += seconds.parse::<f64>()?;
+            }
+        }
+        Ok(Duration::from_secs_f64(sum))
+    }
+
     /// Lets a node that was paused go on, and waits until it has worked through what had come.
     pub(crate) async fn heal(&self, node: &Node) -> Outcome<()> {
         node.resume();

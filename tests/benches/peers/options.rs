@@ -7,15 +7,17 @@ use crate::{outcome::Outcome, rows::Row};
 const HELP: &str = "\
 Usage: cargo bench -p tests --bench peers -- [FLAGS]
 
-  --quick          about a minute, for CI: prints figures and judges none
+  --quick          some minutes, for CI: prints figures and judges none
   --only NAME      only the row of this goal; may be repeated
   --reps N         repetitions of every measurement (5; 2 with --quick)
   --workers N      worker threads of the runtime, 0 for a current-thread one (one for each core)
   --svg PATH       writes the plot there too
-  --docs           writes the plot into the documentation of the crate too
+  --docs           writes the plots into the documentation of the crate too
   --help           this text
 
-The plot is written to target/peers.svg. The servers are `redis-server` from the PATH, or REDIS_SERVER.
+`--only curve --docs` measures from one task to 32,000, and draws them into redlock/docs/curve.svg.
+
+Plots are written to the target folder as peers.svg and curve.svg. The servers are `redis-server` from the PATH, or REDIS_SERVER.
 
 Rows and goals:
 ";
@@ -32,6 +34,8 @@ pub(crate) struct Options {
     pub(crate) reps: usize,
     pub(crate) workers: Option<usize>,
     pub(crate) svg: Vec<PathBuf>,
+    /// Whether the plots go into the documentation.
+    pub(crate) docs: bool,
     /// What a child process of the benchmark is for.
     pub(crate) role: Option<String>,
     /// What a child process is told.
@@ -53,6 +57,7 @@ impl Options {
             reps: 0,
             workers: None,
             svg: Vec::new(),
+            docs: false,
             role: None,
             settings: HashMap::new(),
             only: Vec::new(),
@@ -70,7 +75,7 @@ impl Options {
                 "--reps" => options.reps = value()?.parse()?,
                 "--workers" => options.workers = Some(value()?.parse()?),
                 "--svg" => options.svg.push(value()?.into()),
-                "--docs" => options.svg.push(docs()),
+                "--docs" => options.docs = true,
                 "--help" | "-h" => return Ok(Asked::Text(help())),
                 "--role" => options.role = Some(value()?),
                 "--set" => {
@@ -94,7 +99,8 @@ impl Options {
     }
 
     pub(crate) fn wants(&self, row: Row) -> bool {
-        self.only.is_empty() || self.only.iter().any(|name| row.is_called(name))
+        self.only.is_empty() && !row.is_only_by_name()
+            || self.only.iter().any(|name| row.is_called(name))
     }
 
     /// What the parent process told this one.
@@ -114,16 +120,4 @@ fn help() -> String {
         text.push_str(&format!("  {:<15} {}\n", row.name(), row.goals().join(" ")));
     }
     text
-}
-
-fn docs() -> PathBuf {
-    [
-        env!("CARGO_MANIFEST_DIR"),
-        "..",
-        "redlock",
-        "docs",
-        "peers.svg",
-    ]
-    .iter()
-    .collect()
 }

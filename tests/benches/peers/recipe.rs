@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redis::Cmd;
 use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
     net::TcpStream,
     time::timeout,
 };
@@ -34,6 +34,70 @@ pub(crate) enum Word {
     Token(u64),
 }
 
+/// What calls with several commands have in common.
+#[derive(Clone, Debug)]
+pub(crate) struct BatchRecipe {
+    pub(crate) hash: Vec<u8>,
+    pub(crate) retention: Vec<u8>,
+    pub(crate) channel: Vec<u8>,
+    pub(crate) ttl: Vec<u8>,
+}
+
+impl BatchRecipe {
+    /// Watches acquires of this crate that go out together.
+    pub(crate) async fn record(urls: &[String]) -> Outcome<Self> {
+        let redlock = contender::connect_ours(urls, true).await?;
+        let mut lines = watch(urls).await?;
+        for _ in 0..2 {
+            let names = (0..8).map(|n| format!("{NAME}-{n}"));
+            let locks = names.map(async |name| contender::ours_load(&redlock, &name).await);
+            for guard in futures_util::future::join_all(locks).await {
+                guard?.release().await?;
+            }
+        }
+        loop {
+            let line = timeout(Duration::from_secs(5), lines.next_line())
+                .await
+                .map_err(|_| "no call with several commands was seen")??
+                .ok_or("the server closed the connection")?;
+            let words = words(&line);
+            let count = words
+                .get(2)
+                .and_then(|count| std::str::from_utf8(count).ok());
+            let Some(count) = count.and_then(|count| count.parse::<usize>().ok()) else {
+                continue;
+            };
+            let is_hash = words[0].eq_ignore_ascii_case(b"EVALSHA");
+            let args = words.get(3 + count..).unwrap_or_default();
+            if let [letters, retention, channel, _owner, ttl, ..] = args
+                && is_hash
+                && letters.len() > 1
+                && letters.iter().all(|letter| *letter == b'a')
+            {
+                return Ok(Self {
+                    hash: words[1].clone(),
+                    retention: retention.clone(),
+                    channel: channel.clone(),
+                    ttl: ttl.clone(),
+                });
+            }
+        }
+    }
+}
+
+/// What a server is sent from now on.
+async fn watch(urls: &[String]) -> Outcome<Lines<BufReader<TcpStream>>> {
+    let mut stream = TcpStream::connect(address(&urls[0])).await?;
+    stream.write_all(b"MONITOR\r\n").await?;
+    let mut lines = BufReader::new(stream).lines();
+    lines
+        .next_line()
+        .await?
+        .filter(|line| line == "+OK")
+        .ok_or("the server does not let itself be watched")?;
+    Ok(lines)
+}
+
 impl Recipe {
     /// Watches a cycle of this crate.
     pub(crate) async fn record(urls: &[String], fenced: bool) -> Outcome<Self> {
@@ -44,14 +108,7 @@ impl Recipe {
             .release()
             .await?;
         tokio::time::sleep(Duration::from_millis(50)).await;
-        let mut stream = TcpStream::connect(address(&urls[0])).await?;
-        stream.write_all(b"MONITOR\r\n").await?;
-        let mut lines = BufReader::new(stream).lines();
-        lines
-            .next_line()
-            .await?
-            .filter(|line| line == "+OK")
-            .ok_or("the server does not let itself be watched")?;
+        let mut lines = watch(urls).await?;
         let guard = contender::ours_load(&redlock, NAME).await?;
         let (owner, token) = (guard.owner().to_owned(), guard.token().get());
         guard.release().await?;

@@ -11,7 +11,7 @@ use crate::{
     load::{Load, Run, drive},
     outcome::Outcome,
     raw,
-    recipe::Recipe,
+    recipe::{BatchRecipe, Recipe},
 };
 
 pub(crate) use ours::{connect as connect_ours, load as ours_load};
@@ -52,6 +52,8 @@ pub(crate) enum Kind {
     /// Sockets and the same commands in batches: no runtime, no tasks, one thread.
     RawFenced,
     RawPlain,
+    /// The same with several commands in one script call.
+    RawBatched,
     /// The same in one task of the runtime.
     RuntimeFenced,
 }
@@ -71,6 +73,7 @@ impl Kind {
             Self::RedisPlain => "redis crate, plain",
             Self::RawFenced => "raw sockets, fenced",
             Self::RawPlain => "raw sockets, plain",
+            Self::RawBatched => "raw sockets, fenced, batched scripts",
             Self::RuntimeFenced => "raw tokio, fenced",
         }
     }
@@ -86,6 +89,7 @@ impl Kind {
             | Self::RedisPlain
             | Self::RawFenced
             | Self::RawPlain
+            | Self::RawBatched
             | Self::RuntimeFenced => self.name().replace([',', ' '], "-"),
         }
     }
@@ -124,11 +128,13 @@ impl Kind {
                 .await?;
                 Contender::of(self, move || floor.session())
             }
-            Self::RawFenced | Self::RawPlain => {
-                let floor = raw::Sockets::connect(
-                    urls,
-                    Recipe::record(urls, self == Self::RawFenced).await?,
-                )?;
+            Self::RawFenced | Self::RawPlain | Self::RawBatched => {
+                let recipe = Recipe::record(urls, self != Self::RawPlain).await?;
+                let batches = match self {
+                    Self::RawBatched => Some(BatchRecipe::record(urls).await?),
+                    _ => None,
+                };
+                let floor = raw::Sockets::connect(urls, recipe, batches)?;
                 Contender {
                     name: self.name(),
                     run: Box::new(move |load| Box::pin(floor.clone().run(load))),

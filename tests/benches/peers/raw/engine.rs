@@ -2,12 +2,16 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use super::{command::Template, reply};
+use super::{
+    batch::{Batches, Kind},
+    command::Template,
+    reply,
+};
 use crate::{
     load::{Hold, Load, Log, Run},
     meter,
     outcome::Outcome,
-    recipe::{Recipe, token_now},
+    recipe::{BatchRecipe, Recipe, token_now},
 };
 
 /// What is locked, and what waits to be written.
@@ -20,6 +24,8 @@ pub(super) struct Engine {
     cpu: Duration,
     end: u64,
     busy: usize,
+    /// Commands that share calls, where they do.
+    batches: Option<Batches>,
     /// How many tokens a cycle takes.
     tokens: u64,
     refused: Option<String>,
@@ -47,12 +53,17 @@ pub(super) struct Wire {
     pub(super) out: Vec<u8>,
     /// Read, not understood yet.
     input: Vec<u8>,
-    /// Whose replies come next.
+    /// Whose replies come next: one command, or those that share a call.
     expected: VecDeque<(usize, u64)>,
 }
 
 impl Engine {
-    pub(super) fn start(load: &Load, nodes: usize, recipe: &Recipe) -> Self {
+    pub(super) fn start(
+        load: &Load,
+        nodes: usize,
+        recipe: &Recipe,
+        batches: Option<&BatchRecipe>,
+    ) -> Self {
         let slots = (0..load.tasks)
             .map(|task| {
                 let key = load.keys.of(task);
@@ -81,6 +92,7 @@ impl Engine {
             end: begun + u64::try_from(load.time.as_nanos()).unwrap_or(u64::MAX),
             busy: load.tasks,
             tokens: recipe.tokens(),
+            batches: batches.map(|batches| Batches::new(batches, load)),
             refused: None,
         };
         for slot in 0..load.tasks {
@@ -111,12 +123,18 @@ impl Engine {
                         .to_owned(),
                 );
             }
+            // A batch has a reply for each of its commands.
+            let replies = reply::parts(&input[at..at + length])
+                .filter(|_| self.batches.is_some())
+                .unwrap_or_else(|| vec![yes]);
             at += length;
-            let (slot, turn) = self.wires[node]
-                .expected
-                .pop_front()
-                .ok_or("a reply that nobody asked for")?;
-            self.vote(slot, turn, yes)?;
+            for yes in replies {
+                let (slot, turn) = self.wires[node]
+                    .expected
+                    .pop_front()
+                    .ok_or("a reply that nobody asked for")?;
+                self.vote(slot, turn, yes)?;
+            }
         }
         input.drain(..at);
         self.wires[node].input = input;
@@ -167,6 +185,10 @@ impl Engine {
         // Above the tombstone that was left.
         slot.token = token_now().max(slot.token + self.tokens);
         let attempt = (number as u64) << 40 | slot.turn;
+        if let Some(batches) = &mut self.batches {
+            batches.push(Kind::Acquire, number, attempt, slot.token);
+            return self.collected(number);
+        }
         let bytes = slot.acquire.fill(attempt, slot.token);
         send(&mut self.wires, bytes, number, slot.turn + 1);
         self.next(number);
@@ -177,9 +199,32 @@ impl Engine {
         slot.held = true;
         // The attempt that was held began a turn ago.
         let attempt = (number as u64) << 40 | (slot.turn - 1);
+        if let Some(batches) = &mut self.batches {
+            batches.push(Kind::Release, number, attempt, slot.token);
+            return self.collected(number);
+        }
         let bytes = slot.release.fill(attempt, slot.token);
         send(&mut self.wires, bytes, number, slot.turn + 1);
         self.next(number);
+    }
+
+    /// A command waits for the next call.
+    fn collected(&mut self, number: usize) {
+        let turn = self.slots[number].turn + 1;
+        for wire in &mut self.wires {
+            wire.expected.push_back((number, turn));
+        }
+        self.next(number);
+    }
+
+    /// Writes the commands that wait, where they share calls.
+    pub(super) fn write_batches(&mut self) {
+        if let Some(batches) = &mut self.batches {
+            let calls = batches.calls();
+            for wire in &mut self.wires {
+                wire.out.extend_from_slice(&calls);
+            }
+        }
     }
 
     fn next(&mut self, number: usize) {

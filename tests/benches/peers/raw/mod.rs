@@ -3,6 +3,7 @@
 //! One loop holds all locks: what is read is counted, what a majority decides leads to the next command, and
 //! everything that came of one look at the sockets leaves in one write for each node.
 
+mod batch;
 mod command;
 mod engine;
 mod reply;

@@ -8,6 +8,19 @@ pub(super) fn first(bytes: &[u8]) -> Option<(usize, bool)> {
     Some((length(bytes)?, false))
 }
 
+/// Whether each part of an array says OK; `None` where it is no array of commands' replies.
+pub(super) fn parts(bytes: &[u8]) -> Option<Vec<bool>> {
+    let rest = bytes.strip_prefix(b"*")?;
+    let mut at = 1 + rest.windows(2).position(|two| two == b"\r\n")? + 2;
+    let mut parts = Vec::new();
+    while at < bytes.len() {
+        let (length, yes) = first(&bytes[at..])?;
+        parts.push(yes);
+        at += length;
+    }
+    Some(parts)
+}
+
 fn length(bytes: &[u8]) -> Option<usize> {
     let line = bytes.windows(2).position(|two| two == b"\r\n")?;
     let after = line + 2;

@@ -12,7 +12,7 @@ use super::engine::Engine;
 use crate::{
     load::{Load, Run},
     outcome::Outcome,
-    recipe::Recipe,
+    recipe::{BatchRecipe, Recipe},
 };
 
 /// A connection to each node.
@@ -20,10 +20,15 @@ use crate::{
 pub(crate) struct Sockets {
     streams: Arc<Mutex<Vec<TcpStream>>>,
     recipe: Recipe,
+    batches: Option<BatchRecipe>,
 }
 
 impl Sockets {
-    pub(crate) fn connect(urls: &[String], recipe: Recipe) -> Outcome<Self> {
+    pub(crate) fn connect(
+        urls: &[String],
+        recipe: Recipe,
+        batches: Option<BatchRecipe>,
+    ) -> Outcome<Self> {
         let streams = urls
             .iter()
             .map(|url| {
@@ -36,13 +41,14 @@ impl Sockets {
         Ok(Self {
             streams: Arc::new(Mutex::new(streams)),
             recipe,
+            batches,
         })
     }
 
     pub(crate) async fn run(self, load: Load) -> Outcome<Run> {
         tokio::task::spawn_blocking(move || {
             let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
-            run(&mut streams, &load, &self.recipe)
+            run(&mut streams, &load, &self.recipe, self.batches.as_ref())
         })
         .await?
     }
@@ -53,10 +59,16 @@ pub(crate) fn address(url: &str) -> &str {
     url.strip_prefix("redis://").unwrap_or(url)
 }
 
-fn run(streams: &mut [TcpStream], load: &Load, recipe: &Recipe) -> Outcome<Run> {
-    let mut engine = Engine::start(load, streams.len(), recipe);
+fn run(
+    streams: &mut [TcpStream],
+    load: &Load,
+    recipe: &Recipe,
+    batches: Option<&BatchRecipe>,
+) -> Outcome<Run> {
+    let mut engine = Engine::start(load, streams.len(), recipe, batches);
     let mut buffer = vec![0; 1 << 16];
     while !engine.is_done() {
+        engine.write_batches();
         let mut interest = Vec::with_capacity(streams.len());
         for (node, stream) in streams.iter_mut().enumerate() {
             let out = &mut engine.wire(node).out;

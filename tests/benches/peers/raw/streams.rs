@@ -44,7 +44,7 @@ impl Streams {
 }
 
 async fn run(streams: &mut [TcpStream], load: &Load, recipe: &Recipe) -> Outcome<Run> {
-    let mut engine = Engine::start(load, streams.len(), recipe);
+    let mut engine = Engine::start(load, streams.len(), recipe, None);
     let mut buffer = vec![0; 1 << 16];
     while !engine.is_done() {
         for (node, stream) in streams.iter().enumerate() {

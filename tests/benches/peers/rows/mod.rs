@@ -1,12 +1,13 @@
 //! The rows of the benchmark.
 
 mod cross;
+pub(crate) mod crowd;
 mod handover;
 mod hung_memory;
 mod hung_node;
 mod latency;
 mod layer;
-mod memory;
+mod many;
 mod memory_cycle;
 pub(crate) mod pictured;
 mod throughput;
@@ -26,11 +27,16 @@ pub(crate) enum Row {
     WakeUp,
     Memory,
     MemoryCycle,
+    Overload,
+    Waiters,
+    Burst,
+    Growth,
     Layer,
+    Curve,
 }
 
 impl Row {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Latency,
         Self::Throughput,
         Self::HungNode,
@@ -40,7 +46,12 @@ impl Row {
         Self::WakeUp,
         Self::Memory,
         Self::MemoryCycle,
+        Self::Overload,
+        Self::Waiters,
+        Self::Burst,
+        Self::Growth,
         Self::Layer,
+        Self::Curve,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -54,7 +65,12 @@ impl Row {
             Self::WakeUp => "wake-up",
             Self::Memory => "memory",
             Self::MemoryCycle => "memory-cycle",
+            Self::Overload => "overload",
+            Self::Waiters => "waiters",
+            Self::Burst => "burst",
+            Self::Growth => "growth",
             Self::Layer => "layer",
+            Self::Curve => "curve",
         }
     }
 
@@ -65,22 +81,35 @@ impl Row {
             Self::Throughput => &[
                 "throughput-512-plain",
                 "throughput-512-fenced",
+                "throughput-512-batched",
                 "throughput-512-rslock",
+                "server-512",
                 "cpu-512",
+                "tail-512",
             ],
             Self::HungNode => &["hung-node"],
             Self::HungMemory => &["hung-memory"],
             Self::Handover => &["handover", "handover-empty", "fairness", "commands"],
             Self::CrossProcess => &["cross-process", "cross-share", "cross-wait"],
             Self::WakeUp => &["wake-up"],
-            Self::Memory => &["memory"],
+            Self::Memory => &["memory", "memory-100k-renewed"],
             Self::MemoryCycle => &["memory-cycle"],
+            Self::Overload => &["overload", "overload-errors", "overload-lost"],
+            Self::Waiters => &["idle-waiters", "waiter-memory"],
+            Self::Burst => &["burst", "burst-errors"],
+            Self::Growth => &["growth"],
             Self::Layer => &[
                 "layer-pass-ns",
                 "layer-pass-allocations",
                 "layer-guarded-us",
             ],
+            Self::Curve => &[],
         }
+    }
+
+    /// Takes minutes and has no goal, so it is measured only when it is asked for.
+    pub(crate) fn is_only_by_name(self) -> bool {
+        self == Self::Curve
     }
 
     pub(crate) fn is_called(self, name: &str) -> bool {
@@ -96,9 +125,14 @@ impl Row {
             Self::Handover => handover::measure(stage, report).await,
             Self::CrossProcess => cross::measure(stage, report).await,
             Self::WakeUp => wake_up::measure(stage, report).await,
-            Self::Memory => memory::measure(stage, report).await,
+            Self::Memory => many::held::measure(stage, report).await,
             Self::MemoryCycle => memory_cycle::measure(stage, report).await,
+            Self::Overload => crowd::overload::measure(stage, report).await,
+            Self::Waiters => crowd::waiters::measure(stage, report).await,
+            Self::Burst => crowd::burst::measure(stage, report).await,
+            Self::Growth => many::growth::measure(stage, report).await,
             Self::Layer => layer::measure(stage, report).await,
+            Self::Curve => crowd::curve::measure(stage, report).await,
         }
     }
 }

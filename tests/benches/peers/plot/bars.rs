@@ -1,23 +1,12 @@
-//! The figures as a picture: one panel of bars for each question that a user asks first.
+//! One panel of bars for each question that a user asks first.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use plotters::prelude::{IntoDrawingArea, PathElement, RGBColor, Rectangle, SVGBackend, WHITE};
+use plotters::style::Color;
 
-use plotters::{
-    coord::Shift,
-    prelude::{
-        DrawingArea, IntoDrawingArea, IntoFont, PathElement, RGBColor, Rectangle, SVGBackend, Text,
-        WHITE,
-    },
-    style::{Color, TextStyle},
-};
-
+use super::{Area, FAINT, FLOOR, INK, OURS, PEER, text};
 use crate::{
     contender::Kind,
     machine,
-    options::Options,
     outcome::Outcome,
     report::{Report, number},
     rows::pictured::{Better, PANELS, Panel},
@@ -26,34 +15,20 @@ use crate::{
 
 const SIZE: (u32, u32) = (1_180, 780);
 const HEAD: u32 = 64;
-const INK: RGBColor = RGBColor(31, 41, 55);
-const FAINT: RGBColor = RGBColor(107, 114, 128);
-const OURS: RGBColor = RGBColor(190, 58, 52);
-const PEER: RGBColor = RGBColor(91, 125, 177);
-const FLOOR: RGBColor = RGBColor(176, 184, 196);
 
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-
-/// Writes the picture of what was measured, to the target folder and wherever else it was asked for.
-pub(crate) fn write(report: &Report, options: &Options) -> Outcome<Vec<PathBuf>> {
+/// The picture, if anything in it was measured.
+pub(super) fn picture(report: &Report) -> Outcome<Option<String>> {
     let panels: Vec<(&Panel, Vec<Bar>)> = PANELS
         .iter()
         .map(|panel| (panel, bars(panel, report)))
         .filter(|(_, bars)| !bars.is_empty())
         .collect();
     if panels.is_empty() {
-        return Ok(Vec::new());
+        return Ok(None);
     }
     let mut picture = String::new();
     draw(&mut picture, &panels)?;
-    let mut paths = options.svg.clone();
-    if let Some(target) = Path::new(env!("CARGO_TARGET_TMPDIR")).parent() {
-        paths.insert(0, target.join("peers.svg"));
-    }
-    for path in &paths {
-        fs::write(path, &picture)?;
-    }
-    Ok(paths)
+    Ok(Some(picture))
 }
 
 struct Bar {
@@ -159,11 +134,6 @@ fn draw_panel(area: &Area<'_>, panel: &Panel, bars: &[Bar]) -> Outcome<()> {
         )?;
     }
     Ok(())
-}
-
-fn text(area: &Area<'_>, text: &str, at: (i32, i32), size: f64, color: RGBColor) -> Outcome<()> {
-    let style: TextStyle<'_> = ("sans-serif", size).into_font().color(&color);
-    Ok(area.draw(&Text::new(text.to_owned(), at, style))?)
 }
 
 /// From values to lengths.

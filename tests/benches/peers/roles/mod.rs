@@ -1,16 +1,19 @@
 //! What the child processes do.
 
+mod growth;
+mod held;
+mod waiters;
+
 use std::time::Duration;
 
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines, Stdin},
-    sync::{mpsc, oneshot},
-    task::JoinSet,
+    sync::oneshot,
     time::{sleep, timeout},
 };
 
 use crate::{
-    contender::{Kind, connect_ours, ours_load},
+    contender::Kind,
     load::{Keys, Load},
     meter,
     nodes::fresh,
@@ -29,7 +32,10 @@ pub(crate) async fn play(role: &str, options: &Options) -> Outcome<()> {
         "contend" => contend(&urls, options).await,
         "wake" => wake(&urls, options).await,
         "soak" => soak(&urls, options).await,
-        "hold" => hold(&urls, options).await,
+        "renew" => held::renew(&urls, options).await,
+        "occupy" => held::occupy(&urls, options).await,
+        "queue" => waiters::queue(&urls, options).await,
+        "grow" => growth::grow(&urls, options).await,
         _ => Err(format!("no such role: {role}").into()),
     }
 }
@@ -127,63 +133,5 @@ async fn soak(urls: &[String], options: &Options) -> Outcome<()> {
     drop(stop);
     let most = watch.await??;
     println!("grew {} {}", most.saturating_sub(before), run.all_cycles());
-    Ok(())
-}
-
-/// Holds as many locks as it is told, kept alive, and tells what each takes.
-async fn hold(urls: &[String], options: &Options) -> Outcome<()> {
-    const ABREAST: usize = 256;
-    let count: usize = options.setting("count")?;
-    let ttl = Duration::from_secs(60);
-    let redlock = connect_ours(urls, true).await?;
-    let (keep, mut kept) = mpsc::channel(ABREAST);
-    let mut guards = Vec::with_capacity(count);
-    for (round, each) in [(0, 20), (1, count.div_ceil(ABREAST))] {
-        let before = meter::rss()?;
-        let prefix = fresh("held");
-        let mut tasks = JoinSet::new();
-        for worker in 0..ABREAST {
-            let (redlock, prefix, keep) = (redlock.clone(), prefix.clone(), keep.clone());
-            tasks.spawn(async move {
-                for number in 0..each {
-                    let key = format!("{prefix}-{worker}-{number}");
-                    let guard = ours_load(&redlock, &key)
-                        .ttl(ttl)
-                        .keep_alive(round == 1)
-                        .await?;
-                    if round == 0 {
-                        // Confirmed late is good enough here.
-                        _ = guard.release().await;
-                    } else {
-                        keep.send(guard).await?;
-                    }
-                }
-                Outcome::Ok(())
-            });
-        }
-        let wanted = if round == 1 { each * ABREAST } else { 0 };
-        while guards.len() < wanted {
-            match kept.recv().await {
-                Some(guard) => guards.push(guard),
-                None => return Err("the locks ran out".into()),
-            }
-        }
-        while let Some(done) = tasks.join_next().await {
-            done??;
-        }
-        if round == 1 {
-            let acquired = meter::rss()?.saturating_sub(before);
-            // Until each has been extended once.
-            let wait = Duration::from_millis(options.setting("wait_ms")?);
-            sleep(wait).await;
-            let extended = meter::rss()?.saturating_sub(before);
-            let lost = guards
-                .iter()
-                .filter(|guard: &&redlock::Guard| guard.is_lost())
-                .count();
-            println!("holds {} {acquired} {extended} {lost}", guards.len());
-        }
-    }
-    // No time is spent on releasing what the parent throws away.
     Ok(())
 }
