@@ -12,7 +12,7 @@ impl Errors {
         }
     }
 
-    /// Keeps the value of a success and the error of a failure.
+    /// Returns the value of a success, and records the error of a failure.
     pub(crate) fn ok<T>(&mut self, result: syn::Result<T>) -> Option<T> {
         result.map_err(|error| self.push(error)).ok()
     }

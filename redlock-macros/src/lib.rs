@@ -1,7 +1,7 @@
 //! The `#[redlock]` attribute; use it through the `redlock` crate.
 //!
-//! Data flows one way: `args` parses what stands between the parentheses, `item` parses the function, `check` compares
-//! the two, and `expand` writes the new function. A new option is a row of the table in `args/options.rs`.
+//! Data flows one way: `args` parses the arguments of the attribute, `item` parses the function, `check` compares the two, and
+//! `expand` writes the new function. A new option is a row of the table in `args/options.rs`.
 
 mod args;
 mod attribute;

@@ -1,11 +1,11 @@
 //! The compiler's messages for wrong uses of the attribute.
 //!
-//! `TRYBUILD=overwrite` writes the expected messages again; read each of them before you keep it. Uses that have to compile are
-//! in `tests/tests/expansion`.
+//! `TRYBUILD=overwrite` writes the expected messages anew; review each of them before you commit it. Uses that have to compile
+//! are in `tests/tests/expansion`.
 
 #![allow(clippy::unwrap_used, reason = "a test that unwraps fails at its line")]
 
-/// The compiler that wrote the `.stderr` files. Other versions use other words.
+/// The compiler that wrote the `.stderr` files. Other versions word their messages differently.
 const WRITTEN_WITH: &str = "rustc 1.95.";
 
 #[test]

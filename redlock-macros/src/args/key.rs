@@ -47,7 +47,7 @@ impl Key {
         if !content.peek(LitStr) {
             let error = content
                 .error("`key(...)` begins with a template, as in `key(\"order:{}\", user.id())`");
-            // Whatever stays unparsed would be reported as a second error.
+            // Tokens that stay unparsed would be reported as a second error.
             content.parse::<TokenStream>()?;
             return Err(error);
         }

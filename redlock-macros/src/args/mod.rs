@@ -30,7 +30,7 @@ pub(crate) struct Args {
     pub(crate) options: Options,
     /// The names of the options, in the order in which they were given.
     given: Vec<Ident>,
-    /// Options that were given under a wrong name: they are not reported as missing in addition.
+    /// Options that were given under a wrong name. They are not reported as missing too.
     misspelt: Vec<&'static str>,
     /// All tokens as they were given.
     tokens: TokenStream,

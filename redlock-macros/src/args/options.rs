@@ -1,7 +1,7 @@
 //! The table of the options: one row for each, and nothing about a single option elsewhere in the parser.
 //!
-//! A row says how the option is written, its default, what it is called elsewhere, how it is parsed, which options exclude it
-//! and why, and the statement that sets it on the call. The doc comment is its line in the documentation.
+//! A row has the syntax of the option, its default, its names in other libraries, its parser, the options that exclude it with
+//! the reasons, and the statement that sets it on the call. Its doc comment is its line in the documentation.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ options! {
     }
 
     /// The time until others take over after a crash of this process; the lock is renewed while the body runs. At most the
-    /// client's `max_ttl`, which is 60 s by default.
+    /// client's `max_ttl`, 60 s by default.
     ttl, "ttl": Time {
         written: "ttl = time",
         default: "required",
@@ -45,7 +45,7 @@ options! {
     }
 
     /// A `Redlock`, or anything that dereferences to one. The process default is set by
-    /// [`set_default`](../redlock/fn.set_default.html); where there is none, the call fails with *not configured*.
+    /// [`set_default`](../redlock/fn.set_default.html); without one, the call fails with *not configured*.
     lock, "lock": Expr {
         written: "lock = expression",
         default: "the process default",
@@ -67,7 +67,7 @@ options! {
         statement: |time, target| target.set_some("wait", time),
     }
 
-    /// One attempt. A lock that another holds is an error at once.
+    /// Makes one attempt. If another holds the lock, the call fails at once.
     no_wait, "no_wait": bool {
         written: "no_wait",
         default: "waits",
@@ -90,7 +90,7 @@ options! {
         statement: |OnBusy::Skip, Target { call, .. }| quote!(#call.skip_busy();),
     }
 
-    /// Makes the returned value from the error, see *Returns*.
+    /// Converts the error into the returned value, see *Returns*.
     on_error, "on_error": Expr {
         written: "on_error = function",
         default: "`From`",
@@ -100,7 +100,7 @@ options! {
         statement: separate,
     }
 
-    /// Keeps the key busy for at least this long from the grant on, also when the body is faster, fails or panics.
+    /// Keeps the key busy for at least this long from the grant, also if the body is faster, fails or panics.
     at_least, "at_least": Time {
         written: "at_least = time",
         default: "0",
@@ -129,7 +129,7 @@ options! {
         statement: separate,
     }
 
-    /// A function from a reference to the returned value to `bool`: what `dedupe_for` takes for a success.
+    /// A function from a reference to the returned value to `bool`: whether the value is a success for `dedupe_for`.
     success, "success": Expr {
         written: "success = function",
         default: "see *Success*",
@@ -165,7 +165,7 @@ options! {
         statement: |time, target| target.set_some("max_hold", time),
     }
 
-    /// With `signal`, the body goes on when the lock is lost; it has to look at its `guard`.
+    /// With `signal`, the body continues when the lock is lost, and has to watch its `guard`.
     on_lost, "on_lost": OnLost {
         written: "on_lost = signal",
         default: "`cancel`",
@@ -178,8 +178,8 @@ options! {
         },
     }
 
-    /// The name of the held lock inside the body: its key, its fencing token, `remaining()`, `lost()`. An `Option` beside
-    /// `condition` or `fail_open`.
+    /// The name of the held lock inside the body: its key, its fencing token, `remaining()`, `lost()`. With `condition` or
+    /// `fail_open` it is an `Option`.
     guard, "guard": Ident {
         written: "guard = name",
         default: "none",
@@ -199,7 +199,7 @@ options! {
         statement: |on, target| target.set_some("fencing", on),
     }
 
-    /// Fails after the first attempt where no quorum answers. A lock that another holds is waited for as usual.
+    /// Fails after the first attempt if no quorum answers. If another holds the lock, the call waits as usual.
     fail_fast, "fail_fast": bool {
         written: "fail_fast",
         default: "tries again until `wait` is over",
@@ -223,7 +223,7 @@ options! {
         },
     }
 
-    /// How many may run at a time, over all processes: one of so many permits, rather than a lock.
+    /// How many calls may run at the same time, over all processes: a semaphore instead of an exclusive lock.
     permits, "permits": Expr {
         written: "permits = number",
         default: "one, by a lock",
@@ -247,7 +247,7 @@ options! {
         statement: |on, target| target.set("reentrant", on),
     }
 
-    /// Where it is false, the body runs without the lock.
+    /// If it is false, the body runs without the lock.
     condition, "condition": Expr {
         written: "condition = expression",
         default: "`true`",
@@ -259,8 +259,8 @@ options! {
         },
     }
 
-    /// Runs the body without the lock, with a warning, where no quorum answers the first attempt. A lock that another holds
-    /// is waited for as usual.
+    /// Runs the body without the lock, with a warning, if no quorum answers the first attempt. If another holds the lock, the
+    /// call waits as usual.
     fail_open, "fail_open": bool {
         written: "fail_open",
         default: "an error",
@@ -286,7 +286,7 @@ options! {
         statement: fire,
     }
 
-    /// The path of the crate, where it is re-exported.
+    /// The path of the crate if it is re-exported.
     krate, "crate": Path {
         written: "crate = path",
         default: "`::redlock`, or its name in `Cargo.toml`",
@@ -338,14 +338,14 @@ fn separate<T>(_: &T, _: &Target<'_>) -> TokenStream {
     TokenStream::new()
 }
 
-/// A time for which a key stays busy.
+/// A duration for which a key stays busy.
 fn window(name: &Ident, input: ParseStream<'_>) -> syn::Result<Time> {
     Time::parse(name, input)?
         .not_zero(&format!("`{name}` of zero has no effect; leave it out"))?
         .at_most_a_year(name)
 }
 
-/// The firing is named before anything awaits, so that the future does not hold what the expression borrows.
+/// Names the firing before the first await, so that the future does not hold what the expression borrows.
 fn fire(fire: &Expr, Target { call, krate }: &Target<'_>) -> TokenStream {
     let (value, firing) = (local_at("value", fire.span()), local("firing"));
     quote_spanned! {here(fire.span())=>

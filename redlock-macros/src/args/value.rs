@@ -13,7 +13,7 @@ use super::{duration, suggest};
 
 /// The value of an option.
 pub(crate) trait Value {
-    /// Whether it has an effect: `no_wait = false` has none.
+    /// Whether the option has an effect: `no_wait = false` has none.
     fn is_on(&self) -> bool {
         true
     }
@@ -221,7 +221,7 @@ fn parse_word(
         .ok_or_else(|| syn::Error::new(given.span(), expected()))
 }
 
-/// The `=` between an option and its value. `missing` is the error where neither is there.
+/// The `=` between an option and its value. `missing` is the error if both are missing.
 fn parse_equals(name: &Ident, input: ParseStream<'_>, missing: &str) -> syn::Result<()> {
     if input.peek(Token![=]) && !input.peek(Token![==]) {
         input.parse::<Token![=]>()?;

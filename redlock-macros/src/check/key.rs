@@ -43,7 +43,7 @@ fn is_marked(text: &str, name: &str) -> bool {
     })
 }
 
-/// An error where the name is not an argument. A constant passes.
+/// An error if the name is not an argument. A constant passes.
 fn check_argument(name: &Ident, function: &Ident, params: &Params) -> syn::Result<()> {
     let text = name.to_string();
     if text.starts_with(|c: char| c.is_ascii_uppercase()) || !params.lacks(&text) {

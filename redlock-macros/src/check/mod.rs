@@ -10,7 +10,7 @@ use crate::args::Args;
 use crate::errors::Errors;
 use crate::item::{Body, Function, Params};
 
-/// Reports all mistakes. The body is missing where the function is not async.
+/// Reports all mistakes. The body is missing if the function is not async.
 pub(crate) fn check(args: &Args, function: &Function, body: Option<&Body>, errors: &mut Errors) {
     options::check(args, errors);
     if let Some(key) = &args.options.key {

@@ -49,7 +49,7 @@ pub(super) fn statements(source: &Source<'_>) -> TokenStream {
 fn run(source: &Source<'_>) -> Run {
     let (options, krate) = (&source.args.options, &source.krate);
     let block = block(source);
-    // The types of the closures' arguments are written out: they are checked before it is known who calls them.
+    // Write out the argument types of the closures: they are checked before their caller is known.
     let may_be_unlocked = is_on(&options.fail_open) || options.condition.is_some();
     match (&options.guard, may_be_unlocked) {
         (None, false) => Run {
@@ -83,7 +83,7 @@ fn block(source: &Source<'_>) -> TokenStream {
     let value = local_at("value", span);
     let Owned { arguments, unused } = Owned::of(source.args, source.function, source.body);
     let owned = own(&arguments);
-    // The compiler reports these closure arguments as unused, at the user's own, in the usual words.
+    // The compiler reports these closure arguments as unused, at the user's arguments and in the usual words.
     let unused = (!unused.is_empty()).then(|| quote!(let _ = |#(#unused: ()),*| {};));
     // Never taken. It gives the block its type before the first `?` or `return`, so that a value of a wrong type is reported
     // where the user wrote it.

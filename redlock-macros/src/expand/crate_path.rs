@@ -1,11 +1,11 @@
-//! The name of `redlock` in the crate that is compiled, where its manifest renames the dependency.
+//! The name of `redlock` in the crate that is compiled, if its manifest renames the dependency.
 
 use std::{env, fs, path::Path};
 
 const PACKAGE: &str = "redlock";
 
-/// The name of a dependency that is the package `redlock` under another name. `None` where there is none, or where the
-/// manifest cannot be read.
+/// The name of a dependency that is the package `redlock` under another name. `None` if there is none, or if the manifest
+/// cannot be read.
 pub(crate) fn renamed() -> Option<String> {
     let folder = env::var_os("CARGO_MANIFEST_DIR")?;
     let folder = Path::new(&folder);

@@ -1,4 +1,4 @@
-//! The last statement: what the function returns where the lock was busy, unavailable or lost.
+//! The last statement: what the function returns if the lock was busy, unavailable or lost.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -11,7 +11,7 @@ use crate::item::without_impl;
 use crate::names::rename_self;
 use crate::spans::{at, here, local, local_at};
 
-/// `let on_error = ...`, where evaluating it may have an effect. As with all options, that is before the body takes the
+/// `let on_error = ...`, if evaluating it may have an effect. Like all options, it is evaluated before the body takes the
 /// arguments.
 pub(super) fn evaluate(source: &Source<'_>) -> Option<TokenStream> {
     let on_error = source.args.options.on_error.as_ref();
@@ -23,8 +23,7 @@ pub(super) fn evaluate(source: &Source<'_>) -> Option<TokenStream> {
     })
 }
 
-/// `on_error`, where it is written in the last statement. A closure there can use what the body does not use, and does not
-/// borrow it until then.
+/// `on_error` in the last statement. A closure there can use what the body does not use, and does not borrow it until then.
 pub(super) fn in_place(args: &Args) -> Option<&Expr> {
     let on_error = args.options.on_error.as_ref();
     on_error.filter(|make| is_in_place(make))

@@ -1,5 +1,5 @@
-//! Hints about code that compiles and is probably not what was meant. They are warnings of the lint `deprecated`, the only one
-//! that a macro can raise; each says how to silence it.
+//! Hints about code that compiles but is probably a mistake. They are warnings of the lint `deprecated`, the only one that a
+//! macro can raise; each says how to silence it.
 
 use std::time::Duration;
 
@@ -75,7 +75,7 @@ fn identifying(function: &Function) -> Option<String> {
     })
 }
 
-/// The name that a pattern binds, also within that of an extractor. `None` where it begins with `_`.
+/// The name that a pattern binds, also within that of an extractor. `None` if it begins with `_`.
 fn name(pat: &Pat) -> Option<String> {
     match pat {
         Pat::Ident(pat) => Some(pat.ident.to_string())

@@ -1,5 +1,5 @@
-//! The expansion: statements that build a request from the options, run the body under the lock, and return the error where
-//! that fails.
+//! The expansion: statements that build a request from the options, run the body under the lock, and return the error if that
+//! fails.
 
 mod body;
 mod crate_path;
@@ -20,7 +20,7 @@ use crate::args::Args;
 use crate::item::{Body, Function};
 use crate::spans::at;
 
-/// The new function. `None` only where a required option is missing, which was reported.
+/// The new function. `None` only if a required option is missing, which was reported.
 pub(crate) fn expand(args: &Args, function: &mut Function, body: &Body) -> Option<TokenStream> {
     wildcards::name(function);
     let statements = statements(args, function, body)?;
@@ -50,6 +50,6 @@ fn krate(args: &Args) -> TokenStream {
             quote!(::#name)
         }
     };
-    // Tokens of the expansion, so that no lint reports the user's path where we use it.
+    // Give the user's path the spans of the expansion, so that no lint reports it here.
     at(Span::call_site(), path)
 }

@@ -14,7 +14,7 @@ use crate::names::names_in;
 pub(super) struct Owned {
     /// The last argument first, which is the order in which they are dropped.
     pub(super) arguments: Vec<Argument>,
-    /// The names that nobody uses. Owning them hides that from the compiler, so the expansion reports it in another way.
+    /// The names that neither body nor options use. Owning them hides that from the compiler, so the expansion reports it itself.
     pub(super) unused: Vec<Ident>,
 }
 
@@ -56,7 +56,7 @@ fn arguments(args: &Args, function: &Function, body: &Body) -> Vec<Argument> {
     let mut arguments = match body.form() {
         Form::AsyncFn => by_value(&function.sig),
         Form::AsyncTrait => bound(&body.bindings, &[], false),
-        // The user's block owns what it uses. What the options use in addition is ours to own.
+        // The user's block owns what it uses. The expansion has to own what only the options use.
         Form::Future { owns: true } => {
             let used = args.names();
             let mut arguments = by_value(&function.sig);
@@ -87,7 +87,7 @@ fn by_value(signature: &Signature) -> Vec<Argument> {
                 cfg: Vec::new(),
                 may_be_unused: false,
             }),
-            // An expected lint is raised by an argument that nobody uses, so it must stay unused.
+            // An `expect` of a lint needs its argument to stay unused.
             FnArg::Typed(typed) if !is_plain(&typed.ty) && !has(&typed.attrs, &["expect"]) => {
                 let is_cfg = |attr: &&Attribute| is_one(attr, &["cfg", "cfg_attr"]);
                 let cfg: Vec<_> = typed.attrs.iter().filter(is_cfg).cloned().collect();

@@ -1,5 +1,5 @@
-//! Recognizes what `#[async_trait]` writes around the user's statements. Anything that differs from it is the user's, and
-//! runs under the lock as a whole.
+//! Recognizes what `#[async_trait]` writes around the user's statements. Anything else belongs to the user, and runs under the
+//! lock as a whole.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -38,8 +38,7 @@ pub(super) fn split(stmts: &[Stmt]) -> Option<(&[Stmt], &Block)> {
     }
 }
 
-/// Finds the block where another attribute, such as `#[instrument]`, has wrapped it. Only a block with generated names is
-/// certain to be one.
+/// Finds the block if another attribute, such as `#[instrument]`, has wrapped it. Only generated names prove that it is one.
 pub(super) fn find(block: &Block) -> Option<Block> {
     struct Find(Option<Block>);
     impl<'ast> Visit<'ast> for Find {
@@ -69,7 +68,7 @@ pub(super) fn replace(mut block: Block, statements: &TokenStream) -> Block {
     block
 }
 
-/// The same where another attribute has wrapped the block.
+/// The same if another attribute has wrapped the block.
 pub(super) fn replace_wrapped(mut block: Block, statements: &TokenStream) -> Block {
     struct Replace<'a>(Option<&'a TokenStream>);
     impl VisitMut for Replace<'_> {

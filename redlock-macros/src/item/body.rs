@@ -17,9 +17,9 @@ use crate::spans::here;
 pub(crate) struct Body {
     /// The user's own statements, in braces.
     pub(crate) statements: TokenStream,
-    /// The type of their value; `_` where it is unknown.
+    /// The type of their value; `_` if it is unknown.
     pub(crate) output: Type,
-    /// The name of `self` in the body, where `#[async_trait]` has renamed it.
+    /// The name of `self` in the body, if `#[async_trait]` has renamed it.
     pub(crate) receiver: Option<Ident>,
     /// The patterns that `#[async_trait]` binds before the user's statements, outside of the lock.
     pub(crate) bindings: Vec<Pat>,
@@ -38,7 +38,7 @@ pub(crate) enum Form {
 }
 
 impl Body {
-    /// Finds the user's statements; an error where the function is not async in any form.
+    /// Finds the user's statements; an error if the function is not async in any form.
     pub(crate) fn find(function: &Function) -> syn::Result<Self> {
         if function.sig.asyncness.is_some() {
             return Ok(Self::of_async_fn(function));
@@ -80,7 +80,7 @@ impl Body {
         }
     }
 
-    /// The return type of the function, or its name where none is written.
+    /// The return type of the function, or its name if none is written.
     pub(crate) fn output_span(&self, function: &Function) -> Span {
         match &function.sig.output {
             ReturnType::Default => function.sig.ident.span(),
@@ -112,8 +112,8 @@ fn not_async(body: &TokenStream) -> &'static str {
     "`#[redlock]` needs an `async fn`: waiting for a lock must not block the thread"
 }
 
-/// The body in braces that point to the user's own, so that a missing value is reported there. As tokens of the expansion,
-/// they are not found superfluous by any lint.
+/// The body in braces that point to the user's own, so that a missing value is reported there. They are tokens of the
+/// expansion, so no lint reports them as superfluous.
 fn braced(brace: &token::Brace, body: &TokenStream) -> TokenStream {
     let span = here(brace.span.join());
     quote_spanned!(span=> { #body })

@@ -4,7 +4,7 @@ use syn::visit::{self, Visit};
 use syn::visit_mut::{self, VisitMut};
 use syn::{AssocType, GenericArgument, PathArguments, PathSegment, ReturnType, Type, TypeInfer};
 
-/// The `T` of `Future<Output = T>` or `BoxFuture<'_, T>`, wherever it is in the return type; `_` where there is none.
+/// The `T` of `Future<Output = T>` or `BoxFuture<'_, T>`, anywhere in the return type; `_` if there is none.
 pub(super) fn of_future(output: &ReturnType) -> Type {
     struct Find(Option<Type>);
     impl<'ast> Visit<'ast> for Find {

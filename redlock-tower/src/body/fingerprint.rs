@@ -39,7 +39,7 @@ pub(crate) fn fingerprint(head: &Parts, headers: &[HeaderName], body: &Bytes) ->
     hash.finalize().into()
 }
 
-/// The URI before a router removed the prefix of a nested router, where `/` is the path of many resources.
+/// The URI of the client. A nested router removes its prefix, and then `/` is the path of many resources.
 fn original_uri(head: &Parts) -> &Uri {
     #[cfg(feature = "axum")]
     if let Some(original) = head.extensions.get::<axum::extract::OriginalUri>() {

@@ -34,7 +34,7 @@ pub(super) enum Then<B> {
     End,
     Trailers(HeaderMap),
     Error(BoxError),
-    /// Boxed, because it has been polled, and must not move.
+    /// Boxed, because it has been polled and must not move.
     Rest(Pin<Box<B>>),
 }
 

@@ -12,7 +12,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-/// Reachable by the name `Reads::Source` only, which is hidden.
+/// Public only as `Reads::Source`, which is hidden.
 #[allow(unnameable_types, missing_debug_implementations)]
 pub struct Source<B> {
     body: State<B>,

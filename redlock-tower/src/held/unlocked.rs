@@ -3,7 +3,7 @@
 //! The reason is a task-local value rather than an extension of the request: the first extension of a request costs three
 //! allocations, and few of the requests without a lock ever ask for the reason.
 
-/// Lets the extractor tell a request without a lock from a route without a layer.
+/// By this, the extractor distinguishes a request without a lock from a route without a layer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Unlocked {
     Method,

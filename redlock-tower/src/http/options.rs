@@ -57,11 +57,11 @@ impl<K> RedlockLayer<K> {
         self
     }
 
-    /// Lets so many requests with the same key run at a time, over all servers, rather than one: see
-    /// [`Redlock::semaphore`](redlock::Redlock::semaphore). Default: one, under a lock.
+    /// How many requests with the same key may run at the same time, over all instances of the service: see
+    /// [`Redlock::semaphore`](redlock::Redlock::semaphore). Default: one, under an exclusive lock.
     ///
-    /// Requests with the same key then run side by side. So it excludes [`dedupe_for`](Self::dedupe_for), which rejects every
-    /// request beside it, and is not for a layer with a replay.
+    /// Do not combine it with a replay, which needs an exclusive lock. Combined with [`dedupe_for`](Self::dedupe_for) or
+    /// [`reentrant`](Self::reentrant), every request is rejected with 500.
     #[must_use]
     pub fn permits(mut self, permits: u32) -> Self {
         self.policy.lock.options.permits = Some(permits);
@@ -233,8 +233,8 @@ impl<K> RedlockLayer<K> {
         self
     }
 
-    /// Where the reasons of rejections are described: the `type` of problem details is this text and the
-    /// [reason](crate::Reason::as_str), as in `https://example.com/problems/busy`. Default: `urn:problem-type:redlock:`.
+    /// Prefix of the `type` of problem details, such as the URL under which your API documents them. The
+    /// [reason](crate::Reason::as_str) follows it: `https://example.com/problems/busy`. Default: `urn:problem-type:redlock:`.
     ///
     /// ```
     /// use redlock_tower::{RedlockLayer, key};

@@ -73,7 +73,7 @@ pub(crate) struct Policy {
     pub(super) max_body: usize,
     pub(crate) failure: Option<Arc<IsFailure>>,
     pub(crate) on_reject: Option<Arc<OnReject>>,
-    /// What the names of problem types begin with.
+    /// Prefix of problem types.
     pub(super) problem_types: Option<Arc<str>>,
     /// The warning that gRPC methods share a namespace is emitted once per layer.
     pub(super) namespace_warning: Arc<Once>,

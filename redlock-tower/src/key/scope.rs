@@ -18,9 +18,9 @@ pub struct Public<K>(K);
 ///
 /// A replay requires this for one part of its key, because a recorded response goes to whoever sends the same key again.
 ///
-/// Suitable is what the authentication has established: an extension that it inserted, or a header that a gateway sets, and
-/// strips from the requests of clients. Unsuitable are a path or query parameter, the name of a cart, tenant or device, an
-/// `Idempotency-Key`, the peer's address, and a session cookie that does not change when another user logs in.
+/// Suitable: what the authentication has established, such as an extension that it inserted, or a header that a gateway sets
+/// and strips from the requests of clients. Unsuitable: a path or query parameter, the name of a cart, tenant or device, an
+/// `Idempotency-Key`, the address of the peer, and a session cookie that does not change when another user logs in.
 ///
 /// ```
 /// use redlock_tower::key::{self, KeyExtractor};

@@ -12,8 +12,8 @@ use tower_layer::Layer;
 /// without a lock. Errors of the service are wrapped in a [`LockError`](super::LockError). Use
 /// [`RedlockLayer`](crate::RedlockLayer) for HTTP.
 ///
-/// The service, and what it calls, finds its lock by [`redlock::current`]: its token for the store that it writes to, and
-/// whether it is lost.
+/// The service and the functions that it calls get their lock from [`redlock::current`]: the fencing token for the store that
+/// they write to, and whether the lock is lost.
 ///
 /// ```
 /// use redlock::{Redlock, memory::Nodes};
@@ -117,9 +117,9 @@ impl<F> LockLayer<F> {
         self
     }
 
-    /// Lets so many requests with the same key run at a time, over all processes, rather than one: see
-    /// [`Redlock::semaphore`](redlock::Redlock::semaphore). It excludes [`dedupe_for`](Self::dedupe_for) and
-    /// [`reentrant`](Self::reentrant), with which every request fails. Default: one, under a lock.
+    /// How many requests with the same key may run at the same time, over all processes: see
+    /// [`Redlock::semaphore`](redlock::Redlock::semaphore). Combined with [`dedupe_for`](Self::dedupe_for) or
+    /// [`reentrant`](Self::reentrant), every request fails. Default: one, under an exclusive lock.
     #[must_use]
     pub fn permits(mut self, permits: u32) -> Self {
         self.policy.options.permits = Some(permits);

@@ -1,4 +1,4 @@
-//! The response of a rejection as a page for browsers, and who gets it.
+//! The response of a rejection as a page for browsers, by content negotiation.
 
 use super::{Rejection, is_grpc, problem};
 use bytes::Bytes;
@@ -71,7 +71,7 @@ fn page(rejection: &Rejection) -> Response<Bytes> {
     response
 }
 
-/// A detail may be a message of the user's extractor.
+/// Escapes HTML: a detail may be a message of the user's extractor.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for char in text.chars() {

@@ -28,7 +28,7 @@ impl From<BusyStatus> for StatusCode {
     }
 }
 
-/// What the names of problem types begin with by default.
+/// Default prefix of problem types.
 const PROBLEM_TYPES: &str = "urn:problem-type:redlock:";
 
 /// A request that the layer rejected, and why.
@@ -127,7 +127,7 @@ impl Rejection {
         format!("{}{}", base.unwrap_or(PROBLEM_TYPES), self.reason.as_str())
     }
 
-    /// Sets where the reasons are described.
+    /// Sets the prefix of the problem type.
     pub(crate) fn describe_at(&mut self, base: Option<&Arc<str>>) {
         self.problem_types = base.cloned();
     }

@@ -13,8 +13,9 @@
 //! A request without the header is only locked.
 //!
 //! **Only successes are recorded**: 2xx and 3xx by default (see [`RedlockLayer::failure_if`] and
-//! [`ReplayOptions::record_if`]), and responses with the extension [`Keep`]. After any other response the client may try again with the same key, also with another body: an
-//! extractor's 400 or 422 means that the handler never accepted the request. A 101 is never recorded.
+//! [`ReplayOptions::record_if`]), and responses with the extension [`Keep`]. After any other response the client may try
+//! again with the same key, also with another body: an extractor's 400 or 422 means that the handler never accepted the
+//! request. A 101 is never recorded.
 //!
 //! **A record belongs to a caller.** Its name is made of the layer's key, without the route, and the `Idempotency-Key`.
 //! The layer's key has to name the caller ([`key::identity`](crate::key::identity)), so that nobody gets the response of

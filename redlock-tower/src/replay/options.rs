@@ -70,8 +70,8 @@ impl<St: ReplayStore> ReplayOptions<St> {
         }
     }
 
-    /// As Stripe's API treats an `Idempotency-Key`: records last for 24 hours, keys have at most 255 bytes, and errors of the
-    /// handler are recorded too, 5xx included, so that a request with effects is never run again under the same key.
+    /// The behaviour of Stripe's API: records last for 24 hours, keys have at most 255 bytes, and errors of the handler are
+    /// recorded too, including 5xx, so that a request with effects never runs again under the same key.
     ///
     /// A failed validation is not recorded: 400, 401, 405, 406, 413, 415 and 422. Neither are 408, 425 and 429, and
     /// rejections by layers further in.
@@ -93,9 +93,9 @@ impl<St: ReplayStore> ReplayOptions<St> {
     /// Which responses are recorded, by their head. Default: successes, as [`failure_if`](crate::RedlockLayer::failure_if)
     /// defines them.
     ///
-    /// Never recorded are a 101, the statuses 408, 425 and 429, which ask the client to try again, rejections by layers
-    /// further in, and a gRPC status other than OK in the trailers. A response with the extension [`Keep`](super::Keep)
-    /// always is.
+    /// These are never recorded: a 101; the statuses 408, 425 and 429, which ask the client to try again; rejections by inner
+    /// layers; and responses with a gRPC status other than OK in the trailers. A response with the extension
+    /// [`Keep`](super::Keep) is always recorded.
     pub fn record_if(
         mut self,
         record_if: impl Fn(&response::Parts) -> bool + Send + Sync + 'static,

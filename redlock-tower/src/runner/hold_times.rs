@@ -9,7 +9,7 @@ use std::{
 /// with the same hash share an estimate.
 const ROUTES: usize = 32;
 
-/// The longest of the recent holds of each route. Each further hold takes an eighth off the old maximum.
+/// The longest recent hold of each route. Each further hold reduces the old maximum by an eighth.
 #[derive(Debug, Default)]
 pub(crate) struct HoldTimes {
     /// In microseconds. Zero before the first hold.

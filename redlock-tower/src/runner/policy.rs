@@ -46,7 +46,7 @@ impl LockPolicy {
         }
     }
 
-    /// A request that may run without the lock does not wait for an outage to end.
+    /// A request that may run without the lock does not wait until an outage ends.
     pub(crate) fn fail_open(&mut self) {
         self.fail_open = true;
         self.options.fail_fast = true;

@@ -16,10 +16,10 @@ pub struct FingerprintKey {
 
 /// A hash of method, path, query and body: the same for a request and its exact repetition.
 ///
-/// For duplicates that nothing in the request identifies, such as the second click on a button. It does not name the
-/// caller, so combine it with what does. Method, path (before a nested router removed its prefix) and query are compared byte
-/// for byte, and so is the body, except for multipart boundaries, which a client draws anew for each try. A body
-/// with a timestamp or a random number has another fingerprint each time.
+/// For duplicates that no field of the request identifies, such as the second click on a button. It does not name the
+/// caller: combine it with an extractor that does. Method, path (before a nested router removed its prefix), query and body are
+/// compared byte for byte, except for multipart boundaries, which a client draws anew for each try. A body with a timestamp
+/// or a random number has a different fingerprint each time.
 ///
 /// ```
 /// use redlock_tower::key::{self, KeyExtractor};

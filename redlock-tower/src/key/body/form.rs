@@ -15,12 +15,11 @@ pub struct Form(&'static str);
 /// The value of a field of an HTML form: `application/x-www-form-urlencoded`, or `multipart/form-data` with the feature
 /// `multipart`.
 ///
-/// The value is decoded as handlers decode it. A form without the field, or with an empty value, has no key, and so
-/// has a request that is not a form. Two different values are rejected with 400, and so are a compressed body, a malformed
-/// multipart form, and, without the feature, every multipart form.
+/// The value is decoded as handlers decode it. A request has no key if it is not a form, or if the field is missing or empty.
+/// It is rejected with 400 if the field has two different values, if the body is compressed, or if it is a malformed multipart
+/// form. Without the feature, every multipart form is rejected.
 ///
-/// Clients can send anything as a key, or no form at all: use [`required`](crate::RedlockLayer::required) if no request may
-/// run without a lock.
+/// A client can leave the field out: use [`required`](crate::RedlockLayer::required) if no request may run without a lock.
 ///
 /// The whole form is read into memory before the lock is acquired, files included, up to the limit of
 /// [`max_body`](crate::RedlockLayer::max_body): for large uploads put the key into a header or the query.

@@ -21,13 +21,15 @@ pub struct Json {
 /// A string or a whole number in a JSON body, found by its JSON pointer ([RFC 6901]): `/order/id`, `/items/0/sku`.
 ///
 /// The decoded value is the key, so that all spellings of it (`"A"`, `"\u0041"`) are one, and a number is the same key as a
-/// string with its digits. A document without the value, or where it is `null` or an empty string, has no key, and so
-/// has a request without a body. Rejected with 400 are a member on the way to the value that occurs twice, because parsers
-/// disagree about which one counts; a fraction, boolean, array or object as the value; a compressed body; and a body that
-/// is not JSON.
+/// string with its digits. A request has no key if it has no body, or if the value is missing, `null` or an empty string.
 ///
-/// The content type is not looked at, since a handler may ignore it too. If a route accepts forms as well, ask for the form
-/// first: `key::form("id").or(key::json("/id"))`.
+/// A request is rejected with 400
+/// - if a member on the way to the value occurs twice, because parsers disagree about which one counts;
+/// - if the value is a fraction, a boolean, an array or an object;
+/// - if the body is compressed, or is not JSON.
+///
+/// The content type is ignored, because a handler may ignore it too. If a route accepts forms as well, put the form first:
+/// `key::form("id").or(key::json("/id"))`.
 ///
 /// A malformed pointer is logged as an error, and every request is rejected with 500.
 ///

@@ -29,8 +29,8 @@ struct Network {
 ///
 /// `trusted` are addresses or networks in CIDR notation, such as `10.0.0.0/8` and `::1`. Each proxy appends the address that
 /// it was connected from, so the header is read from its end: the client is the last address that is not a trusted proxy.
-/// What the client itself wrote into the header stands before that, and is never reached. If the connection itself
-/// is not from a trusted proxy, the header is ignored, and the key is the address of the connection as with
+/// Addresses that the client itself wrote into the header come before that one and are ignored. If the connection is not from
+/// a trusted proxy, the whole header is ignored, and the key is the address of the connection as with
 /// [`peer_ip`](super::peer_ip).
 ///
 /// A malformed address written by a trusted proxy is rejected with 400. A malformed network in `trusted` is logged as an

@@ -14,8 +14,8 @@ pub struct PeerIp;
 /// The IP address of the connection, without its port.
 ///
 /// Rarely what you want: behind a proxy all clients have the address of the proxy, and behind a NAT many users share one.
-/// Axum needs `into_make_service_with_connect_info::<SocketAddr>()` for it. Other servers have to put a [`SocketAddr`] into
-/// the request's extensions.
+/// In axum, serve with `into_make_service_with_connect_info::<SocketAddr>()`. With other servers, put a [`SocketAddr`] into the
+/// extensions of each request.
 #[must_use]
 pub fn peer_ip() -> PeerIp {
     PeerIp
