@@ -1,8 +1,8 @@
-//! The label of a process: a name for people, behind the random part of an owner.
+//! The label of a process: a human-readable name, after the random part of an owner.
 
 use std::fmt;
 
-/// A name that is written into every owner of a client. Short, so it is `Copy`.
+/// A name that is part of every owner of a client. It is short, so it is `Copy`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Label {
     bytes: [u8; Label::MAX_LEN],
@@ -10,10 +10,10 @@ pub(crate) struct Label {
 }
 
 impl Label {
-    /// The length of the label: what an owner may have behind its random part and the separator.
+    /// Maximum length: what fits into an owner after its random part and the separator.
     pub(crate) const MAX_LEN: usize = 31;
 
-    /// Checks a label. The error says what is wrong and what to do.
+    /// Checks a label. The error names the mistake and the remedy.
     pub(crate) fn new(label: &str) -> Result<Self, String> {
         if label.is_empty() {
             return Err("is empty: leave it out, or name this process".to_owned());
@@ -33,7 +33,7 @@ impl Label {
         }
     }
 
-    /// A label as it stands in an owner.
+    /// The label that an owner contains.
     pub(crate) fn read(label: &[u8]) -> Option<Self> {
         let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:/@".contains(byte);
         if label.is_empty() || label.len() > Self::MAX_LEN || !label.iter().all(plain) {

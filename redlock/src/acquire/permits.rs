@@ -1,12 +1,12 @@
-//! Permits of a semaphore: which one to ask for, and who gets one that is released.
+//! Permits of a semaphore: which permit to request, and who gets a released one.
 //!
-//! A permit is an exclusive lock with a key of its own, so its votes, its token and its release are those of a lock. What
-//! is different is the choice. The first permit is drawn; beside the attempt the nodes are asked which permits are free, and
-//! after a refusal the next one is drawn from those that are free on a majority. Counting permits instead, with any yes for
-//! any permit, would be unsound: three clients could each win a majority of three nodes that have two permits each.
+//! A permit is an exclusive lock with its own key, so its votes, its token and its release are those of a lock. Only the choice
+//! is different. The first attempt is for a random permit, and asks the nodes at the same time which permits are free. After a
+//! refusal, the next attempt is for a random one of those that are free on a majority. Counting permits instead, where a yes for
+//! any permit counts, would be unsound: with three nodes and two permits, three clients could each win a majority.
 //!
-//! A lease of a permit is handed over to the first local waiter of the semaphore, whichever permit it is. One waiter at a
-//! time asks the nodes; once it has a permit, the next one does.
+//! A lease of any permit is handed over to the first local waiter of the semaphore. One waiter at a time asks the nodes; when
+//! it has a permit, the next one does.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,8 +25,8 @@ use crate::{
     round::fan_out::{Answer, Answers, fan_out},
 };
 
-/// How many permits an attempt asks for at most, one after the other, while some are free. At 16 permits with one of them
-/// free, 3.5 are asked for on average.
+/// Maximum number of permits that an attempt requests, one after the other, while some are free. With 16 permits of which one is
+/// free, the average is 3.5.
 const TRIES: u32 = 8;
 
 /// A permit that was granted.
@@ -35,17 +35,17 @@ pub(super) struct Permit {
     pub(super) grant: Grant,
 }
 
-/// What the nodes say of the permits.
+/// The permits as a majority of the nodes sees them.
 enum Seen {
     /// Those that are free on a majority.
     Free(Vec<u16>),
-    /// A majority knows another number of permits.
+    /// A majority remembers a different number of permits.
     Other(String),
 }
 
-/// One attempt: asks for one of `permits`, and for others while they are refused and some are free.
+/// One attempt: requests one of `permits`, and after a refusal others, while some are free.
 ///
-/// Cancel safe: what was asked for is rolled back.
+/// Cancel safe: requested permits are rolled back.
 pub(super) async fn attempt_permit(
     request: &AcquireRequest<'_>,
     permits: u16,
@@ -86,14 +86,14 @@ pub(super) async fn attempt_permit(
     }
 }
 
-/// A number below `end`.
+/// A random number below `end`.
 fn draw(core: &Core, end: usize) -> u16 {
     let draw: u16 = core.nodes.random.draw();
     let end = u16::try_from(end.max(1)).unwrap_or(u16::MAX);
     draw % end
 }
 
-/// Asks for a permit, and beside that which permits are free: both are sent at once. `None` if too few nodes answered.
+/// Requests a permit, and asks at the same time which permits are free. `None` if too few nodes answered the latter.
 async fn ask_and_look(
     all: &Arc<Key>,
     permits: u16,
@@ -173,7 +173,7 @@ async fn look(
     .await
 }
 
-/// A permit that cools down is refused like one that is held: another one may be free.
+/// Treats a permit in its cool-down like one that is held: another one may be free.
 fn permit_refused(failure: Failure) -> Failure {
     match failure {
         Failure::CoolingDown { left } => Failure::Refused {
@@ -231,14 +231,14 @@ mod tests {
     }
 
     #[test]
-    fn a_permit_is_free_where_a_majority_says_so() {
+    fn a_permit_is_free_if_it_is_free_on_a_majority() {
         let free = |digits: &str| PermitState::Free(digits.bytes().map(|d| d == b'1').collect());
         let seen = seen(&answers(vec![free("110"), free("011"), free("000")]), 3, 2);
         assert!(matches!(seen, Some(Seen::Free(free)) if free == [1]));
     }
 
     #[test]
-    fn another_number_counts_where_a_majority_knows_it() {
+    fn a_different_number_of_permits_is_reported_if_a_majority_remembers_it() {
         let (other, free) = (
             PermitState::Other("5".to_owned()),
             PermitState::Free(vec![true]),

@@ -7,7 +7,7 @@ const FORM: &str = "write it as in 250ms, 10s, 5m or 1h30m";
 
 /// Parses a duration; or says what is wrong with it, and what to write instead.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{}` is no duration: {FORM}", text.escape_debug());
+    let wrong = || format!("`{}` is not a duration: {FORM}", text.escape_debug());
     let mut rest = text.trim();
     if rest.is_empty() {
         return Err(wrong());

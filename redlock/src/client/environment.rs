@@ -12,18 +12,16 @@ use crate::{
 };
 
 impl Builder {
-    /// The settings in the `REDLOCK_*` variables of this process. What no variable gives keeps its default, and the methods
-    /// of the builder go on from there.
+    /// Reads settings from the `REDLOCK_*` variables of this process. Settings without a variable keep their defaults. Methods of
+    /// the builder can change them afterwards.
     ///
     #[doc = include_str!("../../docs/environment.md")]
     ///
-    /// A duration is written as in `250ms`, `10s`, `5m` or `1h30m`. An empty variable counts as none, and variables of other
-    /// names are left alone.
+    /// Durations are written as in `250ms`, `10s`, `5m` or `1h30m`. Empty variables, and variables with other names, are ignored.
     ///
     /// # Errors
-    /// [`is_invalid`](Error::is_invalid) for a value that cannot be used, naming the variable and what to write instead. No
-    /// secret is part of it. What a setting is checked for beyond its form, and whether there are nodes, is checked when the
-    /// builder connects.
+    /// [`is_invalid`](Error::is_invalid) for a malformed value. The error names the variable and what to write instead, and
+    /// contains no secret. The range of a value, and whether there are nodes, is checked when the builder connects.
     ///
     /// # Examples
     /// ```no_run
@@ -36,8 +34,8 @@ impl Builder {
         Self::from_vars(std::env::vars_os())
     }
 
-    /// As [`from_env`](Self::from_env), from variables that are given: of a file, or of a test. Where one is given twice, the
-    /// last counts.
+    /// Like [`from_env`](Self::from_env), with the given variables, for example from a file or in a test. The last one of several
+    /// with the same name counts.
     ///
     /// # Errors
     /// As [`from_env`](Self::from_env).
@@ -47,7 +45,7 @@ impl Builder {
     /// use redlock::Builder;
     ///
     /// let error = Builder::from_vars([("REDLOCK_TTL", "10")]).unwrap_err();
-    /// assert_eq!(error.to_string(), "REDLOCK_TTL: `10` is no duration: write it as in 250ms, 10s, 5m or 1h30m");
+    /// assert_eq!(error.to_string(), "REDLOCK_TTL: `10` is not a duration: write it as in 250ms, 10s, 5m or 1h30m");
     /// ```
     pub fn from_vars<K, V>(variables: impl IntoIterator<Item = (K, V)>) -> Result<Self>
     where
@@ -58,7 +56,7 @@ impl Builder {
     }
 }
 
-/// A variable and the setting that it is for. An error says what is wrong with the value, without a secret.
+/// A variable and its setting. An error says what is wrong with the value, and contains no secret.
 struct Variable {
     name: &'static str,
     set: fn(Builder, &str) -> Result<Builder, String>,
@@ -120,7 +118,7 @@ const fn variable(
     Variable { name, set }
 }
 
-/// The settings in `variables`. Others are left alone, and so are empty ones.
+/// The settings in `variables`. Empty variables, and those with other names, are ignored.
 fn read<K: AsRef<OsStr>, V: AsRef<OsStr>>(
     variables: impl IntoIterator<Item = (K, V)>,
 ) -> Result<Builder> {
@@ -141,14 +139,14 @@ fn read<K: AsRef<OsStr>, V: AsRef<OsStr>>(
         };
         let value = value
             .to_str()
-            .ok_or_else(|| wrong("holds bytes that are no UTF-8"))?;
+            .ok_or_else(|| wrong("holds bytes that are not UTF-8"))?;
         builder = set(builder, value).map_err(|text| wrong(&text))?;
     }
     Ok(builder)
 }
 
-/// Addresses between commas or spaces. The commas in the address of a cluster or of sentinels, and those in a password, are
-/// none between addresses: no `://` follows before the next comma.
+/// Addresses, separated by commas or spaces. A comma inside an address, as in that of a cluster or in a password, does not
+/// separate: no `://` follows it before the next comma.
 fn addresses(text: &str) -> Vec<String> {
     let mut addresses: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
@@ -191,7 +189,7 @@ fn guard(text: &str) -> Result<RestartGuard, String> {
         "strict" => Ok(RestartGuard::Strict),
         "off" => Ok(RestartGuard::Off),
         _ => Err(format!(
-            "`{}` is no restart guard: it is one of `observed`, `strict` and `off`",
+            "`{}` is not a restart guard: it is one of `observed`, `strict` and `off`",
             text.escape_debug()
         )),
     }
@@ -236,7 +234,7 @@ mod tls {
 
     pub(super) fn client_certificate(builder: Builder, paths: &str) -> Result<Builder, String> {
         let (certificate, key) = paths.split_once(',').ok_or(
-            "is one path, and it takes two with a comma between them: of the certificate, and of its private key",
+            "is one path; write two, separated by a comma: that of the certificate, and that of its private key",
         )?;
         Ok(builder.client_certificate(file(certificate)?, file(key)?))
     }

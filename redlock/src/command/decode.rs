@@ -84,7 +84,7 @@ pub(super) fn fence(value: &Value) -> Option<u64> {
 pub(super) fn no_expiry() -> Fault {
     Fault::untouched(
         FaultKind::NoExpiry,
-        "the key has no expiry, so it is no lock and will never be free: delete it or choose another key",
+        "the key has no expiry, so it is not a lock and will never be free: delete it or choose another key",
     )
 }
 

@@ -1,13 +1,13 @@
 //! The metrics of this crate, all in one place: [`TABLE`] names and describes them, and `docs/metrics.md` is the same table.
 //!
-//! No label is a key, an owner or a value of the user: labels have few values, which are known beforehand, and `node` is the
-//! address of a node. What happens for each command has its keys prepared, so that it costs no allocation where nobody listens.
+//! No label contains a key, an owner or a value of the user. Labels have few values, which are known beforehand; `node` is the
+//! address of a node. The keys of metrics that change with each command are prepared, so that they cost no allocation.
 
 use std::time::Duration;
 
 use crate::error::ErrorKind;
 
-/// What a row of the table is.
+/// The kind of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg(any(feature = "metrics", test))]
 enum Kind {
@@ -125,7 +125,7 @@ macro_rules! time {
     }};
 }
 
-/// Describes all of them to the recorder of this process.
+/// Describes all metrics to the recorder of this process.
 pub(crate) fn describe() {
     #[cfg(feature = "metrics")]
     metrics::with_recorder(|recorder| {
@@ -228,7 +228,7 @@ pub(super) fn node_up(node: &str, is_up: bool) {
     let _ = (node, is_up);
 }
 
-/// A request that waits, from here until this is dropped.
+/// Counts a waiting request until it is dropped.
 #[derive(Debug)]
 #[must_use = "dropped, it waits no longer"]
 pub(crate) struct Waiting(());
@@ -248,7 +248,7 @@ impl Drop for Waiting {
     }
 }
 
-/// What a node replied, as a metric has it.
+/// The reply of a node as the value of a label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Vote {
     Yes,

@@ -9,18 +9,19 @@ use crate::{
     quorum::backoff::{self, Refusal, WakeUp},
 };
 
-/// A semaphore over all processes: at most so many hold a permit at a time. Made by
+/// A semaphore over all processes, which limits how many hold a permit at the same time. Created by
 /// [`Redlock::semaphore`](crate::Redlock::semaphore).
 ///
-/// Each permit is an exclusive lock with a key of its own, so what a lock guarantees holds for each permit: a
-/// [`Guard`] holds it, it is renewed, and it is lost as a lock is. Its [token](Guard::token) is larger than those of all
-/// earlier holders of *the same permit*; tokens of different permits say nothing of each other.
+/// Each permit is an exclusive lock with its own key and has the guarantees of a lock: a [`Guard`] holds it, it is renewed, and
+/// its holder learns when it is lost. Its [token](Guard::token) is larger than those of all earlier holders of *the same
+/// permit*. Tokens of different permits cannot be compared.
 ///
-/// All clients name the same number. The nodes remember it for [`max_ttl`](crate::Builder::max_ttl) after the last request,
-/// and a client that names another one is refused with [`ErrorKind::OtherPermits`](crate::ErrorKind::OtherPermits) as soon as
-/// a majority of them knows. To change the number, stop the clients with the old one and wait for `max_ttl`.
+/// All clients must use the same number of permits. The nodes remember it for [`max_ttl`](crate::Builder::max_ttl) after the
+/// last request. A client with a different number fails with [`ErrorKind::OtherPermits`](crate::ErrorKind::OtherPermits) as soon
+/// as a majority of the nodes knows the first one. To change the number, stop the clients with the old one and wait for
+/// `max_ttl`.
 ///
-/// A semaphore shares nothing with the lock of the same key.
+/// A semaphore is independent of the lock with the same key.
 ///
 /// # Examples
 /// ```
@@ -54,24 +55,25 @@ impl Semaphore {
     /// A request for one permit, with the options of a lock: await it for a [`Guard`], or [`run`](LockRequest::run)
     /// something under the permit.
     ///
-    /// Within a process the waiters stand in a queue. A permit is handed over there without a round trip, for up to 100 ms;
-    /// then a release notifies the process that has waited longest. [`reentrant`](LockRequest::reentrant) has no meaning for
-    /// permits: a task that asks for a second one may get it, or may wait for itself.
+    /// Within a process, requests wait in a queue. A permit is handed over in the queue without a round trip, for up to 100 ms.
+    /// After that, a release notifies the process that has waited longest. [`reentrant`](LockRequest::reentrant) is an error. A
+    /// task that holds a permit and requests a second one may get it, or may wait for itself.
     ///
     /// # Errors
-    /// Those of a [`LockRequest`]; [`is_invalid`](Error::is_invalid) also for a semaphore of no permit or of more than 1,000,
-    /// and where other clients name another number.
+    /// Those of a [`LockRequest`]. [`is_invalid`](Error::is_invalid) is also true if the semaphore has no permits or more than
+    /// 1,000, and if other clients use a different number.
     pub fn acquire(&self) -> LockRequest {
         LockRequest::new(&self.engine, self.name.clone()).permits(self.permits)
     }
 
-    /// One look, no waiting: `None` where no permit is free on a majority of the nodes, or others of this process wait.
+    /// Tries once, without waiting. Returns `None` if no permit is free on a majority of the nodes, or if other requests of
+    /// this process are waiting.
     ///
     /// # Errors
-    /// As [`acquire`](Self::acquire), except for busy.
+    /// Those of [`acquire`](Self::acquire), except for busy.
     ///
     /// # Cancel safety
-    /// As awaiting a [`LockRequest`].
+    /// That of a [`LockRequest`].
     pub async fn try_acquire(&self) -> Result<Option<Guard>> {
         match self.acquire().no_wait().await {
             Ok(permit) => Ok(Some(permit)),
@@ -82,8 +84,8 @@ impl Semaphore {
 
     /// A request for `count` permits, all or none.
     ///
-    /// It holds none while it waits for the rest, so requests for several do not wait for each other. The price: where
-    /// requests for one keep all permits busy, a request for several may wait until its time is over.
+    /// It never holds some permits while it waits for others, so two such requests cannot deadlock. The downside: while requests
+    /// for single permits keep all of them busy, it may wait until its `wait` is over.
     pub fn acquire_many(&self, count: u32) -> AcquireMany {
         AcquireMany {
             semaphore: self.clone(),
@@ -92,11 +94,12 @@ impl Semaphore {
         }
     }
 
-    /// How many permits are free on a majority of the nodes. The answer may be out of date when it arrives: it is for looking.
+    /// The number of permits that are free on a majority of the nodes. It may be outdated when it arrives, so use it for
+    /// monitoring only.
     ///
     /// # Errors
-    /// [`is_no_quorum`](Error::is_no_quorum) when too few nodes answered; [`is_invalid`](Error::is_invalid) as
-    /// [`acquire`](Self::acquire), [`is_closed`](Error::is_closed).
+    /// [`is_no_quorum`](Error::is_no_quorum) if too few nodes answered; [`is_closed`](Error::is_closed);
+    /// [`is_invalid`](Error::is_invalid) in the cases of [`acquire`](Self::acquire).
     pub async fn available(&self) -> Result<u32> {
         let permits = self.checked()?;
         available_permits(&self.engine, &self.name, permits).await
@@ -111,13 +114,14 @@ impl Semaphore {
     }
 }
 
-/// A request for several permits of a semaphore. Made by [`Semaphore::acquire_many`].
+/// A request for several permits of a semaphore. Created by [`Semaphore::acquire_many`].
 ///
 /// # Errors
-/// Awaiting answers as [`Semaphore::acquire`] does, and [`is_invalid`](Error::is_invalid) for none, or more than there are.
+/// Those of [`Semaphore::acquire`]. [`is_invalid`](Error::is_invalid) is also true if the count is zero or exceeds the number
+/// of permits.
 ///
 /// # Cancel safety
-/// As awaiting a [`LockRequest`].
+/// That of a [`LockRequest`].
 ///
 /// # Examples
 /// ```
@@ -140,29 +144,29 @@ pub struct AcquireMany {
 }
 
 impl AcquireMany {
-    /// The ttl of each permit, as [`LockRequest::ttl`].
+    /// The ttl of each permit, see [`LockRequest::ttl`].
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.options.ttl = Some(ttl);
         self
     }
 
-    /// How long to wait at most, for all together. Zero: one look.
+    /// Maximum time to wait, for all permits together. Zero: try once.
     pub fn wait(mut self, wait: Duration) -> Self {
         self.options.wait = Some(wait);
         self
     }
 
-    /// Lets go of each permit this long after it was granted, as [`LockRequest::max_hold`].
+    /// Maximum time that each permit is held from its grant, see [`LockRequest::max_hold`].
     pub fn max_hold(mut self, most: Duration) -> Self {
         self.options.max_hold = Some(most);
         self
     }
 
-    /// Acquires the permits, runs `body` under them, and releases them, as [`LockRequest::run`] does with one lock. When one
-    /// of them is lost, the body is dropped first, and all are released after that.
+    /// Acquires the permits, runs `body` under them, and releases them, like [`LockRequest::run`]. If one of them is lost, the
+    /// body is dropped, and then all are released.
     ///
     /// # Errors
-    /// As awaiting the request; [`is_lost`](Error::is_lost) when a permit was lost before the body finished.
+    /// Those of the request; [`is_lost`](Error::is_lost) if a permit was lost before the body finished.
     ///
     /// # Cancel safety
     /// Dropping the future drops the body and releases all in the background.
@@ -183,7 +187,7 @@ impl AcquireMany {
         } = &self.semaphore;
         if self.count == 0 || self.count > *permits {
             let text = format!(
-                "asks for {} of {permits} permits: ask for 1 to {permits}",
+                "requests {} of {permits} permits: request 1 to {permits}",
                 self.count
             );
             return Err(Error::invalid_permits(name, text));
@@ -211,7 +215,8 @@ impl AcquireMany {
         }
     }
 
-    /// Waits for one permit, and takes the others if they are free then. The inner error: not all were; none is held.
+    /// Waits for one permit, and acquires the others if they are free then. The inner error means that not all of them were; none
+    /// is held.
     async fn take_all(&self, left: Duration) -> Result<Result<Guards, Error>> {
         let mut all = Guards {
             guards: Vec::with_capacity(self.count as usize),
@@ -224,7 +229,7 @@ impl AcquireMany {
             };
             match self.semaphore.acquire().options(options).await {
                 Ok(permit) => all.guards.push(permit),
-                // Those so far are dropped, which releases them.
+                // Dropping the permits acquired so far releases them.
                 Err(error) if error.is_busy() => return Ok(Err(error)),
                 Err(error) => return Err(error),
             }

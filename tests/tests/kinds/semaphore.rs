@@ -153,7 +153,7 @@ async fn what_cannot_be_a_number_of_permits_is_an_error_that_says_so() {
     for count in [0, 4] {
         let error = redlock.semaphore("export", 3).acquire_many(count).await;
         let text = error.expect_err("no such request").to_string();
-        assert!(text.contains("of 3 permits: ask for 1 to 3"), "{text}");
+        assert!(text.contains("of 3 permits: request 1 to 3"), "{text}");
     }
     let invalid = redlock.semaphore("", 3).try_acquire().await;
     assert!(invalid.expect_err("no key").is_invalid());

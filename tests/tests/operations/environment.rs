@@ -55,8 +55,8 @@ async fn all_that_a_client_needs_comes_from_variables() {
 #[test]
 fn a_wrong_value_is_named_with_its_variable_and_the_remedy() {
     for (name, value, needles) in [
-        ("REDLOCK_TTL", "10", ["`10` is no duration", "250ms"]),
-        ("REDLOCK_WAIT", "soon", ["`soon` is no duration", "10s"]),
+        ("REDLOCK_TTL", "10", ["`10` is not a duration", "250ms"]),
+        ("REDLOCK_WAIT", "soon", ["`soon` is not a duration", "10s"]),
         (
             "REDLOCK_FENCING",
             "maybe",
@@ -65,7 +65,7 @@ fn a_wrong_value_is_named_with_its_variable_and_the_remedy() {
         (
             "REDLOCK_RESTART_GUARD",
             "none",
-            ["`none` is no restart guard", "`strict`"],
+            ["`none` is not a restart guard", "`strict`"],
         ),
         (
             "REDLOCK_ROOT_CERTIFICATE",
@@ -113,6 +113,6 @@ fn bytes_that_are_no_text_are_named() {
     let error = Builder::from_vars([("REDLOCK_PASSWORD", value)]).expect_err("no text");
     assert_eq!(
         error.to_string(),
-        "REDLOCK_PASSWORD: holds bytes that are no UTF-8"
+        "REDLOCK_PASSWORD: holds bytes that are not UTF-8"
     );
 }

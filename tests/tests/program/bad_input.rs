@@ -22,7 +22,7 @@ async fn wrong_arguments_name_themselves() {
         (&["run", "--", "true"], "--key"),
         (
             &["run", "--key", "k", "--ttl", "10", "--", "true"],
-            "`10` is no duration",
+            "`10` is not a duration",
         ),
         (
             &[

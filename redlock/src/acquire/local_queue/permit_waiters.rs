@@ -21,12 +21,12 @@ impl LocalWaiters for PermitWaiters {
         self.queue.hand_over_for(&self.key, lease)
     }
 
-    /// A refusal says little here, since this process may hold the other permits itself. So each lease is released now and
-    /// then, by the longest time of a hand-over.
+    /// A refusal does not show that another process waits, because this process may hold the other permits itself. So each
+    /// lease is released after the maximum time of a hand-over.
     fn is_contended(&self, _: &Key) -> bool {
         false
     }
 
-    /// Nothing waits for this permit alone: whoever has the turn asks for any.
+    /// No request waits for this permit in particular: the request whose turn it is requests any permit.
     fn lease_ended(self: Arc<Self>, _: &Lease, _: Option<&Arc<Round>>, _: Option<Duration>) {}
 }

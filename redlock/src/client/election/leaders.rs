@@ -1,4 +1,4 @@
-//! Who leads, as a stream: the holder of the key, asked for again and again.
+//! The leaders of an election as a stream: polls for the holder of the key.
 
 use std::{
     fmt,
@@ -14,18 +14,18 @@ use crate::{
     error::{Error, ErrorKind, Result},
 };
 
-/// The shortest period. One that is shorter would keep the nodes busy.
+/// Minimum polling period. A shorter one would load the nodes too much.
 const SHORTEST: Duration = Duration::from_millis(10);
 
-/// The leaders of an election, one after the other. Made by [`Election::observe`](crate::Election::observe).
+/// A stream of the leaders of an election. Created by [`Election::observe`](crate::Election::observe).
 ///
-/// An item is the holder of the key, `None` where nobody leads. The first one comes at once, and each further one when
-/// another leads. An error says that no quorum answers: the last leader may still lead. Errors of one kind in a row come
-/// once. The stream ends after an error that stays, as when the client is closed.
+/// An item is the holder of the key, or `None` if nobody leads. The first item is the current leader, and each further one a
+/// change. An error means that no quorum answers: the last leader may still lead. Consecutive errors of the same kind are
+/// reported once. The stream ends after a permanent error, for example because the client is closed.
 #[must_use = "streams do nothing unless polled"]
 pub struct Leaders(Pin<Box<dyn Stream<Item = Result<Option<Holder>>> + Send>>);
 
-/// What was last seen.
+/// The last item.
 enum Seen {
     Nothing,
     /// The owner, empty for none.
@@ -62,7 +62,7 @@ impl Leaders {
 }
 
 impl Seen {
-    /// Takes note of what is seen now. Says whether it is another than before.
+    /// Remembers the current state, and returns whether it has changed.
     fn changes(&mut self, now: &Result<Option<Holder>>) -> bool {
         let changed = match (&*self, now) {
             (Self::Leader(owner), Ok(leader)) => owner_of(leader.as_ref()) != owner,

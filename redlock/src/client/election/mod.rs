@@ -1,4 +1,4 @@
-//! Leader election: the exclusive lock with a wait that has no end.
+//! Leader election: the exclusive lock, with an unlimited wait.
 
 pub(crate) mod leaders;
 
@@ -18,21 +18,21 @@ use crate::{
 };
 
 impl Redlock {
-    /// An election among all that campaign for `key`: one of them leads, until it resigns or is lost.
+    /// An election among all processes that campaign for `key`: one of them leads, until it resigns or its term is lost.
     ///
-    /// An invalid key is reported by the campaign.
+    /// An invalid key is reported by [`Election::campaign`] and [`Election::run`].
     #[must_use]
     pub fn election(&self, key: impl Into<String>) -> Election {
         Election::new(self, key.into())
     }
 }
 
-/// An election: of all processes that campaign for a key, one leads. Made by [`Redlock::election`].
+/// An election: of all processes that campaign for a key, one leads. Created by [`Redlock::election`].
 ///
-/// The leader is the holder of the lock of the key: it is renewed, and what the lock guarantees holds for the leader. So at
-/// most one leads at a time, its [token](Term::token) is larger than those of all leaders before, and a leader that crashes
-/// is followed by another after its [`ttl`](Self::ttl) and one wake-up. [`Redlock::holder`] and
-/// [`Redlock::force_release`] work on the same key.
+/// The leader is the holder of the lock with this key, and has the guarantees of a lock: at most one process leads at a time,
+/// its [token](Term::token) is larger than those of all earlier leaders, and after a crash of the leader another process
+/// leads within the [`ttl`](Self::ttl) and one wake-up. [`Redlock::holder`] and [`Redlock::force_release`] work on the same
+/// key.
 ///
 /// # Examples
 /// ```
@@ -63,23 +63,24 @@ impl Election {
         }
     }
 
-    /// The time until another leads after a crash of the leader, as [`LockRequest::ttl`](crate::LockRequest::ttl). Default:
-    /// that of the client, 10 s.
+    /// The time until another process leads after a crash of the leader, see [`LockRequest::ttl`](crate::LockRequest::ttl).
+    /// Default: that of the client, 10 s.
     #[must_use]
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = Some(ttl);
         self
     }
 
-    /// Waits until this process leads, however long that takes: while another leads, and while no quorum answers.
+    /// Waits until this process leads, without a time limit: while another process leads, and while no quorum answers.
     ///
     /// # Errors
-    /// [`is_closed`](crate::Error::is_closed); [`is_invalid`](crate::Error::is_invalid) for a key or a ttl that cannot be
-    /// one; [`is_already_held`](crate::Error::is_already_held) inside of a body that leads under the same key;
-    /// [`is_cooling_down`](crate::Error::is_cooling_down) where the key is also locked by others that leave cool-downs.
+    /// - [`is_closed`](crate::Error::is_closed);
+    /// - [`is_invalid`](crate::Error::is_invalid) for an invalid key or ttl;
+    /// - [`is_already_held`](crate::Error::is_already_held) inside a body that leads under the same key;
+    /// - [`is_cooling_down`](crate::Error::is_cooling_down) if other code locks the same key and leaves a cool-down.
     ///
     /// # Cancel safety
-    /// Dropping the future withdraws from the campaign: the place in the queue is given up, and what the nodes may have
+    /// Dropping the future withdraws from the campaign: it gives up its place in the queue, and a lock that the nodes may have
     /// granted is released in the background.
     pub async fn campaign(&self) -> Result<Term> {
         let options = LockOptions {
@@ -93,18 +94,18 @@ impl Election {
         })
     }
 
-    /// Campaigns, and runs `body` while this process leads. A body whose term is lost is cancelled, and is started again by
-    /// the next win. When it finishes, the process resigns and the value is returned.
+    /// Campaigns, and runs `body` while this process leads. If the term is lost, the body is cancelled, and starts again when
+    /// this process leads again. When the body finishes, the process resigns and the value is returned.
     ///
-    /// A body is cancelled at its awaits: what it spawned goes on, see [`LockRequest::run`](crate::LockRequest::run). To lead
-    /// again after a resignation, call `run` again. The body is a closure that returns a future: one that captures something
-    /// is written `move |leader| { let app = app.clone(); async move { .. } }`.
+    /// A body is cancelled at an await. Tasks that it spawned continue, see [`LockRequest::run`](crate::LockRequest::run). To
+    /// lead again after a resignation, call `run` again. The body is a closure that returns a future; one that captures
+    /// something is written `move |leader| { let app = app.clone(); async move { .. } }`.
     ///
     /// # Errors
-    /// As [`campaign`](Self::campaign). A lost term is none: it is an event.
+    /// Those of [`campaign`](Self::campaign). A lost term is not an error: it emits an event.
     ///
     /// # Panics
-    /// When the body panics, once the process has resigned.
+    /// If the body panics, after the process has resigned.
     ///
     /// # Cancel safety
     /// Dropping the future drops the body, and resigns in the background.
@@ -123,14 +124,14 @@ impl Election {
         }
     }
 
-    /// Who leads, now and after each change, as a majority of the nodes sees it: with the
-    /// [label](crate::Holder::label) of the leader's client, where it has one.
+    /// The current leader and each change, as a majority of the nodes sees it. An item has the
+    /// [label](crate::Holder::label) of the leader's client, if it has one.
     ///
-    /// The nodes are asked now and every `period`: a leader that leads for less may be missed. A period below 10 ms is
-    /// taken as 10 ms. Nothing is asked while nobody waits for the next change.
+    /// The stream asks the nodes at once and then every `period`, so it may miss a leader that leads for less. The minimum
+    /// period is 10 ms. The stream asks only while it is polled.
     ///
     /// # Panics
-    /// Outside of a runtime with timers, when the stream is polled.
+    /// If the stream is polled outside of a runtime with timers.
     ///
     /// # Examples
     /// ```
@@ -160,7 +161,7 @@ impl fmt::Debug for Election {
     }
 }
 
-/// The time for which this process leads. Dropped: it resigns in the background.
+/// The term of this process as the leader. Dropping it resigns in the background.
 #[derive(Debug)]
 #[must_use = "a term that is dropped ends at once"]
 pub struct Term {
@@ -168,7 +169,7 @@ pub struct Term {
 }
 
 impl Term {
-    /// Larger than the tokens of all leaders before. Hand it to the store that you write to.
+    /// The fencing token: larger than those of all earlier leaders. Pass it to the store that you write to.
     #[must_use]
     pub fn token(&self) -> FencingToken {
         self.guard.token()
@@ -180,36 +181,36 @@ impl Term {
         self.guard.owner()
     }
 
-    /// How much longer the term may be relied on if it is not renewed; zero when it is lost.
+    /// How long the term is valid if it is not renewed again. Zero once it is lost.
     #[must_use]
     pub fn remaining(&self) -> Duration {
         self.guard.remaining()
     }
 
-    /// Whether the term was lost: another may lead. Final once it is true.
+    /// Whether the term is lost: another process may lead. Once true, it stays true.
     #[must_use]
     pub fn is_lost(&self) -> bool {
         self.guard.is_lost()
     }
 
-    /// Resolves when the term can no longer be relied on, as [`Guard::lost`].
+    /// Resolves when the term is lost, see [`Guard::lost`].
     pub fn lost(&self) -> Lost {
         self.guard.lost()
     }
 
-    /// A handle that looks at the term without keeping it.
+    /// A handle to watch the term. It does not keep the term.
     #[must_use]
     pub fn held(&self) -> Held {
         self.guard.held()
     }
 
-    /// Stops leading, and waits until a majority of the nodes knows.
+    /// Stops leading, and waits until a majority of the nodes has released the key.
     ///
     /// # Errors
-    /// As [`Guard::release`].
+    /// Those of [`Guard::release`].
     ///
     /// # Cancel safety
-    /// As [`Guard::release`].
+    /// That of [`Guard::release`].
     pub async fn resign(self) -> Result<()> {
         self.guard.release().await
     }

@@ -1,5 +1,5 @@
--- Carries out several commands in one call. The script is this file, the steps of the commands as functions, and run.lua.
--- The locks of the commands are all different.
+-- Runs several commands in one call. The script consists of this file, the steps of the commands as functions, and run.lua.
+-- Each command is for a different lock.
 --
 -- KEYS  the lock of each command, the fence of each command that has one, the waitlist of each command that uses it; then
 --       [marker, quarantine]
@@ -14,11 +14,11 @@
 -- r  release     owner, tombstone                                                fence, waitlist
 -- p  release     owner                                                           waitlist
 --
--- An array with the reply of each command, as its step describes it, or with its error. An error of one command leaves the
--- others alone.
+-- Replies with an array: for each command its reply, as its step describes it, or its error. An error of one command does not
+-- affect the others.
 local redis, pcall, string, tonumber, type = redis, pcall, string, tonumber, type
 local retention, channel = ARGV[2], ARGV[3]
--- Under the strict guard, guard.lua follows and is seen in its place.
+-- Under the strict guard, guard.lua follows and replaces this function.
 local no_vote
 local ok = redis.status_reply('OK')
 

@@ -1,4 +1,4 @@
-//! One script call with several commands: how it is written, and what its reply means.
+//! One script call with several commands: its encoding, and the decoding of its reply.
 
 use super::super::{Form, Request, Script, Session, encode::Encoder};
 use crate::{
@@ -6,11 +6,11 @@ use crate::{
     resp::{self, Value},
 };
 
-/// Maximum number of commands in a call: it holds up the server for half a millisecond.
+/// Maximum number of commands in a call. A call of this size blocks the server for half a millisecond.
 pub(crate) const MAX_COMMANDS: usize = 64;
 
-/// Appends one call with all of `requests`, which have different keys and are [batchable]; others are left out. Those that
-/// begin a hold come first.
+/// Appends one call with all of `requests`, which have different keys and are [batchable]; others are left out. Acquires come
+/// first.
 ///
 /// [batchable]: crate::command::Command::is_batchable
 pub(crate) fn encode_batch<'r>(
@@ -71,17 +71,17 @@ pub(crate) fn encode_batch<'r>(
 pub(crate) enum BatchReply<'a> {
     /// The reply to each of them.
     Each(&'a [Value]),
-    /// None was carried out.
+    /// None of them ran.
     Refused {
         /// The server does not know the script.
         unknown_script: bool,
     },
-    /// Any of them may have been carried out.
+    /// Any of them may have run.
     Unknown(Fault),
 }
 
-/// The codes of errors by which a server refuses a call before it runs the script. The batch script itself raises none of
-/// them: it replies with the errors of its commands.
+/// Codes of errors with which a server refuses a call before it runs the script. The batch script itself raises none of them:
+/// it replies with the errors of its commands.
 const REFUSALS: [&str; 16] = [
     "NOSCRIPT",
     "LOADING",

@@ -1,22 +1,21 @@
 //! Batches: commands for different locks that go out as one script call.
 //!
-//! A server spends about half of its time on a script call around the script. So commands that wait for a connection at the
-//! same moment share a call (`begin.lua`, `run.lua`).
+//! About half of the time that a server spends on a script call is overhead of the call, not the script. So commands that wait
+//! for a connection at the same moment share a call (`begin.lua`, `run.lua`).
 //!
-//! # Why a batch equals its commands back to back
-//! The script carries out the same steps as the scripts of the single commands: both include the files in `lock/steps`. A
-//! step reads and writes the keys of its own lock only, besides the marker of the strict restart guard. The locks of a batch
-//! are all different, and so are their fences and waitlists: permits of one semaphore, which share a waitlist, are never in
-//! one batch. So no step sees what
-//! another one wrote, and their order, like one `MGET` in front of all of them, makes no difference. The marker is checked
-//! once: a second check right after it finds what the first one left.
+//! # Why a batch is equivalent to its commands one after the other
+//! The script runs the same steps as the scripts of the single commands: both include the files in `lock/steps`. Apart from the
+//! marker of the strict restart guard, a step reads and writes only the keys of its own lock. The locks of a batch are all
+//! different, and so are their fences and waitlists: permits of one semaphore, which share a waitlist, are never in one batch.
+//! So no step sees what another one wrote. Neither their order nor the one `MGET` before them makes a difference. The marker
+//! is checked once: a second check right after the first one would have the same result.
 //!
 //! # Errors
-//! - An error inside a step is the reply to its command. It leaves the others alone.
-//! - A server that refuses the whole call has carried out nothing of it. The commands are sent again one by one, so that
-//!   each gets its own cause.
-//! - Any other error of the whole call leaves every command unknown: it may have been carried out. So does a connection
-//!   that is lost before the reply.
+//! - An error inside a step is the reply to its command. It does not affect the others.
+//! - If the server refuses the whole call, none of its commands ran. They are sent again one by one, so that each gets its
+//!   own cause.
+//! - After any other error of the whole call, or if the connection is lost before the reply, it is unknown which commands
+//!   ran.
 
 mod call;
 mod part;

@@ -1,6 +1,6 @@
-//! How a command stands in a batch.
+//! The form of a command in a batch.
 
-/// How a command stands in a batch: its letter in `begin.lua`, and what the call holds for it.
+/// The form of a command in a batch: its letter in `begin.lua`, and its keys and arguments.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Part {
     pub(super) letter: u8,

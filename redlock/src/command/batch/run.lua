@@ -1,7 +1,7 @@
--- One MGET reads what all steps look at: their keys are different, so no step changes what another has read.
+-- One MGET reads for all steps: their keys are different, so no step changes what another has read.
 --
--- A server whose memory is full refuses a write that takes memory, unless the script has written before. So commands that
--- take memory, the acquires, come first: then each of them is refused as it would be alone.
+-- A server whose memory is full refuses a write that needs memory, unless the script has written before. So acquires, which
+-- need memory, come first: then each of them is refused as it would be alone.
 local letters = ARGV[1]
 local count = #letters
 local function number_of(set) return select(2, string.gsub(letters, set, '')) end
@@ -17,13 +17,13 @@ local abstains
 if no_vote and string.find(letters, '[awe]') then
   local done
   done, abstains = pcall(no_vote, KEYS[#KEYS - 1], KEYS[#KEYS], ARGV[4], ARGV[5])
-  -- Redis 6.2 raises a text.
+  -- Redis 6.2 raises a string, later versions a table.
   if not done and type(abstains) == 'string' then abstains = {err = abstains} end
 end
 
 local nobody_waits, releases = false, number_of('[rp]')
 if releases > 0 then
-  -- Mostly nobody waits for any of them, and one command shows it.
+  -- Usually none of the locks has waiters, which one EXISTS for all of them shows.
   local first = waitlists + number_of('w') + 1
   nobody_waits = redis.pcall('EXISTS', unpack(KEYS, first, first + releases - 1)) == 0
 end

@@ -1,14 +1,14 @@
--- Which permits of a semaphore are free, and whether all clients name the same number of them.
+-- Reports which permits of a semaphore are free, and whether all clients use the same number of permits.
 --
 -- KEYS  1 number of permits  2 ... permits
 -- ARGV  1 number of permits  2 how long the number is kept, in ms
 --
 -- {FREE, free}       one digit for each permit, 1 where it is free
--- {PERMITS, number}  other clients name another number
+-- {PERMITS, number}  other clients use this number
 local values = redis.call('MGET', unpack(KEYS))
 if values[1] and values[1] ~= ARGV[1] then return {'PERMITS', string.sub(values[1], 1, 16)} end
 
--- As pcalls: where memory is full, the permits are reported nevertheless. Another type reads as missing and is kept.
+-- With pcall: a server whose memory is full still reports the permits. A value of another type counts as missing and is kept.
 if values[1] then
   redis.pcall('PEXPIRE', KEYS[1], ARGV[2])
 else

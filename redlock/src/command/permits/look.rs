@@ -1,4 +1,4 @@
-//! Look at a semaphore: which of its permits are free. The nodes remember how many it has.
+//! Look at a semaphore: which of its permits are free. The nodes remember the number of permits.
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ use crate::{
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LookPermits {
-    /// How many permits the semaphore has.
+    /// The number of permits of the semaphore.
     pub(crate) permits: u16,
-    /// How long the nodes remember that.
+    /// How long the nodes remember that number.
     pub(crate) kept: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! Commands about the permits of a semaphore. A permit itself is taken, extended and released as a lock is.
+//! Commands about the permits of a semaphore. The commands for a single permit are those of a lock.
 
 mod look;
 

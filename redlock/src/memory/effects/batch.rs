@@ -1,4 +1,4 @@
-//! `begin.lua` and `run.lua`: several commands of different locks in one call, each by its own effect.
+//! `begin.lua` and `run.lua`: several commands for different locks in one call, each with its own effect.
 
 use super::{Args, Raised, Redis, Reply, acquire::acquire, extend::extend, release::release};
 

@@ -142,7 +142,7 @@ fn unix(rest: &str) -> Result<Url, &'static str> {
     }
     for (name, value) in parameters(query) {
         match name {
-            "db" => url.database = database(value).map_err(|_| "has a `db` that is no number")?,
+            "db" => url.database = database(value).map_err(|_| "has a `db` that is not a number")?,
             "user" => url.login.user = Some(decode(value)?),
             "pass" => url.login.password = Some(decode(value)?.into()),
             "protocol" => protocol(value)?,
@@ -342,8 +342,8 @@ fn database(path: &str) -> Result<i64, &'static str> {
         "" => Ok(0),
         number if number.bytes().all(|byte| byte.is_ascii_digit()) => number
             .parse()
-            .map_err(|_| "has something behind its host that is no number of a database"),
-        _ => Err("has something behind its host that is no number of a database"),
+            .map_err(|_| "has something after its host that is not the number of a database"),
+        _ => Err("has something after its host that is not the number of a database"),
     }
 }
 
@@ -376,7 +376,7 @@ fn decode(text: &str) -> Result<String, &'static str> {
             }
         }
     }
-    String::from_utf8(bytes).map_err(|_| "has percent-encoded bytes that are no UTF-8")
+    String::from_utf8(bytes).map_err(|_| "has percent-encoded bytes that are not UTF-8")
 }
 
 #[cfg(test)]
