@@ -1,4 +1,4 @@
-//! What the example programs share: their nodes, how they speak, and how they end.
+//! What the example programs share: their nodes, their output, and their exit codes.
 
 mod locks;
 mod options;
@@ -8,7 +8,7 @@ pub use locks::Locks;
 pub use options::{REDIS_URLS, no_options};
 pub use speech::{exit_code, say};
 
-/// The programs of the README compile.
+/// Compiles the programs of the README.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;

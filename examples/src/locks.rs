@@ -1,22 +1,22 @@
-//! The nodes an example locks on: three inside the process, or the Redis nodes that `REDIS_URLS` names.
+//! The nodes of an example: three inside the process, or the Redis nodes in `REDIS_URLS`.
 
 use redlock::{Error, NodeState, Redlock, memory};
 
-/// How `REDIS_URLS` is written, for messages.
+/// An example of `REDIS_URLS`, for messages.
 const FORM: &str =
     "REDIS_URLS=redis://127.0.0.1:7001,redis://127.0.0.1:7002,redis://127.0.0.1:7003";
 
-/// A lock service, and the nodes behind it where they live in this process.
+/// A lock service, and its nodes if they are in this process.
 #[derive(Clone, Debug)]
 pub struct Locks {
     /// The lock service.
     pub redlock: Redlock,
-    /// The nodes inside this process; empty where `REDIS_URLS` names real ones.
+    /// The nodes inside this process; empty if `REDIS_URLS` names real ones.
     pub embedded: Vec<memory::Node>,
 }
 
 impl Locks {
-    /// Connects to the nodes in `REDIS_URLS`, or makes three inside this process where it is unset or empty.
+    /// Connects to the nodes in `REDIS_URLS`, or to three nodes inside this process if it is unset or empty.
     ///
     /// # Errors
     ///
@@ -57,7 +57,7 @@ impl Locks {
         }
     }
 
-    /// Where the locks are kept, as it reads after "on".
+    /// Where the locks are, to follow the word "on".
     #[must_use]
     pub fn place(&self) -> String {
         match self.embedded.len() {

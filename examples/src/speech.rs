@@ -1,4 +1,4 @@
-//! How an example speaks and ends: lines on standard output, one sentence on standard error, an exit code.
+//! The output of an example: lines on the standard output, an error on the standard error, and an exit code.
 
 use std::{
     fmt::Display,
@@ -6,12 +6,12 @@ use std::{
     process::ExitCode,
 };
 
-/// Prints a line. Unlike `println!` it does not panic when nobody reads any more, as in `shop | head`.
+/// Prints a line. Unlike `println!`, it does not panic if the reader has closed the pipe, as in `shop | head`.
 pub fn say(line: impl Display) {
     let _ = writeln!(stdout(), "{line}");
 }
 
-/// 0, or the problem as one sentence on standard error and 1.
+/// Returns 0, or prints the error as one line on the standard error and returns 1.
 #[must_use]
 pub fn exit_code(outcome: Result<(), String>) -> ExitCode {
     let Err(problem) = outcome else {

@@ -26,7 +26,7 @@ Exit codes:
   128 + N   of `run`, signal N ended the command
   Any other code of `run` is that of the command.";
 
-/// A distributed lock over independent Redis nodes: around a command, and looked at.
+/// Runs commands under a distributed lock on independent Redis nodes, and shows locks and nodes.
 #[derive(Debug, Parser)]
 #[command(name = "redlock", version, after_help = AFTER_HELP)]
 pub(crate) struct Args {
@@ -38,16 +38,16 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Common {
-    /// The addresses of the nodes, with commas between them, instead of those in REDLOCK_NODES.
+    /// Addresses of the nodes, separated by commas. Default: REDLOCK_NODES.
     #[arg(long, global = true, value_name = "URLS")]
     pub(crate) nodes: Option<String>,
-    /// Write JSON, one object on a line: results to the standard output, errors to the standard error.
+    /// Write JSON, one object per line: results to the standard output, errors to the standard error.
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Whether to write in colours.
+    /// When to use colours.
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: Color,
-    /// Say more about nodes and locks on the standard error; twice for all events, which name keys.
+    /// Log more about nodes and locks to the standard error; twice for all events, which contain keys.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
 }
@@ -64,12 +64,12 @@ pub(crate) enum Color {
 pub(crate) enum Command {
     /// Run a command while holding a lock.
     ///
-    /// The lock is renewed until the command has ended. When it is lost, the command and all processes of its group are
-    /// killed at once, and also when this program is killed. SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 are
-    /// forwarded to the group, and the lock is held until the command has ended.
+    /// The lock is renewed until the command has ended. If the lock is lost or this program is killed, the command and all
+    /// processes of its group are killed at once. SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 are forwarded to
+    /// the group; the lock is held until the command has ended.
     ///
-    /// The command finds its fencing token in REDLOCK_TOKEN. It runs in a process group of its own, so it cannot read from
-    /// a terminal: where the standard input is one, the command gets an empty one.
+    /// The variable REDLOCK_TOKEN of the command contains its fencing token. The command runs in its own process group, so it
+    /// cannot read from a terminal: if the standard input is a terminal, the command gets an empty input instead.
     Run(Run),
     /// Show who holds a lock.
     Holder {
@@ -80,26 +80,26 @@ pub(crate) enum Command {
     Wait {
         /// The key of the lock.
         key: String,
-        /// How long to wait at most. Default: without an end.
+        /// Maximum time to wait. Default: no limit.
         #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
         timeout: Option<Duration>,
     },
     /// Take a lock from its holder.
     ///
-    /// The holder goes on until it notices, at its next renewal: until then two may run.
+    /// The holder continues until it notices the loss, at its next renewal. Until then, two holders may run.
     Release {
         /// The key of the lock.
         key: String,
-        /// Required: a lock that somebody holds is taken by force only.
+        /// Required, because the lock is taken from a holder that may be running.
         #[arg(long, required = true)]
         force: bool,
-        /// Do not ask.
+        /// Do not ask for confirmation.
         #[arg(long)]
         yes: bool,
     },
-    /// Show how the nodes are. For probes: exit code 0 while a quorum of them votes, 69 otherwise.
+    /// Show the state of the nodes. For probes: exit code 0 if a quorum of them votes, 69 otherwise.
     Health {
-        /// Exit code 0 only while all nodes vote.
+        /// Exit code 0 only if all nodes vote.
         #[arg(long)]
         all: bool,
     },
@@ -126,17 +126,17 @@ pub(crate) struct Run {
     /// How long to wait while another holds the lock. Default: REDLOCK_WAIT, or 10s.
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     pub(crate) wait: Option<Duration>,
-    /// Do not wait.
+    /// Fail at once if another holds the lock.
     #[arg(long, conflicts_with = "wait")]
     pub(crate) no_wait: bool,
-    /// Keep the lock for at least this long, also when the command ends before, so that schedules whose clocks differ do not
-    /// run it twice.
+    /// Keep the key busy for at least this long, even if the command ends earlier, so that machines whose clocks differ do not
+    /// run a scheduled command twice.
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     pub(crate) at_least: Option<Duration>,
-    /// The variable in which the command finds its fencing token.
+    /// Name of the variable with the fencing token.
     #[arg(long, value_name = "NAME", default_value = "REDLOCK_TOKEN", value_parser = variable)]
     pub(crate) env: String,
-    /// The exit code for a lock that another holds.
+    /// The exit code if another holds the lock.
     #[arg(long, value_name = "CODE", default_value_t = crate::failure::BUSY)]
     pub(crate) busy_code: u8,
     /// The command and its arguments.

@@ -48,7 +48,7 @@ impl Child {
         let Some((program, args)) = command.split_first() else {
             return Err(Failure::new(NOT_FOUND, "there is no command to run"));
         };
-        // First, so that the command is not unwatched for longer than it takes to write its number.
+        // Start the watcher first, so that the command is unwatched only until its process id is written.
         let mut watcher = Watcher::start()?;
         let mut command = Command::new(program);
         command.args(args).env(variable, token).process_group(0);
@@ -79,14 +79,14 @@ impl Child {
         })
     }
 
-    /// Resolves when the command has ended. Processes that it left behind go on.
+    /// Resolves when the command has ended. Processes that it left behind continue.
     pub(crate) async fn ended(&mut self) -> Result<ExitStatus, Failure> {
         let status = self.process.wait().await.map_err(|error| unknown(&error))?;
         self.watcher.done().await;
         Ok(status)
     }
 
-    /// The lock may be relied on for this long from now.
+    /// Reports that the lock is valid for this long from now.
     pub(crate) async fn is_valid_for(&mut self, time: Duration) {
         self.watcher.is_valid_for(time).await;
     }
@@ -110,7 +110,7 @@ fn unknown(error: &io::Error) -> Failure {
     )
 }
 
-/// The exit code of a command, as shells have it.
+/// The exit code of a command, following the convention of shells.
 pub(crate) fn code_of(status: ExitStatus) -> u8 {
     let code = match (status.code(), status.signal()) {
         (Some(code), _) => Some(code),

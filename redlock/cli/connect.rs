@@ -10,7 +10,7 @@ use crate::{
     failure::Failure,
 };
 
-/// A client, which may not have reached its nodes yet: who uses it waits for them.
+/// A client that connects in the background: its first request waits for the nodes.
 pub(crate) fn client(common: &Common) -> Result<Redlock, Failure> {
     let nodes = common.nodes.as_ref();
     let nodes = nodes.map(|nodes| ("REDLOCK_NODES".into(), nodes.into()));
@@ -33,7 +33,7 @@ fn is_given(common: &Common) -> bool {
     }
 }
 
-/// Writes events to the standard error. Without `-v` errors only: a warning about a node is a part of the error of the command.
+/// Writes events to the standard error. Without `-v` only errors: the error of the command already contains warnings about nodes.
 pub(crate) fn listen(args: &Args) {
     let level = match args.common.verbose {
         0 => LevelFilter::ERROR,

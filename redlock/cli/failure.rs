@@ -1,4 +1,4 @@
-//! Why the program ends without success, and its exit codes.
+//! Failures of the program, and its exit codes.
 
 use std::process::ExitCode;
 
@@ -6,14 +6,14 @@ use redlock::{Error, ErrorKind};
 
 /// Nobody holds the lock.
 pub(crate) const FREE: u8 = 1;
-/// Wrong arguments or settings, as the command line itself has it.
+/// Wrong arguments or settings: the code of the parser of the command line.
 pub(crate) const USAGE: u8 = 2;
-// Of sysexits.h: the service is unavailable, an internal error, an error of input and output, a failure that is temporary.
+// From sysexits.h: EX_UNAVAILABLE, EX_SOFTWARE, EX_IOERR, EX_TEMPFAIL.
 pub(crate) const UNAVAILABLE: u8 = 69;
 pub(crate) const FAILED: u8 = 70;
 pub(crate) const LOST: u8 = 74;
 pub(crate) const BUSY: u8 = 75;
-// As shells have it.
+// The convention of shells.
 pub(crate) const CANNOT_START: u8 = 126;
 pub(crate) const NOT_FOUND: u8 = 127;
 pub(crate) const SIGNALLED: u8 = 128;
@@ -35,14 +35,14 @@ impl Failure {
         }
     }
 
-    /// With more to say.
+    /// Appends `text` to the message.
     pub(crate) fn and(mut self, text: &str) -> Self {
         self.text.push_str("; ");
         self.text.push_str(text);
         self
     }
 
-    /// With another code where another holds the lock.
+    /// Uses `busy_code` if another holds the lock.
     pub(crate) fn or_busy(mut self, busy_code: u8) -> Self {
         if self.code == BUSY {
             self.code = busy_code;

@@ -20,7 +20,7 @@ pub(crate) fn completions(shell: Shell) -> Result<ExitCode, Failure> {
     write(&script)
 }
 
-/// One page: that of the program, and behind it the options of each command.
+/// One page for the program, followed by the options of each command.
 pub(crate) fn man() -> Result<ExitCode, Failure> {
     let mut page = Vec::new();
     render(&mut page).map_err(|error| Failure::new(FAILED, error.to_string()))?;

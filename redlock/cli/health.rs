@@ -1,4 +1,4 @@
-//! `redlock health`: how the nodes are.
+//! `redlock health`: the state of the nodes.
 
 use std::{process::ExitCode, time::Duration};
 

@@ -1,4 +1,4 @@
-//! `redlock holder`, `wait` and `release`: who holds a lock, until when, and taking it away.
+//! `redlock holder`, `wait` and `release`: show the holder of a lock, wait for its end, and take the lock by force.
 
 use std::{
     io::{self, BufRead as _, Write as _},
@@ -17,7 +17,7 @@ use crate::{
     output::{Output, Paint, millis, plain, readable},
 };
 
-/// How often a lock that is waited for is looked at: it may be released long before its ttl is over.
+/// Polling period of `wait`. A lock may be released long before its ttl is over.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 pub(crate) async fn holder(
@@ -43,7 +43,7 @@ fn describe(holder: &Holder, output: &Output) -> String {
     let left = readable(holder.remaining);
     if holder.is_cool_down() {
         return output.paint(
-            &format!("nobody holds it, and it cools down for another {left}"),
+            &format!("nobody holds it, but it cools down for another {left}"),
             Paint::Warning,
         );
     }
@@ -55,7 +55,7 @@ fn describe(holder: &Holder, output: &Output) -> String {
     )
 }
 
-/// Who holds it, for people.
+/// A human-readable name of the holder.
 fn name(holder: &Holder) -> String {
     match holder.label() {
         Some(label) => label.to_owned(),
@@ -86,7 +86,7 @@ pub(crate) async fn wait(
         let Some(holder) = client.holder(key).await? else {
             output.result(
                 || json!({ "key": key, "held": false, "waited_ms": millis(began.elapsed()) }),
-                || format!("nobody holds it, after {}", readable(began.elapsed())),
+                || format!("nobody holds it after {}", readable(began.elapsed())),
             );
             return Ok(ExitCode::SUCCESS);
         };
@@ -94,7 +94,7 @@ pub(crate) async fn wait(
         if left.is_zero() {
             let waited = readable(began.elapsed());
             let text = format!(
-                "lock `{}`: is held by {} after {waited}",
+                "lock `{}`: is still held by {} after {waited}",
                 key.escape_debug(),
                 name(&holder)
             );
@@ -133,13 +133,13 @@ pub(crate) async fn release(
 
 fn is_confirmed(key: &str, holder: &Holder, output: &Output) -> Result<bool, Failure> {
     if !output.can_ask() {
-        let text = "there is no terminal to ask on: give --yes to release it without a question";
+        let text = "there is no terminal to ask for confirmation: give --yes to release the lock without it";
         return Err(Failure::new(USAGE, text));
     }
     let mut screen = io::stderr();
     let _ = write!(
         screen,
-        "lock `{}`: {}\nIts holder goes on until it notices, and two may run until then. Take it? [y/N] ",
+        "lock `{}`: {}\nIts holder continues until it notices the loss, so two may run until then. Release it? [y/N] ",
         key.escape_debug(),
         describe(holder, output)
     );

@@ -1,4 +1,4 @@
-//! The program `redlock`: a lock around any command, and a look at locks and nodes.
+//! The program `redlock`: runs commands under a lock, and shows locks and nodes.
 
 #[cfg(not(unix))]
 compile_error!(
@@ -16,7 +16,7 @@ mod output;
 mod run;
 mod watch;
 
-// What the library reads from variables, this program reads from its options.
+// The library parses durations in variables, and this program in its options.
 #[path = "../src/client/duration.rs"]
 mod duration;
 
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     let done = match runtime {
         Ok(runtime) => {
             let done = runtime.block_on(serve(args, &output));
-            // A thread that reads from a terminal may never end.
+            // Do not wait for a thread that reads from a terminal: it may never end.
             runtime.shutdown_background();
             done
         }

@@ -41,7 +41,7 @@ impl Output {
             true => value().to_string(),
             false => text(),
         };
-        // Whoever reads may have gone, as `head` does.
+        // The reader may have closed the pipe, as `head` does.
         let _ = writeln!(io::stdout(), "{line}");
     }
 
@@ -97,7 +97,7 @@ fn paint(text: &str, color: Paint, colored: bool) -> String {
     }
 }
 
-/// What a server said, without what a terminal takes for commands.
+/// A text of a server without control characters, which a terminal would interpret.
 pub(crate) fn plain(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { '\u{fffd}' } else { c })

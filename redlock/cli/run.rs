@@ -20,17 +20,17 @@ use crate::{
     output::Output,
 };
 
-/// How often the watcher learns for how long the lock is valid.
+/// How often the remaining validity is reported to the watcher.
 const REPORT: Duration = Duration::from_millis(250);
 
 pub(crate) async fn run(common: &Common, run: Run, output: &Output) -> Result<ExitCode, Failure> {
     let client = client(common)?;
-    // From here on a signal ends nothing by itself.
+    // From here on, a signal does not end this process by itself.
     let mut signals = Signals::new()?;
     let guard = tokio::select! {
         biased;
         signal = signals.next() => {
-            // The request was dropped: what it may have written is released.
+            // Dropping the request releases what it may have acquired.
             client.close().await;
             return Ok(signalled(signal));
         }
@@ -58,7 +58,7 @@ fn request(client: &Redlock, run: &Run) -> Acquire {
     request.into_future()
 }
 
-/// Runs the command, and ends the lock when it has ended.
+/// Runs the command, and releases the lock when the command has ended.
 async fn hold(
     guard: Guard,
     run: &Run,
@@ -75,7 +75,9 @@ async fn hold(
     match (ended, released) {
         (Ok(Ended::ByItself(status)), released) => {
             if let Err(error) = released {
-                let text = format!("the command has ended, but its lock did not end well: {error}");
+                let text = format!(
+                    "the command has ended, but its lock was not released cleanly: {error}"
+                );
                 output.failure(&Failure::new(FAILED, text));
             }
             Ok(ExitCode::from(code_of(status)))

@@ -1,9 +1,9 @@
 //! The watcher: a process that kills the command when this program can no longer do so.
 //!
-//! This program may be killed, or stopped for longer than its lock is valid, and the command would run on without a lock. So a
-//! second process of this program reads from a pipe: first the process group of the command, then again and again for how long
-//! the lock is valid, and at last that the command has ended. It kills the group when the pipe ends without that, or when the
-//! validity is over and nobody said more. It is in a process group of its own, so that signals to this program's miss it.
+//! If this program is killed, or stopped for longer than its lock is valid, the command would continue without a lock. So a
+//! second process of this program reads from a pipe: first the process group of the command, then repeatedly the remaining
+//! validity of the lock, and finally that the command has ended. It kills the group if the pipe closes before that, or if the
+//! validity expires without a new report. It has its own process group, so that it does not receive signals to this program's.
 
 use std::{
     env,
@@ -23,17 +23,17 @@ use crate::{
     output::millis,
 };
 
-/// The name of the command by which this program is started as a watcher.
+/// The command with which this program starts itself as a watcher.
 pub(crate) const NAME: &str = "__watch";
 
-/// In place of a validity: the command has ended.
+/// Sent instead of a validity: the command has ended.
 const DONE: &str = "done";
 
-/// The watcher as the program sees it.
+/// The program's side of the watcher.
 #[derive(Debug)]
 pub(crate) struct Watcher {
     process: Child,
-    /// `None` once it is done.
+    /// `None` once the command has ended.
     pipe: Option<ChildStdin>,
 }
 
@@ -52,7 +52,7 @@ impl Watcher {
         Ok(Self { process, pipe })
     }
 
-    /// Names the process group.
+    /// Sends the process group.
     pub(crate) async fn watch(&mut self, group: Pid, valid_for: Duration) {
         let group = group.as_raw_nonzero();
         self.write(format!("{group}\n{}\n", millis(valid_for)))
@@ -63,17 +63,17 @@ impl Watcher {
         self.write(format!("{}\n", millis(time))).await;
     }
 
-    /// The command has ended, and its number may belong to another process from now on.
+    /// Reports that the command has ended. From now on, another process may have its process id.
     pub(crate) async fn done(&mut self) {
         self.write(format!("{DONE}\n")).await;
         self.pipe = None;
-        // One that was killed is no worse than one that ended.
+        // The watcher may have been killed. It is not needed any more.
         let _ = self.process.wait().await;
     }
 
     async fn write(&mut self, line: String) {
         if let Some(pipe) = &mut self.pipe {
-            // A watcher that was killed reads nothing more, and the command goes on without it.
+            // If the watcher was killed, the command continues without it.
             let _ = pipe.write_all(line.as_bytes()).await;
         }
     }

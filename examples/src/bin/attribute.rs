@@ -1,4 +1,4 @@
-//! The attribute alone: two calls for the same account take turns, a call for another runs beside them.
+//! The attribute: two calls for the same account take turns, a call for another account runs at the same time.
 
 use std::{
     process::ExitCode,
@@ -12,7 +12,7 @@ use redlock::{Redlock, redlock};
 async fn main() -> ExitCode {
     examples::no_options(
         "attribute",
-        "The attribute alone: two calls for the same account take turns, a call for another runs beside them",
+        "The attribute: two calls for the same account take turns, a call for another account runs at the same time",
         examples::REDIS_URLS,
     );
     examples::exit_code(run().await)

@@ -1,4 +1,4 @@
-//! What a fencing token is for: a holder that slept through its lease comes back, and the store refuses it.
+//! Fencing tokens: a holder that slept for longer than its lease continues, and the store refuses its write.
 
 use std::{process::ExitCode, time::Duration};
 
@@ -12,13 +12,13 @@ const LEASE: Duration = Duration::from_millis(300);
 async fn main() -> ExitCode {
     examples::no_options(
         "fencing",
-        "What a fencing token is for: a holder that slept through its lease comes back, and the store refuses it",
+        "Fencing tokens: a holder that slept for longer than its lease continues, and the store refuses its write",
         examples::REDIS_URLS,
     );
     examples::exit_code(run().await)
 }
 
-/// A store that takes a write only from a token at least as high as any it has seen.
+/// A store that refuses a write with a token below the highest it has seen.
 #[derive(Debug, Default)]
 struct Store {
     highest: Option<FencingToken>,
@@ -42,10 +42,10 @@ async fn run() -> Result<(), String> {
         redlock
             .lock("account:ada")
             .ttl(LEASE)
-            // A program that is paused renews nothing; this one only sleeps.
+            // A paused process does not renew its locks. This one only sleeps, so turn the renewal off.
             .keep_alive(false)
             .await
-            .map_err(|error| format!("the lock was not had: {error}"))
+            .map_err(|error| format!("the lock was not acquired: {error}"))
     };
     let mut store = Store::default();
 
@@ -54,7 +54,7 @@ async fn run() -> Result<(), String> {
         "the first holder has token {} and falls asleep",
         sleeper.token()
     ));
-    // A long garbage collection, a laptop lid, a machine that is moved: the program does not notice.
+    // In production: a long garbage collection, a closed laptop, a migrated virtual machine. The program does not notice.
     sleep(LEASE).await;
 
     let second = take().await?;
@@ -65,7 +65,7 @@ async fn run() -> Result<(), String> {
     ));
 
     match store.write(sleeper.token(), 100) {
-        Ok(()) => Err("the store took a write of a holder whose lease was over".to_owned()),
+        Ok(()) => Err("the store accepted a write of a holder whose lease was over".to_owned()),
         Err(refusal) => {
             say(format_args!(
                 "the first holder wakes up and writes 100: refused, {refusal}"

@@ -1,4 +1,4 @@
-//! The layer alone: of two requests of one user at the same time one is refused, another user is not held up.
+//! The layer: of two concurrent requests of one user, one is rejected; other users are not affected.
 
 use std::{convert::Infallible, process::ExitCode, time::Duration};
 
@@ -16,7 +16,7 @@ use tower::ServiceExt;
 async fn main() -> ExitCode {
     examples::no_options(
         "layer",
-        "The layer alone: of two requests of one user at the same time one is refused, another user is not held up",
+        "The layer: of two concurrent requests of one user, one is rejected; other users are not affected",
         examples::REDIS_URLS,
     );
     examples::exit_code(run().await)

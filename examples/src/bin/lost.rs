@@ -1,4 +1,4 @@
-//! What `run` does when the lock is lost: the work is cancelled, its clean-up runs, and the caller is told.
+//! A lost lock under `run`: the work is cancelled, its clean-up runs, and the caller gets an error.
 
 use std::{process::ExitCode, time::Duration};
 
@@ -10,13 +10,13 @@ use tokio::time::sleep;
 async fn main() -> ExitCode {
     examples::no_options(
         "lost",
-        "What run does when the lock is lost: the work is cancelled, its clean-up runs, and the caller is told",
+        "A lost lock under run: the work is cancelled, its clean-up runs, and the caller gets an error",
         "",
     );
     examples::exit_code(run().await)
 }
 
-/// Says when it is dropped: cancelled work cleans up like any other.
+/// Prints a line when it is dropped: cancelled work runs its destructors.
 struct Export;
 
 impl Drop for Export {
@@ -26,7 +26,7 @@ impl Drop for Export {
 }
 
 async fn run() -> Result<(), String> {
-    // Nodes inside the process, so that two of the three can be made to forget.
+    // Nodes inside the process, whose faults are methods.
     let nodes = memory::Nodes::new(3);
     let redlock = Redlock::connect(nodes.nodes())
         .await

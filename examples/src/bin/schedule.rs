@@ -1,4 +1,4 @@
-//! A scheduled task in three replicas: at each firing one runs it, the others skip.
+//! A scheduled task in three replicas: at each firing, one runs it and the others skip it.
 
 use std::{process::ExitCode, time::Duration};
 
@@ -15,7 +15,7 @@ const PERIOD: Duration = Duration::from_secs(1);
 async fn main() -> ExitCode {
     examples::no_options(
         "schedule",
-        "A scheduled task in three replicas: at each firing one runs it, the others skip",
+        "A scheduled task in three replicas: at each firing, one runs it and the others skip it",
         examples::REDIS_URLS,
     );
     examples::exit_code(run().await)
@@ -26,7 +26,7 @@ async fn run() -> Result<(), String> {
     let start = Instant::now() + Duration::from_millis(100);
     let mut replicas = JoinSet::new();
     for name in 1..=3 {
-        // In life these are three machines, whose clocks differ a little.
+        // In production these are three machines, whose clocks differ a little.
         let skew = Duration::from_millis(20 * name);
         replicas.spawn(replica(redlock.clone(), name, start + skew));
     }
@@ -50,7 +50,7 @@ async fn replica(redlock: Redlock, name: u64, start: Instant) -> redlock::Result
     Ok(())
 }
 
-/// Stays locked for `at_least` that long: longer than the clocks differ, shorter than the period.
+/// The key stays busy for `at_least`, which is longer than the difference of the clocks and shorter than the period.
 #[redlock(key = "nightly-report", ttl = "10s", at_least = "700ms", on_busy = skip, lock = redlock)]
 async fn nightly_report(redlock: &Redlock) -> Result<Option<()>, redlock::Error> {
     sleep(Duration::from_millis(10)).await;

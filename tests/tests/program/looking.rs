@@ -53,7 +53,10 @@ async fn waiting_ends_when_the_lock_is_free_and_takes_nothing() {
     let guard = holder(&cluster).await;
     let late = run(&cluster, &["wait", KEY, "--timeout", "100ms"]).await;
     assert_eq!(late.code, Some(75), "{late:?}");
-    assert!(late.stderr.contains("is held by api-7 after"), "{late:?}");
+    assert!(
+        late.stderr.contains("is still held by api-7 after"),
+        "{late:?}"
+    );
     let waiting = start(&cluster, &["wait", KEY]);
     guard.release().await.expect("three nodes");
     assert_eq!(waiting.ended().await.code, Some(0));

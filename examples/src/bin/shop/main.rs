@@ -1,7 +1,7 @@
 //! A shop in which a double submit runs once: `cargo run -p examples --bin shop`.
 //!
-//! `PORT` chooses the port (3000, and 0 for any free one); `REDIS_URLS` names real Redis nodes, without it three nodes live in the
-//! process.
+//! `PORT` sets the port (default: 3000; 0 for any free one). `REDIS_URLS` sets real Redis nodes (default: three nodes inside the
+//! process).
 
 mod nodes;
 mod orders;
@@ -31,7 +31,7 @@ const ENVIRONMENT: &str = "Environment:
               Without it three nodes live inside the process
   RUST_LOG    Which events go to standard error, as in RUST_LOG=redlock=debug. Default: warn";
 
-/// What every handler can reach.
+/// The state of the handlers.
 #[derive(Clone, Debug)]
 struct Shop {
     redlock: Redlock,
@@ -53,7 +53,7 @@ async fn run() -> Result<(), String> {
     let listener = settings::listen().await?;
     let locks = Locks::from_env().await?;
     if !asked_for {
-        // Only from here: what connecting warns about is in the sentence of its error, or in the welcome.
+        // Not earlier: the error of connecting, or the welcome, already contains its warnings.
         log();
     }
     welcome(&listener, &locks).await;
@@ -76,7 +76,7 @@ async fn run() -> Result<(), String> {
         never = report::every_few_seconds(&shop) => match never {},
         () = shutdown::patience(&stop) => Ok(()),
     };
-    // Locks that are still being released are waited for, so that nobody else waits for their ttl.
+    // Wait for releases in flight, so that no other process has to wait for their ttl.
     shop.redlock.close().await;
     served?;
     say("stopped");
@@ -92,7 +92,7 @@ fn log() {
     log.with_ansi(stderr().is_terminal()).init();
 }
 
-/// What it listens on, where its locks are, and what to try.
+/// Prints the address, where the locks are, and what to try.
 async fn welcome(listener: &TcpListener, locks: &Locks) {
     let address = listener
         .local_addr()

@@ -1,4 +1,4 @@
-//! Orders: one at a time for each user by the layer, one invoice for each order by the attribute.
+//! Orders: the layer allows one at a time for each user, and the attribute one invoice for each order.
 
 use std::{
     collections::VecDeque,
@@ -20,7 +20,7 @@ use tokio::time::sleep;
 
 use crate::{Shop, refusal::Refusal};
 
-/// How many orders are remembered.
+/// Maximum number of orders that are kept.
 const SHOWN: usize = 100;
 
 pub(crate) fn routes(redlock: &Redlock) -> Router<Shop> {
@@ -28,24 +28,24 @@ pub(crate) fn routes(redlock: &Redlock) -> Router<Shop> {
         .no_wait()
         .ttl(Duration::from_secs(10));
     Router::new()
-        // GET passes the layer untouched.
+        // The layer does not lock GET.
         .route("/orders", get(list).post(submit).layer(one_per_user))
         .route("/orders/{id}/invoice", post(invoice))
         .layer(DefaultBodyLimit::max(16 * 1024))
 }
 
-/// An order as it is answered and shown.
+/// An order, as in responses.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Order {
     id: u64,
     user: String,
-    /// The body of the request, whatever it asked for.
+    /// The body of the request.
     details: Value,
     #[serde(skip_serializing_if = "Option::is_none")]
     invoice: Option<u64>,
 }
 
-/// The orders of this process, the newest first, and never more than are shown.
+/// The newest orders of this process, the newest first.
 #[derive(Debug, Default)]
 pub(crate) struct Book(Mutex<Pages>);
 
@@ -57,7 +57,7 @@ struct Pages {
 }
 
 impl Book {
-    /// How many orders there were so far.
+    /// The number of orders so far.
     pub(crate) fn count(&self) -> u64 {
         self.pages().last_order
     }
@@ -98,7 +98,7 @@ impl Pages {
     }
 }
 
-/// Who orders, by the header that the layer locks on.
+/// The user, from the header that is the key of the layer.
 #[derive(Debug)]
 struct User(String);
 
@@ -122,7 +122,7 @@ async fn list(State(shop): State<Shop>) -> Json<VecDeque<Order>> {
     Json(shop.orders.pages().orders.clone())
 }
 
-/// Takes about half a second, the time in which a second click comes.
+/// Takes half a second, enough for a second click.
 async fn submit(
     State(shop): State<Shop>,
     User(user): User,
@@ -137,7 +137,7 @@ async fn invoice(State(shop): State<Shop>, Path(id): Path<u64>) -> Result<Json<O
     invoice_once(&shop, id).await.map(Json)
 }
 
-/// Whoever asks at the same time waits for its turn, and then finds the invoice written.
+/// A concurrent request waits for its turn, and then finds the invoice written.
 #[redlock(key = "shop:invoice:{id}", ttl = "10s", lock = shop.redlock)]
 async fn invoice_once(shop: &Shop, id: u64) -> Result<Order, Refusal> {
     let order = shop.orders.pages().find(id)?.clone();

@@ -1,4 +1,4 @@
-//! The page: one self-contained file, and a policy that lets it load nothing else.
+//! The page: one self-contained file, with a content security policy that lets it load nothing else.
 
 use axum::{
     Router,

@@ -1,4 +1,4 @@
-//! Why a request was turned down, as `application/problem+json`.
+//! Errors of handlers, as `application/problem+json`.
 
 use axum::{
     Json,
@@ -8,18 +8,18 @@ use axum::{
 use redlock::Error;
 use serde_json::json;
 
-/// What a handler answers instead of a success.
+/// The error of a handler.
 #[derive(Debug)]
 pub(crate) enum Refusal {
-    /// The header `x-user-id` is missing, empty or overlong.
+    /// The header `x-user-id` is missing, empty or too long.
     NoUser,
     NoSuchOrder(u64),
     NoSuchNode(usize),
-    /// The lock was not had, or not kept.
+    /// The lock was not acquired, or was lost.
     Lock(Error),
 }
 
-/// Lets `?` and the attribute turn a lock that was not had into an answer.
+/// For `?` and the attribute.
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         Refusal::Lock(error)
@@ -46,7 +46,7 @@ impl IntoResponse for Refusal {
                 "another request is at it; try again in a moment".to_owned(),
             ),
             Refusal::Lock(error) => {
-                // Its text names keys and nodes: for the log, not for the client.
+                // The text contains keys and nodes, so log it and do not send it to the client.
                 tracing::warn!(%error, "a request did not get its lock");
                 (
                     StatusCode::SERVICE_UNAVAILABLE,

@@ -1,4 +1,4 @@
-//! A scheduled task that runs in one process at a time, however many have it.
+//! A scheduled task that runs in one process at a time.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -10,7 +10,7 @@ use crate::Shop;
 
 const PERIOD: Duration = Duration::from_secs(5);
 
-/// Tries to run the report every few seconds, and says what came of it.
+/// Tries to run the report every few seconds, and prints the outcome.
 pub(crate) async fn every_few_seconds(shop: &Shop) -> Infallible {
     let mut ticks = interval_at(Instant::now() + PERIOD, PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -26,7 +26,7 @@ pub(crate) async fn every_few_seconds(shop: &Shop) -> Infallible {
     }
 }
 
-/// Kept locked for most of the period, so that a process whose clock ticks a little later does not run it again.
+/// The key stays busy for most of the period, so that a process whose clock is a little late does not run it again.
 #[redlock(key = "shop:report", ttl = "10s", at_least = "4s", on_busy = skip, lock = shop.redlock)]
 async fn report(shop: &Shop) -> Result<Option<u64>, redlock::Error> {
     sleep(Duration::from_millis(300)).await;

@@ -1,14 +1,14 @@
-//! The port: read from `PORT`, and bound on the loopback only.
+//! The port: from `PORT`, bound on the loopback interface only.
 
 use std::io::ErrorKind;
 
 use tokio::net::TcpListener;
 
-/// Binds 127.0.0.1 on `PORT`, or on 3000 where it is unset or empty.
+/// Binds 127.0.0.1 on `PORT`, or on 3000 if it is unset or empty.
 ///
 /// # Errors
 ///
-/// One sentence with the remedy: no port number, a port in use, a port that takes more rights.
+/// One sentence with the remedy, if the port is invalid, in use, or needs more rights.
 pub(crate) async fn listen() -> Result<TcpListener, String> {
     let port = match std::env::var_os("PORT").filter(|value| !value.is_empty()) {
         None => 3000,

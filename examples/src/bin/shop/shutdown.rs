@@ -1,11 +1,11 @@
-//! Ends the program in order: at a signal no new requests, and only so much patience with the old ones.
+//! Graceful shutdown: after a signal no new requests are accepted, and running ones have a limited time to finish.
 
 use std::time::Duration;
 
 use examples::say;
 use tokio_util::sync::CancellationToken;
 
-/// An order takes half a second and a lock at most ten to get: what runs longer is stuck.
+/// An order takes half a second, and waits at most ten seconds for its lock. A request that runs longer is stuck.
 const PATIENCE: Duration = Duration::from_secs(12);
 
 /// Cancelled at the first Ctrl-C or SIGTERM.
@@ -30,7 +30,7 @@ pub(crate) async fn patience(stop: &CancellationToken) {
 }
 
 async fn signal() {
-    // Where a signal cannot be listened to, it keeps what it does by default: it ends the process.
+    // If a handler cannot be installed, the signal ends the process, as by default.
     let interrupt = async {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;

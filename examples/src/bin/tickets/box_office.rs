@@ -1,4 +1,4 @@
-//! A store that is read, thought about, and written back: what two buyers at once break.
+//! A store with a read-modify-write that is wrong for two concurrent buyers.
 
 use std::{
     sync::atomic::{AtomicU32, Ordering},
@@ -15,13 +15,13 @@ impl BoxOffice {
         BoxOffice(AtomicU32::new(tickets))
     }
 
-    /// Whether there was a ticket left. Safe only while nobody else sells.
+    /// Sells a ticket if one is left. Correct only if no other task sells at the same time.
     pub(crate) async fn sell(&self) -> bool {
         let left = self.0.load(Ordering::SeqCst);
         let Some(less) = left.checked_sub(1) else {
             return false;
         };
-        // A database would take this long to answer; meanwhile the others read the same number.
+        // The latency of a database. Meanwhile, other tasks read the same number.
         sleep(Duration::from_millis(2)).await;
         self.0.store(less, Ordering::SeqCst);
         true

@@ -1,4 +1,4 @@
-//! Many tasks want few tickets: under the lock exactly as many are sold as there are, with `--unlocked` more.
+//! Many tasks buy few tickets: under the lock exactly the available tickets are sold, with `--unlocked` more.
 
 mod box_office;
 
@@ -10,7 +10,7 @@ use examples::{Locks, say};
 use redlock::Redlock;
 use tokio::task::JoinSet;
 
-/// Sells tickets to many tasks at once: under the lock exactly as many as there are.
+/// Sells tickets to many concurrent tasks: under the lock, exactly as many as there are.
 ///
 /// The locks are on three nodes inside the process, or on the Redis nodes that REDIS_URLS names, as in
 /// REDIS_URLS=redis://127.0.0.1:7001,redis://127.0.0.1:7002,redis://127.0.0.1:7003.
@@ -77,7 +77,7 @@ async fn run(args: &Args) -> Result<(), String> {
     }
 }
 
-/// One task: its turn at the box office comes when it has the lock.
+/// One task: buys its ticket under the lock.
 async fn buy(redlock: Redlock, office: Arc<BoxOffice>) -> redlock::Result<bool> {
     redlock
         .lock("tickets:concert")
