@@ -143,7 +143,7 @@ fn unix(rest: &str) -> Result<Url, &'static str> {
     for (name, value) in parameters(query) {
         match name {
             "db" => {
-                url.database = database(value).map_err(|_| "has a `db` that is not a number")?
+                url.database = database(value).map_err(|_| "has a `db` that is not a number")?;
             }
             "user" => url.login.user = Some(decode(value)?),
             "pass" => url.login.password = Some(decode(value)?.into()),
