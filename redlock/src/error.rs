@@ -59,6 +59,10 @@ pub enum ErrorKind {
     InvalidConfig,
     /// Other clients name another number of permits for the same semaphore.
     OtherPermits,
+    /// A ticket cannot be read, is of another namespace, or the lock cannot have one.
+    InvalidTicket,
+    /// The ticket was adopted before, or its time is over.
+    TicketOver,
 }
 
 /// The fault of one node.
@@ -275,6 +279,18 @@ impl Error {
         Self::new(ErrorKind::InvalidKey, why).about(key)
     }
 
+    pub(crate) fn invalid_ticket(key: Option<&str>, why: impl Into<Cow<'static, str>>) -> Self {
+        let error = Self::new(ErrorKind::InvalidTicket, why);
+        match key {
+            Some(key) => error.about(key),
+            None => error,
+        }
+    }
+
+    pub(crate) fn ticket_over(key: &str, why: &'static str) -> Self {
+        Self::new(ErrorKind::TicketOver, why).about(key)
+    }
+
     /// A semaphore cannot have so many permits, or a request ask for so many.
     pub(crate) fn invalid_permits(key: &str, why: String) -> Self {
         Self::new(ErrorKind::InvalidConfig, why).about(key)
@@ -360,6 +376,12 @@ impl Error {
         self.kind() == ErrorKind::AlreadyHeld
     }
 
+    /// The ticket was adopted before, or its time is over.
+    #[must_use]
+    pub fn is_ticket_over(&self) -> bool {
+        self.kind() == ErrorKind::TicketOver
+    }
+
     /// No process default was set.
     #[must_use]
     pub fn is_not_configured(&self) -> bool {
@@ -382,6 +404,7 @@ impl Error {
                 | ErrorKind::InvalidNodes
                 | ErrorKind::InvalidConfig
                 | ErrorKind::OtherPermits
+                | ErrorKind::InvalidTicket
         )
     }
 

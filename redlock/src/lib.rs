@@ -53,6 +53,7 @@ pub use crate::{
         request::{Acquire, LockRequest},
         semaphore::{AcquireMany, Semaphore},
         several::{Guards, LockAllRequest},
+        ticket::Ticket,
     },
     node::NodeAddress,
     quorum::{

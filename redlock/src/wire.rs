@@ -56,6 +56,19 @@ pub enum Request {
         permits: u16,
         kept: Duration,
     },
+    Adopt {
+        owner: u8,
+        ttl: Duration,
+        token: u64,
+        from: u8,
+        from_token: u64,
+    },
+    GiveBack {
+        owner: u8,
+        to: u8,
+        left: Duration,
+        tombstone: u64,
+    },
     Ping,
     Trust,
     Announce(Announce),
@@ -179,6 +192,13 @@ impl Request {
                 tombstone,
             }
             .into(),
+            request => request.further_command(),
+        }
+    }
+
+    /// The commands that do not take, extend or end a lock.
+    fn further_command(self) -> command::Command {
+        match self {
             Self::JoinWaitlist(inbox) => command::JoinWaitlist {
                 inbox: inbox.command(),
             }
@@ -195,9 +215,41 @@ impl Request {
             .into(),
             Self::Inspect | Self::Holder => command::Inspect.into(),
             Self::LookPermits { permits, kept } => command::LookPermits { permits, kept }.into(),
+            Self::Adopt {
+                owner,
+                ttl,
+                token,
+                from,
+                from_token,
+            } => command::Adopt {
+                owner: numbered(owner),
+                ttl,
+                token,
+                from: numbered(from),
+                from_token,
+            }
+            .into(),
+            Self::GiveBack {
+                owner,
+                to,
+                left,
+                tombstone,
+            } => command::GiveBack {
+                owner: numbered(owner),
+                to: numbered(to),
+                left,
+                until: crate::env::clock::Instant::END,
+                tombstone,
+            }
+            .into(),
             Self::Trust => command::Trust.into(),
-            // An announcement is no command of a lock; it was written before.
-            Self::Ping | Self::Announce(_) => command::Ping.into(),
+            // An announcement is no command of a lock, and was written before; so were the commands of `command`.
+            Self::Ping
+            | Self::Announce(_)
+            | Self::Acquire { .. }
+            | Self::Extend { .. }
+            | Self::Release { .. }
+            | Self::CoolDown { .. } => command::Ping.into(),
         }
     }
 }

@@ -15,12 +15,12 @@ use super::{
 use crate::{
     core::Core,
     env::clock::Instant,
-    error::{Error, NodeError, Result},
+    error::{Error, Result},
     events::lock as events,
     fault::FaultKind,
     key::Key,
     lease::{Grant, HandOverLimit, Lease},
-    node::{ConnectionSet, NodeState, Notification},
+    node::{ConnectionSet, Notification},
     quorum::token::FencingToken,
 };
 
@@ -172,6 +172,7 @@ impl<'a> AcquireLoop<'a> {
             one_node_first: plan.one_node_first,
             abandon_splits: !request.waits(),
             inbox: self.waitlist.as_ref().map(WaitlistEntry::inbox),
+            adopts: None,
         };
         let granted = match request.permits {
             None => attempt
@@ -245,24 +246,10 @@ impl<'a> AcquireLoop<'a> {
         let waited = self.core().now().saturating_since(begun);
         self.admitted = admitted;
         if self.admitted.is_none() {
-            let failure = self.retry.overloaded(self.overloaded(waited));
+            let failure = self.retry.overloaded(request.overloaded(waited));
             return Err(request.error(failure));
         }
         Ok(within)
-    }
-
-    fn overloaded(&self, waited: Duration) -> Failure {
-        let text = format!(
-            "{} attempts of this client are in flight, and none of them ended for this one within {} ms",
-            self.request.engine.admission.limit(),
-            waited.as_millis()
-        );
-        let error =
-            |node: &Arc<NodeState>| NodeError::new(node.name(), FaultKind::Backlog, text.clone());
-        Failure::NoQuorum {
-            able: 0,
-            errors: self.core().nodes.states.iter().map(error).collect(),
-        }
     }
 
     /// An attempt that nodes did not answer in time says that too many are in flight.

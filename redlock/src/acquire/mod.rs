@@ -7,6 +7,7 @@
 mod acquire_hold;
 mod acquire_loop;
 mod admission;
+mod adopt;
 mod attempt;
 pub(crate) mod engine;
 mod local_queue;
@@ -18,6 +19,7 @@ mod waitlist;
 
 pub(crate) use self::{
     acquire_hold::acquire_hold,
+    adopt::adopt,
     permits::available_permits,
     request::{AcquireOptions, AcquireRequest},
 };

@@ -10,9 +10,11 @@ use super::{
 use crate::{
     core::Core,
     env::clock::Instant,
-    error::{Error, Result},
+    error::{Error, NodeError, Result},
+    fault::FaultKind,
     key::Key,
     lease::{HoldOptions, LeaseOptions},
+    node::NodeState,
 };
 
 #[derive(Debug)]
@@ -68,6 +70,21 @@ impl AcquireRequest<'_> {
             *slot = Some(entered.ok_or_else(|| Error::too_many_waiters(self.name))?);
         }
         Ok(())
+    }
+
+    /// The attempt was not admitted, although it `waited` for that.
+    pub(super) fn overloaded(&self, waited: Duration) -> Failure {
+        let text = format!(
+            "{} attempts of this client are in flight, and none of them ended for this one within {} ms",
+            self.engine.admission.limit(),
+            waited.as_millis()
+        );
+        let error =
+            |node: &Arc<NodeState>| NodeError::new(node.name(), FaultKind::Backlog, text.clone());
+        Failure::NoQuorum {
+            able: 0,
+            errors: self.core().nodes.states.iter().map(error).collect(),
+        }
     }
 
     pub(super) fn error(&self, failure: Failure) -> Error {

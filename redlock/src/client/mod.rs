@@ -17,7 +17,10 @@ use crate::{
     core::Core,
     error::Result,
     events,
-    lock::{guard::Guard, request::LockRequest, semaphore::Semaphore, several::LockAllRequest},
+    lock::{
+        guard::Guard, request::LockRequest, semaphore::Semaphore, several::LockAllRequest,
+        ticket::Ticket,
+    },
     node::timeout,
 };
 
@@ -100,6 +103,26 @@ impl Redlock {
     #[must_use]
     pub fn semaphore(&self, key: impl Into<String>, permits: u32) -> Semaphore {
         Semaphore::new(&self.engine, key.into(), permits)
+    }
+
+    /// Goes on with a lock that another process [detached](Guard::detach): renewed, with the ttl that it had, and with a larger
+    /// token, so that a store refuses the sender from here on.
+    ///
+    /// A ticket is adopted once: one of several adopters gets the lock, and after that nobody. An adoption that fails leaves the
+    /// ticket as it was. One that succeeded in a process which crashed has used it up: its lock is free after the ttl.
+    ///
+    /// # Errors
+    /// [`is_ticket_over`](crate::Error::is_ticket_over) when it was adopted before, or its time is over, and also while another
+    /// adoption has a majority that it will not keep;
+    /// [`is_busy`](crate::Error::is_busy) when several adopt it at this moment and none has a majority: try again;
+    /// [`is_no_quorum`](crate::Error::is_no_quorum) when too few nodes answered: try again while the ticket lasts;
+    /// [`is_invalid`](crate::Error::is_invalid) for a ticket of another namespace, and for a ttl above this client's
+    /// [`max_ttl`](crate::Builder::max_ttl); [`is_closed`](crate::Error::is_closed).
+    ///
+    /// # Cancel safety
+    /// Dropping the future gives the lock back to the ticket, in the background.
+    pub async fn adopt(&self, ticket: &Ticket) -> Result<Guard> {
+        ticket.adopt(&self.engine).await.map(Guard::new)
     }
 
     /// How many nodes have to agree: a majority of the configured nodes, connected or not.

@@ -15,6 +15,7 @@ mod permits;
 mod reply;
 mod request;
 mod script;
+mod ticket;
 mod waitlist;
 
 use std::time::Duration;
@@ -31,6 +32,7 @@ pub(crate) use self::{
     reply::{KeyState, PermitState, Reply},
     request::{Request, decode, encode},
     script::{Form, Script, Step},
+    ticket::{Adopt, GiveBack},
     waitlist::{Inbox, JoinWaitlist, LeaveWaitlist, SECOND, decode_notification},
 };
 use crate::{env::clock::Instant, key::Key, resp::Value};
@@ -162,6 +164,8 @@ commands! {
     JoinWaitlist,
     LeaveWaitlist,
     LookPermits,
+    Adopt,
+    GiveBack,
     ForceRelease,
     Inspect,
     Ping,

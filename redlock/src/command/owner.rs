@@ -64,6 +64,18 @@ impl Owner {
         Self { value, len }
     }
 
+    /// The owner with this value. `None` for a value that is not of this library.
+    pub(crate) fn read(value: &[u8]) -> Option<Self> {
+        let (unique, rest) = value.split_at_checked(Self::LEN)?;
+        let is_labelled = rest.is_empty() || Self::label(value).is_some();
+        if !is_labelled || !unique.iter().all(u8::is_ascii_hexdigit) || !Self::notifies(value) {
+            return None;
+        }
+        let mut bytes = [0; Self::MAX_LEN];
+        bytes.get_mut(..value.len())?.copy_from_slice(value);
+        Some(Self::with_len(bytes, value.len()))
+    }
+
     /// Whether the holder with this value notifies waiters of its release.
     pub(crate) fn notifies(value: &[u8]) -> bool {
         value

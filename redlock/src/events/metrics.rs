@@ -164,12 +164,13 @@ pub(super) fn refused(kind: ErrorKind) {
         ErrorKind::Expired => "expired",
         ErrorKind::AlreadyHeld => "already_held",
         ErrorKind::Closed => "closed",
-        ErrorKind::Lost | ErrorKind::NotConfigured => "other",
+        ErrorKind::Lost | ErrorKind::NotConfigured | ErrorKind::TicketOver => "other",
         ErrorKind::InvalidKey
         | ErrorKind::InvalidTtl
         | ErrorKind::InvalidNodes
         | ErrorKind::InvalidConfig
-        | ErrorKind::OtherPermits => "invalid",
+        | ErrorKind::OtherPermits
+        | ErrorKind::InvalidTicket => "invalid",
     };
     count!("redlock_acquires_total", "outcome" => outcome);
 }

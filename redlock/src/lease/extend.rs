@@ -52,7 +52,7 @@ impl Lease {
         }
         // The lease ended while the extension was being sent: send its release again, behind the extension. A release
         // that waits for a body comes later anyway.
-        if !self.releases_after_body() {
+        if !self.releases_after_body() && !self.state.is_detached() {
             self.send_release(None);
         }
         Err(self.lost_error())

@@ -182,6 +182,16 @@ impl Hold {
         Ok(self.lease.end_hold(ended_well, window))
     }
 
+    /// Ends the hold, with nothing sent. `false` where it had ended before.
+    pub(super) fn end_detached(&self) -> bool {
+        self.check_deadlines();
+        let ended = self.state.release();
+        if ended {
+            self.ended.notify_waiters();
+        }
+        ended
+    }
+
     /// The lease is lost, and the hold with it.
     pub(super) fn lose(&self, loss: Loss) {
         // The loss may be noticed late.

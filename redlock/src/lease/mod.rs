@@ -8,14 +8,16 @@
 //!
 //! ```text
 //!   granted ──▶ open ──┬──▶ released
+//!                      ├──▶ detached
 //!                      └──▶ lost
 //! ```
 //!
-//! Both ends are final, and [`state::State`] lets only one caller end a lease:
+//! All ends are final, and [`state::State`] lets only one caller end a lease:
 //!
 //! | end | caused by | the release is sent |
 //! |---|---|---|
 //! | released | the end of the last hold ([`hand_over`]) | at once, or a cool-down instead |
+//! | detached | `Guard::detach` ([`detach`]) | not at all: another process goes on with the lock |
 //! | lost: gone | an extension that a majority refused ([`extend`]) | when no body runs any more, at the latest when the validity is over ([`loss`]) |
 //! | lost: expired | the end of the validity, noticed by renewal, by the hold or by a local waiter | the same |
 //! | lost: held too long | `max_hold`, noticed by the same | the same |
@@ -31,6 +33,7 @@
 
 mod bodies;
 mod body;
+mod detach;
 mod extend;
 mod grant;
 mod hand_over;
@@ -55,6 +58,7 @@ use std::{
 use self::state::State;
 pub(crate) use self::{
     body::Body,
+    detach::Detached,
     grant::Grant,
     hand_over::{HandOverLimit, LocalWaiters},
     hold::{AlreadyEnded, HandedOver, Hold},

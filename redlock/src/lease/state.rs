@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
 
 const OPEN: u8 = 0;
 const RELEASED: u8 = 1;
+/// Ended here without a release. Apart from the kinds of loss.
+const DETACHED: u8 = u8::MAX;
 
 /// Sequentially consistent: a release and an extension that race see each other, see [`Lease::extend`](super::Lease::extend).
 #[derive(Debug)]
@@ -29,7 +31,12 @@ impl State {
     }
 
     pub(super) fn is_released(&self) -> bool {
-        self.0.load(SeqCst) == RELEASED
+        matches!(self.0.load(SeqCst), RELEASED | DETACHED)
+    }
+
+    /// Whether another process goes on with the lock, so that nothing is released here.
+    pub(super) fn is_detached(&self) -> bool {
+        self.0.load(SeqCst) == DETACHED
     }
 
     /// Why it was lost, if it was.
@@ -41,6 +48,11 @@ impl State {
     /// Says whether this call ended it.
     pub(super) fn release(&self) -> bool {
         self.end(RELEASED)
+    }
+
+    /// As [`release`](Self::release), but nothing is sent.
+    pub(super) fn detach(&self) -> bool {
+        self.end(DETACHED)
     }
 
     /// Says whether this call ended it.

@@ -9,7 +9,10 @@ use crate::{
     error::{Error, Result},
     events::lock as events,
     lease::{AlreadyEnded, Hold},
-    lock::held::{Held, Lost, describe},
+    lock::{
+        held::{Held, Lost, describe},
+        ticket::Ticket,
+    },
     quorum::token::FencingToken,
 };
 
@@ -148,6 +151,28 @@ impl Guard {
             ));
         }
         self.end(Some(window), true).await
+    }
+
+    /// Ends the hold here without a release, so that another process can go on with the lock: it
+    /// [adopts](crate::Redlock::adopt) the ticket. Until then, and until the time of the ticket is over, nobody else gets the
+    /// lock.
+    ///
+    /// The hold has ended when there is a ticket: nothing is renewed any more, and [`lost`](Self::lost) resolves. The ticket can
+    /// be adopted for what was [`remaining`](Self::remaining); [`extend`](Self::extend) before makes that the whole ttl. A
+    /// ticket that nobody adopts costs the others that time. What [`at_least`](crate::LockRequest::at_least) asked for is
+    /// forgotten.
+    ///
+    /// # Errors
+    /// [`is_lost`](Error::is_lost) when the lock was lost before; [`is_invalid`](Error::is_invalid) for a lock without a fencing
+    /// token, for a permit, and for a lock that was joined by [`reentrant`](crate::LockRequest::reentrant). The lock is released
+    /// then, except for a joined one.
+    pub fn detach(self) -> Result<Ticket> {
+        if self.joined {
+            return Err(Error::invalid_config(
+                "a lock that was joined by `reentrant` belongs to the caller: only the guard that was first can detach it",
+            ));
+        }
+        Ticket::detach(&self.hold)
     }
 
     /// Runs `body` under the lock, cancels it when the lock is lost, and releases at its end.

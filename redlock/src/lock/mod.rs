@@ -8,3 +8,4 @@ pub(crate) mod reentrancy;
 pub(crate) mod request;
 pub(crate) mod semaphore;
 pub(crate) mod several;
+pub(crate) mod ticket;

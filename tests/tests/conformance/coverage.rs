@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// What has to occur: a request and what it is answered, or a message of a server.
-const WANTED: [(&str, &[&str]); 15] = [
+const WANTED: [(&str, &[&str]); 17] = [
     (
         "Acquire",
         &[
@@ -50,6 +50,11 @@ const WANTED: [(&str, &[&str]); 15] = [
     ("ForceRelease", &["OK", "WRONGTYPE"]),
     ("Inspect", &["nil", "an owner"]),
     ("LookPermits", &["FREE", "PERMITS"]),
+    (
+        "Adopt",
+        &["OK", "HELD", "GONE", "STALE", "BADFENCE", "QUARANTINED"],
+    ),
+    ("GiveBack", &["OK"]),
     ("Ping", &["PONG", "OK", "QUARANTINED"]),
     ("Trust", &["OK"]),
     ("Announce", &["NODE", "refused", "WrongType"]),
@@ -149,6 +154,8 @@ fn name(request: &Request) -> &'static str {
         Request::ForceRelease { .. } => "ForceRelease",
         Request::Inspect => "Inspect",
         Request::LookPermits { .. } => "LookPermits",
+        Request::Adopt { .. } => "Adopt",
+        Request::GiveBack { .. } => "GiveBack",
         Request::Ping => "Ping",
         Request::Trust => "Trust",
         Request::Announce(_) => "Announce",

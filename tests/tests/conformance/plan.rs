@@ -219,7 +219,7 @@ impl Draw {
     fn request(&mut self) -> Request {
         let owner = self.owner();
         match self.random.random_range(0..100) {
-            0..36 => {
+            0..31 => {
                 let owner = self.random.random_range(0..OWNERS);
                 let token = self.chance(85).then(|| self.token());
                 self.last[self.lock] = (owner, token.unwrap_or(TOKEN));
@@ -233,7 +233,20 @@ impl Draw {
                     inbox: self.chance(50).then(|| self.waiter()),
                 }
             }
-            36..38 => Request::Holder,
+            31..33 => Request::Holder,
+            33..36 => Request::Adopt {
+                owner: self.random.random_range(0..OWNERS),
+                ttl: self.ttl(),
+                token: self.token(),
+                from: owner,
+                from_token: self.last[self.lock].1,
+            },
+            36..38 => Request::GiveBack {
+                owner,
+                to: self.random.random_range(0..OWNERS),
+                left: self.ttl(),
+                tombstone: self.token() + 1,
+            },
             38..52 => Request::Extend {
                 owner,
                 ttl: self.ttl(),

@@ -4,6 +4,7 @@ mod election;
 mod fence;
 mod semaphore;
 mod surfaces;
+mod ticket;
 
 use redlock::Redlock;
 use std::time::Duration;

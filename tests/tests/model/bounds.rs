@@ -5,6 +5,7 @@ use crate::lists::{Lists, Rule};
 use crate::moved::{FirstSight, MoveRule, Moved};
 use crate::observed::{Newcomer, Observed};
 use crate::permits::{self, Permits};
+use crate::ticket::{self, Tickets};
 
 /// Any token at any time, retries after STALE, requests that arrive again and again, early expiry.
 pub(crate) const ACQUIRE: Config = Config {
@@ -396,4 +397,42 @@ pub(crate) const TWO_CLIENTS_AND_PERMITS: Permits = Permits {
     clients: 2,
     tokens: 2,
     ..PERMITS
+};
+
+/// A ticket that two adopt at once.
+pub(crate) const TWO_ADOPTERS: Tickets = Tickets {
+    name: "a ticket with two adopters",
+    adopters: 2,
+    stranger: false,
+    extends: false,
+    rounds: 1,
+    tokens: 3,
+    ttl: 2,
+    rule: ticket::Rule::Design,
+    fixed_names: false,
+};
+
+/// A ticket that one adopts beside a stranger.
+pub(crate) const ADOPTER_AND_STRANGER: Tickets = Tickets {
+    name: "a ticket with an adopter and a stranger",
+    adopters: 1,
+    stranger: true,
+    ..TWO_ADOPTERS
+};
+
+/// The same while an extension of the sender is under way.
+pub(crate) const LATE_EXTENSION: Tickets = Tickets {
+    name: "a ticket whose sender has just extended",
+    extends: true,
+    ttl: 1,
+    ..ADOPTER_AND_STRANGER
+};
+
+/// A ticket that one adopts beside a stranger, in two rounds each.
+pub(crate) const ADOPTER_IN_ROUNDS: Tickets = Tickets {
+    name: "a ticket with an adopter and a stranger in two rounds",
+    rounds: 2,
+    tokens: 4,
+    ttl: 1,
+    ..ADOPTER_AND_STRANGER
 };

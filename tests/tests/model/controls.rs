@@ -10,6 +10,7 @@ use crate::observed::{self, Newcomer, Observed};
 use crate::permits::{self, Permits};
 use crate::properties::{EXCLUSION, GUARD, ORDER, ORPHANS};
 use crate::run;
+use crate::ticket::{self, Tickets};
 
 fn caught(mutant: Mutant, property: &'static str, config: Config) {
     run::violates(
@@ -349,4 +350,54 @@ fn permit_released_without_a_tombstone() {
 #[test]
 fn permit_taken_with_an_old_token() {
     permit_caught(permits::Rule::NoStale, permits::ORDER, ONE_PERMIT);
+}
+
+fn ticket_caught(rule: ticket::Rule, property: &'static str, model: Tickets) {
+    let why = format!("{rule:?}");
+    run::violates(&Tickets { rule, ..model }, property, &why);
+}
+
+#[test]
+fn ticket_adopted_where_the_lock_was_released() {
+    ticket_caught(ticket::Rule::AnyMissing, ticket::ONE_ADOPTION, TWO_ADOPTERS);
+}
+
+#[test]
+fn ticket_adopted_from_anybody() {
+    ticket_caught(ticket::Rule::AnyOwner, ticket::ONE_ADOPTION, TWO_ADOPTERS);
+}
+
+#[test]
+fn ticket_adopted_with_an_old_token() {
+    ticket_caught(ticket::Rule::NoStale, ticket::ADOPTABLE, TWO_ADOPTERS);
+}
+
+#[test]
+fn ticket_whose_lock_is_deleted_by_a_failed_adoption() {
+    ticket_caught(ticket::Rule::BackDeletes, ticket::ADOPTABLE, TWO_ADOPTERS);
+    let model = Tickets {
+        tokens: 4,
+        ..ADOPTER_AND_STRANGER
+    };
+    ticket_caught(ticket::Rule::BackDeletes, ticket::EXCLUSION, model);
+}
+
+#[test]
+fn ticket_given_back_over_anybodys_key() {
+    ticket_caught(ticket::Rule::BackAnyOwner, ticket::HELD, TWO_ADOPTERS);
+}
+
+#[test]
+fn ticket_given_back_without_a_tombstone() {
+    ticket_caught(ticket::Rule::NoTombstone, ticket::ADOPTABLE, TWO_ADOPTERS);
+}
+
+#[test]
+fn ticket_adopted_by_votes_of_two_rounds() {
+    ticket_caught(ticket::Rule::RoundsAdded, ticket::ORDER, ADOPTER_IN_ROUNDS);
+}
+
+#[test]
+fn ticket_whose_sender_extends() {
+    ticket_caught(ticket::Rule::SenderExtends, ticket::HELD, LATE_EXTENSION);
 }

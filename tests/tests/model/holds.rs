@@ -364,3 +364,15 @@ fn permits_of_a_semaphore_deep() {
         }
     }
 }
+
+#[test]
+fn ticket_with_two_adopters() {
+    run::holds(&TWO_ADOPTERS);
+}
+
+#[test]
+fn ticket_with_an_adopter_and_a_stranger() {
+    for model in [ADOPTER_AND_STRANGER, LATE_EXTENSION, ADOPTER_IN_ROUNDS] {
+        run::holds(&model);
+    }
+}

@@ -18,4 +18,5 @@ mod permits;
 mod properties;
 mod run;
 mod state;
+mod ticket;
 mod tidy;

@@ -7,7 +7,10 @@ mod rollback;
 
 use std::{sync::Arc, time::Duration};
 
-pub(super) use self::failure::{Failure, Series};
+pub(super) use self::{
+    failure::{Failure, Series},
+    rollback::Adoption,
+};
 use self::{node_order::node_order, rollback::Rollback};
 use crate::{
     command::{Inbox, Owner},
@@ -48,6 +51,8 @@ pub(super) struct Attempt<'a> {
     pub(super) abandon_splits: bool,
     /// Where to notify us when the key is free, should it be held.
     pub(super) inbox: Option<&'a Inbox>,
+    /// Takes over a lock that was detached, rather than a free one.
+    pub(super) adopts: Option<Adoption>,
 }
 
 /// The time that an attempt has.
@@ -82,8 +87,14 @@ impl Attempt<'_> {
             self.meet_prerequisites(&mut deadline).await?;
         }
         let owner = Owner::fresh(self.core.defaults.label).ok_or(Failure::NoRandomness)?;
-        let mut rollback =
-            Rollback::new(self.core, self.connections, self.key, self.options, owner);
+        let mut rollback = Rollback::new(
+            self.core,
+            self.connections,
+            self.key,
+            self.options,
+            owner,
+            self.adopts,
+        );
         let mut rounds = 1;
         loop {
             let started = nodes.now();

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::{
-    command::{Inbox, Owner, Request},
+    command::{Adopt, Command, GiveBack, Inbox, Owner, Request},
     core::Core,
+    env::clock::Instant,
     events::lock as events,
     key::Key,
     lease::{LeaseOptions, Release},
@@ -18,12 +19,23 @@ use crate::{
     round::{Plan, Round},
 };
 
+/// A lock that was detached, as its ticket names it.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::acquire) struct Adoption {
+    pub(in crate::acquire) owner: Owner,
+    /// The highest token of the hold that was detached.
+    pub(in crate::acquire) token: u64,
+    /// When its ticket is over.
+    pub(in crate::acquire) until: Instant,
+}
+
 /// The rounds of one attempt. Dropped, at any await of the attempt, it rolls them back.
 pub(super) struct Rollback<'a> {
     core: &'a Core,
     connections: &'a ConnectionSet,
     key: &'a Arc<Key>,
     options: LeaseOptions,
+    adopts: Option<Adoption>,
     /// With the tokens of the last round.
     claim: Claim,
     /// Nodes that may hold the claim from rounds before the last one.
@@ -41,6 +53,7 @@ impl<'a> Rollback<'a> {
         key: &'a Arc<Key>,
         options: LeaseOptions,
         owner: Owner,
+        adopts: Option<Adoption>,
     ) -> Self {
         let tokens = TokenBlock::NONE;
         Self {
@@ -48,6 +61,7 @@ impl<'a> Rollback<'a> {
             connections,
             key,
             options,
+            adopts,
             claim: Claim { owner, tokens },
             earlier: NodeSet::default(),
             round: None,
@@ -67,15 +81,49 @@ impl<'a> Rollback<'a> {
         }
         self.claim.tokens = tokens;
         self.asked = targets;
-        let LeaseOptions { kind, ttl, .. } = self.options;
         let request = Request {
             key: Arc::clone(self.key),
-            command: kind.acquire(&self.claim, ttl, inbox),
+            command: self.acquire(inbox),
         };
         let plan = Plan::new(request, Rule::Acquire, targets);
         let round = Round::start(&self.core.nodes, self.connections, plan);
         self.round = Some(Arc::clone(&round));
         round
+    }
+
+    fn acquire(&self, inbox: Option<&Inbox>) -> Command {
+        let LeaseOptions { kind, ttl, .. } = self.options;
+        match self.adopts {
+            None => kind.acquire(&self.claim, ttl, inbox),
+            Some(from) => Adopt {
+                owner: self.claim.owner,
+                ttl,
+                token: self.last_token(),
+                from: from.owner,
+                from_token: from.token,
+            }
+            .into(),
+        }
+    }
+
+    /// Makes a lock that could not be adopted the ticket's again. Nobody waits for it.
+    fn give_back(&self, to: Adoption, touched: NodeSet) {
+        let nodes = &self.core.nodes;
+        let give_back = GiveBack {
+            owner: self.claim.owner,
+            to: to.owner,
+            left: to.until.saturating_since(nodes.now()),
+            until: to.until,
+            tombstone: self.last_token().saturating_add(1),
+        };
+        let request = Request {
+            key: Arc::clone(self.key),
+            command: give_back.into(),
+        };
+        let mut plan = Plan::new(request, Rule::Confirm, touched);
+        plan.assumed_yes = NodeSet::all(nodes.len()).difference(touched);
+        plan.pending = Some(self.core.tracker.begin());
+        Round::start(nodes, self.connections, plan);
     }
 
     /// Sends the last round to those of `nodes` that it was not sent to yet.
@@ -113,6 +161,9 @@ impl Drop for Rollback<'_> {
             return;
         }
         events::rolled_back(self.key, touched.len());
+        if let Some(from) = self.adopts {
+            return self.give_back(from, touched);
+        }
         let release = Release {
             key: Arc::clone(self.key),
             options: self.options,

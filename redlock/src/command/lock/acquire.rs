@@ -86,25 +86,7 @@ impl NodeCommand for Acquire {
         if self.token.is_none() && *reply == Value::Nil {
             return Answer::Next(step.asking_holder());
         }
-        match decode::status(reply) {
-            Some(("HELD", [Value::Int(left), fence, owner, unlisted @ ..])) => {
-                let owner = resp::word(owner).unwrap_or_default().as_bytes();
-                Answer::Vote(Reply::Held {
-                    left: decode::millis(*left),
-                    // The key is held, whatever its fence is.
-                    fence: decode::fence(fence).unwrap_or(0),
-                    by: fingerprint(owner),
-                    label: Owner::label(owner),
-                    cools: Owner::is_cool_down(owner),
-                    notifies: unlisted.is_empty() && Owner::notifies(owner),
-                })
-            }
-            Some(("STALE", [fence])) => match decode::fence(fence) {
-                Some(fence) => Answer::Vote(Reply::Stale { fence }),
-                None => Answer::unexpected(reply),
-            },
-            _ => decode::common(reply),
-        }
+        decode_acquire(reply)
     }
 
     /// A plain acquire would mistake its own key for another's. A fenced one finds its token stale.
@@ -125,6 +107,29 @@ impl Acquire {
     /// Whether it reserves one token and joins no waitlist.
     fn is_simple(&self) -> bool {
         self.inbox.is_none() && self.last.is_none_or(|last| Some(last) == self.token)
+    }
+}
+
+/// The reply of a script that takes a lock.
+pub(crate) fn decode_acquire(reply: &Value) -> Answer {
+    match decode::status(reply) {
+        Some(("HELD", [Value::Int(left), fence, owner, unlisted @ ..])) => {
+            let owner = resp::word(owner).unwrap_or_default().as_bytes();
+            Answer::Vote(Reply::Held {
+                left: decode::millis(*left),
+                // The key is held, whatever its fence is.
+                fence: decode::fence(fence).unwrap_or(0),
+                by: fingerprint(owner),
+                label: Owner::label(owner),
+                cools: Owner::is_cool_down(owner),
+                notifies: unlisted.is_empty() && Owner::notifies(owner),
+            })
+        }
+        Some(("STALE", [fence])) => match decode::fence(fence) {
+            Some(fence) => Answer::Vote(Reply::Stale { fence }),
+            None => Answer::unexpected(reply),
+        },
+        _ => decode::common(reply),
     }
 }
 

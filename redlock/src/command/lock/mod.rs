@@ -5,4 +5,9 @@ mod cool_down;
 mod extend;
 mod release;
 
-pub(crate) use self::{acquire::Acquire, cool_down::CoolDown, extend::Extend, release::Release};
+pub(crate) use self::{
+    acquire::{Acquire, decode_acquire},
+    cool_down::CoolDown,
+    extend::Extend,
+    release::Release,
+};

@@ -59,6 +59,9 @@ scripts! {
     JoinWaitlist = ["../waitlist/join.lua"];
     LeaveWaitlist = ["notify.lua" "../waitlist/leave.lua"];
     LookPermits = ["../permits/look.lua"];
+    Adopt = ["../ticket/adopt.lua"];
+    AdoptStrict = ["guard.lua" "../ticket/adopt.lua"];
+    GiveBack = ["put.lua" "../ticket/give_back.lua"];
     ForceRelease = ["notify.lua" "put.lua" "../admin/force_release.lua"];
     Inspect = ["../admin/inspect.lua"];
     PingStrict = ["guard.lua" "../node/ping.lua"];

@@ -14,6 +14,7 @@ mod guard;
 mod permits;
 mod put;
 mod release;
+mod ticket;
 mod waitlist;
 
 pub(super) use super::redis::{Args, Raised, Redis, lua_number, number, short_number};
@@ -33,6 +34,8 @@ pub(super) fn effect(script: Script) -> Effect {
         Script::CoolDown | Script::CoolDownStrict => cool_down::cool_down,
         Script::JoinWaitlist => waitlist::join,
         Script::LeaveWaitlist => waitlist::leave,
+        Script::Adopt | Script::AdoptStrict => ticket::adopt,
+        Script::GiveBack => ticket::give_back,
         Script::LookPermits => permits::look,
         Script::ForceRelease => admin::force_release::force_release,
         Script::Inspect => admin::inspect::inspect,

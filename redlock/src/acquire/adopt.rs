@@ -1,0 +1,97 @@
+//! Adoption: takes over a lock that another process detached.
+
+use std::sync::Arc;
+
+use super::{
+    admission::Admitted,
+    attempt::{Adoption, Attempt, Failure},
+    request::AcquireRequest,
+};
+use crate::{
+    env::clock::Instant,
+    error::{Error, Result},
+    events::lock as events,
+    lease::{HandOverLimit, Hold, HoldOptions, Lease},
+    lock_kind::Claim,
+};
+
+/// One attempt to take over what `from` names, in up to three rounds. Cancel safe: what was taken is given back.
+///
+/// `until` tells when the ticket is over. It is asked once the nodes have been met, which sets the clock that it reads.
+pub(crate) async fn adopt(
+    request: &AcquireRequest<'_>,
+    from: Claim,
+    until: impl Fn() -> Instant,
+) -> Result<Arc<Hold>> {
+    let core = request.core();
+    let connections = core.connections()?;
+    let within = core.nodes.contact_within();
+    connections.first_contact(&core.nodes, within).await;
+    let until = until();
+    let _admitted = admit(request).await?;
+    let left = until.saturating_since(core.now());
+    if left.is_zero() {
+        return Err(Error::ticket_over(
+            request.name,
+            "the time of the ticket is over",
+        ));
+    }
+    let (key, options) = (request.key, request.options.lease);
+    let mut floor = from.tokens.last().unwrap_or(0);
+    let attempt = Attempt {
+        core,
+        connections: &connections,
+        key,
+        options,
+        within: request.node_timeout().min(left),
+        tokens: 1,
+        one_node_first: false,
+        abandon_splits: true,
+        inbox: None,
+        adopts: Some(Adoption {
+            owner: from.owner,
+            token: floor,
+            until,
+        }),
+    };
+    let grant = attempt.run(&mut floor).await;
+    let grant = grant.map_err(|failure| error(request, failure))?;
+    let waited = || core.now().saturating_since(request.since);
+    let token = grant.claim.tokens.first().unwrap_or(0);
+    events::granted(key, token, grant.rounds, waited);
+    let limit = HandOverLimit::LONGEST;
+    let lease = Lease::new(core, &connections, key, options, &grant, limit);
+    let hold = lease.start_hold(HoldOptions::default());
+    request.engine.renewers.renew(&lease);
+    hold.ok_or_else(|| lease.lost_error())
+}
+
+/// An adoption counts against the limit on attempts, as any request for a lock.
+async fn admit<'a>(request: &AcquireRequest<'a>) -> Result<Admitted<'a>> {
+    let admission = &request.engine.admission;
+    if let Some(admitted) = admission.try_admit() {
+        return Ok(admitted);
+    }
+    let (core, within) = (request.core(), request.node_timeout());
+    let begun = core.now();
+    let admitted = admission.admit(within).await;
+    let waited = core.now().saturating_since(begun);
+    admitted.ok_or_else(|| request.error(request.overloaded(waited)))
+}
+
+fn error(request: &AcquireRequest<'_>, failure: Failure) -> Error {
+    match failure {
+        // Several adopt at the same time, and none has a majority: all of them give it back.
+        Failure::Refused {
+            split: true,
+            left: Some(left),
+            by,
+            ..
+        } => Error::busy(request.name, Some(left), by),
+        Failure::Refused { .. } | Failure::CoolingDown { .. } => {
+            let why = "the lock is no longer the ticket's: it was adopted before, or it expired";
+            Error::ticket_over(request.name, why)
+        }
+        failure => request.error(failure),
+    }
+}

@@ -1,0 +1,281 @@
+//! Tickets: a lock goes on in another process, was never free in between, and is adopted once.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use futures_util::FutureExt as _;
+use redlock::{ErrorKind, Redlock, Ticket, memory};
+use tests::{Cluster, eventually, within};
+use tokio::task::JoinSet;
+
+use crate::{SOON, client};
+
+async fn ticket(redlock: &Redlock, ttl: Duration) -> Ticket {
+    let guard = redlock.lock("invoice:42").ttl(ttl).await.expect("free");
+    guard.detach().expect("a lock that is held")
+}
+
+#[tokio::test]
+async fn another_process_goes_on_with_the_lock_which_was_never_free() {
+    let cluster = Cluster::start(3).await;
+    let (sender, adopter) = (client(&cluster).await, client(&cluster).await);
+    let guard = sender.lock("invoice:42").await.expect("free");
+    let (token, mut lost) = (guard.token(), guard.lost());
+    // Strangers in both processes, which ask all the time.
+    let stop = Arc::new(AtomicBool::new(false));
+    let strangers: Vec<_> = [sender.clone(), adopter.clone()]
+        .into_iter()
+        .map(|stranger| {
+            let stop = Arc::clone(&stop);
+            tokio::spawn(async move {
+                while !stop.load(SeqCst) {
+                    let held = stranger.try_lock("invoice:42").await;
+                    assert!(held.expect("three nodes").is_none(), "it was free");
+                }
+            })
+        })
+        .collect();
+    let ticket = guard.detach().expect("a lock that is held");
+    within(SOON, &mut lost).await;
+    let message = ticket.to_string();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let ticket: Ticket = message.parse().expect("what was written");
+    let guard = within(SOON, adopter.adopt(&ticket)).await;
+    let guard = guard.expect("nobody adopted it");
+    assert!(guard.token() > token && ticket.token() >= token);
+    assert_eq!(guard.key(), "invoice:42");
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    stop.store(true, SeqCst);
+    for stranger in strangers {
+        stranger.await.expect("it was never free");
+    }
+    guard.release().await.expect("three nodes");
+    let next = within(SOON, sender.lock("invoice:42")).await;
+    next.expect("free").release().await.expect("three nodes");
+}
+
+#[tokio::test]
+async fn a_ticket_is_adopted_once() {
+    let cluster = Cluster::start(3).await;
+    let redlock = client(&cluster).await;
+    for _ in 0..10 {
+        let ticket = Arc::new(ticket(&redlock, Duration::from_secs(10)).await);
+        let adopted = Arc::new(AtomicUsize::new(0));
+        let mut tasks = JoinSet::new();
+        for _ in 0..4 {
+            let adopter = client(&cluster).await;
+            let (ticket, adopted) = (Arc::clone(&ticket), Arc::clone(&adopted));
+            tasks.spawn(async move {
+                loop {
+                    match adopter.adopt(&ticket).await {
+                        Ok(guard) => {
+                            adopted.fetch_add(1, SeqCst);
+                            guard.release().await.expect("three nodes");
+                            return;
+                        }
+                        // Several at the same moment, and none had a majority.
+                        Err(error) if error.is_busy() => {
+                            let pause = rand::random_range(1..20);
+                            tokio::time::sleep(Duration::from_millis(pause)).await;
+                        }
+                        Err(error) => {
+                            assert!(error.is_ticket_over(), "{error}");
+                            return;
+                        }
+                    }
+                }
+            });
+        }
+        within(SOON, tasks.join_all()).await;
+        assert_eq!(adopted.load(SeqCst), 1);
+        eventually(SOON, async || {
+            cluster.locked_on("invoice:42").await.is_empty()
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn an_adopted_lock_is_renewed() {
+    let cluster = Cluster::start(3).await;
+    let redlock = client(&cluster).await;
+    let ticket = ticket(&redlock, Duration::from_millis(600)).await;
+    let guard = redlock.adopt(&ticket).await.expect("nobody adopted it");
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert!(!guard.is_lost());
+    guard.release().await.expect("three nodes");
+}
+
+#[tokio::test]
+async fn a_ticket_that_nobody_adopts_is_over_with_its_ttl() {
+    let cluster = Cluster::start(3).await;
+    let (redlock, other) = (client(&cluster).await, client(&cluster).await);
+    let ticket = ticket(&redlock, Duration::from_millis(300)).await;
+    let next = within(SOON, other.lock("invoice:42").wait(SOON)).await;
+    let next = next.expect("the ticket is over");
+    assert!(next.token() > ticket.token());
+    let late = other.adopt(&ticket).await.expect_err("over");
+    assert_eq!(late.kind(), ErrorKind::TicketOver);
+    assert!(!next.is_lost());
+    next.release().await.expect("three nodes");
+}
+
+#[tokio::test]
+async fn an_adoption_that_fails_leaves_the_ticket_as_it_was() {
+    let nodes = memory::Nodes::new(3);
+    let (redlock, other) = (
+        Redlock::connect(nodes.nodes()).await.expect("three nodes"),
+        Redlock::connect(nodes.nodes()).await.expect("three nodes"),
+    );
+    let ticket = ticket(&redlock, Duration::from_secs(10)).await;
+    let all = nodes.nodes();
+    all[1].hang();
+    all[2].hang();
+    let none = other.adopt(&ticket).await.expect_err("one node");
+    assert!(none.is_no_quorum(), "{none}");
+    all[1].resume();
+    all[2].resume();
+    // The adoption that the nodes carry out late is given back too.
+    let adopted = async || match redlock.adopt(&ticket).await {
+        Ok(guard) => Some(guard),
+        Err(error) => {
+            assert!(error.is_busy() || error.is_no_quorum(), "{error}");
+            None
+        }
+    };
+    let guard = within(SOON, async {
+        loop {
+            if let Some(guard) = adopted().await {
+                return guard;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    guard.release().await.expect("three nodes");
+}
+
+#[tokio::test]
+async fn an_adopter_that_gives_up_leaves_the_ticket_as_it_was() {
+    let cluster = Cluster::start(3).await;
+    let (redlock, other) = (client(&cluster).await, client(&cluster).await);
+    let ticket = ticket(&redlock, Duration::from_secs(10)).await;
+    for turns in 0..20 {
+        let mut adoption = Box::pin(other.adopt(&ticket));
+        // Sent, and dropped before its replies were read, at one moment or another.
+        assert!(adoption.as_mut().now_or_never().is_none());
+        for _ in 0..turns {
+            tokio::task::yield_now().await;
+        }
+        drop(adoption);
+    }
+    let guard = within(SOON, async {
+        loop {
+            match redlock.adopt(&ticket).await {
+                Ok(guard) => return guard,
+                Err(error) => assert!(error.is_busy() || error.is_ticket_over(), "{error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    guard.release().await.expect("three nodes");
+}
+
+#[tokio::test]
+async fn what_is_no_ticket_for_this_client_is_told() {
+    let nodes = memory::Nodes::new(3);
+    let redlock = Redlock::connect(nodes.nodes()).await.expect("three nodes");
+    let elsewhere = Redlock::builder().nodes(nodes.nodes()).namespace("shop:");
+    let elsewhere = elsewhere.connect().await.expect("three nodes");
+    let ticket = ticket(&redlock, Duration::from_secs(10)).await;
+    let told = |error: redlock::Error, text: &str| {
+        assert_eq!(error.kind(), ErrorKind::InvalidTicket);
+        assert!(
+            error.is_invalid() && error.to_string().contains(text),
+            "{error}"
+        );
+    };
+    let error = elsewhere
+        .adopt(&ticket)
+        .await
+        .expect_err("another namespace");
+    told(error, "this client has `shop:`");
+    let text = ticket.to_string();
+    assert!(text.len() < 256, "{text}");
+    for cut in 1..text.len() {
+        let error = text[..cut].parse::<Ticket>().expect_err("cut");
+        assert_eq!(error.kind(), ErrorKind::InvalidTicket, "{}", &text[..cut]);
+    }
+    told(
+        "".parse::<Ticket>().expect_err("empty"),
+        "a ticket begins with",
+    );
+    told(
+        text.replacen(" 1 ", " 2 ", 1)
+            .parse::<Ticket>()
+            .expect_err("newer"),
+        "version 2",
+    );
+    told(
+        text.replace("invoice:42", "invoice:43")
+            .parse::<Ticket>()
+            .expect_err("changed"),
+        "cut or changed",
+    );
+    // In what is stored it is that text.
+    let stored = serde_json::to_string(&ticket).expect("a text");
+    assert_eq!(
+        serde_json::from_str::<Ticket>(&stored).expect("the same"),
+        ticket
+    );
+    assert!(serde_json::from_str::<Ticket>("\"redlock-ticket 1\"").is_err());
+    let shown = format!("{ticket:?}");
+    assert!(
+        shown.contains("invoice:42") && !shown.contains("2ed1"),
+        "{shown}"
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_be_detached_is_told_and_released() {
+    let nodes = memory::Nodes::new(3);
+    let redlock = Redlock::connect(nodes.nodes()).await.expect("three nodes");
+    let plain = redlock
+        .lock("invoice:42")
+        .fencing(false)
+        .await
+        .expect("free");
+    let error = plain.detach().expect_err("no token");
+    assert!(
+        error.to_string().contains("without a fencing token"),
+        "{error}"
+    );
+    let permit = redlock.semaphore("invoice:42", 1).acquire().await;
+    let error = permit.expect("free").detach().expect_err("a permit");
+    assert!(error.to_string().contains("permit"), "{error}");
+    let free = async || {
+        let lock = redlock.try_lock("invoice:42").await.expect("three nodes");
+        lock.is_some()
+            && redlock
+                .semaphore("invoice:42", 1)
+                .available()
+                .await
+                .expect("three nodes")
+                == 1
+    };
+    eventually(SOON, free).await;
+    let lost = redlock
+        .lock("invoice:42")
+        .ttl(Duration::from_millis(100))
+        .keep_alive(false)
+        .await;
+    let lost = lost.expect("free");
+    within(SOON, lost.lost()).await;
+    assert!(lost.detach().expect_err("lost").is_lost());
+}

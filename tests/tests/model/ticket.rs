@@ -1,0 +1,394 @@
+//! A lock that travels with a ticket: a model of its own.
+//!
+//! The sender holds the lock with token 1 on all nodes, and has detached it: what is left of its validity is the ticket's. An
+//! extension of the sender may still be under way, to each node. Adopters and a stranger then ask in rounds, with any token.
+//! Requests arrive in any order, late or never; an answer is at the client at once.
+
+use stateright::{Model, Property};
+
+use crate::run::Checked;
+
+pub(crate) const ONE_ADOPTION: &str = "a ticket is adopted once";
+pub(crate) const EXCLUSION: &str = "nobody holds beside another, or beside a ticket";
+pub(crate) const HELD: &str = "whoever holds has the key on a majority of the nodes";
+pub(crate) const ADOPTABLE: &str = "a ticket whose adoptions have failed can be adopted";
+pub(crate) const ORDER: &str = "tokens increase from holder to holder";
+
+const NODES: usize = 3;
+/// Two adopters and a stranger.
+const CLIENTS: usize = 3;
+const STRANGER: usize = 2;
+/// The owner in the ticket. Clients are 1 and up.
+const TICKET: u8 = 9;
+/// The token in the ticket.
+const SENT: u8 = 1;
+
+const ASK: u8 = 1;
+const BACK: u8 = 2;
+const EXTEND: u8 = 4;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rule {
+    /// The design.
+    Design,
+    /// A missing key is adopted whatever the fence is.
+    AnyMissing,
+    /// Whatever the key holds, it is adopted.
+    AnyOwner,
+    /// Adoptions do not look at the fence.
+    NoStale,
+    /// A failed adoption deletes the key.
+    BackDeletes,
+    /// A failed adoption writes the owner in the ticket whatever the key holds.
+    BackAnyOwner,
+    /// A failed adoption leaves no tombstone.
+    NoTombstone,
+    /// The yes votes of two rounds are added.
+    RoundsAdded,
+    /// The sender extends although it has detached.
+    SenderExtends,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tickets {
+    pub(crate) name: &'static str,
+    /// How many of the clients adopt; the stranger is always there.
+    pub(crate) adopters: usize,
+    pub(crate) stranger: bool,
+    /// An extension of the sender is still under way to each node.
+    pub(crate) extends: bool,
+    /// Rounds of each client.
+    pub(crate) rounds: u8,
+    /// Any token in `2..=tokens` may be proposed.
+    pub(crate) tokens: u8,
+    pub(crate) ttl: u8,
+    pub(crate) rule: Rule,
+    pub(crate) fixed_names: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Node {
+    owner: u8,
+    timer: u8,
+    fence: u8,
+    /// What is under way from each client, with the token of its last round; the sender's extension in the last place.
+    flight: [u8; CLIENTS + 1],
+    yes: [bool; CLIENTS],
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Client {
+    token: u8,
+    rounds: u8,
+    asking: bool,
+    over: bool,
+    elapsed: u8,
+    validity: u8,
+    won: bool,
+    outdated: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct State {
+    nodes: [Node; NODES],
+    clients: [Client; CLIENTS],
+    /// What is left of the ticket.
+    ticket: u8,
+    adopted: u8,
+    granted: u8,
+    out_of_order: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// A round, the first or a further one.
+    Ask {
+        client: usize,
+        token: u8,
+    },
+    /// Its request arrives, and the answer is at the client.
+    Arrive {
+        client: usize,
+        node: usize,
+    },
+    /// The client gives up, or lets go.
+    End {
+        client: usize,
+    },
+    /// A release, or the lock is given back to the ticket.
+    Back {
+        client: usize,
+        node: usize,
+    },
+    /// A late extension of the sender.
+    Extend {
+        node: usize,
+    },
+    Tick,
+}
+
+impl Tickets {
+    fn is(&self, rule: Rule) -> bool {
+        self.rule == rule
+    }
+
+    fn takes_part(&self, client: usize) -> bool {
+        client < self.adopters || client == STRANGER && self.stranger
+    }
+
+    fn may_ask(&self, state: &State, client: usize) -> bool {
+        let me = &state.clients[client];
+        let in_time = client == STRANGER || state.ticket > 0;
+        self.takes_part(client)
+            && !me.over
+            && me.validity == 0
+            && me.rounds < self.rounds
+            && in_time
+    }
+
+    fn ask(&self, state: &mut State, client: usize, token: u8) {
+        let me = &mut state.clients[client];
+        me.asking = true;
+        me.rounds += 1;
+        me.token = token;
+        me.elapsed = 0;
+        me.outdated = token <= state.granted;
+        for node in &mut state.nodes {
+            node.flight[client] |= ASK;
+            node.yes[client] &= self.is(Rule::RoundsAdded);
+        }
+    }
+
+    fn arrive(&self, state: &mut State, client: usize, at: usize) {
+        let me = state.clients[client];
+        let node = &mut state.nodes[at];
+        node.flight[client] &= !ASK;
+        let own = client as u8 + 1;
+        let free = if client == STRANGER {
+            node.owner == 0 || node.owner == own
+        } else {
+            let missing = node.owner == 0 && (node.fence <= SENT || self.is(Rule::AnyMissing));
+            missing || node.owner == TICKET || node.owner == own || self.is(Rule::AnyOwner)
+        };
+        let stale = node.fence >= me.token && !(self.is(Rule::NoStale) && client != STRANGER);
+        if !free || stale {
+            return;
+        }
+        (node.owner, node.timer) = (own, self.ttl);
+        node.fence = node.fence.max(me.token);
+        if me.asking {
+            node.yes[client] = true;
+            self.decide(state, client);
+        }
+    }
+
+    fn decide(&self, state: &mut State, client: usize) {
+        let yes = state.nodes.iter().filter(|node| node.yes[client]).count();
+        let me = &mut state.clients[client];
+        if yes <= NODES / 2 || me.elapsed >= self.ttl {
+            return;
+        }
+        me.asking = false;
+        me.validity = self.ttl - me.elapsed;
+        state.out_of_order |= me.outdated || me.token <= SENT;
+        state.granted = state.granted.max(me.token);
+        me.won = true;
+        state.adopted += u8::from(client != STRANGER);
+    }
+
+    fn end(state: &mut State, client: usize) {
+        let me = &mut state.clients[client];
+        (me.asking, me.over, me.validity) = (false, true, 0);
+        for node in &mut state.nodes {
+            node.flight[client] |= BACK;
+            node.yes[client] = false;
+        }
+    }
+
+    /// A stranger, and an adopter that won, release; an adopter that failed gives back, while the ticket lasts.
+    fn back(&self, state: &mut State, client: usize, at: usize) {
+        let ticket = state.ticket;
+        let me = state.clients[client];
+        let node = &mut state.nodes[at];
+        node.flight[client] &= !BACK;
+        let gives_back = client != STRANGER && ticket > 0 && !me.won && !self.is(Rule::BackDeletes);
+        let is_own = node.owner == client as u8 + 1;
+        if gives_back && (is_own || self.is(Rule::BackAnyOwner)) {
+            (node.owner, node.timer) = (TICKET, node.timer.min(ticket).max(1));
+        } else if is_own {
+            (node.owner, node.timer) = (0, 0);
+        }
+        if !self.is(Rule::NoTombstone) {
+            node.fence = node.fence.max(me.token + 1);
+        }
+    }
+
+    fn extend(&self, state: &mut State, at: usize) {
+        let node = &mut state.nodes[at];
+        node.flight[CLIENTS] &= !EXTEND;
+        let missing = node.owner == 0 && node.fence <= SENT;
+        if node.owner == TICKET || missing || self.is(Rule::SenderExtends) {
+            (node.owner, node.timer) = (TICKET, self.ttl.max(node.timer));
+        }
+    }
+
+    fn tick(&self, state: &mut State) {
+        state.ticket = state.ticket.saturating_sub(1);
+        for node in &mut state.nodes {
+            node.timer = node.timer.saturating_sub(1);
+            if node.timer == 0 {
+                node.owner = 0;
+            }
+        }
+        for client in 0..CLIENTS {
+            let me = &mut state.clients[client];
+            let held = me.validity > 0;
+            me.validity = me.validity.saturating_sub(1);
+            me.elapsed += u8::from(me.asking);
+            if held && me.validity == 0 || me.asking && me.elapsed >= self.ttl {
+                Self::end(state, client);
+            }
+        }
+    }
+}
+
+impl Checked for Tickets {
+    fn name(&self) -> String {
+        self.name.to_owned()
+    }
+
+    fn with_fixed_names(&self) -> Self {
+        Self {
+            fixed_names: true,
+            ..*self
+        }
+    }
+
+    fn describe(&self, state: &State) -> String {
+        let holders = state.clients.iter().enumerate();
+        let holders = holders.filter(|(_, client)| client.validity > 0);
+        let lines = holders.map(|(index, client)| {
+            format!(
+                "  [client {index} holds for {} with token {}]",
+                client.validity, client.token
+            )
+        });
+        lines
+            .chain([format!("  [ticket {}]", state.ticket)])
+            .collect()
+    }
+
+    /// Nodes are alike.
+    fn representative(&self, state: &State) -> State {
+        let mut state = *state;
+        state.nodes.sort_unstable();
+        state
+    }
+}
+
+impl Model for Tickets {
+    type State = State;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<State> {
+        let node = Node {
+            owner: TICKET,
+            timer: self.ttl,
+            fence: SENT,
+            flight: [0, 0, 0, if self.extends { EXTEND } else { 0 }],
+            yes: [false; CLIENTS],
+        };
+        vec![State {
+            nodes: [node; NODES],
+            ticket: self.ttl,
+            granted: SENT,
+            ..State::default()
+        }]
+    }
+
+    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
+        for client in 0..CLIENTS {
+            if self.may_ask(state, client) {
+                let tokens = state.clients[client].token + 1..=self.tokens;
+                actions.extend(
+                    tokens
+                        .filter(|token| *token > SENT)
+                        .map(|token| Action::Ask { client, token }),
+                );
+            }
+            if state.clients[client].asking || state.clients[client].validity > 0 {
+                actions.push(Action::End { client });
+            }
+        }
+        for (node, at) in state.nodes.iter().enumerate() {
+            for client in 0..CLIENTS {
+                if at.flight[client] & ASK != 0 {
+                    actions.push(Action::Arrive { client, node });
+                }
+                if at.flight[client] & BACK != 0 {
+                    actions.push(Action::Back { client, node });
+                }
+            }
+            if at.flight[CLIENTS] & EXTEND != 0 {
+                actions.push(Action::Extend { node });
+            }
+        }
+        actions.push(Action::Tick);
+    }
+
+    fn next_state(&self, last: &State, action: Action) -> Option<State> {
+        let mut state = *last;
+        match action {
+            Action::Ask { client, token } => self.ask(&mut state, client, token),
+            Action::Arrive { client, node } => self.arrive(&mut state, client, node),
+            Action::End { client } => Self::end(&mut state, client),
+            Action::Back { client, node } => self.back(&mut state, client, node),
+            Action::Extend { node } => self.extend(&mut state, node),
+            Action::Tick => self.tick(&mut state),
+        }
+        if !self.fixed_names {
+            state = self.representative(&state);
+        }
+        (state != *last).then_some(state)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always(ONE_ADOPTION, |_, state: &State| state.adopted <= 1),
+            Property::always(EXCLUSION, |_, state: &State| {
+                let clients = state.clients.iter();
+                let holders = clients.filter(|client| client.validity > 0).count();
+                let detached = state.ticket > 0 && state.adopted == 0;
+                holders + usize::from(detached) <= 1
+            }),
+            Property::always(HELD, |_, state: &State| {
+                let on = |client: usize| {
+                    let owners = state.nodes.iter().map(|node| node.owner);
+                    owners
+                        .filter(|owner| usize::from(*owner) == client + 1)
+                        .count()
+                };
+                (0..CLIENTS)
+                    .all(|client| state.clients[client].validity == 0 || on(client) > NODES / 2)
+            }),
+            Property::always(ORDER, |_, state: &State| !state.out_of_order),
+            Property::always(ADOPTABLE, |model: &Self, state: &State| {
+                let adopters = 0..model.adopters;
+                let asks = |client: usize| state.clients[client].asking;
+                let under_way =
+                    |node: &Node| (adopters.clone()).any(|client| node.flight[client] != 0);
+                // A fence says nothing while the ticket's owner is there.
+                let tickets = state
+                    .nodes
+                    .iter()
+                    .filter(|node| node.owner == TICKET)
+                    .count();
+                state.ticket == 0
+                    || state.adopted > 0
+                    || adopters.clone().any(asks)
+                    || state.nodes.iter().any(under_way)
+                    || tickets > NODES / 2
+            }),
+        ]
+    }
+}
