@@ -1,4 +1,5 @@
 #![doc = include_str!("../docs/crate.md")]
+#![doc = include_str!("../docs/servers.md")]
 #![doc = include_str!("../docs/events.md")]
 #![doc = include_str!("../docs/metrics.md")]
 
@@ -55,7 +56,7 @@ pub use crate::{
         several::{Guards, LockAllRequest},
         ticket::Ticket,
     },
-    node::NodeAddress,
+    node::{Credentials, CredentialsProvider, NodeAddress},
     quorum::{
         restart_guard::RestartGuard,
         token::{FencingToken, InvalidToken},

@@ -11,7 +11,10 @@ use crate::{
     events,
     key::Key,
     label::Label,
-    node::{Access, ConnectionWakers, Lists, NodeAddress, NodeState, Nodes, Strict, Target},
+    node::{
+        Access, ConnectionWakers, CredentialsProvider, Lists, NodeAddress, NodeState, Nodes,
+        Strict, Target,
+    },
     quorum::{
         node_set::NodeSet,
         restart_guard::{self, RestartGuard},
@@ -189,6 +192,15 @@ impl Builder {
         self
     }
 
+    /// Where the logins of nodes come from whose addresses contain none, if they change while the client runs. Instead of
+    /// [`username`](Self::username) and [`password`](Self::password).
+    ///
+    /// For sentinels it is the login of the master.
+    pub fn credentials(mut self, provider: CredentialsProvider) -> Self {
+        self.access.credentials = Some(provider);
+        self
+    }
+
     /// The user for logging in to sentinels, if the address names none.
     #[cfg(feature = "sentinel")]
     pub fn sentinel_username(mut self, user: impl Into<String>) -> Self {
@@ -224,6 +236,18 @@ impl Builder {
         self
     }
 
+    /// A configuration of rustls for all TLS connections: with authorities, client certificates, a verifier or a crypto
+    /// provider of your own. Instead of [`root_certificate`](Self::root_certificate) and
+    /// [`client_certificate`](Self::client_certificate). Its ALPN protocols should be empty.
+    ///
+    /// Default: the platform's roots, the crypto provider that the process has installed
+    /// ([`CryptoProvider::install_default`](rustls::crypto::CryptoProvider::install_default)), or *ring* if it has none.
+    #[cfg(feature = "tls")]
+    pub fn tls_config(mut self, config: impl Into<Arc<rustls::ClientConfig>>) -> Self {
+        self.access.certificates.own = Some(config.into());
+        self
+    }
+
     /// Checks the settings and connects; see [`Redlock::connect`].
     ///
     /// # Errors
@@ -248,6 +272,11 @@ impl Builder {
         }
         #[cfg(feature = "tls")]
         self.access.certificates.check()?;
+        if self.access.credentials.is_some() && self.access.login.is_given() {
+            return Err(Error::invalid_config(
+                "credentials come from a provider and from username or password: set one of them",
+            ));
+        }
         self.access.certificates.begin();
         let label = self.checked_label()?;
         let places = self.places(label)?;

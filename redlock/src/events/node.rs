@@ -69,6 +69,34 @@ pub(crate) fn no_run_id(node: &str) {
     );
 }
 
+/// The server refuses a command that the client can do without.
+pub(crate) fn refuses(node: &str, command: &str, lost: &str, is_usual: bool) {
+    if is_usual {
+        tracing::info!(target: TARGET, node, command, lost, "node refuses a command, as servers in the cloud do");
+    } else {
+        tracing::warn!(target: TARGET, node, command, lost, "node refuses a command: what is lost without it");
+    }
+}
+
+/// The provider of credentials failed while a connection needs new ones.
+pub(crate) fn credentials_missing(node: &str, cause: &dyn Display) {
+    tracing::warn!(
+        target: TARGET, node, %cause,
+        "no new credentials: the connection keeps those that it has, and the provider is asked again"
+    );
+}
+
+pub(crate) fn credentials_refused(node: &str, cause: &dyn Display) {
+    tracing::warn!(
+        target: TARGET, node, %cause,
+        "new credentials refused: the connection keeps those that it has, and the provider is asked again"
+    );
+}
+
+pub(crate) fn credentials_renewed(node: &str) {
+    tracing::debug!(target: TARGET, node, "logged in again with new credentials");
+}
+
 pub(crate) fn evicts(node: &str, policy: &str) {
     tracing::warn!(
         target: TARGET, node, policy,

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use super::redis::{Access, Target, Wrong};
+use super::redis::{Access, CredentialsProvider, Target, Wrong};
 use crate::memory;
 
-/// The address of a node. Made from a URL or from a [`memory::Node`].
+/// The address of a node. Made from a URL, from a client or connection info of the [`redis`] crate (version 1), or from a
+/// [`memory::Node`].
 ///
 /// | URL | |
 /// |---|---|
@@ -25,64 +26,127 @@ use crate::memory;
 /// [`Builder::sentinel_password`](crate::Builder::sentinel_password). `?sentinel_tls=true` or
 /// `false` overrides whether sentinels are reached over TLS; by default it is as for the master.
 ///
+/// What a client of the `redis` crate connects to is used with its address, login and database. Its protocol, TCP settings and
+/// library name are not: connections speak version 3 of the protocol, as fits the client. It is an error if it has
+/// certificates, which that crate does not reveal, or accepts any certificate.
+///
 /// `Debug` shows the address without its login, and nothing of an address that cannot be parsed.
 #[derive(Clone)]
-pub struct NodeAddress(Given);
+pub struct NodeAddress {
+    given: Given,
+    credentials: Option<CredentialsProvider>,
+}
 
 #[derive(Clone)]
 enum Given {
     Url(String),
+    Info(Box<::redis::ConnectionInfo>),
     Memory(memory::Node),
 }
 
 impl NodeAddress {
+    /// Takes the login of this node from a provider, instead of that of
+    /// [`Builder::credentials`](crate::Builder::credentials). The address must not contain a login. Has no effect for a node in memory.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// use redlock::{Credentials, CredentialsProvider, NodeAddress, Redlock};
+    /// use tokio::sync::watch;
+    ///
+    /// # async fn example() -> Result<(), redlock::Error> {
+    /// let (rotate, passwords) = watch::channel(Credentials::new("locker", "first"));
+    /// let managed = NodeAddress::from("rediss://a:6379").credentials(CredentialsProvider::watch(passwords));
+    /// let redlock = Redlock::builder().node(managed).node("redis://b:6379").node("redis://c:6379").connect().await?;
+    /// // Later, when the server accepts the next one as well:
+    /// rotate.send_replace(Credentials::new("locker", "second"));
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn credentials(mut self, provider: CredentialsProvider) -> Self {
+        self.credentials = Some(provider);
+        self
+    }
+
     /// Parses the address. The error says what is wrong and contains no part of the address.
     pub(crate) fn target(&self, access: &Access) -> Result<Target, Wrong> {
-        match &self.0 {
-            Given::Url(url) => Target::parse(url, access),
+        let own = self.credentials.as_ref();
+        match &self.given {
+            Given::Url(url) => Target::parse(url, access, own),
+            Given::Info(info) => Target::of(info, access, own),
             Given::Memory(node) => Ok(Target::in_memory(node, access)),
+        }
+    }
+}
+
+impl From<Given> for NodeAddress {
+    fn from(given: Given) -> Self {
+        Self {
+            given,
+            credentials: None,
         }
     }
 }
 
 impl fmt::Debug for NodeAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Given::Url(url) => match Target::parse(url, &Access::default()) {
-                Ok(target) => f.write_str(target.name()),
-                Err(_) => f.write_str("(not a Redis URL)"),
-            },
-            Given::Memory(node) => node.fmt(f),
+        match (&self.given, self.target(&Access::default())) {
+            (Given::Memory(node), _) => node.fmt(f),
+            (_, Ok(target)) => f.write_str(target.name()),
+            (_, Err(_)) => f.write_str("(not an address of a node)"),
         }
     }
 }
 
 impl From<&str> for NodeAddress {
     fn from(url: &str) -> Self {
-        Self(Given::Url(url.to_owned()))
+        Given::Url(url.to_owned()).into()
     }
 }
 
 impl From<String> for NodeAddress {
     fn from(url: String) -> Self {
-        Self(Given::Url(url))
+        Given::Url(url).into()
     }
 }
 
 impl From<&String> for NodeAddress {
     fn from(url: &String) -> Self {
-        Self(Given::Url(url.clone()))
+        Given::Url(url.clone()).into()
+    }
+}
+
+impl From<::redis::ConnectionInfo> for NodeAddress {
+    fn from(info: ::redis::ConnectionInfo) -> Self {
+        Given::Info(Box::new(info)).into()
+    }
+}
+
+impl From<&::redis::ConnectionInfo> for NodeAddress {
+    fn from(info: &::redis::ConnectionInfo) -> Self {
+        info.clone().into()
+    }
+}
+
+impl From<::redis::Client> for NodeAddress {
+    fn from(client: ::redis::Client) -> Self {
+        client.get_connection_info().into()
+    }
+}
+
+impl From<&::redis::Client> for NodeAddress {
+    fn from(client: &::redis::Client) -> Self {
+        client.get_connection_info().into()
     }
 }
 
 impl From<memory::Node> for NodeAddress {
     fn from(node: memory::Node) -> Self {
-        Self(Given::Memory(node))
+        Given::Memory(node).into()
     }
 }
 
 impl From<&memory::Node> for NodeAddress {
     fn from(node: &memory::Node) -> Self {
-        Self(Given::Memory(node.clone()))
+        Given::Memory(node.clone()).into()
     }
 }

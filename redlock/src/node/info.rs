@@ -4,6 +4,50 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::resp::Value;
+
+/// A command that the client can do without, although something is lost by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Optional {
+    Info,
+    Time,
+    Config,
+    Tracking,
+    Subscribe,
+}
+
+impl Optional {
+    pub(crate) fn command(self) -> &'static str {
+        match self {
+            Self::Info => "INFO",
+            Self::Time => "TIME",
+            Self::Config => "CONFIG GET",
+            Self::Tracking => "CLIENT TRACKING",
+            Self::Subscribe => "SUBSCRIBE",
+        }
+    }
+
+    /// What is lost without it.
+    pub(crate) fn loss(self) -> &'static str {
+        match self {
+            Self::Info => {
+                "a restart with old data, a replica and a server listed twice go unnoticed: let the user call it"
+            }
+            Self::Time => {
+                "fencing tokens follow the clock of this machine, and no record of the lists of nodes is kept: \
+                 let the user call it, or synchronise the clocks of all clients"
+            }
+            Self::Config => {
+                "an eviction of locks goes unnoticed: set maxmemory-policy to noeviction"
+            }
+            Self::Tracking => "emptied data are noticed up to 5 s late: let the user call it",
+            Self::Subscribe => {
+                "waiters poll instead of being notified: let the user call it, and use the channel"
+            }
+        }
+    }
+}
+
 /// The identity and state of a node's process.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Info {
@@ -13,18 +57,32 @@ pub(crate) struct Info {
     /// may have been replaced since. Empty if the process never was a replica.
     pub(crate) history: String,
     pub(crate) version: String,
-    pub(crate) uptime: Duration,
+    /// `None` if it is unknown.
+    pub(crate) uptime: Option<Duration>,
     /// The address of its master, if it is a replica.
     pub(crate) replica_of: Option<String>,
     /// What it does when memory is full. `None` if this user may not ask.
     pub(crate) eviction: Option<String>,
     /// Its wall clock, in microseconds since the epoch.
     pub(crate) time: u64,
+    /// What it did not answer.
+    pub(crate) refused: Vec<Optional>,
     /// The middle and the length of the round trip of the reply. `None` if there was none.
     pub(crate) answered: Option<(Instant, Duration)>,
 }
 
 impl Info {
+    /// Records that the server refused `command`, if this reply says so.
+    pub(crate) fn note_refusal(&mut self, command: Optional, reply: &Value) {
+        if matches!(reply, Value::ServerError(_)) && !self.refuses(command) {
+            self.refused.push(command);
+        }
+    }
+
+    pub(crate) fn refuses(&self, command: Optional) -> bool {
+        self.refused.contains(&command)
+    }
+
     /// Reads the replies of `INFO server` and `INFO replication`.
     pub(crate) fn from_text(server: &str, replication: &str) -> Self {
         let field = |text: &str, name: &str| {
@@ -46,10 +104,11 @@ impl Info {
                 .unwrap_or_default(),
             uptime: field(server, "uptime_in_seconds")
                 .and_then(|seconds| seconds.parse().ok())
-                .map_or(Duration::ZERO, Duration::from_secs),
+                .map(Duration::from_secs),
             replica_of,
             eviction: None,
             time: 0,
+            refused: Vec::new(),
             answered: None,
         }
     }
@@ -80,7 +139,7 @@ mod tests {
             "role:slave\r\nmaster_host:10.0.0.1\r\nmaster_port:6379\r\n",
         );
         assert_eq!(info.run_id, "abc");
-        assert_eq!(info.uptime, Duration::from_secs(12));
+        assert_eq!(info.uptime, Some(Duration::from_secs(12)));
         assert_eq!(info.replica_of.as_deref(), Some("10.0.0.1:6379"));
     }
 

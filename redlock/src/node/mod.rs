@@ -21,7 +21,7 @@ pub use address::NodeAddress;
 pub(crate) use connection_set::ConnectionSet;
 pub(crate) use connection_sets::ConnectionSets;
 pub(crate) use connection_wakers::ConnectionWakers;
-pub(crate) use info::Info;
+pub(crate) use info::{Info, Optional};
 pub(crate) use nodes::Nodes;
 pub(crate) use notify::{Notification, Notifications, Subscriber};
 pub(crate) use operation::Operation;
@@ -29,6 +29,7 @@ pub(crate) use outbox::Outbox;
 #[cfg(feature = "__fuzzing")]
 pub use redis::read;
 pub(crate) use redis::{Access, Target};
+pub use redis::{Credentials, CredentialsProvider};
 pub(crate) use reply_sink::ReplySink;
 pub(crate) use runtime::{sleep, timeout};
 pub(crate) use trust::{Lists, NodeState, Part, Strict};

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::runtime::Handle;
 
 use super::{
-    ConnectionWakers, Info, Lists, NodeState, Notifications, Outbox, Strict, Target,
+    ConnectionWakers, Info, Lists, NodeState, Notifications, Optional, Outbox, Strict, Target,
     trust::state::{self, Forgot},
 };
 use crate::{
@@ -96,6 +96,9 @@ impl Nodes {
         // A reply that was delayed for longer than the clock skew says nothing about the clock.
         if info.time > 0 && round_trip <= self.skew.max(self.timeout) {
             self.tokens.calibrate(index, info.time, now.before(age));
+        }
+        if info.refuses(Optional::Time) {
+            self.tokens.trust_this_machine(index, now);
         }
         state::record_handshake(
             &self.states,

@@ -29,12 +29,9 @@ pub(crate) struct TokenClock {
 
 impl TokenClock {
     pub(crate) fn new(nodes: usize, now: Instant, skew: Duration) -> Self {
-        let wall = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .map_or(0, micros);
         Self {
             offsets: Mutex::new(vec![None; nodes]),
-            offset: AtomicU64::new(wall.saturating_sub(now.micros())),
+            offset: AtomicU64::new(wall_clock().saturating_sub(now.micros())),
             calibrated: AtomicBool::new(false),
             lead: AtomicU64::new(0),
             last: AtomicU64::new(0),
@@ -52,6 +49,11 @@ impl TokenClock {
     /// off: a token from it would be stale, or make those of other clients stale.
     pub(crate) fn is_calibrated(&self) -> bool {
         self.calibrated.load(Relaxed)
+    }
+
+    /// Node `index` does not tell its time: the wall clock of this machine counts instead.
+    pub(crate) fn trust_this_machine(&self, index: usize, now: Instant) {
+        self.calibrate(index, wall_clock(), now);
     }
 
     /// The clock of node `index` showed `node_micros` since the epoch when ours showed `at`.
@@ -104,6 +106,13 @@ impl TokenClock {
         self.lead.fetch_max(ahead.saturating_add(1), Relaxed);
         None
     }
+}
+
+/// The time of this machine, in microseconds since the epoch.
+fn wall_clock() -> u64 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, micros)
 }
 
 fn micros(duration: Duration) -> u64 {

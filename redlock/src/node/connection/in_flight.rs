@@ -23,6 +23,8 @@ pub(super) struct InFlightCommand {
 pub(super) enum OwnCommand {
     /// Nobody reads its reply.
     Unread,
+    /// A login with new credentials.
+    Login,
     Announcement(Box<Announced>),
     /// The next so many commands share one reply.
     Batch(usize),

@@ -1,25 +1,25 @@
 //! The first commands on a connection: the version of the protocol, the login, and the database.
 
-use redis::{ConnectionAddr, RedisConnectionInfo};
+use redis::ConnectionAddr;
 
-use super::{socket::Server, wire::Wire};
+use super::{
+    credentials::Secret,
+    socket::{Dialer, Server, access::Login},
+    wire::Wire,
+};
 use crate::{
     fault::{Fault, FaultKind},
-    label::Label,
     resp::{self, Value},
 };
 
 /// Writes them; [`read`] reads the replies. Whatever is written behind them is sent in the same
 /// round trip.
-pub(super) fn write(server: Server<'_>, label: Option<Label>, out: &mut Vec<u8>) {
+pub(super) fn write(server: Server<'_>, login: &Login, dialer: &Dialer, out: &mut Vec<u8>) {
     // Version 3 carries notifications beside replies.
     resp::command(out, |hello| {
         hello.args(["HELLO", "3"]);
-        let user = server.login().and_then(RedisConnectionInfo::username);
-        let password = server.password();
-        if user.or(password).is_some() {
-            let user = user.unwrap_or("default");
-            hello.args(["AUTH", user, password.unwrap_or("")]);
+        if login.is_given() {
+            hello.arg("AUTH").args(user_and_password(login));
         }
     });
     for (name, value) in [
@@ -30,7 +30,7 @@ pub(super) fn write(server: Server<'_>, label: Option<Label>, out: &mut Vec<u8>)
             client.args(["CLIENT", "SETINFO", name, value]);
         });
     }
-    if let Some(label) = label {
+    if let Some(label) = dialer.label {
         resp::command(out, |client| {
             client.args(["CLIENT", "SETNAME", label.as_str()]);
         });
@@ -42,22 +42,44 @@ pub(super) fn write(server: Server<'_>, label: Option<Label>, out: &mut Vec<u8>)
     }
 }
 
+/// Writes the choice of the protocol once more: a command that cannot fail, since it did not before.
+pub(super) fn write_protocol(out: &mut Vec<u8>) {
+    resp::command(out, |hello| {
+        hello.args(["HELLO", "3"]);
+    });
+}
+
+/// Writes a further login, on a connection in use. If it is refused, the connection keeps its login.
+pub(super) fn write_again(login: &Login, out: &mut Vec<u8>) {
+    resp::command(out, |auth| {
+        auth.arg("AUTH").args(user_and_password(login));
+    });
+}
+
+fn user_and_password(login: &Login) -> [&str; 2] {
+    [login.user.as_deref().unwrap_or("default"), login.password()]
+}
+
 /// Reads the replies to what [`write`] wrote.
 pub(super) async fn read(
     server: Server<'_>,
-    label: Option<Label>,
+    login: &Login,
+    dialer: &Dialer,
     wire: &mut Wire,
 ) -> Result<(), Fault> {
     let hello = wire.next().await.map_err(|fault| unanswered(server, fault));
     if let Value::ServerError(error) = hello? {
         let fault = resp::server_fault(&error);
-        return Err(without_secrets(server, &fault));
+        if fault.kind == FaultKind::Authentication {
+            dialer.refused(login);
+        }
+        return Err(without_secrets(login, &fault));
     }
     // Names are optional: older servers do not know the command, and a user may lack the
     // permission.
     wire.next().await?;
     wire.next().await?;
-    if label.is_some() {
+    if dialer.label.is_some() {
         wire.next().await?;
     }
     if server.database() != 0
@@ -87,10 +109,12 @@ fn unanswered(server: Server<'_>, fault: Fault) -> Fault {
 }
 
 /// Servers and proxies may repeat the login in the error that refuses it.
-fn without_secrets(server: Server<'_>, fault: &Fault) -> Fault {
+pub(super) fn without_secrets(login: &Login, fault: &Fault) -> Fault {
     let text = &*fault.text;
-    let user = server.login().and_then(RedisConnectionInfo::username);
-    let secrets = [server.password(), user];
+    let secrets = [
+        login.password.as_ref().map(Secret::reveal),
+        login.user.as_deref(),
+    ];
     let shown = secrets
         .into_iter()
         .flatten()

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "cluster")]
 mod cluster;
+mod credentials;
 mod login;
 mod place;
 #[cfg(any(test, feature = "__fuzzing"))]
@@ -16,6 +17,7 @@ mod wire;
 
 #[cfg(feature = "cluster")]
 pub(super) use cluster::{Redirection, Slots, Topology, TopologyReader, redirection, slot_of};
+pub use credentials::{Credentials, CredentialsProvider};
 #[cfg(feature = "__fuzzing")]
 pub use replies::read;
 pub(super) use server_connection::{Incoming, ServerConnection, Subscription};

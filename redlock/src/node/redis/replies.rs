@@ -41,7 +41,7 @@ pub fn read(bytes: &[u8]) {
     }
     let now = Instant::from_micros(1_000_000);
     let clock = TokenClock::new(3, now, Duration::from_secs(5));
-    clock.calibrate(0, time, now.after(info.uptime));
+    clock.calibrate(0, time, now.after(info.uptime.unwrap_or_default()));
     for request in calls() {
         for step in [
             Step::FIRST,

@@ -129,11 +129,12 @@ impl Sentinels {
             }
         }
         let sentinel = Server::At(sentinel);
-        let mut wire = Wire::open(sentinel, dialer).await?;
-        login::write(sentinel, dialer.label, wire.out());
+        let (login, _) = dialer.login(sentinel).await?;
+        let mut wire = Wire::open(sentinel, &login, dialer).await?;
+        login::write(sentinel, &login, dialer, wire.out());
         self.write(&mut wire);
         let answer = dialer.greeted(async {
-            login::read(sentinel, dialer.label, &mut wire).await?;
+            login::read(sentinel, &login, dialer, &mut wire).await?;
             read(&mut wire).await
         });
         let named = answer.await?;
@@ -204,14 +205,16 @@ pub(super) async fn find(
     confirmed_for: Duration,
 ) -> Result<(ConnectionInfo, Option<u64>, Watch), Fault> {
     let (mut wires, asked) = (Wires::default(), Clock::Machine.now());
-    let named = sentinels.master(dialer, &mut wires).await?;
+    // The credentials of a provider are the master's.
+    let dialer = dialer.without_credentials();
+    let named = sentinels.master(&dialer, &mut wires).await?;
     let login = sentinels
         .login_at(named.place.clone())
         .map_err(|error| resp::fault(&error))?;
     let epoch = named.epoch;
     let master = Master {
         sentinels: sentinels.clone(),
-        dialer: dialer.clone(),
+        dialer,
         wires,
         named,
     };

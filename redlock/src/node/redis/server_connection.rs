@@ -11,18 +11,17 @@ use tokio::time::Instant;
 #[cfg(feature = "sentinel")]
 use super::sentinel;
 use super::{
+    credentials::Subscription as NewLogins,
     login,
-    socket::Server,
+    socket::{Server, access::Login},
     target::{Reach, Target},
     wire::Wire,
 };
-#[cfg(any(feature = "cluster", feature = "sentinel"))]
-use crate::fault::FaultKind;
 use crate::{
     command::{self, Announcement, Form, NodeRecord, Request, Session, Step},
     env::clock,
-    fault::Fault,
-    node::{Info, Strict},
+    fault::{Fault, FaultKind},
+    node::{Info, Optional, Strict},
     resp::{self, Value},
 };
 
@@ -34,6 +33,10 @@ const UNGUARDED: Duration = Duration::from_secs(4);
 pub(in crate::node) struct ServerConnection {
     wire: Wire,
     session: Session,
+    /// The later credentials of a provider.
+    new_logins: Option<NewLogins>,
+    /// What was logged in with last.
+    login: Login,
     /// The kinds of commands whose scripts were sent over this connection, so the server knows
     /// them.
     known: u32,
@@ -129,8 +132,10 @@ impl ServerConnection {
         (record, said): (&str, &Announcement),
         epoch: Option<u64>,
     ) -> Result<Self, Fault> {
-        let mut wire = Wire::open(server, &target.dialer).await?;
-        login::write(server, target.dialer.label, wire.out());
+        let dialer = &target.dialer;
+        let (login, new_logins) = dialer.login(server).await?;
+        let mut wire = Wire::open(server, &login, dialer).await?;
+        login::write(server, &login, dialer, wire.out());
         ask_who_is_there(wire.out());
         resp::command(wire.out(), |tracking| {
             // Tracks no key, so it costs nothing. The server then reports when it empties its data.
@@ -141,25 +146,16 @@ impl ServerConnection {
             let channel = format!("{}{}", inbox.channel, inbox.name);
             subscribe.arg("SUBSCRIBE").arg(channel);
         });
-        resp::command(wire.out(), |last| {
-            last.arg("TIME");
-        });
+        login::write_protocol(wire.out());
         let asked = Instant::now();
-        let greeting = target.dialer.greeted(async {
-            login::read(server, target.dialer.label, &mut wire).await?;
+        let greeting = dialer.greeted(async {
+            login::read(server, &login, dialer, &mut wire).await?;
             let mut info = who_is_there(&mut wire).await?;
             let round_trip = asked.elapsed();
             info.answered = Some((asked + round_trip / 2, round_trip));
-            // The server does not support it, or the user lacks the permission: emptied data is
-            // noticed with the next announcement.
-            wire.next().await?;
+            info.note_refusal(Optional::Tracking, &wire.next().await?);
             let record = NodeRecord::decode(&wire.next().await?);
-            // SUBSCRIBE has a reply only if it fails, and TIME, the last command, does not fail: it
-            // was sent before. Without the permission to subscribe, waiters try for themselves.
-            let is_subscribed = !matches!(wire.next().await?, Value::ServerError(_));
-            if !is_subscribed {
-                wire.next().await?;
-            }
+            let is_subscribed = subscribed(&mut info, &mut wire).await?;
             Ok((info, record, is_subscribed))
         });
         let (info, record, is_subscribed) = greeting.await?;
@@ -170,6 +166,8 @@ impl ServerConnection {
                 channel: inbox.channel.to_owned(),
                 marker: strict.map(|strict| strict.marker_of(&info.run_id, epoch)),
             },
+            new_logins,
+            login,
             known: 0,
             info,
             is_subscribed,
@@ -228,6 +226,33 @@ impl ServerConnection {
         resp::command(self.wire.out(), |ping| {
             ping.arg("PING");
         });
+    }
+
+    /// Writes a login with new credentials, if a provider has any, to be sent by the next flush. Returns whether it did, or why
+    /// there are none where there should be.
+    pub(in crate::node) fn write_new_login(&mut self, cx: &mut Context<'_>) -> Result<bool, Fault> {
+        let Some(new_logins) = &mut self.new_logins else {
+            return Ok(false);
+        };
+        let Poll::Ready(next) = new_logins.poll_next(cx) else {
+            return Ok(false);
+        };
+        self.login = Login::from(&next?);
+        self.wire.logs_in_again(&self.login);
+        login::write_again(&self.login, self.wire.out());
+        Ok(true)
+    }
+
+    /// Why the server refused the login that was written last, if it did.
+    pub(in crate::node) fn read_new_login(&mut self, reply: &Value) -> Result<(), Fault> {
+        let Value::ServerError(error) = reply else {
+            return Ok(());
+        };
+        if let Some(new_logins) = &mut self.new_logins {
+            new_logins.refused();
+        }
+        let fault = resp::server_fault(error);
+        Err(login::without_secrets(&self.login, &fault))
     }
 
     /// Writes what has to precede an [importing](Step::is_importing) command.
@@ -319,21 +344,41 @@ fn ask_who_is_there(out: &mut Vec<u8>) {
 
 /// Reads the replies to [`ask_who_is_there`].
 async fn who_is_there(wire: &mut Wire) -> Result<Info, Fault> {
-    let server = resp::text(&needed("INFO", wire).await?);
-    let replication = resp::text(&needed("INFO", wire).await?);
-    let mut info = Info::from_text(&server, &replication);
-    info.time = resp::time(&needed("TIME", wire).await?);
-    // The policy is only needed for a warning, so a missing permission is ignored.
-    info.eviction = resp::setting(&wire.next().await?);
+    let server = needed("INFO", wire).await?;
+    let replication = needed("INFO", wire).await?;
+    let time = needed("TIME", wire).await?;
+    let mut info = Info::from_text(&resp::text(&server), &resp::text(&replication));
+    info.note_refusal(Optional::Info, &server);
+    info.note_refusal(Optional::Info, &replication);
+    info.note_refusal(Optional::Time, &time);
+    info.time = resp::time(&time);
+    let eviction = wire.next().await?;
+    info.note_refusal(Optional::Config, &eviction);
+    info.eviction = resp::setting(&eviction);
     Ok(info)
 }
 
+/// The reply to a command, unless the server cannot serve at all. One that it does not know, or that the user may not
+/// send, is done without.
 async fn needed(command: &str, wire: &mut Wire) -> Result<Value, Fault> {
-    match wire.next().await? {
-        Value::ServerError(error) => {
-            let fault = resp::server_fault(&error);
-            Err(Fault::untouched(fault.kind, format!("{command}: {fault}")))
+    let reply = wire.next().await?;
+    if let Value::ServerError(error) = &reply {
+        let fault = resp::server_fault(error);
+        if !matches!(fault.kind, FaultKind::Permission | FaultKind::Unsupported) {
+            return Err(Fault::untouched(fault.kind, format!("{command}: {fault}")));
         }
-        value => Ok(value),
     }
+    Ok(reply)
+}
+
+/// Reads the replies to `SUBSCRIBE` and to the last command, `HELLO`, which did not fail before: `SUBSCRIBE` has a reply only
+/// if it fails. Waiters try for themselves then.
+async fn subscribed(info: &mut Info, wire: &mut Wire) -> Result<bool, Fault> {
+    let reply = wire.next().await?;
+    if !matches!(reply, Value::ServerError(_)) {
+        return Ok(true);
+    }
+    info.note_refusal(Optional::Subscribe, &reply);
+    wire.next().await?;
+    Ok(false)
 }

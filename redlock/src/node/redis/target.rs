@@ -7,6 +7,7 @@ use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionI
 #[cfg(feature = "sentinel")]
 use super::sentinel::Sentinels;
 use super::{
+    credentials::CredentialsProvider,
     place::{at, name},
     socket::{
         Dialer,
@@ -37,12 +38,18 @@ pub(super) enum Reach {
 }
 
 impl Target {
-    pub(crate) fn parse(address: &str, access: &Access) -> Result<Self, Wrong> {
+    /// The target of a URL. `own` are the credentials of this node alone.
+    pub(crate) fn parse(
+        address: &str,
+        access: &Access,
+        own: Option<&CredentialsProvider>,
+    ) -> Result<Self, Wrong> {
         let url = Url::parse(address)?;
         if url.tls && cfg!(not(feature = "tls")) {
             return Err("asks for TLS: build redlock with its feature `tls`".into());
         }
         let login = url.login.clone().or(&access.login);
+        let provider = provider(url.login.is_given(), access, own)?;
         let (reach, name) = match url.kind {
             Kind::Server | Kind::Unix => {
                 let place = match url.hosts.first() {
@@ -56,11 +63,40 @@ impl Target {
             Kind::Cluster => Self::cluster(&url, &login)?,
             Kind::Sentinel => Self::sentinel(&url, &login, access)?,
         };
-        Ok(Self {
+        Ok(Self::new(reach, name, access, provider))
+    }
+
+    fn new(
+        reach: Reach,
+        name: String,
+        access: &Access,
+        provider: Option<&CredentialsProvider>,
+    ) -> Self {
+        let dialer = Dialer::new(access);
+        Self {
+            dialer: match provider {
+                Some(provider) => dialer.with_credentials(&name, provider),
+                None => dialer,
+            },
             reach,
-            dialer: Dialer::new(access),
             name,
-        })
+        }
+    }
+
+    /// The target of what a client of the `redis` crate connects to.
+    pub(in crate::node) fn of(
+        info: &ConnectionInfo,
+        access: &Access,
+        own: Option<&CredentialsProvider>,
+    ) -> Result<Self, Wrong> {
+        check_address(info.addr())?;
+        let given = Login::from(info.redis_settings());
+        let provider = provider(given.is_given(), access, own)?;
+        let (login, database) = (given.or(&access.login), info.redis_settings().db());
+        let name = name(info.addr(), database);
+        let server = connection(info.addr().clone(), settings(&login, database))?;
+        let reach = Reach::Server(Box::new(server));
+        Ok(Self::new(reach, name, access, provider))
     }
 
     /// A node in memory, which wants no login.
@@ -75,7 +111,7 @@ impl Target {
     /// The address of a single server. An error for a cluster or sentinels.
     #[cfg(feature = "http")]
     pub(in crate::node) fn one(address: &str) -> Result<ConnectionInfo, Wrong> {
-        match Self::parse(address, &Access::default())?.reach {
+        match Self::parse(address, &Access::default(), None)?.reach {
             Reach::Server(server) => Ok(*server),
             _ => Err("is not one server: write it as redis://host:6379".into()),
         }
@@ -196,6 +232,43 @@ impl fmt::Debug for Target {
     }
 }
 
+/// Where the credentials of a node come from, if a provider has them.
+fn provider<'p>(
+    has_login: bool,
+    access: &'p Access,
+    own: Option<&'p CredentialsProvider>,
+) -> Result<Option<&'p CredentialsProvider>, Wrong> {
+    match own {
+        Some(_) if has_login => {
+            Err("contains a login and has a provider of credentials: leave one of them out".into())
+        }
+        Some(own) => Ok(Some(own)),
+        None => Ok(access.credentials.as_ref().filter(|_| !has_login)),
+    }
+}
+
+/// What cannot be taken over from a client of the `redis` crate.
+fn check_address(address: &ConnectionAddr) -> Result<(), Wrong> {
+    match address {
+        ConnectionAddr::TcpTls { .. } if cfg!(not(feature = "tls")) => {
+            Err("asks for TLS: build redlock with its feature `tls`".into())
+        }
+        ConnectionAddr::TcpTls { insecure: true, .. } => Err(
+            "asks for TLS without a look at the server's certificate: trust that by Builder::root_certificate, or decide \
+             by a verifier of your own in Builder::tls_config"
+                .into(),
+        ),
+        ConnectionAddr::TcpTls {
+            tls_params: Some(_), ..
+        } => Err(
+            "has certificates that only the `redis` crate can read: pass them to Builder::root_certificate and \
+             Builder::client_certificate, or a configuration to Builder::tls_config"
+                .into(),
+        ),
+        _ => Ok(()),
+    }
+}
+
 /// A user without a password logs in with an empty one, instead of as another user.
 fn settings(login: &Login, database: i64) -> RedisConnectionInfo {
     let mut settings = RedisConnectionInfo::default().set_db(database);
@@ -242,7 +315,7 @@ mod tests {
     use super::*;
 
     fn parse(url: &str) -> Result<Target, Wrong> {
-        Target::parse(url, &Access::default())
+        Target::parse(url, &Access::default(), None)
     }
 
     #[test]

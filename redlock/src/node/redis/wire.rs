@@ -11,7 +11,10 @@ use std::{
 
 use tokio::io::{AsyncReadExt as _, AsyncWrite as _};
 
-use super::socket::{self, Dialer, Server, Socket, access::Secret};
+use super::{
+    credentials::Secret,
+    socket::{self, Dialer, Server, Socket, access::Login},
+};
 use crate::{
     fault::{Fault, FaultKind},
     resp::{self, Length, Skip, Value},
@@ -32,12 +35,16 @@ pub(super) struct Wire {
     taken: usize,
     /// A reply that is too long and is being skipped, with its first byte.
     skip: Option<(Skip, u8)>,
-    /// Errors of the server must not repeat it.
-    password: Secret,
+    /// Errors of the server must not repeat them: the password of the last login, and that of the one before.
+    passwords: [Secret; 2],
 }
 
 impl Wire {
-    pub(super) async fn open(server: Server<'_>, dialer: &Dialer) -> Result<Self, Fault> {
+    pub(super) async fn open(
+        server: Server<'_>,
+        login: &Login,
+        dialer: &Dialer,
+    ) -> Result<Self, Fault> {
         Ok(Self {
             socket: dialer.connect(server).await?,
             unsent: Vec::with_capacity(READ),
@@ -46,8 +53,17 @@ impl Wire {
             unread: Vec::with_capacity(READ),
             taken: 0,
             skip: None,
-            password: server.password().unwrap_or_default().to_owned().into(),
+            passwords: [
+                login.password.clone().unwrap_or_default(),
+                Secret::default(),
+            ],
         })
+    }
+
+    /// A further login is written.
+    pub(super) fn logs_in_again(&mut self, login: &Login) {
+        self.passwords.swap(0, 1);
+        self.passwords[0] = login.password.clone().unwrap_or_default();
     }
 
     /// Where commands are written, to be sent by the next flush.
@@ -119,10 +135,10 @@ impl Wire {
                 Length::Whole(length) => {
                     let value = match &unread[..length] {
                         error @ [b'-' | b'!', ..] => {
-                            resp::parse(&without_secrets(self.password.reveal(), error))?
+                            resp::parse(&without_secrets(&self.passwords, error))?
                         }
                         answer => resp::parse_with(answer, |error| {
-                            without_secrets(self.password.reveal(), error)
+                            without_secrets(&self.passwords, error)
                         })?,
                     };
                     self.taken += length;
@@ -154,9 +170,9 @@ impl Wire {
     }
 }
 
-/// The error without the arguments that servers repeat, and without any text that contains the password: a proxy may repeat
+/// The error without the arguments that servers repeat, and without any text that contains a password: a proxy may repeat
 /// it whatever the command was.
-fn without_secrets(password: &str, error: &[u8]) -> Vec<u8> {
+fn without_secrets(passwords: &[Secret], error: &[u8]) -> Vec<u8> {
     /// A shorter password is part of ordinary words.
     const LEAST: usize = 4;
     let text = String::from_utf8_lossy(error);
@@ -166,10 +182,14 @@ fn without_secrets(password: &str, error: &[u8]) -> Vec<u8> {
         None => text.get(1..).unwrap_or_default(),
     };
     let text = text.split(", with args").next().unwrap_or_default().trim();
-    let text = match password.len() >= LEAST && text.contains(password) {
+    let shows_one = |text: &str| {
+        let mut passwords = passwords.iter().map(Secret::reveal);
+        passwords.any(|password| password.len() >= LEAST && text.contains(password))
+    };
+    let text = match shows_one(text) {
         true => {
             let code = text.split(' ').next().unwrap_or_default();
-            let code = if code.contains(password) { "ERR" } else { code };
+            let code = if shows_one(code) { "ERR" } else { code };
             format!("{code} the words of this error hold the password, so they are left out")
         }
         false => text.replace(['\r', '\n'], " "),

@@ -11,7 +11,7 @@ use std::{
 
 use crate::command::Reply;
 use crate::fault::{Fault, FaultKind};
-use crate::node::Info;
+use crate::node::{Info, Optional};
 use crate::{
     env::{clock::Instant, sync::lock},
     events::node::{self as events, NodeMeter},
@@ -47,6 +47,10 @@ struct Known {
     /// When the process started, in microseconds of the client's clock. Possibly before that
     /// clock's beginning.
     started: i64,
+    /// Its age is unknown: the server does not tell its uptime.
+    is_ageless: bool,
+    /// What the server refuses, of what the client can do without.
+    refused: Vec<Optional>,
     /// The earliest start of any process that this node was, so that a restart of the oldest node
     /// makes no other node look old.
     earliest: Option<i64>,
@@ -344,7 +348,7 @@ pub(crate) fn record_handshake(
         let mut known = lock(&state.known);
         let is_new = known.run_id != info.run_id || known.earliest.is_none();
         let forgot = known.forgot_by(info, now);
-        known.take(info, now);
+        known.take(info, now, &state.name);
         known.bar(barred, &state.name);
         (is_new, forgot)
     };
@@ -353,7 +357,7 @@ pub(crate) fn record_handshake(
     }
     // A reconnection says nothing new about the node's age.
     if (is_new || forgot.is_some()) && guard == RestartGuard::Observed {
-        if info.run_id.is_empty() && is_new {
+        if info.run_id.is_empty() && is_new && !info.refuses(Optional::Info) {
             events::no_run_id(&state.name);
         }
         judge_ages(states, now, guard_time);
@@ -404,7 +408,8 @@ impl Known {
         let was_replica =
             (self.barred.as_ref()).is_some_and(|fault| fault.kind == FaultKind::ReadOnly);
         // Without a run id, the uptime is the only evidence.
-        let began_anew = started(info, now) > self.started + UPTIME_ROUNDING;
+        let began_anew =
+            info.uptime.is_some() && started(info, now) > self.started + UPTIME_ROUNDING;
         if self.run_id != info.run_id || info.run_id.is_empty() && began_anew {
             return Some(Forgot::Restarted);
         }
@@ -412,7 +417,15 @@ impl Known {
         (was_replica || promoted || info.replica_of.is_some()).then_some(Forgot::WasReplica)
     }
 
-    fn take(&mut self, info: &Info, now: Instant) {
+    fn take(&mut self, info: &Info, now: Instant, name: &str) {
+        if self.refused != info.refused {
+            self.refused.clone_from(&info.refused);
+            for command in &info.refused {
+                let is_usual = *command == Optional::Config;
+                events::refuses(name, command.command(), command.loss(), is_usual);
+            }
+        }
+        self.is_ageless = info.uptime.is_none();
         self.run_id.clone_from(&info.run_id);
         self.history.clone_from(&info.history);
         self.version.clone_from(&info.version);
@@ -445,7 +458,8 @@ impl Known {
 
 /// When the process started, in microseconds of the client's clock.
 fn started(info: &Info, now: Instant) -> i64 {
-    let uptime = i64::try_from(info.uptime.as_micros()).unwrap_or(i64::MAX);
+    let uptime = info.uptime.unwrap_or_default();
+    let uptime = i64::try_from(uptime.as_micros()).unwrap_or(i64::MAX);
     signed(now.micros()).saturating_sub(uptime)
 }
 
@@ -459,12 +473,13 @@ fn judge_ages(states: &[impl AsRef<NodeState>], now: Instant, guard_time: Durati
     };
     let mut oldest = Duration::default();
     for_each(states, |state| {
-        let earliest = lock(&state.known).earliest;
+        let known = lock(&state.known);
+        let earliest = known.earliest.filter(|_| !known.is_ageless);
         oldest = oldest.max(earliest.map_or(Duration::ZERO, since));
     });
     for_each(states, |state| {
         let known = lock(&state.known);
-        if known.forgot || known.earliest.is_none() {
+        if known.forgot || known.is_ageless || known.earliest.is_none() {
             return;
         }
         let age = since(known.born());

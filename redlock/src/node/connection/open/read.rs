@@ -10,6 +10,7 @@ use super::{
 use crate::{
     command::{self, Answer, BatchReply, NodeRecord, Reply},
     env::clock,
+    events::node as events,
     fault::{Fault, FaultKind},
     node::{
         Operation,
@@ -73,6 +74,10 @@ impl Open<'_> {
         match command {
             Ok(command) => self.deliver_reply(command, reply, now, barred),
             Err(OwnCommand::Unread) => Ok(()),
+            Err(OwnCommand::Login) => {
+                self.deliver_login(reply);
+                Ok(())
+            }
             Err(OwnCommand::Announcement(announced)) => {
                 self.deliver_record(&announced, reply);
                 Ok(())
@@ -215,6 +220,14 @@ impl Open<'_> {
             }
         });
         demoted.map_or(Ok(()), Err)
+    }
+
+    fn deliver_login(&mut self, reply: &Value) {
+        let node = self.shared.state.name();
+        match self.connection.read_new_login(reply) {
+            Ok(()) => events::credentials_renewed(node),
+            Err(fault) => events::credentials_refused(node, &fault),
+        }
     }
 
     fn deliver_record(&mut self, announced: &Announced, reply: &Value) {

@@ -119,6 +119,7 @@ impl Open<'_> {
             return Err(fault);
         }
         loop {
+            self.log_in_again(cx);
             self.fill_send_buffer();
             if let Poll::Ready(Err(fault)) = self.connection.poll_flush(cx) {
                 return Err(fault);

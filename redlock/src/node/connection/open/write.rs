@@ -1,7 +1,7 @@
 //! Writing: fills the send buffer from the backlog. Commands that wait at the same moment go out in one call where they
 //! can: see [`command::encode_batch`](crate::command::encode_batch).
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::{sync::atomic::Ordering::Relaxed, task::Context};
 
 use tokio::time::Instant;
 
@@ -164,6 +164,26 @@ impl Open<'_> {
             .write_announcement(&self.shared.lists.record, &announced.announcement);
         self.in_flight
             .push_own(OwnCommand::Announcement(Box::new(announced)));
+    }
+
+    /// Writes a login if there are new credentials. Commands that follow are sent behind it, so none is refused in between.
+    pub(super) fn log_in_again(&mut self, cx: &mut Context<'_>) {
+        let written = self.connection.write_new_login(cx);
+        if !matches!(written, Ok(false)) {
+            // Only a look that finds nothing registers the task.
+            cx.waker().wake_by_ref();
+        }
+        match written {
+            Ok(false) => {}
+            Ok(true) => {
+                if self.in_flight.is_empty() {
+                    self.silent_since = Instant::now();
+                    self.doubt_after = self.shared.timeout;
+                }
+                self.in_flight.push_own(OwnCommand::Login);
+            }
+            Err(fault) => events::credentials_missing(self.shared.state.name(), &fault),
+        }
     }
 
     /// Sends again what was in flight on another connection, since nobody knows whether it was

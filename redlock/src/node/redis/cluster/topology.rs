@@ -360,11 +360,14 @@ async fn replies(
     }
     let answer = async {
         let server = socket::Server::At(&info);
-        let mut wire = Wire::open(server, &target.dialer).await?;
-        login::write(server, target.dialer.label, wire.out());
+        let dialer = &target.dialer;
+        // When the login ends, the next connection has another one.
+        let (login, _) = dialer.login(server).await?;
+        let mut wire = Wire::open(server, &login, dialer).await?;
+        login::write(server, &login, dialer, wire.out());
         write(&mut wire);
-        let replies = target.dialer.greeted(async {
-            login::read(server, target.dialer.label, &mut wire).await?;
+        let replies = dialer.greeted(async {
+            login::read(server, &login, dialer, &mut wire).await?;
             read(&mut wire).await
         });
         let replies = replies.await?;

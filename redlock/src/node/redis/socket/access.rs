@@ -2,30 +2,13 @@
 
 use std::{fmt, time::Duration};
 
+use redis::RedisConnectionInfo;
+
 use super::certificates::Certificates;
-use crate::label::Label;
-
-/// A text that is never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Secret(String);
-
-impl Secret {
-    pub(crate) fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for Secret {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(secret)")
-    }
-}
+use crate::{
+    label::Label,
+    node::redis::credentials::{Credentials, CredentialsProvider, Secret},
+};
 
 /// A user and a password. Without a user, the default user.
 #[derive(Clone, Default)]
@@ -42,6 +25,33 @@ impl Login {
             password: self.password.or_else(|| other.password.clone()),
         }
     }
+
+    pub(crate) fn is_given(&self) -> bool {
+        self.user.is_some() || self.password.is_some()
+    }
+
+    /// Empty if there is none.
+    pub(in crate::node::redis) fn password(&self) -> &str {
+        self.password.as_ref().map_or("", Secret::reveal)
+    }
+}
+
+impl From<&RedisConnectionInfo> for Login {
+    fn from(settings: &RedisConnectionInfo) -> Self {
+        Self {
+            user: settings.username().map(str::to_owned),
+            password: settings.password().map(|text| text.to_owned().into()),
+        }
+    }
+}
+
+impl From<&Credentials> for Login {
+    fn from(credentials: &Credentials) -> Self {
+        Self {
+            user: credentials.user().map(str::to_owned),
+            password: Some(credentials.secret().clone()),
+        }
+    }
 }
 
 impl fmt::Debug for Login {
@@ -56,6 +66,8 @@ impl fmt::Debug for Login {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Access {
     pub(crate) login: Login,
+    /// Instead of `login`.
+    pub(crate) credentials: Option<CredentialsProvider>,
     #[cfg_attr(
         not(feature = "sentinel"),
         expect(dead_code, reason = "there are no sentinels to log in to")

@@ -30,6 +30,9 @@ pub(crate) struct Certificates {
     pub(crate) root: Option<Vec<u8>>,
     #[cfg(feature = "tls")]
     pub(crate) client: Option<(Vec<u8>, Vec<u8>)>,
+    /// Instead of the above.
+    #[cfg(feature = "tls")]
+    pub(crate) own: Option<Arc<ClientConfig>>,
     /// Made from the above on the first connection, for all connections of a client.
     #[cfg(feature = "tls")]
     config: Arc<OnceCell<Arc<ClientConfig>>>,
@@ -61,6 +64,11 @@ impl Certificates {
 impl Certificates {
     /// Reports errors now that would otherwise be reported by the first connection.
     pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.own.is_some() && (self.root.is_some() || self.client.is_some()) {
+            return Err(Error::invalid_config(
+                "tls_config is set beside root_certificate or client_certificate: put the certificates into the configuration",
+            ));
+        }
         let holds_certificates = |pem: &[u8]| {
             let mut certificates = CertificateDer::pem_slice_iter(pem).peekable();
             certificates.peek().is_some() && certificates.all(|certificate| certificate.is_ok())
@@ -95,6 +103,9 @@ impl Certificates {
     ) -> Result<TlsStream<TcpStream>, Fault> {
         let refused = |why: String| Fault::untouched(FaultKind::Unreachable, why);
         let config = self.config.get_or_try_init(|| async {
+            if let Some(own) = &self.own {
+                return Ok(Arc::clone(own));
+            }
             let certificates = self.clone();
             // Reads the platform's roots from disk.
             let config = tokio::task::spawn_blocking(move || certificates.config()).await;

@@ -5,7 +5,7 @@ mod certificates;
 mod dial;
 mod step;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use redis::{ConnectionAddr, ConnectionInfo, RedisConnectionInfo};
 use socket2::{SockRef, TcpKeepalive};
@@ -16,7 +16,7 @@ use tokio::{
 
 pub(super) use self::step::text;
 use self::{
-    access::Access,
+    access::{Access, Login},
     certificates::Certificates,
     step::{raise, step, unreachable},
 };
@@ -24,6 +24,7 @@ use crate::{
     fault::{Fault, FaultKind},
     label::Label,
     memory,
+    node::redis::credentials::{CredentialsProvider, Renewal, Subscription},
 };
 
 /// After this long without traffic, and then at the next interval, the system checks whether the
@@ -58,20 +59,20 @@ impl<'a> Server<'a> {
         }
     }
 
-    /// The login, if the server requires one.
-    pub(super) fn login(self) -> Option<&'a RedisConnectionInfo> {
+    fn settings(self) -> Option<&'a RedisConnectionInfo> {
         match self {
             Self::At(info) => Some(info.redis_settings()),
             Self::InMemory(_) => None,
         }
     }
 
-    pub(super) fn password(self) -> Option<&'a str> {
-        self.login()?.password()
+    /// The login that its address contains.
+    fn login(self) -> Login {
+        self.settings().map_or_else(Login::default, Login::from)
     }
 
     pub(super) fn database(self) -> i64 {
-        self.login().map_or(0, RedisConnectionInfo::db)
+        self.settings().map_or(0, RedisConnectionInfo::db)
     }
 }
 
@@ -83,6 +84,8 @@ pub(super) struct Dialer {
         expect(dead_code, reason = "there is nobody to check")
     )]
     certificates: Certificates,
+    /// Instead of the login in an address.
+    credentials: Option<Arc<Renewal>>,
     /// The name of the connections.
     pub(super) label: Option<Label>,
     /// The time-out of each step of connecting.
@@ -93,8 +96,43 @@ impl Dialer {
     pub(super) fn new(access: &Access) -> Self {
         Self {
             certificates: access.certificates.clone(),
+            credentials: None,
             label: access.label,
             limit: access.limit,
+        }
+    }
+
+    /// Logs in to the servers of this node with the credentials of a provider.
+    pub(super) fn with_credentials(mut self, node: &str, provider: &CredentialsProvider) -> Self {
+        self.credentials = Some(Renewal::new(node, provider));
+        self
+    }
+
+    /// For servers beside the node, which have a login of their own.
+    #[cfg(feature = "sentinel")]
+    pub(super) fn without_credentials(&self) -> Self {
+        Self {
+            credentials: None,
+            ..self.clone()
+        }
+    }
+
+    /// What to log in to `server` with, and what to follow for later credentials.
+    pub(super) async fn login(
+        &self,
+        server: Server<'_>,
+    ) -> Result<(Login, Option<Subscription>), Fault> {
+        let Some(credentials) = &self.credentials else {
+            return Ok((server.login(), None));
+        };
+        let (first, later) = credentials.begin().await?;
+        Ok((Login::from(&first), Some(later)))
+    }
+
+    /// The server refused this login.
+    pub(super) fn refused(&self, login: &Login) {
+        if let Some(credentials) = &self.credentials {
+            credentials.refused(login.user.as_deref(), login.password());
         }
     }
 
