@@ -1,6 +1,8 @@
 //! The layer: a lock for each request, by a key of the request.
 
 use super::{RedlockService, policy::Policy};
+#[cfg(feature = "replay")]
+use crate::key::{And, FingerprintKey};
 use crate::{
     body::Reader,
     key::{KeyError, KeyExtractor},
@@ -9,6 +11,8 @@ use crate::{
 use bytes::Bytes;
 use http::request::Parts;
 use redlock::Redlock;
+#[cfg(feature = "replay")]
+use std::time::Duration;
 use std::{fmt, sync::Arc};
 use tower_layer::Layer;
 
@@ -128,6 +132,25 @@ impl<K> RedlockLayer<K> {
     pub(crate) fn with_replay_inside(mut self) -> Self {
         self.policy.replay_inside();
         self
+    }
+
+    /// The key of one submit: this layer's key, and the fingerprint of the request.
+    pub(crate) fn with_fingerprint(
+        self,
+        fingerprint: FingerprintKey,
+    ) -> RedlockLayer<And<Arc<K>, FingerprintKey>>
+    where
+        K: KeyExtractor,
+    {
+        RedlockLayer {
+            policy: self.policy,
+            key: Arc::new(self.key.and(fingerprint)),
+        }
+    }
+
+    /// Sets the wait, unless the user has set one.
+    pub(crate) fn default_wait(&mut self, wait: Duration) -> Duration {
+        *self.policy.lock.options.wait.get_or_insert(wait)
     }
 }
 

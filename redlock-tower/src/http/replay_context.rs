@@ -3,6 +3,7 @@
 use super::policy::Policy;
 use crate::{held::HeldLock, key::Key};
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// In the extensions of a request: the lock under which it runs.
 #[derive(Clone)]
@@ -13,6 +14,8 @@ pub(crate) struct ReplayContext {
     /// `None` if the request runs without its lock, because no quorum answered and the layer fails open.
     pub(crate) lock: Option<HeldLock>,
     pub(crate) policy: Arc<Policy>,
+    /// Before the request waited for its lock.
+    pub(crate) arrived: Instant,
 }
 
 impl ReplayContext {
@@ -23,6 +26,7 @@ impl ReplayContext {
             record_prefix: format!("{namespace}replay:{key}:"),
             lock: None,
             policy: Arc::clone(policy),
+            arrived: Instant::now(),
         }
     }
 }

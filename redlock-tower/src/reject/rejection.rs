@@ -57,6 +57,15 @@ impl Rejection {
         }
     }
 
+    /// A duplicate of a request whose response cannot be shared.
+    #[cfg(feature = "replay")]
+    pub(crate) fn busy(status: BusyStatus) -> Self {
+        Self {
+            status: status.into(),
+            ..Self::new(Reason::Busy)
+        }
+    }
+
     pub(crate) fn no_key(error: &KeyError) -> Self {
         let reason = if error.is_misconfigured() {
             Reason::Misconfigured

@@ -10,16 +10,17 @@ use crate::{
     HeldLock,
     body::{BodyError, BoxError, Fingerprint, fingerprint},
     events,
-    http::{HoldUntil, Policy},
-    key::push_hex,
+    http::{HoldUntil, Policy, ReplayContext},
+    key::{self, KeyError, push_hex},
     reject::{Reason, RejectContext, Rejection},
 };
 use bytes::Bytes;
-use http::{Request, Response, request};
+use http::{HeaderMap, Request, Response, request};
 use http_body::Body;
 use http_body_util::{BodyExt as _, Limited};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
+use tokio::time::Instant;
 use tower_service::Service;
 
 pub(super) struct Exchange<St> {
@@ -28,6 +29,7 @@ pub(super) struct Exchange<St> {
     pub(super) lock: Option<HeldLock>,
     pub(super) options: Arc<ReplayOptions<St>>,
     pub(super) policy: Arc<Policy>,
+    pub(super) arrived: Instant,
 }
 
 /// What happens to a request once the store was asked for a record.
@@ -38,10 +40,23 @@ enum Decision<St> {
     Reject(Reason),
 }
 
-/// The name of a record. What the client chose is hashed.
-pub(super) fn record_name(mut prefix: String, idempotency_key: &[u8]) -> String {
-    push_hex(&mut prefix, &Sha256::digest(idempotency_key));
-    prefix
+/// The name of a request's record, or `None` if the request has no `Idempotency-Key`. What the client chose is hashed.
+pub(super) fn record_name<St>(
+    context: &ReplayContext,
+    headers: &HeaderMap,
+    options: &ReplayOptions<St>,
+) -> Result<Option<String>, KeyError> {
+    let mut name = context.record_prefix.clone();
+    if options.share.is_some() {
+        // The key of the lock has the fingerprint.
+        name.push_str("share");
+        return Ok(Some(name));
+    }
+    let Some(idempotency_key) = key::idempotency(headers, options.max_key)? else {
+        return Ok(None);
+    };
+    push_hex(&mut name, &Sha256::digest(idempotency_key));
+    Ok(Some(name))
 }
 
 impl<St: ReplayStore> Exchange<St> {
@@ -76,17 +91,21 @@ impl<St: ReplayStore> Exchange<St> {
                 let response = service.call(request).await?;
                 Ok(response.map(ReplayBody::unread))
             }
-            Decision::Replay(whole) => Ok(response::replayed(whole)),
+            Decision::Replay(whole) => Ok(response::replayed(whole, self.options.share.is_none())),
             Decision::Reject(reason) => Ok(self.reject(reason, &context)),
         }
     }
 
-    /// Reads the request body, to compare the request with earlier ones.
+    /// Reads the request body, to compare the request with earlier ones. The name of a shared record has the fingerprint of
+    /// its request already.
     async fn read<B: Body<Error: Into<BoxError>>>(
         &self,
         head: &request::Parts,
         body: B,
     ) -> Result<(RequestBody<B>, Fingerprint), Reason> {
+        if self.options.share.is_some() {
+            return Ok((RequestBody::unread(body), [0; 32]));
+        }
         let limited = Limited::new(body, self.options.max_request);
         let body = match limited.collect().await {
             Ok(body) => body,
@@ -113,6 +132,7 @@ impl<St: ReplayStore> Exchange<St> {
             lock: self.lock.clone(),
             options: Arc::clone(&self.options),
             in_flight: self.policy.in_flight.clone(),
+            arrived: self.arrived,
         };
         match recorder.begin().await {
             Ok(Begun::Fresh) => Decision::Run(recorder),
@@ -126,6 +146,9 @@ impl<St: ReplayStore> Exchange<St> {
                 Some((first, _)) if first != fingerprint => Decision::Reject(Reason::KeyReused),
                 Some((_, Recording::Whole(whole))) => Decision::Replay(whole),
                 // A record of another version cannot be read, but its request has run and must not run again.
+                Some((_, Recording::NotRecorded)) | None if self.options.share.is_some() => {
+                    Decision::Reject(Reason::Busy)
+                }
                 Some((_, Recording::NotRecorded)) | None => Decision::Reject(Reason::NotReplayable),
             },
             Err(error) if self.policy.lock.fail_open => {
@@ -144,7 +167,11 @@ impl<St: ReplayStore> Exchange<St> {
     }
 
     fn reject<B>(&self, reason: Reason, context: &RejectContext) -> Response<ReplayBody<B>> {
-        let response = self.policy.reject(Rejection::new(reason), context);
+        let rejection = match reason {
+            Reason::Busy => Rejection::busy(self.policy.busy),
+            _ => Rejection::new(reason),
+        };
+        let response = self.policy.reject(rejection, context);
         response.map(ReplayBody::rejection)
     }
 

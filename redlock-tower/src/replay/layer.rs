@@ -11,9 +11,17 @@ use tower_layer::{Layer, Stack};
 /// Replays responses inside of a lock: see the [module](super).
 ///
 /// It relies on the lock around it, so it is made and stacked by [`RedlockLayer::replay`] and
-/// [`RedlockLayer::replay_with`].
+/// [`RedlockLayer::share`].
 pub struct ReplayLayer<St> {
     options: Arc<ReplayOptions<St>>,
+}
+
+impl<St> ReplayLayer<St> {
+    pub(super) fn new(options: ReplayOptions<St>) -> Self {
+        Self {
+            options: Arc::new(options),
+        }
+    }
 }
 
 impl<S, St> Layer<S> for ReplayLayer<St> {
@@ -58,10 +66,7 @@ impl<K: KeyExtractor> RedlockLayer<K> {
     where
         K::Scope: Scoped,
     {
-        let replay = ReplayLayer {
-            options: Arc::new(options),
-        };
-        Stack::new(replay, self.with_replay_inside())
+        Stack::new(ReplayLayer::new(options), self.with_replay_inside())
     }
 }
 

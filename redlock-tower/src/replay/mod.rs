@@ -47,6 +47,11 @@
 //! # }
 //! ```
 //!
+//! # Without an `Idempotency-Key`
+//!
+//! [`RedlockLayer::share`] passes the response of a request on to its duplicates while it runs: requests of the same caller
+//! with the same method, path, query and body. A repetition after the end runs again.
+//!
 #![doc = include_str!("../../docs/idempotency.md")]
 //!
 //! [draft-ietf-httpapi-idempotency-key-header]: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
@@ -59,6 +64,7 @@ mod record;
 mod recorder;
 mod response;
 mod service;
+mod share;
 mod store;
 
 pub use self::{
@@ -67,6 +73,7 @@ pub use self::{
     options::ReplayOptions,
     response::Keep,
     service::{ReplayFuture, ReplayService},
+    share::ShareOptions,
     store::{Begun, MemoryStore, RedisStore, ReplayStore, StoreError},
 };
 

@@ -52,6 +52,9 @@ pub struct ReplayOptions<St> {
     pub(super) max_key: Option<usize>,
     pub(super) max_request: usize,
     pub(super) max_response: usize,
+    /// For [`RedlockLayer::share`](crate::RedlockLayer::share): how long a duplicate waits. The rest of the `ttl` is the
+    /// window.
+    pub(super) share: Option<Duration>,
 }
 
 impl<St: ReplayStore> ReplayOptions<St> {
@@ -67,6 +70,7 @@ impl<St: ReplayStore> ReplayOptions<St> {
             max_key: None,
             max_request: MAX_REQUEST,
             max_response: MAX_RESPONSE,
+            share: None,
         }
     }
 

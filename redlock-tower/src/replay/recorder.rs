@@ -4,7 +4,7 @@ use super::{
     Begun, ReplayBody, ReplayOptions, ReplayStore, StoreError,
     body::Tail,
     record::{self, Recording, Whole},
-    response::{READ_TIMEOUT, is_event_stream, read_ahead, recorded_headers},
+    response::{READ_TIMEOUT, has_a_record, read_ahead, recorded_headers},
 };
 use crate::{
     HeldLock, InFlight,
@@ -42,15 +42,20 @@ pub(super) struct Recorder<St> {
     pub(super) lock: Option<HeldLock>,
     pub(super) options: Arc<ReplayOptions<St>>,
     pub(super) in_flight: Option<InFlight>,
+    pub(super) arrived: Instant,
 }
 
 impl<St: ReplayStore> Recorder<St> {
     /// Looks for a record, and leaves an in-progress marker if there is none.
     pub(super) async fn begin(&self) -> Result<Begun, StoreError> {
-        let store = &self.options.store;
-        store
-            .begin(&self.name, self.token(), self.marker_ttl())
-            .await
+        let (store, token, ttl) = (&self.options.store, self.token(), self.marker_ttl());
+        match self.options.share {
+            None => store.begin(&self.name, token, ttl).await,
+            Some(wait) => {
+                let min_left = wait.saturating_sub(self.arrived.elapsed());
+                store.begin_recent(&self.name, token, ttl, min_left).await
+            }
+        }
     }
 
     /// Without a lock it is the lowest token, so that every later holder of the lock takes over.
@@ -91,7 +96,7 @@ impl<St: ReplayStore> Recorder<St> {
     where
         B: Body<Data = Bytes, Error: Into<BoxError>>,
     {
-        let (start, tail) = if is_event_stream(&head.headers) {
+        let (start, tail) = if !has_a_record(&head.headers, &self.options) {
             (Bytes::new(), Tail::Rest(body))
         } else {
             read_ahead(body, self.options.max_response).await

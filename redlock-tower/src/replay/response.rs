@@ -61,8 +61,16 @@ pub(super) fn is_recordable<St>(
     keep && !head.status.is_informational()
 }
 
+/// Whether these headers allow for a whole record. A cookie that is not recorded is missing from a shared response, which
+/// the client takes for the response to its own request.
+pub(super) fn has_a_record<St>(headers: &HeaderMap, options: &ReplayOptions<St>) -> bool {
+    let cookie_is_lost =
+        options.share.is_some() && !options.cookies && headers.contains_key(header::SET_COOKIE);
+    !is_event_stream(headers) && !cookie_is_lost
+}
+
 /// Events of a stream are for the clients that are connected now.
-pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
+fn is_event_stream(headers: &HeaderMap) -> bool {
     const EVENT_STREAM: &[u8] = b"text/event-stream";
     headers
         .get(header::CONTENT_TYPE)
@@ -118,8 +126,8 @@ where
     }
 }
 
-/// The response of a repeated request.
-pub(super) fn replayed<B>(whole: Whole) -> Response<ReplayBody<B>> {
+/// The response of a repeated request. It is marked unless the client cannot know that its request is a repetition.
+pub(super) fn replayed<B>(whole: Whole, marked: bool) -> Response<ReplayBody<B>> {
     let tail = match whole.trailers {
         Some(trailers) => Tail::Trailers(Some(trailers)),
         None => Tail::Empty,
@@ -127,9 +135,11 @@ pub(super) fn replayed<B>(whole: Whole) -> Response<ReplayBody<B>> {
     let mut response = Response::new(ReplayBody::new(whole.body, tail));
     *response.status_mut() = whole.status;
     *response.headers_mut() = whole.headers;
-    response
-        .headers_mut()
-        .insert(REPLAYED, HeaderValue::from_static("true"));
+    if marked {
+        response
+            .headers_mut()
+            .insert(REPLAYED, HeaderValue::from_static("true"));
+    }
     response.extensions_mut().insert(Recorded);
     response
 }

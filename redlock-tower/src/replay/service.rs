@@ -6,7 +6,6 @@ use super::{
 };
 use crate::{
     http::{BoxError, ReplayContext},
-    key,
     reject::Rejection,
 };
 use bytes::Bytes;
@@ -58,8 +57,11 @@ where
         let context = request.extensions_mut().remove::<ReplayContext>();
         // A tunnel has no response to record.
         let context = context.filter(|_| request.method() != Method::CONNECT);
-        let key = key::idempotency(request.headers(), self.options.max_key);
-        let state = match (context, key) {
+        let name = match &context {
+            Some(context) => record_name(context, request.headers(), &self.options),
+            None => Ok(None),
+        };
+        let state = match (context, name) {
             (None, _) | (_, Ok(None)) => {
                 State::PassThrough(self.inner.call(request.map(RequestBody::unread)))
             }
@@ -69,11 +71,12 @@ where
                     policy.reject(Rejection::no_key(&error), &policy.reject_context(&request));
                 State::Reject(Some(Box::new(rejected.map(ReplayBody::rejection))))
             }
-            (Some(context), Ok(Some(idempotency_key))) => {
+            (Some(context), Ok(Some(record_name))) => {
                 let clone = self.inner.clone();
                 let service = mem::replace(&mut self.inner, clone);
                 let exchange = Exchange {
-                    record_name: record_name(context.record_prefix, &idempotency_key),
+                    record_name,
+                    arrived: context.arrived,
                     lock: context.lock,
                     options: Arc::clone(&self.options),
                     policy: context.policy,

@@ -7,5 +7,6 @@ mod client_ip;
 mod hyper_server;
 mod in_flight;
 mod keys;
+mod share;
 mod spellings;
 mod standard;

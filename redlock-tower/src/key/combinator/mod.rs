@@ -4,6 +4,7 @@ mod and;
 mod boxed;
 mod or;
 mod parsed;
+mod shared;
 mod tuple;
 
 pub use self::{

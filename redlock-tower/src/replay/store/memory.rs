@@ -138,13 +138,26 @@ impl ReplayStore for MemoryStore {
         token: FencingToken,
         ttl: Duration,
     ) -> Result<Begun, StoreError> {
+        self.begin_recent(key, token, ttl, Duration::ZERO).await
+    }
+
+    async fn begin_recent(
+        &self,
+        key: &str,
+        token: FencingToken,
+        ttl: Duration,
+        min_left: Duration,
+    ) -> Result<Begun, StoreError> {
         let now = Instant::now();
         let mut entries = self.lock();
         match entries.get(key, now) {
             Some(Entry {
                 record: Some(record),
+                expires_at,
                 ..
-            }) => return Ok(Begun::Recorded(record.clone())),
+            }) if *expires_at >= after(now, min_left) => {
+                return Ok(Begun::Recorded(record.clone()));
+            }
             Some(entry) if entry.token > token => return Ok(Begun::Stale),
             _ => {}
         }

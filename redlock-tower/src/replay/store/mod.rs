@@ -29,6 +29,25 @@ pub trait ReplayStore: Clone + Send + Sync + 'static {
         ttl: Duration,
     ) -> impl Future<Output = Result<Begun, StoreError>> + Send;
 
+    /// As [`begin`](Self::begin), but a record that expires in less than `min_left` is discarded, as if it had expired.
+    ///
+    /// [`share`](crate::RedlockLayer::share) uses it, so that a duplicate gets the response of a recent request only. Default:
+    /// `begin`, with which a duplicate gets the response of any request within the wait and the window.
+    ///
+    /// # Errors
+    ///
+    /// As for `begin`.
+    fn begin_recent(
+        &self,
+        key: &str,
+        token: FencingToken,
+        ttl: Duration,
+        min_left: Duration,
+    ) -> impl Future<Output = Result<Begun, StoreError>> + Send {
+        let _ = min_left;
+        self.begin(key, token, ttl)
+    }
+
     /// Stores `record` for `ttl` if the marker of `key` has this `token`, and returns whether it has.
     ///
     /// # Errors

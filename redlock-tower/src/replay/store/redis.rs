@@ -26,7 +26,8 @@ const TIMEOUT: Duration = Duration::from_millis(500);
 ///
 /// The store keeps one connection. It connects on first use, and again after a failure. Its keys start with the namespace
 /// of the [`Redlock`](redlock::Redlock) and `replay:`. An ACL user needs
-/// `~<namespace>replay:* +evalsha +script|load +hget +hmget +hset +pexpire`, and `+select` for a database other than 0.
+/// `~<namespace>replay:* +evalsha +script|load +hget +hmget +hset +pexpire`, `+select` for a database other than 0, and
+/// `+hdel +pttl` for [`share`](crate::RedlockLayer::share).
 #[derive(Clone)]
 pub struct RedisStore(Arc<Shared>);
 
@@ -178,11 +179,22 @@ impl ReplayStore for RedisStore {
         token: FencingToken,
         ttl: Duration,
     ) -> Result<Begun, StoreError> {
+        self.begin_recent(key, token, ttl, Duration::ZERO).await
+    }
+
+    async fn begin_recent(
+        &self,
+        key: &str,
+        token: FencingToken,
+        ttl: Duration,
+        min_left: Duration,
+    ) -> Result<Begun, StoreError> {
         let mut script = self.0.begin.prepare_invoke();
         script
             .key(key)
             .arg(token.get().to_string())
-            .arg(millis(ttl));
+            .arg(millis(ttl))
+            .arg(min_left.as_millis().min(MAX_TTL.into()).to_string());
         match self.invoke::<Vec<Value>>(&script).await?.as_slice() {
             [Value::Int(0)] => Ok(Begun::Fresh),
             [Value::Int(1), Value::BulkString(record)] => Ok(Begun::Recorded(record.clone())),
@@ -208,9 +220,11 @@ impl ReplayStore for RedisStore {
     }
 }
 
-/// PEXPIRE takes at least 1 ms. Limited to a hundred years, so that the server's clock does not overflow.
+/// A hundred years in ms, so that the server's clock does not overflow.
+const MAX_TTL: u64 = 100 * 365 * 24 * 60 * 60 * 1000;
+
+/// PEXPIRE takes at least 1 ms.
 fn millis(ttl: Duration) -> u64 {
-    const MAX_TTL: u64 = 100 * 365 * 24 * 60 * 60 * 1000;
     u64::try_from(ttl.as_millis())
         .unwrap_or(MAX_TTL)
         .clamp(1, MAX_TTL)
