@@ -139,7 +139,7 @@ async fn duplicates_on_both_instances_get_the_first_answer() {
 }
 
 #[tokio::test]
-async fn a_request_after_the_end_runs_and_so_do_its_duplicates_not() {
+async fn a_request_after_the_end_runs_and_its_duplicates_get_its_answer() {
     let service = Service::new(Orders::blocked(), strict(), created).await;
     for run in ["run 0", "run 1", "run 2"] {
         let clients = service.three().await;
