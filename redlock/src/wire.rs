@@ -123,19 +123,6 @@ pub fn encode(key: &str, request: &Request, form: Form, settings: &Settings) -> 
         announce.command().encode(reserved::NODES, &mut out);
         return out;
     }
-    let session = Session {
-        retention: settings.retention,
-        channel: settings.channel.clone(),
-        marker: settings.marker.as_ref().map(|(value, guard_time)| {
-            let value = value.clone();
-            command::Marker {
-                key: reserved::MARKER.into(),
-                quarantine_key: reserved::QUARANTINE.into(),
-                value,
-                guard_time: *guard_time,
-            }
-        }),
-    };
     let step = Step {
         form: match form {
             Form::Hash => command::Form::Hash,
@@ -144,15 +131,55 @@ pub fn encode(key: &str, request: &Request, form: Form, settings: &Settings) -> 
         },
         asks_holder: matches!(request, Request::Holder),
     };
-    let request = command::Request {
-        key: Arc::new(Key::new("", key).expect("a key")),
-        command: request.command(),
-    };
-    command::encode(&request, step, &session, &mut out);
+    let request = request.about(key);
+    command::encode(&request, step, &settings.session(), &mut out);
     out
 }
 
+/// `requests` about different locks in one call, as the client writes it: those that begin a hold come first.
+///
+/// # Panics
+/// If a key cannot be one, or if a request is always sent alone.
+pub fn encode_batch(requests: &[(&str, Request)], form: Form, settings: &Settings) -> Vec<u8> {
+    let requests = requests.iter().map(|(key, request)| request.about(key));
+    let requests: Vec<command::Request> = requests.collect();
+    let mut commands = requests.iter().map(|request| &request.command);
+    assert!(
+        commands.all(command::Command::is_batchable),
+        "always sent alone: {requests:?}"
+    );
+    let with_source = form == Form::Source;
+    let mut out = Vec::new();
+    command::encode_batch(requests.iter(), with_source, &settings.session(), &mut out);
+    out
+}
+
+impl Settings {
+    fn session(&self) -> Session {
+        Session {
+            retention: self.retention,
+            channel: self.channel.clone(),
+            marker: self.marker.as_ref().map(|(value, guard_time)| {
+                let value = value.clone();
+                command::Marker {
+                    key: reserved::MARKER.into(),
+                    quarantine_key: reserved::QUARANTINE.into(),
+                    value,
+                    guard_time: *guard_time,
+                }
+            }),
+        }
+    }
+}
+
 impl Request {
+    fn about(&self, key: &str) -> command::Request {
+        command::Request {
+            key: Arc::new(Key::new("", key).expect("a key")),
+            command: self.command(),
+        }
+    }
+
     fn command(&self) -> command::Command {
         match self.clone() {
             Self::Acquire {

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// What has to occur: a request and what it is answered, or a message of a server.
-const WANTED: [(&str, &[&str]); 17] = [
+const WANTED: [(&str, &[&str]); 20] = [
     (
         "Acquire",
         &[
@@ -58,6 +58,26 @@ const WANTED: [(&str, &[&str]); 17] = [
     ("Ping", &["PONG", "OK", "QUARANTINED"]),
     ("Trust", &["OK"]),
     ("Announce", &["NODE", "refused", "WrongType"]),
+    (
+        "Acquire in a batch",
+        &[
+            "OK",
+            "HELD",
+            "STALE",
+            "NOEXPIRY",
+            "BADFENCE",
+            "WRONGTYPE",
+            "QUARANTINED",
+            "MAXTTL",
+            "EPOCH",
+            "OutOfMemory",
+        ],
+    ),
+    (
+        "Extend in a batch",
+        &["OK", "GONE", "RESTORED", "BADFENCE", "QUARANTINED"],
+    ),
+    ("Release in a batch", &["OK", "WOKE"]),
     ("message", &["sent"]),
     ("invalidate", &["sent"]),
 ];
@@ -72,19 +92,32 @@ pub(crate) struct Coverage {
 
 impl Coverage {
     pub(crate) fn add(&mut self, step: &Step, replies: &[Value], pushes: &[Vec<Value>]) {
-        if let Step::Send { requests, .. } = step {
-            for (request, reply) in requests.iter().zip(replies) {
-                self.count(name(request), &answer(request, reply));
+        match step {
+            Step::Send { requests, .. } => {
+                for (request, reply) in requests.iter().zip(replies) {
+                    self.count(name(request), &answer(request, reply));
+                }
             }
-            self.add_scripts(step, replies);
+            Step::Batch { requests, .. } => {
+                // Empty where the whole call was refused.
+                let replies = replies.iter().flat_map(Value::parts);
+                for ((_, request), reply) in requests.iter().zip(replies) {
+                    let name = format!("{} in a batch", name(request));
+                    self.count(&name, &answer(request, reply));
+                }
+            }
+            _ => {}
         }
+        self.add_scripts(step, replies);
         for push in pushes.iter().flatten() {
             self.count(&push.word().unwrap_or_default(), "sent");
         }
     }
 
     fn add_scripts(&mut self, step: &Step, replies: &[Value]) {
-        let (_, mut bytes, _) = step.bytes(step.form()).expect("requests");
+        let Some((_, mut bytes, _)) = step.bytes(step.form()) else {
+            return;
+        };
         for reply in replies {
             let (request, length) = resp::parse(&bytes).expect("a request");
             bytes.drain(..length);
@@ -120,10 +153,9 @@ impl Coverage {
         });
         let answers = wanted.filter(|key| !self.answers.contains_key(key));
         let answers = answers.map(|(what, answer)| format!("{what}: {answer}"));
-        // An announcement is always sent with its source. Batches are not drawn yet.
-        let scripts = __wire::scripts().filter(|(name, hash)| {
-            name != "Announce" && !name.starts_with("Batch") && !self.scripts.contains_key(*hash)
-        });
+        // An announcement is always sent with its source.
+        let scripts = __wire::scripts()
+            .filter(|(name, hash)| name != "Announce" && !self.scripts.contains_key(*hash));
         let scripts = scripts.map(|(name, _)| format!("the script {name} by its hash"));
         answers.chain(scripts).collect()
     }

@@ -153,16 +153,16 @@ fn sendable(step: &Step, memory: &mut Memory) -> Step {
 }
 
 fn compare_replies(server: &[Value], memory: &[Value], text: &mut String) {
-    if server.len() == memory.len()
-        && server
-            .iter()
-            .zip(memory)
-            .all(|(one, other)| same(one, other))
-    {
+    if all_same(server, memory) {
         return;
     }
     let _ = writeln!(text, "  the server replies {server:?}");
     let _ = writeln!(text, "  the memory replies {memory:?}");
+}
+
+fn all_same(ones: &[Value], others: &[Value]) -> bool {
+    let pairs = || ones.iter().zip(others);
+    ones.len() == others.len() && pairs().all(|(one, other)| same(one, other))
 }
 
 /// Errors are the same where the client takes them for the same: their texts are the servers' own.
@@ -171,6 +171,7 @@ fn same(one: &Value, other: &Value) -> bool {
         (Value::Error(one), Value::Error(other)) => {
             __wire::fault(one.as_bytes()) == __wire::fault(other.as_bytes())
         }
+        (Value::Array(ones), Value::Array(others)) => all_same(ones, others),
         _ => one == other,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
+use rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus, seq::SliceRandom};
 use redlock::__wire::{self, Announce, Form, Inbox, Request, Settings, TOKEN_LIMIT};
 
 use crate::{
@@ -80,7 +80,8 @@ impl Draw {
             return Step::Switch(switch, false);
         }
         match self.random.random_range(0..100) {
-            0..68 => self.requests(),
+            0..48 => self.requests(),
+            48..68 => self.batch(),
             68..78 => self.text(),
             78..80 => self.other(),
             80..84 => {
@@ -216,22 +217,40 @@ impl Draw {
         }
     }
 
+    /// Requests about two locks or more.
+    fn batch(&mut self) -> Step {
+        let mut locks: Vec<usize> = (0..LOCKS.len()).collect();
+        locks.shuffle(&mut self.random);
+        locks.truncate(self.random.random_range(2..=LOCKS.len()));
+        let requests = locks.into_iter().map(|lock| {
+            self.lock = lock;
+            let request = match self.random.random_range(0..10) {
+                0..5 => {
+                    let token = self.token();
+                    self.acquire(Some(token))
+                }
+                5..7 => self.extend(),
+                _ => self.release(),
+            };
+            (LOCKS[lock], request)
+        });
+        let mut requests: Vec<_> = requests.collect();
+        // As the client sorts them.
+        requests.sort_by_key(|(_, request)| !matches!(request, Request::Acquire { .. }));
+        Step::Batch {
+            connection: self.random.random_range(0..CONNECTIONS),
+            requests,
+            form: self.one_of(&[Form::Hash, Form::Hash, Form::Source]),
+            settings: self.settings(),
+        }
+    }
+
     fn request(&mut self) -> Request {
         let owner = self.owner();
         match self.random.random_range(0..100) {
             0..31 => {
-                let owner = self.random.random_range(0..OWNERS);
                 let token = self.chance(85).then(|| self.token());
-                self.last[self.lock] = (owner, token.unwrap_or(TOKEN));
-                Request::Acquire {
-                    owner,
-                    ttl: self.ttl(),
-                    token,
-                    last: token
-                        .filter(|_| self.random.random_bool(0.3))
-                        .map(|token| token + self.random.random_range(0..4)),
-                    inbox: self.chance(50).then(|| self.waiter()),
-                }
+                self.acquire(token)
             }
             31..33 => Request::Holder,
             33..36 => Request::Adopt {
@@ -247,15 +266,8 @@ impl Draw {
                 left: self.ttl(),
                 tombstone: self.token() + 1,
             },
-            38..52 => Request::Extend {
-                owner,
-                ttl: self.ttl(),
-                token: self.chance(80).then(|| self.token()),
-            },
-            52..68 => Request::Release {
-                owner,
-                tombstone: self.chance(80).then(|| self.token() + 1),
-            },
+            38..52 => self.extend(),
+            52..68 => self.release(),
             68..75 => Request::CoolDown {
                 owner,
                 window: self.ttl(),
@@ -281,6 +293,35 @@ impl Draw {
             90..93 => Request::Ping,
             93..95 => Request::Trust,
             _ => Request::Announce(self.announce()),
+        }
+    }
+
+    fn acquire(&mut self, token: Option<u64>) -> Request {
+        let owner = self.random.random_range(0..OWNERS);
+        self.last[self.lock] = (owner, token.unwrap_or(TOKEN));
+        Request::Acquire {
+            owner,
+            ttl: self.ttl(),
+            token,
+            last: token
+                .filter(|_| self.random.random_bool(0.3))
+                .map(|token| token + self.random.random_range(0..4)),
+            inbox: self.chance(50).then(|| self.waiter()),
+        }
+    }
+
+    fn extend(&mut self) -> Request {
+        Request::Extend {
+            owner: self.owner(),
+            ttl: self.ttl(),
+            token: self.chance(80).then(|| self.token()),
+        }
+    }
+
+    fn release(&mut self) -> Request {
+        Request::Release {
+            owner: self.owner(),
+            tombstone: self.chance(80).then(|| self.token() + 1),
         }
     }
 

@@ -7,7 +7,7 @@ use redlock::__wire::{self, Form, Request, Settings};
 use crate::resp;
 
 /// The locks of a sequence.
-pub(crate) const LOCKS: [&str; 2] = ["a", "{b}:1"];
+pub(crate) const LOCKS: [&str; 3] = ["a", "{b}:1", "c"];
 /// The connections of a sequence. The last one speaks version 2 of the protocol.
 pub(crate) const CONNECTIONS: usize = 3;
 pub(crate) const PLAIN: usize = CONNECTIONS - 1;
@@ -20,6 +20,13 @@ pub(crate) enum Step {
         connection: usize,
         lock: &'static str,
         requests: Vec<Request>,
+        form: Form,
+        settings: Settings,
+    },
+    /// Requests about different locks, in one call.
+    Batch {
+        connection: usize,
+        requests: Vec<(&'static str, Request)>,
         form: Form,
         settings: Settings,
     },
@@ -76,6 +83,15 @@ impl Step {
                     requests.flat_map(|request| __wire::encode(lock, request, form, settings));
                 Some((*connection, bytes.collect(), requests_len))
             }
+            Self::Batch {
+                connection,
+                requests,
+                settings,
+                ..
+            } => {
+                let bytes = __wire::encode_batch(requests, form, settings);
+                Some((*connection, bytes, 1))
+            }
             Self::Command { connection, words } => Some((*connection, resp::request(words), 1)),
             Self::Subscribe {
                 connection,
@@ -91,7 +107,7 @@ impl Step {
     /// The form of its scripts.
     pub(crate) fn form(&self) -> Form {
         match self {
-            Self::Send { form, .. } => *form,
+            Self::Send { form, .. } | Self::Batch { form, .. } => *form,
             _ => Form::Hash,
         }
     }
@@ -115,11 +131,16 @@ impl fmt::Debug for Step {
                     }
                     [] => {}
                 }
-                write!(f, ", retention {:?}", settings.retention)?;
-                match &settings.marker {
-                    Some(marker) => write!(f, ", marker {marker:?}"),
-                    None => Ok(()),
-                }
+                show(settings, f)
+            }
+            Self::Batch {
+                connection,
+                requests,
+                form,
+                settings,
+            } => {
+                write!(f, "{connection}: in one call {form:?} {requests:?}")?;
+                show(settings, f)
             }
             Self::Command { connection, words } => {
                 write!(f, "{connection}:")?;
@@ -137,5 +158,13 @@ impl fmt::Debug for Step {
             Self::Switch(switch, on) => write!(f, "{switch:?}: {on}"),
             Self::Wait(ms) => write!(f, "wait {ms} ms"),
         }
+    }
+}
+
+fn show(settings: &Settings, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, ", retention {:?}", settings.retention)?;
+    match &settings.marker {
+        Some(marker) => write!(f, ", marker {marker:?}"),
+        None => Ok(()),
     }
 }

@@ -12,13 +12,23 @@ pub(super) fn acquire(
     keys: Args<'_>,
     args: Args<'_>,
 ) -> Result<Reply, Raised> {
-    let (key, fence_key, waiters) = (keys.at(0), keys.at(1), keys.at(2));
-    let (owner, inbox) = (args.at(0), args.at(5));
-    let (ttl, token, retention) = (args.number(1)?, args.number(2)?, args.number(3)?);
     let abstains = match keys.get(3) {
         Some(marker) => no_vote(redis, marker, keys.at(4), args.at(7), args.number(8)?)?,
         None => None,
     };
+    step(redis, abstains, keys, args)
+}
+
+/// `steps/acquire.lua`.
+pub(super) fn step(
+    redis: &mut Redis<'_>,
+    abstains: Option<NoVote>,
+    keys: Args<'_>,
+    args: Args<'_>,
+) -> Result<Reply, Raised> {
+    let (key, fence_key, waiters) = (keys.at(0), keys.at(1), keys.at(2));
+    let (owner, inbox) = (args.at(0), args.at(5));
+    let (ttl, token, retention) = (args.number(1)?, args.number(2)?, args.number(3)?);
     let abstains = match abstains {
         Some(NoVote::Refused(reply)) => return Ok(reply),
         Some(NoVote::Quarantined(reply)) => Some(reply),

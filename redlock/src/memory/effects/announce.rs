@@ -31,7 +31,12 @@ impl Record {
         if !is_id(id) || !is_id(life) || words.next().is_some() {
             return None;
         }
-        let former = lists.split('\n').find_map(|line| line.strip_prefix(WAS));
+        // In Lua: `\nwas (%S+)`, which passes over a line without ids.
+        let former = lists
+            .split('\n')
+            .filter_map(|line| line.strip_prefix(WAS))
+            .find(|ids| ids.starts_with(|c: char| !c.is_whitespace()))
+            .and_then(|ids| ids.split_whitespace().next());
         Some(Self {
             id: id.to_owned(),
             life: life.to_owned(),

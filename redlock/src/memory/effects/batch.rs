@@ -1,14 +1,17 @@
 //! `begin.lua` and `run.lua`: several commands for different locks in one call, each with its own effect.
 
-use super::{Args, Raised, Redis, Reply, acquire::acquire, extend::extend, release::release};
+use super::{
+    Args, Raised, Redis, Reply, acquire, extend,
+    guard::{NoVote, no_vote},
+    release::release,
+};
 
 /// What the commands of a batch have in common.
-#[derive(Clone, Copy)]
 struct Common<'a> {
     retention: &'a [u8],
     channel: &'a [u8],
-    /// The marker's key and the quarantine's, its value and the guard time, under the strict restart guard.
-    marker: Option<[&'a [u8]; 4]>,
+    /// What the strict restart guard says, which is asked once.
+    abstains: Result<Option<NoVote>, Raised>,
 }
 
 pub(super) fn batch(
@@ -16,7 +19,7 @@ pub(super) fn batch(
     keys: Args<'_>,
     args: Args<'_>,
 ) -> Result<Reply, Raised> {
-    run(redis, keys, args, None)
+    run(redis, keys, args, Ok(None), 3)
 }
 
 pub(super) fn batch_strict(
@@ -25,29 +28,35 @@ pub(super) fn batch_strict(
     args: Args<'_>,
 ) -> Result<Reply, Raised> {
     let last = keys.0.len().saturating_sub(2);
-    let marker = [keys.at(last), keys.at(last + 1), args.at(3), args.at(4)];
-    run(redis, keys, args, Some(marker))
+    let needs_trust = args.at(0).iter().any(|letter| b"awe".contains(letter));
+    let abstains = match needs_trust {
+        true => args
+            .number(4)
+            .and_then(|guard| no_vote(redis, keys.at(last), keys.at(last + 1), args.at(3), guard)),
+        false => Ok(None),
+    };
+    run(redis, keys, args, abstains, 5)
 }
 
+/// `run.lua`. The arguments of the commands begin at `first`.
 fn run(
     redis: &mut Redis<'_>,
     keys: Args<'_>,
     args: Args<'_>,
-    marker: Option<[&[u8]; 4]>,
+    abstains: Result<Option<NoVote>, Raised>,
+    first: usize,
 ) -> Result<Reply, Raised> {
     let common = Common {
         retention: args.at(1),
         channel: args.at(2),
-        marker,
+        abstains,
     };
     let letters = args.at(0);
     let has_fence = |letter: &&u8| b"awer".contains(letter);
     let mut fences = keys.from(letters.len()).iter();
     let fenced = letters.iter().filter(has_fence).count();
     let mut waitlists = keys.from(letters.len() + fenced).iter();
-    let mut args = args
-        .from(if common.marker.is_some() { 5 } else { 3 })
-        .iter();
+    let mut args = args.from(first).iter();
     let replies = letters.iter().enumerate().map(|(place, letter)| {
         let lock = keys.at(place);
         let mut fence = || fences.next().copied().unwrap_or_default();
@@ -64,7 +73,7 @@ fn run(
                 common.acquire(redis, [lock, fence(), waitlist()], words)
             }
             b'e' => common.extend(redis, [lock, fence()], [arg(), arg(), arg()]),
-            b'x' => extend(redis, Args(&[lock]), Args(&[arg(), arg()])),
+            b'x' => extend::step(redis, None, Args(&[lock]), Args(&[arg(), arg()])),
             b'r' => {
                 let fence = fence();
                 let (keys, words) = ([lock, waitlist(), fence], [arg(), common.channel, arg()]);
@@ -84,39 +93,23 @@ fn run(
 impl Common<'_> {
     /// Owner, ttl, token, last token, inbox, and since when it waits.
     fn acquire(
-        self,
+        &self,
         redis: &mut Redis<'_>,
         keys: [&[u8]; 3],
         [owner, ttl, token, last, inbox, since]: [&[u8]; 6],
     ) -> Result<Reply, Raised> {
-        let [lock, fence, waitlist] = keys;
         let words = [owner, ttl, token, self.retention, last, inbox, since];
-        match self.marker {
-            None => acquire(redis, Args(&keys), Args(&words)),
-            Some([marker, quarantine, value, guard]) => acquire(
-                redis,
-                Args(&[lock, fence, waitlist, marker, quarantine]),
-                Args(&[words.as_slice(), &[value, guard]].concat()),
-            ),
-        }
+        acquire::step(redis, self.abstains.clone()?, Args(&keys), Args(&words))
     }
 
     /// Owner, ttl and token.
     fn extend(
-        self,
+        &self,
         redis: &mut Redis<'_>,
         keys: [&[u8]; 2],
         [owner, ttl, token]: [&[u8]; 3],
     ) -> Result<Reply, Raised> {
-        let [lock, fence] = keys;
         let words = [owner, ttl, token, self.retention];
-        match self.marker {
-            None => extend(redis, Args(&keys), Args(&words)),
-            Some([marker, quarantine, value, guard]) => extend(
-                redis,
-                Args(&[lock, fence, marker, quarantine]),
-                Args(&[words.as_slice(), &[value, guard]].concat()),
-            ),
-        }
+        extend::step(redis, self.abstains.clone()?, Args(&keys), Args(&words))
     }
 }

@@ -13,11 +13,21 @@ pub(super) fn extend(
     keys: Args<'_>,
     args: Args<'_>,
 ) -> Result<Reply, Raised> {
-    let (key, owner) = (keys.at(0), args.at(0));
     let abstains = match keys.get(2) {
         Some(marker) => no_vote(redis, marker, keys.at(3), args.at(4), args.number(5)?)?,
         None => None,
     };
+    step(redis, abstains, keys, args)
+}
+
+/// `steps/extend.lua`.
+pub(super) fn step(
+    redis: &mut Redis<'_>,
+    abstains: Option<NoVote>,
+    keys: Args<'_>,
+    args: Args<'_>,
+) -> Result<Reply, Raised> {
+    let (key, owner) = (keys.at(0), args.at(0));
     let abstains = match abstains {
         Some(NoVote::Refused(reply)) => return Ok(reply),
         Some(NoVote::Quarantined(reply)) => Some(reply),

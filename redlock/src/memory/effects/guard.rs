@@ -3,6 +3,7 @@
 use super::{Args, Raised, Redis, Reply, lua_number};
 
 /// Why a yes does not count.
+#[derive(Clone)]
 pub(super) enum NoVote {
     /// The command is carried out nevertheless.
     Quarantined(Reply),
