@@ -3,120 +3,78 @@
 
 use std::fmt;
 
-/// A kind of event: a fault, or a situation in which faults were found before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Event {
-    /// The network between a client and a node gets other delays.
-    Delay,
-    /// It loses requests, replies, or both, for at most [`LONGEST_CUT`](crate::plan::LONGEST_CUT).
-    Loss,
-    /// A client is cut off from some nodes for as long.
-    Partition,
-    /// The same for longer than any ttl.
-    LongCut,
-    /// What is sent is held back, overtaken over a new connection, and delivered late.
-    HoldBack,
-    /// Connections are reset.
-    Reset,
-    /// Connections die unnoticed.
-    HalfOpen,
-    /// All connections of a client are cut while it does nothing, silently or by a reset.
-    IdleCut,
-    /// A client's process stands still.
-    Freeze,
-    /// All processes stand still.
-    Stall,
-    /// The thread of all clients is blocked, right behind a release.
-    BlockedThread,
-    /// A node refuses connections, and keeps its data.
-    Stop,
-    /// A node answers nothing for a while.
-    Hang,
-    /// Nodes answer nothing for longer than any ttl.
-    LongHang,
-    /// A node is a new process, with its data.
-    Restart,
-    /// A node forgets and is a new process.
-    EmptyRestart,
-    /// A node becomes a replica of another and is promoted, so it has the data of that one.
-    Promotion,
-    /// Nodes have no memory left.
-    Full,
-    /// A node loads its data.
-    Loading,
-    /// A node is busy in a script.
-    Busy,
-    /// A node cannot save its data, and refuses writes.
-    FailedSave,
-    /// A node forgets the scripts.
-    ScriptFlush,
-    /// A client's process is replaced by a new one that has met no node yet.
-    NewClient,
-    /// Two new processes draw the same random numbers, as after a fork or from one snapshot.
-    EqualRandom,
-    /// A node's clock runs fast, within what validity allows for.
-    Drift,
-    /// A node's clock steps forward, within the skew bound.
-    Step,
-    /// A node forgets, and is the same process as before.
-    Flush,
-    /// An operator deletes a key on some nodes.
-    Delete,
-    /// A long string, or a value of another type, stands under a key.
-    ForeignValue,
-    /// A lease is handed over to the next waiter of the process.
-    HandOver,
-    /// A client is used in two runtimes at once.
-    SharedHandle,
-    /// A runtime ends, with all that runs in it.
-    EndedRuntime,
-    /// A process lets go of thousands of locks at once.
-    ManyReleases,
-}
+use crate::variants::with_all;
 
-use Event::{
-    BlockedThread, Busy, Delay, Delete, Drift, EmptyRestart, EndedRuntime, EqualRandom, FailedSave,
-    Flush, ForeignValue, Freeze, Full, HalfOpen, HandOver, Hang, HoldBack, IdleCut, Loading,
-    LongCut, LongHang, Loss, ManyReleases, NewClient, Partition, Promotion, Reset, Restart,
-    ScriptFlush, SharedHandle, Stall, Step, Stop,
-};
-
-impl Event {
-    pub(crate) const ALL: [Self; 33] = [
+with_all! {
+    /// A kind of event: a fault, or a situation in which faults were found before.
+    Event {
+        /// The network between a client and a node gets other delays.
         Delay,
+        /// It loses requests, replies, or both, for at most [`LONGEST_CUT`](crate::plan::LONGEST_CUT).
         Loss,
+        /// A client is cut off from some nodes for as long.
         Partition,
+        /// The same for longer than any ttl.
         LongCut,
+        /// What is sent is held back, overtaken over a new connection, and delivered late.
         HoldBack,
+        /// Connections are reset.
         Reset,
+        /// Connections die unnoticed.
         HalfOpen,
+        /// All connections of a client are cut while it does nothing, silently or by a reset.
         IdleCut,
+        /// A client's process stands still.
         Freeze,
+        /// All processes stand still.
         Stall,
+        /// The thread of all clients is blocked, right behind a release.
         BlockedThread,
+        /// A node refuses connections, and keeps its data.
         Stop,
+        /// A node answers nothing for a while.
         Hang,
+        /// Nodes answer nothing for longer than any ttl.
         LongHang,
+        /// A node is a new process, with its data.
         Restart,
+        /// A node forgets and is a new process.
         EmptyRestart,
+        /// A node becomes a replica of another and is promoted, so it has the data of that one.
         Promotion,
+        /// Nodes have no memory left.
         Full,
+        /// A node loads its data.
         Loading,
+        /// A node is busy in a script.
         Busy,
+        /// A node cannot save its data, and refuses writes.
         FailedSave,
+        /// A node forgets the scripts.
         ScriptFlush,
+        /// A client's process is replaced by a new one that has met no node yet.
         NewClient,
+        /// Two new processes draw the same random numbers, as after a fork or from one snapshot.
         EqualRandom,
+        /// A node's clock runs fast, within what validity allows for.
         Drift,
+        /// A node's clock steps forward, within the skew bound.
         Step,
+        /// A node forgets, and is the same process as before.
         Flush,
+        /// An operator deletes a key on some nodes.
         Delete,
+        /// A long string, or a value of another type, stands under a key.
         ForeignValue,
+        /// A lease is handed over to the next waiter of the process.
         HandOver,
+        /// A client is used in two runtimes at once.
         SharedHandle,
+        /// A runtime ends, with all that runs in it.
         EndedRuntime,
+        /// A process lets go of thousands of locks at once.
         ManyReleases,
-    ];
+    }
 }
 
 /// How often each event occurred.
@@ -147,7 +105,7 @@ impl Counts {
     /// The events that never occurred.
     pub(crate) fn missing(&self) -> Vec<Event> {
         let never = |event: &Event| self.of(*event) == 0;
-        Event::ALL.into_iter().filter(never).collect()
+        Event::ALL.iter().copied().filter(never).collect()
     }
 }
 

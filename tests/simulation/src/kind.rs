@@ -13,60 +13,46 @@ use crate::{
         ManyReleases, NewClient, Promotion, Reset, Restart, ScriptFlush, Stall,
     },
     plan::{Dice, Plan, ms, some_ms},
+    variants::with_all,
 };
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Faults of many kinds.
-    Any,
-    /// Many locks at the same moments: their commands share calls.
-    Crowd,
-    /// Holders that count on the whole of their ttl, and many who want to be next when a node
-    /// forgets.
-    Duel,
-    /// Locks that are deleted under their holders, with nothing else that could keep these from
-    /// noticing.
-    Deletions,
-    /// Leases that are handed over, in processes that are blocked or stand still meanwhile.
-    HandOvers,
-    /// Idle connections that are cut.
-    IdleCuts,
-    /// Nodes that become replicas and are promoted.
-    Promotions,
-    /// Nodes whose memory is full.
-    FullServers,
-    /// Nodes that refuse writes, or everything.
-    Refusals,
-    /// Nodes that answer nothing, and networks that are cut, for longer than any ttl.
-    LongSilences,
-    /// Values of others under keys.
-    ForeignValues,
-    /// Processes that draw the same random numbers.
-    EqualRandom,
-    /// Thousands of locks that are released at once.
-    ManyReleases,
-    /// Clients that are used in two runtimes, one of which ends.
-    Runtimes,
+with_all! {
+    /// What a history is full of.
+    Kind {
+        /// Faults of many kinds.
+        Any,
+        /// Many locks at the same moments: their commands share calls.
+        Crowd,
+        /// Holders that count on the whole of their ttl, and many who want to be next when a node
+        /// forgets.
+        Duel,
+        /// Locks that are deleted under their holders, with nothing else that could keep these from
+        /// noticing.
+        Deletions,
+        /// Leases that are handed over, in processes that are blocked or stand still meanwhile.
+        HandOvers,
+        /// Idle connections that are cut.
+        IdleCuts,
+        /// Nodes that become replicas and are promoted.
+        Promotions,
+        /// Nodes whose memory is full.
+        FullServers,
+        /// Nodes that refuse writes, or everything.
+        Refusals,
+        /// Nodes that answer nothing, and networks that are cut, for longer than any ttl.
+        LongSilences,
+        /// Values of others under keys.
+        ForeignValues,
+        /// Processes that draw the same random numbers.
+        EqualRandom,
+        /// Thousands of locks that are released at once.
+        ManyReleases,
+        /// Clients that are used in two runtimes, one of which ends.
+        Runtimes,
+    }
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 14] = [
-        Self::Any,
-        Self::Crowd,
-        Self::Duel,
-        Self::Deletions,
-        Self::HandOvers,
-        Self::IdleCuts,
-        Self::Promotions,
-        Self::FullServers,
-        Self::Refusals,
-        Self::LongSilences,
-        Self::ForeignValues,
-        Self::EqualRandom,
-        Self::ManyReleases,
-        Self::Runtimes,
-    ];
-
     /// How many of a thousand histories are of this kind.
     fn per_mille(self) -> u32 {
         match self {
@@ -84,14 +70,14 @@ impl Kind {
     /// The kind that a variable of the environment names.
     pub(crate) fn named_by(variable: &str) -> Option<Self> {
         let name = std::env::var(variable).ok()?;
-        let mut kinds = Self::ALL.into_iter();
+        let mut kinds = Self::ALL.iter().copied();
         let kind = kinds.find(|kind| format!("{kind:?}") == name);
         Some(kind.unwrap_or_else(|| panic!("{variable} is one of {:?}", Self::ALL)))
     }
 
     pub(crate) fn drawn(dice: &mut Dice) -> Self {
         let mut number = dice.random_range(0..Self::ALL.iter().map(|kind| kind.per_mille()).sum());
-        for kind in Self::ALL {
+        for &kind in Self::ALL {
             match number.checked_sub(kind.per_mille()) {
                 None => return kind,
                 Some(rest) => number = rest,

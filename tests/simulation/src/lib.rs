@@ -25,6 +25,7 @@ mod process;
 mod renewal;
 mod run;
 mod runtimes;
+mod variants;
 mod world;
 
 use crate::{
@@ -76,6 +77,7 @@ macro_rules! kinds {
 
 kinds! {
     crowds: Crowd,
+    deletions: Deletions,
     duels: Duel,
     equal_random_states: EqualRandom,
     foreign_values: ForeignValues,
@@ -106,7 +108,7 @@ fn a_history_repeats_itself() {
         Kind::Runtimes,
     ];
     let repeats = |kind: &Kind| !differs.contains(kind);
-    let kinds = Kind::ALL.into_iter().filter(repeats);
+    let kinds = Kind::ALL.iter().copied().filter(repeats);
     for (kind, seed) in kinds.flat_map(|kind| [(kind, 0), (kind, 1)]) {
         let plan = plan(Some(kind), seed);
         let (first, second) = (world::run(&plan, true), world::run(&plan, true));
