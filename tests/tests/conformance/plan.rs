@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Steps of a sequence.
-const STEPS: usize = 80;
+const STEPS: usize = 100;
 /// Tokens are about as large as those that clients take from their clocks.
 pub(crate) const TOKEN: u64 = 1_790_000_000_000_000;
 /// Owners of a sequence.
@@ -208,7 +208,7 @@ impl Draw {
             lock: LOCKS[self.lock],
             requests,
             form: match self.random.random_range(0..10) {
-                0..6 => Form::Hash,
+                0..5 => Form::Hash,
                 // A cluster has no strict guard.
                 9 if settings.marker.is_none() => Form::Importing,
                 _ => Form::Source,
