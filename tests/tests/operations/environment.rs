@@ -75,7 +75,7 @@ fn a_wrong_value_is_named_with_its_variable_and_the_remedy() {
         (
             "REDLOCK_CLIENT_CERTIFICATE",
             "/one.pem",
-            ["takes two", "private key"],
+            ["write two", "private key"],
         ),
     ] {
         let text = refused(name, value);
