@@ -17,6 +17,8 @@
 pub mod built;
 pub mod cluster;
 mod eventually;
+#[cfg(doctest)]
+mod guides;
 pub mod house;
 mod logs;
 mod managed;
