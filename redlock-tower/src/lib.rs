@@ -5,6 +5,10 @@
 #![doc = include_str!("../docs/rejections.md")]
 #![doc = include_str!("../docs/events.md")]
 
+#[cfg(all(any(doc, doctest), feature = "axum", feature = "replay"))]
+#[doc = include_str!("../docs/recipes.md")]
+pub mod recipes {}
+
 mod body;
 mod events;
 mod held;
