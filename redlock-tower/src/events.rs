@@ -2,6 +2,7 @@
 //!
 //! No event at `info` or above contains a key, an owner or a value of a request.
 
+use crate::metrics;
 use redlock::Error;
 
 const TARGET: &str = "redlock_tower";
@@ -12,12 +13,14 @@ pub(crate) fn acquiring(key: &str) {
 
 /// A rejection that an operator has to look into.
 pub(crate) fn rejected_by_fault(reason: &'static str, error: Option<&Error>) {
+    metrics::rejected(reason);
     let error = error.map(|error| tracing::field::display(error.without_key()));
     tracing::warn!(target: TARGET, reason, error, "a request was rejected");
 }
 
 /// A rejection in normal operation.
 pub(crate) fn rejected(reason: &'static str, error: Option<&Error>) {
+    metrics::rejected(reason);
     tracing::debug!(
         target: TARGET, reason, error = error.map(tracing::field::display),
         "a request was rejected"
@@ -25,6 +28,7 @@ pub(crate) fn rejected(reason: &'static str, error: Option<&Error>) {
 }
 
 pub(crate) fn runs_unlocked(error: &Error) {
+    metrics::runs_without("no-quorum");
     tracing::warn!(
         target: TARGET, error = %error.without_key(),
         "no quorum: a request runs without its lock"
@@ -32,13 +36,19 @@ pub(crate) fn runs_unlocked(error: &Error) {
 }
 
 pub(crate) fn release_unconfirmed(error: &Error) {
+    metrics::release_unconfirmed();
     tracing::warn!(
         target: TARGET, error = %error.without_key(),
         "no quorum confirmed the release of a request's lock"
     );
 }
 
+pub(crate) fn cooled_down() {
+    metrics::window(true);
+}
+
 pub(crate) fn cool_down_unconfirmed(error: &Error) {
+    metrics::window(false);
     tracing::warn!(
         target: TARGET, error = %error.without_key(),
         "no quorum confirmed the cool-down after a request: a duplicate may run"
@@ -92,6 +102,7 @@ pub(crate) fn no_held_lock(cause: &dyn std::fmt::Display) {
 
 #[cfg(feature = "replay")]
 pub(crate) mod replay {
+    use crate::metrics;
     use std::fmt::Display;
 
     const TARGET: &str = "redlock_tower::replay";
@@ -107,11 +118,22 @@ pub(crate) mod replay {
     }
 
     pub(crate) fn store_error(error: &dyn Display) {
+        metrics::store_failed();
         tracing::debug!(target: TARGET, %error, "error of the replay store");
+    }
+
+    /// What the store knew of a request.
+    pub(crate) fn decided(outcome: &'static str) {
+        metrics::replay(outcome);
+    }
+
+    pub(crate) fn recorded() {
+        metrics::record("recorded");
     }
 
     /// The write continues in the background.
     pub(crate) fn recorded_late() {
+        metrics::record("late");
         tracing::warn!(
             target: TARGET,
             "a response is sent before it is recorded: an early duplicate may run"
@@ -119,6 +141,7 @@ pub(crate) mod replay {
     }
 
     pub(crate) fn not_recorded() {
+        metrics::record("not-recorded");
         tracing::warn!(
             target: TARGET,
             "a response is not recorded, because the replay store keeps failing: a duplicate runs again"
@@ -133,6 +156,7 @@ pub(crate) mod replay {
     }
 
     pub(crate) fn superseded() {
+        metrics::record("superseded");
         tracing::warn!(
             target: TARGET,
             "a response is not recorded, because its in-progress marker is gone, or is that of a later holder of the lock"

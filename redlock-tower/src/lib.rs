@@ -4,6 +4,7 @@
 #![doc = include_str!("../docs/policies.md")]
 #![doc = include_str!("../docs/rejections.md")]
 #![doc = include_str!("../docs/events.md")]
+#![doc = include_str!("../docs/metrics.md")]
 
 #[cfg(all(any(doc, doctest), feature = "axum", feature = "replay"))]
 #[doc = include_str!("../docs/recipes.md")]
@@ -15,6 +16,7 @@ mod held;
 mod http;
 pub mod key;
 mod lock;
+mod metrics;
 mod reject;
 #[cfg(feature = "replay")]
 pub mod replay;

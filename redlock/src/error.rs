@@ -94,7 +94,7 @@ impl NodeError {
         }
     }
 
-    fn without_key(&self) -> &str {
+    pub(crate) fn without_key(&self) -> &str {
         &self.cause[..self.keyless]
     }
 

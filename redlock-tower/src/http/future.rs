@@ -6,6 +6,7 @@ use super::{
 use crate::{
     held::{HeldLock, Unlocked},
     key::{Key, KeyError, KeyExtractor, Reads},
+    metrics::{self, Wait},
     reject::{Reason, RejectContext, Rejection},
     runner::{Lease, Route, Run, WhenReady},
 };
@@ -67,6 +68,7 @@ where
         pending: Option<Pending<S, UnreadRequest<K, ReqBody>>>,
     },
     Acquire {
+        wait: Wait,
         acquire: Acquire,
         route: Route,
         pending: Option<Pending<S, HandlerRequest<K, ReqBody>>>,
@@ -168,6 +170,7 @@ where
             Ok(Some(key)) => key,
             Ok(None) if policy.required => return Self::reject(Rejection::new(Reason::NoKey)),
             Ok(None) => {
+                metrics::runs_without("no-key");
                 return Self::UnlockedWhenReady {
                     future: pending.call(),
                     why: Unlocked::NoKey,
@@ -186,6 +189,7 @@ where
         let key = policy.render.key(extensions, uri, key);
         crate::events::acquiring(&key);
         Self::Acquire {
+            wait: Wait::begin(),
             acquire: policy.lock.acquire(key),
             route,
             pending: Some(pending),
@@ -285,11 +289,13 @@ where
                     State::key_extracted(key, pending, this.policy)
                 }
                 StateProj::Acquire {
+                    wait,
                     acquire,
                     route,
                     pending,
                 } => {
                     let guard = ready!(Pin::new(acquire).poll(cx));
+                    wait.end();
                     let Some(pending) = pending.take() else {
                         return Poll::Pending; // polled after completion
                     };

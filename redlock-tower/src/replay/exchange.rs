@@ -40,6 +40,18 @@ enum Decision<St> {
     Reject(Reason),
 }
 
+impl<St> Decision<St> {
+    /// As metrics have it.
+    fn outcome(&self) -> &'static str {
+        match self {
+            Self::Run(_) => "fresh",
+            Self::RunUnrecorded => "unrecorded",
+            Self::Replay(_) => "replayed",
+            Self::Reject(reason) => reason.as_str(),
+        }
+    }
+}
+
 /// The name of a request's record, or `None` if the request has no `Idempotency-Key`. What the client chose is hashed.
 pub(super) fn record_name<St>(
     context: &ReplayContext,
@@ -77,7 +89,9 @@ impl<St: ReplayStore> Exchange<St> {
             Err(reason) => return Ok(self.reject(reason, &context)),
         };
         let request = Request::from_parts(head, body);
-        match self.decide(fingerprint).await {
+        let decision = self.decide(fingerprint).await;
+        events::replay::decided(decision.outcome());
+        match decision {
             // Reading the body and asking the store may have taken longer than the lock was valid.
             Decision::Run(_) | Decision::RunUnrecorded if self.lock_is_lost() => {
                 Ok(self.reject(Reason::Lost, &context))

@@ -166,7 +166,10 @@ impl<St: ReplayStore> Recorder<St> {
                 return Some(false);
             }
             match self.finish(record.to_vec()).await {
-                Ok(true) => return Some(true),
+                Ok(true) => {
+                    events::recorded();
+                    return Some(true);
+                }
                 Ok(false) => {
                     events::superseded();
                     return Some(false);

@@ -43,11 +43,10 @@ async fn end_hold(guard: Guard, ending: Ending) {
             }
         }
         Ending::ReleaseAfterPanic => redlock::__private::end_panicked(guard).await,
-        Ending::CoolDown(window) => {
-            if let Err(error) = guard.cool_down(window).await {
-                events::cool_down_unconfirmed(&error);
-            }
-        }
+        Ending::CoolDown(window) => match guard.cool_down(window).await {
+            Ok(()) => events::cooled_down(),
+            Err(error) => events::cool_down_unconfirmed(&error),
+        },
     }
 }
 

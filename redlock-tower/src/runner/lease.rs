@@ -1,6 +1,7 @@
 //! The guard while a request runs: the layer owns it until the handler takes it.
 
 use super::Route;
+use crate::metrics;
 use redlock::{Guard, Held};
 use std::{
     fmt,
@@ -45,6 +46,7 @@ pub(crate) struct Lease {
 
 impl Lease {
     pub(crate) fn new(guard: Guard, route: Route) -> Self {
+        metrics::locked();
         Self {
             held: guard.held(),
             slot: Arc::new(Slot(Mutex::new(Some(guard)))),
@@ -83,6 +85,8 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
+        metrics::unlocked();
+        metrics::held(|| self.age());
         // The guard releases in its own `drop`, in the background.
         let _ = self.slot.take();
     }

@@ -1,7 +1,7 @@
 //! What a lock service does for every request: which lock it acquires, and what happens without it.
 
 use super::{EndHold, Ending, HoldTimes, Lease};
-use crate::events;
+use crate::{events, metrics};
 use redlock::{Acquire, Error, LockOptions, Redlock, WaiterLimit};
 use std::{sync::Arc, time::Duration};
 
@@ -35,6 +35,7 @@ pub(crate) struct LockPolicy {
 
 impl LockPolicy {
     pub(crate) fn new(redlock: Redlock) -> Self {
+        metrics::describe();
         let mut options = LockOptions::default();
         options.max_waiters = Some(WaiterLimit::new(MAX_WAITERS_PER_KEY, MAX_WAITERS));
         Self {

@@ -155,7 +155,12 @@ pub(super) fn handed_over(waited: impl Fn() -> Duration) {
 }
 
 pub(super) fn refused(kind: ErrorKind) {
-    let outcome = match kind {
+    count!("redlock_acquires_total", "outcome" => outcome(kind));
+}
+
+/// Why a request was refused, as a label.
+pub(super) fn outcome(kind: ErrorKind) -> &'static str {
+    match kind {
         ErrorKind::Busy => "busy",
         ErrorKind::CoolingDown => "cooling_down",
         ErrorKind::TimedOut => "timed_out",
@@ -171,8 +176,7 @@ pub(super) fn refused(kind: ErrorKind) {
         | ErrorKind::InvalidConfig
         | ErrorKind::OtherPermits
         | ErrorKind::InvalidTicket => "invalid",
-    };
-    count!("redlock_acquires_total", "outcome" => outcome);
+    }
 }
 
 pub(super) fn released(held: impl Fn() -> Duration, left: impl Fn() -> Duration, cools: bool) {

@@ -11,6 +11,7 @@ pub(crate) mod attribute;
 pub(crate) mod lock;
 pub(crate) mod metrics;
 pub(crate) mod node;
+pub(crate) mod span;
 
 /// Whole milliseconds, for fields whose names end in `_ms`.
 fn ms(time: std::time::Duration) -> u64 {

@@ -7,7 +7,10 @@ use crate::{
     core::in_runtime,
     env::unwind::{Panic, caught},
     error::{Error, Result},
-    events::lock as events,
+    events::{
+        lock as events,
+        span::{self, HoldSpan},
+    },
     lease::{AlreadyEnded, Hold},
     lock::{
         held::{Held, Lost, describe},
@@ -30,6 +33,7 @@ pub struct Guard {
     hold: Arc<Hold>,
     /// Re-entered: the lock belongs to another guard, which ends it.
     joined: bool,
+    span: HoldSpan,
 }
 
 impl Guard {
@@ -37,11 +41,23 @@ impl Guard {
         Self {
             hold,
             joined: false,
+            span: HoldSpan::none(),
         }
     }
 
     pub(crate) fn joined(hold: Arc<Hold>) -> Self {
-        Self { hold, joined: true }
+        Self {
+            hold,
+            joined: true,
+            span: HoldSpan::none(),
+        }
+    }
+
+    /// Shows the hold as a span, within that of the caller.
+    pub(crate) fn begin_span(&mut self) {
+        if !self.joined {
+            self.span = HoldSpan::begin();
+        }
     }
 
     /// The key, with its namespace.
@@ -243,7 +259,7 @@ impl Guard {
         lost
     }
 
-    async fn end(self, window: Option<Duration>, ended_well: bool) -> Result<()> {
+    async fn end(mut self, window: Option<Duration>, ended_well: bool) -> Result<()> {
         if self.joined {
             return if self.is_lost() {
                 Err(self.hold.lost_error())
@@ -251,8 +267,18 @@ impl Guard {
                 Ok(())
             };
         }
+        span::release(self.end_hold(window, ended_well)).await
+    }
+
+    async fn end_hold(&mut self, window: Option<Duration>, ended_well: bool) -> Result<()> {
+        let released = self.hold.release(window, ended_well);
+        self.span.end(|| match (&released, window) {
+            (Err(AlreadyEnded), _) => "lost",
+            (Ok(_), Some(_)) => "cooled_down",
+            (Ok(_), None) => "released",
+        });
         let lease = self.hold.lease();
-        match self.hold.release(window, ended_well) {
+        match released {
             Ok(Some(round)) => lease.release_confirmed(&round).await,
             // The next waiter of this process has the lease. The nodes need not know.
             Ok(None) => Ok(()),
@@ -272,7 +298,12 @@ impl Drop for Guard {
             // After a panic the work under the lock may be half done, so the next holder starts
             // with a lease of its own. An error means that the hold has ended, as after an awaited
             // release.
-            let _ = self.hold.release(None, !std::thread::panicking());
+            let released = self.hold.release(None, !std::thread::panicking());
+            self.span.end(|| match released {
+                Ok(_) => "dropped",
+                Err(AlreadyEnded) if self.hold.is_lost() => "lost",
+                Err(AlreadyEnded) => "detached",
+            });
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     acquire::{AcquireRequest, acquire_hold, engine::Engine, waiter_limit::WaiterLimit},
     core::in_runtime,
     error::{Error, Result},
-    events::lock as events,
+    events::{lock as events, span::AcquireSpan},
     lock::{guard::Guard, held::Held, options::LockOptions, reentrancy},
 };
 
@@ -213,9 +213,17 @@ impl LockRequest {
     }
 
     async fn acquire(self) -> Result<Guard> {
-        let acquired = self.guard().await;
-        if let Err(error) = &acquired {
-            events::refused(&self.name, error);
+        let span = AcquireSpan::begin();
+        let mut acquired = span.around(self.guard()).await;
+        match &mut acquired {
+            Ok(guard) => {
+                span.granted(guard.rounds());
+                guard.begin_span();
+            }
+            Err(error) => {
+                span.refused(error);
+                events::refused(&self.name, error);
+            }
         }
         acquired
     }

@@ -1,0 +1,206 @@
+//! The metrics of this crate, for the facade `metrics`. They are listed in `docs/metrics.md`, which a test compares with
+//! [`TABLE`]. Without the feature nothing is counted, and no clock is read.
+//!
+//! No label is a key or a value of a request.
+
+use std::time::Duration;
+
+#[cfg_attr(
+    not(any(feature = "metrics", test)),
+    expect(dead_code, reason = "only described")
+)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+use Kind::{Counter, Gauge, Histogram};
+
+/// Name, kind and description of each metric.
+#[cfg_attr(
+    not(any(feature = "metrics", test)),
+    expect(dead_code, reason = "only described")
+)]
+const TABLE: [(&str, Kind, &str); 10] = [
+    (
+        "redlock_tower_requests_total",
+        Counter,
+        "requests that reached the handler, under their lock or without one",
+    ),
+    (
+        "redlock_tower_rejections_total",
+        Counter,
+        "requests that were rejected",
+    ),
+    (
+        "redlock_tower_wait_seconds",
+        Histogram,
+        "time from the key of a request to its lock or its refusal",
+    ),
+    (
+        "redlock_tower_in_flight",
+        Gauge,
+        "requests that hold their lock",
+    ),
+    (
+        "redlock_tower_hold_seconds",
+        Histogram,
+        "time for which a request held its lock",
+    ),
+    (
+        "redlock_tower_windows_total",
+        Counter,
+        "cool-downs that began, as a quorum confirmed or not",
+    ),
+    (
+        "redlock_tower_releases_unconfirmed_total",
+        Counter,
+        "releases that no quorum confirmed: they go on in the background",
+    ),
+    (
+        "redlock_tower_replays_total",
+        Counter,
+        "requests that a replay looked up, by what the store knew of them",
+    ),
+    (
+        "redlock_tower_records_total",
+        Counter,
+        "responses that were to be recorded",
+    ),
+    (
+        "redlock_tower_store_failures_total",
+        Counter,
+        "failures of the replay store",
+    ),
+];
+
+/// Counts one.
+macro_rules! count {
+    ($name:literal $(, $label:literal => $value:expr)*) => {{
+        #[cfg(feature = "metrics")]
+        metrics::counter!($name $(, $label => $value)*).increment(1);
+        #[cfg(not(feature = "metrics"))]
+        {
+            $(let _ = $value;)*
+        }
+    }};
+}
+
+/// Describes all of them to the recorder of this process.
+pub(crate) fn describe() {
+    #[cfg(feature = "metrics")]
+    metrics::with_recorder(|recorder| {
+        for (name, kind, text) in TABLE {
+            let unit = name.ends_with("_seconds").then_some(metrics::Unit::Seconds);
+            match kind {
+                Counter => recorder.describe_counter(name.into(), unit, text.into()),
+                Gauge => recorder.describe_gauge(name.into(), unit, text.into()),
+                Histogram => recorder.describe_histogram(name.into(), unit, text.into()),
+            }
+        }
+    });
+}
+
+/// A request got its lock.
+pub(crate) fn locked() {
+    count!("redlock_tower_requests_total", "lock" => "held");
+    #[cfg(feature = "metrics")]
+    metrics::gauge!("redlock_tower_in_flight").increment(1);
+}
+
+/// A request no longer has it.
+pub(crate) fn unlocked() {
+    #[cfg(feature = "metrics")]
+    metrics::gauge!("redlock_tower_in_flight").decrement(1);
+}
+
+/// A request runs without a lock.
+pub(crate) fn runs_without(why: &'static str) {
+    count!("redlock_tower_requests_total", "lock" => why);
+}
+
+pub(crate) fn rejected(reason: &'static str) {
+    count!("redlock_tower_rejections_total", "reason" => reason);
+}
+
+pub(crate) fn held(time: impl Fn() -> Duration) {
+    #[cfg(feature = "metrics")]
+    metrics::histogram!("redlock_tower_hold_seconds").record(time().as_secs_f64());
+    #[cfg(not(feature = "metrics"))]
+    let _ = time;
+}
+
+pub(crate) fn window(is_confirmed: bool) {
+    let confirmed = if is_confirmed { "true" } else { "false" };
+    count!("redlock_tower_windows_total", "confirmed" => confirmed);
+}
+
+pub(crate) fn release_unconfirmed() {
+    count!("redlock_tower_releases_unconfirmed_total");
+}
+
+#[cfg(feature = "replay")]
+pub(crate) fn replay(outcome: &'static str) {
+    count!("redlock_tower_replays_total", "outcome" => outcome);
+}
+
+#[cfg(feature = "replay")]
+pub(crate) fn record(outcome: &'static str) {
+    count!("redlock_tower_records_total", "outcome" => outcome);
+}
+
+#[cfg(feature = "replay")]
+pub(crate) fn store_failed() {
+    count!("redlock_tower_store_failures_total");
+}
+
+/// Measures the wait of a request for its lock. Reads no clock without the feature.
+#[derive(Debug)]
+pub(crate) struct Wait {
+    #[cfg(feature = "metrics")]
+    since: std::time::Instant,
+}
+
+impl Wait {
+    pub(crate) fn begin() -> Self {
+        Self {
+            #[cfg(feature = "metrics")]
+            since: std::time::Instant::now(),
+        }
+    }
+
+    pub(crate) fn end(&self) {
+        #[cfg(feature = "metrics")]
+        metrics::histogram!("redlock_tower_wait_seconds")
+            .record(self.since.elapsed().as_secs_f64());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_in_the_docs_is_that_of_the_code() {
+        let document = include_str!("../docs/metrics.md");
+        let rows = document
+            .lines()
+            .filter(|line| line.starts_with("| `redlock_"));
+        let documented: Vec<(String, String, String)> = rows
+            .map(|row| {
+                let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+                let name = cells[1].trim_matches('`');
+                (name.into(), cells[2].into(), cells[4].into())
+            })
+            .collect();
+        let kind = |kind| match kind {
+            Counter => "counter",
+            Gauge => "gauge",
+            Histogram => "histogram",
+        };
+        let table = TABLE.map(|(name, of, text)| (name.into(), kind(of).into(), text.into()));
+        assert_eq!(documented, table);
+    }
+}
