@@ -15,9 +15,9 @@ use crate::{
     lock_kind::Claim,
 };
 
-/// One attempt to take over what `from` names, in up to three rounds. Cancel safe: what was taken is given back.
+/// One attempt to take over the lock of `from`, in up to three rounds. Cancel safe: a lock that was taken over is given back.
 ///
-/// `until` tells when the ticket is over. It is asked once the nodes have been met, which sets the clock that it reads.
+/// `until` returns when the ticket expires. It is called once the nodes are connected, because it reads the token clock.
 pub(crate) async fn adopt(
     request: &AcquireRequest<'_>,
     from: Claim,

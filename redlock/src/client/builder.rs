@@ -97,39 +97,39 @@ impl Builder {
         self
     }
 
-    /// The ttl of requests that do not set one.
+    /// The ttl of requests that do not set one. Default: 10 s.
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = ttl;
         self
     }
 
-    /// How long requests wait that do not set it.
+    /// The wait of requests that do not set one. Default: 10 s.
     pub fn wait(mut self, wait: Duration) -> Self {
         self.wait = wait;
         self
     }
 
-    /// How long a node may take for an operation, and for each step of connecting (TCP, TLS, login). It has to be longer than a
-    /// round trip to the farthest node.
+    /// Maximum time of an operation on a node, and of each step of connecting (TCP, TLS, login). It has to be longer than a round
+    /// trip to the farthest node. Default: 250 ms, at most a quarter of the ttl.
     pub fn node_timeout(mut self, timeout: Duration) -> Self {
         self.node_timeout = timeout;
         self
     }
 
-    /// The longest ttl that a request may ask for. A node that restarted has no vote for this time
-    /// and a little more. It has to be the same for all clients of the nodes.
+    /// Maximum ttl of a request. A node that restarted has no vote for this time and a little more. It has to be the same for
+    /// all clients of the nodes. Default: 60 s.
     pub fn max_ttl(mut self, max_ttl: Duration) -> Self {
         self.max_ttl = max_ttl;
         self
     }
 
-    /// How far the clocks of clients and nodes may be apart.
+    /// Maximum difference between the clocks of clients and nodes. Default: 5 s.
     pub fn clock_skew(mut self, skew: Duration) -> Self {
         self.clock_skew = skew;
         self
     }
 
-    /// Whether locks have fencing tokens. Without them, an acquire is a plain `SET NX PX`: cheaper
+    /// Whether locks have fencing tokens. Default: on. Without them, an acquire is a plain `SET NX PX`: cheaper
     /// for the server, but a store cannot distinguish a paused holder from the next one, and an
     /// acquire that arrives after its release leaves the key busy for a ttl.
     pub fn fencing(mut self, on: bool) -> Self {
@@ -150,31 +150,30 @@ impl Builder {
         self
     }
 
-    /// What to do about nodes that restarted.
+    /// How nodes that restarted are treated. Default: [`RestartGuard::Observed`].
     pub fn restart_guard(mut self, guard: RestartGuard) -> Self {
         self.restart_guard = guard;
         self
     }
 
-    /// A prefix of every key. It is used as it is, so include a separator, as in `shop:`.
+    /// A prefix of every key. Include a separator, as in `shop:`. Default: none.
     pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
         self.namespace = namespace.into();
         self
     }
 
-    /// A name for this process, such as `api-7`, which is shown to people who look for the holder of a lock: by
-    /// [`holder`](Redlock::holder), in the errors of requests that found the lock held ("held by api-7 for another 3.2 s at
-    /// most"), and as the name of its connections (`CLIENT LIST`). Default: none.
+    /// A human-readable name of this process, such as `api-7`, to find the holder of a lock: it is returned by
+    /// [`holder`](Redlock::holder), appears in the errors of requests for a held lock ("held by api-7 for another 3.2 s at
+    /// most"), and is the name of the connections in `CLIENT LIST`. Default: none.
     ///
-    /// It has 1 to 31 ASCII letters, digits and `-_.:/@`. It is written in the clear under the keys of held locks, so
-    /// it holds no secret. It changes nothing about who holds a lock: owners stay random, and two processes may
-    /// have the same label.
+    /// It has 1 to 31 ASCII letters, digits and `-_.:/@`. It is stored in plain text on the nodes, so it must not be a secret. It
+    /// does not affect who holds a lock: owners stay random, and two processes may have the same label.
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.label = Some(label.into());
         self
     }
 
-    /// How long a node remembers the highest token of a key after its last use.
+    /// How long a node remembers the highest token of a key after its last use. Default: `max_ttl` + `clock_skew` + 10 min.
     pub fn fence_retention(mut self, retention: Duration) -> Self {
         self.fence_retention = Some(retention);
         self

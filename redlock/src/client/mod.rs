@@ -105,19 +105,20 @@ impl Redlock {
         Semaphore::new(&self.engine, key.into(), permits)
     }
 
-    /// Goes on with a lock that another process [detached](Guard::detach): renewed, with the ttl that it had, and with a larger
-    /// token, so that a store refuses the sender from here on.
+    /// Takes over a lock that another process [detached](Guard::detach). The lock keeps its ttl, is renewed, and gets a larger
+    /// token, so that a store refuses later writes of the sender.
     ///
-    /// A ticket is adopted once: one of several adopters gets the lock, and after that nobody. An adoption that fails leaves the
-    /// ticket as it was. One that succeeded in a process which crashed has used it up: its lock is free after the ttl.
+    /// A ticket can be adopted once: one of several adopters gets the lock. An adoption that fails leaves the ticket usable. If
+    /// an adopter crashes after it succeeded, the ticket is used up, and the lock is free after its ttl.
     ///
     /// # Errors
-    /// [`is_ticket_over`](crate::Error::is_ticket_over) when it was adopted before, or its time is over, and also while another
-    /// adoption has a majority that it will not keep;
-    /// [`is_busy`](crate::Error::is_busy) when several adopt it at this moment and none has a majority: try again;
-    /// [`is_no_quorum`](crate::Error::is_no_quorum) when too few nodes answered: try again while the ticket lasts;
-    /// [`is_invalid`](crate::Error::is_invalid) for a ticket of another namespace, and for a ttl above this client's
-    /// [`max_ttl`](crate::Builder::max_ttl); [`is_closed`](crate::Error::is_closed).
+    /// - [`is_ticket_over`](crate::Error::is_ticket_over) if the ticket was adopted before or has expired, and while another
+    ///   adoption has a majority that it will not keep;
+    /// - [`is_busy`](crate::Error::is_busy) if several adopt it at the same moment and none has a majority: try again;
+    /// - [`is_no_quorum`](crate::Error::is_no_quorum) if too few nodes answered: try again until the ticket expires;
+    /// - [`is_invalid`](crate::Error::is_invalid) for a ticket of another namespace, and for a ttl above the
+    ///   [`max_ttl`](crate::Builder::max_ttl) of this client;
+    /// - [`is_closed`](crate::Error::is_closed).
     ///
     /// # Cancel safety
     /// Dropping the future gives the lock back to the ticket, in the background.

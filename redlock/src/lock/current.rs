@@ -29,14 +29,13 @@ pub fn current() -> Option<Held> {
 
 /// The lock of `key` that the current task runs under, for code that must not run without it.
 ///
-/// `key` is what the request was given, without the namespace of the client. Where locks of the same key are nested, as those
-/// of two clients, it is the innermost. A permit of a semaphore of that key counts as well. The lock may be lost by now,
-/// which is no mistake of the program: ask the
-/// [`Held`](crate::Held), or hand its token to the store.
+/// `key` is that of the request, without the namespace of the client. If locks with the same key are nested, for example those
+/// of two clients, the innermost one is returned. A permit of a semaphore with this key counts as well. The lock may have been
+/// lost: check the [`Held`](crate::Held), or pass its token to the store.
 ///
 /// # Panics
-/// If the current task does not run under a lock of `key`, as [`current`] has it. The message names the key and the locks that
-/// it runs under.
+/// If the current task does not run under a lock of `key`, see [`current`]. The message contains the key, and those of the locks
+/// that the task runs under.
 ///
 /// # Examples
 /// ```

@@ -169,19 +169,18 @@ impl Guard {
         self.end(Some(window), true).await
     }
 
-    /// Ends the hold here without a release, so that another process can go on with the lock: it
-    /// [adopts](crate::Redlock::adopt) the ticket. Until then, and until the time of the ticket is over, nobody else gets the
-    /// lock.
+    /// Ends the hold without a release, and returns a ticket with which another process can
+    /// [adopt](crate::Redlock::adopt) the lock. No other client gets the lock until the ticket is adopted or expires.
     ///
-    /// The hold has ended when there is a ticket: nothing is renewed any more, and [`lost`](Self::lost) resolves. The ticket can
-    /// be adopted for what was [`remaining`](Self::remaining); [`extend`](Self::extend) before makes that the whole ttl. A
-    /// ticket that nobody adopts costs the others that time. What [`at_least`](crate::LockRequest::at_least) asked for is
-    /// forgotten.
+    /// Once the ticket exists, the hold has ended: the lock is no longer renewed, and [`lost`](Self::lost) resolves. The ticket
+    /// expires after the [`remaining`](Self::remaining) validity; call [`extend`](Self::extend) first to make that the whole
+    /// ttl. If nobody adopts the ticket, other clients wait for that time. [`at_least`](crate::LockRequest::at_least) has no
+    /// effect.
     ///
     /// # Errors
-    /// [`is_lost`](Error::is_lost) when the lock was lost before; [`is_invalid`](Error::is_invalid) for a lock without a fencing
-    /// token, for a permit, and for a lock that was joined by [`reentrant`](crate::LockRequest::reentrant). The lock is released
-    /// then, except for a joined one.
+    /// [`is_lost`](Error::is_lost) if the lock was lost before; [`is_invalid`](Error::is_invalid) for a lock without a fencing
+    /// token, for a permit, and for a lock that was joined by [`reentrant`](crate::LockRequest::reentrant). In these cases the
+    /// lock is released, except for a joined one.
     pub fn detach(self) -> Result<Ticket> {
         if self.joined {
             return Err(Error::invalid_config(
@@ -191,12 +190,12 @@ impl Guard {
         Ticket::detach(&self.hold)
     }
 
-    /// Runs `body` under the lock, cancels it when the lock is lost, and releases at its end.
+    /// Runs `body` under the lock, cancels it if the lock is lost, and releases the lock at the end.
     ///
-    /// A failed release is an event and never replaces the value of the body.
+    /// A release that fails emits an event and never replaces the value of the body.
     ///
     /// # Errors
-    /// [`is_lost`](Error::is_lost) when the lock was lost before the body had finished, which was then dropped.
+    /// [`is_lost`](Error::is_lost) if the lock was lost before the body finished. The body was dropped then.
     ///
     /// # Cancel safety
     /// Dropping the future drops the body and releases in the background, as does a panic of the body.

@@ -20,18 +20,21 @@ use crate::{
 /// A request for one lock. Await it for a [`Guard`], or [`run`](Self::run) something under the lock.
 ///
 /// # Errors
-/// Awaiting answers [`is_busy`](Error::is_busy) when it does not wait and another holds the lock,
-/// [`is_cooling_down`](Error::is_cooling_down) at once when its key is in a cool-down, whether it waits or not,
-/// [`is_timed_out`](Error::is_timed_out) when another held it until the wait was over,
-/// [`is_no_quorum`](Error::is_no_quorum) when too few nodes could vote until then,
-/// [`is_expired`](Error::is_expired) when the ttl is too short for the nodes' latency,
-/// [`is_already_held`](Error::is_already_held) when this task holds it,
-/// [`is_closed`](Error::is_closed), and [`is_invalid`](Error::is_invalid) for a key or a duration that cannot be one.
-/// Whatever the error, nothing is left on the nodes: what was written is released behind it.
+/// - [`is_busy`](Error::is_busy) if another client holds the lock, and the request does not wait;
+/// - [`is_timed_out`](Error::is_timed_out) if another client held it until the wait was over;
+/// - [`is_cooling_down`](Error::is_cooling_down) if the key is in a cool-down: at once, also for a request that would wait;
+/// - [`is_no_quorum`](Error::is_no_quorum) if too few nodes could vote until the wait was over;
+/// - [`is_expired`](Error::is_expired) if the ttl is too short for the latency of the nodes;
+/// - [`is_too_many_waiters`](Error::is_too_many_waiters) if the limit of [`max_waiters`](Self::max_waiters) is reached;
+/// - [`is_already_held`](Error::is_already_held) if this task holds the lock;
+/// - [`is_invalid`](Error::is_invalid) for an invalid key or duration;
+/// - [`is_closed`](Error::is_closed).
+///
+/// Whatever the error, nothing is left on the nodes: a release follows every command that may have written something.
 ///
 /// # Cancel safety
-/// Dropping the future at any point gives up the place in line, and releases in the background what the nodes may have
-/// granted.
+/// Dropping the future at any point gives up its place in the local queue, and releases in the background a lock that the
+/// nodes may have granted.
 ///
 /// # Examples
 /// ```
@@ -68,11 +71,11 @@ impl LockRequest {
         self
     }
 
-    /// The time until others go on after a crash of this process; until then the lock is renewed, see
+    /// The time until other clients get the lock after a crash of this process. While the process runs, the lock is renewed, see
     /// [`keep_alive`](Self::keep_alive). Default: that of the client, 10 s.
     ///
-    /// It has to bridge the longest time for which the runtime does not get to renew, and a round trip: two thirds of it
-    /// do. Use 1 s or more on a runtime that never blocks, and three times the longest stall on one that may.
+    /// Two thirds of it have to be longer than the longest stall of the runtime and a round trip. Use 1 s or more on a runtime
+    /// that never blocks, and three times the longest stall on one that may block.
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.options.ttl = Some(ttl);
         self
@@ -163,14 +166,13 @@ impl LockRequest {
         self
     }
 
-    /// Acquires the lock, runs `body` under it, and releases it at the end: kept alive, and cancelled when the lock is
-    /// lost.
+    /// Acquires the lock, runs `body` under it, and releases the lock at the end. The lock is renewed meanwhile, and the body is
+    /// cancelled if the lock is lost.
     ///
-    /// The value of the body is returned whenever the body finished: a release that fails is an event.
+    /// If the body finished, its value is returned in any case: a release that fails emits an event.
     ///
-    /// A body is cancelled at its awaits, and what it started goes on: a task that it spawned, a closure of
-    /// `spawn_blocking`. Blocking work takes a clone of `held` along and looks at it between its steps, and the body waits
-    /// for it:
+    /// A body is cancelled at its next await. Tasks that it spawned continue, and so do closures of `spawn_blocking`. Pass a
+    /// clone of `held` to blocking work, check it between the steps, and await the work in the body:
     ///
     /// ```
     /// # use redlock::{Redlock, memory::Nodes};
@@ -189,8 +191,8 @@ impl LockRequest {
     /// ```
     ///
     /// # Errors
-    /// As awaiting the request; [`is_lost`](Error::is_lost) when the lock was lost before the body finished, which was
-    /// then dropped.
+    /// Those of the request; [`is_lost`](Error::is_lost) if the lock was lost before the body finished. The body was dropped
+    /// then.
     ///
     /// # Cancel safety
     /// Dropping the future drops the body and releases in the background.

@@ -1,4 +1,4 @@
-//! Tickets: a lock that goes on in another process.
+//! Tickets: a lock that continues in another process.
 
 use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
@@ -14,16 +14,16 @@ use crate::{
     quorum::token::{FencingToken, TokenBlock},
 };
 
-/// What the text of a ticket begins with, and its version.
+/// The prefix of the text of a ticket, and its version.
 const FORMAT: &str = "redlock-ticket";
 const VERSION: &str = "1";
 
-/// A lock that was [detached](crate::Guard::detach), to be [adopted](crate::Redlock::adopt) by another process: put it into a queue
-/// or a table with the work that goes on under it.
+/// A [detached](crate::Guard::detach) lock, which another process can [adopt](crate::Redlock::adopt). Send it with the work that
+/// continues under the lock, in a message or a row of a table.
 ///
-/// As text it is at most 1,280 bytes: some 150 bytes and the key. It is written by `Display` and read by `FromStr`; with the
-/// feature `serde` it is that text in what is stored. The text names its version, so that a later version of this crate can
-/// read it, and has a checksum. Whoever has the text can adopt the lock.
+/// `Display` writes a ticket as text, and `FromStr` reads it; with the feature `serde` it is serialized as this text. The text
+/// has about 150 bytes and the key, at most 1,280 bytes. It contains a version, so that later versions of this crate can read
+/// it, and a checksum. It is a secret: whoever has the text can adopt the lock.
 ///
 /// # Examples
 /// ```
@@ -32,7 +32,7 @@ const VERSION: &str = "1";
 /// # let nodes = Nodes::new(3);
 /// # let redlock = Redlock::connect(nodes.nodes()).await?;
 /// # let worker = Redlock::connect(nodes.nodes()).await?;
-/// // Where the request arrives: the lock is held when the answer "202 Accepted" goes out.
+/// // Where the request arrives: the lock is held when the response "202 Accepted" is sent.
 /// let guard = redlock.lock("invoice:42").await?;
 /// guard.extend().await?; // the ticket has the whole ttl
 /// let message = guard.detach()?.to_string();
@@ -72,7 +72,7 @@ impl Ticket {
         FencingToken::new(self.token)
     }
 
-    /// The ttl of the lock, which the adopter goes on with.
+    /// The ttl of the lock, which stays the same after the adoption.
     #[must_use]
     pub fn ttl(&self) -> Duration {
         self.ttl
@@ -179,7 +179,7 @@ impl Ticket {
     }
 }
 
-/// FNV-1a: tells a ticket that was cut or mistyped, and is no protection against one that was forged.
+/// FNV-1a: detects a truncated or mistyped ticket. It is no protection against a forged one.
 fn checksum(content: &str) -> String {
     let hash = content
         .bytes()
