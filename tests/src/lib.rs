@@ -14,6 +14,7 @@
 //! # }
 //! ```
 
+pub mod api;
 pub mod built;
 pub mod cluster;
 mod eventually;
