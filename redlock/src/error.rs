@@ -63,6 +63,10 @@ pub enum ErrorKind {
     InvalidTicket,
     /// The ticket was adopted before, or its time is over.
     TicketOver,
+    /// A value is larger than a register holds.
+    ValueTooLarge,
+    /// Too few nodes have been up for as long as a register is remembered: what it held may be forgotten.
+    Forgotten,
 }
 
 /// The fault of one node.
@@ -305,6 +309,30 @@ impl Error {
         Self::new(ErrorKind::OtherPermits, text).about(key)
     }
 
+    pub(crate) fn value_too_large(key: &str, bytes: usize, most: usize) -> Self {
+        let text = format!(
+            "a register holds values of at most {most} bytes, this one has {bytes}: keep it in a store, and its name here"
+        );
+        Self::new(ErrorKind::ValueTooLarge, text).about(key)
+    }
+
+    /// `errors` contains the nodes that answered and may have forgotten, and those that did not answer.
+    pub(crate) fn forgotten(key: &str, quorum: usize, errors: Vec<NodeError>) -> Self {
+        let text = format!(
+            "fewer than {quorum} nodes have been up for the retention of its register, so what it held may be forgotten:              wait, write a new value, or vouch for the nodes of a first deployment by Redlock::trust_nodes"
+        );
+        Self::new(ErrorKind::Forgotten, text)
+            .about(key)
+            .map(|inner| inner.nodes = errors)
+    }
+
+    pub(crate) fn register_changing(key: &str, looks: u32) -> Self {
+        let text = format!(
+            "holders wrote its register during each of {looks} looks, so that no majority had one value: ask again"
+        );
+        Self::new(ErrorKind::NoQuorum, text).about(key)
+    }
+
     pub(crate) fn invalid_ttl(why: String) -> Self {
         Self::new(ErrorKind::InvalidTtl, why)
     }
@@ -370,6 +398,14 @@ impl Error {
         self.kind() == ErrorKind::Expired
     }
 
+    /// Too few nodes have been up for as long as the [register](crate::Guard::write) of the key is remembered, so that
+    /// "empty" may mean "forgotten". Either a majority restarted, or this is a first deployment, see
+    /// [`trust_nodes`](crate::Redlock::trust_nodes).
+    #[must_use]
+    pub fn is_forgotten(&self) -> bool {
+        self.kind() == ErrorKind::Forgotten
+    }
+
     /// This task already holds the lock.
     #[must_use]
     pub fn is_already_held(&self) -> bool {
@@ -394,7 +430,7 @@ impl Error {
         self.kind() == ErrorKind::Closed
     }
 
-    /// A key, a duration, a node or a setting cannot be used, or other clients have another one.
+    /// A key, a duration, a value, a node or a setting cannot be used, or other clients have another one.
     #[must_use]
     pub fn is_invalid(&self) -> bool {
         matches!(
@@ -405,6 +441,7 @@ impl Error {
                 | ErrorKind::InvalidConfig
                 | ErrorKind::OtherPermits
                 | ErrorKind::InvalidTicket
+                | ErrorKind::ValueTooLarge
         )
     }
 

@@ -16,6 +16,7 @@ pub const MAX_LEN: usize = 1024;
 /// keys can never be locks. The part before them names the lock, and distinguishes `a` from `{a}`.
 pub(crate) const FENCE: &str = "{}:fence";
 const WAITERS: &str = "{}:waiters";
+const REGISTER: &str = "{}:register";
 /// What the key of one permit of a semaphore ends in, before its number, and that of all its permits. No key that anybody
 /// can ask for has empty braces, so that neither is anybody's lock.
 const PERMIT: &str = "{}:permit:";
@@ -43,11 +44,11 @@ pub(crate) mod reserved {
 
 /// The Redis keys of one lock, all on one hash slot.
 ///
-/// | lock | fence | waiters |
-/// |---|---|---|
-/// | `a:1` | `{a:1}{}:fence` | `{a:1}{}:waiters` |
-/// | `{a}:1` | `{a}:1{}{}:fence` | `{a}:1{}{}:waiters` |
-/// | a permit of `a:1` | `{a:1}{}:permit:7{}:fence` | `{a:1}{}:permits{}:waiters` |
+/// | lock | fence | waiters | register |
+/// |---|---|---|---|
+/// | `a:1` | `{a:1}{}:fence` | `{a:1}{}:waiters` | `{a:1}{}:register` |
+/// | `{a}:1` | `{a}:1{}{}:fence` | `{a}:1{}{}:waiters` | `{a}:1{}{}:register` |
+/// | a permit of `a:1` | `{a:1}{}:permit:7{}:fence` | `{a:1}{}:permits{}:waiters` | `{a:1}{}:permit:7{}:register` |
 #[derive(PartialEq, Eq)]
 pub(crate) struct Key {
     /// The fence and the waiters, each with the lock in it, in one allocation: every lock that is
@@ -179,6 +180,12 @@ impl Key {
     /// The key that lists the inboxes of the waiting processes.
     pub(crate) fn waiters(&self) -> &str {
         &self.names[usize::from(self.fence_len)..]
+    }
+
+    /// The key of the register: what the nodes remember beyond the lock.
+    pub(crate) fn register(&self) -> String {
+        let base = &self.fence()[..self.fence().len() - FENCE.len()];
+        [base, REGISTER].concat()
     }
 
     /// The key that remembers the highest fencing token.
@@ -370,6 +377,11 @@ mod tests {
         assert_ne!(plain.ok(), tagged.ok());
     }
 
+    fn all_of(key: &Key) -> [String; 4] {
+        let [lock, fence, waiters] = [key.lock(), key.fence(), key.waiters()].map(str::to_owned);
+        [lock, fence, waiters, key.register()]
+    }
+
     #[test]
     fn no_two_keys_share_anything_and_none_is_anothers_own() {
         let pieces = [
@@ -387,14 +399,11 @@ mod tests {
         let keys: Vec<Key> = keys.collect();
         assert!(keys.len() > 100, "{}", keys.len());
         let mut seen = std::collections::HashSet::new();
-        for name in keys
-            .iter()
-            .flat_map(|key| [key.lock(), key.fence(), key.waiters()])
-        {
-            assert!(seen.insert(name), "{name}");
+        for name in keys.iter().flat_map(all_of) {
+            assert!(seen.insert(name.clone()), "{name}");
         }
         for key in &keys {
-            for own in [key.fence(), key.waiters()] {
+            for own in &all_of(key)[1..] {
                 assert!(Key::new("", own).is_err(), "{own}");
             }
         }

@@ -28,6 +28,7 @@ mod lock_kind;
 pub mod memory;
 mod node;
 mod quorum;
+mod register;
 mod resp;
 mod round;
 
@@ -61,6 +62,7 @@ pub use crate::{
         restart_guard::RestartGuard,
         token::{FencingToken, InvalidToken},
     },
+    register::{ReadRequest, WriteRequest},
 };
 #[cfg(feature = "macros")]
 pub use redlock_macros::redlock;

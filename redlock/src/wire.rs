@@ -69,6 +69,18 @@ pub enum Request {
         left: Duration,
         tombstone: u64,
     },
+    /// By the holder with this token, if there is one.
+    ReadRegister {
+        holder: Option<u64>,
+        kept: Duration,
+    },
+    WriteRegister {
+        token: u64,
+        seq: u64,
+        expires: u64,
+        value: Option<Vec<u8>>,
+        kept: Duration,
+    },
     Ping,
     Trust,
     Announce(Announce),
@@ -269,6 +281,22 @@ impl Request {
                 tombstone,
             }
             .into(),
+            Self::ReadRegister { holder, kept } => command::ReadRegister { holder, kept }.into(),
+            Self::WriteRegister {
+                token,
+                seq,
+                expires,
+                value,
+                kept,
+            } => command::WriteRegister {
+                stored: Arc::new(command::Stored {
+                    version: command::Version { token, seq },
+                    expires,
+                    value,
+                }),
+                kept,
+            }
+            .into(),
             Self::Trust => command::Trust.into(),
             // An announcement is no command of a lock, and was written before; so were the commands of `command`.
             Self::Ping
@@ -334,6 +362,14 @@ pub const TOKEN_LIMIT: u64 = command::TOKEN_LIMIT;
 pub fn keys(key: &str) -> [String; 3] {
     let key = Key::new("", key).expect("a key");
     [key.lock(), key.fence(), key.waiters()].map(str::to_owned)
+}
+
+/// The register of the lock `key`.
+///
+/// # Panics
+/// If `key` cannot be one.
+pub fn register(key: &str) -> String {
+    Key::new("", key).expect("a key").register()
 }
 
 /// The keys of the nodes themselves: the marker, the quarantine and the record of node lists.

@@ -101,15 +101,15 @@ pub(crate) async fn force(engine: &Engine, name: &str) -> Result<()> {
 }
 
 pub(crate) async fn trust(core: &Arc<Core>) -> Result<()> {
-    if core.nodes.strict.is_none() {
-        return Ok(());
-    }
     // The command is about the node and ignores its key.
     let answers = answered(core, "nodes", Trust, |_| false).await?;
     for (node, answer) in core.nodes.states.iter().zip(&answers.0) {
         // Its yes does not count yet, which this command changes.
         if answer.is_ok() {
-            node.is_trusted();
+            node.is_vouched_for();
+            if core.nodes.strict.is_some() {
+                node.is_trusted();
+            }
         }
     }
     events::node::vouched_for();

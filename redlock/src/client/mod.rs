@@ -22,6 +22,7 @@ use crate::{
         ticket::Ticket,
     },
     node::timeout,
+    register::ReadRequest,
 };
 
 /// Locks over N independent Redis nodes. Cheap to clone; all clones share the connections.
@@ -126,6 +127,18 @@ impl Redlock {
         ticket.adopt(&self.engine).await.map(Guard::new)
     }
 
+    /// Reads the register of `key` without the lock: what a holder [wrote](Guard::write) last. `None` if nobody has, or if it
+    /// has expired.
+    ///
+    /// Two reads one after the other never see an older value after a newer one. A holder may write a new one at any time:
+    /// a decision that needs the latest is made by a holder, see [`Guard::read`].
+    ///
+    /// # Errors
+    /// As [`Guard::read`], except for lost.
+    pub fn read(&self, key: impl Into<String>) -> ReadRequest {
+        ReadRequest::by_anyone(self.core(), key.into())
+    }
+
     /// How many nodes have to agree: a majority of the configured nodes, connected or not.
     #[must_use]
     pub fn quorum(&self) -> usize {
@@ -171,11 +184,14 @@ impl Redlock {
         inspect::force(&self.engine, &key.into()).await
     }
 
-    /// Declares that no node has forgotten a lock, so that all nodes vote at once. Needed at the
-    /// first deployment under [`RestartGuard::Strict`](crate::RestartGuard::Strict). Has no effect
-    /// under another guard.
+    /// Declares that no node has forgotten a lock or a [register](Guard::write), for a first deployment.
     ///
-    /// **For operators.** If the declaration is wrong, two clients may hold the same lock.
+    /// Under [`RestartGuard::Strict`](crate::RestartGuard::Strict) all nodes vote at once, for all clients. Under any guard,
+    /// a register that nobody has written reads as empty in this client from now on, instead of failing with
+    /// [`is_forgotten`](crate::Error::is_forgotten) until the nodes are older than its retention.
+    ///
+    /// **For operators.** If the declaration is wrong, two clients may hold the same lock under `Strict`, and what a register
+    /// held is missing.
     ///
     /// # Errors
     /// [`is_no_quorum`](crate::Error::is_no_quorum) if fewer nodes than a majority were reached.

@@ -12,6 +12,7 @@ mod lock;
 mod node;
 mod owner;
 mod permits;
+mod register;
 mod reply;
 mod request;
 mod script;
@@ -29,6 +30,7 @@ pub(crate) use self::{
     node::{Announcement, NodeRecord, OtherList, Ping},
     owner::{Owner, fingerprint},
     permits::LookPermits,
+    register::{ReadRegister, RegisterAnswer, RegisterReply, Stored, Version, WriteRegister},
     reply::{KeyState, PermitState, Reply},
     request::{Request, decode, encode},
     script::{Form, Script, Step},
@@ -166,6 +168,8 @@ commands! {
     LookPermits,
     Adopt,
     GiveBack,
+    ReadRegister,
+    WriteRegister,
     ForceRelease,
     Inspect,
     Ping,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::RegisterAnswer;
 use crate::{fault::Fault, label::Label};
 
 /// The reply of a node, as a round counts it.
@@ -35,6 +36,8 @@ pub(crate) enum Reply {
     Forgot { left: Duration },
     /// The state of a semaphore.
     Permits(PermitState),
+    /// The answer about a register, which has rules of its own for what is a vote.
+    Register(RegisterAnswer),
     /// No vote, and why.
     Failed(Fault),
 }

@@ -169,13 +169,14 @@ pub(super) fn outcome(kind: ErrorKind) -> &'static str {
         ErrorKind::Expired => "expired",
         ErrorKind::AlreadyHeld => "already_held",
         ErrorKind::Closed => "closed",
-        ErrorKind::Lost | ErrorKind::NotConfigured | ErrorKind::TicketOver => "other",
+        ErrorKind::Lost | ErrorKind::NotConfigured | ErrorKind::TicketOver | ErrorKind::Forgotten => "other",
         ErrorKind::InvalidKey
         | ErrorKind::InvalidTtl
         | ErrorKind::InvalidNodes
         | ErrorKind::InvalidConfig
         | ErrorKind::OtherPermits
-        | ErrorKind::InvalidTicket => "invalid",
+        | ErrorKind::InvalidTicket
+        | ErrorKind::ValueTooLarge => "invalid",
     }
 }
 

@@ -36,6 +36,8 @@ pub(crate) struct Hold {
     state: State,
     /// When it was lost, in microseconds of the client's clock.
     lost_at: AtomicU64,
+    /// The writes of this hold into the register so far.
+    writes: AtomicU64,
     pub(super) bodies: Mutex<Bodies>,
     ended: Notify,
 }
@@ -57,6 +59,7 @@ impl Hold {
             least: at_least.map_or(Instant::BEGINNING, after),
             state: State::open(),
             lost_at: AtomicU64::new(0),
+            writes: AtomicU64::new(0),
             bodies: Mutex::default(),
             ended: Notify::new(),
         })
@@ -98,6 +101,11 @@ impl Hold {
     /// As [`is_lost`](Self::is_lost), as far as it was noticed.
     pub(super) fn was_lost(&self) -> bool {
         self.state.loss().is_some()
+    }
+
+    /// The number of the next write into the register, from 1.
+    pub(crate) fn next_write(&self) -> u64 {
+        self.writes.fetch_add(1, Relaxed) + 1
     }
 
     pub(crate) fn lost_error(&self) -> Error {

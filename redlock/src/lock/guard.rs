@@ -17,6 +17,7 @@ use crate::{
         ticket::Ticket,
     },
     quorum::token::FencingToken,
+    register::{ReadRequest, WriteRequest},
 };
 
 /// A held lock, renewed until it is released. When it is dropped, it is released in the background,
@@ -127,6 +128,51 @@ impl Guard {
     /// validity is correct in both cases.
     pub async fn extend(&self) -> Result<()> {
         self.hold.extend().await
+    }
+
+    /// Writes the register of the key: a small value that the nodes remember beyond the lock, such as "what was the last one
+    /// done". It replaces the value that was there.
+    ///
+    /// A write that was confirmed is seen by every later holder that [reads](Self::read), and one of an earlier holder that
+    /// arrives late changes nothing. The value has at most 64 KiB and is kept on a majority of the nodes for its
+    /// [`retention`](WriteRequest::retention), 24 h by default. It is lost where a majority of the nodes loses its data
+    /// meanwhile: then reads fail with [`is_forgotten`](Error::is_forgotten), as long as the value might have been there.
+    ///
+    /// # Errors
+    /// [`is_lost`](Error::is_lost) if the lock was lost: nothing was written, or a later holder decides. Too few nodes
+    /// confirmed, [`is_no_quorum`](Error::is_no_quorum) or [`is_forgotten`](Error::is_forgotten) (where the lock was acquired
+    /// within the clock skew after a majority started): it may or may not be written. [`is_invalid`](Error::is_invalid) for a value that is too large, a
+    /// retention below 1 ms or above a year, and a lock without a token; [`is_closed`](Error::is_closed).
+    ///
+    /// # Examples
+    /// ```
+    /// # use redlock::{Redlock, memory::Nodes};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), redlock::Error> {
+    /// # let redlock = Redlock::connect(Nodes::new(3).nodes()).await?;
+    /// let guard = redlock.lock("import").await?;
+    /// let last = guard.read().await?; // None: nobody has written yet
+    /// assert_eq!(last, None);
+    /// guard.write("page 1").await?;
+    /// guard.release().await?;
+    /// assert_eq!(redlock.read("import").await?.as_deref(), Some(&b"page 1"[..]));
+    /// # Ok(()) }
+    /// ```
+    pub fn write(&self, value: impl Into<Vec<u8>>) -> WriteRequest {
+        WriteRequest::new(&self.hold, value.into())
+    }
+
+    /// Reads the register of the key: what was [written](Self::write) last, by this holder or an earlier one. `None` if
+    /// nothing was, or if it has expired.
+    ///
+    /// What it says stays true until this holder writes or loses the lock. Takes two round trips; one if this holder has
+    /// read or written before.
+    ///
+    /// # Errors
+    /// [`is_lost`](Error::is_lost) if the lock was lost meanwhile; [`is_no_quorum`](Error::is_no_quorum) if too few nodes
+    /// answered; [`is_forgotten`](Error::is_forgotten) if too few of them have been up for the retention, so that a value may
+    /// be forgotten; [`is_invalid`](Error::is_invalid) and [`is_closed`](Error::is_closed) as [`write`](Self::write).
+    pub fn read(&self) -> ReadRequest {
+        ReadRequest::by_holder(&self.hold)
     }
 
     /// Releases the lock, and waits until a majority of the nodes has confirmed it, for at most the

@@ -14,6 +14,8 @@ const NONE: &str = "0000000000000000000000000000000000000000";
 #[derive(Clone, Debug)]
 pub(super) struct Process {
     run_id: String,
+    /// No process ran before it on the node.
+    is_first: bool,
     started: Instant,
     /// The replication history that its data belong to.
     replication_id: String,
@@ -31,9 +33,18 @@ fn fresh_id(random: &Random) -> String {
 }
 
 impl Process {
+    /// The process that a node begins with.
+    pub(super) fn first(random: &Random) -> Self {
+        Self {
+            is_first: true,
+            ..Self::start(random)
+        }
+    }
+
     pub(super) fn start(random: &Random) -> Self {
         Self {
             run_id: fresh_id(random),
+            is_first: false,
             started: Clock::Tokio.now(),
             replication_id: fresh_id(random),
             second: None,
@@ -64,8 +75,10 @@ impl Process {
     /// `INFO server`.
     pub(super) fn server(&self) -> String {
         let uptime = Clock::Tokio.now().saturating_since(self.started).as_secs();
+        let is_first = if self.is_first { "yes" } else { "no" };
         format!(
-            "# Server\r\nredis_version:memory\r\nredis_mode:standalone\r\nrun_id:{}\r\nuptime_in_seconds:{uptime}\r\n",
+            "# Server\r\nredis_version:memory\r\nredis_mode:standalone\r\nrun_id:{}\r\nuptime_in_seconds:{uptime}\r\n\
+             first_process:{is_first}\r\n",
             self.run_id
         )
     }

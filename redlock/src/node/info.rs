@@ -57,6 +57,8 @@ pub(crate) struct Info {
     /// may have been replaced since. Empty if the process never was a replica.
     pub(crate) history: String,
     pub(crate) version: String,
+    /// It is a node in memory that has not restarted, so that there is nothing that it may have forgotten.
+    pub(crate) is_first_process: bool,
     /// `None` if it is unknown.
     pub(crate) uptime: Option<Duration>,
     /// The address of its master, if it is a replica.
@@ -102,6 +104,7 @@ impl Info {
             version: version("valkey_version")
                 .or_else(|| version("redis_version"))
                 .unwrap_or_default(),
+            is_first_process: version("first_process").as_deref() == Some("yes"),
             uptime: field(server, "uptime_in_seconds")
                 .and_then(|seconds| seconds.parse().ok())
                 .map(Duration::from_secs),

@@ -5,6 +5,7 @@ pub(crate) mod lists;
 pub(crate) mod node_set;
 #[cfg(test)]
 mod properties;
+pub(crate) mod register;
 pub(crate) mod restart_guard;
 pub(crate) mod tally;
 pub(crate) mod token;

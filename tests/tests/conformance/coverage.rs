@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// What has to occur: a request and what it is answered, or a message of a server.
-const WANTED: [(&str, &[&str]); 20] = [
+const WANTED: [(&str, &[&str]); 22] = [
     (
         "Acquire",
         &[
@@ -55,6 +55,14 @@ const WANTED: [(&str, &[&str]); 20] = [
         &["OK", "HELD", "GONE", "STALE", "BADFENCE", "QUARANTINED"],
     ),
     ("GiveBack", &["OK"]),
+    (
+        "ReadRegister",
+        &["VERSION", "NEWER", "BADRECORD", "WrongType"],
+    ),
+    (
+        "WriteRegister",
+        &["OK", "NEWER", "BADRECORD", "OutOfMemory"],
+    ),
     ("Ping", &["PONG", "OK", "QUARANTINED"]),
     ("Trust", &["OK"]),
     ("Announce", &["NODE", "refused", "WrongType"]),
@@ -188,6 +196,8 @@ fn name(request: &Request) -> &'static str {
         Request::LookPermits { .. } => "LookPermits",
         Request::Adopt { .. } => "Adopt",
         Request::GiveBack { .. } => "GiveBack",
+        Request::ReadRegister { .. } => "ReadRegister",
+        Request::WriteRegister { .. } => "WriteRegister",
         Request::Ping => "Ping",
         Request::Trust => "Trust",
         Request::Announce(_) => "Announce",

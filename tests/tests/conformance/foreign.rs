@@ -45,11 +45,24 @@ const FENCES: [&str; 16] = [
     "000000000000000000000000000001",
 ];
 
+/// Records of a register, and what nearly is one.
+const REGISTERS: [&str; 9] = [
+    "0 0 0 0 -",
+    "1790000000000003 1790000000000002 1 1790000000000 +a value",
+    "7 1790000000000002 001 0 +",
+    "99999999999999999999999 1 1 1 -a value",
+    "1 1 1 +",
+    "1  1 1 1 +",
+    "1 1 1 1 x",
+    "1 1 -1 1 +",
+    "",
+];
+
 /// A text for the key with this purpose: 0 a lock, 1 a fence, 2 the waiters, 3 a marker, 4 a quarantine, 5 the record of
-/// node lists. Now and then one for another purpose.
+/// node lists, 6 a register. Now and then one for another purpose.
 pub(crate) fn text(draw: &mut Draw, purpose: usize) -> Vec<u8> {
     let purpose = match draw.chance(15) {
-        true => draw.random.random_range(0..6),
+        true => draw.random.random_range(0..7),
         false => purpose,
     };
     match purpose {
@@ -63,11 +76,12 @@ pub(crate) fn text(draw: &mut Draw, purpose: usize) -> Vec<u8> {
             true => format!("{} 60000", "p".repeat(100)).into_bytes(),
             false => draw.one_of(&MARKERS).into(),
         },
+        6 => draw.one_of(&REGISTERS).into(),
         _ => record(draw),
     }
 }
 
-fn value(draw: &mut Draw) -> Vec<u8> {
+pub(crate) fn value(draw: &mut Draw) -> Vec<u8> {
     let owner = draw.random.random_range(0..OWNERS);
     match draw.random.random_range(0..12) {
         0..5 => __wire::owner(owner).into_bytes(),

@@ -137,8 +137,9 @@ impl Draw {
         let lock = self.one_of(&LOCKS);
         let keys = __wire::keys(lock).into_iter();
         let keys = keys.chain(__wire::keys_of_the_node().map(str::to_owned));
+        let keys = keys.chain([__wire::register(lock)]);
         let all: Vec<String> = keys.collect();
-        let purpose = self.one_of(&[0, 0, 0, 1, 1, 1, 1, 2, 3, 4, 5]);
+        let purpose = self.one_of(&[0, 0, 0, 1, 1, 1, 1, 2, 3, 4, 5, 6]);
         (all[purpose].clone(), purpose)
     }
 
@@ -286,12 +287,13 @@ impl Draw {
                 from: foreign::owners(self),
             },
             88 => Request::Inspect,
-            89 => Request::LookPermits {
+            89 if self.chance(50) => Request::LookPermits {
                 permits: self.random.random_range(1..5),
                 kept: self.ttl(),
             },
-            90..93 => Request::Ping,
-            93..95 => Request::Trust,
+            89..93 => self.register(),
+            93 => Request::Ping,
+            94 => Request::Trust,
             _ => Request::Announce(self.announce()),
         }
     }
@@ -322,6 +324,23 @@ impl Draw {
         Request::Release {
             owner: self.owner(),
             tombstone: self.chance(80).then(|| self.token() + 1),
+        }
+    }
+
+    fn register(&mut self) -> Request {
+        let (token, kept) = (self.token(), self.ttl());
+        match self.chance(40) {
+            true => Request::ReadRegister {
+                holder: self.chance(60).then_some(token),
+                kept,
+            },
+            false => Request::WriteRegister {
+                token,
+                seq: self.random.random_range(0..4),
+                expires: self.one_of(&[0, 1_790_000_000_000]),
+                value: self.chance(80).then(|| foreign::value(self)),
+                kept,
+            },
         }
     }
 

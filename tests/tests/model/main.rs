@@ -16,6 +16,8 @@ mod node;
 mod observed;
 mod permits;
 mod properties;
+mod register;
+mod registers;
 mod run;
 mod state;
 mod ticket;

@@ -62,6 +62,8 @@ scripts! {
     Adopt = ["../ticket/adopt.lua"];
     AdoptStrict = ["guard.lua" "../ticket/adopt.lua"];
     GiveBack = ["put.lua" "../ticket/give_back.lua"];
+    ReadRegister = ["../register/record.lua" "../register/read.lua"];
+    WriteRegister = ["../register/record.lua" "../register/write.lua"];
     ForceRelease = ["notify.lua" "put.lua" "../admin/force_release.lua"];
     Inspect = ["../admin/inspect.lua"];
     PingStrict = ["guard.lua" "../node/ping.lua"];

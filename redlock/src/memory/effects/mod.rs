@@ -13,6 +13,7 @@ mod extend;
 mod guard;
 mod permits;
 mod put;
+mod register;
 mod release;
 mod ticket;
 mod waitlist;
@@ -37,6 +38,8 @@ pub(super) fn effect(script: Script) -> Effect {
         Script::Adopt | Script::AdoptStrict => ticket::adopt,
         Script::GiveBack => ticket::give_back,
         Script::LookPermits => permits::look,
+        Script::ReadRegister => register::read,
+        Script::WriteRegister => register::write,
         Script::ForceRelease => admin::force_release::force_release,
         Script::Inspect => admin::inspect::inspect,
         Script::PingStrict => guard::ping,

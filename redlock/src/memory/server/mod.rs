@@ -78,7 +78,7 @@ impl Server {
     pub(super) fn new(epoch: u64, random: &Random) -> Self {
         Self {
             store: Store::default(),
-            process: Process::start(random),
+            process: Process::first(random),
             condition: Condition::default(),
             scripts: 0,
             batches: 0,

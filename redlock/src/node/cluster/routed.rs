@@ -98,7 +98,11 @@ impl ReplySink for Routed {
 impl Routed {
     /// Neither a yes nor a "gone" counts if the server may not know the locks of the slot.
     fn apply_quarantine(&self, reply: Reply) -> Reply {
-        if !matches!(reply, Reply::Yes | Reply::Restored | Reply::Gone) {
+        let counts = matches!(
+            reply,
+            Reply::Yes | Reply::Restored | Reply::Gone | Reply::Register(_)
+        );
+        if !counts {
             return reply;
         }
         let no_vote = self
@@ -107,7 +111,20 @@ impl Routed {
             .and_then(|cluster| cluster.no_vote(self.op.sink.request(), &self.id, self.importing));
         match no_vote {
             Some(fault) => Reply::Failed(of_server(self.server.name(), &fault)),
-            None => reply,
+            None => self.since_last_move(reply),
         }
+    }
+
+    /// A server that took over a slot may not know the registers in it.
+    fn since_last_move(&self, mut reply: Reply) -> Reply {
+        if let Reply::Register(answer) = &mut reply
+            && let Some(moved_at) = self
+                .cluster
+                .upgrade()
+                .and_then(|cluster| cluster.moved_at())
+        {
+            answer.remembers_since = answer.remembers_since.max(moved_at);
+        }
+        reply
     }
 }

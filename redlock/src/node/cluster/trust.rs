@@ -93,6 +93,13 @@ impl Shared {
         nodes.states[self.index].moves.longest(self.clock.now())
     }
 
+    /// When a slot last moved as far as this client knows, in microseconds of its clock.
+    pub(super) fn moved_at(&self) -> Option<i64> {
+        self.trust?;
+        let nodes = self.nodes.upgrade()?;
+        nodes.states[self.index].moves.last()
+    }
+
     /// Why a yes of the server `id` to `request` does not count, if it does not. `importing`: the
     /// vote is that of the server that imports the slot.
     pub(super) fn no_vote(&self, request: &Request, id: &str, importing: bool) -> Option<Fault> {

@@ -144,7 +144,7 @@ impl Lists {
     ) -> Reply {
         match reply {
             // It was carried out, so it is rolled back.
-            Reply::Yes if command.needs_trust() && !self.counts(node, now) => {
+            Reply::Yes | Reply::Register(_) if command.needs_trust() && !self.counts(node, now) => {
                 let why = self.uncounted(now);
                 Reply::Failed(Fault::unknown(why.kind, why.text))
             }

@@ -78,6 +78,8 @@ pub(crate) struct Moves {
     known: Mutex<Known>,
     /// Until when some slot has no vote, in microseconds of the client's clock. Usually long over.
     latest: AtomicU64,
+    /// When a slot last moved, in microseconds of the client's clock; 0 if none has.
+    last: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -117,8 +119,15 @@ impl Moves {
         if !moved.is_empty() {
             self.latest
                 .store(look.now.after(guard.time).micros(), Relaxed);
+            self.last.store(look.now.micros(), Relaxed);
         }
         moved
+    }
+
+    /// When a slot last moved, in microseconds of the client's clock.
+    pub(crate) fn last(&self) -> Option<i64> {
+        let last = self.last.load(Relaxed);
+        i64::try_from(last).ok().filter(|last| *last > 0)
     }
 
     /// Whether `slot` was moving to another server in the last map.

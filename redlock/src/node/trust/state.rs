@@ -58,6 +58,8 @@ struct Known {
     emptied: Option<i64>,
     /// It forgot locks while this client knew it, so its age does not matter.
     forgot: bool,
+    /// What is known beyond its start of what it may have forgotten.
+    memory: Memory,
     eviction: Option<String>,
     /// Why it may never vote: it is a replica, or the same server as another node.
     barred: Option<Fault>,
@@ -250,7 +252,11 @@ impl NodeState {
     }
 
     /// The reply of this node, unless it is a yes and the node may have forgotten locks.
-    pub(crate) fn apply_quarantine(&self, reply: Reply, now: Instant) -> Reply {
+    pub(crate) fn apply_quarantine(&self, mut reply: Reply, now: Instant) -> Reply {
+        if let Reply::Register(answer) = &mut reply {
+            answer.remembers_since = self.remembers_since();
+            return reply;
+        }
         match (&reply, self.quarantined(now)) {
             (Reply::Yes, Some(left)) => Reply::Quarantined { left },
             // Its "gone" does not count either: a holder would lose a lock that a majority still
@@ -260,12 +266,34 @@ impl NodeState {
         }
     }
 
+    /// Since when the node has forgotten nothing, as far as this client knows, in microseconds of the client's clock.
+    /// `i64::MIN` if it never has.
+    fn remembers_since(&self) -> i64 {
+        let known = lock(&self.known);
+        match known.memory {
+            Memory::Whole => i64::MIN,
+            Memory::SinceStart => known.born(),
+            Memory::Since(at) => known.born().max(at),
+        }
+    }
+
+    /// An operator declares that the node has forgotten nothing so far.
+    pub(crate) fn is_vouched_for(&self) {
+        lock(&self.known).memory = Memory::Whole;
+        for part in lock(&self.parts).iter() {
+            lock(&part.known).memory = Memory::Whole;
+        }
+    }
+
     /// Another client saw that the node's data were emptied, possibly before this client met the
     /// node.
     pub(crate) fn was_emptied(&self, at: Instant) {
         let at = signed(at.micros());
-        let emptied = &mut lock(&self.known).emptied;
-        *emptied = (*emptied).max(Some(at));
+        let mut known = lock(&self.known);
+        known.emptied = known.emptied.max(Some(at));
+        if known.memory == Memory::Whole {
+            known.memory = Memory::SinceStart;
+        }
     }
 
     /// An operator declares that the node has forgotten no lock.
@@ -281,7 +309,14 @@ impl NodeState {
         guard: RestartGuard,
         guard_time: Duration,
     ) {
-        lock(&self.known).forgot = true;
+        {
+            let mut known = lock(&self.known);
+            known.forgot = true;
+            known.memory = match guard {
+                RestartGuard::Off => Memory::Whole,
+                _ => Memory::Since(signed(now.micros())),
+            };
+        }
         // A marker is evidence about other processes only. Old data of the same process may contain
         // the marker, and not the locks.
         let told_by_marker = matches!(why, Forgot::Restarted | Forgot::TookOver);
@@ -298,6 +333,17 @@ impl NodeState {
             events::quarantined(&self.name, &why, guard_time);
         }
     }
+}
+
+/// What a node may have forgotten, beyond what its start says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Memory {
+    /// It has forgotten nothing, whenever it started.
+    Whole,
+    #[default]
+    SinceStart,
+    /// It forgot something at this time, or may have.
+    Since(i64),
 }
 
 /// How a node forgot locks while a client watched it.
@@ -348,6 +394,9 @@ pub(crate) fn record_handshake(
         let mut known = lock(&state.known);
         let is_new = known.run_id != info.run_id || known.earliest.is_none();
         let forgot = known.forgot_by(info, now);
+        if is_new {
+            known.memory = memory_of(info, now, guard);
+        }
         known.take(info, now, &state.name);
         known.bar(barred, &state.name);
         (is_new, forgot)
@@ -361,6 +410,18 @@ pub(crate) fn record_handshake(
             events::no_run_id(&state.name);
         }
         judge_ages(states, now, guard_time);
+    }
+}
+
+/// What a process that this client meets for the first time may have forgotten.
+fn memory_of(info: &Info, now: Instant, guard: RestartGuard) -> Memory {
+    if guard == RestartGuard::Off || info.is_first_process {
+        Memory::Whole
+    } else if info.history.is_empty() {
+        Memory::SinceStart
+    } else {
+        // It was promoted, nobody knows when.
+        Memory::Since(signed(now.micros()))
     }
 }
 

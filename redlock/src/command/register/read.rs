@@ -1,0 +1,49 @@
+//! Read a register, with a promise of the node where the reader holds the lock.
+
+use std::time::Duration;
+
+use super::{
+    super::{
+        Answer, Delivery, Facts, NodeCommand, Purpose, Scope, Script, Step, decode, encode::Encoder,
+    },
+    RegisterReply,
+    version::{self, answer},
+};
+use crate::{key::Key, resp::Value};
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReadRegister {
+    /// The token of the holder that reads. The node refuses writes with lower ones from then on. `None`: a reader without
+    /// the lock, to whom nothing is promised.
+    pub(crate) holder: Option<u64>,
+    /// For how long the promise is kept.
+    pub(crate) kept: Duration,
+}
+
+impl NodeCommand for ReadRegister {
+    fn facts(&self) -> &'static Facts {
+        &Facts {
+            rights: "get, pttl and set",
+            needs_trust: true,
+            delivery: Delivery::WhileWanted,
+            purpose: Purpose::Other,
+            scope: Scope::Key,
+        }
+    }
+
+    fn encode(&self, key: &Key, out: &mut Encoder<'_, '_>) {
+        out.script(Script::ReadRegister, &[&key.register()])
+            .number(self.holder.unwrap_or(0))
+            .millis(self.kept);
+    }
+
+    fn decode(&self, _: Step, reply: &Value) -> Answer {
+        match decode::status(reply) {
+            Some(("VERSION", parts)) => match version::stored(parts) {
+                Some(stored) => answer(RegisterReply::Read(stored)),
+                None => Answer::unexpected(reply),
+            },
+            _ => version::common(reply),
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! The rules of a register: whose answers are votes, and what a majority remembers.
+//!
+//! A register outlives its lock, so the restart guard of locks is too short for it. A node that started after a version was
+//! written may have forgotten it, and its "empty" must not be believed. So what a node answers is a vote if the node has been
+//! up for the whole retention, when all that it may have forgotten has expired; or if the version is too new to have been
+//! written before the node started.
+
+use std::time::Duration;
+
+use super::token::{FencingToken, signed};
+use crate::command::{RegisterAnswer, RegisterReply, Stored, Version};
+
+/// Decides whose answers are votes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Trust {
+    /// The client's clock, in microseconds.
+    pub(crate) now: u64,
+    /// The clock that tokens come from, at the same moment.
+    pub(crate) token_now: u64,
+    pub(crate) retention: Duration,
+    pub(crate) skew: Duration,
+}
+
+impl Trust {
+    /// Whether a node that has forgotten nothing since `since` has a vote on `version`.
+    pub(crate) fn counts(&self, since: i64, version: Version) -> bool {
+        let skew = micros(self.skew);
+        // The clock that set the expiry may be ahead.
+        let covered = micros(self.retention).saturating_add(skew);
+        if signed(self.now).saturating_sub(since) >= covered {
+            return true;
+        }
+        // The clock that the token comes from may be ahead, and the lease may reserve a block of tokens.
+        let since_token = since
+            .saturating_sub(signed(self.now))
+            .saturating_add(signed(self.token_now));
+        let newest_before = since_token
+            .saturating_add(skew)
+            .saturating_add(signed(FencingToken::BLOCK));
+        signed(version.token) > newest_before
+    }
+
+    /// How much longer a node that has forgotten nothing since `since` may have forgotten a version.
+    pub(crate) fn left(&self, since: i64) -> Duration {
+        let covered = micros(self.retention).saturating_add(micros(self.skew));
+        let up = signed(self.now).saturating_sub(since);
+        Duration::from_micros(u64::try_from(covered.saturating_sub(up)).unwrap_or(0))
+    }
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// What the votes of a read say.
+#[derive(Debug)]
+pub(crate) struct Seen<'a> {
+    pub(crate) votes: usize,
+    /// The highest version among the votes.
+    pub(crate) highest: Option<&'a Stored>,
+    /// How many votes are for it.
+    pub(crate) agreeing: usize,
+    /// A node knows a later holder.
+    pub(crate) newer: bool,
+}
+
+pub(crate) fn seen<'a>(
+    answers: impl Iterator<Item = &'a RegisterAnswer>,
+    trust: &Trust,
+) -> Seen<'a> {
+    let mut seen = Seen {
+        votes: 0,
+        highest: None,
+        agreeing: 0,
+        newer: false,
+    };
+    for answer in answers {
+        let stored = match &answer.reply {
+            RegisterReply::Read(stored) => stored,
+            RegisterReply::Written => continue,
+            RegisterReply::Newer => {
+                seen.newer = true;
+                continue;
+            }
+        };
+        if !trust.counts(answer.remembers_since, stored.version) {
+            continue;
+        }
+        seen.votes += 1;
+        match seen.highest {
+            Some(highest) if highest.version > stored.version => {}
+            Some(highest) if highest.version == stored.version => seen.agreeing += 1,
+            _ => (seen.highest, seen.agreeing) = (Some(stored), 1),
+        }
+    }
+    seen
+}
+
+/// What the answers to a write of `version` say.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Acknowledged {
+    pub(crate) votes: usize,
+    /// A node knows a later holder.
+    pub(crate) newer: bool,
+}
+
+pub(crate) fn acknowledged<'a>(
+    answers: impl Iterator<Item = &'a RegisterAnswer>,
+    version: Version,
+    trust: &Trust,
+) -> Acknowledged {
+    let mut done = Acknowledged::default();
+    for answer in answers {
+        match answer.reply {
+            RegisterReply::Written if trust.counts(answer.remembers_since, version) => {
+                done.votes += 1;
+            }
+            RegisterReply::Newer => done.newer = true,
+            RegisterReply::Written | RegisterReply::Read(_) => {}
+        }
+    }
+    done
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000;
+
+    /// The client has run for 1,000 s, tokens are 5,000 s ahead of its clock.
+    fn trust() -> Trust {
+        Trust {
+            now: 1_000 * SECOND,
+            token_now: 6_000 * SECOND,
+            retention: Duration::from_secs(600),
+            skew: Duration::from_secs(5),
+        }
+    }
+
+    fn version(token: u64) -> Version {
+        Version { token, seq: 0 }
+    }
+
+    fn read(token: u64, since: i64) -> RegisterAnswer {
+        RegisterAnswer {
+            reply: RegisterReply::Read(Stored {
+                version: version(token),
+                ..Stored::default()
+            }),
+            remembers_since: since,
+        }
+    }
+
+    #[test]
+    fn a_node_as_old_as_the_retention_has_a_vote_on_anything() {
+        let second = signed(SECOND);
+        assert!(trust().counts(395 * second, version(0)));
+        assert!(!trust().counts(395 * second + 1, version(0)));
+        assert!(trust().counts(i64::MIN, version(0)));
+        assert_eq!(trust().left(396 * second), Duration::from_secs(1));
+        assert_eq!(trust().left(i64::MIN), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_young_node_has_a_vote_on_what_is_newer_than_its_start_and_the_skew() {
+        let started = signed(990 * SECOND);
+        let newest_before = (5_990 + 5) * SECOND + FencingToken::BLOCK;
+        assert!(!trust().counts(started, version(newest_before)));
+        assert!(trust().counts(started, version(newest_before + 1)));
+    }
+
+    #[test]
+    fn an_empty_answer_of_a_node_that_may_have_forgotten_is_no_vote() {
+        let answers = [
+            read(0, signed(999 * SECOND)),
+            read(7, i64::MIN),
+            read(0, i64::MIN),
+        ];
+        let seen = seen(answers.iter(), &trust());
+        assert_eq!((seen.votes, seen.agreeing, seen.newer), (2, 1, false));
+        assert_eq!(seen.highest.map(|stored| stored.version), Some(version(7)));
+    }
+
+    #[test]
+    fn the_votes_for_the_highest_version_are_counted() {
+        let answers = [read(3, i64::MIN), read(7, i64::MIN), read(7, i64::MIN)];
+        let seen = seen(answers.iter(), &trust());
+        assert_eq!((seen.votes, seen.agreeing), (3, 2));
+    }
+
+    #[test]
+    fn an_acknowledgement_of_a_node_that_may_have_forgotten_a_promise_is_no_vote() {
+        let answer = |reply, remembers_since| RegisterAnswer {
+            reply,
+            remembers_since,
+        };
+        let answers = [
+            answer(RegisterReply::Written, signed(999 * SECOND)),
+            answer(RegisterReply::Written, i64::MIN),
+            answer(RegisterReply::Newer, i64::MIN),
+        ];
+        let done = acknowledged(answers.iter(), version(5_000 * SECOND), &trust());
+        assert_eq!((done.votes, done.newer), (1, true));
+    }
+}

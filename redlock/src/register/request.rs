@@ -1,0 +1,198 @@
+//! The requests of users: read and write, and how long the nodes remember.
+
+use std::{fmt, future::IntoFuture, pin::Pin, sync::Arc, time::Duration};
+
+use super::{MAX_VALUE, rounds::Register};
+use crate::{
+    command::{Stored, Version},
+    config::{self, LEAST},
+    core::Core,
+    error::{Error, Result},
+    lease::Hold,
+};
+
+/// How long a value is remembered, unless the request names another time.
+const RETENTION: Duration = Duration::from_secs(24 * 3600);
+
+fn check_retention(retention: Duration) -> Result<()> {
+    let remedy = "remember for longer in a database";
+    config::check("a retention", retention, LEAST, remedy)
+}
+
+/// The token under which a holder reads and writes.
+fn token_of(hold: &Hold) -> Result<u64> {
+    match hold.token().get() {
+        0 => Err(Error::invalid_config(
+            "a register needs the fencing token of its lock: acquire it without `fencing(false)`",
+        )),
+        token => Ok(token),
+    }
+}
+
+/// A value to be written into the register of a lock. Made by [`Guard::write`](crate::Guard::write), which has the errors.
+///
+/// # Cancel safety
+/// A request that is dropped before it is polled does nothing. Dropped later, it may or may not be written; the next holder
+/// sees the one or the other, and the same one from then on.
+#[must_use = "a request does nothing until it is awaited"]
+pub struct WriteRequest {
+    hold: Arc<Hold>,
+    value: Vec<u8>,
+    retention: Duration,
+}
+
+impl WriteRequest {
+    pub(crate) fn new(hold: &Arc<Hold>, value: Vec<u8>) -> Self {
+        Self {
+            hold: Arc::clone(hold),
+            value,
+            retention: RETENTION,
+        }
+    }
+
+    /// How long the value is remembered from now on. Default: 24 h, at most a year.
+    ///
+    /// All reads and writes of a key should name the same: a read with a shorter one may be answered by a node that started
+    /// since the value was written.
+    pub fn retention(mut self, retention: Duration) -> Self {
+        self.retention = retention;
+        self
+    }
+
+    async fn write(self) -> Result<()> {
+        check_retention(self.retention)?;
+        let lease = self.hold.lease();
+        if self.value.len() > MAX_VALUE {
+            return Err(Error::value_too_large(
+                lease.key().name(),
+                self.value.len(),
+                MAX_VALUE,
+            ));
+        }
+        let token = token_of(&self.hold)?;
+        if !self.hold.is_open() {
+            return Err(self.hold.lost_error());
+        }
+        let register = Register {
+            core: lease.core(),
+            key: Arc::clone(lease.key()),
+            retention: self.retention,
+        };
+        let stored = Stored {
+            version: Version {
+                token,
+                seq: self.hold.next_write(),
+            },
+            expires: register.expires(),
+            value: Some(self.value),
+        };
+        register.write_by_holder(stored).await
+    }
+}
+
+impl IntoFuture for WriteRequest {
+    type Output = Result<()>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.write())
+    }
+}
+
+impl fmt::Debug for WriteRequest {
+    /// Without the value, which may be a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WriteRequest")
+            .field("key", &self.hold.lease().key().name())
+            .field("bytes", &self.value.len())
+            .field("retention", &self.retention)
+            .finish()
+    }
+}
+
+/// A look at the register of a lock. Made by [`Guard::read`](crate::Guard::read) and [`Redlock::read`](crate::Redlock::read),
+/// which have the errors.
+///
+/// # Cancel safety
+/// A request that is dropped changes no value.
+#[derive(Debug)]
+#[must_use = "a request does nothing until it is awaited"]
+pub struct ReadRequest {
+    reader: Reader,
+    retention: Duration,
+}
+
+enum Reader {
+    Holder(Arc<Hold>),
+    Anyone { core: Arc<Core>, name: String },
+}
+
+impl ReadRequest {
+    pub(crate) fn by_holder(hold: &Arc<Hold>) -> Self {
+        Self {
+            reader: Reader::Holder(Arc::clone(hold)),
+            retention: RETENTION,
+        }
+    }
+
+    pub(crate) fn by_anyone(core: &Arc<Core>, name: String) -> Self {
+        Self {
+            reader: Reader::Anyone {
+                core: Arc::clone(core),
+                name,
+            },
+            retention: RETENTION,
+        }
+    }
+
+    /// How long values of this register are remembered, as in [`WriteRequest::retention`]. Default: 24 h, at most a year.
+    pub fn retention(mut self, retention: Duration) -> Self {
+        self.retention = retention;
+        self
+    }
+
+    async fn read(self) -> Result<Option<Vec<u8>>> {
+        check_retention(self.retention)?;
+        match self.reader {
+            Reader::Holder(hold) => {
+                let lease = hold.lease();
+                let token = token_of(&hold)?;
+                if !hold.is_open() {
+                    return Err(hold.lost_error());
+                }
+                let register = Register {
+                    core: lease.core(),
+                    key: Arc::clone(lease.key()),
+                    retention: self.retention,
+                };
+                register.read_by_holder(&hold, token).await
+            }
+            Reader::Anyone { core, name } => {
+                let register = Register {
+                    key: core.key(&name)?,
+                    core: &core,
+                    retention: self.retention,
+                };
+                register.read_by_anyone().await
+            }
+        }
+    }
+}
+
+impl IntoFuture for ReadRequest {
+    type Output = Result<Option<Vec<u8>>>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Result<Option<Vec<u8>>>> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.read())
+    }
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Holder(hold) => f.debug_tuple("Holder").field(hold.lease().key()).finish(),
+            Self::Anyone { name, .. } => f.debug_tuple("Anyone").field(name).finish(),
+        }
+    }
+}

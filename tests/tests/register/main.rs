@@ -1,0 +1,10 @@
+//! Registers: what the nodes remember about a key beyond its lock, on real servers and on nodes in memory.
+
+mod memory;
+mod servers;
+
+use std::time::Duration;
+
+/// For what takes milliseconds on a machine that has nothing else to do.
+const SOON: Duration = Duration::from_secs(20);
+const KEY: &str = "import:7";
