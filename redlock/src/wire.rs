@@ -235,6 +235,29 @@ impl Request {
         }
     }
 
+    /// The commands of a register.
+    fn register_command(self) -> command::Command {
+        match self {
+            Self::ReadRegister { holder, kept } => command::ReadRegister { holder, kept }.into(),
+            Self::WriteRegister {
+                token,
+                seq,
+                expires,
+                value,
+                kept,
+            } => command::WriteRegister {
+                stored: Arc::new(command::Stored {
+                    version: command::Version { token, seq },
+                    expires,
+                    value,
+                }),
+                kept,
+            }
+            .into(),
+            _ => command::Ping.into(),
+        }
+    }
+
     /// The commands that do not take, extend or end a lock.
     fn further_command(self) -> command::Command {
         match self {
@@ -281,22 +304,9 @@ impl Request {
                 tombstone,
             }
             .into(),
-            Self::ReadRegister { holder, kept } => command::ReadRegister { holder, kept }.into(),
-            Self::WriteRegister {
-                token,
-                seq,
-                expires,
-                value,
-                kept,
-            } => command::WriteRegister {
-                stored: Arc::new(command::Stored {
-                    version: command::Version { token, seq },
-                    expires,
-                    value,
-                }),
-                kept,
+            request @ (Self::ReadRegister { .. } | Self::WriteRegister { .. }) => {
+                request.register_command()
             }
-            .into(),
             Self::Trust => command::Trust.into(),
             // An announcement is no command of a lock, and was written before; so were the commands of `command`.
             Self::Ping

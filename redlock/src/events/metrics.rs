@@ -169,7 +169,10 @@ pub(super) fn outcome(kind: ErrorKind) -> &'static str {
         ErrorKind::Expired => "expired",
         ErrorKind::AlreadyHeld => "already_held",
         ErrorKind::Closed => "closed",
-        ErrorKind::Lost | ErrorKind::NotConfigured | ErrorKind::TicketOver | ErrorKind::Forgotten => "other",
+        ErrorKind::Lost
+        | ErrorKind::NotConfigured
+        | ErrorKind::TicketOver
+        | ErrorKind::Forgotten => "other",
         ErrorKind::InvalidKey
         | ErrorKind::InvalidTtl
         | ErrorKind::InvalidNodes

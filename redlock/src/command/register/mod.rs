@@ -1,5 +1,6 @@
 //! The commands of a register: what the nodes remember about a key beyond its lock.
 
+mod decode;
 mod read;
 mod version;
 mod write;

@@ -6,8 +6,7 @@ use super::{
     super::{
         Answer, Delivery, Facts, NodeCommand, Purpose, Scope, Script, Step, decode, encode::Encoder,
     },
-    RegisterReply,
-    version::{self, answer},
+    RegisterReply, decode as register,
 };
 use crate::{key::Key, resp::Value};
 
@@ -39,11 +38,11 @@ impl NodeCommand for ReadRegister {
 
     fn decode(&self, _: Step, reply: &Value) -> Answer {
         match decode::status(reply) {
-            Some(("VERSION", parts)) => match version::stored(parts) {
-                Some(stored) => answer(RegisterReply::Read(stored)),
+            Some(("VERSION", parts)) => match register::stored(parts) {
+                Some(stored) => register::answer(RegisterReply::Read(stored)),
                 None => Answer::unexpected(reply),
             },
-            _ => version::common(reply),
+            _ => register::common(reply),
         }
     }
 }

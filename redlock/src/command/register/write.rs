@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{
     super::{Answer, Delivery, Facts, NodeCommand, Purpose, Scope, Script, Step, encode::Encoder},
     Stored,
-    version::common,
+    decode::common,
 };
 use crate::{key::Key, resp::Value};
 
