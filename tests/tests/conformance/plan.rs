@@ -268,7 +268,8 @@ impl Draw {
                 tombstone: self.token() + 1,
             },
             38..52 => self.extend(),
-            52..68 => self.release(),
+            52..63 => self.release(),
+            63..68 => self.register(),
             68..75 => Request::CoolDown {
                 owner,
                 window: self.ttl(),
@@ -287,13 +288,12 @@ impl Draw {
                 from: foreign::owners(self),
             },
             88 => Request::Inspect,
-            89 if self.chance(50) => Request::LookPermits {
+            89 => Request::LookPermits {
                 permits: self.random.random_range(1..5),
                 kept: self.ttl(),
             },
-            89..93 => self.register(),
-            93 => Request::Ping,
-            94 => Request::Trust,
+            90..93 => Request::Ping,
+            93..95 => Request::Trust,
             _ => Request::Announce(self.announce()),
         }
     }
@@ -328,7 +328,8 @@ impl Draw {
     }
 
     fn register(&mut self) -> Request {
-        let (token, kept) = (self.token(), self.ttl());
+        let token = self.token();
+        let kept = Duration::from_millis(self.one_of(&[3, 20, 10_000, 60_000]));
         match self.chance(40) {
             true => Request::ReadRegister {
                 holder: self.chance(60).then_some(token),
