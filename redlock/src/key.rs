@@ -16,11 +16,12 @@ pub const MAX_LEN: usize = 1024;
 /// keys can never be locks. The part before them names the lock, and distinguishes `a` from `{a}`.
 pub(crate) const FENCE: &str = "{}:fence";
 const WAITERS: &str = "{}:waiters";
-const REGISTER: &str = "{}:register";
 /// What the key of one permit of a semaphore ends in, before its number, and that of all its permits. No key that anybody
 /// can ask for has empty braces, so that neither is anybody's lock.
 const PERMIT: &str = "{}:permit:";
 const PERMITS: &str = "{}:permits";
+/// What the key of a register ends in.
+const REGISTER: &str = "{}:register";
 
 /// Keys under the namespace that belong to the nodes themselves. None of them can be a lock.
 pub(crate) mod reserved {
