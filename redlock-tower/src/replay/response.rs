@@ -126,7 +126,7 @@ where
     }
 }
 
-/// The response of a repeated request. It is marked unless the client cannot know that its request is a repetition.
+/// The response of a repeated request. It is marked as replayed if the client knows that its request is a repetition.
 pub(super) fn replayed<B>(whole: Whole, marked: bool) -> Response<ReplayBody<B>> {
     let tail = match whole.trailers {
         Some(trailers) => Tail::Trailers(Some(trailers)),

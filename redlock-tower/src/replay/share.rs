@@ -98,12 +98,12 @@ impl<St: ReplayStore> ShareOptions<St> {
 
 /// # Share
 impl<K: KeyExtractor> RedlockLayer<K> {
-    /// Lets duplicates that arrive while the first request runs, or up to a second later, wait for its response and get it
-    /// too, on any instance that uses the same `store`.
+    /// Duplicates that arrive while the first request runs, or up to a second later, wait for its response and get it too, on
+    /// any instance that uses the same `store`.
     ///
-    /// Clients need no `Idempotency-Key`: duplicates have the same key of this layer, which has to name the caller, and the
-    /// same [fingerprint](crate::key::fingerprint()), which is added to the key. Requests with different bodies run side by
-    /// side.
+    /// Clients need no `Idempotency-Key`. Requests are duplicates if they have the same key of this layer, which has to name the
+    /// caller, and the same [fingerprint](crate::key::fingerprint()), which is added to the key. Requests with different bodies
+    /// run at the same time.
     ///
     /// | a duplicate of a request that | |
     /// |---|---|

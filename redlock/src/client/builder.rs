@@ -191,7 +191,7 @@ impl Builder {
         self
     }
 
-    /// Where the logins of nodes come from whose addresses contain none, if they change while the client runs. Instead of
+    /// Provides logins that change while the client runs, for nodes whose addresses contain none. It replaces
     /// [`username`](Self::username) and [`password`](Self::password).
     ///
     /// For sentinels it is the login of the master.

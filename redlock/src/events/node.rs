@@ -78,7 +78,7 @@ pub(crate) fn refuses(node: &str, command: &str, lost: &str, is_usual: bool) {
     }
 }
 
-/// The provider of credentials failed while a connection needs new ones.
+/// The provider of credentials failed when a connection needed new ones.
 pub(crate) fn credentials_missing(node: &str, cause: &dyn Display) {
     tracing::warn!(
         target: TARGET, node, %cause,

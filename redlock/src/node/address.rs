@@ -26,9 +26,9 @@ use crate::memory;
 /// [`Builder::sentinel_password`](crate::Builder::sentinel_password). `?sentinel_tls=true` or
 /// `false` overrides whether sentinels are reached over TLS; by default it is as for the master.
 ///
-/// What a client of the `redis` crate connects to is used with its address, login and database. Its protocol, TCP settings and
-/// library name are not: connections speak version 3 of the protocol, as fits the client. It is an error if it has
-/// certificates, which that crate does not reveal, or accepts any certificate.
+/// Of a client of the `redis` crate, the address, login and database are used. Its protocol, TCP settings and library name are
+/// ignored, because this client needs version 3 of the protocol. A client with certificates is an error, because that crate does
+/// not reveal them, and so is one that accepts any certificate.
 ///
 /// `Debug` shows the address without its login, and nothing of an address that cannot be parsed.
 #[derive(Clone)]

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::resp::Value;
 
-/// A command that the client can do without, although something is lost by it.
+/// An optional command. Without it, the client works with a restriction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Optional {
     Info,

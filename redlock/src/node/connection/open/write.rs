@@ -166,7 +166,7 @@ impl Open<'_> {
             .push_own(OwnCommand::Announcement(Box::new(announced)));
     }
 
-    /// Writes a login if there are new credentials. Commands that follow are sent behind it, so none is refused in between.
+    /// Writes a login if there are new credentials. Later commands follow it on the connection, so none of them is refused.
     pub(super) fn log_in_again(&mut self, cx: &mut Context<'_>) {
         let written = self.connection.write_new_login(cx);
         if !matches!(written, Ok(false)) {

@@ -1,4 +1,4 @@
-//! Logins that change: what a provider returns, and when it is asked again.
+//! Logins that change: the results of a provider, and when it is called again.
 
 mod provider;
 mod renewal;

@@ -12,17 +12,16 @@ type Cause = Box<dyn Error + Send + Sync>;
 
 type Fetched = Pin<Box<dyn Future<Output = Result<Credentials, Cause>> + Send>>;
 
-/// Where the logins of nodes come from that change while the client runs: tokens that expire, passwords that are
-/// rotated. For [`Builder::credentials`](crate::Builder::credentials), or one node's
+/// A source of logins that change while the client runs, such as tokens that expire or passwords that are rotated. For
+/// [`Builder::credentials`](crate::Builder::credentials), or for one node with
 /// [`NodeAddress::credentials`](crate::NodeAddress::credentials).
 ///
-/// A connection logs in with the current credentials when it is made, and again by `AUTH` whenever there are new ones,
-/// without being closed. So no request fails because of the change, as long as the server accepts the new credentials before
-/// the old ones end. The new user needs the permissions of the old one.
+/// A new connection logs in with the current credentials. An open connection logs in again with `AUTH` when there are new
+/// ones, and stays open. So no request fails because of the change, if the server accepts the new credentials before the old
+/// ones expire. The new user needs the permissions of the old one.
 ///
-/// If a provider fails, or the server refuses the new credentials, connections keep their login, a warning says so, and
-/// the provider is asked again. The text of an error of the provider is shown in errors and events, so it must not contain
-/// a secret.
+/// If a provider fails, or the server refuses the new credentials, connections keep their login, a warning is emitted, and
+/// the provider is called again. Errors and events contain the text of the provider's error, so it must not contain a secret.
 ///
 /// # Examples
 /// ```no_run
@@ -52,9 +51,9 @@ pub(super) enum Source {
 impl CredentialsProvider {
     /// Asks a function, with the address of the node (without a login).
     ///
-    /// It is called when a client connects to a node, and again when a quarter of the lifetime of the credentials is left, five
-    /// minutes at most. All connections of a client to a node share the answer. After a failure it is called again while the
-    /// node is needed, about once a second at most. A call may take 10 s, after which it is dropped.
+    /// It is called when a client connects to a node, and again when a quarter of the lifetime of the credentials is left, but at
+    /// most five minutes before they expire. All connections of a client to a node share the result. After a failure it is
+    /// called again while the node is needed, at most about once per second. A call is dropped after 10 s.
     pub fn new<F, R, E>(fetch: F) -> Self
     where
         F: Fn(String) -> R + Send + Sync + 'static,
@@ -67,8 +66,8 @@ impl CredentialsProvider {
         }))))
     }
 
-    /// Follows a channel: connections use its current value, and each new one at once. The expiry of a value is
-    /// not looked at, since a new one is sent before.
+    /// Follows a channel: connections use its current value, and each new one at once. The expiry of a value is ignored, because
+    /// the sender has to send a new value before.
     ///
     /// If the sender is dropped, the last value stays.
     #[must_use]

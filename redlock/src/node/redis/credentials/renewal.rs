@@ -28,10 +28,10 @@ use crate::{
 const PROVIDED_WITHIN: Duration = Duration::from_secs(10);
 /// Credentials are renewed when a quarter of their lifetime is left, but at most this long before they expire.
 const MAX_MARGIN: Duration = Duration::from_secs(300);
-/// Bounds of the pause before a provider that failed is asked again.
+/// Bounds of the pause before a provider that failed is called again.
 const MIN_PAUSE: Duration = Duration::from_millis(100);
 const MAX_PAUSE: Duration = Duration::from_secs(10);
-/// The pause after a server refused new credentials: it may learn of them later than this client.
+/// The pause after a server refused new credentials: they may reach it later than this client.
 const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 
 type Answer = Result<Credentials, Fault>;
