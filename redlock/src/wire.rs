@@ -121,7 +121,7 @@ pub struct Settings {
     pub retention: Duration,
     /// The prefix of the channels of inboxes.
     pub channel: String,
-    /// The marker of the strict restart guard and the guard time, where it is on.
+    /// The marker of the strict restart guard and the guard time, if it is on.
     pub marker: Option<(String, Duration)>,
 }
 

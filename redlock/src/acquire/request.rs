@@ -63,7 +63,7 @@ impl AcquireRequest<'_> {
         self.core().node_timeout(self.options.lease.ttl)
     }
 
-    /// Counts the request as waiting from now on, where there is a limit.
+    /// Counts the request as waiting from now on, if there is a limit.
     pub(super) fn begin_to_wait(&self, slot: &mut Option<WaiterSlot>) -> Result<()> {
         if let (Some(limit), None) = (&self.options.max_waiters, &slot) {
             let entered = limit.enter(self.name);

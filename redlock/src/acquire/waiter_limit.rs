@@ -38,7 +38,7 @@ impl WaiterLimit {
         }))
     }
 
-    /// Counts a request that waits for `key`. `None` where the limit is reached.
+    /// Counts a request that waits for `key`. `None` if the limit is reached.
     pub(super) fn enter(&self, key: &str) -> Option<WaiterSlot> {
         let mut count = lock(&self.0.count);
         let of_key = count.by_key.get(key).copied().unwrap_or_default();

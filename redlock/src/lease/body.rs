@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::Hold;
 use crate::{env::sync::lock, events::lock as events};
 
-/// A body that does not await, and so goes on for this long after its lock was lost, is worth a warning.
+/// A body that does not await, and so continues for this long after its lock was lost, is worth a warning.
 const LATE: Duration = Duration::from_millis(100);
 
 /// Registers a body with its hold until it is dropped.

@@ -25,7 +25,7 @@ impl Hold {
 }
 
 impl Lease {
-    /// `None` where it was lost before.
+    /// `None` if it was lost before.
     fn detach(self: &Arc<Self>) -> Option<Detached> {
         if !self.state.detach() {
             return None;

@@ -1,28 +1,28 @@
-//! Hand-over: a lease that passes from a hold to the next local waiter without a round trip, and how long it may.
+//! Hand-over: a lease passes to the next local waiter without a round trip, for a limited time.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::Lease;
 use crate::{env::sync::lock, key::Key, round::Round};
 
-/// The most holds of a lease while another process waits for the key.
+/// Maximum number of holds of a lease while another process waits for the key.
 const MAX_HOLDS: u8 = 16;
 /// Maximum time a lease is handed over locally before it is released.
 const MAX_TIME: Duration = Duration::from_millis(100);
-/// Where no other process is known to wait, the time starts at `MAX_TIME / 2^DOUBLINGS` and doubles with each lease that
-/// ended without a sign of one: only a release shows whether another process waits.
+/// While no other process is known to wait, the time starts at `MAX_TIME / 2^DOUBLINGS` and doubles with each lease after which
+/// none was seen: only a release shows whether another process waits.
 const DOUBLINGS: u8 = 4;
 
 /// The waiters for the same key in this process.
 pub(crate) trait LocalWaiters: Send + Sync + fmt::Debug {
-    /// Hands the lease over to the next waiter, if that one wants the same options. Says whether it did.
+    /// Hands the lease over to the next waiter, if it wants the same options. Returns whether it did.
     fn hand_over(self: Arc<Self>, lease: &Arc<Lease>) -> bool;
 
     /// Whether another process waits for `key`, by the replies to the release before this lease.
     fn is_contended(&self, key: &Key) -> bool;
 
-    /// The lease has ended, by `release` where it was not lost: the next waiter asks the nodes. With a `window` the key is
-    /// in a cool-down, so no waiter can have it.
+    /// The lease has ended, by `release` unless it was lost: the next waiter asks the nodes. With a `window`, the key is in a
+    /// cool-down, and all waiters fail.
     fn lease_ended(
         self: Arc<Self>,
         lease: &Lease,
@@ -73,7 +73,7 @@ impl HandOverLimit {
 }
 
 impl Lease {
-    /// The hold has ended: the lease is handed over, or released. `None` where no release was sent.
+    /// The hold has ended: the lease is handed over, or released. `None` if no release was sent.
     pub(super) fn end_hold(
         self: &Arc<Self>,
         may_hand_over: bool,
@@ -108,7 +108,7 @@ impl Lease {
             && self.valid_until().saturating_since(now) >= self.options.ttl / 2
     }
 
-    /// Lets the local waiters go on, behind the release. Once.
+    /// Lets the local waiters continue, behind the release. Once.
     pub(super) fn notify_local_waiters(
         &self,
         release: Option<&Arc<Round>>,

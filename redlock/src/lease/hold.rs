@@ -190,7 +190,7 @@ impl Hold {
         Ok(self.lease.end_hold(ended_well, window))
     }
 
-    /// Ends the hold, with nothing sent. `false` where it had ended before.
+    /// Ends the hold, with nothing sent. `false` if it had ended before.
     pub(super) fn end_detached(&self) -> bool {
         self.check_deadlines();
         let ended = self.state.release();
@@ -250,7 +250,7 @@ impl HandedOver {
         Self(Some(hold))
     }
 
-    /// `None` where the hold has ended on the way.
+    /// `None` if the hold has ended on the way.
     pub(crate) fn claim(mut self) -> Option<Arc<Hold>> {
         self.0.take().filter(|hold| hold.is_open())
     }

@@ -254,12 +254,12 @@ impl Lease {
         hold.and_then(|hold| hold.ends_in())
     }
 
-    /// Schedules a check at `at`. `false` where an earlier one is scheduled.
+    /// Schedules a check at `at`. `false` if an earlier one is scheduled.
     pub(crate) fn schedule_check(&self, at: Instant) -> bool {
         at.micros() < self.check_at.fetch_min(at.micros(), SeqCst)
     }
 
-    /// Takes the check that was scheduled for `at`. `false` where an earlier one replaced it.
+    /// Takes the check that was scheduled for `at`. `false` if an earlier one replaced it.
     pub(crate) fn take_check(&self, at: Instant) -> bool {
         let next = self
             .check_at
@@ -287,7 +287,7 @@ impl LateVoteObserver for Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        // Whatever the end was, local waiters go on.
+        // Whatever the end was, local waiters continue.
         self.notify_local_waiters(None, None);
     }
 }

@@ -1,4 +1,4 @@
-//! Releases: sent behind what was sent for the claim before, and deferred for nodes that cannot be reached.
+//! Releases: sent after all commands of their claim, and deferred for nodes that cannot be reached.
 
 use std::{sync::Arc, time::Duration};
 
@@ -42,8 +42,8 @@ impl Release {
         Round::start(nodes, connections, plan)
     }
 
-    /// As [`send`](Self::send), but the key stays busy for `window`, under a value that says so: nothing can extend it, and
-    /// whoever asks for the key learns of the cool-down.
+    /// Like [`send`](Self::send), but the key stays busy for `window` with a value that marks a cool-down: no claim can extend
+    /// it, and requests for the key see the cool-down.
     fn send_cool_down(
         self,
         nodes: &Arc<Nodes>,
@@ -111,7 +111,7 @@ impl Lease {
         }
     }
 
-    /// Waits until a majority confirmed the release, at most for the node time-out. Cancel safe: the release goes on.
+    /// Waits until a majority confirmed the release, at most for the node time-out. Cancel safe: the release continues.
     pub(crate) async fn release_confirmed(&self, release: &Round) -> Result<()> {
         // Waiting needs a runtime; the release is on its way without one too.
         self.core.connections()?;

@@ -107,17 +107,17 @@ impl<E> Call<E> {
         self.options.wait.get_or_insert(Duration::ZERO);
     }
 
-    /// Lets the body go on after the lock is lost.
+    /// Lets the body continue after the lock is lost.
     pub fn signal_lost(&mut self) {
         self.on_lost = OnLost::Signal;
     }
 
-    /// Runs the body without the lock where the condition is false. For [`run_open`](Self::run_open).
+    /// Runs the body without the lock if the condition is false. For [`run_open`](Self::run_open).
     pub fn only_if(&mut self, condition: bool) {
         self.needed = condition;
     }
 
-    /// Runs the body without the lock where no quorum answers. For [`run_open`](Self::run_open).
+    /// Runs the body without the lock if no quorum answers. For [`run_open`](Self::run_open).
     pub fn fail_open(&mut self) {
         self.fail_open = true;
     }

@@ -11,7 +11,7 @@ pub(in crate::acquire) enum Failure {
     Refused {
         /// When a quorum can be free, by the leases seen.
         free_in: Option<Duration>,
-        /// The remaining time of the holder; `None` where no holder was seen.
+        /// The remaining time of the holder; `None` if no holder was seen.
         left: Option<Duration>,
         /// The label of the holder, if a majority of the nodes reported the same holder and it has a label.
         by: Option<Label>,

@@ -118,7 +118,7 @@ impl LocalQueue {
         self.vacant_turn(key).map_err(|_| None)
     }
 
-    /// A turn beside others, for a request that does not wait: the semaphore may have further permits. `None` where others
+    /// A turn beside others, for a request that does not wait: the semaphore may have further permits. `None` if others
     /// wait for one.
     pub(super) fn turn_beside(self: &Arc<Self>, key: &Arc<Key>) -> Option<Turn> {
         (self.waiting(key) == 0).then(|| Turn::beside(self, key))
@@ -148,7 +148,7 @@ impl LocalQueue {
             .unwrap_or_default()
     }
 
-    /// `None` where nobody waits for `key`, or did.
+    /// `None` if nobody waits for `key`, or did.
     fn with_waiters<T>(&self, key: &Key, use_them: impl FnOnce(&mut Waiters) -> T) -> Option<T> {
         let mut entries = lock(&self.entries);
         entries.get_mut(key)?.waiters.as_deref_mut().map(use_them)
@@ -202,7 +202,7 @@ impl LocalQueue {
         }
     }
 
-    /// The next waiter and what it needs to know. `None` where nobody waits: the entry is removed.
+    /// The next waiter and what it needs to know. `None` if nobody waits: the entry is removed.
     fn next_waiter(&self, key: &Arc<Key>, ended: Option<Ended>) -> Option<(Waiter, History)> {
         let mut entries = lock(&self.entries);
         let entry = entries.get_mut(key)?;

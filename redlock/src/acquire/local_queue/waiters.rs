@@ -133,7 +133,7 @@ impl<T> Waiters<T> {
 #[derive(Debug)]
 pub(super) struct Ended {
     pub(super) last_token: u64,
-    /// `None` where the lease was lost.
+    /// `None` if the lease was lost.
     pub(super) release: Option<Arc<Round>>,
     pub(super) limit: HandOverLimit,
 }

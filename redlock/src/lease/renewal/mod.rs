@@ -150,7 +150,7 @@ impl Renewers {
     }
 }
 
-/// Notes the end of a task, also when its runtime shuts down: the other runtimes go on.
+/// Notes the end of a task, also when its runtime shuts down: the other runtimes continue.
 struct Running {
     renewers: Arc<Renewers>,
     runtime: Id,

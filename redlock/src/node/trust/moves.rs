@@ -28,7 +28,7 @@ const NOBODY: u16 = u16::MAX;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Server {
     pub(crate) id: Arc<str>,
-    /// Its configuration epoch; 0 where it is not known.
+    /// Its configuration epoch; 0 if it is not known.
     pub(crate) epoch: u64,
 }
 

@@ -12,7 +12,7 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// `None` where the text is no record. In Lua: `^(%d+) (%d+) (%d+) (%d+) ([+-])()`.
+    /// `None` if the text is no record. In Lua: `^(%d+) (%d+) (%d+) (%d+) ([+-])()`.
     pub(super) fn of(text: Option<&[u8]>) -> Option<Self> {
         let mut parts = text.unwrap_or(b"0 0 0 0 -").splitn(5, |byte| *byte == b' ');
         let mut number = || {
