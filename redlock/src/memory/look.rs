@@ -39,6 +39,13 @@ impl Node {
         self.write(key, Value::Hash);
     }
 
+    /// Lets a key expire after `ttl`, like `PEXPIRE` by an application or an operator. Returns whether it exists.
+    pub fn expire(&self, key: &str, ttl: Duration) -> bool {
+        let mut server = lock(&self.inner.server);
+        server.store.tick();
+        server.store.expire(key.as_bytes(), ttl)
+    }
+
     /// How many calls with several commands it has carried out.
     #[doc(hidden)]
     #[must_use]

@@ -24,6 +24,8 @@ with_all! {
         HalfOpen,
         /// All connections of a client are cut while it does nothing, silently or by a reset.
         IdleCut,
+        /// A new process meets nodes that are far away: a round trip takes a good part of a node time-out.
+        FarContact,
         /// A client's process stands still.
         Freeze,
         /// All processes stand still.
@@ -66,8 +68,12 @@ with_all! {
         Delete,
         /// A long string, or a value of another type, stands under a key.
         ForeignValue,
+        /// A value of others stands under a key like a lock of theirs: it expires.
+        ForeignLease,
         /// A lease is handed over to the next waiter of the process.
         HandOver,
+        /// A permit of a semaphore is granted while another one is held.
+        Permit,
         /// A client is used in two runtimes at once.
         SharedHandle,
         /// A runtime ends, with all that runs in it.

@@ -109,9 +109,12 @@ impl Nemesis {
             Event::EndedRuntime => self.world.end_runtime(),
             // Those are made by holders, or between storms.
             Event::BlockedThread
+            | Event::FarContact
+            | Event::ForeignLease
             | Event::HandOver
             | Event::IdleCut
             | Event::ManyReleases
+            | Event::Permit
             | Event::SharedHandle => {}
         }
     }

@@ -3,16 +3,19 @@
 
 use std::time::Duration;
 
-use redlock::{Guard, Held};
+use redlock::{Guard, Held, Redlock, Semaphore, memory::Node};
 
 use crate::{
     event::Event,
     history::{At, CoolDown, Grant},
     holder,
     invariants::{self, TOLD_WITHIN},
-    plan::{Plan, ms},
+    plan::{FIRST_PERMIT, Plan, ms},
     world::World,
 };
+
+/// Among how many grants another permit is looked for.
+const RECENT: usize = 20;
 
 /// What becomes of grants.
 impl World {
@@ -46,11 +49,34 @@ impl World {
             if before.is_some_and(|before| before.owner == grant.owner) {
                 history.events.add(Event::HandOver);
             }
+            let is_held = |other: &Grant| {
+                other.key >= FIRST_PERMIT && other.key != key && now < other.relied_until()
+            };
+            if key >= FIRST_PERMIT && history.grants.iter().rev().take(RECENT).any(is_held) {
+                history.events.add(Event::Permit);
+            }
             history.grants.push(grant);
             history.grants.len() - 1
         };
         self.look(index, &guard.held());
         index
+    }
+
+    pub(crate) fn semaphore(&self, redlock: &Redlock) -> Semaphore {
+        let permits = u32::try_from(self.plan.permits).unwrap_or(u32::MAX);
+        redlock.semaphore(Self::SEMAPHORE, permits)
+    }
+
+    /// Which permit this is, as the nodes have it.
+    pub(crate) fn permit_of(&self, guard: &Guard) -> usize {
+        let nodes = self.cluster.nodes();
+        let has = |key: &usize| {
+            let name = Self::name(*key);
+            let holds = |node: &Node| node.get(&name).as_deref() == Some(guard.owner());
+            nodes.iter().any(holds)
+        };
+        let mut permits = self.plan.targets().filter(|key| *key >= FIRST_PERMIT);
+        permits.find(has).unwrap_or(FIRST_PERMIT)
     }
 
     /// Looks at a lock: what is told must be true on the nodes.

@@ -58,6 +58,22 @@ impl fmt::Display for Grant {
     }
 }
 
+/// What stands under the foreign key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Foreign {
+    /// A string that expires.
+    pub(crate) is_lease: bool,
+    /// How often it was changed.
+    pub(crate) changes: u64,
+}
+
+impl Foreign {
+    pub(crate) fn change(&mut self, is_lease: bool) {
+        self.is_lease = is_lease;
+        self.changes += 1;
+    }
+}
+
 /// All of it.
 #[derive(Debug, Default)]
 pub(crate) struct History {
@@ -72,6 +88,8 @@ pub(crate) struct History {
     pub(crate) stood_still: Vec<(usize, At, At)>,
     /// Until when a key may be busy without a holder.
     pub(crate) busy_until: Vec<At>,
+    /// What stands under the foreign key.
+    pub(crate) foreign: Foreign,
     /// What must not have happened.
     pub(crate) violations: Vec<String>,
     pub(crate) refused: usize,

@@ -26,7 +26,8 @@ pub(crate) const LOOK: Duration = ms(9);
 /// What a task asks for.
 #[derive(Clone, Copy)]
 struct Wants {
-    key: usize,
+    /// A key; `None`: a permit.
+    key: Option<usize>,
     ttl: Duration,
     wait: Duration,
     keep_alive: bool,
@@ -39,7 +40,9 @@ struct Wants {
 impl Wants {
     fn drawn(world: &World, dice: &mut Dice) -> Self {
         let plan = &world.plan;
-        let key = dice.random_range(0..plan.keys);
+        let key = Some(dice.random_range(0..plan.keys));
+        let wants_permit = plan.permits > 0 && dice.random_bool(plan.permit_share);
+        let key = key.filter(|_| !wants_permit);
         let longest = millis(plan.max_ttl);
         let wait = if dice.random_bool(0.4) {
             Duration::ZERO
@@ -79,6 +82,13 @@ impl Wants {
         }
     }
 
+    fn shown(&self) -> String {
+        match self.key {
+            Some(key) => format!("key {key}"),
+            None => "a permit".to_owned(),
+        }
+    }
+
     /// Whether the lock has to last until it is released.
     fn is_renewed(&self) -> bool {
         self.keep_alive && self.max_hold.is_none()
@@ -101,7 +111,7 @@ pub(crate) async fn work(
         }
         let wants = Wants::drawn(&world, &mut dice);
         let Some(answer) = acquire(&world, client, &process, &wants).await else {
-            world.tell(|| format!("client {client}: gave up key {}", wants.key));
+            world.tell(|| format!("client {client}: gave up {}", wants.shown()));
             continue;
         };
         match answer {
@@ -119,9 +129,11 @@ async fn acquire(
     wants: &Wants,
 ) -> Option<Result<Guard, Error>> {
     let Wants { key, ttl, wait, .. } = *wants;
-    let mut request = process
-        .redlock
-        .lock(World::name(key))
+    let request = match key {
+        Some(key) => process.redlock.lock(World::name(key)),
+        None => world.semaphore(&process.redlock).acquire(),
+    };
+    let mut request = request
         .ttl(ttl)
         .wait(wait)
         .keep_alive(wants.keep_alive)
@@ -137,9 +149,10 @@ async fn acquire(
         Some(patience) => timeout(patience, acquire).await.ok()?,
         None => acquire.await,
     };
-    let bound = call_bound(&world.plan, ttl, wait, has_met);
+    let bound = call_bound(&world.plan, ttl, wait, has_met, key.is_none());
     world.within(client, called, bound, || {
-        format!("I8: client {client} asked for key {key} with ttl {ttl:?} and wait {wait:?}")
+        let what = wants.shown();
+        format!("I8: client {client} asked for {what} with ttl {ttl:?} and wait {wait:?}")
     });
     if answer.as_ref().err().is_none_or(Error::is_busy) {
         process.has_met_nodes.store(true, Relaxed);
@@ -149,7 +162,7 @@ async fn acquire(
 
 fn refused(world: &World, client: usize, wants: &Wants, error: &Error) {
     world.history().refused += 1;
-    world.tell(|| format!("client {client}: no key {}: {error}", wants.key));
+    world.tell(|| format!("client {client}: no {}: {error}", wants.shown()));
     let expected = error.is_busy()
         || error.is_timed_out()
         || error.is_expired()
@@ -161,6 +174,7 @@ fn refused(world: &World, client: usize, wants: &Wants, error: &Error) {
 
 /// Asks for a key under which a value of others may stand.
 async fn want_foreign(world: &World, client: usize, process: &Process) {
+    let before = world.history().foreign;
     let looked = process.redlock.holder(World::FOREIGN).await;
     if let Err(error) = looked
         && world.plan.has_votes()
@@ -173,7 +187,11 @@ async fn want_foreign(world: &World, client: usize, process: &Process) {
     match answer {
         Ok(guard) => drop(guard),
         Err(error) => {
-            let expected = error.is_busy() || error.is_no_quorum() || error.is_expired();
+            let after = world.history().foreign;
+            // It stood there all the time: a lock, as far as anybody can tell.
+            let is_lease = before == after && after.is_lease && world.plan.has_votes();
+            let expected =
+                error.is_busy() || (error.is_no_quorum() || error.is_expired()) && !is_lease;
             if !expected {
                 world.violation(format!("an error that nothing explains: {error}"));
             }
@@ -182,9 +200,8 @@ async fn want_foreign(world: &World, client: usize, process: &Process) {
 }
 
 async fn hold(world: &Arc<World>, client: usize, wants: Wants, guard: Guard, dice: &mut Dice) {
-    let Wants {
-        key, ttl, least, ..
-    } = wants;
+    let Wants { ttl, least, .. } = wants;
+    let key = wants.key.unwrap_or_else(|| world.permit_of(&guard));
     let grant = world.granted(client, key, ttl, &guard);
     // Where the runtime ends, so does this task.
     let _ends = EndsWithTask {
@@ -244,7 +261,7 @@ async fn stay(
         if dice.random_bool(0.4) {
             let was_lost = guard.is_lost();
             let extended = guard.extend().await;
-            world.tell(|| format!("client {client}: extends key {}: {extended:?}", wants.key));
+            world.tell(|| format!("client {client}: extends {}: {extended:?}", wants.shown()));
             if was_lost && !extended.as_ref().is_err_and(Error::is_lost) {
                 let grant = world.describe(grant);
                 world.violation(format!("E4: a lost lock came back: {grant}"));

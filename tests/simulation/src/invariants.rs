@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use crate::{
     history::{Grant, History},
-    plan::{Plan, ms},
+    plan::{FIRST_PERMIT, Plan, ms},
 };
 
 /// Checks a finished history; what it finds joins the violations found on the way.
 pub(crate) fn check(plan: &Plan, history: &mut History) {
     let mut found = Vec::new();
-    for key in 0..plan.keys {
+    for key in plan.targets() {
         let mut grants: Vec<&Grant> = history
             .grants
             .iter()
@@ -25,7 +25,29 @@ pub(crate) fn check(plan: &Plan, history: &mut History) {
             tokens_in_order(&grants, &mut found);
         }
     }
+    if plan.excludes() {
+        found.extend(too_many_permits(plan, history));
+    }
     history.violations.extend(found);
+}
+
+/// At most as many permits are held at a time as there are. That follows from one holder for each, unless a holder has
+/// none of them.
+fn too_many_permits(plan: &Plan, history: &History) -> Option<String> {
+    let permits = || {
+        history
+            .grants
+            .iter()
+            .filter(|grant| grant.key >= FIRST_PERMIT)
+    };
+    permits().find_map(|grant| {
+        let holders = permits().filter(|other| {
+            other.returned <= grant.returned && grant.returned < other.relied_until()
+        });
+        let holders = holders.count();
+        (holders > plan.permits)
+            .then(|| format!("{holders} of {} permits are held: {grant}", plan.permits))
+    })
 }
 
 /// I1: no two holders rely on a key at the same time.
@@ -102,7 +124,13 @@ const CONTACT_STEPS: u32 = 12;
 
 /// I8: how long a request may take at most. One that does not wait has the first contact of its
 /// process on top.
-pub(crate) fn call_bound(plan: &Plan, ttl: Duration, wait: Duration, has_met: bool) -> Duration {
+pub(crate) fn call_bound(
+    plan: &Plan,
+    ttl: Duration,
+    wait: Duration,
+    has_met: bool,
+    is_permit: bool,
+) -> Duration {
     let contact = match has_met {
         true => Duration::ZERO,
         false => plan.node_timeout * CONTACT_STEPS,
@@ -110,6 +138,11 @@ pub(crate) fn call_bound(plan: &Plan, ttl: Duration, wait: Duration, has_met: bo
     // An attempt has two more rounds of a fifth, when tokens are stale. Each timer on the way
     // rounds up to a millisecond.
     let attempt = plan.node_timeout.min(ttl / 4) * 7 / 5;
+    // An attempt for a permit asks for up to eight of them, and has a fifth of the time for each further one.
+    let attempt = match is_permit {
+        true => attempt * 12 / 5,
+        false => attempt,
+    };
     // Where nodes may refuse the list of nodes that a client announces, or lose it, a request waits
     // until they were asked again.
     let list = if plan.has_votes() {

@@ -9,8 +9,8 @@ use redlock::RestartGuard;
 use crate::{
     event::Event::{
         self, BlockedThread, Busy, Delete, Drift, EmptyRestart, EndedRuntime, EqualRandom,
-        FailedSave, ForeignValue, Freeze, Full, Hang, IdleCut, Loading, LongCut, LongHang, Loss,
-        ManyReleases, NewClient, Promotion, Reset, Restart, ScriptFlush, Stall,
+        FailedSave, FarContact, ForeignValue, Freeze, Full, Hang, IdleCut, Loading, LongCut,
+        LongHang, Loss, ManyReleases, NewClient, Promotion, Reset, Restart, ScriptFlush, Stall,
     },
     plan::{Dice, Plan, ms, some_ms},
     variants::with_all,
@@ -21,6 +21,10 @@ with_all! {
     Kind {
         /// Faults of many kinds.
         Any,
+        /// Permits of a semaphore, on nodes that forget.
+        Permits,
+        /// New processes that are far away from the nodes.
+        FirstContacts,
         /// Many locks at the same moments: their commands share calls.
         Crowd,
         /// Holders that count on the whole of their ttl, and many who want to be next when a node
@@ -56,11 +60,16 @@ impl Kind {
     /// How many of a thousand histories are of this kind.
     fn per_mille(self) -> u32 {
         match self {
-            Self::Any => 416,
+            Self::Any => 376,
+            Self::FirstContacts => 10,
             Self::Crowd | Self::Duel => 100,
             Self::Deletions => 60,
             Self::HandOvers => 80,
-            Self::IdleCuts | Self::Promotions | Self::FullServers | Self::ForeignValues => 30,
+            Self::IdleCuts
+            | Self::Permits
+            | Self::Promotions
+            | Self::FullServers
+            | Self::ForeignValues => 30,
             Self::EqualRandom | Self::Runtimes => 20,
             Self::Refusals | Self::LongSilences => 40,
             Self::ManyReleases => 4,
@@ -90,6 +99,16 @@ impl Kind {
     pub(crate) fn shape(self, plan: Plan, dice: &mut Dice) -> Plan {
         match self {
             Self::Any => plan,
+            Self::Permits => Plan {
+                permits: dice.random_range(1..=3),
+                permit_share: 0.9,
+                tasks: 3,
+                ..duel(plan)
+            },
+            Self::FirstContacts => Plan {
+                storm: ms(200),
+                ..calm(plan, &[FarContact])
+            },
             Self::Crowd => crowd(plan),
             Self::Duel => duel(plan),
             Self::Deletions => Plan {

@@ -7,7 +7,7 @@ use redlock::RestartGuard;
 
 use crate::{
     event::Event::{
-        self, Busy, Delay, Delete, Drift, EmptyRestart, EqualRandom, FailedSave, Flush,
+        self, Busy, Delay, Delete, Drift, EmptyRestart, EqualRandom, FailedSave, FarContact, Flush,
         ForeignValue, Freeze, Full, HalfOpen, Hang, HoldBack, IdleCut, Loading, LongCut, LongHang,
         Loss, ManyReleases, NewClient, Partition, Promotion, Reset, Restart, ScriptFlush, Stall,
         Step, Stop,
@@ -42,6 +42,9 @@ pub(crate) const LONGEST_CUT: Duration = ms(100);
 /// After an outage a client connects, and sends deferred releases again, this much later at most.
 pub(crate) const LONGEST_PAUSE: Duration = ms(1_100);
 
+/// The permits of the semaphore are counted from here, behind the keys.
+pub(crate) const FIRST_PERMIT: usize = 8;
+
 /// One history, as planned.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
@@ -51,6 +54,10 @@ pub(crate) struct Plan {
     /// Tasks in each client that lock and release.
     pub(crate) tasks: usize,
     pub(crate) keys: usize,
+    /// Permits of the semaphore. None: no task asks for one.
+    pub(crate) permits: usize,
+    /// How often a task asks for a permit, in place of a lock.
+    pub(crate) permit_share: f64,
     pub(crate) max_ttl: Duration,
     pub(crate) skew: Duration,
     pub(crate) node_timeout: Duration,
@@ -104,12 +111,16 @@ impl Plan {
             faults.retain(|fault| *fault != Promotion);
         }
         let brief = dice.random_bool(0.5);
+        let mut others = self::dice(seed, 1 << 33);
+        let permits = [0, 0, 0, 2][others.random_range(0..4)];
         Self {
             seed,
             nodes: [3, 3, 3, 5, 5, 4][dice.random_range(0..6)],
             clients: dice.random_range(2..=4),
             tasks: dice.random_range(if brief { 3..=5 } else { 1..=2 }),
             keys: dice.random_range(1..=2),
+            permits,
+            permit_share: 0.4,
             max_ttl: some_ms(dice, 300..=1_200),
             skew: some_ms(dice, 20..=400),
             node_timeout: some_ms(dice, 15..=60),
@@ -151,6 +162,7 @@ impl Plan {
     pub(crate) fn keeps_locks(&self) -> bool {
         let harmless = [
             EqualRandom,
+            FarContact,
             ForeignValue,
             Full,
             IdleCut,
@@ -196,6 +208,12 @@ impl Plan {
         } else {
             Duration::ZERO
         }
+    }
+
+    /// What is locked: keys, and permits.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = usize> + use<> {
+        let permits = FIRST_PERMIT..FIRST_PERMIT + self.permits;
+        (0..self.keys).chain(permits)
     }
 
     pub(crate) fn quorum(&self) -> usize {

@@ -25,7 +25,7 @@ use crate::{
     faults::{self, Nemesis},
     history::{At, History},
     holder, invariants, many,
-    plan::{Dice, Plan, dice, ms},
+    plan::{Dice, FIRST_PERMIT, Plan, dice, ms},
     process::{Client, connect},
     runtimes::{Second, run_both, runtime},
 };
@@ -78,7 +78,7 @@ async fn live(plan: Plan, cluster: Nodes, log: bool, second: Arc<Second>) -> His
         latest: AtomicU64::default(),
         second,
         history: Mutex::new(History {
-            busy_until: vec![At::ZERO; plan.keys],
+            busy_until: vec![At::ZERO; FIRST_PERMIT + plan.permits],
             log: log.then(Vec::new),
             ..History::default()
         }),
@@ -99,6 +99,9 @@ async fn live(plan: Plan, cluster: Nodes, log: bool, second: Arc<Second>) -> His
         world.calm_down(tasks).await;
         if plan.has(Event::IdleCut) {
             world.cut_idle(&mut calm_dice).await;
+        }
+        if plan.has(Event::FarContact) {
+            world.meet_from_afar(&mut calm_dice).await;
         }
     }
     world.end(&mut calm_dice).await;
@@ -183,7 +186,7 @@ impl World {
             // Without tombstones, one that arrives after its release stays for its ttl.
             return;
         }
-        for key in 0..self.plan.keys {
+        for key in self.plan.targets() {
             if self.history().busy_until[key] + quiet > self.now() {
                 continue;
             }
@@ -222,6 +225,37 @@ impl World {
                     ));
                 }
             }
+        }
+    }
+
+    /// A new process of each client meets the nodes from afar. A request that does not wait has the lock all the same: the
+    /// round trips of the first contact do not count against it.
+    async fn meet_from_afar(&self, dice: &mut Dice) {
+        for client in 0..self.plan.clients {
+            let way = self.plan.node_timeout * dice.random_range(20..=35) / 100;
+            self.tell(|| format!("client {client}: a new process, {way:?} away"));
+            self.count(Event::FarContact);
+            let nodes = self.clients[client].machine.nodes();
+            let set_delay = |way| {
+                for node in &nodes {
+                    node.delay(way);
+                    node.delay_replies(way);
+                }
+            };
+            set_delay(way);
+            self.replace(client, 1);
+            let redlock = self.process(client, 0).redlock;
+            // A key that nobody has a token for.
+            let name = format!("far-{}", self.now().as_micros());
+            match redlock.lock(name).no_wait().await {
+                Ok(guard) => drop(guard.release().await),
+                Err(error) => {
+                    self.violation(format!(
+                        "I8: no lock at the first contact from afar: {error}"
+                    ));
+                }
+            }
+            set_delay(Duration::ZERO);
         }
     }
 
@@ -288,8 +322,15 @@ impl World {
     /// A key that no task of ours ever has.
     pub(crate) const FOREIGN: &str = "foreign";
 
+    /// The semaphore, where there is one.
+    pub(crate) const SEMAPHORE: &str = "permits";
+
+    /// What a key, or a permit, is called on the nodes.
     pub(crate) fn name(key: usize) -> String {
-        format!("key-{key}")
+        match key.checked_sub(FIRST_PERMIT) {
+            None => format!("key-{key}"),
+            Some(permit) => format!("{{{}}}{{}}:permit:{permit}", Self::SEMAPHORE),
+        }
     }
 
     /// The time since the history began, which never goes back from one runtime to another.

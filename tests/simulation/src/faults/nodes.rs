@@ -1,6 +1,6 @@
 //! Faults of the nodes, which all clients notice.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use rand::{RngExt, seq::SliceRandom};
 use redlock::memory::Node;
@@ -12,8 +12,12 @@ use crate::{
     world::World,
 };
 
+/// The length of a string that is too long for an owner.
+const SHORT_STRING: usize = 100;
 /// The length of a string that no reply should ever contain.
 const LONG_STRING: usize = 2 << 20;
+/// Longer than a foreign value stands.
+const FOREIGN_TTL: Duration = Duration::from_secs(10);
 
 impl Nemesis {
     /// Some of the nodes.
@@ -94,14 +98,39 @@ impl Nemesis {
 
     /// A value that is no owner stands under a key of its own.
     pub(super) fn foreign_value(&mut self) {
-        let nodes = self.world.cluster.nodes();
         let length = some_ms(&mut self.dice, 5..=200);
-        let switch = match self.dice.random_range(0..10) {
-            0..3 => hash,
-            3..9 => short_string,
-            _ => long_string,
+        let text = |length| Some("x".repeat(length));
+        let (text, is_lease) = match self.dice.random_range(0..10) {
+            0..2 => (None, false),
+            2..5 => (text(SHORT_STRING), false),
+            5..8 => (text(SHORT_STRING), true),
+            8 => (text(LONG_STRING), false),
+            _ => (text(LONG_STRING), true),
         };
-        self.for_a_while(nodes, Event::ForeignValue, length, switch);
+        let size = text.as_ref().map(String::len);
+        self.world
+            .tell(|| format!("a foreign value of {size:?} bytes, expires: {is_lease}"));
+        self.world.count(Event::ForeignValue);
+        for node in self.world.cluster.nodes() {
+            match &text {
+                None => node.set_hash(World::FOREIGN),
+                Some(text) => node.set(World::FOREIGN, text),
+            }
+            if is_lease {
+                node.expire(World::FOREIGN, FOREIGN_TTL);
+            }
+        }
+        if is_lease {
+            self.world.count(Event::ForeignLease);
+        }
+        self.world.history().foreign.change(is_lease);
+        let world = Arc::clone(&self.world);
+        later(length, move || {
+            world.history().foreign.change(false);
+            for node in world.cluster.nodes() {
+                node.delete(World::FOREIGN);
+            }
+        });
     }
 
     pub(super) fn flush_scripts(&mut self) {
@@ -218,27 +247,4 @@ impl Nemesis {
 
 fn hang(node: &Node, on: bool) {
     if on { node.hang() } else { node.resume() }
-}
-
-/// Sets a value that is no owner, or removes it.
-fn foreign(node: &Node, on: bool, set: impl FnOnce()) {
-    if on {
-        set();
-    } else {
-        node.delete(World::FOREIGN);
-    }
-}
-
-fn hash(node: &Node, on: bool) {
-    foreign(node, on, || node.set_hash(World::FOREIGN));
-}
-
-fn short_string(node: &Node, on: bool) {
-    foreign(node, on, || node.set(World::FOREIGN, &"x".repeat(100)));
-}
-
-fn long_string(node: &Node, on: bool) {
-    foreign(node, on, || {
-        node.set(World::FOREIGN, &"x".repeat(LONG_STRING));
-    });
 }
