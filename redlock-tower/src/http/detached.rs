@@ -11,7 +11,8 @@ use tracing::Instrument as _;
 
 /// Resolves to the output of the task, or to `None` if the runtime shut down first.
 pub(super) struct Detached<T> {
-    output: oneshot::Receiver<T>,
+    /// `None` once the task has dropped its sender, which may be some time before the task has ended.
+    output: Option<oneshot::Receiver<T>>,
     task: JoinHandle<()>,
 }
 
@@ -33,7 +34,7 @@ impl<T: Send + 'static> Detached<T> {
             }
         };
         Self {
-            output,
+            output: Some(output),
             task: tokio::spawn(task.in_current_span()),
         }
     }
@@ -43,8 +44,11 @@ impl<T> Future for Detached<T> {
     type Output = Option<T>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Ok(output) = ready!(Pin::new(&mut self.output).poll(cx)) {
-            return Poll::Ready(Some(output));
+        if let Some(output) = &mut self.output {
+            match ready!(Pin::new(output).poll(cx)) {
+                Ok(output) => return Poll::Ready(Some(output)),
+                Err(_) => self.output = None,
+            }
         }
         match ready!(Pin::new(&mut self.task).poll(cx))
             .map_err(tokio::task::JoinError::try_into_panic)
@@ -53,5 +57,30 @@ impl<T> Future for Detached<T> {
             Err(Ok(panic)) => resume_unwind(panic),
             Ok(()) | Err(Err(_)) => Poll::Ready(None),
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::future::poll_fn;
+
+    #[tokio::test]
+    async fn a_task_that_ends_after_its_sender_was_dropped_is_waited_for() {
+        let (sender, output) = oneshot::channel::<()>();
+        let (end, ends) = oneshot::channel::<()>();
+        drop(sender);
+        let task = tokio::spawn(async { drop(ends.await) });
+        let mut detached = Detached {
+            output: Some(output),
+            task,
+        };
+        for _ in 0..2 {
+            let pending = poll_fn(|cx| Poll::Ready(Pin::new(&mut detached).poll(cx).is_pending()));
+            assert!(pending.await, "the task runs");
+        }
+        end.send(()).unwrap();
+        assert_eq!(detached.await, None);
     }
 }
