@@ -179,7 +179,7 @@ impl<'a> AcquireLoop<'a> {
                 .run(&mut self.floor)
                 .await
                 .map(|grant| self.granted(request.key, &grant, &connections)),
-            Some(permits) => attempt_permit(request, permits, attempt, &mut self.floor)
+            Some(permits) => attempt_permit(request, permits, attempt)
                 .await?
                 .map(|permit| self.granted(&permit.key, &permit.grant, &connections)),
         };

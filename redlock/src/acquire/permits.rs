@@ -50,7 +50,6 @@ pub(super) async fn attempt_permit(
     request: &AcquireRequest<'_>,
     permits: u16,
     attempt: Attempt<'_>,
-    floor: &mut u64,
 ) -> Result<Result<Permit, Failure>> {
     let core = request.core();
     let begun = core.now();
@@ -65,7 +64,7 @@ pub(super) async fn attempt_permit(
             within: (attempt.within.saturating_sub(spent)).max(attempt.within / 5),
             ..attempt
         };
-        let (outcome, seen) = ask_and_look(request.key, permits, &attempt, floor).await;
+        let (outcome, seen) = ask_and_look(request.key, permits, &attempt).await;
         if let Some(Seen::Other(theirs)) = &seen {
             if let Ok(grant) = outcome {
                 give_back(&key, &grant, &attempt);
@@ -98,11 +97,12 @@ async fn ask_and_look(
     all: &Arc<Key>,
     permits: u16,
     attempt: &Attempt<'_>,
-    floor: &mut u64,
 ) -> (Result<Grant, Failure>, Option<Seen>) {
     let nodes = &attempt.core.nodes;
+    // The fences of other permits say nothing about this one.
+    let mut floor = 0;
     let look = look(nodes, attempt.connections, all, permits, attempt.within);
-    let (outcome, answers) = futures_util::future::join(attempt.run(floor), look).await;
+    let (outcome, answers) = futures_util::future::join(attempt.run(&mut floor), look).await;
     (outcome, seen(&answers, permits, nodes.quorum()))
 }
 
@@ -173,7 +173,8 @@ async fn look(
     .await
 }
 
-/// Treats a permit in its cool-down like one that is held: another one may be free.
+/// What the refusal of one permit says about all of them. Another one may be free earlier, and without a notification if its
+/// holder has crashed, so the request asks again after a while. A permit in its cool-down counts as held.
 fn permit_refused(failure: Failure) -> Failure {
     match failure {
         Failure::CoolingDown { left } => Failure::Refused {
@@ -181,6 +182,19 @@ fn permit_refused(failure: Failure) -> Failure {
             left: Some(left),
             by: None,
             split: false,
+            notified: false,
+        },
+        Failure::Refused {
+            free_in,
+            left,
+            by,
+            split,
+            notified: _,
+        } => Failure::Refused {
+            free_in,
+            left,
+            by,
+            split,
             notified: false,
         },
         failure => failure,

@@ -185,6 +185,7 @@ impl AcquireMany {
             name,
             permits,
         } = &self.semaphore;
+        self.semaphore.checked()?;
         if self.count == 0 || self.count > *permits {
             let text = format!(
                 "requests {} of {permits} permits: request 1 to {permits}",

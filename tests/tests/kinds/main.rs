@@ -2,6 +2,7 @@
 
 mod election;
 mod fence;
+mod permits;
 mod semaphore;
 mod surfaces;
 mod ticket;

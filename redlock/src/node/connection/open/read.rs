@@ -12,6 +12,7 @@ use crate::{
     env::clock,
     events::node as events,
     fault::{Fault, FaultKind},
+    key::waited_for,
     node::{
         Operation,
         redis::Incoming,
@@ -198,7 +199,8 @@ impl Open<'_> {
         if matches!(reply, Reply::Notified)
             && let Some(nodes) = self.shared.nodes.upgrade()
         {
-            nodes.notifications.deferrals().add(request.key.lock());
+            let key = waited_for(request.key.lock());
+            nodes.notifications.deferrals().add(&key);
         }
         // The node was demoted. The next connection finds out who the master is, and whether this server may vote at all.
         let demoted = match &reply {

@@ -1,0 +1,121 @@
+//! Semaphores: what one permit tells about the others, which is nothing.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use redlock::{Redlock, memory};
+use tests::{Cluster, within};
+
+use crate::{SOON, client};
+
+#[tokio::test]
+async fn a_permit_that_expires_is_taken_although_the_others_are_held_for_long() {
+    let cluster = Cluster::start(3).await;
+    let [holder, crashed, waiter] = [
+        client(&cluster).await,
+        client(&cluster).await,
+        client(&cluster).await,
+    ];
+    let most = holder.semaphore("export", 16).acquire_many(15);
+    let _most = within(
+        SOON,
+        most.ttl(Duration::from_secs(60)).wait(SOON).into_future(),
+    )
+    .await
+    .expect("15 permits");
+    let last = crashed.semaphore("export", 16).acquire();
+    let last = last
+        .ttl(Duration::from_secs(2))
+        .keep_alive(false)
+        .wait(SOON);
+    // Nobody announces its end.
+    std::mem::forget(last.await.expect("the last permit"));
+    let wait = Duration::from_secs(120);
+    let permit = waiter.semaphore("export", 16).acquire().wait(wait);
+    let permit = within(Duration::from_secs(18), permit.into_future()).await;
+    permit
+        .expect("the one that has expired")
+        .release()
+        .await
+        .expect("three nodes");
+}
+
+#[tokio::test]
+async fn a_fence_that_is_far_ahead_counts_for_its_own_permit_only() {
+    const FAR_AHEAD: u64 = 8_000_000_000_000_000;
+    let cluster = Cluster::start(3).await;
+    for node in cluster.nodes() {
+        let mut set = redis::cmd("SET");
+        node.ask::<()>(set.arg("{export}{}:permit:0{}:fence").arg(FAR_AHEAD))
+            .await;
+    }
+    let redlock = client(&cluster).await;
+    let exports = redlock.semaphore("export", 2);
+    let both = [
+        exports.acquire().wait(SOON).await.expect("a permit"),
+        exports.acquire().wait(SOON).await.expect("the other one"),
+    ];
+    let [first, second] = both;
+    let (ahead, other) = match first.token().get() > FAR_AHEAD {
+        true => (first, second),
+        false => (second, first),
+    };
+    assert!(ahead.token().get() > FAR_AHEAD, "{}", ahead.token());
+    other.release().await.expect("three nodes");
+    // About every other request asks for the permit with that fence first.
+    for _ in 0..20 {
+        let permit = exports.acquire().wait(SOON).await.expect("the other one");
+        assert!(permit.token().get() < FAR_AHEAD, "{}", permit.token());
+        permit.release().await.expect("three nodes");
+    }
+}
+
+#[tokio::test]
+async fn more_permits_than_a_semaphore_can_have_are_refused() {
+    let redlock = Redlock::connect(memory::Nodes::new(3).nodes())
+        .await
+        .expect("three nodes");
+    for (permits, count) in [(u32::MAX, u32::MAX), (0, 1), (1_001, 1_001)] {
+        let many = redlock.semaphore("export", permits).acquire_many(count);
+        let error = many.await.expect_err("too many");
+        let text = error.to_string();
+        assert!(
+            error.is_invalid() && text.contains("1 to 1000 permits"),
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_asks_again_at_once_lets_one_that_waits_go_first() {
+    const TURNS: usize = 40;
+    let cluster = Cluster::start(3).await;
+    let [busy, other] = [client(&cluster).await, client(&cluster).await];
+    let turns = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&turns);
+    let busy = tokio::spawn(async move {
+        let export = busy.semaphore("export", 1);
+        loop {
+            let permit = export.acquire().wait(SOON).await.expect("its turn");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            counted.fetch_add(1, SeqCst);
+            permit.release().await.expect("three nodes");
+        }
+    });
+    let export = other.semaphore("export", 1);
+    for _ in 0..TURNS {
+        let permit = export.acquire().wait(SOON).await.expect("its turn");
+        permit.release().await.expect("three nodes");
+    }
+    busy.abort();
+    let turns = turns.load(SeqCst);
+    assert!(
+        turns < 10 * TURNS,
+        "{turns} turns while another process had {TURNS}"
+    );
+}
