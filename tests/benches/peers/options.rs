@@ -38,7 +38,7 @@ pub(crate) struct Options {
     pub(crate) docs: bool,
     /// What a child process of the benchmark is for.
     pub(crate) role: Option<String>,
-    /// What a child process is told.
+    /// The command of a child process.
     pub(crate) settings: HashMap<String, String>,
     only: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! Starts two nodes, one of them paused, tells their pids, and waits to be killed: for the fixture's own tests.
+//! Starts two nodes, one of them paused, prints their pids, and waits to be killed: for the tests of the fixture.
 
 use std::time::Duration;
 

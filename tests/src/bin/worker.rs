@@ -1,4 +1,4 @@
-//! A client in a process of its own, for the scenarios: one job, told over its input and output, a line each.
+//! A client in its own process, for the scenarios: receives and reports one job per line.
 
 use std::io::{BufRead, Write};
 use std::sync::Arc;

@@ -208,7 +208,7 @@ impl Process {
         kill_process(self.server, signal).expect("signal to a server that should be there");
     }
 
-    /// The state letter of the process where the system tells it (`T`: stopped).
+    /// The state letter of the process, if the system reports it (`T`: stopped).
     pub(super) fn state(&self) -> Option<char> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).ok()?;
         stat.rsplit_once(')')?.1.trim_start().chars().next()

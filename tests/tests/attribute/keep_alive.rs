@@ -1,4 +1,4 @@
-//! `extend`: a long body keeps its lock, unless it is told not to.
+//! `keep_alive`: a long body keeps its lock, unless renewal is off.
 
 use std::time::Duration;
 

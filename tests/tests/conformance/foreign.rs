@@ -97,7 +97,7 @@ pub(crate) fn value(draw: &mut Draw) -> Vec<u8> {
     }
 }
 
-/// The owners that a force release was told of.
+/// The owners that a force release names.
 pub(crate) fn owners(draw: &mut Draw) -> Vec<Vec<u8>> {
     let count = draw.random.random_range(0..4);
     let mut owner = || match draw.chance(25) {

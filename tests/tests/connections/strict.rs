@@ -154,7 +154,7 @@ async fn a_cool_down_is_carried_out_without_a_vote() {
     }
 }
 
-/// Its answer was lost: what was written stands as it was, and is told.
+/// Its reply was lost: what was written stays, and is reported.
 #[tokio::test]
 async fn a_cool_down_that_arrives_twice_finds_its_own_window() {
     let script = concat!(
@@ -193,7 +193,7 @@ async fn flushall_is_noticed() {
         let () = node.ask(&redis::cmd("FLUSHALL")).await;
     }
     let start = Instant::now();
-    // No restart, same connections: the missing marker tells.
+    // No restart, same connections: the missing marker shows it.
     let error = other.lock(KEY).no_wait().await.expect_err("no votes");
     // Two have no vote and the third says that it is held: whichever two are heard first.
     assert!(error.is_no_quorum() || error.is_busy(), "{error}");

@@ -103,7 +103,7 @@ async fn the_keyboard_is_enough_and_what_is_typed_stays_text() {
     assert_eq!(browser.value("return document.images.length").await, 0);
     assert_ne!(browser.value("return document.title").await, "broken");
 
-    // A name that no header can carry is told, not sent.
+    // A name that cannot be sent in a header is reported, not sent.
     browser.fill("#user", "eve\u{20AC}").await;
     browser.click("#double").await;
     assert_eq!(

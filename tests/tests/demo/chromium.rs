@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) struct Browser {
     client: Client,
-    /// The browser itself, which would outlive its driver. `None` once it is told to end.
+    /// The browser itself, which would outlive its driver. `None` once it is asked to end.
     process: Option<Pid>,
     // Held: it dies with the test.
     _driver: Program,

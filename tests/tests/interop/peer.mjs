@@ -1,4 +1,4 @@
-// A client of the Node library `redlock` that does what it is told, line by line; peer.rs tells it.
+// A client of the Node library `redlock` that carries out commands of peer.rs, one per line.
 import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";

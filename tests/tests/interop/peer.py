@@ -1,4 +1,4 @@
-"""A client of a Python library that does what it is told, line by line; peer.rs tells it."""
+"""A client of a Python library that carries out commands of peer.rs, one per line."""
 
 import sys
 import time

@@ -1,4 +1,4 @@
-//! A client of another language's library, as a process that is told what to do.
+//! A client of a library of another language, as a process that receives commands.
 
 use std::io::{Write, stderr};
 use std::path::{Path, PathBuf};

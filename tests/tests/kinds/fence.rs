@@ -1,4 +1,4 @@
-//! Stores that check tokens: a holder that slept through its lease writes too late, and the store refuses it.
+//! Stores that check fencing tokens: a holder that slept for longer than its lease writes too late, and the store refuses it.
 //!
 //! The statements run in real databases, by their command-line programs.
 
@@ -126,7 +126,7 @@ impl Store for Sqlite {
         let check = fence::SQLITE
             .replace("?1", "'account'")
             .replace("?2", &i64::from(token).to_string());
-        // What a program does with the number of rows that its driver tells.
+        // What a program does with the number of rows that its driver returns.
         self.run(&[
             "BEGIN IMMEDIATE",
             &check,
@@ -248,7 +248,7 @@ impl Store for Postgres {
         let check = fence::POSTGRES
             .replace("$1", "'account'")
             .replace("$2", &i64::from(token).to_string());
-        // The rows that were affected, as a driver tells them, decide about the write in the same transaction.
+        // The rows that were affected, as a driver returns them, decide about the write in the same transaction.
         let both = format!(
             "WITH checked AS ({check} RETURNING 1) {write} WHERE EXISTS (SELECT FROM checked)"
         );

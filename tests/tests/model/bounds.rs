@@ -165,7 +165,7 @@ pub(crate) const RESTART_OBSERVED: Config = Config {
     ..RESTART
 };
 
-/// The same process loses its data, and the client is told before the next answer.
+/// The same process loses its data, and the client is notified before the next answer.
 pub(crate) const EMPTIED_OBSERVED: Config = Config {
     name: "emptied under a living process, guard Observed",
     guard: Guard::Observed,

@@ -1,4 +1,4 @@
-//! A recorder of metrics that remembers all that it was told.
+//! A recorder that keeps all recorded metrics.
 
 use std::{
     collections::BTreeMap,

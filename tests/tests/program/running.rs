@@ -8,7 +8,7 @@ use crate::process::{PATIENCE, run, start};
 
 const KEY: &str = "nightly";
 
-/// Says that it has started, and ends when it is told to.
+/// Reports that it has started, and ends on request.
 const UNTIL_TERM: &str =
     "trap 'echo ending; exit 9' TERM; echo started; while :; do sleep 0.05; done";
 

@@ -253,7 +253,7 @@ async fn w2_the_wake_up_is_lost() {
     next.release().await.expect("released");
 }
 
-/// Whatever tells a waiter of the release is cut off; it wakes by itself.
+/// All notifications of the release are cut off; the waiter wakes up by itself.
 #[tokio::test]
 async fn w2_the_waiters_connections_are_cut() {
     let cluster = Cluster::start(3).await;

@@ -78,7 +78,7 @@ impl Kind {
         }
     }
 
-    /// As a child process is told.
+    /// Its name in the command of a child process.
     pub(crate) fn word(self) -> String {
         match self {
             Self::Fenced => "fenced".to_owned(),

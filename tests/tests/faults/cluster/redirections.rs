@@ -47,7 +47,7 @@ async fn every_operation(one: &Redlock, other: &Redlock, key: &str) {
     held.cool_down(Duration::from_secs(2)).await.unwrap();
     assert!(one.is_locked(key).await.unwrap(), "a cool-down");
     one.force_release(key).await.unwrap();
-    // A waiter is told.
+    // A waiter is notified.
     let held = one.lock(key).await.unwrap();
     let waiter = tokio::spawn({
         let request = other.lock(key).wait(BOUND);

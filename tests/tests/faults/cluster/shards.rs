@@ -8,7 +8,7 @@ use tests::{Cluster, eventually, within};
 
 use super::support::{BOUND, settings};
 
-/// One of three masters is killed or hangs: a client that comes then works for the others' keys, and is told which
+/// One of three masters is killed or hangs: a client that connects then works for the keys of the others, and reports which
 /// slots are down.
 async fn connects_and_tells(sharded: &Sharded, redlock: &Redlock) {
     let gone = sharded.shard(1).address().to_string();
@@ -95,7 +95,7 @@ async fn f67_a_dead_shard_among_three_nodes() {
     assert_eq!(redlock.health().await[1].state, NodeState::Up);
 }
 
-/// A waiter is told of a release by the server of its key, whatever becomes of the others: it need not look by itself.
+/// The server of its key notifies a waiter of a release, whatever state the others are in: the waiter need not poll.
 #[tokio::test]
 async fn f67_notifications_go_on_for_the_other_keys() {
     let Some(sharded) = Sharded::start(0).await else {

@@ -26,7 +26,7 @@ pub(super) async fn client(sharded: &Sharded, guard: RestartGuard) -> Redlock {
     builder.connect().await.expect("a cluster")
 }
 
-/// Gives the slot of `key` to the server at `to`, as those at `told` see it: nobody carries its keys along.
+/// Gives the slot of `key` to the server at `to`, as the servers at `told` see it. Its keys are not moved.
 pub(super) async fn give(sharded: &Sharded, key: &str, to: usize, told: &[usize]) {
     let slot = slot_of(sharded, key).await.to_string();
     let id = id(sharded.shard(to)).await;

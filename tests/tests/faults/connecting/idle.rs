@@ -26,7 +26,7 @@ struct World {
 /// What happens to the connections of a client.
 #[derive(Clone, Copy, Debug)]
 enum Loss {
-    /// As a NAT does: nothing that is sent arrives, and nobody is told.
+    /// Like a NAT: nothing that is sent arrives, and neither side is notified.
     Silent,
     Reset,
     Killed,

@@ -203,7 +203,7 @@ async fn f7_no_event_names_the_key_or_the_owner_of_a_lock_that_is_lost() {
         let _ = ran.await;
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    // What is left undelivered is told as well.
+    // Undelivered releases are reported as well.
     redlock.close().await;
     assert_keyless(&logs, "lost", &["lock lost", "node down", "undelivered"]);
     for owner in owners {

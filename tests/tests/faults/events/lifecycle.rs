@@ -1,4 +1,4 @@
-//! F61, F62: what becomes of a lock and of a node is told, once.
+//! F61, F62: each change of a lock or a node emits one event.
 
 use std::time::Duration;
 

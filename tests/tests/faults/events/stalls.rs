@@ -1,4 +1,4 @@
-//! F75: a renewal that is late because the runtime was blocked is told, with how late it was.
+//! F75: an event reports a renewal that is late because the runtime was blocked, and its delay.
 
 use std::thread;
 use std::time::Duration;

@@ -80,7 +80,7 @@ async fn f64_the_error_says_how_long_a_list_stands() {
     guard.release().await.expect("released");
 }
 
-/// One that connects lazily is told when it locks, and touches nothing.
+/// A client that connects lazily gets the error when it locks, and writes nothing.
 #[tokio::test]
 async fn f64_a_lazy_client_is_told_when_it_locks() {
     let cluster = Cluster::start(4).await;

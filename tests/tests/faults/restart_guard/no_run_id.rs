@@ -84,7 +84,7 @@ async fn f8_observed_warns() {
     guard.expect("free").release().await.expect("released");
 }
 
-/// An uptime that goes back is a restart. The node comes back with an old snapshot, so nothing else tells of it: the
+/// An uptime that goes back is a restart. The node comes back with an old snapshot, so nothing else shows it: the
 /// record of the node is there, and the lock is not.
 #[tokio::test]
 async fn f8_a_restart_with_an_old_snapshot_is_noticed_by_the_uptime() {

@@ -90,7 +90,7 @@ async fn f2_a_node_that_was_a_replica_votes_after_the_guard_time() {
     guard.release().await.expect("released");
 }
 
-/// Who holds the lock is told nothing while a majority keeps it, and at once when a majority has forgotten it.
+/// A holder is not affected while a majority keeps its lock, and loses it at once when a majority has forgotten it.
 #[tokio::test]
 async fn f2_the_holder_is_told_once_a_majority_has_forgotten() {
     let cluster = three().await;
@@ -214,7 +214,7 @@ async fn f2_nodes_that_are_emptied_together_serve_who_comes_later() {
     for node in cluster.nodes() {
         run(node, &["FLUSHALL"]).await;
     }
-    // Each has been told of by now.
+    // Both have been noticed by now.
     let asked = before.try_lock(KEY).await;
     assert!(asked.is_err(), "{asked:?}");
     let later = all(&cluster).connect().await.expect("three nodes");

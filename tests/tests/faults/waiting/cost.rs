@@ -122,7 +122,7 @@ async fn f74_a_notification_that_a_lost_connection_took_along_is_not_waited_for(
     }
 }
 
-/// Another library tells nobody when it lets go.
+/// Another library sends no notifications.
 #[tokio::test]
 async fn f74_a_holder_that_notifies_nobody_is_looked_after() {
     let cluster = Cluster::start(3).await;
