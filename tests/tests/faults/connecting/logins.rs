@@ -134,7 +134,8 @@ async fn f11_too_many_clients() {
 
 #[tokio::test]
 async fn f11_servers_that_know_less() {
-    for (command, says) in [("HELLO", "HELLO"), ("EVAL", "EVAL"), ("INFO", "INFO")] {
+    // Without INFO it works: `access/refusals.rs`.
+    for (command, says) in [("HELLO", "HELLO"), ("EVAL", "EVAL")] {
         let server = Cluster::builder(1).arg(["--rename-command", command, ""]);
         let cluster = server.start().await;
         for login in ["", ":s3cret@"] {
