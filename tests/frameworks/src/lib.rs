@@ -1,0 +1,33 @@
+//! The lock in web and job frameworks other than axum, tonic and hyper: `redlock-tower/docs/frameworks.md` shows the same code.
+
+pub mod actix;
+pub mod poem;
+
+#[cfg(test)]
+mod apalis;
+#[cfg(test)]
+mod lambda;
+#[cfg(test)]
+mod quoted;
+
+/// A handler that waits until the test lets it finish.
+#[cfg(test)]
+#[derive(Clone, Default)]
+struct Work {
+    begun: std::sync::Arc<tokio::sync::Notify>,
+    finish: std::sync::Arc<tokio::sync::Notify>,
+}
+
+#[cfg(test)]
+impl Work {
+    async fn run(&self) {
+        self.begun.notify_one();
+        self.finish.notified().await;
+    }
+}
+
+#[cfg(test)]
+async fn connect() -> redlock::Redlock {
+    let nodes = redlock::memory::Nodes::new(3);
+    redlock::Redlock::connect(nodes.nodes()).await.unwrap()
+}

@@ -1,0 +1,15 @@
+//! The docs show the code that is compiled and tested here.
+
+#[test]
+fn the_docs_have_these_middlewares() {
+    let docs = include_str!("../../../redlock-tower/docs/frameworks.md");
+    for code in [
+        include_str!("actix/middleware.rs"),
+        include_str!("poem/middleware.rs"),
+    ] {
+        assert!(
+            docs.contains(code),
+            "redlock-tower/docs/frameworks.md lacks:\n{code}"
+        );
+    }
+}
