@@ -35,7 +35,8 @@ async fn runs_as_soon_as_the_lock_is_free() {
         sleep(Duration::from_millis(200)).await;
         held.release().await.unwrap();
     };
-    let ((patient, default), ()) = within(BOUND, async { tokio::join!(both, release) }).await;
+    let ((patient, default), ()) =
+        within(BOUND, Box::pin(async { tokio::join!(both, release) })).await;
     patient.unwrap();
     default.unwrap();
     assert!(start.elapsed() >= Duration::from_millis(200));
