@@ -44,44 +44,54 @@ pub(crate) struct BatchRecipe {
 }
 
 impl BatchRecipe {
-    /// Watches acquires of this crate that go out together.
+    /// Watches acquires of this crate that go out together. Which ones do is a matter of luck, so it tries again.
     pub(crate) async fn record(urls: &[String]) -> Outcome<Self> {
         let redlock = contender::connect_ours(urls, true).await?;
         let mut lines = watch(urls).await?;
-        for _ in 0..2 {
-            let names = (0..8).map(|n| format!("{NAME}-{n}"));
+        for _ in 0..20 {
+            let names = (0..64).map(|n| format!("{NAME}-{n}"));
             let locks = names.map(async |name| contender::ours_load(&redlock, &name).await);
             for guard in futures_util::future::join_all(locks).await {
                 guard?.release().await?;
             }
-        }
-        loop {
-            let line = timeout(Duration::from_secs(5), lines.next_line())
-                .await
-                .map_err(|_| "no call with several commands was seen")??
-                .ok_or("the server closed the connection")?;
-            let words = words(&line);
-            let count = words
-                .get(2)
-                .and_then(|count| std::str::from_utf8(count).ok());
-            let Some(count) = count.and_then(|count| count.parse::<usize>().ok()) else {
-                continue;
-            };
-            let is_hash = words[0].eq_ignore_ascii_case(b"EVALSHA");
-            let args = words.get(3 + count..).unwrap_or_default();
-            if let [letters, retention, channel, _owner, ttl, ..] = args
-                && is_hash
-                && letters.len() > 1
-                && letters.iter().all(|letter| *letter == b'a')
-            {
-                return Ok(Self {
-                    hash: words[1].clone(),
-                    retention: retention.clone(),
-                    channel: channel.clone(),
-                    ttl: ttl.clone(),
-                });
+            // A bound for all lines, since some come all the time.
+            if let Ok(found) = timeout(Duration::from_millis(500), Self::find(&mut lines)).await {
+                return found;
             }
         }
+        Err("no call with several commands was seen".into())
+    }
+
+    async fn find(lines: &mut Lines<BufReader<TcpStream>>) -> Outcome<Self> {
+        loop {
+            let line = lines
+                .next_line()
+                .await?
+                .ok_or("the server closed the connection")?;
+            if let Some(recipe) = Self::of(&words(&line)) {
+                return Ok(recipe);
+            }
+        }
+    }
+
+    /// The recipe, if a call consists of acquires only.
+    fn of(words: &[Vec<u8>]) -> Option<Self> {
+        let [name, hash, count, rest @ ..] = words else {
+            return None;
+        };
+        let count: usize = std::str::from_utf8(count).ok()?.parse().ok()?;
+        let [letters, retention, channel, _owner, ttl, ..] = rest.get(count..)? else {
+            return None;
+        };
+        let is_batch = name.eq_ignore_ascii_case(b"EVALSHA")
+            && letters.len() > 1
+            && letters.iter().all(|letter| *letter == b'a');
+        is_batch.then(|| Self {
+            hash: hash.clone(),
+            retention: retention.clone(),
+            channel: channel.clone(),
+            ttl: ttl.clone(),
+        })
     }
 }
 
