@@ -1,6 +1,7 @@
 //! Semaphores: what one permit tells about the others, which is nothing.
 
 use std::{
+    mem::ManuallyDrop,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
@@ -34,7 +35,7 @@ async fn a_permit_that_expires_is_taken_although_the_others_are_held_for_long() 
         .keep_alive(false)
         .wait(SOON);
     // Nobody announces its end.
-    std::mem::forget(last.await.expect("the last permit"));
+    let _last = ManuallyDrop::new(last.await.expect("the last permit"));
     let wait = Duration::from_secs(120);
     let permit = waiter.semaphore("export", 16).acquire().wait(wait);
     let permit = within(Duration::from_secs(18), permit.into_future()).await;
