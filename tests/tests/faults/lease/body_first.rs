@@ -260,7 +260,9 @@ async fn f14_a_body_that_never_stops_keeps_its_key_for_the_rest_of_the_ttl_only(
     let (end, ended) = std::sync::mpsc::channel::<()>();
     let request = redlock.lock("body").ttl(ttl).max_hold(MOST);
     let body = tokio::spawn(request.run(async move |_| {
-        let _ = ended.recv();
+        // What this thread has just woken cannot be taken over by another one, and it may be the task of the connections.
+        tokio::time::sleep(MOST / 4).await;
+        let _ = ended.recv_timeout(BOUND * 4);
         pending::<Infallible>().await
     }));
     eventually(BOUND, async || cluster.locked_on("body").await.len() == 3).await;
