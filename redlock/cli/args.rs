@@ -66,8 +66,7 @@ pub(crate) enum Command {
     ///
     /// The lock is renewed until the command has ended. If the lock is lost or this program is killed, the command and all
     /// processes of its group are killed at once. SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 are forwarded to
-    /// the group; the lock is held until the command has ended. A signal that this program was started to ignore, as by nohup,
-    /// is ignored by the command too.
+    /// the group; the lock is held until the command has ended.
     ///
     /// The variable REDLOCK_TOKEN of the command contains its fencing token. The command runs in its own process group, so it
     /// cannot read from a terminal: if the standard input is a terminal, the command gets an empty input instead.

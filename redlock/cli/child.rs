@@ -2,7 +2,6 @@
 
 use std::{
     ffi::OsString,
-    fs,
     future::poll_fn,
     io::{self, IsTerminal as _},
     os::unix::process::ExitStatusExt as _,
@@ -18,11 +17,11 @@ use tokio::{
 };
 
 use crate::{
-    failure::{CANNOT_START, FAILED, Failure, LOST, NOT_FOUND, SIGNALLED},
+    failure::{CANNOT_START, FAILED, Failure, NOT_FOUND, SIGNALLED},
     watch::Watcher,
 };
 
-/// The signals that are forwarded, unless this program was started to ignore them.
+/// The signals that are forwarded.
 const FORWARDED: [Signal; 6] = [
     Signal::TERM,
     Signal::INT,
@@ -40,23 +39,17 @@ pub(crate) struct Child {
 }
 
 impl Child {
-    /// Starts the command, with a variable of its environment, unless the lock is lost. `valid_for`: how long the lock may be
-    /// relied on.
+    /// Starts the command, with a variable of its environment. `valid_for`: how long the lock may be relied on.
     pub(crate) async fn start(
         command: &[OsString],
         (variable, token): (&str, &str),
-        valid_for: impl Fn() -> Duration,
+        valid_for: Duration,
     ) -> Result<Self, Failure> {
         let Some((program, args)) = command.split_first() else {
             return Err(Failure::new(NOT_FOUND, "there is no command to run"));
         };
         // Start the watcher first, so that the command is unwatched only until its process id is written.
         let mut watcher = Watcher::start()?;
-        // This process may have been stopped since the grant.
-        if valid_for().is_zero() {
-            let text = "the lock was lost before the command was started";
-            return Err(Failure::new(LOST, text));
-        }
         let mut command = Command::new(program);
         command.args(args).env(variable, token).process_group(0);
         if io::stdin().is_terminal() {
@@ -78,7 +71,7 @@ impl Child {
         let Some(group) = id.and_then(Pid::from_raw) else {
             return Err(Failure::new(FAILED, "the command has no process id"));
         };
-        watcher.watch(group, valid_for()).await;
+        watcher.watch(group, valid_for).await;
         Ok(Self {
             process,
             group,
@@ -137,11 +130,7 @@ impl Signals {
             let stream = unix::signal(SignalKind::from_raw(signal.as_raw()))?;
             Ok((signal, stream))
         };
-        // Before the first of them is listened to, which changes what is ignored.
-        let ignored = ignored();
-        let is_ignored = |signal: &Signal| ignored & (1 << (signal.as_raw() - 1)) != 0;
-        let forwarded = FORWARDED.into_iter().filter(|signal| !is_ignored(signal));
-        let signals: io::Result<Vec<_>> = forwarded.map(listen).collect();
+        let signals: io::Result<Vec<_>> = FORWARDED.into_iter().map(listen).collect();
         signals
             .map(Self)
             .map_err(|error| Failure::new(FAILED, format!("signals cannot be forwarded: {error}")))
@@ -158,27 +147,5 @@ impl Signals {
             Poll::Pending
         })
         .await
-    }
-}
-
-/// The signals that whoever started this program told it to ignore, as `nohup` does: the lowest bit is signal 1. The command
-/// ignores them too. On systems other than Linux they are not known, and none is returned.
-fn ignored() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn no_command_is_started_without_the_lock() {
-        let command = [OsString::from("no-such-command")];
-        let started = Child::start(&command, ("TOKEN", "1"), || Duration::ZERO).await;
-        let failure = started.expect_err("the lock is lost");
-        assert!(failure.text.contains("the lock was lost"), "{failure:?}");
     }
 }

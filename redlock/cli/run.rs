@@ -66,8 +66,7 @@ async fn hold(
     output: &Output,
 ) -> Result<ExitCode, Failure> {
     let token = guard.token().get().to_string();
-    let valid_for = || guard.remaining();
-    let started = Child::start(&run.command, (&run.env, &token), valid_for).await;
+    let started = Child::start(&run.command, (&run.env, &token), guard.remaining()).await;
     let ended = match started {
         Ok(child) => attend(child, &guard, signals).await,
         Err(failure) => Err(failure),

@@ -87,22 +87,6 @@ fn a_wrong_value_is_named_with_its_variable_and_the_remedy() {
 }
 
 #[test]
-fn a_certificate_or_key_in_place_of_its_path_is_not_in_the_error() {
-    let key = "-----BEGIN PRIVATE KEY-----\ns3cret\n-----END PRIVATE KEY-----";
-    let file = tempfile::NamedTempFile::new().expect("a file");
-    let pair = format!("{},{key}", file.path().display());
-    for (name, value) in [
-        ("REDLOCK_CLIENT_CERTIFICATE", pair.as_str()),
-        ("REDLOCK_CLIENT_CERTIFICATE", &format!("{key},{key}")),
-        ("REDLOCK_ROOT_CERTIFICATE", key),
-    ] {
-        let text = refused(name, value);
-        let remedy = "write it to a file, and set the path";
-        assert!(text.contains(remedy) && !text.contains("s3cret"), "{text}");
-    }
-}
-
-#[test]
 fn what_a_builder_checks_later_names_the_setting() {
     let connect = |variables: &[(&str, &str)]| {
         let builder = Builder::from_vars(variables.iter().copied()).expect("settings");

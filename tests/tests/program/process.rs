@@ -53,28 +53,11 @@ pub(crate) fn start(cluster: &Cluster, args: &[&str]) -> Program {
 }
 
 pub(crate) fn start_with(nodes: &str, args: &[&str], stdin: Stdio) -> Program {
-    let mut command = Command::new(program());
-    command.args(args);
-    spawn(command, nodes, stdin)
-}
-
-/// Starts the program so that it ignores SIGHUP, as `nohup` does.
-pub(crate) fn start_without_hangup(cluster: &Cluster, args: &[&str]) -> Program {
-    let mut command = Command::new("sh");
-    let script = "trap '' HUP; exec \"$0\" \"$@\"";
-    command.args(["-c", script]).arg(program()).args(args);
-    spawn(command, &cluster.urls().join(","), Stdio::null())
-}
-
-fn program() -> &'static PathBuf {
     let built = BUILT
         .as_ref()
         .expect("the program failed to build, see the errors above");
-    &built["redlock"]
-}
-
-fn spawn(mut command: Command, nodes: &str, stdin: Stdio) -> Program {
-    let mut child = command
+    let mut child = Command::new(&built["redlock"])
+        .args(args)
         .env("REDLOCK_NODES", nodes)
         .env("REDLOCK_LABEL", "cron-1")
         .stdin(stdin)

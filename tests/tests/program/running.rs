@@ -4,7 +4,7 @@ use redlock::Redlock;
 use rustix::process::Signal;
 use tests::{Cluster, eventually};
 
-use crate::process::{PATIENCE, run, start, start_without_hangup};
+use crate::process::{PATIENCE, run, start};
 
 const KEY: &str = "nightly";
 
@@ -50,22 +50,6 @@ async fn the_command_has_the_token_and_gives_its_exit_code() {
     )
     .await;
     assert_eq!(ended.code, Some(137), "{ended:?}");
-}
-
-#[tokio::test]
-async fn a_command_under_nohup_survives_a_hangup() {
-    let cluster = Cluster::start(3).await;
-    let command = ["run", "--key", KEY, "--", "sh", "-c", UNTIL_TERM];
-    let mut program = start_without_hangup(&cluster, &command);
-    assert_eq!(program.line().await, "started");
-    program.signal(Signal::HUP);
-    program.signal(Signal::TERM);
-    let ended = program.ended().await;
-    assert_eq!(
-        (ended.code, &*ended.stdout),
-        (Some(9), "ending"),
-        "{ended:?}"
-    );
 }
 
 #[tokio::test]
