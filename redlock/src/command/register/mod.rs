@@ -10,3 +10,14 @@ pub(crate) use self::{
     version::{RegisterAnswer, RegisterReply, Stored, Version},
     write::WriteRegister,
 };
+
+use super::{Delivery, Facts, Purpose, Scope};
+
+/// The same for both.
+const FACTS: Facts = Facts {
+    rights: "get, pttl and set",
+    needs_trust: true,
+    delivery: Delivery::WhileWanted,
+    purpose: Purpose::Other,
+    scope: Scope::Key,
+};

@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    super::{
-        Answer, Delivery, Facts, NodeCommand, Purpose, Scope, Script, Step, decode, encode::Encoder,
-    },
-    RegisterReply, decode as register,
+    super::{Answer, Facts, NodeCommand, Script, Step, decode, encode::Encoder},
+    FACTS, RegisterReply, decode as register,
 };
 use crate::{key::Key, resp::Value};
 
@@ -21,13 +19,7 @@ pub(crate) struct ReadRegister {
 
 impl NodeCommand for ReadRegister {
     fn facts(&self) -> &'static Facts {
-        &Facts {
-            rights: "get, pttl and set",
-            needs_trust: true,
-            delivery: Delivery::WhileWanted,
-            purpose: Purpose::Other,
-            scope: Scope::Key,
-        }
+        &FACTS
     }
 
     fn encode(&self, key: &Key, out: &mut Encoder<'_, '_>) {

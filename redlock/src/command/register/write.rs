@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    super::{Answer, Delivery, Facts, NodeCommand, Purpose, Scope, Script, Step, encode::Encoder},
-    Stored,
+    super::{Answer, Facts, NodeCommand, Script, Step, encode::Encoder},
+    FACTS, Stored,
     decode::common,
 };
 use crate::{key::Key, resp::Value};
@@ -19,13 +19,7 @@ pub(crate) struct WriteRegister {
 
 impl NodeCommand for WriteRegister {
     fn facts(&self) -> &'static Facts {
-        &Facts {
-            rights: "get, pttl and set",
-            needs_trust: true,
-            delivery: Delivery::WhileWanted,
-            purpose: Purpose::Other,
-            scope: Scope::Key,
-        }
+        &FACTS
     }
 
     fn encode(&self, key: &Key, out: &mut Encoder<'_, '_>) {
