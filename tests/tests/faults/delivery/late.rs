@@ -118,6 +118,8 @@ async fn f34_a_cool_down_that_arrives_after_its_window_opens_none() {
     }
     // Silent before the cool-down is sent, so that it waits for the nodes to be heard again.
     redlock.try_lock("k:2").await.expect_err("all are silent");
+    // The attempt ends at the moment at which its connections are blocked.
+    sleep(Duration::from_millis(100)).await;
     guard.cool_down(window).await.expect_err("all are silent");
     sleep(window).await;
     for node in cluster.nodes() {

@@ -2,10 +2,11 @@
 
 use std::{
     convert::Infallible,
-    future::{IntoFuture as _, pending},
+    future::{IntoFuture as _, pending, ready},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::SeqCst},
+        mpsc::{self, RecvTimeoutError},
     },
     thread,
     time::{Duration, Instant},
@@ -14,6 +15,7 @@ use std::{
 use redlock::{Redlock, redlock};
 use redlock_tower::{LockLayer, RedlockLayer, key};
 use tests::{Cluster, Logs, eventually, within};
+use tokio::runtime::Handle;
 use tower::{Layer as _, ServiceExt as _, service_fn};
 use tracing::level_filters::LevelFilter;
 
@@ -252,18 +254,32 @@ async fn f14_the_next_waiter_in_this_process_waits_for_a_body_whose_lock_was_rel
     assert!(within(BOUND, body).await.unwrap().unwrap_err().is_lost());
 }
 
+/// The worker that waits for sockets runs what they have woken; while that blocks, tokio wakes no other worker to wait. A task
+/// from outside does. Until the sender is dropped.
+fn keep_workers_awake() -> mpsc::Sender<()> {
+    let runtime = Handle::current();
+    let (kept, until) = mpsc::channel();
+    thread::spawn(move || {
+        let pause = Duration::from_millis(10);
+        while until.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+            runtime.spawn(ready(()));
+        }
+    });
+    kept
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn f14_a_body_that_never_stops_keeps_its_key_for_the_rest_of_the_ttl_only() {
     let cluster = Cluster::start(3).await;
     let (redlock, there) = (client(&cluster).await, client(&cluster).await);
     let ttl = Duration::from_secs(2);
-    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let (end, ended) = mpsc::channel::<()>();
     let request = redlock.lock("body").ttl(ttl).max_hold(MOST);
     let body = tokio::spawn(request.run(async move |_| {
-        // A bound: where this thread is the one that waits for sockets, tokio wakes no other for that, and nothing goes on.
         let _ = ended.recv_timeout(BOUND * 4);
         pending::<Infallible>().await
     }));
+    let _others = keep_workers_awake();
     eventually(BOUND, async || cluster.locked_on("body").await.len() == 3).await;
     let begun = Instant::now();
     let guard = there.lock("body").wait(BOUND).await.unwrap();
