@@ -1,6 +1,8 @@
 //! The protocol, checked exhaustively within bounds. What is modelled, and what is not: README.md, beside this file.
 
 mod actions;
+mod batch_runs;
+mod batches;
 mod bounds;
 mod canon;
 mod client;
