@@ -1,74 +1,77 @@
-//! What can happen in a history, and how often it did. A kind of event that never happens proves
-//! nothing, so a run of many histories fails if one of them has not occurred.
+//! The kinds of events in a history, and how often each occurred. A kind that never occurs is not
+//! tested, so a run of many histories fails if one of them is missing.
 
 use std::fmt;
 
 use crate::variants::with_all;
 
 with_all! {
-    /// A kind of event: a fault, or a situation in which faults were found before.
+    /// A kind of event: an injected fault, or a situation in which bugs were found before.
     Event {
-        /// The network between a client and a node gets other delays.
+        /// The delays of the network between a client and a node change.
         Delay,
-        /// It loses requests, replies, or both, for at most [`LONGEST_CUT`](crate::plan::LONGEST_CUT).
+        /// That network loses requests, replies, or both, for at most
+        /// [`LONGEST_CUT`](crate::plan::LONGEST_CUT).
         Loss,
-        /// A client is cut off from some nodes for as long.
+        /// A client is cut off from some nodes, for at most
+        /// [`LONGEST_CUT`](crate::plan::LONGEST_CUT).
         Partition,
-        /// The same for longer than any ttl.
+        /// A client is cut off from some nodes for longer than any ttl.
         LongCut,
-        /// What is sent is held back, overtaken over a new connection, and delivered late.
+        /// Requests are held back and delivered late, after later ones on a new connection.
         HoldBack,
         /// Connections are reset.
         Reset,
-        /// Connections die unnoticed.
+        /// Connections die without a reset (half-open).
         HalfOpen,
-        /// All connections of a client are cut while it does nothing, silently or by a reset.
+        /// All connections of an idle client are cut, silently or by a reset.
         IdleCut,
-        /// A new process meets nodes that are far away: a round trip takes a good part of a node time-out.
+        /// A new process connects over a slow network: a round trip takes a large part of the node
+        /// time-out.
         FarContact,
-        /// A client's process stands still.
+        /// The process of a client is paused.
         Freeze,
-        /// All processes stand still.
+        /// All processes are paused.
         Stall,
-        /// The thread of all clients is blocked, right behind a release.
+        /// The thread that runs all clients is blocked, right after a release.
         BlockedThread,
-        /// A node refuses connections, and keeps its data.
+        /// A node refuses connections and keeps its data.
         Stop,
-        /// A node answers nothing for a while.
+        /// A node does not answer for a while.
         Hang,
-        /// Nodes answer nothing for longer than any ttl.
+        /// Nodes do not answer for longer than any ttl.
         LongHang,
-        /// A node is a new process, with its data.
+        /// A node restarts with its data.
         Restart,
-        /// A node forgets and is a new process.
+        /// A node restarts without its data.
         EmptyRestart,
-        /// A node becomes a replica of another and is promoted, so it has the data of that one.
+        /// A node becomes a replica of another and is promoted with that node's data.
         Promotion,
-        /// Nodes have no memory left.
+        /// Nodes are out of memory.
         Full,
-        /// A node loads its data.
+        /// A node is loading its data.
         Loading,
-        /// A node is busy in a script.
+        /// A node is busy running a script.
         Busy,
-        /// A node cannot save its data, and refuses writes.
+        /// A node cannot save its data and refuses writes.
         FailedSave,
-        /// A node forgets the scripts.
+        /// A node loses its cached scripts.
         ScriptFlush,
-        /// A client's process is replaced by a new one that has met no node yet.
+        /// The process of a client is replaced by a new one that has not connected yet.
         NewClient,
-        /// Two new processes draw the same random numbers, as after a fork or from one snapshot.
+        /// Two new processes have the same random state, as after a fork or from one VM snapshot.
         EqualRandom,
-        /// A node's clock runs fast, within what validity allows for.
+        /// The clock of a node runs fast, within the drift that validity allows for.
         Drift,
-        /// A node's clock steps forward, within the skew bound.
+        /// The clock of a node steps forward, within the skew bound.
         Step,
-        /// A node forgets, and is the same process as before.
+        /// A node loses its data without a restart.
         Flush,
         /// An operator deletes a key on some nodes.
         Delete,
-        /// A long string, or a value of another type, stands under a key.
+        /// A key contains a long string, or a value of another type.
         ForeignValue,
-        /// A value of others stands under a key like a lock of theirs: it expires.
+        /// A key contains a foreign value that expires, like a lock of another library.
         ForeignLease,
         /// A lease is handed over to the next waiter of the process.
         HandOver,
@@ -76,9 +79,9 @@ with_all! {
         Permit,
         /// A client is used in two runtimes at once.
         SharedHandle,
-        /// A runtime ends, with all that runs in it.
+        /// A runtime is shut down, with all of its tasks.
         EndedRuntime,
-        /// A process lets go of thousands of locks at once.
+        /// A process releases thousands of locks at once.
         ManyReleases,
     }
 }
@@ -115,7 +118,7 @@ impl Counts {
     }
 }
 
-/// Three columns.
+/// A table of three columns.
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for row in Event::ALL.chunks(3) {

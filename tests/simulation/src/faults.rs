@@ -1,4 +1,4 @@
-//! What goes wrong: faults at random, within what the protocol promises to survive.
+//! Injects random faults, within what the protocol promises to survive.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,23 +16,24 @@ use crate::{
 mod network;
 mod nodes;
 
-/// The steps of a clock that runs fast: 2 ms in 200 ms is what validity takes off.
+/// How fast a clock may run: validity subtracts a drift of 1 %, which is 2 ms in 200 ms.
 const DRIFT_STEP: Duration = ms(2);
 const DRIFT_EVERY: Duration = ms(200);
 
-/// Draws and makes faults.
+/// Draws faults at random and injects them.
 pub(crate) struct Nemesis {
     world: Arc<World>,
     dice: Dice,
+    /// When each node's clock drifted last.
     drifted: Vec<At>,
-    /// By how much each node's clock is ahead of the slowest.
+    /// How far each node's clock is ahead of the slowest possible one.
     ahead: Vec<Duration>,
-    /// A replica of each node, which is not always up to date.
+    /// A replica of each node, which may lag behind.
     replicas: Nodes,
 }
 
 impl Nemesis {
-    /// Sets the clocks of the nodes apart, before anything is written.
+    /// Gives the nodes different clocks, before anything is written.
     pub(crate) fn new(world: &Arc<World>, mut dice: Dice) -> Self {
         let plan = &world.plan;
         let most = millis(plan.skew);
@@ -51,7 +52,7 @@ impl Nemesis {
         }
     }
 
-    /// Makes faults until the storm is over, and ends those that last.
+    /// Injects faults until the end of the storm, and then ends all of them.
     pub(crate) async fn storm(&mut self, until: At) {
         let longest = millis(self.plan().longest_pause).max(1);
         while self.world.now() < until {
@@ -59,7 +60,7 @@ impl Nemesis {
             sleep(pause).await;
             let fault = self.dice.random_range(0..self.plan().faults.len());
             let fault = self.plan().faults[fault];
-            self.strike(fault).await;
+            self.inject(fault).await;
         }
         self.world.heal();
     }
@@ -76,13 +77,13 @@ impl Nemesis {
         self.dice.random_range(0..self.world.plan.clients)
     }
 
-    /// Longer than any ttl.
+    /// A duration longer than any ttl.
     fn long(&mut self) -> Duration {
         let ttl = millis(self.plan().max_ttl);
         some_ms(&mut self.dice, ttl..=ttl * 2)
     }
 
-    async fn strike(&mut self, fault: Event) {
+    async fn inject(&mut self, fault: Event) {
         match fault {
             Event::Delay => self.delay(),
             Event::Loss => self.loss(),
@@ -107,7 +108,7 @@ impl Nemesis {
             Event::Drift => self.drift(),
             Event::Step => self.step(),
             Event::EndedRuntime => self.world.end_runtime(),
-            // Those are made by holders, or between storms.
+            // Caused by holders, or between storms.
             Event::BlockedThread
             | Event::FarContact
             | Event::ForeignLease
@@ -121,7 +122,7 @@ impl Nemesis {
 
     fn new_processes(&mut self, fault: Event) {
         let client = self.any_client();
-        self.world.tell(|| format!("client {client}: {fault:?}"));
+        self.world.log(|| format!("client {client}: {fault:?}"));
         self.world.count(fault);
         let copies = if fault == Event::EqualRandom { 2 } else { 1 };
         self.world.replace(client, copies);
@@ -133,7 +134,7 @@ impl Nemesis {
         let length = some_ms(&mut self.dice, 5..=most);
         if self.world.freeze(client) {
             self.world
-                .tell(|| format!("client {client}: frozen for {length:?}"));
+                .log(|| format!("client {client}: frozen for {length:?}"));
             self.world.count(Event::Freeze);
             let world = Arc::clone(&self.world);
             later(length, move || world.thaw(client));
@@ -144,9 +145,9 @@ impl Nemesis {
         let most = millis(self.plan().max_ttl);
         let length = some_ms(&mut self.dice, 1..=most);
         self.world
-            .tell(|| format!("all stand still for {length:?}"));
+            .log(|| format!("all processes are paused for {length:?}"));
         self.world.count(Event::Stall);
-        stand_still(&self.world, length).await;
+        pause_all(&self.world, length).await;
     }
 
     fn drift(&mut self) {
@@ -154,7 +155,7 @@ impl Nemesis {
         if now.saturating_sub(self.drifted[node]) >= DRIFT_EVERY {
             self.drifted[node] = now;
             self.world
-                .tell(|| format!("node {node}: clock fast by {DRIFT_STEP:?}"));
+                .log(|| format!("node {node}: clock fast by {DRIFT_STEP:?}"));
             self.world.count(Event::Drift);
             self.world.cluster.node(node).shift_clock(DRIFT_STEP);
         }
@@ -166,16 +167,16 @@ impl Nemesis {
         let by = some_ms(&mut self.dice, 0..=millis(left));
         self.ahead[node] += by;
         self.world
-            .tell(|| format!("node {node}: clock steps by {by:?}"));
+            .log(|| format!("node {node}: clock steps by {by:?}"));
         self.world.count(Event::Step);
         self.world.cluster.node(node).shift_clock(by);
     }
 }
 
-/// All processes stand still.
-pub(crate) async fn stand_still(world: &World, length: Duration) {
+/// Pauses all processes.
+pub(crate) async fn pause_all(world: &World, length: Duration) {
     let from = world.now();
-    world.stood_still(from, from + length);
+    world.record_pause_of_all(from, from + length);
     advance(length).await;
 }
 
@@ -200,12 +201,12 @@ pub(crate) fn heal(cluster: &Nodes, machine: &Nodes) {
     }
 }
 
-/// A node and what it is called in the log.
+/// A node, and how the log names the connection to it.
 type Named = (String, Node);
 
-fn later(after: Duration, what: impl FnOnce() + Send + 'static) {
+fn later(after: Duration, action: impl FnOnce() + Send + 'static) {
     tokio::spawn(async move {
         sleep(after).await;
-        what();
+        action();
     });
 }

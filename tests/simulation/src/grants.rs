@@ -1,5 +1,4 @@
-//! What becomes of grants: each is looked at all the time, and what its holder is told must be true
-//! on the nodes.
+//! Records grants and checks them: the validity that a holder sees must be true on the nodes.
 
 use std::time::Duration;
 
@@ -9,15 +8,15 @@ use crate::{
     event::Event,
     history::{At, CoolDown, Grant},
     holder,
-    invariants::{self, TOLD_WITHIN},
+    invariants::{self, LOSS_NOTICED_WITHIN},
     plan::{FIRST_PERMIT, Plan, ms},
     world::World,
 };
 
-/// Among how many grants another permit is looked for.
+/// How many of the latest grants are searched for another held permit.
 const RECENT: usize = 20;
 
-/// What becomes of grants.
+/// The life of a grant.
 impl World {
     pub(crate) fn granted(&self, client: usize, key: usize, ttl: Duration, guard: &Guard) -> usize {
         let now = self.now();
@@ -34,14 +33,14 @@ impl World {
             ended: None,
             cooled_down: None,
         };
-        self.tell(|| {
+        self.log(|| {
             format!(
                 "client {client}: granted: {grant}, {} rounds",
                 guard.rounds()
             )
         });
         if guard.remaining().is_zero() {
-            self.violation(format!("I6: a grant with nothing left: {grant}"));
+            self.violation(format!("I6: a grant without any validity left: {grant}"));
         }
         let index = {
             let mut history = self.history();
@@ -58,7 +57,7 @@ impl World {
             history.grants.push(grant);
             history.grants.len() - 1
         };
-        self.look(index, &guard.held());
+        self.check(index, &guard.held());
         index
     }
 
@@ -67,7 +66,7 @@ impl World {
         redlock.semaphore(Self::SEMAPHORE, permits)
     }
 
-    /// Which permit this is, as the nodes have it.
+    /// Which permit a guard holds, by what is stored on the nodes.
     pub(crate) fn permit_of(&self, guard: &Guard) -> usize {
         let nodes = self.cluster.nodes();
         let has = |key: &usize| {
@@ -79,10 +78,10 @@ impl World {
         permits.find(has).unwrap_or(FIRST_PERMIT)
     }
 
-    /// Looks at a lock: what is told must be true on the nodes.
-    pub(crate) fn look(&self, grant: usize, held: &Held) {
-        let (now, told) = (self.now(), held.remaining());
-        if told.is_zero() {
+    /// Checks a lock: the validity that its holder sees must be true on the nodes.
+    pub(crate) fn check(&self, grant: usize, held: &Held) {
+        let (now, remaining) = (self.now(), held.remaining());
+        if remaining.is_zero() {
             return;
         }
         let mut history = self.history();
@@ -94,7 +93,7 @@ impl World {
             returned,
             ..
         } = &mut history.grants[grant];
-        let until = now + whole_micros(told);
+        let until = now + whole_micros(remaining);
         *valid_until = (*valid_until).max(until);
         let since = until.saturating_sub(Plan::usable(*ttl));
         let (key, name, owner, returned) = (*key, Self::name(*key), owner.clone(), *returned);
@@ -121,27 +120,29 @@ impl World {
             .collect();
         forgot.sort_unstable();
         forgot.dedup();
-        if let Err(wrong) = invariants::majority_holds(&self.plan, told, &mut left, forgot.len()) {
+        if let Err(wrong) =
+            invariants::majority_holds(&self.plan, remaining, &mut left, forgot.len())
+        {
             let grant = history.grants[grant].to_string();
             history.violation(now, format!("{wrong}: {grant}"));
         }
     }
 
-    /// Whether a guard that is about to end holds.
-    pub(crate) fn ends(guard: &Guard) -> Option<()> {
-        (!guard.remaining().is_zero()).then_some(())
+    /// Whether a guard is still valid.
+    pub(crate) fn is_valid(guard: &Guard) -> bool {
+        !guard.remaining().is_zero()
     }
 
-    /// The holder lets go of what it holds.
-    pub(crate) fn ended(&self, grant: usize, holds: Option<()>) {
+    /// The holder releases the lock, which was valid or not.
+    pub(crate) fn ended(&self, grant: usize, was_valid: bool) {
         let now = self.now();
-        if holds.is_some() {
+        if was_valid {
             self.history().grants[grant].ended.get_or_insert(now);
         }
     }
 
-    /// The holder was told that the lock has ended.
-    pub(crate) fn told(&self, grant: usize, held: &Held) {
+    /// `lost()` resolved for the holder.
+    pub(crate) fn lost_resolved(&self, grant: usize, held: &Held) {
         let now = self.now();
         let mut history = self.history();
         let Grant {
@@ -151,32 +152,32 @@ impl World {
             ..
         } = history.grants[grant].clone();
         let late = now.saturating_sub(valid_until);
-        let still = history.stood_still(client, valid_until, now);
-        let late = late.saturating_sub(still);
-        // An extension may have raised the validity unseen, between the last look and standing
-        // still.
-        let within = if still.is_zero() {
-            TOLD_WITHIN
+        let paused = history.paused_time(client, valid_until, now);
+        let late = late.saturating_sub(paused);
+        // An extension may have raised the validity between the last check and the pause.
+        let within = if paused.is_zero() {
+            LOSS_NOTICED_WITHIN
         } else {
-            TOLD_WITHIN + holder::LOOK
+            LOSS_NOTICED_WITHIN + holder::CHECK_EVERY
         };
         let within = within + self.plan.slack();
         if ended.is_none() {
-            history.tell(now, || {
-                format!("client {client}: told of the end of grant {grant}")
+            history.log(now, || {
+                format!("client {client}: `lost()` of grant {grant} resolved")
             });
             if late > within {
                 let grant = history.grants[grant].to_string();
-                history.violation(now, format!("E5: lost was told {late:?} late: {grant}"));
+                history.violation(now, format!("E5: `lost()` resolved {late:?} late: {grant}"));
             }
             history.grants[grant].ended = Some(now);
         }
         if !held.remaining().is_zero() {
             let grant = history.grants[grant].to_string();
-            history.violation(now, format!("E4: validity after the end: {grant}"));
+            history.violation(now, format!("E4: validity after the loss: {grant}"));
         }
     }
 
+    /// A cool-down was confirmed.
     pub(crate) fn cooled_down(&self, grant: usize, cooled_down: CoolDown) {
         let drift = |window: Duration| window / 100 + ms(2);
         let window = cooled_down.until.saturating_sub(cooled_down.confirmed);
@@ -189,7 +190,7 @@ impl World {
         });
     }
 
-    /// A key may be busy without a holder until then.
+    /// Until `until`, a key may be busy without a holder.
     pub(crate) fn busy(&self, key: usize, until: At) {
         let mut history = self.history();
         let busy = &mut history.busy_until[key];
@@ -201,7 +202,7 @@ impl World {
     }
 }
 
-/// Rounded up: a clock counts whole microseconds since a beginning that differs from run to run.
+/// Rounds up: the client's clock counts whole microseconds from a start that differs between runs.
 fn whole_micros(time: Duration) -> Duration {
     let micros = time.as_nanos().div_ceil(1_000);
     Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))

@@ -1,4 +1,4 @@
-//! What happened: grants and the times around them, by one clock.
+//! The record of a history: grants and other events, all timed by one clock.
 
 use std::{fmt, time::Duration};
 
@@ -15,20 +15,21 @@ pub(crate) struct Grant {
     pub(crate) owner: String,
     pub(crate) token: u64,
     pub(crate) ttl: Duration,
-    /// When the winning round began, by the validity that was told at the return.
+    /// When the winning round began, computed from the validity at the return.
     pub(crate) started: At,
     pub(crate) returned: At,
-    /// Until when the holder was told that the lock is valid: the latest that it was ever told.
+    /// The latest end of validity that the holder ever saw.
     pub(crate) valid_until: At,
-    /// When the holder let go while it held, or found the lock lost.
+    /// When the holder released the valid lock, or noticed its loss.
     pub(crate) ended: Option<At>,
-    /// Until when the key was to stay busy after that, and since when that is confirmed.
+    /// The cool-down after the release.
     pub(crate) cooled_down: Option<CoolDown>,
 }
 
-/// A key that was left busy.
+/// A key that stays busy after its lock was released.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CoolDown {
+    /// When a majority had confirmed it.
     pub(crate) confirmed: At,
     pub(crate) until: At,
 }
@@ -58,12 +59,12 @@ impl fmt::Display for Grant {
     }
 }
 
-/// What stands under the foreign key.
+/// The value under the foreign key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Foreign {
-    /// A string that expires.
+    /// The value is a string that expires.
     pub(crate) is_lease: bool,
-    /// How often it was changed.
+    /// How often the value has changed.
     pub(crate) changes: u64,
 }
 
@@ -74,48 +75,48 @@ impl Foreign {
     }
 }
 
-/// All of it.
+/// The whole record.
 #[derive(Debug, Default)]
 pub(crate) struct History {
     pub(crate) grants: Vec<Grant>,
-    /// When a node forgot what it held, or its clock stepped.
+    /// When a node lost data.
     pub(crate) forgot: Vec<(usize, At)>,
     /// When a node restarted with its data.
     pub(crate) restarted: Vec<(usize, At)>,
     /// When a key was deleted on a majority of the nodes.
     pub(crate) deleted: Vec<(usize, At)>,
-    /// When a client stood still: from and to.
-    pub(crate) stood_still: Vec<(usize, At, At)>,
+    /// When a client was paused: from and to.
+    pub(crate) pauses: Vec<(usize, At, At)>,
     /// Until when a key may be busy without a holder.
     pub(crate) busy_until: Vec<At>,
-    /// What stands under the foreign key.
+    /// The value under the foreign key.
     pub(crate) foreign: Foreign,
-    /// What must not have happened.
+    /// Broken invariants.
     pub(crate) violations: Vec<String>,
     pub(crate) refused: usize,
-    /// Calls in which several commands went out.
+    /// Script calls with several commands.
     pub(crate) batches: u64,
     pub(crate) events: Counts,
-    /// Told step by step where asked for.
+    /// A log of every step, if requested.
     pub(crate) log: Option<Vec<String>>,
 }
 
 impl History {
-    pub(crate) fn tell(&mut self, at: At, what: impl FnOnce() -> String) {
+    pub(crate) fn log(&mut self, at: At, text: impl FnOnce() -> String) {
         if let Some(log) = &mut self.log {
-            log.push(format!("{:>10.3} ms  {}", at.as_secs_f64() * 1e3, what()));
+            log.push(format!("{:>10.3} ms  {}", at.as_secs_f64() * 1e3, text()));
         }
     }
 
-    pub(crate) fn violation(&mut self, at: At, what: String) {
-        self.tell(at, || format!("VIOLATION {what}"));
-        self.violations.push(what);
+    pub(crate) fn violation(&mut self, at: At, text: String) {
+        self.log(at, || format!("VIOLATION {text}"));
+        self.violations.push(text);
     }
 
-    /// For how long `client` stood still between two times.
-    pub(crate) fn stood_still(&self, client: usize, from: At, to: At) -> Duration {
-        let spells = self.stood_still.iter().filter(|(who, ..)| *who == client);
-        spells
+    /// For how long `client` was paused between two times.
+    pub(crate) fn paused_time(&self, client: usize, from: At, to: At) -> Duration {
+        let pauses = self.pauses.iter().filter(|(paused, ..)| *paused == client);
+        pauses
             .map(|(_, begin, end)| (*end).min(to).saturating_sub((*begin).max(from)))
             .sum()
     }

@@ -1,4 +1,4 @@
-//! A task that locks, holds and lets go, in all the ways there are.
+//! A task that acquires, holds and ends locks in every way that the API offers.
 
 use std::{
     future::IntoFuture as _,
@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::{
     event::Event,
-    faults::stand_still,
+    faults::pause_all,
     history::{At, CoolDown},
     invariants::call_bound,
     plan::{Dice, millis, ms, some_ms},
@@ -20,20 +20,20 @@ use crate::{
     world::World,
 };
 
-/// How often a held lock is looked at.
-pub(crate) const LOOK: Duration = ms(9);
+/// How often a held lock is checked.
+pub(crate) const CHECK_EVERY: Duration = ms(9);
 
-/// What a task asks for.
+/// What a task requests.
 #[derive(Clone, Copy)]
 struct Wants {
-    /// A key; `None`: a permit.
+    /// The key to lock; `None` requests a permit.
     key: Option<usize>,
     ttl: Duration,
     wait: Duration,
     keep_alive: bool,
     max_hold: Option<Duration>,
     least: Duration,
-    /// For how long it waits for the call, where that may be too short.
+    /// After this time the task drops the request, which may be too early.
     patience: Option<Duration>,
 }
 
@@ -89,13 +89,13 @@ impl Wants {
         }
     }
 
-    /// Whether the lock has to last until it is released.
+    /// Whether the lock must not be lost before it is released.
     fn is_renewed(&self) -> bool {
         self.keep_alive && self.max_hold.is_none()
     }
 }
 
-/// Locks and lets go until the storm is over.
+/// Acquires and ends locks until the storm is over.
 pub(crate) async fn work(
     world: Arc<World>,
     (client, task): (usize, usize),
@@ -106,12 +106,12 @@ pub(crate) async fn work(
         sleep(some_ms(&mut dice, 0..=millis(world.plan.idle))).await;
         let process = world.process(client, task);
         if world.plan.has(Event::ForeignValue) && dice.random_bool(0.2) {
-            want_foreign(&world, client, &process).await;
+            request_foreign(&world, client, &process).await;
             continue;
         }
         let wants = Wants::drawn(&world, &mut dice);
         let Some(answer) = acquire(&world, client, &process, &wants).await else {
-            world.tell(|| format!("client {client}: gave up {}", wants.shown()));
+            world.log(|| format!("client {client}: gave up {}", wants.shown()));
             continue;
         };
         match answer {
@@ -121,7 +121,7 @@ pub(crate) async fn work(
     }
 }
 
-/// `None` where the task gave up.
+/// Returns `None` if the task dropped the request.
 async fn acquire(
     world: &Arc<World>,
     client: usize,
@@ -143,7 +143,7 @@ async fn acquire(
     }
     let acquire = request.into_future();
     let called = world.now();
-    // Before the call: another task of the process may meet the nodes meanwhile.
+    // Read before the call: another task of the process may connect meanwhile.
     let has_met = process.has_met_nodes.load(Relaxed);
     let answer = match wants.patience {
         Some(patience) => timeout(patience, acquire).await.ok()?,
@@ -151,8 +151,8 @@ async fn acquire(
     };
     let bound = call_bound(&world.plan, ttl, wait, has_met, key.is_none());
     world.within(client, called, bound, || {
-        let what = wants.shown();
-        format!("I8: client {client} asked for {what} with ttl {ttl:?} and wait {wait:?}")
+        let request = wants.shown();
+        format!("I8: client {client} requested {request} with ttl {ttl:?} and wait {wait:?}")
     });
     if answer.as_ref().err().is_none_or(Error::is_busy) {
         process.has_met_nodes.store(true, Relaxed);
@@ -162,38 +162,38 @@ async fn acquire(
 
 fn refused(world: &World, client: usize, wants: &Wants, error: &Error) {
     world.history().refused += 1;
-    world.tell(|| format!("client {client}: no {}: {error}", wants.shown()));
+    world.log(|| format!("client {client}: no {}: {error}", wants.shown()));
     let expected = error.is_busy()
         || error.is_timed_out()
         || error.is_expired()
         || error.is_no_quorum() && !world.plan.has_votes();
     if !expected {
-        world.violation(format!("an error that nothing explains: {error}"));
+        world.violation(format!("an unexpected error: {error}"));
     }
 }
 
-/// Asks for a key under which a value of others may stand.
-async fn want_foreign(world: &World, client: usize, process: &Process) {
+/// Requests a key that may contain a foreign value.
+async fn request_foreign(world: &World, client: usize, process: &Process) {
     let before = world.history().foreign;
     let looked = process.redlock.holder(World::FOREIGN).await;
     if let Err(error) = looked
         && world.plan.has_votes()
     {
-        world.violation(format!("nobody says who holds a foreign key: {error}"));
+        world.violation(format!("the holder of a foreign key is unknown: {error}"));
     }
     let answer = process.redlock.lock(World::FOREIGN).no_wait().await;
     let error = answer.as_ref().err();
-    world.tell(|| format!("client {client}: asked for a foreign key: {error:?}"));
+    world.log(|| format!("client {client}: requested a foreign key: {error:?}"));
     match answer {
         Ok(guard) => drop(guard),
         Err(error) => {
             let after = world.history().foreign;
-            // It stood there all the time: a lock, as far as anybody can tell.
+            // The value was there all the time, and looks like a lock.
             let is_lease = before == after && after.is_lease && world.plan.has_votes();
             let expected =
                 error.is_busy() || (error.is_no_quorum() || error.is_expired()) && !is_lease;
             if !expected {
-                world.violation(format!("an error that nothing explains: {error}"));
+                world.violation(format!("an unexpected error: {error}"));
             }
         }
     }
@@ -203,7 +203,7 @@ async fn hold(world: &Arc<World>, client: usize, wants: Wants, guard: Guard, dic
     let Wants { ttl, least, .. } = wants;
     let key = wants.key.unwrap_or_else(|| world.permit_of(&guard));
     let grant = world.granted(client, key, ttl, &guard);
-    // Where the runtime ends, so does this task.
+    // If the runtime is shut down, this task is dropped.
     let _ends = EndsWithTask {
         world: Arc::clone(world),
         grant,
@@ -215,23 +215,23 @@ async fn hold(world: &Arc<World>, client: usize, wants: Wants, guard: Guard, dic
     }
     if world.plan.brief {
         sleep(some_ms(dice, 0..=8)).await;
-        world.look(grant, &guard.held());
+        world.check(grant, &guard.held());
     } else {
         watch(world, client, grant, &guard);
         stay(world, client, (grant, &wants), &guard, dice).await;
     }
     if wants.is_renewed() && guard.is_lost() && world.plan.keeps_locks() {
         let grant = world.describe(grant);
-        world.violation(format!("a lock that is renewed was lost: {grant}"));
+        world.violation(format!("a renewed lock was lost: {grant}"));
     }
     let ending = if world.plan.brief {
-        // Without a cool-down: the lease is handed over.
+        // No cool-down, so that the lease is handed over.
         [0, 8][dice.random_range(0..2)]
     } else {
         dice.random_range(0..10)
     };
     if world.plan.has(Event::BlockedThread) && dice.random_bool(0.05) {
-        world.ended(grant, World::ends(&guard));
+        world.ended(grant, World::is_valid(&guard));
         drop(guard);
         block_thread(world, dice).await;
     } else {
@@ -240,15 +240,15 @@ async fn hold(world: &Arc<World>, client: usize, wants: Wants, guard: Guard, dic
     }
 }
 
-/// Nothing runs for a while, right behind a release.
+/// Blocks the thread right after a release.
 async fn block_thread(world: &World, dice: &mut Dice) {
     let length = some_ms(dice, 1..=millis(world.plan.max_ttl) * 3 / 2);
-    world.tell(|| format!("the thread is blocked for {length:?}"));
+    world.log(|| format!("the thread is blocked for {length:?}"));
     world.count(Event::BlockedThread);
-    stand_still(world, length).await;
+    pause_all(world, length).await;
 }
 
-/// Holds the lock for some time, and extends it now and then.
+/// Holds the lock for some time and sometimes extends it.
 async fn stay(
     world: &World,
     client: usize,
@@ -261,22 +261,22 @@ async fn stay(
         if dice.random_bool(0.4) {
             let was_lost = guard.is_lost();
             let extended = guard.extend().await;
-            world.tell(|| format!("client {client}: extends {}: {extended:?}", wants.shown()));
+            world.log(|| format!("client {client}: extends {}: {extended:?}", wants.shown()));
             if was_lost && !extended.as_ref().is_err_and(Error::is_lost) {
                 let grant = world.describe(grant);
                 world.violation(format!("E4: a lost lock came back: {grant}"));
             }
         }
-        world.look(grant, &guard.held());
+        world.check(grant, &guard.held());
     }
     if dice.random_bool(world.plan.lingering) {
-        // A holder that never lets go, as one that crashed.
+        // A holder that never releases, as if it had crashed.
         timeout(world.plan.max_ttl * 2, guard.lost()).await.ok();
     }
-    world.look(grant, &guard.held());
+    world.check(grant, &guard.held());
 }
 
-/// Lets go.
+/// Ends the lock in one of several ways.
 async fn end(
     world: &Arc<World>,
     (client, key, grant): (usize, usize, usize),
@@ -284,13 +284,13 @@ async fn end(
     guard: Guard,
     (ending, dice): (u32, &mut Dice),
 ) {
-    let (ends, called) = (World::ends(&guard), world.now());
-    let has_to_succeed = ends.is_some() && world.plan.keeps_locks();
+    let (is_valid, called) = (World::is_valid(&guard), world.now());
+    let has_to_succeed = is_valid && world.plan.keeps_locks();
     match ending {
         0..4 => {
-            world.ended(grant, ends);
+            world.ended(grant, is_valid);
             let released = guard.release().await;
-            world.tell(|| format!("client {client}: released key {key}: {released:?}"));
+            world.log(|| format!("client {client}: released key {key}: {released:?}"));
             if released.is_ok()
                 && let Some(until) = until_least
             {
@@ -302,16 +302,18 @@ async fn end(
             }
         }
         4 => {
-            world.ended(grant, ends);
+            world.ended(grant, is_valid);
             timeout(some_ms(dice, 0..=20), guard.release()).await.ok();
-            world.tell(|| format!("client {client}: released key {key}, not waited for"));
+            world.log(|| {
+                format!("client {client}: released key {key}, without waiting for the result")
+            });
         }
         5..7 => {
             let window = some_ms(dice, 1..=300);
-            world.ended(grant, ends);
+            world.ended(grant, is_valid);
             world.busy(key, called + window);
             let cooled_down = guard.cool_down(window).await;
-            world.tell(|| {
+            world.log(|| {
                 format!("client {client}: cool-down of key {key} for {window:?}: {cooled_down:?}")
             });
             if cooled_down.is_ok() {
@@ -328,7 +330,7 @@ async fn end(
         }
         7 => {
             let length = some_ms(dice, 0..=millis(world.plan.max_ttl));
-            // The body ends, also with its runtime, before the lock is released.
+            // The body ends before the lock is released, even if its runtime is shut down.
             let ends = EndsWithTask {
                 world: Arc::clone(world),
                 grant,
@@ -339,18 +341,19 @@ async fn end(
                 drop(ends);
             };
             let ran = guard.run(body).await;
-            world.tell(|| format!("client {client}: ran under key {key}: {ran:?}"));
+            world.log(|| format!("client {client}: ran under key {key}: {ran:?}"));
         }
         _ => {
-            world.ended(grant, ends);
+            world.ended(grant, is_valid);
             drop(guard);
-            world.tell(|| format!("client {client}: dropped key {key}"));
+            world.log(|| format!("client {client}: dropped key {key}"));
         }
     }
 }
 
-/// Whether nodes carried a command out without a vote, since a client announced its list of nodes to
-/// them while their memory was full. A known weakness: see `not_introduced` in `node/trust/lists.rs`.
+/// Whether the votes of the nodes did not count because they had not accepted the client's list of
+/// nodes (`node/trust/lists.rs`). A known weakness that full nodes have caused in rare histories.
+/// How is not known: an announcement to a full node is accepted, although the node cannot store it.
 fn is_uncounted(error: &Error) -> bool {
     let nodes = error.node_errors();
     !nodes.is_empty()
@@ -359,7 +362,7 @@ fn is_uncounted(error: &Error) -> bool {
             .all(|node| node.kind() == redlock::FaultKind::OtherNodes)
 }
 
-/// Notes that a grant has ended where its task is dropped.
+/// Records the end of a grant when its task is dropped.
 struct EndsWithTask {
     world: Arc<World>,
     grant: usize,
@@ -368,12 +371,12 @@ struct EndsWithTask {
 
 impl Drop for EndsWithTask {
     fn drop(&mut self) {
-        let holds = !self.held.remaining().is_zero();
-        self.world.ended(self.grant, holds.then_some(()));
+        let was_valid = !self.held.remaining().is_zero();
+        self.world.ended(self.grant, was_valid);
     }
 }
 
-/// Looks at a held lock all the time, and notes when its end is told.
+/// Checks a held lock periodically, and records when its loss is noticed.
 fn watch(world: &Arc<World>, client: usize, grant: usize, guard: &Guard) {
     let (held, lost) = (guard.held(), guard.lost());
     let world = Arc::clone(world);
@@ -384,10 +387,10 @@ fn watch(world: &Arc<World>, client: usize, grant: usize, guard: &Guard) {
             tokio::select! {
                 biased;
                 () = &mut lost => break,
-                () = sleep(LOOK) => world.look(grant, &held),
+                () = sleep(CHECK_EVERY) => world.check(grant, &held),
             }
         }
-        world.told(grant, &held);
+        world.lost_resolved(grant, &held);
     };
     tokio::spawn(machine.task(watching));
 }

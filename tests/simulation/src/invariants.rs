@@ -1,4 +1,4 @@
-//! What must hold in any history.
+//! The invariants of every history.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::{
     plan::{FIRST_PERMIT, Plan, ms},
 };
 
-/// Checks a finished history; what it finds joins the violations found on the way.
+/// Checks a finished history and adds to the violations that were found while it ran.
 pub(crate) fn check(plan: &Plan, history: &mut History) {
     let mut found = Vec::new();
     for key in plan.targets() {
@@ -31,8 +31,8 @@ pub(crate) fn check(plan: &Plan, history: &mut History) {
     history.violations.extend(found);
 }
 
-/// At most as many permits are held at a time as there are. That follows from one holder for each, unless a holder has
-/// none of them.
+/// No more permits are held at a time than the semaphore has. One holder for each permit implies
+/// this, unless a holder has a permit that is not one of them.
 fn too_many_permits(plan: &Plan, history: &History) -> Option<String> {
     let permits = || {
         history
@@ -66,22 +66,24 @@ fn one_holder(grants: &[&Grant], found: &mut Vec<String>) {
     }
 }
 
-/// I2: all tokens differ, and one that was returned before another's winning round began is
-/// smaller.
+/// I2: all tokens differ, and a token that was returned before the winning round of another grant
+/// began is smaller than that grant's token.
 fn tokens_in_order(grants: &[&Grant], found: &mut Vec<String>) {
     for (index, &first) in grants.iter().enumerate() {
         for &second in &grants[index + 1..] {
             if first.token == second.token {
-                found.push(format!("I2: one token twice: {first}; and {second}"));
+                found.push(format!(
+                    "I2: two grants with one token: {first}; and {second}"
+                ));
             }
             if first.returned < second.started && first.token > second.token {
-                found.push(format!("I2: a token fell back: {first}; then {second}"));
+                found.push(format!("I2: a token decreased: {first}; then {second}"));
             }
         }
     }
 }
 
-/// A key that was left in a cool-down, confirmed by a majority, is granted to nobody until its window is over.
+/// A key whose cool-down was confirmed by a majority is not granted before the cool-down ends.
 fn cooled_down_keys_stay_busy(grants: &[&Grant], found: &mut Vec<String>) {
     for &before in grants {
         let Some(cooled_down) = before.cooled_down else {
@@ -90,7 +92,7 @@ fn cooled_down_keys_stay_busy(grants: &[&Grant], found: &mut Vec<String>) {
         for &grant in grants {
             if cooled_down.confirmed < grant.returned && grant.returned < cooled_down.until {
                 found.push(format!(
-                    "in its cool-down until {:?} by {before}; but {grant}",
+                    "granted during a cool-down until {:?} by {before}: {grant}",
                     cooled_down.until
                 ));
             }
@@ -98,12 +100,12 @@ fn cooled_down_keys_stay_busy(grants: &[&Grant], found: &mut Vec<String>) {
     }
 }
 
-/// I4: a majority of the nodes holds the key for at least as long as the holder was told. `left` is
-/// what the nodes that hold it have left; a node that `forgot` since the round began may have said
-/// yes before.
+/// I4: a majority of the nodes holds the key for at least the `remaining` validity that the holder
+/// sees. `left` has the remaining ttl on each node that holds it. A node that lost its data since
+/// the round began (`forgot` counts them) may have voted yes before.
 pub(crate) fn majority_holds(
     plan: &Plan,
-    told: Duration,
+    remaining: Duration,
     left: &mut [Duration],
     forgot: usize,
 ) -> Result<(), String> {
@@ -112,18 +114,18 @@ pub(crate) fn majority_holds(
         return Ok(());
     };
     match left.get(needed) {
-        Some(lease) if *lease >= told => Ok(()),
+        Some(lease) if *lease >= remaining => Ok(()),
         lease => Err(format!(
-            "I4: told {told:?}, but the nodes have {left:?} (deciding: {lease:?})"
+            "I4: a validity of {remaining:?}, but the nodes have {left:?} (deciding: {lease:?})"
         )),
     }
 }
 
-/// The steps of connecting, each of which has a node time-out.
+/// The steps of the first connection, each of which may take one node time-out.
 const CONTACT_STEPS: u32 = 12;
 
-/// I8: how long a request may take at most. One that does not wait has the first contact of its
-/// process on top.
+/// I8: the longest that a request may take. A request that does not wait may take longer by the
+/// first connection of its process.
 pub(crate) fn call_bound(
     plan: &Plan,
     ttl: Duration,
@@ -135,28 +137,29 @@ pub(crate) fn call_bound(
         true => Duration::ZERO,
         false => plan.node_timeout * CONTACT_STEPS,
     };
-    // An attempt has two more rounds of a fifth, when tokens are stale. Each timer on the way
-    // rounds up to a millisecond.
+    // Stale tokens add two rounds of a fifth each. Each timer on the way rounds up to a
+    // millisecond.
     let attempt = plan.node_timeout.min(ttl / 4) * 7 / 5;
-    // An attempt for a permit asks for up to eight of them, and has a fifth of the time for each further one.
+    // An attempt for a permit tries up to eight of them, with a fifth of the time for each further
+    // one.
     let attempt = match is_permit {
         true => attempt * 12 / 5,
         false => attempt,
     };
-    // Where nodes may refuse the list of nodes that a client announces, or lose it, a request waits
-    // until they were asked again.
+    // Where nodes may refuse or lose the list of nodes that a client announces, a request waits for
+    // the next announcement.
     let list = if plan.has_votes() {
         Duration::ZERO
     } else {
         plan.node_timeout * 2
     };
     if wait.is_zero() {
-        // Also where votes split: all attempts together have the time of one.
+        // The same after split votes: all attempts together have the time of one.
         contact + list + attempt + ms(15)
     } else {
         wait + attempt * 2 + ms(10)
     }
 }
 
-/// The local end of validity is told this late at most: a timer's grain, and the next look.
-pub(crate) const TOLD_WITHIN: Duration = ms(2);
+/// How long after the local end of validity `lost()` may resolve: the resolution of timers.
+pub(crate) const LOSS_NOTICED_WITHIN: Duration = ms(2);

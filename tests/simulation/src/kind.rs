@@ -1,5 +1,5 @@
-//! Kinds of histories: what one is full of. Where a fault seldom does harm among all others, a kind
-//! makes room for it.
+//! Kinds of histories, each with its own faults and load. A fault that rarely does harm among all
+//! others has a kind of its own.
 
 use std::time::Duration;
 
@@ -17,23 +17,23 @@ use crate::{
 };
 
 with_all! {
-    /// What a history is full of.
+    /// What a history concentrates on.
     Kind {
         /// Faults of many kinds.
         Any,
-        /// Permits of a semaphore, on nodes that forget.
+        /// Permits of a semaphore, on nodes that lose their data.
         Permits,
-        /// New processes that are far away from the nodes.
+        /// New processes that connect over a slow network.
         FirstContacts,
-        /// Many locks at the same moments: their commands share calls.
-        Crowd,
-        /// Holders that count on the whole of their ttl, and many who want to be next when a node
-        /// forgets.
+        /// Many locks at the same time, so that commands are batched.
+        Batches,
+        /// Holders that use their whole ttl, and many waiters that may get the lock too early when
+        /// a node loses its data.
         Duel,
-        /// Locks that are deleted under their holders, with nothing else that could keep these from
-        /// noticing.
+        /// Keys that are deleted while their locks are held. No other fault can delay the holders
+        /// in noticing it.
         Deletions,
-        /// Leases that are handed over, in processes that are blocked or stand still meanwhile.
+        /// Leases that are handed over while processes are blocked or paused.
         HandOvers,
         /// Idle connections that are cut.
         IdleCuts,
@@ -41,28 +41,28 @@ with_all! {
         Promotions,
         /// Nodes whose memory is full.
         FullServers,
-        /// Nodes that refuse writes, or everything.
+        /// Nodes that refuse writes, or all commands.
         Refusals,
-        /// Nodes that answer nothing, and networks that are cut, for longer than any ttl.
+        /// Nodes that hang, and networks that are cut, for longer than any ttl.
         LongSilences,
-        /// Values of others under keys.
+        /// Foreign values under keys.
         ForeignValues,
-        /// Processes that draw the same random numbers.
+        /// Processes with the same random state.
         EqualRandom,
         /// Thousands of locks that are released at once.
         ManyReleases,
-        /// Clients that are used in two runtimes, one of which ends.
+        /// Clients that are used in two runtimes, one of which is shut down.
         Runtimes,
     }
 }
 
 impl Kind {
-    /// How many of a thousand histories are of this kind.
+    /// The share of histories of this kind, per mille.
     fn per_mille(self) -> u32 {
         match self {
             Self::Any => 376,
             Self::FirstContacts => 10,
-            Self::Crowd | Self::Duel => 100,
+            Self::Batches | Self::Duel => 100,
             Self::Deletions => 60,
             Self::HandOvers => 80,
             Self::IdleCuts
@@ -76,12 +76,12 @@ impl Kind {
         }
     }
 
-    /// The kind that a variable of the environment names.
+    /// The kind that an environment variable names.
     pub(crate) fn named_by(variable: &str) -> Option<Self> {
         let name = std::env::var(variable).ok()?;
         let mut kinds = Self::ALL.iter().copied();
         let kind = kinds.find(|kind| format!("{kind:?}") == name);
-        Some(kind.unwrap_or_else(|| panic!("{variable} is one of {:?}", Self::ALL)))
+        Some(kind.unwrap_or_else(|| panic!("{variable} must be one of {:?}", Self::ALL)))
     }
 
     pub(crate) fn drawn(dice: &mut Dice) -> Self {
@@ -95,7 +95,7 @@ impl Kind {
         Self::Any
     }
 
-    /// Makes a history of this kind from one of any faults.
+    /// Turns a plan with any faults into one of this kind.
     pub(crate) fn shape(self, plan: Plan, dice: &mut Dice) -> Plan {
         match self {
             Self::Any => plan,
@@ -109,7 +109,7 @@ impl Kind {
                 storm: ms(200),
                 ..calm(plan, &[FarContact])
             },
-            Self::Crowd => crowd(plan),
+            Self::Batches => batches(plan),
             Self::Duel => duel(plan),
             Self::Deletions => Plan {
                 brief: false,
@@ -176,10 +176,10 @@ impl Kind {
     }
 }
 
-/// Nothing goes wrong but these faults.
+/// No faults but these, and no delays.
 #[expect(
     clippy::needless_pass_by_value,
-    reason = "each step takes the plan of the one before"
+    reason = "each step takes the plan of the previous one"
 )]
 fn calm(plan: Plan, faults: &[Event]) -> Plan {
     Plan {
@@ -189,7 +189,7 @@ fn calm(plan: Plan, faults: &[Event]) -> Plan {
     }
 }
 
-/// Leases for longer than releases take to arrive, so that one that is missing is noticed.
+/// Leases that last longer than a release takes to arrive, so that a missing release is noticed.
 fn long(plan: Plan, dice: &mut Dice, faults: &[Event]) -> Plan {
     Plan {
         fencing: true,
@@ -201,7 +201,7 @@ fn long(plan: Plan, dice: &mut Dice, faults: &[Event]) -> Plan {
     }
 }
 
-fn crowd(mut plan: Plan) -> Plan {
+fn batches(mut plan: Plan) -> Plan {
     plan.faults.extend([ScriptFlush, Full, Reset]);
     Plan {
         tasks: 5,
@@ -214,8 +214,8 @@ fn crowd(mut plan: Plan) -> Plan {
 
 fn duel(plan: Plan) -> Plan {
     let mut faults = vec![Loss, Loss, EmptyRestart, EmptyRestart, Drift];
-    // Under `Observed`, a new client that reaches restarted nodes only takes that for their first
-    // start.
+    // Under `Observed`, a new client that reaches only restarted nodes cannot distinguish this from
+    // their first start.
     if plan.guard == RestartGuard::Strict {
         faults.push(NewClient);
     }

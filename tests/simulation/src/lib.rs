@@ -1,14 +1,14 @@
-//! Histories of the real client on nodes in memory, under paused time: each drawn from a seed, with
-//! random faults, and checked for what must hold in any history.
+//! Random histories of the real client on nodes in memory, under simulated time. Each is generated
+//! from a seed, has random faults, and is checked for the invariants of every history.
 //!
 //! | variable | |
 //! |---|---|
 //! | `SIM_SEED=7` | `one_seed` replays this history and prints it step by step |
-//! | `SIM_KIND=Duel` | of this kind, not of the one that the seed says |
+//! | `SIM_KIND=Duel` | makes it a history of this kind, not of the kind that the seed draws |
 //! | `SIM_HISTORIES=100000` | how many histories a test runs |
-//! | `SIM_FROM=1000000` | the first of their seeds |
+//! | `SIM_FROM=1000000` | the first seed |
 //!
-//! A test without these variables runs few histories. `scripts/test --full` runs 10,000, in the
+//! Without these variables a test runs few histories. `scripts/test --full` runs 10,000, in the
 //! profile `sim`, and prints how often each kind of event occurred.
 #![cfg(test)]
 
@@ -34,9 +34,9 @@ use crate::{
     run::{keep_their_promises, number, plan},
 };
 
-/// Histories of one run, unless asked for more.
+/// The default number of histories of a run.
 const HISTORIES: u64 = 300;
-/// The same of one kind.
+/// The default number of histories of one kind.
 const OF_ONE_KIND: u64 = 10;
 
 #[test]
@@ -47,7 +47,7 @@ fn histories_keep_their_promises() {
         grants > totals.histories * 10,
         "too little happens to find anything: {grants} grants"
     );
-    // Seldom events need so many histories.
+    // Rare events need this many histories.
     if totals.histories < HISTORIES {
         return;
     }
@@ -65,7 +65,7 @@ fn histories_keep_their_promises() {
     assert!(missing.is_empty(), "these never occurred: {missing:?}");
 }
 
-/// Histories that are full of one kind of fault.
+/// Histories of one kind each.
 macro_rules! kinds {
     ($($test:ident: $kind:ident,)*) => {$(
         #[test]
@@ -76,7 +76,7 @@ macro_rules! kinds {
 }
 
 kinds! {
-    crowds: Crowd,
+    batches: Batches,
     deletions: Deletions,
     duels: Duel,
     equal_random_states: EqualRandom,
@@ -97,14 +97,14 @@ fn many_releases() {
     keep_their_promises(1, Some(Kind::ManyReleases));
 }
 
-/// Not where processes draw the same random numbers: who of them is first on a waitlist depends on
-/// what is unique in their names. Nor where two runtimes share the time, nor, for now, in some
-/// histories of any faults.
+/// The kinds in `differs` are not tested. Processes with the same random state are ordered on a
+/// waitlist by the unique part of their names, and two runtimes share one time. In the other kinds
+/// the cause is not known yet.
 #[test]
 fn a_history_repeats_itself() {
     let differs = [
         Kind::Any,
-        Kind::Crowd,
+        Kind::Batches,
         Kind::EqualRandom,
         Kind::ManyReleases,
         Kind::Runtimes,

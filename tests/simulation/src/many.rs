@@ -1,18 +1,18 @@
-//! Thousands of locks, released at once: no limit on what is under way may cost a release.
+//! Thousands of locks that are released at once: no limit may cause a release to be dropped.
 
 use rand::RngExt;
 use tokio::{task::JoinSet, time::sleep};
 
 use crate::{event::Event, plan::Dice, world::World};
 
-/// More than the new work that a client takes on at once, and than the releases that it puts off.
+/// More than a client's limits on attempts in flight and on deferred releases.
 const LOCKS: usize = 10_000;
 
 fn name(lock: usize) -> String {
     format!("many-{lock}")
 }
 
-/// One process takes locks and lets go of them, without a pause.
+/// One process acquires many locks and releases all of them at once.
 pub(crate) async fn releases(world: &World, dice: &mut Dice) {
     let redlock = world.process(0, 0).redlock;
     let mut guards = Vec::with_capacity(LOCKS);
@@ -20,15 +20,15 @@ pub(crate) async fn releases(world: &World, dice: &mut Dice) {
         let request = redlock.lock(name(lock)).ttl(world.plan.max_ttl);
         match request.keep_alive(false).no_wait().await {
             Ok(guard) => guards.push(guard),
-            Err(error) => world.violation(format!("no lock {lock} of many: {error}")),
+            Err(error) => world.violation(format!("lock {lock} of many was not granted: {error}")),
         }
     }
     world.count(Event::ManyReleases);
     if dice.random_bool(0.5) {
-        world.tell(|| format!("drops {LOCKS} guards"));
+        world.log(|| format!("drops {LOCKS} guards"));
         drop(guards);
     } else {
-        world.tell(|| format!("releases {LOCKS} locks"));
+        world.log(|| format!("releases {LOCKS} locks"));
         let mut releases = JoinSet::new();
         for guard in guards {
             releases.spawn(guard.release());

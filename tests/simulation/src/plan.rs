@@ -1,4 +1,4 @@
-//! What a seed decides before a history begins: its size, its times, and which faults it has.
+//! The plan of a history, drawn from its seed: its size, its durations and its faults.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::{
 
 pub(crate) type Dice = Xoshiro256PlusPlus;
 
-/// The dice of one part of a history: parts do not disturb each other's.
+/// The random numbers of one part of a history, independent of those of other parts.
 pub(crate) fn dice(seed: u64, part: u64) -> Dice {
     Dice::seed_from_u64(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ part)
 }
@@ -26,26 +26,26 @@ pub(crate) const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// Whole milliseconds.
+/// The duration in whole milliseconds.
 pub(crate) fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A duration of whole milliseconds.
+/// A random duration in whole milliseconds.
 pub(crate) fn some_ms(dice: &mut Dice, range: std::ops::RangeInclusive<u64>) -> Duration {
     ms(dice.random_range(range))
 }
 
-/// The longest that a request is held back, or that the network loses what is sent, but for
+/// The longest time that the network holds requests back or loses messages, except for
 /// [`Event::LongCut`].
 pub(crate) const LONGEST_CUT: Duration = ms(100);
-/// After an outage a client connects, and sends deferred releases again, this much later at most.
+/// The longest time after an outage until a client connects and sends deferred releases again.
 pub(crate) const LONGEST_PAUSE: Duration = ms(1_100);
 
-/// The permits of the semaphore are counted from here, behind the keys.
+/// The index of the first permit of the semaphore. Indices below it are keys.
 pub(crate) const FIRST_PERMIT: usize = 8;
 
-/// One history, as planned.
+/// The plan of one history.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) seed: u64,
@@ -54,38 +54,38 @@ pub(crate) struct Plan {
     /// Tasks in each client that lock and release.
     pub(crate) tasks: usize,
     pub(crate) keys: usize,
-    /// Permits of the semaphore. None: no task asks for one.
+    /// Permits of the semaphore. 0: no task requests one.
     pub(crate) permits: usize,
-    /// How often a task asks for a permit, in place of a lock.
+    /// The probability that a task requests a permit instead of a lock.
     pub(crate) permit_share: f64,
     pub(crate) max_ttl: Duration,
     pub(crate) skew: Duration,
     pub(crate) node_timeout: Duration,
     pub(crate) guard: RestartGuard,
     pub(crate) fencing: bool,
-    /// Times of trouble, each with a quiet time behind it.
+    /// Periods of faults, each followed by a period without faults.
     pub(crate) storms: u32,
     pub(crate) storm: Duration,
-    /// What goes wrong. The same fault twice is twice as frequent.
+    /// The faults to draw from. One that is listed twice is twice as frequent.
     pub(crate) faults: Vec<Event>,
     /// The longest pause between two faults.
     pub(crate) longest_pause: Duration,
     /// The longest delay of the network, each way.
     pub(crate) delay: Duration,
-    /// How often holders stay until the lock is lost, in place of releasing it.
+    /// The probability that a holder keeps the lock until it is lost instead of releasing it.
     pub(crate) lingering: f64,
-    /// How often locks have the longest ttl that there may be, and end with it.
+    /// The probability that a lock has the longest ttl and is not renewed.
     pub(crate) longest: f64,
     /// The longest pause of a task between two locks.
     pub(crate) idle: Duration,
-    /// All tasks want the same, and hold it for a moment only, so that leases are handed over.
+    /// All tasks make the same short requests, so that leases are handed over.
     pub(crate) brief: bool,
     /// Clients are used in two runtimes at once.
     pub(crate) two_runtimes: bool,
 }
 
 impl Plan {
-    /// A history of some kind, as the seed says.
+    /// The plan of a seed, which also draws the kind.
     pub(crate) fn new(seed: u64) -> Self {
         let kind = Kind::drawn(&mut dice(seed, 0));
         Self::of(kind, seed)
@@ -97,7 +97,7 @@ impl Plan {
         kind.shape(any, &mut dice)
     }
 
-    /// Faults of many kinds, some of them in each history.
+    /// A plan with some faults of many kinds.
     fn any(seed: u64, dice: &mut Dice) -> Self {
         let strict = dice.random_bool(0.25);
         let fencing = strict || dice.random_bool(0.9);
@@ -107,7 +107,7 @@ impl Plan {
                 .iter()
                 .any(|new| faults.contains(new))
         {
-            // A new client cannot know what a node forgot without a restart.
+            // A new client cannot notice that a node lost data without a restart.
             faults.retain(|fault| *fault != Promotion);
         }
         let brief = dice.random_bool(0.5);
@@ -143,7 +143,8 @@ impl Plan {
         }
     }
 
-    /// Whether exclusion is promised: a clock that steps, or an operator, ends leases early.
+    /// Whether mutual exclusion is promised. A clock step, or an operator who deletes keys, ends
+    /// leases early.
     pub(crate) fn excludes(&self) -> bool {
         !self.has(Step) && !self.has(Delete)
     }
@@ -152,13 +153,13 @@ impl Plan {
         self.faults.contains(&fault)
     }
 
-    /// Whether new clients tell by its age alone that a node may have forgotten: one that reached only nodes that have just
-    /// restarted would take that for their first start.
+    /// Whether new clients judge by its age alone whether a node may have lost data. A client that
+    /// reaches only restarted nodes cannot distinguish this from their first start.
     pub(crate) fn judges_by_age(&self) -> bool {
         self.guard == RestartGuard::Observed && (self.has(NewClient) || self.has(EqualRandom))
     }
 
-    /// Whether nothing happens that could cost a lock that is renewed.
+    /// Whether no fault can make a holder lose a renewed lock.
     pub(crate) fn keeps_locks(&self) -> bool {
         let harmless = [
             EqualRandom,
@@ -173,13 +174,13 @@ impl Plan {
         self.faults.iter().all(|fault| harmless.contains(fault))
     }
 
-    /// Whether, on top of that, every request can have its votes.
+    /// Whether, in addition, every request can get a majority of votes.
     pub(crate) fn has_votes(&self) -> bool {
         self.keeps_locks() && !self.has(Full)
     }
 
-    /// Whether nodes are away for so long, or so often, that clients wait before they connect or
-    /// send again.
+    /// Whether nodes are unavailable for so long, or so often, that clients back off before they
+    /// connect or send again.
     fn has_outages(&self) -> bool {
         let long = [
             Busy, FailedSave, LongCut, LongHang, Loading, Promotion, Stop,
@@ -187,21 +188,21 @@ impl Plan {
         long.into_iter().any(|fault| self.has(fault))
     }
 
-    /// How long releases may take to arrive once everything works.
+    /// How long releases may take to arrive after the faults have ended.
     pub(crate) fn quiet(&self) -> Duration {
-        // A release that was lost is sent again when the connection is given up.
+        // A lost release is sent again once the connection is closed.
         let quiet = self.node_timeout * 4 + LONGEST_CUT + self.delay * 2 + ms(50);
         if self.has_outages() {
             quiet + LONGEST_PAUSE
         } else if self.has(Partition) || self.has(Loss) {
-            // After so short a cut the pause before a connection is made anew is short as well.
+            // After a short cut, the back-off before the next connection is short as well.
             quiet + ms(300)
         } else {
             quiet
         }
     }
 
-    /// By how much the times of two runtimes may differ.
+    /// How much the clocks of two runtimes may differ.
     pub(crate) fn slack(&self) -> Duration {
         if self.two_runtimes {
             ms(4)
@@ -210,7 +211,7 @@ impl Plan {
         }
     }
 
-    /// What is locked: keys, and permits.
+    /// All keys and permits.
     pub(crate) fn targets(&self) -> impl Iterator<Item = usize> + use<> {
         let permits = FIRST_PERMIT..FIRST_PERMIT + self.permits;
         (0..self.keys).chain(permits)
@@ -220,17 +221,17 @@ impl Plan {
         self.nodes / 2 + 1
     }
 
-    /// How many nodes may have forgotten at a time.
+    /// How many nodes may have lost data at a time.
     pub(crate) fn minority(&self) -> usize {
         self.nodes - self.quorum()
     }
 
-    /// For how long a node that forgot has no vote.
+    /// For how long the votes of a node that lost data do not count.
     pub(crate) fn guard_time(&self) -> Duration {
         self.max_ttl + self.max_ttl / 100 + self.skew
     }
 
-    /// What is left of a ttl after drift is taken off.
+    /// A ttl without the allowance for clock drift.
     pub(crate) fn usable(ttl: Duration) -> Duration {
         ttl.saturating_sub(ttl / 100 + ms(2))
     }
@@ -273,7 +274,7 @@ fn some_faults(strict: bool, dice: &mut Dice) -> Vec<Event> {
             faults.push(fault);
         }
     }
-    // These break promises that the others leave whole, so fewer histories have them.
+    // These void guarantees that the others do not affect, so fewer histories have them.
     if dice.random_bool(0.1) {
         faults.push(Step);
     }

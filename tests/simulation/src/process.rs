@@ -1,4 +1,4 @@
-//! Clients: machines with processes on them, which are replaced, duplicated, frozen and closed.
+//! Clients: machines whose processes are replaced, duplicated, paused and closed.
 
 use std::sync::{Arc, Mutex, PoisonError, atomic::AtomicBool};
 
@@ -6,12 +6,13 @@ use redlock::{Redlock, memory::Nodes};
 
 use crate::{history::At, plan::Plan, world::World};
 
-/// One machine with its processes, which may be replaced.
+/// One machine with its processes.
 pub(crate) struct Client {
-    /// The nodes, over the network of this machine.
+    /// The nodes, through the network of this machine.
     pub(crate) machine: Nodes,
-    /// One, or two that draw the same random numbers.
+    /// One process, or two with the same random state.
     processes: Mutex<Vec<Process>>,
+    /// Since when the machine has been frozen.
     frozen: Mutex<Option<At>>,
 }
 
@@ -19,7 +20,8 @@ pub(crate) struct Client {
 #[derive(Clone)]
 pub(crate) struct Process {
     pub(crate) redlock: Redlock,
-    /// It has reached the nodes: until then a request takes longer, by the first contact.
+    /// The process has reached the nodes. Until then a request takes longer, by the first
+    /// connection.
     pub(crate) has_met_nodes: Arc<AtomicBool>,
 }
 
@@ -57,7 +59,7 @@ impl Client {
 }
 
 impl World {
-    /// The process that a task of a client runs in.
+    /// The process in which a task of a client runs.
     pub(crate) fn process(&self, client: usize, task: usize) -> Process {
         let processes = self.clients[client]
             .processes
@@ -66,8 +68,8 @@ impl World {
         processes[task % processes.len()].clone()
     }
 
-    /// New processes, which know nothing of the nodes. What the old ones hold goes on. Where there
-    /// are several, they draw the same random numbers.
+    /// Replaces the processes of a client by `count` new ones, which have the same random state.
+    /// Locks that the old ones hold stay held.
     pub(crate) fn replace(&self, client: usize, count: usize) {
         let Client {
             machine, processes, ..
@@ -105,8 +107,8 @@ impl World {
             .push(redlock);
     }
 
-    /// Closes the processes that were replaced. Their own maps are not public; what they print of
-    /// themselves is.
+    /// Closes the replaced processes, and checks that they keep no state per key. Only their
+    /// `Debug` output shows it.
     pub(crate) async fn close_retired(&self) {
         let handles =
             std::mem::take(&mut *self.retired.lock().unwrap_or_else(PoisonError::into_inner));
@@ -114,12 +116,12 @@ impl World {
             redlock.close().await;
             let inside = format!("{redlock:?}");
             if !inside.contains(" keys: 0,") {
-                self.violation(format!("I9: keys are left: {inside}"));
+                self.violation(format!("I9: state of keys is left: {inside}"));
             }
         }
     }
 
-    /// Stops a client's processes; says whether they ran.
+    /// Pauses the processes of a client. Returns whether they were running.
     pub(crate) fn freeze(&self, client: usize) -> bool {
         let Client {
             machine, frozen, ..
@@ -140,17 +142,17 @@ impl World {
         let since = frozen.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(since) = since {
             let now = self.now();
-            self.tell(|| format!("client {client}: goes on"));
-            self.history().stood_still.push((client, since, now));
+            self.log(|| format!("client {client}: resumes"));
+            self.history().pauses.push((client, since, now));
             machine.thaw();
         }
     }
 
-    /// All clients stand still.
-    pub(crate) fn stood_still(&self, from: At, to: At) {
+    /// All clients were paused.
+    pub(crate) fn record_pause_of_all(&self, from: At, to: At) {
         let mut history = self.history();
         for client in 0..self.plan.clients {
-            history.stood_still.push((client, from, to));
+            history.pauses.push((client, from, to));
         }
     }
 }

@@ -1,5 +1,4 @@
-//! The task that renews leases panics, as by a subscriber of its events: the holder learns of the
-//! loss in time.
+//! A panic in the task that renews leases, caused by a `tracing` subscriber.
 
 use std::{
     sync::{
@@ -37,7 +36,7 @@ impl Subscriber for Panicking {
 
     fn event(&self, event: &Event<'_>) {
         if event.metadata().target() == "redlock::lock" && !self.0.swap(true, SeqCst) {
-            panic!("asked for by the test");
+            panic!("panic of the test's subscriber");
         }
     }
 
@@ -46,8 +45,8 @@ impl Subscriber for Panicking {
     fn exit(&self, _: &Id) {}
 }
 
-/// E5: nobody renews the lease any more, and the holder learns of it when the validity is over. The
-/// next lease is renewed again.
+/// E5: the lease is no longer renewed, and `lost()` resolves at the end of its validity. The next
+/// lease is renewed again.
 #[tokio::test(start_paused = true)]
 async fn e5_a_renewal_that_panics_is_a_loss_in_time() {
     let ttl = Duration::from_secs(3);

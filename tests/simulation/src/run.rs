@@ -1,4 +1,4 @@
-//! Runs many histories on all processors, and adds up what they had.
+//! Runs many histories on all processors and adds up their results.
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +14,7 @@ use std::{
 
 use crate::{event::Counts, kind::Kind, plan::Plan, world};
 
-/// What a number of histories had in all.
+/// The totals of many histories.
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
     pub(crate) histories: u64,
@@ -30,16 +30,16 @@ pub(crate) fn number(variable: &str) -> Option<u64> {
     let text = env::var(variable).ok()?;
     Some(
         text.parse()
-            .unwrap_or_else(|_| panic!("{variable} is a number, not `{text}`")),
+            .unwrap_or_else(|_| panic!("{variable} must be a number, not `{text}`")),
     )
 }
 
-/// The plan of a seed: of this kind, or of the kind that the seed says.
+/// The plan of a seed, of this kind or of the kind that the seed draws.
 pub(crate) fn plan(kind: Option<Kind>, seed: u64) -> Plan {
     kind.map_or_else(|| Plan::new(seed), |kind| Plan::of(kind, seed))
 }
 
-/// Runs the histories of some seeds. Ends early after five failed ones.
+/// Runs the histories of `histories` seeds. Stops early after five failures.
 fn run_all(from: u64, histories: u64, kind: Option<Kind>) -> Totals {
     let next = AtomicU64::new(from);
     let totals = Mutex::new(Totals::default());
@@ -72,8 +72,8 @@ fn run_all(from: u64, histories: u64, kind: Option<Kind>) -> Totals {
     totals.into_inner().expect("whole")
 }
 
-/// Runs histories, from the seeds that the environment asks for, and fails if one of them violates
-/// an invariant.
+/// Runs histories, with the seeds that the environment sets, and fails if one of them violates an
+/// invariant.
 pub(crate) fn keep_their_promises(default: u64, kind: Option<Kind>) -> Totals {
     let from = number("SIM_FROM").unwrap_or(0);
     let histories = number("SIM_HISTORIES").unwrap_or(default);
@@ -108,12 +108,12 @@ pub(crate) fn keep_their_promises(default: u64, kind: Option<Kind>) -> Totals {
     totals
 }
 
-/// Ends a run in which a history does not end: where something repeats itself without a pause,
-/// simulated time stands still.
+/// Aborts a run in which a history does not end. Simulated time does not advance while a task loops
+/// without waiting.
 struct Watchdog(Arc<Mutex<BTreeMap<u64, Instant>>>);
 
 impl Watchdog {
-    /// Many times what the longest history takes.
+    /// Many times longer than the longest history takes.
     const MOST: Duration = Duration::from_secs(120);
 
     fn start() -> Self {

@@ -1,4 +1,5 @@
-//! Two runtimes under one simulated time: they take turns of a millisecond on one thread.
+//! Two runtimes under one simulated time. They run alternately, for a millisecond each, on one
+//! thread.
 
 use std::{
     sync::{
@@ -15,14 +16,14 @@ use tokio::{
 
 use crate::plan::ms;
 
-/// How long each runs before the other does.
+/// How long one runs before the other continues.
 const TURN: Duration = ms(1);
 
-/// The second runtime of a history, where it has one.
+/// The second runtime of a history, if it has one.
 #[derive(Debug, Default)]
 pub(crate) struct Second {
     handle: Mutex<Option<Handle>>,
-    /// It is to end, and another one to begin.
+    /// It is to be replaced by a new one.
     ends: AtomicBool,
 }
 
@@ -52,7 +53,7 @@ pub(crate) fn runtime() -> Runtime {
         .expect("a runtime")
 }
 
-/// Runs `main` in `first`, and what it spawns in `second` in another runtime.
+/// Runs `main` in `first`, and what it spawns on `second` in another runtime.
 pub(crate) fn run_both<T: Send + 'static>(
     first: &Runtime,
     second: &Second,
@@ -66,7 +67,7 @@ pub(crate) fn run_both<T: Send + 'static>(
         until += TURN;
         first.block_on(async { sleep_until(until).await });
         if second.ends.swap(false, Relaxed) {
-            // What ends with it reads the clock of the first one.
+            // The tasks that are dropped with it read the clock of the first runtime.
             let _inside = first.enter();
             drop(other);
             other = beside(first);
@@ -80,7 +81,7 @@ pub(crate) fn run_both<T: Send + 'static>(
     result
 }
 
-/// A runtime whose clock shows the same.
+/// A runtime with the same time.
 fn beside(first: &Runtime) -> Runtime {
     let other = runtime();
     let (now, behind) = (now_in(first), now_in(&other));

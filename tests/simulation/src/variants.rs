@@ -1,6 +1,6 @@
-//! Enums that know all of their variants.
+//! Enums with a list of their variants.
 
-/// An enum without fields, and all of its variants as `ALL`.
+/// Defines an enum without fields, and a list of all its variants as `ALL`.
 macro_rules! with_all {
     ($(#[$docs:meta])* $name:ident { $($(#[$about:meta])* $variant:ident,)* }) => {
         $(#[$docs])*

@@ -1,5 +1,5 @@
-//! One history: nodes in memory, clients with their tasks, storms of faults and the quiet behind
-//! each.
+//! One history: nodes in memory, clients with their tasks, storms of faults, and a period without
+//! faults after each.
 
 use std::{
     sync::{
@@ -33,22 +33,22 @@ use crate::{
 /// How old the nodes are when the first client meets them.
 const AGE: Duration = Duration::from_secs(3_600);
 
-/// What all tasks of a history share.
+/// The state that all tasks of a history share.
 pub(crate) struct World {
     pub(crate) plan: Plan,
     /// The nodes, and a network to them without faults.
     pub(crate) cluster: Nodes,
     pub(crate) clients: Vec<Client>,
     start: Instant,
-    /// The latest time that was seen, in nanoseconds: those of two runtimes differ by a turn.
+    /// The latest time that was read, in nanoseconds. The clocks of two runtimes differ slightly.
     latest: AtomicU64,
     second: Arc<Second>,
     history: Mutex<History>,
-    /// Clients of processes that were replaced, until the storm is over.
+    /// The clients of replaced processes, until they are closed after the storm.
     pub(crate) retired: Mutex<Vec<Redlock>>,
 }
 
-/// Runs the history of a plan, and checks it.
+/// Runs the history of a plan and checks it.
 pub(crate) fn run(plan: &Plan, log: bool) -> History {
     let runtime = runtime();
     let cluster = {
@@ -88,7 +88,7 @@ async fn live(plan: Plan, cluster: Nodes, log: bool, second: Arc<Second>) -> His
     let plan = &world.plan;
     let mut nemesis = Nemesis::new(&world, dice(plan.seed, 1));
     let mut calm_dice = dice(plan.seed, 3);
-    world.vouch().await;
+    world.trust_nodes().await;
     for storm in 0..plan.storms {
         let until = world.now() + plan.storm;
         let tasks = world.start_tasks(storm, until);
@@ -101,7 +101,7 @@ async fn live(plan: Plan, cluster: Nodes, log: bool, second: Arc<Second>) -> His
             world.cut_idle(&mut calm_dice).await;
         }
         if plan.has(Event::FarContact) {
-            world.meet_from_afar(&mut calm_dice).await;
+            world.connect_from_afar(&mut calm_dice).await;
         }
     }
     world.end(&mut calm_dice).await;
@@ -128,7 +128,7 @@ impl World {
         tasks
     }
 
-    /// Where a task of a client runs: in two runtimes, where there are two.
+    /// The runtime of a task. If there are two, tasks alternate between them.
     fn runtime_of(&self, task: usize) -> Handle {
         match self.second.handle() {
             Some(second) if task % 2 == 1 => {
@@ -139,16 +139,16 @@ impl World {
         }
     }
 
-    /// The second runtime ends, and another one begins.
+    /// Replaces the second runtime by a new one.
     pub(crate) fn end_runtime(&self) {
-        self.tell(|| "a runtime ends".to_owned());
+        self.log(|| "a runtime is shut down".to_owned());
         self.count(Event::EndedRuntime);
         self.second.end();
     }
 
-    /// An operator vouches for the nodes, as on a first deployment: the strict guard would have all
-    /// wait.
-    async fn vouch(&self) {
+    /// Declares that the nodes have lost nothing, as on a first deployment. Otherwise the strict
+    /// restart guard would quarantine them all.
+    async fn trust_nodes(&self) {
         connect(&self.plan, &self.cluster)
             .trust_nodes()
             .await
@@ -157,15 +157,15 @@ impl World {
 
     /// Ends all faults.
     pub(crate) fn heal(&self) {
-        self.tell(|| "the storm is over".to_owned());
+        self.log(|| "the storm is over".to_owned());
         for (index, client) in self.clients.iter().enumerate() {
             faults::heal(&self.cluster, &client.machine);
             self.thaw(index);
         }
     }
 
-    /// Waits until the tasks have let go, and then no longer than releases may take to arrive: no
-    /// key may be left.
+    /// Waits until the tasks have ended, and then as long as releases may take to arrive. After
+    /// that, no key may be left.
     async fn calm_down(&self, mut tasks: JoinSet<()>) {
         let joined = async {
             while let Some(ended) = tasks.join_next().await {
@@ -183,7 +183,7 @@ impl World {
         sleep(quiet).await;
         self.close_retired().await;
         if !self.plan.fencing || self.plan.has(Event::Flush) {
-            // Without tombstones, one that arrives after its release stays for its ttl.
+            // Without tombstones, an acquire that arrives after its release stays for its ttl.
             return;
         }
         for key in self.plan.targets() {
@@ -195,19 +195,18 @@ impl World {
                 if let Some(owner) = node.get(&name) {
                     let left = node.ttl(&name);
                     self.violation(format!(
-                        "I5: node {index} has key {key} of {owner} left, for {left:?}"
+                        "I5: node {index} still has key {key} of {owner}, for {left:?}"
                     ));
                 }
             }
         }
     }
 
-    /// Cuts all connections of clients that do nothing. A request that does not wait has the lock
-    /// all the same.
+    /// Cuts all connections of idle clients. A request that does not wait is granted nevertheless.
     async fn cut_idle(&self, dice: &mut Dice) {
         for client in 0..self.plan.clients {
             let silently = dice.random_bool(0.5);
-            self.tell(|| format!("client {client}: idle and cut off, silently: {silently}"));
+            self.log(|| format!("client {client}: idle connections are cut, silently: {silently}"));
             self.count(Event::IdleCut);
             for node in self.clients[client].machine.nodes() {
                 if silently {
@@ -228,30 +227,33 @@ impl World {
         }
     }
 
-    /// A new process of each client meets the nodes from afar. A request that does not wait has the lock all the same: the
-    /// round trips of the first contact do not count against it.
-    async fn meet_from_afar(&self, dice: &mut Dice) {
+    /// Starts a new process of each client that connects over a slow network. A request that does
+    /// not wait is granted nevertheless: the round trips of the first connection do not count
+    /// against it.
+    async fn connect_from_afar(&self, dice: &mut Dice) {
         for client in 0..self.plan.clients {
-            let way = self.plan.node_timeout * dice.random_range(20..=35) / 100;
-            self.tell(|| format!("client {client}: a new process, {way:?} away"));
+            let delay = self.plan.node_timeout * dice.random_range(20..=35) / 100;
+            self.log(|| {
+                format!("client {client}: a new process, with a delay of {delay:?} each way")
+            });
             self.count(Event::FarContact);
             let nodes = self.clients[client].machine.nodes();
-            let set_delay = |way| {
+            let set_delay = |delay| {
                 for node in &nodes {
-                    node.delay(way);
-                    node.delay_replies(way);
+                    node.delay(delay);
+                    node.delay_replies(delay);
                 }
             };
-            set_delay(way);
+            set_delay(delay);
             self.replace(client, 1);
             let redlock = self.process(client, 0).redlock;
-            // A key that nobody has a token for.
+            // A key without a fencing token so far.
             let name = format!("far-{}", self.now().as_micros());
             match redlock.lock(name).no_wait().await {
                 Ok(guard) => drop(guard.release().await),
                 Err(error) => {
                     self.violation(format!(
-                        "I8: no lock at the first contact from afar: {error}"
+                        "I8: no lock at the first connection over a slow network: {error}"
                     ));
                 }
             }
@@ -259,7 +261,7 @@ impl World {
         }
     }
 
-    /// All clients look at all nodes.
+    /// Makes all clients connect to all nodes.
     async fn look_at_nodes(&self) {
         for client in 0..self.plan.clients {
             for task in 0..2 {
@@ -268,22 +270,22 @@ impl World {
         }
     }
 
-    /// Everybody can lock everything again, and nothing is left behind.
+    /// Checks that every client can lock every key again, and that no client state is left.
     async fn end(&self, dice: &mut Dice) {
         let busy = self.history().busy_until.iter().max().copied();
         let busy = busy.unwrap_or_default().saturating_sub(self.now());
         sleep(busy + self.plan.max_ttl).await;
-        // Whoever meets a node that forgot waits from now on. A client that noticed over its
-        // connection that the data are gone meets the node again with the next connection.
+        // The guard time of nodes that lost data begins when a client notices it: with the next
+        // connection at the latest.
         for client in &self.clients {
             client.machine.nodes().iter().for_each(Node::reconnect);
         }
         self.look_at_nodes().await;
         sleep(self.plan.guard_time() + ms(1)).await;
         if !self.plan.has_votes() {
-            // A node that lost its identity with its data, or refused what a client announced,
-            // counts once all clients have announced the new one. They do so every 5 s, and a list
-            // of before stands for 15 s.
+            // A node that lost its identity with its data, or refused an announced list, counts
+            // once all clients have announced their lists again. They do so every 5 s, and an older
+            // list counts for 15 s.
             for _ in 0..5 {
                 self.look_at_nodes().await;
                 sleep(Duration::from_secs(5)).await;
@@ -307,7 +309,7 @@ impl World {
         match redlock.lock(Self::name(key)).ttl(ttl).no_wait().await {
             Ok(guard) => {
                 let grant = self.granted(client, key, ttl, &guard);
-                self.ended(grant, Some(()));
+                self.ended(grant, true);
                 if let Err(error) = guard.release().await {
                     self.violation(format!("a release failed after the storm: {error}"));
                 }
@@ -317,15 +319,15 @@ impl World {
     }
 }
 
-/// What tasks and faults do to it.
+/// What tasks and faults use.
 impl World {
-    /// A key that no task of ours ever has.
+    /// The key of foreign values.
     pub(crate) const FOREIGN: &str = "foreign";
 
-    /// The semaphore, where there is one.
+    /// The name of the semaphore.
     pub(crate) const SEMAPHORE: &str = "permits";
 
-    /// What a key, or a permit, is called on the nodes.
+    /// The name of a key or a permit on the nodes.
     pub(crate) fn name(key: usize) -> String {
         match key.checked_sub(FIRST_PERMIT) {
             None => format!("key-{key}"),
@@ -333,7 +335,7 @@ impl World {
         }
     }
 
-    /// The time since the history began, which never goes back from one runtime to another.
+    /// The time since the history began. It never decreases between two runtimes.
     pub(crate) fn now(&self) -> At {
         let now = u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX);
         At::from_nanos(self.latest.fetch_max(now, Relaxed).max(now))
@@ -347,32 +349,32 @@ impl World {
         self.history().events.add(event);
     }
 
-    pub(crate) fn tell(&self, what: impl FnOnce() -> String) {
+    pub(crate) fn log(&self, text: impl FnOnce() -> String) {
         let now = self.now();
-        self.history().tell(now, what);
+        self.history().log(now, text);
     }
 
-    pub(crate) fn violation(&self, what: String) {
+    pub(crate) fn violation(&self, text: String) {
         let now = self.now();
-        self.history().violation(now, what);
+        self.history().violation(now, text);
     }
 
-    /// Checks that what `client` began at `called` took no longer than `bound`, but for the time it
-    /// stood still.
+    /// Checks that a call that `client` began at `called` took no longer than `bound`, not counting
+    /// the time for which the client was paused.
     pub(crate) fn within(
         &self,
         client: usize,
         called: At,
         bound: Duration,
-        what: impl FnOnce() -> String,
+        call: impl FnOnce() -> String,
     ) {
         let now = self.now();
         let took = now.saturating_sub(called);
-        let ran = took.saturating_sub(self.history().stood_still(client, called, now));
+        let ran = took.saturating_sub(self.history().paused_time(client, called, now));
         if ran > bound + self.plan.slack() {
             self.violation(format!(
                 "{}: took {ran:?}, at most {bound:?} allowed",
-                what()
+                call()
             ));
         }
     }

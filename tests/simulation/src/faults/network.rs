@@ -12,8 +12,8 @@ use crate::{
 };
 
 impl Nemesis {
-    /// The way from a client to a node.
-    fn any_way(&mut self) -> Named {
+    /// The network between some client and some node.
+    fn any_link(&mut self) -> Named {
         let (client, node) = (self.any_client(), self.any_node());
         (
             format!("client {client} to node {node}"),
@@ -22,24 +22,24 @@ impl Nemesis {
     }
 
     pub(super) fn delay(&mut self) {
-        let (way, node) = self.any_way();
+        let (link, node) = self.any_link();
         let most = millis(self.plan().delay);
         let there = some_ms(&mut self.dice, 0..=most);
         let back = some_ms(&mut self.dice, 0..=most);
         self.world
-            .tell(|| format!("{way}: {there:?} there, {back:?} back"));
+            .log(|| format!("{link}: requests take {there:?}, replies {back:?}"));
         self.world.count(Event::Delay);
         node.delay(there);
         node.delay_replies(back);
     }
 
     pub(super) fn loss(&mut self) {
-        let (way, node) = self.any_way();
+        let (link, node) = self.any_link();
         let length = some_ms(&mut self.dice, 1..=millis(LONGEST_CUT));
         let (requests, replies) =
             [(true, false), (false, true), (true, true)][self.dice.random_range(0..3)];
-        self.world.tell(|| {
-            format!("{way}: loses requests {requests}, replies {replies}, for {length:?}")
+        self.world.log(|| {
+            format!("{link}: loses requests {requests}, replies {replies}, for {length:?}")
         });
         self.world.count(Event::Loss);
         cut(&node, requests, replies, length);
@@ -61,7 +61,7 @@ impl Nemesis {
         let client = self.any_client();
         let nodes = self.dice.random_range(1..=self.plan().nodes);
         self.world
-            .tell(|| format!("client {client}: cut off from {nodes} nodes for {length:?}"));
+            .log(|| format!("client {client}: cut off from {nodes} nodes for {length:?}"));
         let mut all: Vec<Node> = self.world.clients[client].machine.nodes();
         all.shuffle(&mut self.dice);
         for node in &all[..nodes] {
@@ -70,11 +70,11 @@ impl Nemesis {
     }
 
     pub(super) fn hold_back(&mut self) {
-        let (way, node) = self.any_way();
+        let (link, node) = self.any_link();
         let cut = some_ms(&mut self.dice, 1..=millis(LONGEST_CUT) / 2);
         let late = some_ms(&mut self.dice, 0..=millis(LONGEST_CUT) / 2);
         self.world
-            .tell(|| format!("{way}: held back, cut after {cut:?}, delivered {late:?} later"));
+            .log(|| format!("{link}: held back, cut after {cut:?}, delivered {late:?} later"));
         self.world.count(Event::HoldBack);
         node.hold_back();
         later(cut, move || {
@@ -84,21 +84,21 @@ impl Nemesis {
     }
 
     pub(super) fn reset(&mut self) {
-        let (way, node) = self.any_way();
-        self.world.tell(|| format!("{way}: reset"));
+        let (link, node) = self.any_link();
+        self.world.log(|| format!("{link}: reset"));
         self.world.count(Event::Reset);
         node.reconnect();
     }
 
     pub(super) fn half_open(&mut self) {
-        let (way, node) = self.any_way();
-        self.world.tell(|| format!("{way}: half open"));
+        let (link, node) = self.any_link();
+        self.world.log(|| format!("{link}: half open"));
         self.world.count(Event::HalfOpen);
         node.half_open();
     }
 }
 
-/// Loses what passes for a while.
+/// Loses requests, replies or both for `length`.
 fn cut(node: &Node, requests: bool, replies: bool, length: Duration) {
     node.lose_requests(requests);
     node.lose_replies(replies);

@@ -1,4 +1,4 @@
-//! Faults of the nodes, which all clients notice.
+//! Faults of the nodes, which affect all clients.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,15 +12,15 @@ use crate::{
     world::World,
 };
 
-/// The length of a string that is too long for an owner.
+/// The length of a string that is longer than any owner.
 const SHORT_STRING: usize = 100;
 /// The length of a string that no reply should ever contain.
 const LONG_STRING: usize = 2 << 20;
-/// Longer than a foreign value stands.
+/// Longer than any foreign value is left under its key.
 const FOREIGN_TTL: Duration = Duration::from_secs(10);
 
 impl Nemesis {
-    /// Some of the nodes.
+    /// A random selection of at least one node.
     fn some_nodes(&mut self) -> Vec<Node> {
         let mut nodes = self.world.cluster.nodes();
         nodes.shuffle(&mut self.dice);
@@ -28,7 +28,7 @@ impl Nemesis {
         nodes
     }
 
-    /// Switches something on for a while.
+    /// Switches a fault on, and off again after `length`.
     fn for_a_while(
         &self,
         nodes: Vec<Node>,
@@ -38,7 +38,7 @@ impl Nemesis {
     ) {
         let names: Vec<&str> = nodes.iter().map(Node::name).collect();
         self.world
-            .tell(|| format!("{fault:?} for {length:?}: {names:?}"));
+            .log(|| format!("{fault:?} for {length:?}: {names:?}"));
         self.world.count(fault);
         for node in &nodes {
             switch(node, true);
@@ -84,7 +84,7 @@ impl Nemesis {
         self.for_a_while(nodes, Event::Full, length, Node::fill);
     }
 
-    /// Nodes refuse writes, or everything, for a while.
+    /// Some nodes refuse writes, or all commands, for a while.
     pub(super) fn refuse(&mut self, fault: Event) {
         let most = millis(self.plan().max_ttl);
         let (nodes, length) = (self.some_nodes(), some_ms(&mut self.dice, 5..=most));
@@ -96,7 +96,7 @@ impl Nemesis {
         self.for_a_while(nodes, fault, length, switch);
     }
 
-    /// A value that is no owner stands under a key of its own.
+    /// Writes a foreign value under a key that no task locks successfully while it is there.
     pub(super) fn foreign_value(&mut self) {
         let length = some_ms(&mut self.dice, 5..=200);
         let text = |length| Some("x".repeat(length));
@@ -109,7 +109,7 @@ impl Nemesis {
         };
         let size = text.as_ref().map(String::len);
         self.world
-            .tell(|| format!("a foreign value of {size:?} bytes, expires: {is_lease}"));
+            .log(|| format!("a foreign value of {size:?} bytes, expires: {is_lease}"));
         self.world.count(Event::ForeignValue);
         for node in self.world.cluster.nodes() {
             match &text {
@@ -135,8 +135,7 @@ impl Nemesis {
 
     pub(super) fn flush_scripts(&mut self) {
         let node = self.any_node();
-        self.world
-            .tell(|| format!("node {node}: forgets its scripts"));
+        self.world.log(|| format!("node {node}: loses its scripts"));
         self.world.count(Event::ScriptFlush);
         self.world.cluster.node(node).flush_scripts();
     }
@@ -147,14 +146,15 @@ impl Nemesis {
             return;
         }
         self.world
-            .tell(|| format!("node {node}: restarts, with its data"));
+            .log(|| format!("node {node}: restarts, with its data"));
         self.world.count(Event::Restart);
         self.world.cluster.node(node).restart();
         let now = self.world.now();
         self.world.history().restarted.push((node, now));
     }
 
-    /// A node forgets, if that leaves a majority that does not: rather one that a holder counts on.
+    /// Makes a node lose data, preferably one whose vote a holder relies on. Does nothing if a
+    /// majority of nodes with all their data would no longer be left.
     pub(super) fn forget(&mut self, fault: Event) {
         let node = self.node_of_a_holder();
         let now = self.world.now();
@@ -168,9 +168,9 @@ impl Nemesis {
             _ => {
                 let replica = self.replicas.node(node);
                 if self.dice.random_bool(0.3) {
-                    // What is there now is kept for the next promotion, as by a replica that lags.
+                    // The replica keeps this state until the next promotion, so it lags behind.
                     self.world
-                        .tell(|| format!("node {node}: copied to its replica"));
+                        .log(|| format!("node {node}: copied to its replica"));
                     replica.replicate(&switch);
                     replica.promote();
                     return;
@@ -184,7 +184,7 @@ impl Nemesis {
                 }
             }
         }
-        self.world.tell(|| format!("node {node}: {fault:?}"));
+        self.world.log(|| format!("node {node}: {fault:?}"));
         self.world.count(fault);
         self.world.history().forgot.push((node, now));
     }
@@ -210,7 +210,8 @@ impl Nemesis {
         node
     }
 
-    /// Whether too many others have forgotten lately, or restarted where new clients have to find an old node in each majority.
+    /// Whether too many other nodes have lost data within the guard time. Where new clients judge
+    /// nodes by their age, restarted nodes count as well: each majority then needs an old node.
     fn may_not_forget(&self, node: usize) -> bool {
         let (now, guard_time) = (self.world.now(), self.plan().guard_time());
         let history = self.world.history();
@@ -218,12 +219,12 @@ impl Nemesis {
             true => &history.restarted[..],
             false => &[],
         };
-        let lately = history
+        let recent = history
             .forgot
             .iter()
             .chain(restarted)
             .filter(|(other, at)| *other != node && *at + guard_time > now);
-        let mut others: Vec<usize> = lately.map(|(other, _)| *other).collect();
+        let mut others: Vec<usize> = recent.map(|(other, _)| *other).collect();
         others.sort_unstable();
         others.dedup();
         others.len() >= self.plan().minority()
@@ -233,7 +234,7 @@ impl Nemesis {
         let key = self.dice.random_range(0..self.plan().keys);
         let nodes = self.some_nodes();
         self.world
-            .tell(|| format!("key {key} is deleted on {} nodes", nodes.len()));
+            .log(|| format!("key {key} is deleted on {} nodes", nodes.len()));
         self.world.count(Event::Delete);
         for node in &nodes {
             node.delete(&World::name(key));
