@@ -1,5 +1,6 @@
 //! The structure of the code: folders without circles, short functions, small folders, and a picture that is up to date.
 
+mod dependencies;
 mod options;
 
 use std::{collections::BTreeMap, fs, path::Path};
