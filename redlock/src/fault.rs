@@ -96,7 +96,7 @@ impl Fault {
         Self::unknown(
             FaultKind::Quarantined,
             format!(
-                "started lately and may have forgotten locks: no vote for another {} s",
+                "started recently and may have forgotten locks: no vote for another {} s",
                 left.as_secs() + 1
             ),
         )

@@ -106,9 +106,9 @@ pub(crate) async fn trust(core: &Arc<Core>) -> Result<()> {
     for (node, answer) in core.nodes.states.iter().zip(&answers.0) {
         // Its yes does not count yet, which this command changes.
         if answer.is_ok() {
-            node.is_vouched_for();
+            node.trust_memory();
             if core.nodes.strict.is_some() {
-                node.is_trusted();
+                node.end_quarantine();
             }
         }
     }

@@ -18,12 +18,14 @@ use crate::{
 const FORMAT: &str = "redlock-ticket";
 const VERSION: &str = "1";
 
-/// A [detached](crate::Guard::detach) lock, which another process can [adopt](crate::Redlock::adopt). Send it with the work that
-/// continues under the lock, in a message or a row of a table.
+/// A [detached](crate::Guard::detach) lock, which another process can
+/// [adopt](crate::Redlock::adopt). Send it with the work that continues under the lock, in a
+/// message or a row of a table.
 ///
-/// `Display` writes a ticket as text, and `FromStr` reads it; with the feature `serde` it is serialized as this text. The text
-/// has about 150 bytes and the key, at most 1,280 bytes. It contains a version, so that later versions of this crate can read
-/// it, and a checksum. It is a secret: whoever has the text can adopt the lock.
+/// `Display` writes a ticket as text, and `FromStr` reads it; with the feature `serde` it is
+/// serialized as this text. The text has about 150 bytes and the key, at most 1,280 bytes. It
+/// contains a version, so that later versions of this crate can read it, and a checksum. It is a
+/// secret: whoever has the text can adopt the lock.
 ///
 /// # Examples
 /// ```
@@ -55,7 +57,7 @@ pub struct Ticket {
     /// The highest token that the sender may have used.
     token: u64,
     ttl: Duration,
-    /// When it is over, in microseconds of the token clock, which follows the clocks of the nodes.
+    /// When it expires, in microseconds of the token clock, which follows the clocks of the nodes.
     until: u64,
 }
 
@@ -89,8 +91,8 @@ impl Ticket {
         }
         let (namespace, ttl) = (core.defaults.namespace.clone(), lease.options().ttl);
         let Some(token) = Some(lease.last_token()).filter(|token| *token > 0) else {
-            let why = "a lock without a fencing token cannot be detached, since nothing would tell the adopter from the \
-                       sender: leave `fencing(false)` out";
+            let why = "a lock without a fencing token cannot be detached, because a store could not distinguish the adopter from \
+                       the sender: remove `fencing(false)`";
             return Err(Error::invalid_ticket(Some(name), why));
         };
         let Detached { claim, until } = hold.detach()?;
@@ -111,7 +113,7 @@ impl Ticket {
         in_runtime()?;
         if self.namespace != core.defaults.namespace {
             let why = format!(
-                "the ticket is of the namespace `{}`, and this client has `{}`: adopt it with a client of its namespace",
+                "the ticket has the namespace `{}`, and this client has `{}`: adopt it with a client of its namespace",
                 self.namespace.escape_debug(),
                 core.defaults.namespace.escape_debug()
             );
@@ -179,7 +181,7 @@ impl Ticket {
     }
 }
 
-/// FNV-1a: detects a truncated or mistyped ticket. It is no protection against a forged one.
+/// FNV-1a. Detects a truncated or mistyped ticket, but not a forged one.
 fn checksum(content: &str) -> String {
     let hash = content
         .bytes()
@@ -200,13 +202,13 @@ impl FromStr for Ticket {
     type Err = Error;
 
     /// # Errors
-    /// [`ErrorKind::InvalidTicket`](crate::ErrorKind::InvalidTicket) for a text that was cut or changed, is no ticket, or is
-    /// one of a newer version.
+    /// [`ErrorKind::InvalidTicket`](crate::ErrorKind::InvalidTicket) if the text is not a ticket,
+    /// was cut or changed, or has a newer version.
     fn from_str(text: &str) -> Result<Self> {
         let invalid = |why: String| Err(Error::invalid_ticket(None, why));
         let mut parts = text.splitn(4, ' ');
         if parts.next() != Some(FORMAT) {
-            return invalid(format!("no ticket: a ticket begins with `{FORMAT}`"));
+            return invalid(format!("not a ticket: a ticket begins with `{FORMAT}`"));
         }
         let (version, sum, content) = (parts.next(), parts.next(), parts.next());
         let is_number = |text: &&str| text.parse::<u32>().is_ok();
@@ -214,15 +216,15 @@ impl FromStr for Ticket {
             Some(VERSION) => {}
             Some(newer) => {
                 return invalid(format!(
-                    "a ticket of version {newer}, and this version of the crate reads {VERSION}: update the reader first"
+                    "the ticket has version {newer}, and this version of the crate reads {VERSION}: update the reader first"
                 ));
             }
-            None => return invalid("a ticket that was cut or changed on its way".to_owned()),
+            None => return invalid("the ticket was cut or changed on its way".to_owned()),
         }
         let content = content.filter(|content| sum == Some(&*checksum(content)));
         match content.and_then(Self::read) {
             Some(ticket) => Ok(ticket),
-            None => invalid("a ticket that was cut or changed on its way".to_owned()),
+            None => invalid("the ticket was cut or changed on its way".to_owned()),
         }
     }
 }
@@ -242,7 +244,7 @@ impl TryFrom<String> for Ticket {
 }
 
 impl fmt::Debug for Ticket {
-    /// Without the owner, by which the lock can be adopted.
+    /// Omits the owner, with which the lock can be adopted.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ticket")
             .field("key", &self.key)

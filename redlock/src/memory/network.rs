@@ -62,7 +62,7 @@ impl Network {
     }
 }
 
-/// What a client sends over a connection.
+/// An item that a client sends over a connection.
 #[derive(Debug)]
 pub(super) enum Sent {
     Bytes(Vec<u8>),
@@ -70,7 +70,7 @@ pub(super) enum Sent {
     End,
 }
 
-/// What is in flight to the node over one connection, in order.
+/// The data in flight to the node over one connection, in order.
 #[derive(Debug, Default)]
 pub(super) struct Transit {
     /// The connection lost something, so nothing that is sent over it arrives.

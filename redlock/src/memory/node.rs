@@ -18,13 +18,13 @@ const SEEDED_WALL: u64 = 1_700_000_000_000_000;
 pub struct Node {
     pub(super) inner: Arc<Inner>,
     pub(super) network: Arc<Network>,
-    /// Where clients draw from.
+    /// The random numbers of clients.
     random: Random,
 }
 
 pub(super) struct Inner {
     pub(super) name: String,
-    /// Where the server draws from.
+    /// The random numbers of the server.
     pub(super) random: Random,
     pub(super) server: Mutex<Server>,
 }
@@ -60,7 +60,7 @@ impl Node {
         }
     }
 
-    /// The same node over the same network, for clients that draw from `random`.
+    /// The same node over the same network, for clients that use the random numbers of `random`.
     pub(super) fn with_random(&self, random: &Random) -> Self {
         Self {
             random: random.clone(),

@@ -77,9 +77,9 @@ impl Nodes {
         }
     }
 
-    /// The same nodes over the same network, for a copy of this process, as by a fork or from a
-    /// snapshot of the machine: clients of a seeded copy draw the random numbers that those of
-    /// this handle draw from now on.
+    /// The same nodes over the same network, for a copy of this process, as after a fork or a
+    /// restored snapshot of the machine: clients of a seeded copy get the same random numbers as
+    /// later clients of this handle.
     #[must_use]
     pub fn fork(&self) -> Self {
         let Some(random) = self.nodes.first().map(|node| node.random().fork()) else {

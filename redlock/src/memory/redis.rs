@@ -1,4 +1,4 @@
-//! What `redis.call` offers to a script, on the data of a node in memory.
+//! The commands that a script calls by `redis.call`, on the data of a node in memory.
 
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ pub(crate) struct Redis<'a> {
     channels: Channels<'a>,
     condition: Condition,
     is_replica: bool,
-    /// A writing command was carried out: from now on none is refused, so that no script ends half
-    /// done.
+    /// A write was carried out. Later writes of the script are not refused, so that no script stops
+    /// halfway.
     wrote: bool,
     /// Microseconds since the epoch.
     time: u64,
@@ -71,7 +71,7 @@ pub(crate) fn number(text: &[u8]) -> Option<u64> {
     text.parse().ok()
 }
 
-/// A number of any digits, as Lua has it.
+/// A number of any length, rounded to a Lua number.
 pub(crate) fn lua_number(text: &[u8]) -> Option<f64> {
     let digits = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
     let text = std::str::from_utf8(text).ok().filter(|_| digits)?;
@@ -101,7 +101,7 @@ impl<'a> Redis<'a> {
         }
     }
 
-    /// Before a command that writes.
+    /// Checks whether the node accepts a write. Called before each command that writes.
     pub(crate) fn writes(&mut self, takes_memory: bool) -> Result<(), Raised> {
         if self.wrote {
             return Ok(());
@@ -167,7 +167,7 @@ impl<'a> Redis<'a> {
         ms: Option<u64>,
     ) -> Result<bool, Raised> {
         if self.exists(key) {
-            // The server refuses a write before it looks.
+            // The server checks whether it accepts writes before it looks at the key.
             return self.writes(true).map(|()| false);
         }
         self.set(key, value, ms).map(|()| true)
@@ -193,7 +193,7 @@ impl<'a> Redis<'a> {
         Ok(())
     }
 
-    /// Returns how many were there.
+    /// Removes members. Returns how many of them were there.
     pub(crate) fn zrem(&mut self, key: &[u8], gone: &[Bytes]) -> Result<usize, Raised> {
         self.writes(false)?;
         match self.store.value(key) {
@@ -223,7 +223,7 @@ impl<'a> Redis<'a> {
         }
     }
 
-    /// Returns how many received it.
+    /// Publishes a message. Returns how many subscribers received it.
     pub(crate) fn publish(&mut self, channel: &[u8], message: &[u8]) -> usize {
         self.channels.publish(channel, message)
     }

@@ -1,4 +1,4 @@
-//! What a node sends to one client: in flight and arrived.
+//! The data that a node sends to one client: in flight, or arrived but unread.
 
 use std::{collections::VecDeque, io, sync::Mutex, task::Waker};
 
@@ -68,7 +68,7 @@ pub(super) enum Fate {
     Refused,
 }
 
-/// What a client reads.
+/// The outcome of a client's read.
 #[derive(Debug)]
 pub(super) enum Read {
     Bytes,
@@ -124,7 +124,7 @@ impl Replies {
         state.reader.take()
     }
 
-    /// From now on nothing arrives.
+    /// Loses everything that is sent from now on.
     pub(super) fn lose(&self) {
         lock(&self.0).lost = true;
     }
@@ -140,7 +140,7 @@ impl Replies {
         };
     }
 
-    /// Whether something was lost.
+    /// Whether the connection lost something.
     pub(super) fn is_lost(&self) -> bool {
         lock(&self.0).lost
     }

@@ -8,7 +8,8 @@ use crate::env::clock::{Clock, Instant};
 /// that was left.
 const SWEEP: usize = 1_024;
 
-/// Servers count whole milliseconds and expire no key early: it lives for up to this much longer.
+/// Servers count whole milliseconds and never expire a key early, so a key lives for up to this
+/// much longer than its ttl.
 const GRAIN: Duration = Duration::from_millis(1);
 
 /// A key, or a value of a string.
@@ -31,7 +32,7 @@ struct Entry {
     expires: Option<Instant>,
 }
 
-/// What a key holds.
+/// The value of a key.
 #[derive(Clone, Debug)]
 pub(super) enum Value {
     Text(Vec<u8>),

@@ -24,19 +24,20 @@ use crate::env::sync::lock;
 
 /// A connection. It is closed when it is dropped.
 ///
-/// A writer has to read before it waits: a reply that is there as soon as the request was written
-/// wakes nobody.
+/// A writer has to read before it waits: a reply that arrives while the request is written wakes no
+/// task.
 pub(crate) struct Stream {
     node: Arc<Inner>,
     network: Arc<Network>,
     replies: Arc<Replies>,
     number: u64,
-    /// Until the next reply arrives.
+    /// Elapses when the next reply arrives.
     delay: Option<Pin<Box<Sleep>>>,
 }
 
 impl Node {
-    /// Connects over the network as it is now. Pending as long as nothing gets through.
+    /// Connects over the network with its current settings. Never completes if the network loses or
+    /// holds back data.
     pub(crate) async fn connect(&self) -> io::Result<Stream> {
         let settings = self.network.now();
         if !settings.connects() {
@@ -175,7 +176,7 @@ impl Delivery {
             node: Arc::clone(node),
             number,
         };
-        // Outside of a runtime nobody could wait.
+        // Without a runtime nothing can wait: the delivery is dropped, and everything arrives now.
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(async move {
                 while let Some(next) = delivery.deliver(Some(Instant::now())) {

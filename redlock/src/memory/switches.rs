@@ -159,8 +159,9 @@ impl Node {
         self.network.set(|network| network.hold_back = true);
     }
 
-    /// Breaks the connections of this handle's clients: what has no answer gets none, releases are sent again, and what
-    /// is sent from now on goes over a new connection and overtakes what is still held back.
+    /// Breaks the connections of this handle's clients. Requests without a reply fail, releases are
+    /// sent again, and later requests use a new connection, on which they overtake what is held
+    /// back.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() -> Result<(), redlock::Error> {

@@ -5,15 +5,15 @@ use std::time::Duration;
 /// A key lives through the last millisecond of its ttl, so an attempt after exactly its PTTL is too
 /// early.
 const LAST_MILLISECOND: Duration = Duration::from_millis(1);
-/// The first delay after a split vote. It doubles with each further one. Ten times as long after an
-/// outage.
+/// The first delay after a split vote. It doubles with each further split vote. The first delay of
+/// an outage is ten times as long.
 const FIRST: Duration = Duration::from_millis(2);
 /// The longest delay without notifications: how late a waiter notices a release.
 const POLL: Duration = Duration::from_millis(40);
-/// The longest delay with notifications, where the holder may be a client that sends none.
+/// The longest delay with notifications, if the holder may be a client that sends none.
 const LISTEN: Duration = Duration::from_secs(1);
-/// The longest delay if the holder sends a notification: how late a waiter notices that it was
-/// lost, if the lease lasts that long. A lost connection wakes the waiters at once.
+/// The longest delay if the holder sends a notification: how late a waiter notices a lost
+/// notification. A lost connection wakes the waiters at once.
 const NOTIFIED: Duration = Duration::from_secs(30);
 /// The longest delay while no quorum answers.
 const OUTAGE: Duration = Duration::from_millis(500);
@@ -64,8 +64,8 @@ fn doubled(first: Duration, times: u32, most: Duration) -> Duration {
         .min(most)
 }
 
-/// When a quorum can be free: the `quorum`-th smallest of the remaining times in `left`. A free node counts as zero; a
-/// node that did not answer is not in `left`.
+/// When a quorum can be free: the `quorum`-th smallest of the remaining times in `left`. A free
+/// node counts as zero; a node that did not answer is not in `left`.
 pub(crate) fn quorum_free_in(left: &mut [Duration], quorum: usize) -> Option<Duration> {
     left.sort_unstable();
     left.get(quorum.checked_sub(1)?).copied()
@@ -77,31 +77,31 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     #[test]
-    fn never_sleeps_for_exactly_what_is_left() {
+    fn a_sleep_is_longer_than_the_remaining_lease() {
         assert!(delay(Refusal::FreeIn(5 * MS), 0, 0.0, WakeUp::Never) > 5 * MS);
     }
 
     #[test]
-    fn a_long_lease_is_looked_at_now_and_then() {
+    fn without_notifications_a_long_lease_is_polled() {
         assert!(delay(Refusal::FreeIn(10_000 * MS), 0, 0.9, WakeUp::Never) <= 50 * MS);
     }
 
     #[test]
-    fn who_will_be_notified_seldom_looks() {
+    fn waiters_that_will_be_notified_rarely_poll() {
         let sleep = |wake_up| delay(Refusal::FreeIn(100_000 * MS), 0, 0.0, wake_up);
         assert!(sleep(WakeUp::Promised) > 20_000 * MS);
         assert!(sleep(WakeUp::Possible) > 500 * MS && sleep(WakeUp::Possible) < 2_000 * MS);
     }
 
     #[test]
-    fn the_quorum_th_smallest_lease_decides() {
+    fn the_nth_smallest_lease_decides_when_a_quorum_is_free() {
         let mut left = [9 * MS, MS, 5 * MS];
         assert_eq!(quorum_free_in(&mut left, 2), Some(5 * MS));
         assert_eq!(quorum_free_in(&mut [MS], 2), None);
     }
 
     #[test]
-    fn delays_of_an_outage_are_bounded_and_grow() {
+    fn delays_during_an_outage_grow_up_to_a_bound() {
         assert!(
             delay(Refusal::Outage, 0, 1.0, WakeUp::Never)
                 < delay(Refusal::Outage, 3, 1.0, WakeUp::Never)

@@ -13,8 +13,8 @@ pub(crate) struct NodeList {
 }
 
 impl NodeList {
-    /// Whether some majority of this list shares no node with some majority of the other, so that both could be granted
-    /// a lock.
+    /// Whether some majority of this list shares no node with some majority of the other, so that
+    /// both could be granted a lock.
     pub(crate) fn may_conflict_with(&self, other: &Self) -> bool {
         let shared = self
             .met
@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn one_node_more_or_one_less_is_safe_and_one_exchanged_is_not() {
+    fn adding_or_removing_one_node_is_safe_but_replacing_one_is_not() {
         let three = list(3, "abc");
         assert!(!three.may_conflict_with(&list(4, "abcd")));
         assert!(!list(4, "abcd").may_conflict_with(&list(3, "abd")));
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_was_never_met_is_no_conflict() {
+    fn a_node_without_a_connection_so_far_causes_no_conflict() {
         assert!(!list(3, "abc").may_conflict_with(&list(3, "ab")));
         assert!(!list(3, "abc").may_conflict_with(&list(3, "d")));
     }

@@ -50,7 +50,7 @@ fn round() -> impl Strategy<Value = (usize, Vec<(usize, Reply)>)> {
     (1..8_usize).prop_flat_map(|nodes| (Just(nodes), vec((0..nodes, reply()), 0..nodes * 2)))
 }
 
-fn counted(nodes: usize, rule: Rule, replies: &[(usize, Reply)]) -> Tally {
+fn tally_of(nodes: usize, rule: Rule, replies: &[(usize, Reply)]) -> Tally {
     let mut tally = Tally::new(nodes, rule);
     for (node, reply) in replies {
         tally.record(*node, reply.clone());
@@ -84,16 +84,16 @@ proptest! {
     fn a_round_is_won_by_a_majority_of_first_replies_only((nodes, replies) in round(), rule in rule()) {
         let first = first_replies(&replies);
         let yes = first.iter().filter(|(_, reply)| matches!(reply, Reply::Yes)).count();
-        let tally = counted(nodes, rule, &replies);
+        let tally = tally_of(nodes, rule, &replies);
         prop_assert_eq!(tally.decision() == Some(Decision::Won), yes >= quorum(nodes));
         prop_assert_eq!(tally.yes().len(), yes);
     }
 
     #[test]
-    fn what_is_won_or_gone_stays_so((nodes, replies) in round(), rule in rule()) {
-        let last = counted(nodes, rule, &replies).decision_at_deadline();
+    fn a_win_or_a_loss_is_final((nodes, replies) in round(), rule in rule()) {
+        let last = tally_of(nodes, rule, &replies).decision_at_deadline();
         for end in 0..replies.len() {
-            match counted(nodes, rule, &replies[..end]).decision() {
+            match tally_of(nodes, rule, &replies[..end]).decision() {
                 Some(decision @ (Decision::Won | Decision::Gone)) => prop_assert_eq!(decision, last),
                 // Stale tokens are retried at once, even if other nodes may still say yes.
                 Some(Decision::Stale) | None => {}
@@ -103,16 +103,16 @@ proptest! {
     }
 
     #[test]
-    fn a_round_that_all_have_answered_is_decided(nodes in 1..8_usize, rule in rule(), replies in vec(reply(), 8)) {
+    fn a_round_is_decided_when_all_nodes_have_answered(nodes in 1..8_usize, rule in rule(), replies in vec(reply(), 8)) {
         let all: Vec<_> = replies.into_iter().take(nodes).enumerate().collect();
-        prop_assert!(counted(nodes, rule, &all).decision().is_some());
+        prop_assert!(tally_of(nodes, rule, &all).decision().is_some());
     }
 
     #[test]
-    fn a_key_cools_down_only_if_that_keeps_everybody_from_a_quorum((nodes, replies) in round()) {
+    fn a_key_counts_as_cooling_down_only_if_no_quorum_is_possible((nodes, replies) in round()) {
         let first = first_replies(&replies);
         let cooling = first.iter().filter(|(_, reply)| matches!(reply, Reply::Held { cools: true, .. })).count();
-        let tally = counted(nodes, Rule::Acquire, &replies);
+        let tally = tally_of(nodes, Rule::Acquire, &replies);
         prop_assert_eq!(tally.cooling_down().is_some(), nodes - cooling < quorum(nodes));
         // A refusal before all have answered knows whether it is because of a cool-down.
         if tally.decision() == Some(Decision::Refused) && tally.cooling_down().is_none() {
@@ -122,18 +122,18 @@ proptest! {
     }
 
     #[test]
-    fn a_lock_is_gone_only_if_a_majority_does_not_hold_it((nodes, replies) in round()) {
+    fn a_lock_is_gone_only_if_a_majority_no_longer_holds_it((nodes, replies) in round()) {
         let not_held = |reply: &Reply| matches!(reply, Reply::Gone | Reply::Restored | Reply::Held { .. });
         let no = first_replies(&replies).iter().filter(|(_, reply)| not_held(reply)).count();
         let forgot = |reply: &Reply| matches!(reply, Reply::Forgot { .. });
         let forgot = first_replies(&replies).iter().filter(|(_, reply)| forgot(reply)).count();
-        let gone = counted(nodes, Rule::Extend, &replies).decision() == Some(Decision::Gone);
+        let gone = tally_of(nodes, Rule::Extend, &replies).decision() == Some(Decision::Gone);
         prop_assert!(!gone || no.max(forgot) >= quorum(nodes));
     }
 
     #[test]
-    fn a_release_goes_wherever_the_lock_may_be((nodes, replies) in round()) {
-        let touched = counted(nodes, Rule::Acquire, &replies).touched();
+    fn a_release_goes_to_every_node_that_may_hold_the_lock((nodes, replies) in round()) {
+        let touched = tally_of(nodes, Rule::Acquire, &replies).touched();
         let first = first_replies(&replies);
         for node in 0..nodes {
             let said = first.iter().find(|(of, _)| *of == node).map(|(_, reply)| reply);
@@ -147,8 +147,8 @@ proptest! {
     }
 
     #[test]
-    fn a_yes_taken_back_does_not_count((nodes, replies) in round(), node in 0..8_usize) {
-        let mut tally = counted(nodes, Rule::Acquire, &replies);
+    fn a_retracted_yes_does_not_count((nodes, replies) in round(), node in 0..8_usize) {
+        let mut tally = tally_of(nodes, Rule::Acquire, &replies);
         let before = tally.yes();
         if before.contains(node) {
             tally.retract(node, Duration::from_secs(1));
@@ -158,13 +158,13 @@ proptest! {
     }
 
     #[test]
-    fn the_highest_fence_is_followed((nodes, replies) in round()) {
+    fn the_highest_fence_in_any_reply_counts((nodes, replies) in round()) {
         let first = first_replies(&replies);
         let fences = first.iter().filter_map(|(_, reply)| match reply {
             Reply::Held { fence, .. } | Reply::Stale { fence } => Some(*fence),
             _ => None,
         });
-        prop_assert_eq!(counted(nodes, Rule::Acquire, &replies).fence, fences.max().unwrap_or(0));
+        prop_assert_eq!(tally_of(nodes, Rule::Acquire, &replies).fence, fences.max().unwrap_or(0));
     }
 
     #[test]
@@ -184,7 +184,7 @@ proptest! {
     }
 
     #[test]
-    fn who_votes_at_first_sight_is_old_or_as_young_as_all(age in 0..200_000_u64, oldest in 0..200_000_u64, guard in 1..70_000_u64) {
+    fn a_new_node_votes_at_once_if_it_is_old_or_as_young_as_all_others(age in 0..200_000_u64, oldest in 0..200_000_u64, guard in 1..70_000_u64) {
         let (age, oldest, guard) = (age.min(oldest), Duration::from_millis(oldest), Duration::from_millis(guard));
         let age = Duration::from_millis(age);
         match on_first_sight(age, oldest, guard) {
@@ -203,7 +203,7 @@ proptest! {
     }
 
     #[test]
-    fn tokens_of_a_client_rise_whatever_its_clock_does(
+    fn tokens_of_a_client_increase_whatever_its_clock_does(
         steps in vec((0..2_000_000_u64, proptest::option::of(0..4_000_000_u64), 0..3_usize), 1..40),
     ) {
         let clock = TokenClock::new(3, Instant::from_micros(0), Duration::from_secs(1));
@@ -239,7 +239,7 @@ proptest! {
     }
 
     #[test]
-    fn a_quorum_is_free_when_as_many_leases_have_ended(left in vec(0..1_000_u64, 0..7), needed in 1..5_usize) {
+    fn a_quorum_is_free_when_enough_leases_have_ended(left in vec(0..1_000_u64, 0..7), needed in 1..5_usize) {
         let mut leases: Vec<_> = left.into_iter().map(Duration::from_millis).collect();
         match backoff::quorum_free_in(&mut leases.clone(), needed) {
             Some(free) => {

@@ -1,21 +1,22 @@
-//! The rules of a register: whose answers are votes, and what a majority remembers.
+//! The rules of a register: which answers count as votes, and what a majority has stored.
 //!
-//! A register outlives its lock, so the restart guard of locks is too short for it. A node that started after a version was
-//! written may have forgotten it, and its "empty" must not be believed. So what a node answers is a vote if the node has been
-//! up for the whole retention, when all that it may have forgotten has expired; or if the version is too new to have been
-//! written before the node started.
+//! A register outlives its lock, so the guard time of locks is too short for it. A node that
+//! started after a version was written may have forgotten it, and an empty answer of it proves
+//! nothing. So an answer counts as a vote in two cases. Either the node has been up for the whole
+//! retention, so that everything it may have forgotten has expired. Or the version is too new to
+//! have been written before the node started.
 
 use std::time::Duration;
 
 use super::token::{FencingToken, signed};
 use crate::command::{RegisterAnswer, RegisterReply, Stored, Version};
 
-/// Decides whose answers are votes.
+/// Decides which answers count as votes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Trust {
     /// The client's clock, in microseconds.
     pub(crate) now: u64,
-    /// The clock that tokens come from, at the same moment.
+    /// The token clock at the same moment.
     pub(crate) token_now: u64,
     pub(crate) retention: Duration,
     pub(crate) skew: Duration,
@@ -30,7 +31,8 @@ impl Trust {
         if signed(self.now).saturating_sub(since) >= covered {
             return true;
         }
-        // The clock that the token comes from may be ahead, and the lease may reserve a block of tokens.
+        // The clock that the token comes from may be ahead, and the lease may reserve a block of
+        // tokens.
         let since_token = since
             .saturating_sub(signed(self.now))
             .saturating_add(signed(self.token_now));
@@ -40,7 +42,8 @@ impl Trust {
         signed(version.token) > newest_before
     }
 
-    /// How much longer a node that has forgotten nothing since `since` may have forgotten a version.
+    /// How much longer a node that has forgotten nothing since `since` may have forgotten a
+    /// version.
     pub(crate) fn left(&self, since: i64) -> Duration {
         let covered = micros(self.retention).saturating_add(micros(self.skew));
         let up = signed(self.now).saturating_sub(since);
@@ -52,7 +55,7 @@ fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// What the votes of a read say.
+/// The result of the votes of a read.
 #[derive(Debug)]
 pub(crate) struct Seen<'a> {
     pub(crate) votes: usize,
@@ -96,7 +99,7 @@ pub(crate) fn seen<'a>(
     seen
 }
 
-/// What the answers to a write of `version` say.
+/// The result of the answers to a write of one version.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Acknowledged {
     pub(crate) votes: usize,
@@ -153,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_as_old_as_the_retention_has_a_vote_on_anything() {
+    fn a_node_older_than_the_retention_votes_on_every_version() {
         let second = signed(SECOND);
         assert!(trust().counts(395 * second, version(0)));
         assert!(!trust().counts(395 * second + 1, version(0)));
@@ -163,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_young_node_has_a_vote_on_what_is_newer_than_its_start_and_the_skew() {
+    fn a_young_node_votes_on_versions_newer_than_its_start_plus_the_skew() {
         let started = signed(990 * SECOND);
         let newest_before = (5_990 + 5) * SECOND + FencingToken::BLOCK;
         assert!(!trust().counts(started, version(newest_before)));
@@ -171,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_answer_of_a_node_that_may_have_forgotten_is_no_vote() {
+    fn an_empty_answer_does_not_count_if_the_node_may_have_forgotten_the_value() {
         let answers = [
             read(0, signed(999 * SECOND)),
             read(7, i64::MIN),
@@ -183,14 +186,14 @@ mod tests {
     }
 
     #[test]
-    fn the_votes_for_the_highest_version_are_counted() {
+    fn votes_for_the_highest_version_are_counted() {
         let answers = [read(3, i64::MIN), read(7, i64::MIN), read(7, i64::MIN)];
         let seen = seen(answers.iter(), &trust());
         assert_eq!((seen.votes, seen.agreeing), (3, 2));
     }
 
     #[test]
-    fn an_acknowledgement_of_a_node_that_may_have_forgotten_a_promise_is_no_vote() {
+    fn an_acknowledgement_does_not_count_if_the_node_may_have_forgotten_a_promise() {
         let answer = |reply, remembers_since| RegisterAnswer {
             reply,
             remembers_since,

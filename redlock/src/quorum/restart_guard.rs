@@ -1,10 +1,11 @@
-//! How long a node that may have forgotten locks has no vote.
+//! For how long the votes of a node that may have forgotten locks do not count.
 
 use std::time::Duration;
 
 use super::token::FencingToken;
 
-/// What to do about a node that restarted and may have forgotten locks. Default: [`Observed`](Self::Observed).
+/// What to do about a node that restarted and may have forgotten locks. Default:
+/// [`Observed`](Self::Observed).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RestartGuard {
@@ -20,19 +21,19 @@ pub enum RestartGuard {
     /// database was emptied, so `FLUSHDB` of another one counts too.
     ///
     /// Not covered:
-    /// - What a node forgot before this client met it, other than by a restart, or by losing all its
-    ///   keys under another client; a restart of all nodes at once; single keys that were deleted or
-    ///   evicted; `SWAPDB`. (Slots of a Redis Cluster that moved are covered: see the crate's
-    ///   documentation.)
-    /// - What happened while this client had no connection to the node, and left no other trace than
-    ///   missing keys.
+    /// - What a node forgot before this client met it, other than by a restart, or by losing all
+    ///   its keys under another client; a restart of all nodes at once; single keys that were
+    ///   deleted or evicted; `SWAPDB`. (Slots of a Redis Cluster that moved are covered: see the
+    ///   crate's documentation.)
+    /// - What happened while this client had no connection to the node, and left no other trace
+    ///   than missing keys.
     /// - A server, or a user, without `CLIENT TRACKING`: emptied data are noticed on the next
     ///   connection, if they leave a trace there.
     /// - A client that meets the nodes for the first time and reaches only nodes that restarted
     ///   within 5 s of each other: it takes that for their first start and counts their votes at
     ///   once, even if a node that it cannot reach would show otherwise.
-    /// - A node that restarts within 5 s after the oldest one first started: to clients that did not
-    ///   see it, this is part of the first start, whatever the node granted in between.
+    /// - A node that restarts within 5 s after the oldest one first started: to clients that did
+    ///   not see it, this is part of the first start, whatever the node granted in between.
     #[default]
     Observed,
     /// A marker on each node names the process that wrote it, and the election by which sentinels
@@ -54,8 +55,8 @@ const SAME_START: Duration = Duration::from_secs(5);
 /// Servers report their uptime in whole seconds, rounded down.
 const UPTIME_UNIT: Duration = Duration::from_secs(1);
 
-/// `max_ttl + 1 % + skew bound`, and the length of a block of tokens: after this time every lock that the node forgot has
-/// expired.
+/// `max_ttl + 1 % + skew bound`, and the length of a block of tokens: after this time every lock
+/// that the node forgot has expired.
 pub(crate) fn guard_time(max_ttl: Duration, skew: Duration) -> Duration {
     max_ttl
         .saturating_add(max_ttl / 100)
@@ -66,14 +67,14 @@ pub(crate) fn guard_time(max_ttl: Duration, skew: Duration) -> Duration {
 /// The minimum of [`confirmed_for`]: some round trips on a busy machine.
 const LEAST_CONFIRMED: Duration = Duration::from_secs(2);
 
-/// How long votes count after a majority of the sentinels, or of the masters of a cluster, confirmed which server is the
-/// master: a server that was replaced may not know it yet.
+/// How long votes count after a majority of the sentinels, or of the masters of a cluster,
+/// confirmed which server is the master: a server that was replaced may not know it yet.
 pub(crate) fn confirmed_for(skew: Duration) -> Duration {
     skew.max(LEAST_CONFIRMED)
 }
 
-/// How long a server that took over from another has no vote: until every lock of its predecessor has expired, also those
-/// granted to clients that had not learnt of the change.
+/// How long a server that took over from another has no vote: until every lock of its predecessor
+/// has expired, also those granted to clients that had not learnt of the change.
 pub(crate) fn after_a_move(max_ttl: Duration, skew: Duration) -> Duration {
     guard_time(max_ttl, confirmed_for(skew))
 }
@@ -112,13 +113,13 @@ mod tests {
     }
 
     #[test]
-    fn a_node_younger_than_the_others_waits_for_what_is_left() {
+    fn a_node_younger_than_the_others_waits_for_the_rest_of_the_guard_time() {
         let waits = on_first_sight(Duration::from_secs(6), Duration::from_secs(3_600), GUARD);
         assert_eq!(waits, Some(Duration::from_secs(60)));
     }
 
     #[test]
-    fn an_uptime_in_whole_seconds_hides_no_restart() {
+    fn rounding_of_uptimes_hides_no_restart() {
         // The oldest has run for 1.9 s, and the other one restarted just now.
         let (stated, guard) = (Duration::from_secs(1), Duration::from_millis(1_500));
         assert_eq!(on_first_sight(Duration::ZERO, stated, guard), Some(guard));
@@ -126,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_as_old_as_the_guard_time_votes() {
+    fn a_node_older_than_the_guard_time_votes_at_once() {
         assert_eq!(
             on_first_sight(GUARD, Duration::from_secs(3_600), GUARD),
             None
@@ -134,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn guard_time_covers_the_longest_lease_its_drift_and_the_skew() {
+    fn the_guard_time_covers_the_longest_lease_plus_drift_and_skew() {
         let time = guard_time(Duration::from_secs(60), Duration::from_secs(5));
         assert_eq!(time, Duration::from_micros(65_600_256));
     }

@@ -46,7 +46,7 @@ pub(crate) struct Tally {
     failed: NodeSet,
     /// The failed nodes that have forgotten the key to be extended.
     forgot: NodeSet,
-    /// Nodes that are known not to hold what this round asked them to write.
+    /// Nodes that certainly did not write what this round requested.
     untouched: NodeSet,
     /// Nodes that were sent the command twice: their reply says nothing about the first one.
     sent_twice: NodeSet,
@@ -133,8 +133,8 @@ impl Tally {
                 self.untouched.insert(node);
                 self.fence = self.fence.max(fence);
             }
-            // A restored key was missing when the round reached the node. A majority that forgot the key no longer
-            // holds it, even if it was written again.
+            // A restored key was missing when the round reached the node. A majority that forgot
+            // the key no longer holds it, even if it was written again.
             Reply::Gone | Reply::Restored => self.no.insert(node),
             Reply::Quarantined { left } => self.record_fault(node, Fault::quarantined(left)),
             Reply::Forgot { left } => {
@@ -177,12 +177,13 @@ impl Tally {
         self.record_fault(node, Fault::quarantined(left));
     }
 
-    /// The command was sent to `node` before, and that first copy may have been executed or still arrive.
+    /// The command was sent to `node` before, and that first copy may have been executed or still
+    /// arrive.
     pub(crate) fn sent_again(&mut self, node: usize) {
         self.sent_twice.insert(node);
     }
 
-    /// The nodes that may hold what this round wrote, now or later.
+    /// The nodes that may have written what this round requested, or may still do so.
     pub(crate) fn touched(&self) -> NodeSet {
         let untouched = self.untouched.difference(self.sent_twice);
         NodeSet::all(self.nodes).difference(untouched)
@@ -193,7 +194,8 @@ impl Tally {
         &self.faults
     }
 
-    /// Refused although no other holder was seen on a majority: the votes were split between several.
+    /// Whether no other holder was seen on a majority. A refusal then means that the votes were
+    /// split between several.
     pub(crate) fn is_split(&self) -> bool {
         let most = self.rivals.iter().map(|rival| rival.nodes).max();
         most.is_none_or(|most| most < quorum(self.nodes))
@@ -221,7 +223,8 @@ impl Tally {
         NodeSet::all(self.nodes).difference(self.voted).iter()
     }
 
-    /// When a quorum can be free, by the leases seen. Nodes that said yes or stale are free at once.
+    /// When a quorum can be free, by the leases seen. Nodes that said yes or stale are free at
+    /// once.
     pub(crate) fn quorum_free_in(&self) -> Option<Duration> {
         let mut left = self.left.clone();
         left.extend((0..self.yes.len() + self.stale.len()).map(|_| Duration::ZERO));
@@ -249,7 +252,8 @@ impl Tally {
         !self.cooling.is_empty()
     }
 
-    /// The remaining time of a cool-down that enough nodes reported to rule out a quorum before its end.
+    /// The remaining time of a cool-down that enough nodes reported to rule out a quorum before its
+    /// end.
     pub(crate) fn cooling_down(&self) -> Option<Duration> {
         if self.cooling.len() < self.blocking() {
             return None;
@@ -257,25 +261,26 @@ impl Tally {
         self.cooling.iter().max().copied()
     }
 
-    /// How many nodes keep all others from a quorum.
+    /// The smallest number of nodes without which no quorum is possible.
     fn blocking(&self) -> usize {
         self.nodes - quorum(self.nodes) + 1
     }
 
-    /// Whether the missing votes decide if this is a cool-down or another holder.
+    /// Whether the missing votes decide if the key is in a cool-down or held by another client.
     fn may_turn_out_cooling(&self, pending: usize) -> bool {
         let reported = self.cooling.len();
         (1..self.blocking()).contains(&reported) && reported + pending >= self.blocking()
     }
 
-    /// The decision, if the votes so far make one whatever the other nodes say.
+    /// The decision, if the other votes cannot change it any more.
     pub(crate) fn decision(&self) -> Option<Decision> {
         let quorum = quorum(self.nodes);
         let pending = self.nodes - self.voted.len();
         if self.yes.len() >= quorum {
             return Some(Decision::Won);
         }
-        // None of these nodes votes before the validity is over: nothing can be extended, and nobody else can win.
+        // None of these nodes votes before the validity is over: nothing can be extended, and
+        // nobody else can win.
         if self.rule == Rule::Extend && self.forgot.len() >= quorum {
             return Some(Decision::Gone);
         }
@@ -344,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn each_node_counts_for_what_it_replied() {
+    fn each_reply_counts_for_its_node() {
         let mut tally = Tally::new(5, Rule::Acquire);
         let refused = Fault::untouched(FaultKind::Unreachable, "refused");
         tally.record(0, Reply::Yes);
@@ -358,14 +363,14 @@ mod tests {
         assert_eq!((tally.yes(), tally.fence), (nodes([0]), 9));
         assert_eq!(tally.holder_left(), Some(Duration::from_millis(7)));
         assert!(tally.is_contended() && tally.is_split() && !tally.is_cooling());
-        // A node that was asked and is silent may still carry it out, and so may a first copy.
+        // A silent node may still carry out the command, and so may a node that got a first copy.
         assert_eq!(tally.touched(), nodes([0, 4]));
         tally.sent_again(3);
         assert_eq!(tally.touched(), nodes([0, 3, 4]));
     }
 
     #[test]
-    fn the_holder_of_most_nodes_is_named_and_notifies() {
+    fn the_label_is_that_of_the_holder_seen_on_most_nodes() {
         let label = Label::read(b"web-1");
         let mut tally = Tally::new(3, Rule::Acquire);
         tally.record(0, held(1, None));

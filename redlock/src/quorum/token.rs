@@ -103,7 +103,8 @@ impl FromStr for FencingToken {
     }
 }
 
-/// The tokens that one grant reserved: the first for the grant itself, the others for local hand-overs.
+/// The tokens that one grant reserved: the first for the grant itself, the others for local
+/// hand-overs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TokenBlock {
     /// 0 without fencing.
@@ -177,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn each_hold_of_a_block_has_the_next_token_until_they_are_used_up() {
+    fn each_hold_gets_the_next_token_of_the_block_until_none_is_left() {
         let block = TokenBlock::new(7, 3);
         assert_eq!((block.first(), block.last()), (Some(7), Some(9)));
         let tokens = [0, 1, 2, 3].map(|hold| block.get(hold).map(FencingToken::get));

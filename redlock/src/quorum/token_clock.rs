@@ -39,19 +39,20 @@ impl TokenClock {
         }
     }
 
-    /// Sets what the nodes' wall clocks show at `now`, until they are calibrated.
+    /// Sets the wall-clock time of the nodes at `now`, which counts until they are calibrated.
     pub(crate) fn assume(&mut self, wall_micros: u64, now: Instant) {
         *self.offset.get_mut() = wall_micros.saturating_sub(now.micros());
         *self.calibrated.get_mut() = true;
     }
 
-    /// Whether the time of any node is known. Before that there is only this machine's wall clock, which may be hours
-    /// off: a token from it would be stale, or make those of other clients stale.
+    /// Whether the time of any node is known. Before that there is only this machine's wall clock,
+    /// which may be hours off: a token from it would be stale, or make those of other clients
+    /// stale.
     pub(crate) fn is_calibrated(&self) -> bool {
         self.calibrated.load(Relaxed)
     }
 
-    /// Node `index` does not tell its time: the wall clock of this machine counts instead.
+    /// Node `index` does not report its time, so the wall clock of this machine counts instead.
     pub(crate) fn trust_this_machine(&self, index: usize, now: Instant) {
         self.calibrate(index, wall_clock(), now);
     }
@@ -136,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proposal_lies_above_the_fence_of_its_key_only() {
+    fn a_fence_raises_the_proposals_for_its_own_key_only() {
         let clock = clock();
         let now = Instant::from_micros(7);
         let far = FencingToken::LIMIT - 10;
@@ -145,12 +146,12 @@ mod tests {
     }
 
     #[test]
-    fn no_token_is_proposed_where_lua_would_lose_digits() {
+    fn no_token_is_proposed_that_lua_cannot_represent_exactly() {
         assert_eq!(clock().propose(Instant::from_micros(1), 1 << 53), None);
     }
 
     #[test]
-    fn the_median_of_the_nodes_is_followed() {
+    fn proposals_follow_the_median_of_the_nodes_clocks() {
         let clock = clock();
         let at = Instant::from_micros(1_000);
         for (node, time) in [5_000_000, 5_000_100, 900_000_000_000]

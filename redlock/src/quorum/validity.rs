@@ -35,7 +35,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_left_of_a_ttl_below_the_drift() {
+    fn a_ttl_below_the_drift_has_no_validity() {
         assert_eq!(usable(Duration::from_millis(2)), Duration::ZERO);
         assert!(usable(MIN_TTL) > Duration::ZERO);
     }

@@ -1,4 +1,4 @@
-//! The requests of users: read and write, and how long the nodes remember.
+//! The requests of users to read and write a register.
 
 use std::{fmt, future::IntoFuture, pin::Pin, sync::Arc, time::Duration};
 
@@ -11,15 +11,15 @@ use crate::{
     lease::Hold,
 };
 
-/// How long a value is remembered, unless the request names another time.
+/// How long a value is kept by default.
 const RETENTION: Duration = Duration::from_secs(24 * 3600);
 
 fn check_retention(retention: Duration) -> Result<()> {
-    let remedy = "remember for longer in a database";
+    let remedy = "keep it for longer in a database";
     config::check("a retention", retention, LEAST, remedy)
 }
 
-/// The token under which a holder reads and writes.
+/// The token with which a holder reads and writes.
 fn token_of(hold: &Hold) -> Result<u64> {
     match hold.token().get() {
         0 => Err(Error::invalid_config(
@@ -29,11 +29,13 @@ fn token_of(hold: &Hold) -> Result<u64> {
     }
 }
 
-/// A value to be written into the register of a lock. Made by [`Guard::write`](crate::Guard::write), which has the errors.
+/// A request to write the register of a lock. Created by [`Guard::write`](crate::Guard::write),
+/// which lists the errors.
 ///
 /// # Cancel safety
-/// A request that is dropped before it is polled does nothing. Dropped later, it may or may not be written; the next holder
-/// sees the one or the other, and the same one from then on.
+/// A request that is dropped before it is polled does nothing. If it is dropped later, the value
+/// may or may not be written. The next holder sees either the old or the new value, and later reads
+/// return the same.
 #[must_use = "a request does nothing until it is awaited"]
 pub struct WriteRequest {
     hold: Arc<Hold>,
@@ -50,10 +52,10 @@ impl WriteRequest {
         }
     }
 
-    /// How long the value is remembered from now on. Default: 24 h, at most a year.
+    /// How long the value is kept from now on. Default: 24 h, at most a year.
     ///
-    /// All reads and writes of a key should name the same: a read with a shorter one may be answered by a node that started
-    /// since the value was written.
+    /// Use the same retention in all reads and writes of a key. A read with a shorter one may count
+    /// the answer of a node that restarted after the value was written and forgot it.
     pub fn retention(mut self, retention: Duration) -> Self {
         self.retention = retention;
         self
@@ -100,7 +102,7 @@ impl IntoFuture for WriteRequest {
 }
 
 impl fmt::Debug for WriteRequest {
-    /// Without the value, which may be a secret.
+    /// Omits the value, which may be a secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WriteRequest")
             .field("key", &self.hold.lease().key().name())
@@ -110,11 +112,11 @@ impl fmt::Debug for WriteRequest {
     }
 }
 
-/// A look at the register of a lock. Made by [`Guard::read`](crate::Guard::read) and [`Redlock::read`](crate::Redlock::read),
-/// which have the errors.
+/// A request to read the register of a lock. Created by [`Guard::read`](crate::Guard::read) and
+/// [`Redlock::read`](crate::Redlock::read), which list the errors.
 ///
 /// # Cancel safety
-/// A request that is dropped changes no value.
+/// Dropping the request changes no value.
 #[derive(Debug)]
 #[must_use = "a request does nothing until it is awaited"]
 pub struct ReadRequest {
@@ -145,7 +147,8 @@ impl ReadRequest {
         }
     }
 
-    /// How long values of this register are remembered, as in [`WriteRequest::retention`]. Default: 24 h, at most a year.
+    /// How long values of this register are kept, see [`WriteRequest::retention`]. Default: 24 h,
+    /// at most a year.
     pub fn retention(mut self, retention: Duration) -> Self {
         self.retention = retention;
         self

@@ -17,12 +17,12 @@ use crate::{
     round::fan_out::{Answer, Answers, fan_out},
 };
 
-/// How often a reader without the lock looks, while holders write.
-const LOOKS: u32 = 8;
+/// Maximum number of attempts of a reader without the lock while holders write.
+const ATTEMPTS: u32 = 8;
 const OVERTAKEN: &str =
     "a later holder has read or written its register: this one has lost the lock";
 
-/// What a read or a write is about.
+/// The register that is read or written.
 pub(super) struct Register<'a> {
     pub(super) core: &'a Arc<Core>,
     pub(super) key: Arc<Key>,
@@ -34,7 +34,7 @@ impl Register<'_> {
     pub(super) async fn read_by_holder(&self, hold: &Hold, token: u64) -> Result<Option<Vec<u8>>> {
         let quorum = self.core.nodes.quorum();
         let answers = self
-            .send(self.look(Some(token)), |trust, answers| {
+            .send(self.read_command(Some(token)), |trust, answers| {
                 let seen = seen(answers, trust);
                 seen.votes >= quorum || seen.newer
             })
@@ -89,9 +89,9 @@ impl Register<'_> {
     /// The value, for a reader without the lock.
     pub(super) async fn read_by_anyone(&self) -> Result<Option<Vec<u8>>> {
         let quorum = self.core.nodes.quorum();
-        for look in 0..LOOKS {
+        for attempt in 0..ATTEMPTS {
             let answers = self
-                .send(self.look(None), |trust, answers| {
+                .send(self.read_command(None), |trust, answers| {
                     let seen = seen(answers, trust);
                     seen.votes >= quorum && seen.agreeing >= quorum
                 })
@@ -104,7 +104,7 @@ impl Register<'_> {
             if seen.agreeing >= quorum {
                 return Ok(self.unexpired(found));
             }
-            // So that no later reader sees an older version.
+            // Write it back, so that no later reader sees an older version.
             let (answers, done, trust) = self.write(found.clone()).await?;
             if done.votes >= quorum {
                 return Ok(self.unexpired(found));
@@ -114,16 +114,17 @@ impl Register<'_> {
             }
             // A holder has written since.
             let jitter = self.core.nodes.random.draw();
-            let pause = backoff::delay(Refusal::Split, look, jitter, WakeUp::Never);
+            let pause = backoff::delay(Refusal::Split, attempt, jitter, WakeUp::Never);
             if let Some(pause) = sleep(pause) {
                 pause.await;
             }
         }
-        Err(Error::register_changing(self.key.name(), LOOKS))
+        Err(Error::register_changing(self.key.name(), ATTEMPTS))
     }
 
-    /// The look at a register, by the holder with this token if there is one.
-    fn look(&self, holder: Option<u64>) -> Command {
+    /// The command to read the register, by the holder with this token or by a reader without the
+    /// lock.
+    fn read_command(&self, holder: Option<u64>) -> Command {
         Command::from(ReadRegister {
             holder,
             kept: self.kept(),
@@ -179,13 +180,13 @@ impl Register<'_> {
         }
     }
 
-    /// How long the nodes keep a record. The clock that sets the expiry of a late write of an earlier holder may be ahead, and
-    /// the promise has to outlive that.
+    /// How long the nodes keep a record. The promise must outlive a late write of an earlier
+    /// holder, whose expiry may come from a clock that is ahead.
     fn kept(&self) -> Duration {
         self.retention.saturating_add(self.core.nodes.skew)
     }
 
-    /// When what is written now expires, in milliseconds since 1970.
+    /// When a value that is written now expires, in milliseconds since 1970.
     pub(super) fn expires(&self) -> u64 {
         let retention = u64::try_from(self.retention.as_millis()).unwrap_or(u64::MAX);
         self.wall_clock().saturating_add(retention)
@@ -201,7 +202,7 @@ impl Register<'_> {
         (self.wall_clock() < stored.expires).then(|| value.clone())
     }
 
-    /// Too few nodes answered, or too few of those that did remember for long enough.
+    /// The error if too few nodes answered, or too few of them have been up for long enough.
     fn too_few(&self, answers: &Answers, trust: &Trust) -> Error {
         let (nodes, quorum) = (&self.core.nodes, self.core.nodes.quorum());
         let done = answers.done().count();
@@ -216,7 +217,7 @@ impl Register<'_> {
             let left = trust.left(answer.remembers_since);
             if !left.is_zero() {
                 let text = format!(
-                    "started lately and may have forgotten a value of the register: no vote on older ones for another {} s",
+                    "started recently and may have forgotten a value of the register: no vote on older values for another {} s",
                     left.as_secs() + 1
                 );
                 errors.push(NodeError::new(node.name(), FaultKind::Quarantined, text));

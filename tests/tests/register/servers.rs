@@ -30,7 +30,8 @@ async fn lock(redlock: &Redlock) -> Guard {
         .expect("a lock")
 }
 
-/// A lock under which `value` was written: one that was acquired later than the skew after the start of the nodes.
+/// A lock under which `value` was written: one that was acquired later than the skew after the
+/// start of the nodes.
 async fn lock_and_write(redlock: &Redlock, value: &str) -> Guard {
     let written = async {
         loop {
@@ -142,7 +143,8 @@ async fn one_dead_node_is_not_needed_and_two_are_too_many() {
 async fn a_node_that_restarted_empty_does_not_vote_for_the_past() {
     let cluster = Cluster::start(3).await;
     let redlock = newcomer(&cluster).await;
-    // Servers report their uptime in whole seconds: by then every client knows that what is written is newer than their start.
+    // Servers report their uptime in whole seconds: by then every client knows that what is written
+    // is newer than their start.
     tokio::time::sleep(Duration::from_secs(3)).await;
     let guard = lock_and_write(&redlock, "page 1").await;
     guard.release().await.expect("three nodes");
@@ -307,7 +309,10 @@ async fn a_value_of_others_under_the_key_of_the_register_is_refused_and_kept() {
     }
     let error = guard.read().await.expect_err("no register");
     assert!(
-        error.is_no_quorum() && error.to_string().contains("holds what none can be"),
+        error.is_no_quorum()
+            && error
+                .to_string()
+                .contains("contains a value that is not a register"),
         "{error}"
     );
     assert!(

@@ -1,4 +1,4 @@
-//! What the decoders of the commands of a register share.
+//! Decoding that both commands of a register share.
 
 use super::{
     super::{Answer, Reply, decode},
@@ -16,7 +16,7 @@ pub(super) fn common(reply: &Value) -> Answer {
         Some(("NEWER", [_])) => answer(RegisterReply::Newer),
         Some(("BADRECORD", [])) => Answer::failed(Fault::untouched(
             FaultKind::WrongType,
-            "the register of the key holds what none can be: delete it if it is not yours",
+            "the register of the key contains a value that is not a register: delete it if it is not used otherwise",
         )),
         _ => Answer::unexpected(reply),
     }
@@ -40,7 +40,7 @@ pub(super) fn stored(parts: &[Value]) -> Option<Stored> {
     })
 }
 
-/// Who answered is known to the connection, which says since when that node remembers.
+/// The connection sets `remembers_since`, because it knows which node answered.
 pub(super) fn answer(reply: RegisterReply) -> Answer {
     Answer::Vote(Reply::Register(RegisterAnswer {
         reply,

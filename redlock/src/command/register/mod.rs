@@ -1,4 +1,4 @@
-//! The commands of a register: what the nodes remember about a key beyond its lock.
+//! The commands that read and write a register.
 
 mod decode;
 mod read;
@@ -13,7 +13,7 @@ pub(crate) use self::{
 
 use super::{Delivery, Facts, Purpose, Scope};
 
-/// The same for both.
+/// The facts that both commands share.
 const FACTS: Facts = Facts {
     rights: "get, pttl and set",
     needs_trust: true,

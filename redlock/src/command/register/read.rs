@@ -1,4 +1,4 @@
-//! Read a register, with a promise of the node where the reader holds the lock.
+//! Read a register. A holder of the lock also gets a promise of the node.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use crate::{key::Key, resp::Value};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ReadRegister {
-    /// The token of the holder that reads. The node refuses writes with lower ones from then on. `None`: a reader without
-    /// the lock, to whom nothing is promised.
+    /// The token of the holder that reads. The node then refuses writes with lower tokens. `None`:
+    /// a reader without the lock, who gets no promise.
     pub(crate) holder: Option<u64>,
-    /// For how long the promise is kept.
+    /// How long the node keeps the promise.
     pub(crate) kept: Duration,
 }
 

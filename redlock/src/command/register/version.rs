@@ -1,9 +1,9 @@
-//! What a node stores in a register, and what it answers about it.
+//! The content of a register, and the answers of a node about it.
 
 use std::fmt;
 
-/// The order of writes: by the token of the holder, then by the number of its write. The first one, 0, is what the holder
-/// found and wrote back.
+/// The order of writes: by the token of the holder, then by the number of the write. Number 0 is
+/// the value that the holder found and wrote back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Version {
     pub(crate) token: u64,
@@ -20,7 +20,7 @@ pub(crate) struct Stored {
 }
 
 impl fmt::Debug for Stored {
-    /// Without the value, which may be a secret.
+    /// Omits the value, which may be a secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Stored")
             .field("version", &self.version)
@@ -30,11 +30,12 @@ impl fmt::Debug for Stored {
     }
 }
 
-/// What a node answered to a command of a register.
+/// The answer of a node to a command of a register.
 #[derive(Clone, Debug)]
 pub(crate) struct RegisterAnswer {
     pub(crate) reply: RegisterReply,
-    /// Since when the node has forgotten nothing, in microseconds of the client's clock. `i64::MIN` if it never has.
+    /// Since when the node has forgotten nothing, in microseconds of the client's clock. `i64::MIN`
+    /// if it never has.
     pub(crate) remembers_since: i64,
 }
 
@@ -42,6 +43,6 @@ pub(crate) struct RegisterAnswer {
 pub(crate) enum RegisterReply {
     Read(Stored),
     Written,
-    /// A later holder has read or written it.
+    /// A later holder has read or written the register.
     Newer,
 }

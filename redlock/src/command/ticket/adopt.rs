@@ -1,4 +1,4 @@
-//! Adopt: take over a lock that was detached, where it still is the ticket's.
+//! Adopt: take over a detached lock on each node where the ticket's owner still holds it.
 
 use std::time::Duration;
 

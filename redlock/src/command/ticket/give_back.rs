@@ -1,4 +1,4 @@
-//! Give back: after an adoption that failed, the lock is the ticket's again.
+//! Give back: after a failed adoption, the ticket's owner holds the lock again.
 
 use std::time::Duration;
 
@@ -13,9 +13,9 @@ pub(crate) struct GiveBack {
     pub(crate) owner: Owner,
     /// The owner of the hold that was detached.
     pub(crate) to: Owner,
-    /// What is left of the ticket on arrival.
+    /// The remaining time of the ticket.
     pub(crate) left: Duration,
-    /// When the ticket is over, however late this arrives.
+    /// When the ticket expires.
     pub(crate) until: Instant,
     pub(crate) tombstone: u64,
 }
@@ -44,7 +44,7 @@ impl NodeCommand for GiveBack {
         decode::common(reply)
     }
 
-    /// For what is left of the ticket, or a release once it is over.
+    /// The same with the remaining time of the ticket, or a release once the ticket has expired.
     fn deferred(&self, now: Instant) -> Option<Command> {
         let left = self.until.saturating_since(now);
         Some(match left.is_zero() {

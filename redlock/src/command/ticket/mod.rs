@@ -1,4 +1,4 @@
-//! Commands by which a lock travels: it is adopted with a ticket, or given back to it.
+//! Commands for detached locks: adopt a lock with its ticket, or give it back to the ticket.
 
 mod adopt;
 mod give_back;

@@ -63,7 +63,7 @@ pub(super) fn step(
         return Ok(wrong_type(key));
     }
     if !inbox.is_empty() {
-        // As a `pcall`: the lock is taken.
+        // The script ignores an error (`pcall`): the lock is taken.
         let _ = redis.zrem(waiters, &[inbox.into()]);
     }
     Ok(abstains.unwrap_or(Reply::OK))

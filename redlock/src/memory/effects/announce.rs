@@ -1,9 +1,10 @@
-//! `announce.lua`: makes a client and its list of nodes known to the node, and the node to the client.
+//! `announce.lua`: makes a client and its list of nodes known to the node, and the node to the
+//! client.
 
 use super::{Args, Raised, Redis, Reply, number};
 use crate::quorum::lists::NodeList;
 
-/// Maximum number of lists beside each other.
+/// Maximum number of lists in a record, beside the client's own.
 const MOST: usize = 16;
 /// Maximum number of former ids that a node remembers.
 const FORMER: usize = 8;
@@ -31,7 +32,7 @@ impl Record {
         if !is_id(id) || !is_id(life) || words.next().is_some() {
             return None;
         }
-        // In Lua: `\nwas (%S+)`, which passes over a line without ids.
+        // In Lua: `\nwas (%S+)`, which skips a line without ids.
         let former = lists
             .split('\n')
             .filter_map(|line| line.strip_prefix(WAS))
@@ -46,8 +47,8 @@ impl Record {
         })
     }
 
-    /// A client that was cut off while the data were lost still knows the former id, if another
-    /// client came first.
+    /// Records the id by which a client knew the node before it lost its data, if another client
+    /// has given the node a new one since.
     fn remember(&mut self, known: String) {
         if !known.is_empty() && known != self.id && !self.former.contains(&known) {
             self.former.push(known);
@@ -56,7 +57,7 @@ impl Record {
         }
     }
 
-    /// The text of the record with these lines of lists.
+    /// The text of the record, with these lists.
     fn write(&self, lists: &[String]) -> String {
         let Self {
             id, life, emptied, ..
@@ -80,15 +81,15 @@ impl Record {
     }
 }
 
-/// A list that was announced.
-struct Standing<'a> {
+/// A list in the record.
+struct Listed<'a> {
     until: u64,
     ids: &'a str,
     names: &'a str,
     list: NodeList,
 }
 
-impl<'a> Standing<'a> {
+impl<'a> Listed<'a> {
     fn read(line: &'a str) -> Option<Self> {
         let mut parts = line.splitn(4, ' ');
         let until = number(parts.next()?.as_bytes())?;
@@ -106,7 +107,7 @@ impl<'a> Standing<'a> {
     }
 }
 
-/// The ids in a text, separated by anything else.
+/// The ids in a text, separated by any other characters.
 fn ids(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_ascii_hexdigit())
         .filter(|id| !id.is_empty())
@@ -140,7 +141,7 @@ pub(super) fn announce(
         },
     };
     record.remember(known);
-    // A clock that was set back yields no duration.
+    // If the clock was set back, the duration is unknown.
     let since = match record.emptied {
         0 => -1,
         emptied => (now.checked_sub(emptied)).map_or(-1, |ago| i64::try_from(ago).unwrap_or(-1)),
@@ -166,7 +167,7 @@ pub(super) fn announce(
         kept.push(format!("{until} {size} {} {names}", mine.met.join(",")));
     }
     let stored_anew = record.write(&kept);
-    // As a `pcall`.
+    // The script ignores an error (`pcall`).
     if redis.set(key, stored_anew.as_bytes(), None).is_err() && stored.is_empty() {
         record.life = String::new();
         return Ok(record.reply(-1, String::new()));
@@ -179,15 +180,15 @@ fn judge(lists: &str, mine: &NodeList, now: u64) -> (Vec<String>, Option<String>
     let mut kept = Vec::new();
     let mut refused = None;
     for line in lists.split('\n') {
-        let Some(standing) = Standing::read(line).filter(|standing| standing.until > now) else {
+        let Some(listed) = Listed::read(line).filter(|listed| listed.until > now) else {
             continue;
         };
-        if mine.may_conflict_with(&standing.list) {
-            let left = standing.until - now;
-            refused.get_or_insert_with(|| format!("{left} {} {}", standing.ids, standing.names));
+        if mine.may_conflict_with(&listed.list) {
+            let left = listed.until - now;
+            refused.get_or_insert_with(|| format!("{left} {} {}", listed.ids, listed.names));
         }
-        // Part of this list: announced when fewer nodes were known.
-        if !standing.list.is_part_of(mine) {
+        // A part of this list was announced when fewer nodes were known. It is replaced.
+        if !listed.list.is_part_of(mine) {
             kept.push(line.to_owned());
         }
     }

@@ -1,4 +1,5 @@
-//! `begin.lua` and `run.lua`: several commands for different locks in one call, each with its own effect.
+//! `begin.lua` and `run.lua`: several commands for different locks in one call, each with its own
+//! effect.
 
 use super::{
     Args, Raised, Redis, Reply, acquire, extend,
@@ -6,11 +7,11 @@ use super::{
     release::release,
 };
 
-/// What the commands of a batch have in common.
+/// The arguments and the vote that all commands of a batch share.
 struct Common<'a> {
     retention: &'a [u8],
     channel: &'a [u8],
-    /// What the strict restart guard says, which is asked once.
+    /// The outcome of the strict restart guard, which is evaluated once.
     abstains: Result<Option<NoVote>, Raised>,
 }
 
@@ -91,7 +92,7 @@ fn run(
 }
 
 impl Common<'_> {
-    /// Owner, ttl, token, last token, inbox, and since when it waits.
+    /// The arguments are owner, ttl, token, last token, inbox, and since when it waits.
     fn acquire(
         &self,
         redis: &mut Redis<'_>,
@@ -102,7 +103,7 @@ impl Common<'_> {
         acquire::step(redis, self.abstains.clone()?, Args(&keys), Args(&words))
     }
 
-    /// Owner, ttl and token.
+    /// The arguments are owner, ttl and token.
     fn extend(
         &self,
         redis: &mut Redis<'_>,

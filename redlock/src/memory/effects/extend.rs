@@ -1,4 +1,4 @@
-//! `extend.lua`: raises the ttl of a held lock, and writes the lock again where the node forgot it.
+//! `extend.lua`: raises the ttl of a held lock, and writes the lock again if the node forgot it.
 
 use super::{
     Args, Raised, Redis, Reply,
@@ -80,7 +80,7 @@ fn raise(
     Ok(abstains.unwrap_or(Reply::OK))
 }
 
-/// The lock is missing, and is written again unless a release or a later holder passed.
+/// The lock is missing. It is written again, unless the fence shows a release or a later holder.
 fn restore(
     redis: &mut Redis<'_>,
     keys: Args<'_>,

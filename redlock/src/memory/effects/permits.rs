@@ -2,7 +2,7 @@
 
 use super::{Args, Raised, Redis, Reply};
 
-/// How much of another number of permits is returned.
+/// Maximum length of a different number of permits in a reply, in bytes.
 const SHOWN: usize = 16;
 
 pub(super) fn look(redis: &mut Redis<'_>, keys: Args<'_>, args: Args<'_>) -> Result<Reply, Raised> {
@@ -12,7 +12,7 @@ pub(super) fn look(redis: &mut Redis<'_>, keys: Args<'_>, args: Args<'_>) -> Res
             let shown = Reply::bulk(&other[..other.len().min(SHOWN)]);
             return Ok(Reply::Array(vec![Reply::bulk("PERMITS"), shown]));
         }
-        // As `pcall`s.
+        // The script ignores errors (`pcall`).
         Some(_) => drop(redis.pexpire(key, kept)),
         None => drop(redis.set_nx(key, permits, Some(kept))),
     }

@@ -2,12 +2,12 @@
 
 use super::{Raised, Redis, lua_number};
 
-/// `SET key value PX ms`. A full server refuses the first write of a script if it needs memory, and
-/// no later one: so a write that needs none goes first.
+/// `SET key value PX ms`. A full server refuses a write that needs memory only if it is the first
+/// of a script. So a write that needs none goes first.
 pub(super) fn put(redis: &mut Redis<'_>, key: &[u8], value: &[u8], ms: u64) -> Result<(), Raised> {
     match redis.set(key, value, Some(ms)) {
         Err(Raised::OOM) => {
-            // As a `pcall`.
+            // The script ignores an error (`pcall`).
             let _ = redis.pexpire(key, ms);
             redis.set(key, value, Some(ms))
         }
@@ -31,8 +31,8 @@ pub(super) fn put_nx(
     }
 }
 
-/// Leaves a tombstone: raises the fence to `tombstone` and never lowers it. A value that is no
-/// fence is left alone. Errors are left to later commands.
+/// Leaves a tombstone: raises the fence to `tombstone` and never lowers it. A value that is not
+/// a fence is not changed. Errors are ignored: later commands report them.
 pub(super) fn leave_tombstone(
     redis: &mut Redis<'_>,
     fence_key: &[u8],
@@ -47,7 +47,7 @@ pub(super) fn leave_tombstone(
     };
 }
 
-/// As Lua compares numbers, of any length.
+/// Compares numbers of any length like Lua.
 fn is_below(fence: &[u8], other: &[u8]) -> bool {
     let (fence, other) = (lua_number(fence), lua_number(other));
     fence.is_some_and(|fence| other.is_some_and(|other| fence < other))

@@ -1,4 +1,4 @@
-//! `adopt.lua` and `give_back.lua`: a lock that travels with a ticket.
+//! `adopt.lua` and `give_back.lua`: adoption of a detached lock, and its rollback.
 
 use super::{
     Args, Raised, Redis, Reply,

@@ -13,7 +13,7 @@ const NOTIFIED: usize = 2;
 
 pub(super) fn join(redis: &mut Redis<'_>, keys: Args<'_>, args: Args<'_>) -> Result<Reply, Raised> {
     let waiters = keys.at(0);
-    // As `pcall`s.
+    // The script ignores errors (`pcall`).
     let _ = redis.zadd(waiters, args.number(1)?, args.at(0));
     if redis.pttl(waiters) < KEPT {
         let _ = redis.pexpire(waiters, KEPT.unsigned_abs());
@@ -28,7 +28,8 @@ pub(super) fn leave(
 ) -> Result<Reply, Raised> {
     let (waiters, by) = (keys.at(0), args.at(2));
     let left = redis.zrem(waiters, &[args.at(0).into()]);
-    // Where the server refuses writes, the inbox may still be the first: it would be notified, and leave, again and again.
+    // If the server refuses writes, the inbox may still be the first. It would be notified, and
+    // leave, again and again.
     if !by.is_empty() && left.is_ok() {
         wake(redis, waiters, args.at(1), by, args.at(3));
     }

@@ -37,7 +37,7 @@ impl Server {
             "HELLO" => self.hello(number, words),
             "AUTH" | "SELECT" | "ASKING" => Reply::OK,
             "CLIENT" => self.client(number, words),
-            // As a server that refuses writes does, so that monitors notice.
+            // A server that refuses writes answers so, for the sake of monitors.
             "PING" if self.condition.cannot_save => error(Raised::CANNOT_SAVE.0),
             "PING" => match words.get(1) {
                 Some(text) => Reply::bulk(*text),

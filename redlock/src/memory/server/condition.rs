@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "each is a fault of its own, and any may come together"
+    reason = "each is an independent fault"
 )]
 pub(crate) struct Condition {
     /// Connections are refused.

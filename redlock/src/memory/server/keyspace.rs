@@ -1,9 +1,9 @@
-//! All that a node in memory holds, for the conformance test.
+//! The whole content of a node in memory, for the conformance test.
 
 use super::{Server, Wakers};
 use crate::memory::store::Value;
 
-/// What a key holds.
+/// The value of a key.
 #[doc(hidden)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
@@ -13,7 +13,7 @@ pub enum Content {
     Other,
 }
 
-/// A key, what is under it, and what `PTTL` says.
+/// A key, its value, and the reply to `PTTL`.
 pub(crate) type Entry = (Vec<u8>, Content, i64);
 
 impl Server {

@@ -46,7 +46,8 @@ use crate::env::random::Random;
 /// Maximum number of connections that wait for a server that hangs, like the queue of a listening
 /// socket.
 const MOST_WAITING: usize = 511;
-/// After this long a server notices that a client is gone whose close was lost, by TCP keep-alive.
+/// How long a server takes to notice, by TCP keep-alive, that a client whose close was lost is
+/// gone.
 const KEEP_ALIVE: Duration = Duration::from_secs(300);
 
 /// One server: its data, its process and its connections.
@@ -55,14 +56,14 @@ pub(super) struct Server {
     pub(super) store: Store,
     pub(super) process: Process,
     pub(super) condition: Condition,
-    /// The scripts that it knows by their hashes, as bits.
+    /// The cached scripts, which can be called by hash. One bit for each.
     scripts: u32,
     /// Calls with several commands that were carried out.
     pub(super) batches: u64,
-    /// By number: in the order in which they were made.
+    /// By number, which is the order in which they were accepted.
     sessions: BTreeMap<u64, Session>,
     next_session: u64,
-    /// What its wall clock showed when the clock of the store began, in microseconds since the epoch.
+    /// The wall-clock time at the zero of the store's clock, in microseconds since the epoch.
     epoch: u64,
 }
 
@@ -112,8 +113,8 @@ impl Server {
         Some(number)
     }
 
-    /// A client sends `bytes`. Pending if there is no room. The error: the connection is gone, and
-    /// the client can know it.
+    /// A client sends `bytes`. Pending if there is no room. The error means that the server has
+    /// closed the connection.
     pub(super) fn write(
         &mut self,
         number: u64,
@@ -152,7 +153,7 @@ impl Server {
         if let Some(session) = self.sessions.get_mut(&number) {
             let settings = session.network.now();
             match session.transit.send(&settings, || Sent::End) {
-                Fate::Arrives => self.end(number, &mut written.wakers),
+                Fate::Arrives => self.end(number),
                 Fate::Lost => session.abandoned = Some(Instant::now()),
                 Fate::HeldBack => {}
                 Fate::Delayed { start } => written.start_delivery = start,
@@ -195,7 +196,7 @@ impl Server {
         }
         match sent {
             Sent::Bytes(bytes) => self.receive(number, &bytes, wakers),
-            Sent::End => self.end(number, wakers),
+            Sent::End => self.end(number),
         }
     }
 
@@ -211,7 +212,7 @@ impl Server {
         }
     }
 
-    /// Makes the connections over `network` die unnoticed.
+    /// Makes the connections over `network` half-open: everything that is sent over them is lost.
     pub(super) fn lose(&mut self, network: &Arc<Network>) {
         for session in self.sessions.values_mut() {
             if Arc::ptr_eq(&session.network, network) {
@@ -258,12 +259,11 @@ impl Server {
     }
 
     /// The client's end of a connection is closed.
-    fn end(&mut self, number: u64, wakers: &mut Wakers) {
+    fn end(&mut self, number: u64) {
         match self.sessions.get_mut(&number) {
             Some(session) if self.condition.hangs => session.ended = true,
             _ => drop(self.sessions.remove(&number)),
         }
-        let _ = wakers;
     }
 
     /// Carries out what has arrived.

@@ -12,8 +12,8 @@ pub(crate) struct Channels<'a> {
 }
 
 impl Channels<'_> {
-    /// Sends `message` to all subscribers of `channel`. Returns how many there are, as far as the
-    /// server knows.
+    /// Sends `message` to all subscribers of `channel`. Returns how many there are. A client that
+    /// is gone still counts until the server notices it.
     pub(crate) fn publish(&mut self, channel: &[u8], message: &[u8]) -> usize {
         let push = Reply::Push(vec![
             Reply::bulk("message"),

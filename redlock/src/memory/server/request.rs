@@ -1,13 +1,14 @@
-//! Where a request ends in what a client sent, and what its arguments are.
+//! Parses the requests in the bytes of a client.
 //!
-//! [RESP](https://redis.io/docs/latest/develop/reference/protocol-spec/): `*2\r\n$4\r\nPING\r\n$2\r\nhi\r\n`.
+//! [RESP](https://redis.io/docs/latest/develop/reference/protocol-spec/):
+//! `*2\r\n$4\r\nPING\r\n$2\r\nhi\r\n`.
 
 /// Maximum number of arguments of a request.
 const MOST_ARGUMENTS: usize = 1 << 16;
 /// Maximum length of an argument, in bytes.
 const LONGEST_ARGUMENT: usize = 1 << 20;
 
-/// What follows in the bytes of a client.
+/// The outcome of parsing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Parsed {
     /// A request of this many bytes.
@@ -80,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_ends_where_it_ends_and_not_before() {
+    fn a_request_is_parsed_only_once_it_is_complete() {
         let request = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$4\r\na\r\nb\r\n";
         let bytes = [request.as_slice(), b"*1\r\n"].concat();
         let mut args = Vec::new();

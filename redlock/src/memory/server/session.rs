@@ -11,8 +11,8 @@ use crate::memory::{
     store::Bytes,
 };
 
-/// A connection accepts no more than this before some of it is carried out, like the buffers of a
-/// socket.
+/// Maximum number of bytes that a connection accepts before some are carried out, like the buffers
+/// of a socket.
 pub(super) const MOST_UNREAD: usize = 1 << 20;
 
 /// The state of one connection on the server.
@@ -22,12 +22,12 @@ pub(crate) struct Session {
     pub(super) replies: Arc<Replies>,
     /// Data in flight.
     pub(crate) transit: Transit,
-    /// Arrived and not carried out: a part of a request, or everything that came while the server
-    /// hung.
+    /// Arrived but not carried out: a part of a request, or everything that arrived while the
+    /// server hung.
     pub(super) unread: Vec<u8>,
     /// The client has closed its end after the unread bytes.
     pub(super) ended: bool,
-    /// When the client closed its end, if the server does not know it.
+    /// When the client closed its end, if that was lost on its way to the server.
     pub(super) abandoned: Option<Instant>,
     /// The client uses version 3 of the protocol.
     pub(super) version_3: bool,

@@ -36,7 +36,7 @@ pub(super) async fn connect(shared: &Shared) -> Result<ServerConnection, Fault> 
     if let Some(nodes) = shared.nodes.upgrade() {
         nodes.record_handshake(shared.index, &shared.state, &connection.info);
     }
-    shared.lists.look_again(shared.clock.now());
+    shared.lists.reevaluate(shared.clock.now());
     // Checked on every connection: a replica may be promoted, an address may lead elsewhere.
     shared.state.barred().map_or(Ok(connection), Err)
 }

@@ -150,13 +150,14 @@ impl Shared {
         let forgot = match reply {
             Ok(record) => {
                 if let Some(ago) = record.emptied {
-                    self.state.was_emptied(now.before(ago));
+                    self.state.record_emptied(now.before(ago));
                 }
-                self.lists.introduced(self.index, announced, record, now)
+                self.lists
+                    .announcement_answered(self.index, announced, record, now)
             }
             Err(fault) => {
                 self.lists
-                    .not_introduced(self.index, announced, &fault, now);
+                    .announcement_failed(self.index, announced, &fault, now);
                 false
             }
         };
@@ -187,12 +188,12 @@ impl Shared {
         }
     }
 
-    /// The node cannot be reached: answers queued operations with the cause, defers releases, and refuses what is submitted
-    /// within `known_for`.
+    /// The node cannot be reached: answers queued operations with the cause, defers releases, and
+    /// refuses what is submitted within `known_for`.
     pub(super) fn block(&self, fault: &Fault, known_for: Duration) {
         self.set_subscribed(false);
         self.state.went_down(fault);
-        self.lists.look_again(self.clock.now());
+        self.lists.reevaluate(self.clock.now());
         let refused = lock(&self.backlog).block(fault, self.clock.now(), known_for);
         events::backlog_refused(self.state.meter());
         for op in refused {

@@ -1,17 +1,17 @@
-//! The list of nodes, as this client announces it to them and as they accept it.
+//! The list of nodes that this client announces to each node, and whether the nodes accept it.
 //!
-//! Two clients with different lists could each win a majority that shares no node with the other's. So every node keeps a
-//! record of the lists that clients have announced lately, by the identities of the nodes, and refuses one that could part
-//! from another (`announce.lua`).
+//! Two clients with different lists could each win a majority that shares no node with the other's.
+//! So every node keeps a record of the lists that clients have announced recently, with the
+//! identities of the nodes. It refuses a list that may conflict with another one (`announce.lua`).
 //!
-//! A node's votes count while two things hold:
-//! - It has accepted this client's list within [`COUNTED`]. It keeps the list for longer, by the guard time: until the last
-//!   lock that was granted by the list is over.
-//! - Every node that is up has accepted a list with this node in it. So a node that is met later counts once the others
-//!   know of it.
+//! The votes of a node count while two conditions hold:
+//! - It has accepted this client's list within [`COUNTED`]. The node keeps the list for the guard
+//!   time longer, until the last lock that was granted with the list has expired.
+//! - Every node that is up has accepted a list that contains this node. So a node that connects
+//!   later counts once the others know of it.
 //!
-//! Where any node refuses the list, nothing is locked, and the list is no longer announced but only held out: it stands again
-//! once nobody refuses it.
+//! If any node refuses the list, nothing is locked. From then on the list is only checked, and not
+//! recorded, until no node refuses it.
 
 use std::{
     fmt,
@@ -39,7 +39,7 @@ use crate::{
 
 /// For how long an accepted list counts.
 pub(crate) const COUNTED: Duration = Duration::from_secs(15);
-/// How often it is announced anew.
+/// How often the list is announced again.
 pub(crate) const ANNOUNCED: Duration = Duration::from_secs(5);
 
 /// The list of one client.
@@ -49,12 +49,13 @@ pub(crate) struct Lists {
     /// For how long a node keeps an announced list.
     pub(in crate::node) lifetime: Duration,
     states: Arc<[Arc<NodeState>]>,
+    /// The names of the nodes, for error texts.
     names: String,
     /// Until when the votes of each node count, in microseconds of the client's clock.
     counts_until: Box<[AtomicU64]>,
     /// Increases whenever there is something new to announce.
     version: AtomicU64,
-    /// Every node that is up has accepted the list: there is nothing to wait for.
+    /// Every node that is up has accepted the list, so there is nothing to wait for.
     complete: AtomicBool,
     /// The votes of a majority count, or did at some time.
     is_met: AtomicBool,
@@ -62,7 +63,7 @@ pub(crate) struct Lists {
     news: Notify,
 }
 
-/// What the client knows about one node.
+/// The state of one node.
 #[derive(Clone, Debug, Default)]
 struct Entry {
     id: Option<String>,
@@ -74,23 +75,23 @@ struct Entry {
     accepted: Option<NodeSet>,
     /// For how long its acceptance counts.
     until: Option<Instant>,
-    /// The list that conflicts with ours, and until when it stands if nobody renews it.
+    /// The list that conflicts with ours, and when it expires if no client announces it again.
     refused: Option<(String, Instant)>,
     /// It is, or may be, another node than before. If a list that contains it is refused, it is
     /// left out for a while.
     exchanged: bool,
     left_out_until: Option<Instant>,
-    /// It does not answer now, like a node that is down.
+    /// It answers with a temporary error. Treated like a node that is down.
     is_unable: bool,
     /// It has the identity of another node of the list, like a copy of its data.
     copied: bool,
 }
 
-/// What was announced to a node, and when.
+/// An announcement to a node.
 #[derive(Clone, Debug)]
 pub(in crate::node) struct Announced {
     pub(in crate::node) announcement: Announcement,
-    /// The nodes of the list that the announcement counts.
+    /// The nodes that the announced list contains.
     included: NodeSet,
     pub(in crate::node) at: Instant,
     pub(in crate::node) version: u64,
@@ -124,7 +125,7 @@ impl Lists {
         self.counts_until[node].load(Relaxed) > now.micros()
     }
 
-    /// Why they do not count, if they do not.
+    /// Why the votes of a node do not count, if they do not.
     pub(in crate::node) fn uncounted(&self, now: Instant) -> Fault {
         self.refusal(now).unwrap_or_else(|| {
             Fault::unknown(
@@ -174,7 +175,7 @@ impl Lists {
             .collect()
     }
 
-    /// What to announce to a node now.
+    /// The announcement to send to a node now.
     pub(in crate::node) fn announcement(
         &self,
         node: usize,
@@ -213,29 +214,29 @@ impl Lists {
 
     /// A node answered an announcement. Returns whether it has lost its data since the previous
     /// one.
-    pub(in crate::node) fn introduced(
+    pub(in crate::node) fn announcement_answered(
         &self,
         node: usize,
         asked: &Announced,
-        said: NodeRecord,
+        answer: NodeRecord,
         now: Instant,
     ) -> bool {
         let mut entries = lock(&self.entries);
         let is_another =
-            |(at, other): (usize, &Entry)| at != node && other.id.as_ref() == Some(&said.id);
+            |(at, other): (usize, &Entry)| at != node && other.id.as_ref() == Some(&answer.id);
         let copied = entries.iter().enumerate().any(is_another);
         let entry = &mut entries[node];
         let before = (entry.id.clone(), entry.refused.is_some());
-        let forgot = !entry.life.is_empty() && entry.life != said.life;
-        entry.exchanged |= entry.id.as_ref().is_some_and(|id| *id != said.id);
+        let forgot = !entry.life.is_empty() && entry.life != answer.life;
+        entry.exchanged |= entry.id.as_ref().is_some_and(|id| *id != answer.id);
         entry.copied = copied;
         entry.is_unable = false;
-        entry.life = said.life;
-        entry.former = said.former;
+        entry.life = answer.life;
+        entry.former = answer.former;
         if !copied {
-            entry.id = Some(said.id);
+            entry.id = Some(answer.id);
         }
-        match said.refused {
+        match answer.refused {
             Some(theirs) if self.leave_out(&mut entries, asked.included, &theirs, now) => {}
             Some(theirs) => {
                 entries[node].refused = Some((theirs.names, now.after(theirs.left)));
@@ -256,13 +257,14 @@ impl Lists {
         if before != (entries[node].id.clone(), entries[node].refused.is_some()) || copied {
             self.version.fetch_add(1, Release);
         }
-        self.judge(&entries, now);
+        self.evaluate(&entries, now);
         forgot
     }
 
-    /// A node that cannot keep the record knows no other lists. A node that can do nothing now is
-    /// asked again before its votes count.
-    pub(in crate::node) fn not_introduced(
+    /// A node answered an announcement with an error. If the error is temporary, its votes do not
+    /// count until it has answered another announcement. Otherwise it cannot keep a record, so it
+    /// counts as if it had accepted the list.
+    pub(in crate::node) fn announcement_failed(
         &self,
         node: usize,
         asked: &Announced,
@@ -272,36 +274,36 @@ impl Lists {
         let mut entries = lock(&self.entries);
         let all = NodeSet::all(entries.len());
         let entry = &mut entries[node];
-        entry.is_unable = is_passing(fault);
+        entry.is_unable = is_temporary(fault);
         if entry.is_unable {
-            return self.judge(&entries, now);
+            return self.evaluate(&entries, now);
         }
-        // A server of a cluster that has the record of another server reports that, and is
-        // otherwise fine.
+        // In a cluster, the record may belong to another server. That is no problem to report.
         if entry.accepted.is_none() && !fault.text.starts_with("MOVED") {
             events::keeps_no_record(self.states[node].name(), fault);
         }
         entry.accepted.get_or_insert(all);
         entry.until = Some(asked.at.after(COUNTED));
-        self.judge(&entries, now);
+        self.evaluate(&entries, now);
     }
 
     /// The node may have lost its data: its votes do not count until it has answered an
     /// announcement.
-    pub(in crate::node) fn doubt(&self, node: usize) {
+    pub(in crate::node) fn require_announcement(&self, node: usize) {
         let mut entries = lock(&self.entries);
         entries[node].until = None;
         self.counts_until[node].store(0, Relaxed);
     }
 
-    /// A node came or went. Nobody waits for the acceptance of a node that is down.
-    pub(in crate::node) fn look_again(&self, now: Instant) {
-        self.judge(&lock(&self.entries), now);
+    /// A node came up or went down. The acceptance of a node that is down is not required.
+    pub(in crate::node) fn reevaluate(&self, now: Instant) {
+        self.evaluate(&lock(&self.entries), now);
     }
 
-    /// Our list was refused because of another one. Nodes that are new to the others for a reason
-    /// (they lost their identity with their data, or are too young to vote) are left out until the
-    /// other list has expired: the rest may be part of both lists. Returns whether there are any.
+    /// Our list was refused because of another one. Nodes that the other list lacks for a known
+    /// reason (they lost their identity with their data, or are too young to vote) are left out
+    /// until the other list has expired, since the rest may be part of both lists. Returns whether
+    /// any node is left out.
     fn leave_out(
         &self,
         entries: &mut [Entry],
@@ -334,8 +336,8 @@ impl Lists {
         any
     }
 
-    /// Decides whose votes count.
-    fn judge(&self, entries: &[Entry], now: Instant) {
+    /// Decides which nodes' votes count.
+    fn evaluate(&self, entries: &[Entry], now: Instant) {
         let included = included(entries, now);
         let up = || {
             let nodes = entries.iter().zip(self.states.iter());
@@ -357,8 +359,8 @@ impl Lists {
             self.is_met.store(true, Relaxed);
         }
         let complete = !refused && included.iter().all(accepted);
-        // Waiters decide as well. If that woke the others each time, two of them would keep each
-        // other awake.
+        // Waiting tasks call this as well. If each call woke the others, two of them would wake
+        // each other for ever.
         let changed = self.complete.swap(complete, AcqRel) != complete;
         if changed || refused {
             self.news.notify_waiters();
@@ -370,23 +372,24 @@ impl Lists {
         self.complete.load(Acquire)
     }
 
-    /// Whether the votes of a majority count, or did at some time: the first contact is over.
+    /// Whether the votes of a majority count, or did at some time, so that the first connection is
+    /// over.
     pub(crate) fn is_met(&self) -> bool {
         self.is_met.load(Relaxed)
     }
 
     /// Waits until the nodes that are up have accepted or refused the list, for at most this long.
     pub(crate) async fn until_complete(&self, within: Duration, now: impl Fn() -> Instant) {
-        /// A node that goes down meanwhile is no longer waited for.
-        const LOOK: Duration = Duration::from_millis(20);
+        /// How often the state is evaluated again: a node that goes down is no longer waited for.
+        const EVERY: Duration = Duration::from_millis(20);
         let end = now().after(within);
         while !self.is_complete() && self.refusal(now()).is_none() {
             let left = end.saturating_since(now());
             if left.is_zero() {
                 return;
             }
-            let _ = tokio::time::timeout(left.min(LOOK), self.news.notified()).await;
-            self.look_again(now());
+            let _ = tokio::time::timeout(left.min(EVERY), self.news.notified()).await;
+            self.reevaluate(now());
         }
     }
 
@@ -421,7 +424,7 @@ impl Entry {
 
 /// Whether this answer is temporary: the node loads its data, runs a long script, or is cut off
 /// from its cluster.
-pub(in crate::node) fn is_passing(fault: &Fault) -> bool {
+pub(in crate::node) fn is_temporary(fault: &Fault) -> bool {
     let code = fault.text.split([' ', ':']).next().unwrap_or_default();
     fault.kind == FaultKind::Loading || ["BUSY", "CLUSTERDOWN", "TRYAGAIN"].contains(&code)
 }

@@ -1,12 +1,12 @@
-//! Which server has which slots of a cluster, and which slots have no vote since they moved.
+//! Which server of a cluster has which slots, and which slots have no vote because they moved.
 //!
-//! A server that takes over a slot may not know its locks: a replica misses what was not
-//! replicated, and an operator may assign slots to any server. A client cannot tell whether a slot
-//! that was moved on purpose brought its keys along. So a slot whose server changed has no vote for
-//! the guard time, and the other slots of that server keep theirs.
+//! A server that takes over a slot may not know its locks. A replica lacks what was not replicated,
+//! and an operator may assign slots to any server. A client cannot know whether a slot that was
+//! moved on purpose kept its keys. So a slot whose server changed has no vote for the guard time.
+//! The other slots of that server keep their votes.
 //!
-//! A server that was replaced may not know that yet. So the vote has to come from the server in the
-//! map, and the map is refreshed periodically: see `node::cluster`.
+//! A server that was replaced may not know it yet. So a vote has to come from the server in the
+//! slot map, and the map is refreshed periodically: see `node::cluster`.
 
 use std::{
     collections::BTreeSet,
@@ -21,10 +21,10 @@ use crate::env::{clock::Instant, sync::lock};
 
 /// How many slots a cluster has.
 pub(crate) const SLOTS: u16 = 16_384;
-/// The index that stands for no server.
-const NOBODY: u16 = u16::MAX;
+/// The index of a slot without a server.
+const NO_SERVER: u16 = u16::MAX;
 
-/// A server that slots may belong to, by its last election.
+/// A server that may have slots, with the epoch of its last election.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Server {
     pub(crate) id: Arc<str>,
@@ -32,11 +32,11 @@ pub(crate) struct Server {
     pub(crate) epoch: u64,
 }
 
-/// Follows the id of a server in the record if the slot is moving to another server.
+/// Appended to the id of a server in the record if the slot is migrating to another server.
 const LEAVING: char = '>';
 
 impl Server {
-    /// In a record: the server that the slot is moving away from.
+    /// The entry in a record for a slot that is migrating away from this server.
     fn leaving(&self) -> Self {
         Self {
             id: format!("{}{LEAVING}", self.id).into(),
@@ -49,34 +49,35 @@ impl Server {
     }
 }
 
-/// A look at the map.
+/// A slot map as received.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Look<'a> {
     pub(crate) ranges: &'a [Range],
     pub(crate) servers: &'a [Server],
-    /// For each server that stated it, by its id: which of its slots are migrating to another server.
+    /// For each server that reported them, by its id: the slots that are migrating to another
+    /// server.
     pub(crate) leaving: &'a [(String, Vec<u16>)],
     pub(crate) asked: Instant,
     pub(crate) now: Instant,
 }
 
-/// The first and the last slot of a range, and the place of its server.
+/// The first and the last slot of a range, and the index of its server.
 pub(crate) type Range = (u16, u16, usize);
 
 /// For how long slots that moved have no vote.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MoveGuard {
     pub(crate) time: Duration,
-    /// After this long without a map, slots may have moved to another server and back, without the
-    /// keys that were there: a server forgets them with the slot.
+    /// After this long without a map, a slot may have moved to another server and back. Its keys
+    /// are then lost: a server deletes the keys of a slot that it gives away.
     pub(crate) absence: Duration,
 }
 
-/// What a client knows about the slots of one cluster.
+/// The slots of one cluster, as one client knows them.
 #[derive(Debug, Default)]
 pub(crate) struct Moves {
     known: Mutex<Known>,
-    /// Until when some slot has no vote, in microseconds of the client's clock. Usually long over.
+    /// Until when any slot has no vote, in microseconds of the client's clock. Usually in the past.
     latest: AtomicU64,
     /// When a slot last moved, in microseconds of the client's clock; 0 if none has.
     last: AtomicU64,
@@ -84,13 +85,13 @@ pub(crate) struct Moves {
 
 #[derive(Debug, Default)]
 struct Known {
-    /// What other clients recorded, before the first map.
+    /// The records of other clients, until the first map arrives.
     records: Vec<Owners>,
-    /// Which server has each slot, or had it last.
+    /// The current or last server of each slot.
     owners: Owners,
-    /// The same before the last moves whose guard time is not over.
+    /// The server of each slot before the moves whose guard time has not passed.
     trusted: Owners,
-    /// The slots that are moving to another server, which has some of their locks.
+    /// The slots that are migrating to another server, which has some of their locks.
     leaving: BTreeSet<u16>,
     /// Until when each slot has no vote. Empty if none has moved recently.
     no_vote_until: Vec<Instant>,
@@ -99,13 +100,13 @@ struct Known {
 }
 
 impl Moves {
-    /// Whether there was no map yet.
+    /// Whether no map has arrived yet.
     pub(crate) fn is_new(&self) -> bool {
         lock(&self.known).seen.is_none()
     }
 
-    /// What earlier clients recorded: slots that had another server when the first map arrived have
-    /// moved since.
+    /// Takes the records of earlier clients. A slot whose server in the first map differs from them
+    /// has moved.
     pub(crate) fn remember(&self, records: &[String]) {
         lock(&self.known).records = records
             .iter()
@@ -130,7 +131,7 @@ impl Moves {
         i64::try_from(last).ok().filter(|last| *last > 0)
     }
 
-    /// Whether `slot` was moving to another server in the last map.
+    /// Whether `slot` was migrating to another server in the last map.
     pub(crate) fn is_leaving(&self, slot: u16) -> bool {
         lock(&self.known).leaving.contains(&slot)
     }
@@ -171,8 +172,8 @@ impl Moves {
     }
 }
 
-/// Whether the records of all servers name this one for the slot, or say that the slot is moving
-/// away from it, as it is.
+/// Whether the records on all servers name this server for the slot. A record of a migration away
+/// from it also counts if that migration is still in progress.
 fn agree(records: &[Owners], slot: u16, server: &Server, leaves: Option<bool>) -> bool {
     records.iter().all(|record| {
         let was = record.of(slot);
@@ -207,8 +208,8 @@ impl Known {
             let left = self.leaving.contains(&slot);
             let same = match new {
                 true => agree(&records, slot, server, leaves),
-                // A slot that stays after all lacks the locks that were granted by the server it
-                // was moving to.
+                // A slot whose migration was cancelled lacks the locks that the other server
+                // granted meanwhile.
                 false => !(left && leaves == Some(false)) && self.had(slot, server, absent),
             };
             owners.give(slot, server);
@@ -245,7 +246,7 @@ impl Known {
         was.is_some_and(|was| was.id == server.id && (was.epoch == server.epoch || !absent))
     }
 
-    /// A slot without a server stays with the one that had it last.
+    /// A slot without a server counts for the server that had it last.
     fn remember_absent(&self, owners: &mut Owners) {
         for slot in 0..SLOTS {
             if owners.of(slot).is_none()
@@ -278,11 +279,11 @@ impl Known {
 
 /// The slots that have a server, in their order.
 fn by_slot<'a>(ranges: &[Range], servers: &'a [Server]) -> impl Iterator<Item = (u16, &'a Server)> {
-    let mut of = vec![NOBODY; usize::from(SLOTS)];
+    let mut of = vec![NO_SERVER; usize::from(SLOTS)];
     for (first, last, place) in ranges {
         let last = (*last).min(SLOTS - 1);
         if let Some(slots) = of.get_mut(usize::from(*first)..=usize::from(last)) {
-            slots.fill(u16::try_from(*place).unwrap_or(NOBODY));
+            slots.fill(u16::try_from(*place).unwrap_or(NO_SERVER));
         }
     }
     (0..SLOTS)
@@ -305,7 +306,7 @@ impl Owners {
 
     fn give(&mut self, slot: u16, server: &Server) {
         if self.of.is_empty() {
-            self.of = vec![NOBODY; usize::from(SLOTS)];
+            self.of = vec![NO_SERVER; usize::from(SLOTS)];
         }
         // Neighbouring slots usually have the same server.
         let place = self.servers.iter().rposition(|other| other == server);
@@ -314,7 +315,7 @@ impl Owners {
             self.servers.len() - 1
         });
         if let Some(of) = self.of.get_mut(usize::from(slot)) {
-            *of = u16::try_from(place).unwrap_or(NOBODY);
+            *of = u16::try_from(place).unwrap_or(NO_SERVER);
         }
     }
 
@@ -398,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn what_moves_has_no_vote_and_nothing_else() {
+    fn only_slots_that_moved_lose_their_vote() {
         let moves = Moves::default();
         let servers = [server("a", 1), server("b", 2)];
         let all = [(0, 99, 0), (100, SLOTS - 1, 1)];
@@ -415,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_that_nobody_has_for_a_while_is_still_the_last_servers() {
+    fn a_slot_without_a_server_counts_for_its_last_one() {
         let moves = Moves::default();
         let servers = [server("a", 1), server("b", 2)];
         let all = [(0, 99, 0), (100, SLOTS - 1, 1)];
@@ -430,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn there_and_back_while_nobody_looked() {
+    fn a_slot_may_have_moved_and_returned_during_an_absence() {
         let moves = Moves::default();
         let all = [(0, SLOTS - 1, 0)];
         moves.look(&all, &[server("a", 1)], at(1));
@@ -440,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn a_first_sight_is_compared_with_what_others_recorded() {
+    fn the_first_map_is_compared_with_the_records_of_other_clients() {
         let servers = [server("a", 1), server("b:7", 2)];
         let all = [(0, 99, 0), (100, SLOTS - 1, 1)];
         let before = Moves::default();
@@ -466,7 +467,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_that_does_not_leave_after_all_has_no_vote() {
+    fn a_slot_whose_migration_was_cancelled_has_no_vote() {
         let servers = [server("a", 1), server("b", 2)];
         let all = [(0, 99, 0), (100, SLOTS - 1, 1)];
         let says = |slots: &[u16]| vec![("a".to_owned(), slots.to_vec())];

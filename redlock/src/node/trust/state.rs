@@ -1,5 +1,5 @@
-//! What a client knows about each node, across connections: its identity, and whether its votes
-//! count.
+//! The state of each node that a client keeps across connections: its identity, and whether its
+//! votes count.
 
 use std::{
     sync::{
@@ -19,8 +19,8 @@ use crate::{
     quorum::restart_guard::{self, RestartGuard},
 };
 
-/// Servers report their uptime in whole seconds, and a reply takes time. So the start of one
-/// process may seem to move by this many microseconds.
+/// Servers report their uptime in whole seconds, and a reply takes time. So the computed start of a
+/// process may vary by this many microseconds.
 const UPTIME_ROUNDING: i64 = 1_500_000;
 
 /// One node, as the client knows it.
@@ -47,18 +47,18 @@ struct Known {
     /// When the process started, in microseconds of the client's clock. Possibly before that
     /// clock's beginning.
     started: i64,
-    /// Its age is unknown: the server does not tell its uptime.
+    /// Its age is unknown because the server does not report its uptime.
     is_ageless: bool,
-    /// What the server refuses, of what the client can do without.
+    /// The optional commands that the server refuses.
     refused: Vec<Optional>,
-    /// The earliest start of any process that this node was, so that a restart of the oldest node
-    /// makes no other node look old.
+    /// The earliest start of any process of this node. So a restart of the oldest node does not
+    /// make the other nodes seem old.
     earliest: Option<i64>,
     /// When its data were emptied, as other clients saw it. Counts as a start.
     emptied: Option<i64>,
     /// It forgot locks while this client knew it, so its age does not matter.
     forgot: bool,
-    /// What is known beyond its start of what it may have forgotten.
+    /// What it may have forgotten.
     memory: Memory,
     eviction: Option<String>,
     /// Why it may never vote: it is a replica, or the same server as another node.
@@ -166,7 +166,7 @@ impl NodeState {
     }
 
     /// A server of this cluster reported its identity.
-    fn speaks_through(&self, info: &Info) {
+    fn record_server(&self, info: &Info) {
         let mut known = lock(&self.known);
         known.version.clone_from(&info.version);
         // The warning is about the server that evicts.
@@ -251,7 +251,8 @@ impl NodeState {
         None
     }
 
-    /// The reply of this node, unless it is a yes and the node may have forgotten locks.
+    /// The reply of this node, or the replacement for a reply that does not count because the node
+    /// may have forgotten locks.
     pub(crate) fn apply_quarantine(&self, mut reply: Reply, now: Instant) -> Reply {
         if let Reply::Register(answer) = &mut reply {
             answer.remembers_since = self.remembers_since();
@@ -259,15 +260,15 @@ impl NodeState {
         }
         match (&reply, self.quarantined(now)) {
             (Reply::Yes, Some(left)) => Reply::Quarantined { left },
-            // Its "gone" does not count either: a holder would lose a lock that a majority still
-            // guards for it.
+            // A "gone" does not count either: the holder would lose a lock that a majority still
+            // holds for it.
             (Reply::Restored | Reply::Gone, Some(left)) => Reply::Forgot { left },
             _ => reply,
         }
     }
 
-    /// Since when the node has forgotten nothing, as far as this client knows, in microseconds of the client's clock.
-    /// `i64::MIN` if it never has.
+    /// Since when the node has forgotten nothing, as far as this client knows, in microseconds of
+    /// the client's clock. `i64::MIN` if it never has.
     fn remembers_since(&self) -> i64 {
         let known = lock(&self.known);
         match known.memory {
@@ -278,7 +279,7 @@ impl NodeState {
     }
 
     /// An operator declares that the node has forgotten nothing so far.
-    pub(crate) fn is_vouched_for(&self) {
+    pub(crate) fn trust_memory(&self) {
         lock(&self.known).memory = Memory::Whole;
         for part in lock(&self.parts).iter() {
             lock(&part.known).memory = Memory::Whole;
@@ -287,7 +288,7 @@ impl NodeState {
 
     /// Another client saw that the node's data were emptied, possibly before this client met the
     /// node.
-    pub(crate) fn was_emptied(&self, at: Instant) {
+    pub(crate) fn record_emptied(&self, at: Instant) {
         let at = signed(at.micros());
         let mut known = lock(&self.known);
         known.emptied = known.emptied.max(Some(at));
@@ -297,7 +298,7 @@ impl NodeState {
     }
 
     /// An operator declares that the node has forgotten no lock.
-    pub(crate) fn is_trusted(&self) {
+    pub(crate) fn end_quarantine(&self) {
         self.no_vote_until.store(0, Relaxed);
     }
 
@@ -317,10 +318,10 @@ impl NodeState {
                 _ => Memory::Since(signed(now.micros())),
             };
         }
-        // A marker is evidence about other processes only. Old data of the same process may contain
-        // the marker, and not the locks.
-        let told_by_marker = matches!(why, Forgot::Restarted | Forgot::TookOver);
-        if guard == RestartGuard::Off || guard == RestartGuard::Strict && told_by_marker {
+        // A marker only detects other processes. Old data of the same process may contain the
+        // marker but not the locks.
+        let detected_by_marker = matches!(why, Forgot::Restarted | Forgot::TookOver);
+        if guard == RestartGuard::Off || guard == RestartGuard::Strict && detected_by_marker {
             return;
         }
         let until = now.after(guard_time).micros();
@@ -335,28 +336,29 @@ impl NodeState {
     }
 }
 
-/// What a node may have forgotten, beyond what its start says.
+/// What a node may have forgotten.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Memory {
     /// It has forgotten nothing, whenever it started.
     Whole,
+    /// It may have forgotten everything before its start.
     #[default]
     SinceStart,
-    /// It forgot something at this time, or may have.
+    /// It may have forgotten something at this time.
     Since(i64),
 }
 
-/// How a node forgot locks while a client watched it.
+/// How a node forgot locks while a client knew it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Forgot {
     /// Another process answers at its address.
     Restarted,
     /// A server of a cluster that was not one of its masters before.
     TookOver,
-    /// The same process was a replica since, or was promoted again.
+    /// The same process was a replica in the meantime, or was promoted again.
     WasReplica,
     /// Its data were emptied: by `FLUSHALL` or `FLUSHDB`, by a synchronisation from a master, or
-    /// for loading them again.
+    /// before it loaded them again.
     Emptied,
     /// It is loading its data.
     Loads,
@@ -387,7 +389,7 @@ pub(crate) fn record_handshake(
 ) {
     let node = states[index].as_ref();
     if !std::ptr::eq(node, state) {
-        node.speaks_through(info);
+        node.record_server(info);
     }
     let barred = barred(states, index, info, guard);
     let (is_new, forgot) = {
@@ -420,7 +422,7 @@ fn memory_of(info: &Info, now: Instant, guard: RestartGuard) -> Memory {
     } else if info.history.is_empty() {
         Memory::SinceStart
     } else {
-        // It was promoted, nobody knows when.
+        // It was promoted at an unknown time.
         Memory::Since(signed(now.micros()))
     }
 }
@@ -451,12 +453,12 @@ fn barred(
         .iter()
         .enumerate()
         .filter(|(other, _)| *other != index);
-    let twin = others
+    let same = others
         .into_iter()
         .find_map(|(_, other)| other.as_ref().runs(&info.run_id))?;
     Some(Fault::untouched(
         FaultKind::SameServer,
-        format!("is the same server as {twin}: list each server once"),
+        format!("is the same server as {same}: list each server once"),
     ))
 }
 
@@ -524,9 +526,8 @@ fn started(info: &Info, now: Instant) -> i64 {
     signed(now.micros()).saturating_sub(uptime)
 }
 
-/// A node that this client meets for the first time, and that started well after the oldest one,
-/// may have had an earlier process. Evaluated again whenever a node is met, since the oldest may
-/// come last.
+/// A node that is new to this client and started well after the oldest node may have had an earlier
+/// process. Evaluated again at each first connection, since the oldest node may connect last.
 fn judge_ages(states: &[impl AsRef<NodeState>], now: Instant, guard_time: Duration) {
     let since = |start: i64| {
         let micros = signed(now.micros()).saturating_sub(start);

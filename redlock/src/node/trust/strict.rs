@@ -1,4 +1,4 @@
-//! The strict restart guard: a marker on each node names the process that the node was.
+//! The strict restart guard: a marker on each node names the process that wrote it.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ pub(crate) struct Strict {
     pub(crate) quarantine_key: String,
     max_ttl: Duration,
     pub(crate) guard_time: Duration,
-    /// The same for a server that others may replace.
+    /// The guard time of a server that another one may replace.
     pub(crate) guard_time_after_a_move: Duration,
     /// For how long the votes of such a server count after its sentinels confirmed it.
     #[cfg(feature = "sentinel")]

@@ -1,4 +1,4 @@
-//! `force_release.lua`: takes a lock away from the holders that were seen.
+//! `force_release.lua`: deletes a lock if one of the given owners holds it.
 
 use super::super::{
     Args, Raised, Redis, Reply, acquire::wrong_type, put::put, short_number, waitlist::wake,
@@ -25,7 +25,7 @@ pub(crate) fn force_release(
     }
     let held = redis.del(key)?;
     if let Some(fence) = redis.mget(fence_key).and_then(short_number) {
-        // The script ignores the errors of it.
+        // The script ignores an error (`pcall`).
         let fence = (fence + 1).to_string();
         let _ = put(redis, fence_key, fence.as_bytes(), retention);
     }

@@ -6,7 +6,7 @@ use super::super::{
 };
 use crate::command::Owner;
 
-/// How much of a value `holder.lua` returns: one byte more than a value of ours can have.
+/// Maximum length of the value that `holder.lua` returns: one byte more than the longest owner.
 const SHOWN: usize = Owner::MAX_LEN + 1;
 
 pub(crate) fn inspect(redis: &mut Redis<'_>, keys: Args<'_>, _: Args<'_>) -> Result<Reply, Raised> {

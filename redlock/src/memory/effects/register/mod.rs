@@ -1,11 +1,11 @@
-//! `read.lua` and `write.lua` of registers: what a node remembers about a key beyond its lock.
+//! `read.lua` and `write.lua` of registers: the value that a node stores for a key beside its lock.
 
 mod record;
 
 use self::record::Record;
 use super::{Args, Raised, Redis, Reply, lua_number};
 
-/// How much of a promise is returned.
+/// Maximum length of a promise in a reply, in bytes.
 const SHOWN: usize = 20;
 
 pub(super) fn read(redis: &mut Redis<'_>, keys: Args<'_>, args: Args<'_>) -> Result<Reply, Raised> {

@@ -2,7 +2,7 @@
 
 use super::super::{Raised, Redis, lua_number};
 
-/// The numbers are kept as they were written.
+/// The parts of a record. Numbers stay in the text form in which they were written.
 pub(super) struct Record {
     pub(super) promise: Vec<u8>,
     pub(super) token: Vec<u8>,
@@ -12,7 +12,7 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// `None` if the text is no record. In Lua: `^(%d+) (%d+) (%d+) (%d+) ([+-])()`.
+    /// Returns `None` if the text is not a record. In Lua: `^(%d+) (%d+) (%d+) (%d+) ([+-])()`.
     pub(super) fn of(text: Option<&[u8]>) -> Option<Self> {
         let mut parts = text.unwrap_or(b"0 0 0 0 -").splitn(5, |byte| *byte == b' ');
         let mut number = || {
@@ -32,7 +32,7 @@ impl Record {
         })
     }
 
-    /// Writes it, and keeps it for this many milliseconds at least.
+    /// Writes the record and keeps it for at least this many milliseconds.
     pub(super) fn save(&self, redis: &mut Redis<'_>, key: &[u8], ms: u64) -> Result<(), Raised> {
         let numbers = [&self.promise, &self.token, &self.seq, &self.expires];
         let mut text = numbers.map(|number| &number[..]).join(&b' ');

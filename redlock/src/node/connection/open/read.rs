@@ -16,7 +16,7 @@ use crate::{
     node::{
         Operation,
         redis::Incoming,
-        trust::lists::{Announced, is_passing},
+        trust::lists::{Announced, is_temporary},
         trust::state::Forgot,
     },
     resp::Value,
@@ -45,7 +45,7 @@ impl Open<'_> {
                 Incoming::Answer(reply) => self.deliver(&reply, now, barred.as_ref())?,
                 Incoming::Free { key, by } => self.shared.notified(&key, by),
                 Incoming::Emptied => {
-                    self.shared.lists.doubt(self.shared.index);
+                    self.shared.lists.require_announcement(self.shared.index);
                     self.shared.forgot(Forgot::Emptied);
                     self.must_announce = true;
                 }
@@ -202,7 +202,8 @@ impl Open<'_> {
             let key = waited_for(request.key.lock());
             nodes.notifications.deferrals().add(&key);
         }
-        // The node was demoted. The next connection finds out who the master is, and whether this server may vote at all.
+        // The node was demoted. The next connection finds out who the master is, and whether this
+        // server may vote at all.
         let demoted = match &reply {
             Reply::Failed(fault) if fault.kind == FaultKind::ReadOnly => Some(fault.clone()),
             _ => None,
@@ -234,7 +235,7 @@ impl Open<'_> {
 
     fn deliver_record(&mut self, announced: &Announced, reply: &Value) {
         let record = NodeRecord::decode(reply);
-        if record.as_ref().is_err_and(is_passing) {
+        if record.as_ref().is_err_and(is_temporary) {
             let pause = self.shared.jittered(ANNOUNCE_AGAIN);
             self.announce_at = tokio::time::Instant::now() + pause;
         }
