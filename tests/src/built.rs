@@ -8,10 +8,12 @@ use std::{
 
 use serde_json::Value;
 
-/// Builds with `cargo build ARGS` what the tests of the target directory of `tmpdir` run; `env!("CARGO_TARGET_TMPDIR")` is that.
-/// Returns the programs by their names; `None` where they do not build, and cargo has said why.
+/// Builds with `cargo build ARGS` what the tests of the target directory of `tmpdir` run;
+/// `env!("CARGO_TARGET_TMPDIR")` is that. Returns the programs by their names, or `None` if the
+/// build fails. Cargo prints the cause.
 ///
-/// Cargo itself says where each one is, whatever the target directory and the profile. Nothing is done where all is fresh.
+/// Cargo reports the path of each program, for any target directory and profile. An up-to-date
+/// program is not built again.
 ///
 /// # Panics
 /// If cargo does not run.

@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
-/// Time for the condition itself to answer, on top of the bound.
+/// Additional time for the condition itself to finish.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Waits until `condition` says yes, looking every few milliseconds.
+/// Waits until `condition` returns true, and checks it every few milliseconds.
 ///
-/// The condition is asked at least once, and once more when the bound is reached.
+/// The condition is checked at least once, and once more when the bound is reached.
 ///
 /// # Panics
 ///
-/// When it still says no after `bound`: the message names the line that waited.
+/// When it is still false after `bound`. The message names the line that waited.
 #[track_caller]
 pub fn eventually<F>(bound: Duration, mut condition: F) -> impl Future<Output = ()>
 where
@@ -43,7 +43,7 @@ where
 ///
 /// # Panics
 ///
-/// When it is not: the message names the line that waited.
+/// When it is not. The message names the line that waited.
 #[track_caller]
 pub fn within<F: IntoFuture>(bound: Duration, future: F) -> impl Future<Output = F::Output> {
     let caller = Location::caller();

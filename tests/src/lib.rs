@@ -1,4 +1,4 @@
-//! The fixture of all tests: real Redis nodes with faults, a TCP proxy with worse ones, bounded waits.
+//! The fixture of all tests: real Redis nodes and a TCP proxy, both with faults, and bounded waits.
 //!
 //! ```no_run
 //! # async fn example() {

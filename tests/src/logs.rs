@@ -1,4 +1,4 @@
-//! What one test's thread said through `tracing`, as text.
+//! The `tracing` events of one test's thread, as text.
 
 use std::cell::RefCell;
 use std::io;
@@ -13,7 +13,7 @@ thread_local! {
     static CAPTURE: RefCell<Option<Capture>> = const { RefCell::new(None) };
 }
 
-/// Collects the events of this thread while it lives, down to `debug`.
+/// Collects the events of this thread until it is dropped, down to `debug`.
 ///
 /// With the current-thread runtime of `#[tokio::test]` that is every task of the test.
 #[derive(Debug)]
@@ -39,8 +39,8 @@ impl Logs {
     /// When another subscriber is the global default of this test binary.
     #[must_use]
     pub fn capture(level: LevelFilter) -> Self {
-        // One for the whole process: with one for each thread, `tracing` may take the word of a thread that does not
-        // listen, and turn a call site off for all of them.
+        // One subscriber for the whole process. With one for each thread, `tracing` may disable a
+        // call site for all threads because one of them does not capture events.
         static GLOBAL: Once = Once::new();
         GLOBAL.call_once(|| {
             let subscriber = tracing_subscriber::fmt()
@@ -86,7 +86,7 @@ impl Drop for Logs {
     }
 }
 
-/// Writes to what the thread of the event captures, if anything.
+/// Writes to the capture of the event's thread, if there is one.
 #[derive(Debug)]
 struct ThisThread;
 

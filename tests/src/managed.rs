@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use crate::{Cluster, Node, eventually};
 
-/// A bound for what servers have to agree on.
+/// A bound for an agreement between servers.
 const BOUND: Duration = Duration::from_secs(60);
 
-/// A master, its replica, and three sentinels who watch over them.
+/// A master, its replica, and three sentinels that monitor them.
 #[derive(Debug)]
 pub struct Managed {
     /// The master, and its replica.
@@ -17,7 +17,8 @@ pub struct Managed {
 }
 
 impl Managed {
-    /// Starts them, with a password perhaps, and waits until the sentinels know each other and the replica.
+    /// Starts them, optionally with a password, and waits until the sentinels know each other and
+    /// the replica.
     pub async fn start(password: Option<&str>) -> Self {
         let mut servers = Cluster::builder(2).arg(["--repl-diskless-sync-delay", "0"]);
         if let Some(password) = password {

@@ -1,5 +1,5 @@
-//! A process that used a lock, ended its runtime and forked twice: both children go on with the same client, and say
-//! what they hold. They end with their standard input.
+//! A process that uses a lock, ends its runtime and forks twice. Both children continue with the
+//! same client and print the owners of their locks. They end with their standard input.
 
 use std::io::Read as _;
 use std::time::Duration;
@@ -14,7 +14,7 @@ fn main() {
         panic!("usage: forker NODES KEY");
     };
     let redlock = Redlock::connect_lazy(nodes.split(',')).expect("addresses");
-    // The first use leaves its marks on whatever generators there are.
+    // The first use initializes all random number generators.
     runtime().block_on(async {
         let guard = redlock.lock(key).await.expect("free");
         guard.release().await.expect("released");

@@ -1,5 +1,6 @@
-//! A service in a process of its own, for the run with duplicates, time-outs and kills: looks whether a payment was made, and
-//! makes it if not. Two that do so at the same time pay twice: only the lock keeps them apart.
+//! A service in a process of its own, for the run with duplicates, time-outs and kills. It checks
+//! whether a payment was made, and makes it if not. Two requests that do so at the same time pay
+//! twice, unless the lock prevents it.
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use redlock_tower::{
 use tokio::{net::TcpListener, time::sleep};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// How soon others go on after a kill.
+/// The ttl: how soon other requests continue after a kill.
 const TTL: Duration = Duration::from_secs(2);
 
 /// Raises the fence to the token, and returns the receipt of a payment that was made.
@@ -26,7 +27,7 @@ if tonumber(ARGV[1]) > tonumber(redis.call('HGET', KEYS[1], 'fence') or '0') the
 end
 return redis.call('HGET', KEYS[1], 'receipt')";
 
-/// Makes a payment, unless a later holder of the lock has looked.
+/// Makes a payment, unless a later holder of the lock has checked it.
 const PAY: &str = "
 if tonumber(redis.call('HGET', KEYS[1], 'fence') or '0') > tonumber(ARGV[1]) then
   return 0
@@ -69,7 +70,7 @@ async fn pay(State(Payments(mut store)): State<Payments>, headers: HeaderMap) ->
     }
 }
 
-/// The service without its layer, which stops no duplicate.
+/// The service without its layer. It runs duplicates.
 async fn unlocked(store: &str) -> Router {
     let client = redis::Client::open(store).expect("a URL");
     let config = AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(10)));

@@ -1,8 +1,13 @@
-//! One replica of a service with a scheduled job, and a clock that may be wrong: a process for scenario H8.
+//! One replica of a service with a scheduled job, and a clock that may be wrong: a process for
+//! scenario H8.
 //!
-//! `scheduler --nodes URL,URL,.. --log FILE --first UNIX_MS --count N --skew-ms N (--every-ms N | --cron PATTERN)`
+//! ```text
+//! scheduler --nodes URL,URL,.. --log FILE --first UNIX_MS --count N --skew-ms N
+//!           (--every-ms N | --cron PATTERN)
+//! ```
 //!
-//! With `--die-in FIRING_MS` the replica that runs that firing is killed in the middle of it (SIGKILL).
+//! With `--die-in FIRING_MS` the replica that runs that firing is killed in the middle of it
+//! (SIGKILL).
 //!
 //! It appends `start FIRING PID` and `end FIRING PID` to the file, and ends after the last firing.
 
@@ -29,7 +34,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut jobs = JoinSet::new();
     let mut firing = args.first;
     for _ in 0..args.count {
-        // A wrong clock is right about how long it takes until it says so.
+        // A clock that is wrong still measures durations correctly.
         sleep(firing.duration_since(args.now()).unwrap_or_default()).await;
         jobs.spawn(job(firing, args.log.clone(), args.die_in == Some(firing)));
         firing = args.schedule.after(firing)?;
@@ -53,7 +58,7 @@ async fn job(firing: SystemTime, log: String, dies: bool) {
     note(&log, "end", firing);
 }
 
-/// One line in one write, so that those of several processes do not mix.
+/// Writes each line at once, so that lines of several processes do not mix.
 fn note(log: &str, what: &str, firing: SystemTime) {
     let millis = firing
         .duration_since(UNIX_EPOCH)
@@ -125,7 +130,7 @@ impl Args {
         })
     }
 
-    /// What the clock on the wall of this replica says.
+    /// The wall-clock time of this replica.
     fn now(&self) -> SystemTime {
         let skew = Duration::from_millis(self.skew_ms.unsigned_abs());
         if self.skew_ms < 0 {

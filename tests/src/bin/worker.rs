@@ -35,14 +35,14 @@ async fn main() {
 }
 
 fn tell(line: &str) {
-    // Not `println!`: the line must be out whatever happens next.
+    // Not `println!`: the line must be written before the process may be killed.
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{line}")
         .and_then(|()| stdout.flush())
         .expect("the parent listens");
 }
 
-/// The lines that the parent says. When the parent is gone, so is this process.
+/// The lines from the parent. The process exits when the parent has exited.
 fn orders() -> mpsc::Receiver<String> {
     let (send, receive) = mpsc::channel(16);
     std::thread::spawn(move || {
@@ -54,7 +54,7 @@ fn orders() -> mpsc::Receiver<String> {
     receive
 }
 
-/// Holds the key for the milliseconds given, as a process that never looks at the clock.
+/// Holds the key for this many milliseconds, like a process that never checks its lock.
 async fn hold(redlock: &Redlock, key: &str, args: &[&str], mut orders: mpsc::Receiver<String>) {
     let ttl = Duration::from_millis(args[0].parse().expect("a number"));
     let guard = redlock.lock(key).ttl(ttl).await.expect("free");
@@ -85,7 +85,8 @@ async fn wait(redlock: &Redlock, key: &str, args: &[&str]) {
     sleep(BOUND).await;
 }
 
-/// So many tasks, one turn each of so many milliseconds; told afterwards, so that telling takes no time of a turn.
+/// So many tasks, one turn each of so many milliseconds; told afterwards, so that telling takes no
+/// time of a turn.
 async fn contend(redlock: Redlock, key: &str, args: &[&str], mut orders: mpsc::Receiver<String>) {
     let tasks: usize = args[0].parse().expect("a number");
     let body = Duration::from_millis(args[1].parse().expect("a number"));
@@ -115,8 +116,8 @@ async fn contend(redlock: Redlock, key: &str, args: &[&str], mut orders: mpsc::R
     orders.recv().await;
 }
 
-/// Takes so many locks of its own and as many of those that all share, one after the other, beginning with the shared
-/// one of this number; tells how many took one round.
+/// Takes so many locks of its own and as many of those that all share, one after the other,
+/// beginning with the shared one of this number; tells how many took one round.
 async fn count(redlock: &Redlock, args: &[&str], mut orders: mpsc::Receiver<String>) {
     const SHARED: usize = 50;
     let number = |arg: usize| args[arg].parse::<usize>().expect("a number");

@@ -1,4 +1,4 @@
-//! Looking into a node, with a connection of its own.
+//! Inspecting a node over a separate connection.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue};
 use super::node::{Node, PATIENCE};
 
 impl Node {
-    /// A plain connection of the `redis` crate, for looking at keys and for `CONFIG SET`.
+    /// A plain connection of the `redis` crate, to inspect keys and for `CONFIG SET`.
     ///
     /// # Panics
     ///
-    /// When the node does not answer: a paused or dead node cannot be looked at.
+    /// When the node does not answer. A paused or dead node cannot be inspected.
     pub async fn client(&self) -> MultiplexedConnection {
         let client = Client::open(self.url()).expect("the fixture's own address");
         let config = AsyncConnectionConfig::new()
@@ -39,7 +39,7 @@ impl Node {
         }
     }
 
-    /// All keys, sorted, but for the record that the node keeps of its clients' lists.
+    /// All keys, sorted, except for the record of the clients' lists of nodes.
     ///
     /// # Panics
     ///
@@ -69,7 +69,7 @@ impl Node {
         self.ask(redis::cmd("GET").arg(key)).await
     }
 
-    /// How long `key` still lives; `None` when it is missing or has no expiry.
+    /// The remaining ttl of `key`. `None` if the key is missing or does not expire.
     ///
     /// # Panics
     ///
@@ -79,7 +79,7 @@ impl Node {
         u64::try_from(ms).ok().map(Duration::from_millis)
     }
 
-    /// How often clients and scripts called one of `commands` (lower case) so far.
+    /// How often clients and scripts have called any of `commands` (lower case).
     ///
     /// # Panics
     ///
@@ -95,7 +95,7 @@ impl Node {
         info.lines().filter_map(calls).sum()
     }
 
-    /// How many clients are connected, without the one that looks.
+    /// How many clients are connected, not counting the connection that asks.
     ///
     /// # Panics
     ///

@@ -15,7 +15,7 @@ use crate::network::Host;
 pub use node::Node;
 use process::Launch;
 
-/// Independent nodes without persistence, ended with the test whatever becomes of it.
+/// Independent nodes without persistence, which end with the test, however it ends.
 #[derive(Debug)]
 pub struct Cluster {
     nodes: Vec<Node>,
@@ -68,7 +68,7 @@ impl Cluster {
         &self.nodes
     }
 
-    /// The nodes that run and are not paused, and so can be looked at.
+    /// The nodes that run and are not paused, so that they can be inspected.
     pub fn live(&self) -> impl Iterator<Item = &Node> {
         self.nodes.iter().filter(|node| node.is_live())
     }
@@ -115,7 +115,7 @@ impl Builder {
         self
     }
 
-    /// Every node asks for this password; the URLs carry it.
+    /// Every node requires this password. The URLs contain it.
     #[must_use]
     pub fn password(mut self, password: &str) -> Self {
         self.password = Some(password.to_owned());
@@ -129,14 +129,15 @@ impl Builder {
         self
     }
 
-    /// Every node gets a further free port, given to it by this directive: `--tls-port`, `--cluster-port`.
+    /// Every node gets a further free port, set by this directive: `--tls-port`, `--cluster-port`.
     #[must_use]
     pub fn port_for(mut self, directive: &'static str) -> Self {
         self.more_ports.push(directive);
         self
     }
 
-    /// Every node starts with a configuration file of its own, written anew with this text at each start.
+    /// Every node starts with a configuration file of its own, written anew with this text at each
+    /// start.
     #[must_use]
     pub fn config(mut self, text: &str) -> Self {
         self.config = Some(text.to_owned());
@@ -150,7 +151,8 @@ impl Builder {
         self
     }
 
-    /// Each node runs on a host of its own, at that host's address. Only other hosts of the network reach it.
+    /// Each node runs on a host of its own, at that host's address. Only other hosts of the network
+    /// reach it.
     ///
     /// # Panics
     ///
@@ -162,7 +164,8 @@ impl Builder {
         self
     }
 
-    /// What the server says where it cannot do what is asked for: it is too old, or was built without.
+    /// The error of a server that does not support these settings, because it is too old or was
+    /// built without them.
     ///
     /// # Panics
     ///

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::port::Port;
 use super::process::{Launch, Process};
 
-/// Time for a server to come up, and for a look to be answered.
+/// Time for a server to start, and to answer a request.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 const TRIES: usize = 5;
 
@@ -89,7 +89,7 @@ impl Node {
         panic!("redis-server found its port taken {TRIES} times, it said:\n{said}");
     }
 
-    /// The place of this node in its cluster.
+    /// The index of this node in its cluster.
     #[must_use]
     pub fn index(&self) -> usize {
         self.inner.index
@@ -133,7 +133,7 @@ impl Node {
         self.inner.port.number()
     }
 
-    /// The port that was asked for with [`Builder::port_for`](super::Builder::port_for).
+    /// The port that was requested with [`Builder::port_for`](super::Builder::port_for).
     ///
     /// # Panics
     ///
@@ -152,17 +152,19 @@ impl Node {
         self.state().process.as_ref().map(Process::id)
     }
 
-    /// Ends the server as a crash does (SIGKILL). What it held is forgotten. No-op when it is down.
+    /// Ends the server like a crash (SIGKILL). Its data are lost. No-op when it is down.
     ///
     /// When this returns the port refuses connections.
     pub fn kill(&self) {
         let mut state = self.state();
         state.paused = false;
-        // Dropped under the lock: nobody sees a node that is neither up nor down. It takes a millisecond.
+        // Dropped under the lock, so that no other task sees a node that is neither up nor down. It
+        // takes a millisecond.
         state.process = None;
     }
 
-    /// Starts a server that was killed, empty, at the same address, and waits until it answers. No-op when it is up.
+    /// Starts a server that was killed, empty, at the same address, and waits until it answers.
+    /// No-op when it is up.
     ///
     /// # Panics
     ///
@@ -182,7 +184,7 @@ impl Node {
         self.state().process = Some(process);
     }
 
-    /// Kills the server and starts it at the same address with nothing in it.
+    /// Kills the server and starts it at the same address without data.
     ///
     /// # Panics
     ///
@@ -192,7 +194,8 @@ impl Node {
         self.start().await;
     }
 
-    /// Hangs the server (SIGSTOP): connections stay open and new ones are accepted by the kernel, nothing answers.
+    /// Hangs the server (SIGSTOP): connections stay open and new ones are accepted by the kernel,
+    /// nothing answers.
     ///
     /// # Panics
     ///
@@ -201,7 +204,7 @@ impl Node {
         let mut state = self.state();
         let process = state.process.as_ref().expect("a running server to pause");
         process.signal(Signal::STOP);
-        // The signal works at the next tick of the server's thread; what comes after must find it stopped.
+        // The signal takes effect asynchronously. Return only when the server is stopped.
         let start = std::time::Instant::now();
         while process
             .state()
@@ -217,7 +220,7 @@ impl Node {
         state.paused = true;
     }
 
-    /// Lets a paused server go on (SIGCONT): it then works through what was sent meanwhile.
+    /// Resumes a paused server (SIGCONT). It then carries out what was sent meanwhile.
     ///
     /// # Panics
     ///
@@ -282,7 +285,8 @@ async fn run(launch: &Launch, port: u16, more_ports: &[(&str, Port)]) -> Result<
         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
     };
     let deadline = Instant::now() + PATIENCE;
-    // The log is this process's own; an answer alone could come from another server at the same port.
+    // The log is this process's own; an answer alone could come from another server at the same
+    // port.
     let ready = |log: &str| {
         ["eady to accept connections", "Sentinel ID is"]
             .iter()
@@ -309,7 +313,7 @@ async fn run(launch: &Launch, port: u16, more_ports: &[(&str, Port)]) -> Result<
     }
 }
 
-/// Any answer will do: with a password, the one to a plain PING is an error.
+/// Any answer counts. With a password, the answer to a plain PING is an error.
 async fn ping(address: SocketAddr) -> std::io::Result<()> {
     let mut stream = TcpStream::connect(address).await?;
     stream.write_all(b"PING\r\n").await?;

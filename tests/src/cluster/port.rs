@@ -1,4 +1,4 @@
-//! A loopback port that stays ours while its server is down.
+//! A loopback port that stays reserved while its server is down.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -7,9 +7,9 @@ use tokio::net::TcpSocket;
 
 /// A free port, held by a socket that is bound but never listens.
 ///
-/// Linux lets a server with `SO_REUSEADDR` listen beside such a socket, refuses connections while none does,
-/// and gives the port to nobody else: not to another test while "this node is down" is what is tested.
-/// Elsewhere the port is only likely to stay free.
+/// Linux lets a server with `SO_REUSEADDR` listen beside such a socket, refuses connections while
+/// none does, and gives the port to no other process, for example to another test while this node
+/// is down. Elsewhere the port is only likely to stay free.
 #[derive(Debug)]
 pub(super) struct Port {
     number: u16,

@@ -1,4 +1,4 @@
-//! One server process, which ends when the test process does, even by SIGKILL.
+//! One server process, which ends with the test process, even if that is killed by SIGKILL.
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
@@ -12,10 +12,12 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::network::Host;
 
-/// The shell beside each server. Its standard input is a pipe from the test process: when that process is gone, in
-/// whatever way, the pipe ends, and the server is killed. It outlives the server by no more than reaping it.
+/// The shell beside each server. Its standard input is a pipe from the test process: when that
+/// process is gone, in whatever way, the pipe ends, and the server is killed. It outlives the
+/// server by no more than reaping it.
 ///
-/// It is deaf to signals: a process group with a stopped member gets a SIGHUP when the test process goes away.
+/// It is deaf to signals: a process group with a stopped member gets a SIGHUP when the test process
+/// goes away.
 const SUPERVISOR: &str = r#"
 trap '' HUP INT TERM
 log=$1
@@ -32,7 +34,7 @@ kill -KILL "$reader"
 wait "$reader"
 "#;
 
-/// How to start a server, again and again at the same address.
+/// How to start a server, repeatedly at the same address.
 #[derive(Clone, Debug)]
 pub(super) struct Launch {
     pub(super) dir: PathBuf,
@@ -43,7 +45,7 @@ pub(super) struct Launch {
     pub(super) more_ports: Vec<&'static str>,
     /// The text of a configuration file.
     pub(super) config: Option<String>,
-    /// The server binary, where it is not the usual one.
+    /// The server binary, if it is not the usual one.
     pub(super) server: Option<PathBuf>,
     /// Where it runs, if not beside this process.
     pub(super) host: Option<Host>,
@@ -89,7 +91,7 @@ impl Launch {
         }
         words.extend(["--bind".into(), self.address().to_string().into()]);
         if self.host.is_some() {
-            // Without a password, the server would refuse whoever comes from another host.
+            // Without a password, the server would refuse clients from other hosts.
             words.extend(["--protected-mode", "no"].map(OsString::from));
         }
         let fixed = ["--save", "", "--appendonly", "no", "--daemonize", "no"];
@@ -113,7 +115,7 @@ impl Launch {
         words
     }
 
-    /// Starts the process; it does not answer yet.
+    /// Starts the process, which does not answer yet.
     pub(super) fn spawn(&self, port: u16, more: &[u16]) -> io::Result<Process> {
         fs::create_dir_all(&self.dir)?;
         fs::write(self.log(), "")?;
@@ -132,7 +134,8 @@ impl Launch {
             .arg(self.log())
             .arg(server)
             .args(self.arguments(port, more))
-            // A group of its own: Ctrl-C goes to the test process, and reaches the server through the pipe.
+            // A group of its own: Ctrl-C goes to the test process, and reaches the server through
+            // the pipe.
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -164,7 +167,8 @@ impl Launch {
     }
 }
 
-/// The server binary: `REDIS_SERVER`, else the first of `redis-server` and `valkey-server` on the `PATH`.
+/// The server binary: `REDIS_SERVER`, else the first of `redis-server` and `valkey-server` on the
+/// `PATH`.
 fn find_server() -> PathBuf {
     if let Some(named) = env::var_os("REDIS_SERVER").filter(|name| !name.is_empty()) {
         return named.into();
@@ -218,7 +222,8 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         if !self.has_ended() {
-            // SIGKILL also ends a stopped process. The id is not reused before the supervisor has seen the end.
+            // SIGKILL also ends a stopped process. The id is not reused before the supervisor has
+            // seen the end.
             let _ = kill_process(self.server, Signal::KILL);
         }
         drop(self.supervisor.stdin.take());

@@ -1,4 +1,4 @@
-//! Which module uses which.
+//! The graph of modules that use each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,8 +9,9 @@ use super::Source;
 pub struct Graph(pub BTreeMap<String, BTreeSet<String>>);
 
 impl Graph {
-    /// By file. A name that a folder's `mod.rs` re-exports or imports stands for the file that it comes from. A re-export
-    /// is no use: `mod.rs` may re-export what its children take from it.
+    /// The graph of files. A name that a folder's `mod.rs` re-exports or imports counts for the
+    /// file that defines it. A re-export is not a use: `mod.rs` may re-export names that its
+    /// children import from it.
     #[must_use]
     pub fn of_files(sources: &[Source]) -> Self {
         let modules = Modules(
@@ -32,12 +33,12 @@ impl Graph {
         graph
     }
 
-    /// By what stands at the top of the crate: folders, and single files.
+    /// The graph of the top-level modules: folders, and single files.
     #[must_use]
     pub fn of_rooms(sources: &[Source]) -> Self {
         let mut rooms = Self::default();
         for (file, used) in Self::of_files(sources).0 {
-            // `lib.rs` names everything, and nothing should name it.
+            // `lib.rs` uses everything, and no module should use it.
             if file.is_empty() {
                 continue;
             }
@@ -49,7 +50,7 @@ impl Graph {
         rooms
     }
 
-    /// Modules that use each other, directly or by others.
+    /// Modules that use each other, directly or through others.
     #[must_use]
     pub fn circles(&self) -> Vec<BTreeSet<String>> {
         let reached: BTreeMap<_, _> = self.0.keys().map(|from| (from, self.reach(from))).collect();
@@ -67,7 +68,7 @@ impl Graph {
         circles.into_iter().collect()
     }
 
-    /// Without the arrows that other arrows imply.
+    /// The graph without the arrows that follow from other arrows.
     #[must_use]
     pub fn reduced(&self) -> Self {
         let mut reduced = self.clone();
@@ -107,7 +108,7 @@ impl Modules<'_> {
     fn file_of(&self, path: &[String]) -> Option<Vec<String>> {
         let path = Self::real(path);
         let mut path = path;
-        // As often as re-exports stand behind each other at the most.
+        // The maximum length of a chain of re-exports.
         for _ in 0..8 {
             let depth = (0..=path.len())
                 .rev()

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use super::{Graph, sources};
 
-/// The rooms of each package, each above those that it uses. Arrows that follow from others are left out.
+/// The modules of each package, each above those that it uses. Arrows that follow from others are
+/// left out.
 #[must_use]
 pub fn picture() -> String {
     let mut text = String::new();

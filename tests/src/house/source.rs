@@ -16,15 +16,15 @@ use syn::{
 pub struct Source {
     /// The path of the module, without the name of its crate. Empty for `lib.rs`.
     pub module: Vec<String>,
-    /// Where it stands.
+    /// The path of the file.
     pub file: PathBuf,
     /// How many lines it has.
     pub lines: usize,
-    /// Its functions, those of its tests not counted.
+    /// Its functions, without those of its tests.
     pub functions: Vec<Function>,
     /// Absolute paths that the file names, outside of its tests.
     pub names: BTreeSet<Vec<String>>,
-    /// What the file brings into its scope by `use`, re-exported or not, by name.
+    /// The names that the file imports by `use`, re-exported or not.
     pub imports: BTreeMap<String, Vec<String>>,
 }
 
@@ -42,7 +42,7 @@ pub struct Function {
 /// The sources of a package of this workspace.
 ///
 /// # Panics
-/// Panics when a file cannot be read or is no Rust.
+/// Panics when a file cannot be read or is not valid Rust.
 #[must_use]
 pub fn sources(package: &str) -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -131,7 +131,7 @@ struct Reader {
 }
 
 impl Reader {
-    /// An absolute path for `path`, where it leads into this crate.
+    /// The absolute form of `path`, if it leads into this crate.
     fn absolute(&self, path: &[String]) -> Option<Vec<String>> {
         let mut base = self.module.clone();
         let mut rest = path;

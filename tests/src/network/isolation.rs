@@ -1,7 +1,8 @@
 //! Runs a program in network and mount namespaces of its own.
 //!
-//! The kernel removes both, and every interface and named namespace in them, with the last process in them. So
-//! nothing is left behind however the program ends, and no interface of the machine is touched.
+//! The kernel removes both, and every interface and named namespace in them, with the last process
+//! in them. So nothing is left behind however the program ends, and no interface of the machine is
+//! touched.
 
 use std::fmt;
 use std::path::Path;
@@ -18,7 +19,8 @@ const WAYS: [&[&str]; 2] = [
     &["--user", "--map-root-user", "--net", "--mount"],
 ];
 
-/// The names of namespaces go to a file system of their own, so that they are neither seen nor left outside.
+/// The names of namespaces go to a file system of their own, so that they are neither seen nor left
+/// outside.
 const ENTER: &str = r#"
 dir=/var/run/netns
 [ -d "$dir" ] || dir=/var/run
@@ -30,7 +32,7 @@ const TRIAL: &str = "\
 ip netns add trial && ip link add trial0 type veth peer name trial1 netns trial && \
 nsenter --net=/var/run/netns/trial -- tc qdisc show";
 
-/// Why there can be no network here.
+/// Why no network can be built here.
 #[derive(Debug)]
 pub struct Unavailable(String);
 
@@ -50,7 +52,8 @@ impl std::error::Error for Unavailable {}
 
 /// `program` in namespaces of its own, where it may build a [`Network`](super::Network).
 ///
-/// It has the process id of the command, and this machine's files; of its network it has the loopback interface alone.
+/// It has the process id of the command and sees this machine's files, but of its network only the
+/// loopback interface.
 ///
 /// # Errors
 ///

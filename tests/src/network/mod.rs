@@ -1,8 +1,10 @@
-//! Nodes and clients on hosts of their own: network namespaces, joined by links that lose, delay and cut packets.
+//! Nodes and clients on hosts of their own: network namespaces, joined by links that lose, delay
+//! and cut packets.
 //!
-//! Every client has one link to every node, so that each pair can fail on its own, in either direction. What is cut is
-//! dropped without a trace: connections stay half-open, no reset arrives, and both kernels retransmit into the void.
-//! The process that builds the network is one more host, the *observer*, whose links never fail.
+//! Every client has one link to every node, so that each pair can fail on its own, in either
+//! direction. What is cut is dropped without a trace: connections stay half-open, no reset arrives,
+//! and both kernels retransmit into the void. The process that builds the network is one more host,
+//! the *observer*, whose links never fail.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -58,13 +60,14 @@ pub struct Link {
 pub enum LinkFault {
     /// All are dropped.
     Cut,
-    /// So many of a hundred are dropped, at random.
+    /// This percentage is dropped at random.
     Loss(u8),
-    /// They arrive later: by about this much with netem, else by a bandwidth that one request fills for this long.
+    /// They arrive later: by about this much with netem, else by a bandwidth that one request fills
+    /// for this long.
     Delay(std::time::Duration),
 }
 
-/// Hosts and links. They vanish with the process that built them.
+/// Hosts and links. They are removed with the process that built them.
 #[derive(Debug)]
 pub struct Network {
     nodes: Vec<Host>,
@@ -106,7 +109,8 @@ impl Host {
     /// As [`TcpStream::connect`]. On systems without network namespaces, always.
     pub async fn connect(&self, server: SocketAddr) -> io::Result<TcpStream> {
         let namespace = self.file();
-        // A socket stays in the namespace of the thread that creates it; a thread of its own enters and ends.
+        // A socket stays in the namespace of the thread that creates it; a thread of its own enters
+        // and ends.
         let (send, receive) = tokio::sync::oneshot::channel();
         std::thread::spawn(move || {
             let socket = isolation::enter(&namespace).and_then(|()| TcpSocket::new_v4());
@@ -222,7 +226,7 @@ impl Network {
         self.shaping.name()
     }
 
-    /// Begins a fault in these directions of these links, but for those that have one already.
+    /// Begins a fault in these directions of these links, except for those that have one already.
     ///
     /// # Errors
     ///
@@ -256,7 +260,7 @@ impl Network {
         }
     }
 
-    /// Ends a fault. How many packets it dropped or delayed.
+    /// Ends a fault. Returns how many packets it dropped or delayed.
     ///
     /// # Errors
     ///
@@ -330,7 +334,8 @@ fn interfaces(host: &Host) -> Batch {
     batch
 }
 
-/// The commands that bring up one end of a link. The neighbour is permanent: a cut must not end in "host unreachable".
+/// The commands that bring up one end of a link. The neighbour is permanent: a cut must not end in
+/// "host unreachable".
 fn attach(batch: &mut Batch, host: &Host, device: &str, peer: Ipv4Addr, peer_mac: &str) {
     batch.line(&format!("link set {device} addrgenmode none"));
     batch.line(&format!("link set {device} up"));

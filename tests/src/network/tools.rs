@@ -92,7 +92,7 @@ pub(super) fn tool(name: &str) -> Command {
     command
 }
 
-/// The last line that is not empty: tools say there what failed.
+/// The last line that is not empty. Tools report errors there.
 pub(super) fn last_line(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
     let mut lines = text.lines().rev().map(str::trim);

@@ -1,4 +1,5 @@
-//! A TCP proxy before a node, for what a network does: late, held, lost, cut, and delivered after the cut.
+//! A TCP proxy in front of a node that delays, holds, loses and cuts traffic, and delivers it after
+//! a cut.
 //!
 //! ```no_run
 //! # async fn example() {
@@ -50,7 +51,7 @@ pub enum Flow {
     },
     /// They stay in the proxy until the flow is another one.
     Hold,
-    /// They vanish.
+    /// They are lost.
     Lose,
 }
 
@@ -75,7 +76,7 @@ pub struct Proxy {
     accepting: JoinHandle<()>,
 }
 
-/// What the connections of one proxy have in common.
+/// The state that the connections of one proxy share.
 #[derive(Debug)]
 struct Shared {
     rules: watch::Sender<Rules>,
@@ -102,7 +103,7 @@ struct Rules {
 }
 
 impl Rules {
-    /// What becomes of the bytes of a connection that was accepted under `at_accept`.
+    /// What happens to the bytes of a connection that was accepted under `at_accept`.
     fn flow(&self, direction: Direction, at_accept: &Self) -> Flow {
         if self.settings > at_accept.settings {
             self.established
@@ -113,7 +114,7 @@ impl Rules {
 }
 
 impl Proxy {
-    /// A proxy before `node`.
+    /// A proxy in front of `node`.
     ///
     /// # Panics
     ///
@@ -122,7 +123,7 @@ impl Proxy {
         Self::start(node.address()).await
     }
 
-    /// One proxy before each node, in their order.
+    /// One proxy in front of each node, in their order.
     ///
     /// # Panics
     ///
@@ -131,7 +132,7 @@ impl Proxy {
         join_all(cluster.nodes().iter().map(Self::before)).await
     }
 
-    /// A proxy before the server at `upstream`, which need not be up yet.
+    /// A proxy in front of the server at `upstream`, which need not be up yet.
     ///
     /// # Panics
     ///
@@ -172,7 +173,7 @@ impl Proxy {
         format!("redis://{}", self.address)
     }
 
-    /// What becomes of the bytes of one direction from now on, those held so far included.
+    /// Sets what happens to the bytes of one direction from now on, including those held so far.
     pub fn set(&self, direction: Direction, flow: Flow) {
         self.shared
             .rules
@@ -186,8 +187,9 @@ impl Proxy {
             .send_modify(|rules| rules.flows = [flow; 2]);
     }
 
-    /// Both directions of the connections that are open now; those that are accepted later are not concerned. With
-    /// [`Flow::Lose`] it is what a NAT or a load balancer does to a connection that it has forgotten.
+    /// Both directions of the connections that are open now; those that are accepted later are not
+    /// concerned. With [`Flow::Lose`] it is what a NAT or a load balancer does to a connection that
+    /// it has forgotten.
     pub fn set_established(&self, flow: Flow) {
         self.shared.rules.send_modify(|rules| {
             rules.settings += 1;
@@ -201,7 +203,8 @@ impl Proxy {
     }
 
     /// Resets the client's side of every connection. What was held for the server stays held until
-    /// [`deliver`](Self::deliver), whatever the flow: packets that are still on their way when the client has given up.
+    /// [`deliver`](Self::deliver), whatever the flow: packets that are still on their way when the
+    /// client has given up.
     pub fn cut_client_side(&self) {
         self.shared
             .rules

@@ -42,7 +42,7 @@ pub(crate) enum Role {
     Client(ClientSettings),
 }
 
-/// Whether there are to be network faults.
+/// Whether network faults are injected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NetworkMode {
     Auto,
@@ -55,7 +55,7 @@ pub(crate) enum NetworkMode {
 pub(crate) enum Control {
     /// The restart guard is off.
     NoGuard,
-    /// The checker takes holders for holders until they release, whether or not they have lost the lock.
+    /// The checker treats a holder as such until it releases, even after it lost the lock.
     IgnoredLoss,
 }
 
@@ -63,7 +63,7 @@ pub(crate) enum Control {
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) length: Duration,
-    /// Checks what there is every minute.
+    /// Checks the history so far every minute.
     pub(crate) soak: bool,
     pub(crate) seed: u64,
     pub(crate) workers: usize,
@@ -78,13 +78,13 @@ pub(crate) struct Settings {
 /// One client process.
 #[derive(Clone, Debug)]
 pub(crate) struct ClientSettings {
-    /// As in `w2.1`: slot 2, its first process.
+    /// A name such as `w2.1`: the first process in slot 2.
     pub(crate) name: String,
-    /// Whether it only measures availability, with keys that nobody else takes.
+    /// Whether it only measures availability, with keys that no other client uses.
     pub(crate) probe: bool,
     /// Holds the slow lock for longer than its ttl, renewing it.
     pub(crate) long_holds: bool,
-    /// The nodes, or the proxies before them.
+    /// The nodes, or the proxies in front of them.
     pub(crate) nodes: Vec<String>,
     /// The nodes themselves, for samples.
     pub(crate) direct: Vec<String>,

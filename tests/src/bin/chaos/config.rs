@@ -1,4 +1,4 @@
-//! The configuration that all clients of a run share, and what follows from it.
+//! The configuration that all clients of a run share, and values that depend on it.
 
 use std::time::Duration;
 
@@ -17,12 +17,12 @@ pub(crate) const WAIT: Duration = Duration::from_secs(3);
 /// How long the last request of each task waits, after recovery. It must not fail.
 pub(crate) const LAST_WAIT: Duration = Duration::from_secs(15);
 
-/// For how long a restarted node has no vote.
+/// For how long the votes of a restarted node do not count.
 pub(crate) const GUARD_TIME: Duration = Duration::from_millis(2_220);
-/// A node that is younger than the oldest by no more than this passes for one that started with it.
+/// A node that is at most this much younger than the oldest counts as started together with it.
 pub(crate) const SAME_START: Duration = Duration::from_secs(5);
 
-/// Held for long, so that nodes fail and forget while it is held.
+/// Held for a long time, so that nodes fail and lose data while it is held.
 pub(crate) const SLOW_KEY: &str = "hot:slow";
 /// Held for milliseconds, by many clients.
 pub(crate) const QUICK_KEYS: [&str; 2] = ["hot:quick:0", "hot:quick:1"];

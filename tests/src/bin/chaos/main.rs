@@ -1,4 +1,5 @@
-//! The chaos run: real servers and client processes, a nemesis that injects faults, and a checker of the history.
+//! The chaos run: real servers and client processes, a nemesis that injects faults, and a checker
+//! of the history.
 //!
 //! `cargo run --release -p tests --bin chaos -- --seconds 45`
 
@@ -57,7 +58,8 @@ fn start(role: Role) -> Result<bool, Problem> {
     }
 }
 
-/// Starts this program again in network namespaces of its own, as this same process. Returns only why it could not.
+/// Replaces this process by the same program in its own network namespaces. Returns only on
+/// failure, with the cause.
 fn enter_namespaces() -> Problem {
     let isolated = std::env::current_exe()
         .map_err(Problem::from)

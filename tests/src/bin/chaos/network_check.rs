@@ -1,4 +1,5 @@
-//! `--check-network`: whether links really cut, lose and delay packets, seen by a client and a server at their ends.
+//! `--check-network`: whether links really cut, lose and delay packets, seen by a client and a
+//! server at their ends.
 
 use std::io;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::args::Problem;
 use crate::report;
 
-/// What arrives at all arrives within this time.
+/// Data that arrives at all arrives within this time.
 const SILENCE: Duration = Duration::from_millis(400);
 /// After a cut, the kernels retransmit within this time.
 const RETRANSMITTED: Duration = Duration::from_secs(10);

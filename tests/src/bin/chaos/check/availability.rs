@@ -1,4 +1,4 @@
-//! For how much of the time with faults a lock was available, and how long acquires took.
+//! The availability of locks during the faults, and the latency of acquires.
 
 use std::time::Duration;
 
@@ -73,7 +73,8 @@ fn probe_attempts(run: &Run) -> Vec<(Timestamp, bool)> {
     attempts
 }
 
-/// Whether a majority of the nodes ran and had votes for all of that time, whatever the network did.
+/// Whether a majority of the nodes ran and had votes for all of that time, whatever the network
+/// did.
 fn majority(run: &Run, from: Timestamp, to: Timestamp) -> bool {
     let usable = |node: usize| {
         !run.events.iter().any(|event| {

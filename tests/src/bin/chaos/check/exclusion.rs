@@ -1,4 +1,5 @@
-//! I1: from its return until its release or the end of its validity, a grant of a key overlaps no other.
+//! I1: from its return until its release or the end of its validity, a grant of a key overlaps no
+//! other.
 
 use super::{Check, Run, seconds};
 use crate::args::Control;
@@ -12,7 +13,7 @@ pub(super) fn check(run: &Run) -> Check {
         let mut open: Vec<&Grant> = Vec::new();
         for grant in grants {
             open.retain(|earlier| held_until(run, earlier) > grant.returned);
-            // The recovery hangs a majority, which must not pass for an effect of the network.
+            // The recovery hangs a majority, which must not be attributed to the network.
             let recovering =
                 run.control == Some(Control::IgnoredLoss) && grant.returned > run.faults.1;
             if recovering || held_until(run, grant) <= grant.returned {

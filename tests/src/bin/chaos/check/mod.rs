@@ -1,4 +1,4 @@
-//! The checker: each invariant over the history of a run. What it excuses, it counts and names.
+//! The checker: each invariant over the history of a run. Excused violations are counted and named.
 
 mod availability;
 mod bounds;
@@ -26,7 +26,7 @@ use crate::timestamp::Timestamp;
 pub(crate) struct Check {
     pub(crate) invariant: &'static str,
     pub(crate) violations: Vec<String>,
-    /// Would be violations, but for a fault that the guard is documented not to cover.
+    /// Violations that are excused by a fault that the guard does not cover, as documented.
     pub(crate) excused: usize,
     pub(crate) figures: String,
 }
@@ -44,7 +44,7 @@ impl Check {
     }
 }
 
-/// All that is known of a run.
+/// Everything that is known about a run.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) history: History,
@@ -54,7 +54,7 @@ pub(crate) struct Run {
     pub(crate) recovery: Option<Recovery>,
     /// From when to when faults were injected.
     pub(crate) faults: (Timestamp, Timestamp),
-    /// Under the strict guard FLUSHALL is no excuse.
+    /// Under the strict guard, FLUSHALL excuses nothing.
     pub(crate) strict: bool,
     /// A control checks exclusion only.
     pub(crate) control: Option<Control>,
@@ -95,7 +95,8 @@ pub(crate) fn availability(run: &Run) -> Availability {
 }
 
 impl Run {
-    /// Whether a node was flushed under the same run id in that time, which the observed guard cannot see.
+    /// Whether a node was flushed under the same run id in that time, which the observed guard
+    /// cannot see.
     fn flushed(&self, from: Timestamp, to: Timestamp) -> bool {
         let flush = |event: &Event| matches!(event.kind, EventKind::Flushed { .. });
         !self.strict && during(&self.events, from, to).any(flush)

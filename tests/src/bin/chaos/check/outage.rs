@@ -1,4 +1,5 @@
-//! I8: a request fails by its deadline; after an outage of a majority, the first grant comes within one back-off.
+//! I8: a request fails by its deadline; after an outage of a majority, the first grant comes within
+//! one back-off.
 
 use std::time::Duration;
 
@@ -57,7 +58,7 @@ fn recovered(run: &Run, recovery: &Recovery, check: &mut Check) -> Option<Durati
         failure.reason == "NoQuorum" && failure.returned > from && failure.returned < resumed
     });
     if !reported {
-        check.violation("a majority hung, and no request failed for want of a quorum".to_owned());
+        check.violation("a majority hung, but no request failed without a quorum".to_owned());
     }
     let returns = run.history.grants.iter().map(|grant| grant.returned);
     let first = returns.filter(|at| *at > resumed).min();

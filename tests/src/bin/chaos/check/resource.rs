@@ -1,4 +1,5 @@
-//! I3: counters that check tokens lose no update. Those that do not must lose some, or the run proves nothing.
+//! I3: counters that check tokens lose no update. Those that do not must lose some, or the run
+//! proves nothing.
 
 use super::Check;
 use crate::resource::Counters;
@@ -16,7 +17,7 @@ pub(super) fn check(counters: &[Counters]) -> Check {
     );
     if unchecked_lost == 0 {
         check.violation(
-            "no update lost without the check either: no paused holder was overtaken, so nothing is proved"
+            "no update was lost without the check either: no paused holder was overtaken, so the run proves nothing"
                 .to_owned(),
         );
     }

@@ -1,4 +1,5 @@
-//! I4: after a grant or an extension, a quorum of the nodes holds the key for at least the reported validity.
+//! I4: after a grant or an extension, a quorum of the nodes holds the key for at least the reported
+//! validity.
 
 use std::collections::HashMap;
 
@@ -53,7 +54,8 @@ fn held_until(run: &Run, grant: &Grant, sample: &Sample) -> Timestamp {
     ends.get(QUORUM - 1).copied().unwrap_or_default()
 }
 
-/// A node that lost its data held the key before. Data loss is what the restart guard is for, and no matter of validity.
+/// Whether a node lost its data. It may have held the key before. The restart guard covers data
+/// loss, not the validity.
 fn lost_data(run: &Run, node: usize, from: Timestamp, to: Timestamp) -> bool {
     during(&run.events, from, to).any(|event| match event.kind {
         EventKind::Restarted { node: it } | EventKind::Flushed { node: it } => it == node,

@@ -1,7 +1,8 @@
-//! One client process: tasks that lock, work and release until standard input says otherwise or ends.
+//! One client process: tasks that lock, work and release until standard input says otherwise or
+//! ends.
 //!
-//! It prints `ready` when it is connected. After `drain` every task runs one last cycle, which must succeed; then the
-//! process prints `idle`. After `quit` it closes its client and exits.
+//! It prints `ready` when it is connected. After `drain` every task runs one last cycle, which must
+//! succeed; then the process prints `idle`. After `quit` it closes its client and exits.
 
 mod cycle;
 mod sample;
@@ -38,7 +39,7 @@ async fn serve(settings: ClientSettings) -> Result<(), Problem> {
     let (drain, draining) = watch::channel(false);
     let tasks = spawn_tasks(&settings, &client, &draining);
     print("ready");
-    obey(tasks, &client, &drain).await
+    follow_orders(tasks, &client, &drain).await
 }
 
 fn spawn_tasks(
@@ -67,7 +68,7 @@ fn spawn_tasks(
 }
 
 /// Follows the orders on standard input.
-async fn obey(
+async fn follow_orders(
     mut tasks: JoinSet<Result<(), Problem>>,
     client: &Client,
     drain: &watch::Sender<bool>,

@@ -35,7 +35,7 @@ const LAST: Cycle = Cycle {
     ..PLAIN
 };
 
-/// Holds one key for long, so that faults happen while it is held.
+/// Holds one key for a long time, so that faults happen while it is held.
 pub(crate) async fn slow(
     client: Rc<Client>,
     resource: PathBuf,
@@ -105,13 +105,14 @@ pub(crate) async fn cold(client: Rc<Client>, drain: watch::Receiver<bool>) -> Re
     Ok(())
 }
 
-/// Takes keys that nobody else wants. When it gets none, no lock is available.
+/// Acquires keys that no other client uses. If it gets none, no lock is available.
 pub(crate) async fn probe(client: Rc<Client>, drain: watch::Receiver<bool>) -> Result<(), Problem> {
     let cycle = Cycle {
         wait: Duration::ZERO,
         ..PLAIN
     };
-    // Another key each time: the remains of an attempt without a quorum must not block the next one.
+    // Another key each time: the remains of an attempt without a quorum must not block the next
+    // one.
     for number in (0..PROBE_KEYS).cycle() {
         if *drain.borrow() {
             break;

@@ -1,4 +1,4 @@
-//! Faults that the checker may need as an excuse, with their times. It excuses nothing else.
+//! The faults that may excuse a violation, with their times.
 
 use std::cell::RefCell;
 
@@ -6,7 +6,7 @@ use crate::timestamp::{Timestamp, now};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum EventKind {
-    /// A node was killed and came back empty.
+    /// A node was killed and restarted empty.
     Restarted { node: usize },
     /// A node was flushed under the same run id.
     Flushed { node: usize },
@@ -28,7 +28,7 @@ pub(crate) struct Event {
 pub(crate) struct Events(RefCell<Vec<Event>>);
 
 impl Events {
-    /// Records what began at `from` and is over now.
+    /// Records an event that began at `from` and has ended now.
     pub(crate) fn record(&self, from: Timestamp, kind: EventKind) {
         self.0.borrow_mut().push(Event {
             from,

@@ -1,6 +1,7 @@
 //! The file that a client process writes.
 //!
-//! One line is one write, so that a process that is killed leaves whole lines. Times are in nanoseconds.
+//! Each line is one write, so that a killed process leaves only whole lines. Times are in
+//! nanoseconds.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -90,7 +91,7 @@ impl Journal {
             .file
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        // A history with holes must not pass for one without violations.
+        // An incomplete history must not count as one without violations.
         if let Err(error) = file.write_all(format!("{line}\n").as_bytes()) {
             panic!("the history cannot be written: {error}");
         }

@@ -1,4 +1,4 @@
-//! What the clients of a run did: the records, and how they are read back from the clients' files.
+//! The history of a run: the records of its clients, and reading them from the clients' files.
 
 mod events;
 mod journal;
@@ -24,10 +24,11 @@ pub(crate) struct Grant {
     pub(crate) rounds: u32,
     /// When the request was made.
     pub(crate) called: Timestamp,
-    /// When the winning round began, computed from the validity at the return; never later than it did begin.
+    /// When the winning round began, computed from the validity at the return. Never later than the
+    /// real start.
     pub(crate) began: Timestamp,
     pub(crate) returned: Timestamp,
-    /// The latest end of validity that the guard reported; never later than reported.
+    /// The latest end of validity that the guard reported, rounded down.
     pub(crate) valid_until: Timestamp,
     /// When the release was called; `None` when the holder was killed before.
     pub(crate) releasing: Option<Timestamp>,
@@ -51,13 +52,13 @@ pub(crate) struct Failure {
     pub(crate) key: String,
     pub(crate) called: Timestamp,
     pub(crate) returned: Timestamp,
-    /// How long the request was to wait.
+    /// The `wait` of the request.
     pub(crate) wait: Duration,
     /// The kind of the error, or `dropped`.
     pub(crate) reason: String,
 }
 
-/// What the nodes knew about a lock while it was held.
+/// The state of a lock on the nodes while it was held.
 #[derive(Clone, Debug)]
 pub(crate) struct Sample {
     pub(crate) grant: String,
@@ -66,17 +67,17 @@ pub(crate) struct Sample {
     pub(crate) nodes: Vec<NodeState>,
 }
 
-/// What one node knew.
+/// The state of a lock on one node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NodeState {
-    /// The holder's value, until then at the latest.
+    /// The holder's value, which expires at this time at the latest.
     HeldUntil(Timestamp),
-    /// Nothing, or another's value.
+    /// No value, or that of another client.
     NotHeld,
     NoReply,
 }
 
-/// All that the clients of a run wrote.
+/// Everything that the clients of a run wrote.
 #[derive(Debug, Default)]
 pub(crate) struct History {
     pub(crate) grants: Vec<Grant>,
@@ -104,7 +105,8 @@ impl History {
         Ok(history)
     }
 
-    /// Adds the lines of one client. A last line without its end is ignored. `Err`: the line that cannot be read.
+    /// Adds the lines of one client. A last line without its end is ignored. `Err`: the line that
+    /// cannot be read.
     pub(crate) fn add(&mut self, text: &str) -> Result<(), String> {
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
         let mut grants = HashMap::new();
@@ -115,7 +117,7 @@ impl History {
         Ok(())
     }
 
-    /// Adds one line. `grants` has the place of each grant of this file, by its id.
+    /// Adds one line. `grants` has the index of each grant of this file, by its id.
     fn line(&mut self, words: &[&str], grants: &mut HashMap<String, usize>) -> Option<()> {
         let id = *words.get(1)?;
         let number = |place: usize| words.get(place)?.parse::<u64>().ok();
@@ -180,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_journal_writes_can_be_read() {
+    fn lines_of_the_journal_can_be_read() {
         let folder = tempfile::tempdir().expect("a folder");
         let journal = Journal::create(&folder.path().join("w1.1.history")).expect("a file");
         let grant = Grant {

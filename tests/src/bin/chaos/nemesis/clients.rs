@@ -14,7 +14,7 @@ use crate::timestamp::{Timestamp, now};
 pub(super) const WORK_TIMEOUT: Duration = Duration::from_millis(1_500);
 /// How often to try to stop a holder between its read and its write.
 const PAUSE_ATTEMPTS: usize = 6;
-/// How often a start may fail for want of a quorum.
+/// How often a start may fail without a quorum.
 const START_ATTEMPTS: usize = 20;
 
 /// Stops a client. Returns whether it did.
@@ -27,7 +27,8 @@ pub(super) async fn pause(harness: &Harness, target: Target, lasts: Duration) ->
     true
 }
 
-/// Kills a client, and starts another in its place when that one can judge the nodes. Returns whether it killed one.
+/// Kills a client, and starts another one in its place once the ages of the nodes allow it. Returns
+/// whether it killed one.
 pub(super) async fn kill(harness: &Harness, target: Target) -> bool {
     let slot = match target {
         Target::Slot(slot) => Some(slot),
@@ -48,7 +49,7 @@ pub(super) async fn kill(harness: &Harness, target: Target) -> bool {
     true
 }
 
-/// Starts a client again and again while it finds no quorum, as a service manager would.
+/// Starts a client repeatedly until it finds a quorum, as a service manager would.
 async fn replace(harness: &Harness, slot: usize) -> Result<(), Problem> {
     let mut attempts = 0;
     loop {
@@ -67,7 +68,8 @@ async fn replace(harness: &Harness, slot: usize) -> Result<(), Problem> {
     }
 }
 
-/// Waits until a new client can judge the nodes by their age, which restarts cannot delay for longer than this.
+/// Waits until a new client can judge the nodes by their age, which restarts cannot delay for
+/// longer than this.
 pub(super) async fn wait_until_admitted(harness: &Harness) {
     let deadline = Instant::now() + Duration::from_secs(15);
     while !harness.can_admit_clients() && Instant::now() < deadline {

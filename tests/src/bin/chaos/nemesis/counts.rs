@@ -19,7 +19,7 @@ pub(crate) struct Count {
     pub(crate) packets: u64,
 }
 
-/// What became of a planned fault.
+/// The outcome of a planned fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Result {
     Occurred,
@@ -65,7 +65,8 @@ impl FaultCounts {
         counts.iter().map(|(name, count)| (*name, *count)).collect()
     }
 
-    /// The faults that were planned more than once and never occurred: such a run proves less than it seems to.
+    /// The faults that were planned more than once and never occurred. Such a run proves less than
+    /// it seems to.
     ///
     /// A single one may have come at a bad moment, as in a run of a few seconds.
     pub(crate) fn missing(&self) -> Vec<String> {

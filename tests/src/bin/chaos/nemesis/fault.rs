@@ -15,7 +15,8 @@ pub(crate) struct Step {
 /// Times are how long a fault lasts.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Fault {
-    /// SIGKILL, and a start with nothing in memory. With a key: right after a client began to work under its lock.
+    /// SIGKILL, and a start without data. With a key: right after a client began to work under its
+    /// lock.
     Restart {
         nodes: Vec<usize>,
         down: Duration,

@@ -78,7 +78,7 @@ pub(crate) async fn overtake_holder(harness: &Harness) {
     clients::pause(harness, target, 2 * TTL).await;
 }
 
-/// Ends what is left of the faults: nodes down, proxies that hold bytes, slots without a client.
+/// Ends the remaining faults: nodes that are down, proxies that hold bytes, slots without a client.
 pub(crate) async fn heal(harness: &Harness) -> Result<(), Problem> {
     for node in harness.cluster.nodes() {
         node.start().await;

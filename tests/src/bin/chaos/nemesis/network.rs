@@ -11,7 +11,7 @@ use crate::args::Problem;
 use crate::config::SLOW_KEY;
 use crate::run::harness::Harness;
 
-/// How often a fault is tried that concerned no packet, and the pause in between.
+/// How often a fault that affected no packet is tried again, and the pause in between.
 const ATTEMPTS: usize = 5;
 const RETRY_PAUSE: Duration = Duration::from_millis(300);
 /// How long to wait for each next holder.
@@ -19,7 +19,8 @@ const HOLDER_TIMEOUT: Duration = Duration::from_secs(4);
 /// How many holders may pass that have no host of their own.
 const HOLDERS: usize = 8;
 
-/// Imposes the fault, again while it concerns no packet: its links have another fault, or its client is paused.
+/// Imposes the fault. Tries again while it affects no packet, because its links have another fault
+/// or its client is paused.
 pub(super) async fn impose(
     harness: &Harness,
     fault: &NetworkFault,
@@ -45,7 +46,7 @@ pub(super) async fn impose(
     Ok(Result::Skipped)
 }
 
-/// Counts as occurred when it concerned a packet.
+/// The fault counts as occurred if it affected a packet.
 async fn impose_on(
     network: &Network,
     links: &[Link],

@@ -1,4 +1,4 @@
-//! Faults that proxies make between some clients and some nodes.
+//! Faults that proxies inject between some clients and some nodes.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use super::fault::ProxyFault;
 
-/// Returns whether there were proxies to make it.
+/// Returns whether there were proxies to inject it.
 pub(super) async fn impose(proxies: &[&Proxy], fault: ProxyFault, lasts: Duration) -> bool {
     let all = |act: &dyn Fn(&Proxy)| proxies.iter().copied().for_each(act);
     match fault {

@@ -1,6 +1,7 @@
 //! The counters of one key: one checks fencing tokens, the other does not.
 //!
-//! Both are read and written by the same requests, so whatever loses an update in one would lose it in the other.
+//! Both are read and written by the same requests, so without the check they would lose the same
+//! updates.
 
 /// The two counters of one key.
 #[derive(Clone, Debug, Default)]

@@ -1,7 +1,9 @@
-//! What the locks protect: counters that clients read, increment and write back. A line protocol on a unix socket.
+//! The resource that the locks protect: counters that clients read, increment and write back, by a
+//! line protocol on a unix socket.
 //!
-//! A unix socket is reached from every network namespace, and no network fault concerns it. Requests are
-//! `read KEY CLIENT TOKEN` and `write KEY CLIENT TOKEN CHECKED UNCHECKED`; a value that was refused is `-`.
+//! A unix socket is reachable from every network namespace, and no network fault affects it.
+//! Requests are `read KEY CLIENT TOKEN` and `write KEY CLIENT TOKEN CHECKED UNCHECKED`; a value
+//! that was refused is `-`.
 
 mod access;
 mod counter;
@@ -22,7 +24,7 @@ use crate::args::Problem;
 pub(crate) use access::Access;
 pub(crate) use counter::Counters;
 
-/// The server. It runs in this process, and no fault concerns it.
+/// The server. It runs in this process, and no fault affects it.
 #[derive(Clone, Debug)]
 pub(crate) struct Resource {
     socket: PathBuf,

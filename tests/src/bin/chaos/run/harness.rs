@@ -19,12 +19,12 @@ use crate::resource::Resource;
 /// Servers report their uptime in whole seconds, so ages are compared with this tolerance.
 const UPTIME_ROUNDING: Duration = Duration::from_secs(2);
 
-/// The processes of a run, and what connects them.
+/// The processes of a run, and the connections between them.
 #[derive(Debug)]
 pub(crate) struct Harness {
     pub(crate) cluster: Cluster,
     pub(crate) network: Option<Network>,
-    /// For each slot that has no host of its own, the proxies before the nodes.
+    /// For each slot without its own host, the proxies in front of the nodes.
     proxies: Vec<Vec<Proxy>>,
     pub(crate) resource: Resource,
     pub(crate) events: Events,
@@ -48,7 +48,8 @@ pub(crate) struct Slot {
     started: Cell<u32>,
 }
 
-/// How many clients have a host of their own, when there is a network. The others connect through proxies.
+/// How many clients have a host of their own, when there is a network. The others connect through
+/// proxies.
 pub(crate) fn networked_clients(workers: usize) -> usize {
     workers / 2
 }
@@ -61,7 +62,7 @@ impl Harness {
     ) -> Result<Self, Problem> {
         let mut builder = Cluster::builder(NODES);
         if let Some(network) = &network {
-            // A peer that vanished in a partition is noticed within seconds.
+            // Peers that are unreachable in a partition are noticed within seconds.
             builder = builder.hosts(network.nodes()).arg(["--tcp-keepalive", "1"]);
         }
         let cluster = builder.start().await;
@@ -119,7 +120,7 @@ impl Harness {
         Ok(())
     }
 
-    /// The host of a slot's processes, where they have one of their own.
+    /// The host of a slot's processes, if they have their own.
     pub(crate) fn host(&self, slot: usize) -> Option<&Host> {
         let network = self.network.as_ref()?;
         (slot < networked_clients(self.settings.workers)).then(|| network.client(slot))
@@ -156,11 +157,11 @@ impl Harness {
         })
     }
 
-    /// Whether a new client can tell from the ages of the nodes which of them may have lost data.
+    /// Whether a new client can see from the ages of the nodes which of them may have lost data.
     ///
-    /// The observed guard sees restarts while a client runs. A new client knows only the age of a node, and trusts a
-    /// node that started with the oldest. With two young nodes among five, every quorum has an old one to compare
-    /// with; with three it may not.
+    /// The observed guard sees restarts while a client runs. A new client knows only the age of a
+    /// node, and trusts a node that started with the oldest. With two young nodes among five, every
+    /// quorum has an old one to compare with; with three it may not.
     pub(crate) fn can_admit_clients(&self) -> bool {
         let young = |within: Duration| self.restarted_within(within);
         self.settings.guard != RestartGuard::Observed
@@ -168,10 +169,10 @@ impl Harness {
             || young(GUARD_TIME + SAME_START + UPTIME_ROUNDING) <= 2
     }
 
-    /// Waits until so many nodes may restart empty. Returns whether they may.
+    /// Waits until this many nodes may restart empty. Returns whether they may.
     ///
-    /// The observed guard covers neither the restart of all nodes nor a client that connects meanwhile for the first
-    /// time.
+    /// The observed guard covers neither the restart of all nodes nor a client that connects
+    /// meanwhile for the first time.
     pub(crate) async fn may_lose_data(&self, nodes: usize) -> bool {
         if self.settings.guard != RestartGuard::Observed {
             return true;
@@ -198,7 +199,8 @@ impl Harness {
             .count()
     }
 
-    /// Records a problem that no invariant covers: a client that failed to start or wrote to standard error.
+    /// Records a problem that no invariant covers: a client that failed to start or wrote to
+    /// standard error.
     pub(crate) fn record_problem(&self, result: Result<(), Problem>) {
         if let Err(problem) = result {
             self.problems.borrow_mut().push(problem.to_string());

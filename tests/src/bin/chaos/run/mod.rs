@@ -23,14 +23,15 @@ use harness::{Harness, networked_clients};
 /// The error of a run that Ctrl-C ends.
 const INTERRUPTED: &str = "interrupted";
 
-/// What is there to check after a run.
+/// The results of a run that are checked.
 struct Outcome {
     run: Run,
     counts: FaultCounts,
     problems: Vec<String>,
 }
 
-/// Runs and reports. `unavailable` says why there can be no network. Returns whether the run passed.
+/// Runs and reports. `unavailable` says why there can be no network. Returns whether the run
+/// passed.
 pub(crate) async fn run(settings: Settings, unavailable: Option<String>) -> Result<bool, Problem> {
     let folder = tempfile::Builder::new()
         .prefix("redlock-chaos-")

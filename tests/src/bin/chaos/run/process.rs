@@ -1,6 +1,6 @@
-//! A client process as the harness sees it: it starts, stops and kills it, and gives it orders.
+//! A client process, which the harness starts, stops, kills and gives orders to.
 //!
-//! It ends with the thread that started it, also when the harness is killed.
+//! It ends with the thread that started it, even if the harness is killed.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ pub(crate) struct Process {
     errors: PathBuf,
 }
 
-/// What it printed, and when.
+/// The output of a process, with times.
 #[derive(Clone, Copy, Debug, Default)]
 struct Printed {
     ready: Option<Timestamp>,
@@ -40,7 +40,7 @@ struct Printed {
 }
 
 impl Process {
-    /// Starts it, on that host of the network or beside this process.
+    /// Starts a process on that host of the network, or on the host of this process.
     pub(crate) fn spawn(settings: &ClientSettings, host: Option<&Host>) -> Result<Self, Problem> {
         let errors = settings.history.with_extension("stderr");
         let program = std::env::current_exe()?;

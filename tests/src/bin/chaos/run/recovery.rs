@@ -1,4 +1,4 @@
-//! After the faults: what can be measured only while nothing else is wrong.
+//! Measurements after the faults, which need a system without other faults.
 
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ pub(crate) struct Recovery {
     pub(crate) usage: Usage,
 }
 
-/// What was left after the last release.
+/// The keys that were left after the last release.
 #[derive(Debug)]
 pub(crate) struct Cleanup {
     /// How long it takes to list the keys of all nodes.
@@ -49,7 +49,7 @@ pub(crate) struct Cleanup {
     pub(crate) left: Vec<String>,
 }
 
-/// What must stay bounded.
+/// Quantities that must stay bounded.
 #[derive(Debug, Default)]
 pub(crate) struct Usage {
     /// On the node with the most.
@@ -103,8 +103,9 @@ pub(crate) async fn run(harness: &Harness) -> Result<Recovery, Problem> {
     })
 }
 
-/// Stops a holder past its ttl while others work, until that loses an update of the counters that check no tokens.
-/// Under faults it may not, since nobody may be able to take the lock meanwhile.
+/// Stops a holder past its ttl while others work, until that loses an update of the counters that
+/// check no tokens. During faults this may not happen, since no other client may be able to acquire
+/// the lock.
 async fn lose_an_update(harness: &Harness) {
     for _ in 0..OVERTAKE_ATTEMPTS {
         let counters = harness.resource.counters();
@@ -121,14 +122,14 @@ async fn lose_an_update(harness: &Harness) {
 /// Kills the holder of the slow lock, and waits until another client holds it.
 async fn kill_holder(harness: &Harness) -> Result<(Timestamp, String), Problem> {
     let holder = harness.resource.next_entry(SLOW_KEY, HOLDER_TIMEOUT).await;
-    let name = holder.ok_or("nobody takes the slow lock after recovery")?;
+    let name = holder.ok_or("no client acquires the slow lock after recovery")?;
     let slot = harness.slot_of(&name).ok_or("a holder without a slot")?;
     let killed = now();
     if let Some(process) = harness.slots[slot].process.take() {
         harness.record_problem(process.kill().await);
     }
     let next = harness.resource.next_entry(SLOW_KEY, HOLDER_TIMEOUT).await;
-    next.ok_or("nobody takes the slow lock after its holder was killed")?;
+    next.ok_or("no client acquires the slow lock after its holder was killed")?;
     Ok((killed, name))
 }
 

@@ -1,4 +1,5 @@
-//! A soak: every minute, a summary and a check of what there is, so that a violation ends the run early.
+//! A soak: every minute, a summary and a check of the history so far, so that a violation ends the
+//! run early.
 
 use std::future::pending;
 use std::path::Path;
@@ -17,7 +18,7 @@ use crate::report;
 use crate::timestamp::{Timestamp, now};
 
 const INTERVAL: Duration = Duration::from_secs(60);
-/// A summary reads the whole history. It takes at most this part of the time.
+/// A summary reads the whole history, which may take at most this part of the time.
 const SHARE: u32 = 10;
 
 /// Resolves at the first violation, or never.

@@ -1,4 +1,4 @@
-//! The kinds of faults that a plan is drawn from.
+//! The kinds of faults from which a plan is drawn.
 
 use std::collections::VecDeque;
 
@@ -13,7 +13,7 @@ pub(super) enum Kind {
     PauseAny,
     KillAny,
     KillHolder,
-    /// The next of what makes nodes lose their data.
+    /// The next kind of data loss.
     DataLoss,
     HangOne,
     HangTwo,
@@ -25,7 +25,7 @@ pub(super) enum Kind {
     FlushScripts,
 }
 
-/// What makes nodes lose their data.
+/// How nodes lose their data.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum DataLoss {
     RestartOne,
@@ -65,7 +65,8 @@ pub(super) const NETWORK: [NetworkKind; 6] = [
     NetworkKind::PartitionHolder,
 ];
 
-/// The kinds that come first, however short the run: those without which the invariants prove little.
+/// The kinds that come first, however short the run: those without which the invariants prove
+/// little.
 pub(super) fn first(settings: &Settings, networked: usize) -> Vec<Kind> {
     match settings.control {
         Some(_) => Vec::new(),
@@ -105,7 +106,7 @@ pub(super) fn all(settings: &Settings, networked: usize) -> Vec<Kind> {
     kinds
 }
 
-/// The order in which nodes lose their data, again and again.
+/// The repeated order of the kinds of data loss.
 pub(super) fn data_losses(settings: &Settings) -> VecDeque<DataLoss> {
     use DataLoss::*;
     let order: &[DataLoss] = match settings.guard {

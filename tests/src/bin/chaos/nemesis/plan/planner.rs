@@ -1,4 +1,5 @@
-//! Turns kinds into faults: which nodes, which clients, for how long, and whether it is possible at that time.
+//! Turns kinds into faults: which nodes, which clients, for how long, and whether it is possible at
+//! that time.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -14,7 +15,8 @@ use super::kind::{self, DataLoss, Kind, PROXY, ProxyKind};
 use crate::args::{Control, Settings};
 use crate::config::{HOT_KEYS, NODES, QUORUM, SLOW_KEY};
 
-/// A restarted node counts as young for this long: its guard time, and the age up to which it passes for an old one.
+/// For how long a restarted node counts as young: its guard time, plus the age up to which it may
+/// pass for an old one.
 const YOUNG: Duration = Duration::from_millis(10_500);
 /// A restart takes this much longer than the node is down: waiting for a holder, and starting.
 const RESTART_TIME: Duration = Duration::from_millis(2_200);
@@ -33,7 +35,7 @@ pub(super) struct Planner {
     /// The observed guard covers restarts of minorities only.
     observed: bool,
     data_losses: VecDeque<DataLoss>,
-    /// The time between two data losses, so that locks can be had in between.
+    /// The time between two data losses, so that locks are available in between.
     data_loss_pause: Duration,
     last_data_loss: Option<Duration>,
 }
@@ -66,7 +68,7 @@ impl Planner {
         self.millis(self.pauses.clone())
     }
 
-    /// A fault of that kind, where one is possible at that time.
+    /// A fault of that kind, if one is possible at that time.
     pub(super) fn fault(&mut self, kind: Kind, at: Duration) -> Option<Fault> {
         Some(match kind {
             Kind::PauseHolder => Fault::Pause {
@@ -131,7 +133,7 @@ impl Planner {
         }
     }
 
-    /// The next data loss, where it is possible at that time.
+    /// The next data loss, if it is possible at that time.
     fn data_loss(&mut self, at: Duration) -> Option<Fault> {
         if !self.may_lose_data(at) {
             return None;
@@ -157,7 +159,7 @@ impl Planner {
             .is_none_or(|last| at - last >= self.data_loss_pause)
     }
 
-    /// Whether a fault of that kind is possible only once no other fault of nodes is under way.
+    /// Whether a fault of that kind is possible only while no other fault of nodes lasts.
     pub(super) fn needs_healthy_nodes(&mut self, kind: Kind, at: Duration) -> bool {
         match kind {
             Kind::HangMajority => true,
@@ -170,7 +172,7 @@ impl Planner {
         }
     }
 
-    /// How many nodes restarted so lately that a new client could take them for old ones.
+    /// How many nodes restarted so recently that a new client could mistake them for old ones.
     fn young(&mut self, at: Duration) -> usize {
         self.restarts
             .retain(|restart| at.saturating_sub(*restart) < YOUNG);
@@ -203,7 +205,8 @@ impl Planner {
         Some(Fault::Hang { nodes, lasts })
     }
 
-    /// Nodes without another fault of nodes meanwhile. Few at a time, since without a quorum nothing happens.
+    /// Nodes without another fault of nodes meanwhile. Few at a time, since without a quorum
+    /// nothing happens.
     fn reserve(&mut self, count: usize, at: Duration, lasts: Duration) -> Option<Vec<usize>> {
         let mut free: Vec<usize> = (0..NODES).filter(|node| self.free[*node] <= at).collect();
         let faulty = NODES - free.len();

@@ -1,4 +1,5 @@
-//! The plan keeps to its seed, has every kind of fault, and keeps to what the guard covers.
+//! Tests of the plan: it depends only on the seed, has every kind of fault, and respects the limits
+//! of the guard.
 
 use redlock::RestartGuard;
 
