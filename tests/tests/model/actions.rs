@@ -1,4 +1,4 @@
-//! The steps of the system, and how they follow each other: the `Model` that stateright explores.
+//! The steps of the system and their effects: the `Model` that stateright explores.
 
 use stateright::{Model, Property};
 
@@ -13,30 +13,31 @@ use crate::{canon, client, properties, tidy};
 /// One step. Each may happen at any time at which it is possible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// A round of an acquire goes out with this token.
+    /// A client sends an acquire round with this token.
     Propose {
         client: usize,
         token: u8,
     },
-    /// A request reaches a node, which acts and answers.
+    /// A request reaches a node, which carries it out and replies.
     Deliver {
         node: usize,
         attempt: usize,
         request: Request,
     },
-    /// The same, and the answer, which would have decided the round, is lost.
-    DeliverUnheard {
+    /// The same, but the reply is lost. Only if the reply would have decided the round.
+    DeliverReplyLost {
         node: usize,
         attempt: usize,
         request: Request,
     },
-    /// An extension reaches a node without memory: it raises the expiry, and the fence where that takes none.
+    /// An extension reaches a node that is out of memory. The node raises the expiry, and the fence
+    /// only if that needs no memory.
     DeliverFull {
         node: usize,
         attempt: usize,
         request: Request,
     },
-    /// The client lets go: gives up, is refused, has lost the lock, or is done.
+    /// The client ends its attempt: it gives up, is refused, has lost the lock, or is done.
     Release {
         client: usize,
     },
@@ -44,7 +45,7 @@ pub(crate) enum Action {
         client: usize,
         ttl: u8,
     },
-    /// The next local waiter takes over with the next token of the block.
+    /// The lease is handed over to the next local waiter, with the next token of the block.
     Turn {
         client: usize,
     },
@@ -52,28 +53,28 @@ pub(crate) enum Action {
         client: usize,
         window: u8,
     },
-    /// The response goes out with a warning, without a majority.
+    /// The client gives up its cool-down without a majority.
     NotCooledDown {
         client: usize,
     },
-    /// A node answers a release or a cool-down with an error, and does nothing.
+    /// A node replies to a release or a cool-down with an error and does nothing.
     Refuse {
         node: usize,
         attempt: usize,
     },
-    /// The window of a cool-down that has not arrived is over: it goes on as a release.
+    /// The window of a cool-down ends before it has arrived. A release is sent instead.
     CoolDownAsRelease {
         node: usize,
         attempt: usize,
     },
-    /// A release that has been under way for longer than the ttl is given up. Not in the design.
+    /// A release that has been in flight for longer than the ttl is given up. Not in the design.
     GiveUp {
         node: usize,
         attempt: usize,
     },
     /// A tick of real time.
     Tick,
-    /// The clock of a node runs fast: its key expires before the ttl is over, within the drift.
+    /// The clock of a node runs fast, so its key expires early, within the drift.
     ExpireEarly {
         node: usize,
     },
@@ -91,7 +92,7 @@ pub(crate) enum Action {
 pub(crate) struct Protocol {
     pub(crate) config: Config,
     pub(crate) seen: Coverage,
-    /// Off to replay a trace with the names that nodes and clients had from the start.
+    /// Off when a trace is replayed with the initial names of nodes and clients.
     symmetric: bool,
 }
 
@@ -160,7 +161,7 @@ impl Protocol {
             let (low, high) = config
                 .skew
                 .map_or((1, config.tokens), |skew| (state.now, state.now + skew));
-            // A retry lies above all that the attempt itself has asked for.
+            // A retry proposes a token above all earlier ones of the attempt.
             actions.extend((low.max(me.asked + 1)..=high).map(|token| Action::Propose {
                 client: index,
                 token,
@@ -195,14 +196,14 @@ impl Protocol {
         let config = &self.config;
         let node = &state.nodes[at];
         for attempt in 0..config.clients * config.attempts {
-            let under_way = node.flight[attempt];
-            if under_way == 0 {
+            let in_flight = node.flight[attempt];
+            if in_flight == 0 {
                 continue;
             }
             let index = config.client_of(attempt);
             let current = attempt == client::attempt_of(config, state, index);
             let mut push = |request: Request| {
-                if under_way & request.bit() == 0 {
+                if in_flight & request.bit() == 0 {
                     return;
                 }
                 actions.push(Action::Deliver {
@@ -221,7 +222,7 @@ impl Protocol {
                     && request.is_open(&state.clients[index])
                     && client::lacks_one(config, state, index)
                 {
-                    actions.push(Action::DeliverUnheard {
+                    actions.push(Action::DeliverReplyLost {
                         node: at,
                         attempt,
                         request,
@@ -254,19 +255,19 @@ impl Protocol {
         }
     }
 
-    /// What can become of a release that is not carried out when it arrives, or arrives late.
+    /// The steps of releases and cool-downs that arrive late or are answered with an error.
     fn late_actions(&self, state: &State, node: usize, attempt: usize, actions: &mut Vec<Action>) {
         let config = &self.config;
-        let under_way = state.nodes[node].flight[attempt];
-        if under_way & (flight::RELEASE | flight::COOL_DOWN) != 0 {
+        let in_flight = state.nodes[node].flight[attempt];
+        if in_flight & (flight::RELEASE | flight::COOL_DOWN) != 0 {
             actions.push(Action::Refuse { node, attempt });
         }
-        if under_way & flight::COOL_DOWN != 0 && client::is_over(config, state, attempt) {
+        if in_flight & flight::COOL_DOWN != 0 && client::is_over(config, state, attempt) {
             actions.push(Action::CoolDownAsRelease { node, attempt });
         }
         if config.is(Mutant::ReleaseGivenUp)
-            && under_way & flight::RELEASE != 0
-            && state.attempts[attempt].under_way > config.ttl
+            && in_flight & flight::RELEASE != 0
+            && state.attempts[attempt].in_flight > config.ttl
         {
             actions.push(Action::GiveUp { node, attempt });
         }
@@ -276,8 +277,8 @@ impl Protocol {
         let config = &self.config;
         for attempt in 0..config.clients * config.attempts {
             if config.late && client::is_over(config, state, attempt) {
-                let under_way = &mut state.attempts[attempt].under_way;
-                *under_way = (*under_way + 1).min(config.ttl + 1);
+                let in_flight = &mut state.attempts[attempt].in_flight;
+                *in_flight = (*in_flight + 1).min(config.ttl + 1);
             }
         }
         if config.skew.is_some() {
@@ -340,7 +341,7 @@ impl Protocol {
         }
     }
 
-    /// The connections are gone, and what was under way on them; a release is sent again.
+    /// The connections are lost with the requests in flight on them. Releases are sent again.
     fn cut(config: &Config, state: &mut State, at: usize) {
         let node = &mut state.nodes[at];
         for (attempt, flying) in node.flight[..config.clients * config.attempts]
@@ -421,7 +422,7 @@ impl Model for Protocol {
                 node::deliver(&full, &mut state, node, attempt, request, true, &self.seen);
                 client::decide(config, &mut state, config.client_of(attempt), &self.seen);
             }
-            Action::DeliverUnheard {
+            Action::DeliverReplyLost {
                 node,
                 attempt,
                 request,
@@ -445,8 +446,8 @@ impl Model for Protocol {
             }
             Action::CoolDownAsRelease { node, attempt } => {
                 self.seen.saw(Event::CoolDownAsRelease);
-                let under_way = &mut state.nodes[node].flight[attempt];
-                *under_way = *under_way & !flight::COOL_DOWN | flight::RELEASE;
+                let in_flight = &mut state.nodes[node].flight[attempt];
+                *in_flight = *in_flight & !flight::COOL_DOWN | flight::RELEASE;
             }
             Action::GiveUp { node, attempt } => {
                 state.nodes[node].flight[attempt] &= !flight::RELEASE;
@@ -465,7 +466,7 @@ impl Model for Protocol {
             }
             Action::Restart { node, kind } => self.restart(&mut state, node, kind),
         }
-        // The shortcuts rest on the rules of the nodes: where one of these is broken, all is explored.
+        // `tidy` relies on the rules of the nodes. If one of them is broken, it is not used.
         if config.mutant.is_none_or(Mutant::keeps_node_rules) {
             tidy::tidy(config, &mut state);
         }

@@ -1,4 +1,5 @@
-//! The models: each a small part of the protocol, within bounds that can be explored to the end.
+//! The bounds of the models. Each model is a small part of the protocol that can be explored
+//! completely.
 
 use crate::config::{Config, Guard, Restart};
 use crate::lists::{Lists, Rule};
@@ -7,7 +8,7 @@ use crate::observed::{Newcomer, Observed};
 use crate::permits::{self, Permits};
 use crate::ticket::{self, Tickets};
 
-/// Any token at any time, retries after STALE, requests that arrive again and again, early expiry.
+/// Any token at any time, retries after STALE, duplicated requests, early expiry.
 pub(crate) const ACQUIRE: Config = Config {
     rounds: 2,
     tokens: 3,
@@ -17,7 +18,7 @@ pub(crate) const ACQUIRE: Config = Config {
     ..Config::acquire("acquire with duplicates", 3, 2, 1)
 };
 
-/// The two retries that an attempt has, and a release that spares the nodes which refused every request.
+/// An attempt with its two retries. The release skips nodes that refused every request.
 pub(crate) const RETRY: Config = Config {
     rounds: 3,
     tokens: 4,
@@ -25,7 +26,7 @@ pub(crate) const RETRY: Config = Config {
     ..Config::acquire("acquire with two retries", 3, 2, 1)
 };
 
-/// Two attempts of each client, with what is still under way from the first.
+/// Two attempts of each client. Requests of the first may still be in flight during the second.
 pub(crate) const AGAIN: Config = Config {
     rounds: 1,
     tokens: 2,
@@ -65,7 +66,7 @@ pub(crate) const FIVE_NODES_THREE: Config = Config {
     ..Config::acquire("acquire on five nodes among three", 5, 3, 1)
 };
 
-/// Two extensions of differing ttl that overtake each other, early expiry.
+/// Two extensions with different ttls that may overtake each other, and early expiry.
 pub(crate) const EXTEND: Config = Config {
     rounds: 1,
     tokens: 2,
@@ -76,7 +77,7 @@ pub(crate) const EXTEND: Config = Config {
     ..Config::acquire("extend", 3, 2, 1)
 };
 
-/// Extension and acquire with retries and duplicates together.
+/// Extension and acquire, with retries and duplicates.
 pub(crate) const EXTEND_RETRY: Config = Config {
     extend: &[1, 2],
     extensions: 1,
@@ -92,7 +93,7 @@ pub(crate) const EXTEND_FIVE: Config = Config {
     ..Config::acquire("extend on five nodes", 5, 2, 1)
 };
 
-/// Windows shorter and longer than the ttl, from a lease that was extended.
+/// Cool-downs shorter and longer than the ttl, also after an extension.
 pub(crate) const COOL_DOWN: Config = Config {
     rounds: 1,
     tokens: 2,
@@ -102,7 +103,7 @@ pub(crate) const COOL_DOWN: Config = Config {
     ..Config::acquire("cool-down", 3, 2, 1)
 };
 
-/// A cool-down that arrives again and again.
+/// A cool-down that is duplicated.
 pub(crate) const COOL_DOWN_TWICE: Config = Config {
     rounds: 1,
     tokens: 2,
@@ -111,7 +112,7 @@ pub(crate) const COOL_DOWN_TWICE: Config = Config {
     ..Config::acquire("cool-down with duplicates", 3, 2, 1)
 };
 
-/// CoolDown, and the next attempt of the same client while its window stands.
+/// A cool-down, and the next attempt of the same client during its window.
 pub(crate) const COOL_DOWN_AGAIN: Config = Config {
     rounds: 1,
     tokens: 2,
@@ -120,8 +121,8 @@ pub(crate) const COOL_DOWN_AGAIN: Config = Config {
     ..Config::acquire("cool-down and again", 3, 2, 2)
 };
 
-/// A node that was silent, and carries out what its buffers kept, after the release has been under way for longer than
-/// the ttl; and one that answers releases with errors.
+/// A silent node that carries out buffered requests after the release has been in flight for longer
+/// than the ttl, and a node that replies to releases with errors.
 pub(crate) const LATE: Config = Config {
     rounds: 1,
     tokens: 2,
@@ -130,7 +131,8 @@ pub(crate) const LATE: Config = Config {
     ..Config::acquire("late releases", 3, 2, 1)
 };
 
-/// The same for a cool-down, which goes on as a release when its window is over, and for what an extension left.
+/// The same for a cool-down, which becomes a release when its window has ended, and after an
+/// extension.
 pub(crate) const LATE_COOL_DOWN: Config = Config {
     name: "late cool-downs",
     extend: &[1],
@@ -151,40 +153,41 @@ const RESTART: Config = Config {
     ..Config::acquire("restart", 3, 2, 1)
 };
 
-/// Restarts with and without memory; the node says QUARANTINED.
+/// Restarts with and without data. The node itself replies QUARANTINED.
 pub(crate) const RESTART_STRICT: Config = Config {
     name: "restart, guard Strict",
     guard: Guard::Strict,
     ..RESTART
 };
 
-/// The same; the node writes, and the client judges the answer when it reads it.
+/// The same, but the node writes and the client decides whether the vote counts when it reads the
+/// reply.
 pub(crate) const RESTART_OBSERVED: Config = Config {
     name: "restart, guard Observed",
     guard: Guard::Observed,
     ..RESTART
 };
 
-/// The same process loses its data, and the client is notified before the next answer.
+/// The same process loses its data. The client is notified before the next reply.
 pub(crate) const EMPTIED_OBSERVED: Config = Config {
     name: "emptied under a living process, guard Observed",
     guard: Guard::Observed,
     restarts: 1,
     restart_kinds: &[Restart::Emptied],
-    // An acquire that is under way when the fence is forgotten may still arrive after its release.
+    // An acquire that is in flight when the fence is lost may still arrive after its release.
     check_orphans: false,
     ..RESTART
 };
 
-/// The same; the node finds its marker missing.
+/// The same, but the node notices that its marker is missing.
 pub(crate) const EMPTIED_STRICT: Config = Config {
     name: "emptied under a living process, guard Strict",
     guard: Guard::Strict,
     ..EMPTIED_OBSERVED
 };
 
-/// An old snapshot: keys and fences of long ago come back. (So may the key of an attempt that is over, until its
-/// ttl ends: nothing can help that.)
+/// A restart from an old snapshot, which restores old keys and fences. The key of an attempt that
+/// has ended may reappear until its ttl ends, which cannot be prevented.
 pub(crate) const RESTART_SNAPSHOT: Config = Config {
     name: "restart from a snapshot",
     restarts: 1,
@@ -193,7 +196,7 @@ pub(crate) const RESTART_SNAPSHOT: Config = Config {
     ..RESTART
 };
 
-/// Two extensions after one restart: the second finds what the first has restored.
+/// Two extensions after one restart. The second finds the key that the first has restored.
 pub(crate) const RESTART_RESTORED: Config = Config {
     name: "restart and two extensions",
     extensions: 2,
@@ -213,7 +216,8 @@ pub(crate) const RESTART_FIVE: Config = Config {
     ..RESTART
 };
 
-/// A window no longer than the guard time survives a restart, also where a node was restored before it is in its cool-down.
+/// A cool-down of at most the guard time survives a restart, even if the key was restored before
+/// the cool-down.
 pub(crate) const RESTART_COOL_DOWN: Config = Config {
     name: "restart and cool-down",
     cool_down: &[2],
@@ -222,7 +226,8 @@ pub(crate) const RESTART_COOL_DOWN: Config = Config {
     ..RESTART
 };
 
-/// Tokens of clocks that differ by up to `skew`, and a node that forgets its fence: guard time = ttl + skew.
+/// Tokens from clocks that differ by up to `skew`, and a node that loses its fence. Guard time: ttl
+/// + skew.
 pub(crate) const RESTART_TOKENS: Config = Config {
     rounds: 1,
     skew: Some(2),
@@ -233,7 +238,7 @@ pub(crate) const RESTART_TOKENS: Config = Config {
     ..Config::acquire("restart and tokens", 3, 2, 1)
 };
 
-/// Tokens, extension and cool-down together: nothing comes between a grant and the window that ends it.
+/// Tokens, extension and cool-down: no other grant between a grant and its cool-down.
 pub(crate) const RESTART_WINDOW: Config = Config {
     name: "restart, tokens and cool-down",
     skew: Some(0),
@@ -245,7 +250,7 @@ pub(crate) const RESTART_WINDOW: Config = Config {
     ..RESTART_TOKENS
 };
 
-/// The same with blocks: guard time = ttl + skew + span.
+/// The same with blocks of tokens. Guard time: ttl + skew + span.
 pub(crate) const RESTART_BLOCKS: Config = Config {
     name: "restart and blocks",
     skew: Some(1),
@@ -254,7 +259,7 @@ pub(crate) const RESTART_BLOCKS: Config = Config {
     ..RESTART_TOKENS
 };
 
-/// Blocks of two tokens, and a further one asked for by the extension.
+/// Blocks of two tokens. An extension requests a further block.
 pub(crate) const BLOCKS: Config = Config {
     rounds: 1,
     tokens: 4,
@@ -265,7 +270,7 @@ pub(crate) const BLOCKS: Config = Config {
     ..Config::acquire("token blocks", 3, 2, 1)
 };
 
-/// The same on nodes that may be out of memory: the expiry is raised before the fence, which may stay as it is.
+/// The same on nodes that may be out of memory. They raise the expiry, and possibly not the fence.
 pub(crate) const BLOCKS_FULL: Config = Config {
     name: "token blocks on full nodes",
     tokens: 3,
@@ -275,7 +280,7 @@ pub(crate) const BLOCKS_FULL: Config = Config {
     ..BLOCKS
 };
 
-/// Two further blocks, of which the first may never be confirmed.
+/// Two further blocks. The first may never be confirmed.
 pub(crate) const FURTHER_BLOCKS: Config = Config {
     name: "further token blocks",
     tokens: 4,
@@ -283,7 +288,7 @@ pub(crate) const FURTHER_BLOCKS: Config = Config {
     ..BLOCKS
 };
 
-/// Newcomers that reach all nodes.
+/// New clients that reach all nodes.
 pub(crate) const NEWCOMERS: Observed = Observed {
     name: "newcomers that reach all nodes",
     nodes: 3,
@@ -299,7 +304,8 @@ pub(crate) const NEWCOMERS: Observed = Observed {
     symmetric: true,
 };
 
-/// Newcomers that reach some of the nodes, one after the other, one of them before it ever restarted.
+/// New clients that reach only some of the nodes, one after the other. One of the nodes has not
+/// restarted before.
 pub(crate) const NEWCOMERS_PARTIAL: Observed = Observed {
     name: "newcomers that reach an old node",
     partial: true,
@@ -309,7 +315,7 @@ pub(crate) const NEWCOMERS_PARTIAL: Observed = Observed {
     ..NEWCOMERS
 };
 
-/// The stricter rule, with nothing assumed.
+/// The stricter rule, without these assumptions.
 pub(crate) const NEWCOMERS_STRICTER: Observed = Observed {
     name: "newcomers with the stricter rule",
     newcomer: Newcomer::ComparesAll,
@@ -319,7 +325,7 @@ pub(crate) const NEWCOMERS_STRICTER: Observed = Observed {
     ..NEWCOMERS
 };
 
-/// `[a, b, c]` and `[a, b, d]`, side by side.
+/// The lists `[a, b, c]` and `[a, b, d]` at the same time.
 pub(crate) const ONE_EXCHANGED: Lists = Lists {
     name: "lists with one node exchanged",
     lists: [0b0_0111, 0b0_1011],
@@ -330,15 +336,15 @@ pub(crate) const ONE_EXCHANGED: Lists = Lists {
     partial: false,
 };
 
-/// `[a, b]` and `[a, b, c]`: the nodes need not refuse either.
+/// The lists `[a, b]` and `[a, b, c]`, neither of which has to be refused.
 pub(crate) const ONE_MORE: Lists = Lists {
     name: "lists with one node more",
     lists: [0b0_0011, 0b0_0111],
     ..ONE_EXCHANGED
 };
 
-/// The slot of a cluster moves, there and back. The guard time covers a lease and how long a vote counts after the map was
-/// confirmed.
+/// The slot of a cluster moves to another server and back. The guard time covers a lease plus the
+/// time for which votes count after the map was confirmed.
 pub(crate) const SLOT_MOVES: Moved = Moved {
     name: "a slot that moves",
     clients: 2,
@@ -347,19 +353,19 @@ pub(crate) const SLOT_MOVES: Moved = Moved {
     confirmed: Some(1),
     absence: 1,
     forgets: true,
-    apart: 2,
+    min_interval: 2,
     ttl: 3,
     guard_time: 4,
     moves: 2,
 };
 
-/// Sentinels replace the master, there and back.
+/// Sentinels replace the master, and later replace it back.
 pub(crate) const MASTER_REPLACED: Moved = Moved {
     name: "a master that is replaced",
     rule: MoveRule::MarkedEpoch,
     first_sight: FirstSight::Trusts,
     forgets: false,
-    apart: 0,
+    min_interval: 0,
     ..SLOT_MOVES
 };
 
@@ -375,9 +381,9 @@ pub(crate) const PERMITS: Permits = Permits {
     fixed_names: false,
 };
 
-/// The same with a second attempt of each client, for the other permit or the same.
+/// The same with a second attempt of each client, for either permit.
 pub(crate) const PERMITS_AGAIN: Permits = Permits {
-    name: "permits that are asked for again",
+    name: "permits that are requested again",
     clients: 2,
     attempts: 2,
     ..PERMITS
@@ -385,7 +391,7 @@ pub(crate) const PERMITS_AGAIN: Permits = Permits {
 
 /// One permit, with tokens that may be stale.
 pub(crate) const ONE_PERMIT: Permits = Permits {
-    name: "one permit that is taken again",
+    name: "one permit that is acquired again",
     permits: 1,
     tokens: 3,
     ..PERMITS_AGAIN
@@ -399,7 +405,7 @@ pub(crate) const TWO_CLIENTS_AND_PERMITS: Permits = Permits {
     ..PERMITS
 };
 
-/// A ticket that two adopt at once.
+/// A ticket that two clients adopt at the same time.
 pub(crate) const TWO_ADOPTERS: Tickets = Tickets {
     name: "a ticket with two adopters",
     adopters: 2,
@@ -412,7 +418,7 @@ pub(crate) const TWO_ADOPTERS: Tickets = Tickets {
     fixed_names: false,
 };
 
-/// A ticket that one adopts beside a stranger.
+/// A ticket with one adopter, and another client that requests the lock without it (the stranger).
 pub(crate) const ADOPTER_AND_STRANGER: Tickets = Tickets {
     name: "a ticket with an adopter and a stranger",
     adopters: 1,
@@ -420,7 +426,7 @@ pub(crate) const ADOPTER_AND_STRANGER: Tickets = Tickets {
     ..TWO_ADOPTERS
 };
 
-/// The same while an extension of the sender is under way.
+/// The same while an extension of the sender is in flight.
 pub(crate) const LATE_EXTENSION: Tickets = Tickets {
     name: "a ticket whose sender has just extended",
     extends: true,
@@ -428,7 +434,7 @@ pub(crate) const LATE_EXTENSION: Tickets = Tickets {
     ..ADOPTER_AND_STRANGER
 };
 
-/// A ticket that one adopts beside a stranger, in two rounds each.
+/// A ticket with one adopter and a stranger, with two rounds each.
 pub(crate) const ADOPTER_IN_ROUNDS: Tickets = Tickets {
     name: "a ticket with an adopter and a stranger in two rounds",
     rounds: 2,

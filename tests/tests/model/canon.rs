@@ -1,14 +1,15 @@
-//! Symmetry: nodes are alike and clients are alike, so one state stands for all that differ only in their names.
+//! Symmetry reduction: states that differ only in the names of nodes and clients are represented by
+//! one of them.
 
 use crate::config::Config;
 use crate::state::{Client, MAX_ATTEMPTS, MAX_CLIENTS, MAX_NODES, Node, State};
 
-/// Nodes sorted, clients in the order that makes the state smallest.
+/// Sorts the nodes, and orders the clients so that the state is the smallest.
 pub(crate) fn representative(config: &Config, state: &State) -> State {
     let clients = state.clients.map(|client| client.packed());
     let mut best: Option<(State, Key)> = None;
     for order in orders(config.clients) {
-        // Clients are sorted by what they know, so other orders compete only where they are alike.
+        // Clients are sorted by their state, so other orders matter only among equal clients.
         if order
             .windows(2)
             .any(|pair| clients[pair[0]] > clients[pair[1]])
@@ -42,10 +43,10 @@ pub(crate) fn unchanged(config: &Config, state: &State) -> State {
     }
 }
 
-/// All of the nodes and attempts, in numbers.
+/// All nodes and attempts, packed into numbers.
 type Key = ([u128; MAX_NODES], [u64; MAX_ATTEMPTS]);
 
-/// Sorts the nodes by all that they are: insertion, for they are few and mostly in order already.
+/// Sorts the nodes by their packed state. Insertion sort, since they are few and mostly in order.
 fn sorted(config: &Config, state: &mut State) -> Key {
     let mut key = Key::default();
     for (slot, node) in key.0.iter_mut().zip(&state.nodes[..config.nodes]) {
@@ -82,7 +83,7 @@ fn digest(config: &Config, state: &State, (nodes, attempts): &Key) -> u64 {
         .fold(0, mixed)
 }
 
-/// One word more in a hash: a multiplication of 64 by 64 bits, its halves folded.
+/// Mixes one more word into a hash: multiplies 64 by 64 bits and folds the halves.
 fn mixed(hash: u64, word: u64) -> u64 {
     let product =
         u128::from(hash ^ word ^ 0x9e37_79b9_7f4a_7c15) * u128::from(0xa076_1d64_78bd_642f_u64);
@@ -104,7 +105,7 @@ fn orders(clients: usize) -> &'static [&'static [usize]] {
     }
 }
 
-/// The same state with client `order[i]` called `i`.
+/// The same state with client `order[i]` renamed to `i`.
 fn rename(config: &Config, state: &State, order: &[usize]) -> State {
     let per = config.attempts;
     let total = config.clients * per;

@@ -1,23 +1,23 @@
-//! The steps of a client: rounds, the decision, validity, release, cool-down.
+//! The steps of a client: rounds, decisions, validity, release, cool-down.
 
 use crate::config::Config;
 use crate::coverage::{Coverage, Event};
 use crate::mutants::Mutant;
 use crate::state::{Client, Node, Phase, State, Support, Vote, flight};
 
-/// The attempt that a client is in, or will be in next.
+/// The current or next attempt of a client.
 pub(crate) fn attempt_of(config: &Config, state: &State, client: usize) -> usize {
     client * config.attempts + usize::from(state.clients[client].over)
 }
 
-/// Whether the client has let go of this attempt.
+/// Whether the client has ended this attempt.
 pub(crate) fn is_over(config: &Config, state: &State, attempt: usize) -> bool {
     let client = config.client_of(attempt);
     let now = attempt_of(config, state, client);
     attempt < now || attempt == now && state.clients[client].phase == Phase::Idle
 }
 
-/// What a round of this ttl is worth now.
+/// The validity that a round with this ttl would give now.
 pub(crate) fn validity(config: &Config, client: &Client, ttl: u8) -> u8 {
     let elapsed = if config.is(Mutant::CountedFromReply) {
         0
@@ -32,8 +32,8 @@ pub(crate) fn validity(config: &Config, client: &Client, ttl: u8) -> u8 {
     ttl.saturating_sub(elapsed).saturating_sub(drift)
 }
 
-/// Acts on the answers to the open round as soon as they decide it. A client that reads them later holds for a part
-/// of this time; one that never does is a delivery that was not heard.
+/// Decides the open round as soon as the replies allow it. A client that reads them later only
+/// holds for a part of this time. Lost replies are steps of their own.
 pub(crate) fn decide(config: &Config, state: &mut State, index: usize, seen: &Coverage) {
     let client = state.clients[index];
     if !has_quorum(config, state, index) {
@@ -49,7 +49,7 @@ pub(crate) fn decide(config: &Config, state: &mut State, index: usize, seen: &Co
     }
 }
 
-/// Whether one more answer decides the open round.
+/// Whether one more yes decides the open round.
 pub(crate) fn lacks_one(config: &Config, state: &State, index: usize) -> bool {
     let yes = |node: &&Node| {
         matches!(
@@ -60,7 +60,7 @@ pub(crate) fn lacks_one(config: &Config, state: &State, index: usize) -> bool {
     state.nodes[..config.nodes].iter().filter(yes).count() as u32 + 1 >= config.quorum()
 }
 
-/// Whether an answer counts if the client reads it now.
+/// Whether a vote counts if the client reads the reply now.
 fn counts(node: &Node, client: usize) -> bool {
     match node.votes[client] {
         Vote::Yes | Vote::YesForgotten => true,
@@ -78,7 +78,7 @@ pub(crate) fn has_quorum(config: &Config, state: &State, client: usize) -> bool 
     yes as u32 >= config.quorum()
 }
 
-/// Whether another round can help: somebody said STALE, and OK and STALE can still make a majority.
+/// Whether another round can win: a node replied STALE, and OK and STALE can still make a majority.
 pub(crate) fn may_retry(config: &Config, state: &State, client: usize) -> bool {
     let nodes = &state.nodes[..config.nodes];
     let stale = nodes.iter().any(|node| node.votes[client] == Vote::Stale);
@@ -89,7 +89,7 @@ pub(crate) fn may_retry(config: &Config, state: &State, client: usize) -> bool {
     stale && (config.nodes - refused) as u32 >= config.quorum()
 }
 
-/// Opens a round: its clock starts here, whenever the requests arrive.
+/// Opens a round. Its time is counted from here, whenever the requests arrive.
 fn open_round(config: &Config, state: &mut State, client: usize, bit: u8) {
     let attempt = attempt_of(config, state, client);
     let keep = config.is(Mutant::RoundsAddedUp) && bit & flight::ACQUIRES != 0;
@@ -104,7 +104,7 @@ fn open_round(config: &Config, state: &mut State, client: usize, bit: u8) {
     client.outdated = false;
 }
 
-/// An acquire round with this token: the first of an attempt, or the next after STALE.
+/// Starts an acquire round with this token: the first of an attempt, or the next after STALE.
 pub(crate) fn propose(config: &Config, state: &mut State, index: usize, token: u8) {
     let attempt = attempt_of(config, state, index);
     let client = &mut state.clients[index];
@@ -118,14 +118,14 @@ pub(crate) fn propose(config: &Config, state: &mut State, index: usize, token: u
     client.confirmed = token + config.span;
     client.asked = client.confirmed;
     let round = client.round;
-    let said = &mut state.attempts[attempt];
-    said.tokens[usize::from(round)] = token;
-    said.asked = token + config.span;
+    let sent = &mut state.attempts[attempt];
+    sent.tokens[usize::from(round)] = token;
+    sent.asked = token + config.span;
     open_round(config, state, index, flight::ACQUIRE << round);
     state.clients[index].outdated = token <= state.granted;
 }
 
-/// Hands out the next token.
+/// Grants the next token.
 fn hand_out(state: &mut State, index: usize) {
     let token = state.clients[index].next;
     state.granted = state.granted.max(token);
@@ -136,7 +136,7 @@ fn hand_out(state: &mut State, index: usize) {
     state.clients[index].next = token + 1;
 }
 
-/// The open round becomes what the validity rests on.
+/// Records the votes of the open round as those on which the validity is based.
 fn rest_on_round(config: &Config, state: &mut State, client: usize) {
     if config.restarts == 0 {
         return;
@@ -187,7 +187,7 @@ fn grant(config: &Config, state: &mut State, index: usize, seen: &Coverage) {
     close_round(config, state, index);
 }
 
-/// The answers to the open round are of no more use.
+/// Discards the replies to the open round.
 fn close_round(config: &Config, state: &mut State, index: usize) {
     for node in &mut state.nodes[..config.nodes] {
         node.votes[index] = Vote::None;
@@ -197,7 +197,7 @@ fn close_round(config: &Config, state: &mut State, index: usize) {
     client.outdated = false;
 }
 
-/// A local turn: the lease passes to the next local waiter with the next confirmed token.
+/// A hand-over: the lease passes to the next local waiter, with the next confirmed token.
 pub(crate) fn turn(config: &Config, state: &mut State, index: usize, seen: &Coverage) {
     let token = state.clients[index].next;
     let first = state.attempts[attempt_of(config, state, index)].tokens
@@ -211,7 +211,7 @@ pub(crate) fn turn(config: &Config, state: &mut State, index: usize, seen: &Cove
     hand_out(state, index);
 }
 
-/// An extension round.
+/// Starts an extension round.
 pub(crate) fn extend(config: &Config, state: &mut State, index: usize, ttl: u8) {
     let attempt = attempt_of(config, state, index);
     let client = &mut state.clients[index];
@@ -228,9 +228,9 @@ pub(crate) fn extend(config: &Config, state: &mut State, index: usize, ttl: u8) 
     client.extensions += 1;
     client.phase = Phase::Extending;
     let (block, asked) = (client.block, client.asked);
-    let said = &mut state.attempts[attempt];
-    said.extends[usize::from(extension)] = (ttl, confirmed, if block == 0 { 0 } else { asked });
-    said.asked = asked;
+    let sent = &mut state.attempts[attempt];
+    sent.extends[usize::from(extension)] = (ttl, confirmed, if block == 0 { 0 } else { asked });
+    sent.asked = asked;
     open_round(config, state, index, flight::EXTEND << extension);
 }
 
@@ -257,7 +257,8 @@ fn confirm(config: &Config, state: &mut State, index: usize, seen: &Coverage) {
     close_round(config, state, index);
 }
 
-/// The attempt is over: given up, lost, or released. The release is under way to every node that may hold the key.
+/// Ends the attempt: given up, lost, or released. Sends the release to every node that may hold the
+/// key.
 pub(crate) fn release(config: &Config, state: &mut State, index: usize) {
     let attempt = attempt_of(config, state, index);
     let client = state.clients[index];
@@ -278,7 +279,7 @@ pub(crate) fn release(config: &Config, state: &mut State, index: usize) {
     end_attempt(config, state, index);
 }
 
-/// A cool-down round: the lease is closed, the key is to stay for the window.
+/// Starts a cool-down round: the lease has ended, and the key is kept for the window.
 pub(crate) fn cool_down(config: &Config, state: &mut State, index: usize, window: u8) {
     let attempt = attempt_of(config, state, index);
     state.attempts[attempt].cool_down = window;
@@ -288,11 +289,11 @@ pub(crate) fn cool_down(config: &Config, state: &mut State, index: usize, window
     client.validity = 0;
 }
 
-/// The cool-down has its majority: the response goes out, and the window stands.
+/// The cool-down has its majority, so the window is confirmed.
 fn cooled_down(config: &Config, state: &mut State, index: usize, seen: &Coverage) {
     seen.saw(Event::CooledDown);
     let attempt = attempt_of(config, state, index);
-    // A majority that comes too late is worth nothing.
+    // A majority that is too late leaves no window.
     let window = validity(
         config,
         &state.clients[index],
@@ -303,7 +304,7 @@ fn cooled_down(config: &Config, state: &mut State, index: usize, seen: &Coverage
     state.clients[index].window = window;
 }
 
-/// The client forgets the attempt, whatever is still under way.
+/// Ends the attempt for the client, whatever is still in flight.
 pub(crate) fn end_attempt(config: &Config, state: &mut State, index: usize) {
     let attempt = attempt_of(config, state, index);
     for node in &mut state.nodes[..config.nodes] {

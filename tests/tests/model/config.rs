@@ -1,28 +1,30 @@
-//! The bounds of one model: how many nodes and clients, which steps are on, and which rule is broken on purpose.
+//! The configuration of one model: numbers of nodes and clients, enabled steps, and the rule that
+//! is broken on purpose.
 
 use crate::mutants::Mutant;
 
-/// Which restarts a node may go through.
+/// The kinds of restarts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Restart {
-    /// The node comes back with all it had (`appendfsync always`).
+    /// The node restarts with all of its data (`appendfsync always`).
     Whole,
-    /// The node comes back with nothing.
+    /// The node restarts without data.
     Empty,
-    /// The node comes back as it was when it last wrote a snapshot.
+    /// The node restarts from its last snapshot.
     Snapshot,
-    /// The same process loses its data: `FLUSHALL`, or it was the replica of another server for a while. Connections
-    /// stay, and what is under way on them arrives.
+    /// The same process loses its data: `FLUSHALL`, or it was the replica of another server for a
+    /// while. Connections stay open, and requests in flight on them arrive.
     Emptied,
 }
 
-/// How a node that restarted is kept from voting.
+/// How the votes of a restarted node are excluded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Guard {
-    /// The client knows the restart: the node writes, and the client does not count the answer while it reads it
-    /// within the guard time.
+    /// The client notices the restart. The node writes, and the client does not count a reply that
+    /// it reads within the guard time.
     Observed,
-    /// The node itself says QUARANTINED: an acquire writes nothing, an extension and a cool-down write and are no vote.
+    /// The node itself replies QUARANTINED. An acquire writes nothing; an extension or a cool-down
+    /// writes but is not a vote.
     Strict,
 }
 
@@ -36,20 +38,20 @@ pub(crate) struct Config {
     pub(crate) attempts: usize,
     /// Acquire rounds per attempt: the first and the retries after STALE.
     pub(crate) rounds: u8,
-    /// Any token in `1..=tokens` may be proposed, whatever the clocks say; unless `skew` is set.
+    /// Any token in `1..=tokens` may be proposed at any time, unless `skew` is set.
     pub(crate) tokens: u8,
-    /// Set: a proposal lies within `now ..= now + skew`, and time ends at `horizon`.
+    /// If set, a proposal lies within `now ..= now + skew`, and time ends at `horizon`.
     pub(crate) skew: Option<u8>,
     pub(crate) horizon: u8,
     pub(crate) ttl: u8,
-    /// A node's key may expire this much before its ttl is over.
+    /// A key may expire this much before the end of its ttl.
     pub(crate) drift: u8,
-    /// The ttls that an extension may ask for, and how many extensions an attempt may send.
+    /// The ttls that an extension may request, and the number of extensions of an attempt.
     pub(crate) extend: &'static [u8],
     pub(crate) extensions: u8,
-    /// The lengths that a cool-down may ask for.
+    /// The windows that a cool-down may request.
     pub(crate) cool_down: &'static [u8],
-    /// A request may be delivered again and again.
+    /// A request may be delivered any number of times.
     pub(crate) duplicates: bool,
     pub(crate) restarts: u8,
     pub(crate) restart_kinds: &'static [Restart],
@@ -57,24 +59,27 @@ pub(crate) struct Config {
     pub(crate) guard_time: u8,
     /// A block of tokens is `[t, t + span]`; 0 is a single token.
     pub(crate) span: u8,
-    /// Extensions ask for a further block.
+    /// Extensions request a further block.
     pub(crate) further_blocks: bool,
-    /// An extension may find a node without memory, ..
+    /// A node may be out of memory when an extension arrives.
     pub(crate) may_be_full: bool,
-    /// .. as this one does.
+    /// The node of the current step is out of memory.
     pub(crate) full: bool,
     /// RESTORED counts as a vote of its round (a variant, not the design).
     pub(crate) restored_votes: bool,
-    /// How long a release has been under way is a part of the state, and a node may answer it with an error.
+    /// The state includes how long a release has been in flight, and a node may reply to it with an
+    /// error.
     pub(crate) late: bool,
-    /// Whether these are checked; a forgotten fence has no order with tokens that follow no clock.
+    /// Whether the order of tokens is checked. After the loss of a fence, tokens without a clock
+    /// have no order.
     pub(crate) check_order: bool,
+    /// Whether orphaned keys are checked.
     pub(crate) check_orphans: bool,
     pub(crate) mutant: Option<Mutant>,
 }
 
 impl Config {
-    /// Nodes, clients and attempts of the plain acquire and release, with everything else off.
+    /// Only acquire and release, with everything else off.
     pub(crate) const fn acquire(
         name: &'static str,
         nodes: usize,
@@ -134,7 +139,7 @@ impl Config {
         }) as u32
     }
 
-    /// What a node reads as the owner id of an attempt.
+    /// The owner id of an attempt.
     pub(crate) fn owner(&self, attempt: usize) -> u8 {
         let id = if self.is(Mutant::OwnerReused) {
             attempt / self.attempts * self.attempts

@@ -1,4 +1,5 @@
-//! Rules broken on purpose: every one has to be caught, by the property it is there for.
+//! Control experiments: each rule is broken on purpose, and the property that depends on it has to
+//! be violated.
 
 use crate::actions::Protocol;
 use crate::bounds::*;
@@ -41,7 +42,7 @@ fn release_that_only_deletes() {
 }
 
 #[test]
-fn release_of_anybodys_key() {
+fn release_that_deletes_the_key_of_any_owner() {
     caught(ReleaseAnyOwner, EXCLUSION, THREE_CLIENTS);
 }
 
@@ -98,7 +99,7 @@ fn validity_counted_from_the_last_reply() {
 }
 
 #[test]
-fn cool_down_over_anybodys_key() {
+fn cool_down_that_overwrites_the_key_of_any_owner() {
     caught(
         CoolDownAnyOwner,
         EXCLUSION,
@@ -145,7 +146,7 @@ fn marker_without_the_run_id() {
 }
 
 #[test]
-fn only_a_new_run_id_has_forgotten() {
+fn only_a_new_run_id_counts_as_data_loss() {
     caught(RunIdOnly, EXCLUSION, EMPTIED_OBSERVED);
     caught(RunIdOnly, GUARD, EMPTIED_STRICT);
 }
@@ -176,7 +177,7 @@ fn block_used_before_it_is_confirmed() {
 }
 
 #[test]
-fn newcomer_that_trusts() {
+fn newcomer_that_ignores_uptimes() {
     let model = Observed {
         newcomer: Newcomer::Trusts,
         restarts: 1,
@@ -185,7 +186,7 @@ fn newcomer_that_trusts() {
     run::violates(
         &model,
         observed::EXCLUSION,
-        "a newcomer that does not look at uptimes",
+        "a new client that ignores uptimes",
     );
 }
 
@@ -218,7 +219,7 @@ fn lists_that_nodes_do_not_know() {
         rule: Rule::None,
         ..ONE_EXCHANGED
     };
-    run::violates(&model, lists::EXCLUSION, "nodes that know of no lists");
+    run::violates(&model, lists::EXCLUSION, "nodes that do not check lists");
 }
 
 #[test]
@@ -230,7 +231,7 @@ fn list_that_counts_for_ever() {
     run::violates(
         &model,
         lists::EXCLUSION,
-        "a list that counts once it was accepted",
+        "a list that counts for ever once it was accepted",
     );
 }
 
@@ -258,25 +259,28 @@ fn f35_a_slot_that_goes_to_a_server_known_before() {
         rule: MoveRule::NewServers,
         ..SLOT_MOVES
     };
-    move_caught(model, "no vote only for servers that are new to the client");
+    move_caught(
+        model,
+        "votes are refused only for servers that are new to the client",
+    );
 }
 
 #[test]
-fn f35_a_slot_that_went_and_came_back_without_its_keys() {
+fn f35_a_slot_that_returned_unnoticed_without_its_keys() {
     let model = Moved {
         absence: 2,
         ..SLOT_MOVES
     };
-    move_caught(model, "an absence in which the slot may go and come back");
+    move_caught(model, "an absence in which the slot may move and return");
 }
 
 #[test]
-fn f35_a_newcomer_that_trusts_whom_it_finds() {
+fn f35_a_newcomer_that_ignores_the_record() {
     let model = Moved {
         first_sight: FirstSight::Trusts,
         ..SLOT_MOVES
     };
-    move_caught(model, "a first look that is not compared with the record");
+    move_caught(model, "a first map that is not compared with the record");
 }
 
 #[test]
@@ -298,21 +302,18 @@ fn f37_a_marker_without_the_epoch() {
 }
 
 #[test]
-fn f37_a_server_that_is_believed_for_ever() {
+fn f37_a_confirmation_that_never_expires() {
     for model in [SLOT_MOVES, MASTER_REPLACED] {
         let model = Moved {
             confirmed: None,
             ..model
         };
-        move_caught(
-            model,
-            "votes that count however long ago the client asked who serves",
-        );
+        move_caught(model, "votes that count however old the map is");
     }
 }
 
 #[test]
-fn f37_a_guard_time_of_a_lease_only() {
+fn f37_a_guard_time_that_covers_the_lease_only() {
     for model in [SLOT_MOVES, MASTER_REPLACED] {
         let model = Moved {
             guard_time: model.ttl,
@@ -338,7 +339,7 @@ fn votes_for_different_permits_added() {
 }
 
 #[test]
-fn permit_freed_for_anybody() {
+fn permit_released_whoever_holds_it() {
     permit_caught(permits::Rule::ReleaseAnyOwner, permits::AT_MOST, ONE_PERMIT);
 }
 
@@ -363,7 +364,7 @@ fn ticket_adopted_where_the_lock_was_released() {
 }
 
 #[test]
-fn ticket_adopted_from_anybody() {
+fn ticket_adopted_whoever_holds_the_key() {
     ticket_caught(ticket::Rule::AnyOwner, ticket::ONE_ADOPTION, TWO_ADOPTERS);
 }
 
@@ -374,17 +375,21 @@ fn ticket_adopted_with_an_old_token() {
 
 #[test]
 fn ticket_whose_lock_is_deleted_by_a_failed_adoption() {
-    ticket_caught(ticket::Rule::BackDeletes, ticket::ADOPTABLE, TWO_ADOPTERS);
+    ticket_caught(
+        ticket::Rule::GiveBackDeletes,
+        ticket::ADOPTABLE,
+        TWO_ADOPTERS,
+    );
     let model = Tickets {
         tokens: 4,
         ..ADOPTER_AND_STRANGER
     };
-    ticket_caught(ticket::Rule::BackDeletes, ticket::EXCLUSION, model);
+    ticket_caught(ticket::Rule::GiveBackDeletes, ticket::EXCLUSION, model);
 }
 
 #[test]
-fn ticket_given_back_over_anybodys_key() {
-    ticket_caught(ticket::Rule::BackAnyOwner, ticket::HELD, TWO_ADOPTERS);
+fn ticket_given_back_whoever_holds_the_key() {
+    ticket_caught(ticket::Rule::GiveBackAnyOwner, ticket::HELD, TWO_ADOPTERS);
 }
 
 #[test]

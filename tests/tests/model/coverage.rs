@@ -1,4 +1,5 @@
-//! What a run has met: a model that never reaches a situation proves nothing about it.
+//! The situations that a run has reached. A model that never reaches a situation proves nothing
+//! about it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -6,38 +7,39 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// A situation that a model can reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
-    /// A round won.
+    /// A round was won.
     Granted,
-    /// A round won after STALE.
+    /// A round was won after STALE.
     GrantedOnRetry,
     /// Two attempts were granted, one after the other.
     GrantedAgain,
-    /// An extension had its majority.
+    /// An extension got its majority.
     Extended,
     /// A node wrote the key again for its holder.
     Restored,
-    /// A node without memory raised the expiry of a lock, and not its fence.
+    /// A node that was out of memory raised the expiry of a lock, but not its fence.
     FenceNotRaised,
-    /// A cool-down had its majority.
+    /// A cool-down got its majority.
     CooledDown,
-    /// A cool-down that arrived again found its own window.
+    /// A duplicated cool-down found its own window.
     CooledDownBefore,
-    /// A node forgot the lock of a client that was its holder.
+    /// A node lost the lock of its current holder.
     ForgotHolder,
-    /// A round won with the vote of a process that is gone.
+    /// A round was won with the vote of a process that no longer exists.
     GrantedByGoneProcess,
-    /// A node carried out an acquire after its attempt had been over for longer than the ttl.
+    /// A node carried out an acquire when its attempt had been over for longer than the ttl.
     ArrivedAfterTheTtl,
-    /// A node answered a release or a cool-down with an error.
+    /// A node replied to a release or a cool-down with an error.
     Refused,
-    /// A cool-down that had not arrived went on as a release.
+    /// A release was sent instead of a cool-down that had not arrived.
     CoolDownAsRelease,
-    /// A local turn on the first block, and on a further one.
+    /// A hand-over with a token of the first block.
     Turn,
+    /// A hand-over with a token of a further block.
     TurnOnFurtherBlock,
 }
 
-/// The events met so far. Outside of the state: it does not steer the search.
+/// The situations reached so far. Not a part of the state, so it does not influence the search.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Coverage(Arc<AtomicU32>);
 

@@ -1,4 +1,5 @@
-//! What holds: every model explored to its end, and the situations met that it is there for.
+//! The models of the design: each is explored completely and has to reach the situations that it is
+//! meant for.
 
 use crate::actions::Protocol;
 use crate::bounds::*;
@@ -7,20 +8,20 @@ use crate::coverage::Event::{self, *};
 use crate::observed::Observed;
 use crate::run;
 
-fn holds(config: Config, met: &[Event]) {
+fn holds(config: Config, reached: &[Event]) {
     let model = Protocol::new(config);
-    // The situations may be beyond the end of a short run.
+    // A short run may end before it reaches the situations.
     let ended = run::holds(&model);
-    for &event in met {
+    for &event in reached {
         assert!(
             !ended || model.seen.has(event),
-            "{} never met {event:?}",
+            "{} never reached {event:?}",
             config.name
         );
     }
 }
 
-/// Larger bounds, only where they are asked for.
+/// Larger bounds, which only a deep run explores.
 fn holds_deep(config: Config) {
     if run::deep() {
         run::holds(&Protocol::new(config));
@@ -184,7 +185,7 @@ fn restart_observed() {
 }
 
 #[test]
-fn emptied_under_a_living_process() {
+fn emptied_without_a_restart() {
     holds(EMPTIED_OBSERVED, &[ForgotHolder]);
     holds(EMPTIED_STRICT, &[ForgotHolder]);
 }
@@ -234,8 +235,8 @@ fn token_blocks() {
 
 #[test]
 fn token_blocks_on_full_nodes() {
-    let met = [TurnOnFurtherBlock, FenceNotRaised, Restored, GrantedAgain];
-    holds(BLOCKS_FULL, &met);
+    let reached = [TurnOnFurtherBlock, FenceNotRaised, Restored, GrantedAgain];
+    holds(BLOCKS_FULL, &reached);
 }
 
 #[test]
@@ -269,8 +270,9 @@ fn further_token_blocks_deep() {
     });
 }
 
-/// RESTORED counted as a vote: no rule that was checked needs it refused. The design refuses it so that an extension
-/// never brings back a lock that a majority has lost; that is more than these properties ask for.
+/// RESTORED counts as a vote. None of these properties is violated. The design does not count it,
+/// so that an extension never restores a lock that a majority has lost, which is more than these
+/// properties require.
 #[test]
 fn restored_as_a_vote_deep() {
     for config in [

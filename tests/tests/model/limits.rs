@@ -1,5 +1,5 @@
-//! What the design does not cover, kept honest: each of these is still violated. One that holds one day is good news,
-//! and the documentation is to follow.
+//! Known limits of the design: each of these models is violated. If one is no longer violated, the
+//! documentation has to be updated.
 
 use crate::actions::Protocol;
 use crate::bounds::*;
@@ -65,7 +65,7 @@ fn window_longer_than_the_guard_time() {
     );
 }
 
-/// Each client reaches another one of the nodes that both list, from its first contact on.
+/// From the start, each client reaches a different one of the nodes that both lists share.
 #[test]
 fn lists_that_never_meet() {
     let model = Lists {

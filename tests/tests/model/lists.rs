@@ -1,8 +1,8 @@
-//! Clients with different lists of nodes: a model of its own, exclusion only.
+//! A model of clients with different lists of nodes. It checks mutual exclusion only.
 //!
-//! Client 0 uses one list and client 1 another. Nodes keep the lists that were announced to them for `lifetime`; a client
-//! counts the votes of a node for `counted` after it accepted the list. Locks are plain keys with a ttl. A client may stand
-//! still or be cut off at any time: whatever it might do, it may also leave.
+//! The two clients use different lists. Nodes keep an announced list for `lifetime`. A client
+//! counts the votes of a node for `counted` after the node accepted the list. Locks are plain keys
+//! with a ttl. No step is forced, so a client may be paused or cut off at any time.
 
 use stateright::{Model, Property};
 
@@ -15,11 +15,11 @@ const CLIENTS: usize = 2;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {
-    /// Nodes know of no lists.
+    /// Nodes do not check lists.
     None,
     /// The design.
     Announced,
-    /// Once accepted, a list counts for ever.
+    /// An accepted list counts for ever.
     CountsForEver,
 }
 
@@ -32,7 +32,8 @@ pub(crate) struct Lists {
     pub(crate) ttl: u8,
     pub(crate) counted: u8,
     pub(crate) lifetime: u8,
-    /// A client may lock while it is cut off from a minority of its nodes. Otherwise it reaches all of them when it begins.
+    /// A client may lock while it is cut off from a minority of its nodes. Otherwise it has to
+    /// reach all of them first.
     pub(crate) partial: bool,
 }
 
@@ -41,8 +42,8 @@ struct Node {
     /// The client that holds the key here, counted from 1.
     owner: u8,
     timer: u8,
-    /// For how long each client's list stands.
-    stands: [u8; CLIENTS],
+    /// For how long each client's list is kept.
+    recorded: [u8; CLIENTS],
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -71,8 +72,8 @@ pub(crate) enum Action {
         client: usize,
         node: usize,
     },
-    /// The node takes note, and the answer is lost.
-    AnnounceUnheard {
+    /// The node records the list, but the reply is lost.
+    AnnounceReplyLost {
         client: usize,
         node: usize,
     },
@@ -94,8 +95,8 @@ impl Lists {
         self.lists[client].count_ones() / 2 + 1
     }
 
-    /// Whether a majority of one list may share no node with one of the other.
-    fn may_part(&self) -> bool {
+    /// Whether a majority of one list may share no node with a majority of the other.
+    fn may_conflict(&self) -> bool {
         let shared = (self.lists[0] & self.lists[1]).count_ones();
         let needs = |client: usize| {
             let alone = self.lists[client].count_ones() - shared;
@@ -130,19 +131,19 @@ impl Lists {
         }
     }
 
-    fn announce(&self, state: &mut State, client: usize, at: usize, heard: bool) {
+    fn announce(&self, state: &mut State, client: usize, at: usize, reply_arrives: bool) {
         let node = &mut state.nodes[at];
         let bit = 1 << at;
         let me = &mut state.clients[client];
-        if self.may_part() && node.stands[1 - client] > 0 {
-            if heard {
+        if self.may_conflict() && node.recorded[1 - client] > 0 {
+            if reply_arrives {
                 me.refused |= bit;
                 me.accepted[at] = 0;
             }
             return;
         }
-        node.stands[client] = self.lifetime;
-        if heard {
+        node.recorded[client] = self.lifetime;
+        if reply_arrives {
             me.refused &= !bit;
             me.met |= bit;
             me.accepted[at] = self.counted;
@@ -177,7 +178,7 @@ impl Lists {
             if node.timer == 0 {
                 node.owner = 0;
             }
-            node.stands = node.stands.map(|left| left.saturating_sub(1));
+            node.recorded = node.recorded.map(|left| left.saturating_sub(1));
         }
         for me in &mut state.clients {
             me.accepted = me.accepted.map(|left| left.saturating_sub(1));
@@ -228,7 +229,7 @@ impl Model for Lists {
             for node in (0..NODES).filter(|&node| self.has(client, node)) {
                 if self.rule != Rule::None {
                     actions.push(Action::Announce { client, node });
-                    actions.push(Action::AnnounceUnheard { client, node });
+                    actions.push(Action::AnnounceReplyLost { client, node });
                 }
                 if me.acquiring && me.asked & (1 << node) == 0 {
                     actions.push(Action::Acquire { client, node });
@@ -248,7 +249,7 @@ impl Model for Lists {
         let mut state = *last;
         match action {
             Action::Announce { client, node } => self.announce(&mut state, client, node, true),
-            Action::AnnounceUnheard { client, node } => {
+            Action::AnnounceReplyLost { client, node } => {
                 self.announce(&mut state, client, node, false);
             }
             Action::Begin { client } => state.clients[client].acquiring = true,

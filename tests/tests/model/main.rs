@@ -1,4 +1,5 @@
-//! The protocol, checked exhaustively within bounds. What is modelled, and what is not: README.md, beside this file.
+//! Exhaustive checks of the protocol within bounds. README.md beside this file says what is
+//! modelled and what is not.
 
 mod actions;
 mod batch_runs;

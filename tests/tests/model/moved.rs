@@ -1,9 +1,11 @@
-//! A node whose server changes: the slot of a cluster that moves, the master that sentinels replace.
+//! A model of a node whose server changes: a slot of a cluster moves, or sentinels replace the
+//! master.
 //!
-//! One node is enough, since the votes of other nodes have nothing to do with the move. It has two servers, of which one
-//! serves the key at a time. A move takes no data along, and the server that is left keeps what it has, its process and
-//! its marker: it goes on answering whoever still asks it, and may be the next to serve. One of a cluster forgets its
-//! locks with the slot, once it knows of the move. Exclusion only, so locks are plain keys with a ttl.
+//! One node is enough, since the votes of other nodes do not depend on the move. It has two
+//! servers, one of which serves the key at a time. A move transfers no data. The replaced server
+//! keeps its data, its process and its marker. It still answers clients, and may become the serving
+//! one again. A server of a cluster deletes its locks with the slot, once it knows of the move. The
+//! model checks mutual exclusion only, so locks are plain keys with a ttl.
 
 use stateright::{Model, Property};
 
@@ -11,13 +13,13 @@ use crate::run::Checked;
 
 pub(crate) const EXCLUSION: &str = "mutual exclusion across moves";
 
-/// Who keeps a server from voting that does not know the locks of its predecessor.
+/// What excludes the votes of a server that does not know the locks of its predecessor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MoveRule {
-    /// The client, where it has not met the server before.
+    /// The client, if the server is new to it.
     NewServers,
-    /// The client, whenever another server serves the key than before, and when it comes back from an absence to a server
-    /// that was elected since.
+    /// The client, whenever the serving server has changed, and after an absence if the server was
+    /// elected meanwhile.
     Moves,
     /// The server's marker, which names its process.
     MarkedProcess,
@@ -25,12 +27,12 @@ pub(crate) enum MoveRule {
     MarkedEpoch,
 }
 
-/// What a client makes of the first server that it meets.
+/// How a client treats the first server that it connects to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FirstSight {
     /// It counts the votes at once.
     Trusts,
-    /// It compares with what the clients before it recorded: the server, and its epoch if that is on.
+    /// It compares the server, and with `epoch` also its epoch, with the record of earlier clients.
     Record { epoch: bool },
 }
 
@@ -40,14 +42,15 @@ pub(crate) struct Moved {
     pub(crate) clients: usize,
     pub(crate) rule: MoveRule,
     pub(crate) first_sight: FirstSight,
-    /// For how long a vote counts after the client asked who serves the key; `None` is for ever.
+    /// For how long a vote counts after the client last read the map. `None`: for ever.
     pub(crate) confirmed: Option<u8>,
-    /// After more ticks than this without a look, a server that was elected since is not trusted.
+    /// After more ticks than this without a map, a server that was elected meanwhile is not
+    /// trusted.
     pub(crate) absence: u8,
-    /// A server that was left forgets its locks, and refuses whoever asks, once it knows.
+    /// A replaced server deletes its locks and refuses all requests, once it knows of the move.
     pub(crate) forgets: bool,
-    /// How many ticks lie between two moves at least.
-    pub(crate) apart: u8,
+    /// The minimum number of ticks between two moves.
+    pub(crate) min_interval: u8,
     pub(crate) ttl: u8,
     pub(crate) guard_time: u8,
     pub(crate) moves: u8,
@@ -61,15 +64,15 @@ struct Server {
     marker: u8,
     /// What is left of its quarantine.
     guard: u8,
-    /// It knows that it was left.
-    left: bool,
+    /// It knows that it was replaced.
+    replaced: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Phase {
     #[default]
     Idle,
-    /// A request is under way to this server, which the client believed to be elected by this epoch.
+    /// A request is in flight to this server, whose epoch the client believed to be this one.
     Asking(u8, u8),
     Held,
     Over,
@@ -80,14 +83,14 @@ struct Client {
     phase: Phase,
     elapsed: u8,
     validity: u8,
-    /// Who serves the key, and by which election, as far as the client knows; epoch 0 is nobody yet.
+    /// The serving server and its epoch, as the client knows them. Epoch 0: not known yet.
     server: u8,
     epoch: u8,
-    /// The servers that it has met, one bit each.
+    /// The servers that it has connected to, one bit each.
     met: u8,
-    /// Since it last asked who serves the key.
+    /// The time since it last read the map.
     since: u8,
-    /// What is left of the time in which it counts no vote.
+    /// For how long it counts no votes.
     guard: u8,
 }
 
@@ -97,16 +100,16 @@ pub(crate) struct State {
     clients: [Client; 3],
     serving: u8,
     epoch: u8,
-    /// For how long there is no further move.
-    settling: u8,
-    /// What clients recorded as known for long enough: server and epoch.
+    /// The time until the next move is possible.
+    until_next_move: u8,
+    /// The record of clients: the server and epoch that have been known for long enough.
     record: (u8, u8),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// The client asks who serves the key.
-    Look {
+    /// The client reads the map.
+    ReadMap {
         client: usize,
     },
     Propose {
@@ -123,17 +126,17 @@ pub(crate) enum Action {
     },
     /// The other server takes over.
     Move,
-    /// The server that was left hears of it.
+    /// The replaced server learns of the move.
     Learn,
     Tick,
 }
 
 impl Moved {
-    fn look(&self, state: &mut State, client: usize) {
+    fn read_map(&self, state: &mut State, client: usize) {
         let (serving, epoch, record) = (state.serving, state.epoch, state.record);
         let me = &mut state.clients[client];
         let first = me.epoch == 0;
-        // Long enough for the key to have gone and come back.
+        // Long enough for the slot to have moved and returned.
         let absent = me.since > self.absence;
         let suspect = match self.rule {
             MoveRule::MarkedProcess | MoveRule::MarkedEpoch => false,
@@ -158,7 +161,7 @@ impl Moved {
             return;
         };
         let server = &mut state.servers[usize::from(at)];
-        if server.left {
+        if server.replaced {
             me.phase = Phase::Idle;
             me.elapsed = 0;
             return;
@@ -166,7 +169,7 @@ impl Moved {
         let marked = match self.rule {
             MoveRule::MarkedProcess if server.marker == 0 => Some(true),
             MoveRule::MarkedEpoch if server.marker < epoch => Some(true),
-            // A client that is out of date.
+            // The client's map is outdated.
             MoveRule::MarkedEpoch if server.marker > epoch => None,
             _ => Some(false),
         };
@@ -177,14 +180,15 @@ impl Moved {
         let votes = marked.is_some()
             && server.guard == 0
             && me.guard == 0
-            // Not an answer of a server that the client has left; to sentinels a connection is for one election.
+            // A reply of a replaced server does not count. With sentinels, a connection belongs to
+            // one election.
             && me.server == at
             && (self.rule != MoveRule::MarkedEpoch || me.epoch == epoch)
             && self.confirmed.is_none_or(|for_long| me.since <= for_long)
             && me.elapsed < self.ttl;
         let elapsed = std::mem::take(&mut me.elapsed);
         me.phase = Phase::Idle;
-        // What is no vote is released at once.
+        // A yes that does not count is released at once.
         if votes && server.owner == 0 {
             server.owner = client as u8 + 1;
             server.timer = self.ttl;
@@ -193,7 +197,7 @@ impl Moved {
         }
     }
 
-    /// What a client knows that is done is of no more use.
+    /// Discards what a client that has ended knew.
     fn tidy(&self, state: &mut State) {
         for me in &mut state.clients {
             if me.phase == Phase::Over {
@@ -209,7 +213,7 @@ impl Moved {
     }
 
     fn tick(&self, state: &mut State) {
-        state.settling = state.settling.saturating_sub(1);
+        state.until_next_move = state.until_next_move.saturating_sub(1);
         for server in &mut state.servers {
             server.timer = server.timer.saturating_sub(1);
             server.guard = server.guard.saturating_sub(1);
@@ -263,7 +267,7 @@ impl Model for Moved {
     type State = State;
     type Action = Action;
 
-    /// One server has served the key for long, and the clients before these have recorded that.
+    /// One server has served the key for a long time, and earlier clients have recorded it.
     fn init_states(&self) -> Vec<State> {
         let mut state = State {
             epoch: 1,
@@ -285,14 +289,14 @@ impl Model for Moved {
                 }
                 _ => {}
             }
-            actions.push(Action::Look { client });
+            actions.push(Action::ReadMap { client });
             let recorded = (me.server, me.epoch);
             let in_time = self.confirmed.is_none_or(|for_long| me.since <= for_long);
             if me.epoch > state.record.1 && me.guard == 0 && in_time && recorded != state.record {
                 actions.push(Action::Record { client });
             }
         }
-        if state.epoch <= self.moves && state.settling == 0 {
+        if state.epoch <= self.moves && state.until_next_move == 0 {
             actions.push(Action::Move);
         }
         if self.forgets {
@@ -304,7 +308,7 @@ impl Model for Moved {
     fn next_state(&self, last: &State, action: Action) -> Option<State> {
         let mut state = *last;
         match action {
-            Action::Look { client } => self.look(&mut state, client),
+            Action::ReadMap { client } => self.read_map(&mut state, client),
             Action::Propose { client } => {
                 let me = &mut state.clients[client];
                 me.phase = Phase::Asking(me.server, me.epoch);
@@ -317,13 +321,13 @@ impl Model for Moved {
             }
             Action::Move => {
                 state.serving = 1 - state.serving;
-                state.servers[usize::from(state.serving)].left = false;
+                state.servers[usize::from(state.serving)].replaced = false;
                 state.epoch += 1;
-                state.settling = self.apart;
+                state.until_next_move = self.min_interval;
             }
             Action::Learn => {
                 state.servers[usize::from(1 - state.serving)] = Server {
-                    left: true,
+                    replaced: true,
                     ..Server::default()
                 };
             }

@@ -1,8 +1,8 @@
-//! The rules broken on purpose: a model that does not object to one of them is no model.
+//! The rules that are broken on purpose. A model that does not detect a broken rule is worthless.
 
 impl Mutant {
-    /// Whether a node still refuses for good what the fence or a tombstone refuses: requests that can do nothing
-    /// any more may then be dropped.
+    /// Whether the fence and tombstones of a node still refuse requests permanently. Only then may
+    /// `tidy` drop requests without an effect.
     pub(crate) fn keeps_node_rules(self) -> bool {
         matches!(
             self,
@@ -24,7 +24,7 @@ impl Mutant {
     }
 }
 
-/// A rule of the protocol, broken.
+/// A broken rule of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mutant {
     /// All attempts of a client share one owner id.
@@ -37,11 +37,12 @@ pub(crate) enum Mutant {
     NoTombstone,
     /// Release deletes whoever owns the key.
     ReleaseAnyOwner,
-    /// Release goes only to the nodes that said OK so far.
+    /// Release goes only to the nodes that have replied OK.
     ReleaseOnlyGranted,
-    /// A refusal in the last round exempts a node from the release, whatever an earlier round left there.
+    /// A node that refused the last round gets no release, whatever an earlier round wrote there.
     LastRefusalIsDefinite,
-    /// A release is given up when the ttl is over, whatever the node may still have to carry out.
+    /// A release is given up when the ttl is over, although the node may still carry out an
+    /// acquire.
     ReleaseGivenUp,
     /// A release that a node answers with an error is not sent again.
     ErrorIsDelivery,
@@ -51,27 +52,28 @@ pub(crate) enum Mutant {
     ResetAlways,
     /// An extension sets a missing key whatever the fence says, and that counts.
     ResetMissing,
-    /// An extension sets the ttl, also to less than what is left.
+    /// An extension sets the ttl, even to less than the remaining time.
     ExtendLowers,
     /// Validity is ttl less the time spent, without the drift.
     NoDrift,
     /// Validity is counted from the reply, not from the start of the round.
     CountedFromReply,
-    /// CoolDown writes without looking at the owner.
+    /// A cool-down ignores the owner.
     CoolDownAnyOwner,
-    /// CoolDown leaves no tombstone.
+    /// A cool-down leaves no tombstone.
     CoolDownKeepsFence,
     /// No restart guard.
     NoGuard,
     /// The guard time is one tick short.
     GuardShort,
-    /// What a quarantined node answers to an extension counts.
+    /// The yes of a quarantined node to an extension counts.
     QuarantinedVotes,
-    /// What a quarantined node answers to a cool-down counts.
+    /// The yes of a quarantined node to a cool-down counts.
     QuarantinedCoolDowns,
-    /// The marker lacks the run id: a snapshot brings it back, and the node votes at once.
+    /// The marker lacks the run id, so a snapshot restores it and the node votes at once.
     MarkerWithoutRunId,
-    /// A node has forgotten only where its run id says so: the same process that lost its data votes at once.
+    /// Data loss is detected by the run id only. The same process votes at once after it lost its
+    /// data.
     RunIdOnly,
     /// STALE compares with the end of the block.
     StaleComparesEnd,
@@ -79,7 +81,8 @@ pub(crate) enum Mutant {
     StoresStart,
     /// The tombstone is the start of the block + 1.
     TombstoneStart,
-    /// A node without memory says yes to an extension though it could not raise the fence.
+    /// A node that is out of memory replies yes to an extension although it could not raise the
+    /// fence.
     FullVotes,
     /// A further block is used before it is confirmed.
     BlockUnconfirmed,

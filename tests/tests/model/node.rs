@@ -1,4 +1,4 @@
-//! What a node does with a request, atomically, as the scripts do.
+//! The effect of a request on a node, atomic like that of a script.
 
 use crate::config::{Config, Guard};
 use crate::coverage::{Coverage, Event};
@@ -15,7 +15,7 @@ pub(crate) enum Request {
 }
 
 impl Request {
-    /// Its bit among the requests under way.
+    /// Its bit in the set of requests in flight.
     pub(crate) fn bit(self) -> u8 {
         match self {
             Self::Acquire(round) => flight::ACQUIRE << round,
@@ -25,7 +25,7 @@ impl Request {
         }
     }
 
-    /// Whether the client still counts the answer: only answers to its open round.
+    /// Whether the client still counts the reply, because the round of the request is open.
     pub(crate) fn is_open(self, client: &Client) -> bool {
         match self {
             Self::Acquire(round) => client.phase == Phase::Acquiring && client.round == round,
@@ -38,28 +38,29 @@ impl Request {
     }
 }
 
-/// Delivers a request to a node; the answer is at the client at once, or `heard` is false and it is lost.
+/// Delivers a request to a node. The reply reaches the client at once, or is lost unless
+/// `reply_arrives`.
 pub(crate) fn deliver(
     config: &Config,
     state: &mut State,
     at: usize,
     attempt: usize,
     request: Request,
-    heard: bool,
+    reply_arrives: bool,
     seen: &Coverage,
 ) {
     let index = config.client_of(attempt);
     let client = state.clients[index];
     let current = client.phase != Phase::Idle
         && attempt == index * config.attempts + usize::from(client.over);
-    let said = state.attempts[attempt];
+    let sent = state.attempts[attempt];
     let node = &mut state.nodes[at];
     let owner = config.owner(attempt);
 
     let vote = match request {
         Request::Acquire(round) => {
-            let vote = acquire(config, node, owner, said.tokens[usize::from(round)]);
-            if vote == Vote::Yes && said.under_way > config.ttl {
+            let vote = acquire(config, node, owner, sent.tokens[usize::from(round)]);
+            if vote == Vote::Yes && sent.in_flight > config.ttl {
                 seen.saw(Event::ArrivedAfterTheTtl);
             }
             if vote == Vote::Yes && current {
@@ -68,11 +69,11 @@ pub(crate) fn deliver(
             vote
         }
         Request::Extend(extension) => {
-            extend(config, node, owner, said, usize::from(extension), seen)
+            extend(config, node, owner, sent, usize::from(extension), seen)
         }
-        Request::CoolDown => cool_down(config, node, attempt, said, seen),
+        Request::CoolDown => cool_down(config, node, attempt, sent, seen),
         Request::Release => {
-            release(config, node, owner, said);
+            release(config, node, owner, sent);
             Vote::None
         }
     };
@@ -81,22 +82,22 @@ pub(crate) fn deliver(
     if !again {
         node.flight[attempt] &= !request.bit();
     }
-    if heard && current && request.is_open(&client) && node.votes[index] == Vote::None {
+    if reply_arrives && current && request.is_open(&client) && node.votes[index] == Vote::None {
         node.votes[index] = judged(config, node, vote, request);
     }
 }
 
-/// An answer under the restart guard.
+/// The vote of a reply, considering the restart guard.
 fn judged(config: &Config, node: &Node, vote: Vote, request: Request) -> Vote {
     if node.guard == 0 || vote != Vote::Yes {
         return vote;
     }
-    let counted_all_the_same = match request {
+    let counted_anyway = match request {
         Request::Extend(_) => config.is(Mutant::QuarantinedVotes),
         Request::CoolDown => config.is(Mutant::QuarantinedCoolDowns),
         _ => false,
     };
-    if counted_all_the_same {
+    if counted_anyway {
         return vote;
     }
     match config.guard {
@@ -136,11 +137,11 @@ fn extend(
     config: &Config,
     node: &mut Node,
     owner: u8,
-    said: Attempt,
+    sent: Attempt,
     extension: usize,
     seen: &Coverage,
 ) -> Vote {
-    let (ttl, confirmed, block) = said.extends[extension];
+    let (ttl, confirmed, block) = sent.extends[extension];
     let fence = confirmed.max(block);
     if config.is(Mutant::ResetAlways) {
         node.owner = owner;
@@ -155,7 +156,8 @@ fn extend(
             node.timer.max(ttl)
         };
         if config.full && node.fence < fence {
-            // The expiry is raised, the fence cannot be: held here for longer, and no vote for the tokens.
+            // The expiry is raised, but the fence cannot be. The key is kept, and the reply is not
+            // a vote.
             seen.saw(Event::FenceNotRaised);
             return if config.is(Mutant::FullVotes) {
                 Vote::Yes
@@ -166,7 +168,7 @@ fn extend(
         node.fence = node.fence.max(fence);
         return Vote::Yes;
     }
-    // To be written again takes memory.
+    // To restore the key needs memory.
     if config.full {
         return Vote::No;
     }
@@ -184,15 +186,15 @@ fn extend(
     Vote::No
 }
 
-fn tombstone(config: &Config, node: &mut Node, said: Attempt) {
+fn tombstone(config: &Config, node: &mut Node, sent: Attempt) {
     if config.is(Mutant::NoTombstone) {
         return;
     }
-    let newest = said.tokens.into_iter().max().unwrap_or(0);
+    let newest = sent.tokens.into_iter().max().unwrap_or(0);
     let asked = if config.is(Mutant::TombstoneStart) {
         newest
     } else {
-        said.asked
+        sent.asked
     };
     node.fence = node.fence.max(asked + 1);
 }
@@ -201,15 +203,15 @@ fn cool_down(
     config: &Config,
     node: &mut Node,
     attempt: usize,
-    said: Attempt,
+    sent: Attempt,
     seen: &Coverage,
 ) -> Vote {
     let matches = node.owner == config.owner(attempt) || config.is(Mutant::CoolDownAnyOwner);
     if !config.is(Mutant::CoolDownKeepsFence) {
-        tombstone(config, node, said);
+        tombstone(config, node, sent);
     }
     if node.owner == config.cool_down_id(attempt) {
-        // Sent again: what is left is the rest of the window.
+        // A duplicate. The rest of the window remains.
         seen.saw(Event::CooledDownBefore);
         return Vote::Yes;
     }
@@ -217,14 +219,14 @@ fn cool_down(
         return Vote::No;
     }
     node.owner = config.cool_down_id(attempt);
-    node.timer = said.cool_down;
+    node.timer = sent.cool_down;
     Vote::Yes
 }
 
-fn release(config: &Config, node: &mut Node, owner: u8, said: Attempt) {
+fn release(config: &Config, node: &mut Node, owner: u8, sent: Attempt) {
     if node.owner == owner || config.is(Mutant::ReleaseAnyOwner) {
         node.owner = 0;
         node.timer = 0;
     }
-    tombstone(config, node, said);
+    tombstone(config, node, sent);
 }

@@ -1,7 +1,9 @@
-//! The `Observed` guard for clients that meet a node for the first time: a model of its own, exclusion only.
+//! A model of the `Observed` guard for clients that connect to a node for the first time. It checks
+//! mutual exclusion only.
 //!
-//! A client that knew a node before sees its restart and does not count it for the guard time. A newcomer has only
-//! the uptimes to judge by. Who is old and who is young is all that matters here, so locks are plain keys with a ttl.
+//! A client that knew a node before notices its restart and does not count its votes for the guard
+//! time. A new client knows only the uptimes. Only the ages of the nodes matter here, so locks are
+//! plain keys with a ttl.
 
 use stateright::{Model, Property};
 
@@ -9,18 +11,19 @@ use crate::run::Checked;
 
 pub(crate) const EXCLUSION: &str = "mutual exclusion among newcomers";
 
-/// What a newcomer makes of the uptimes.
+/// How a new client uses the uptimes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Newcomer {
-    /// Counts everybody.
+    /// Counts all votes.
     Trusts,
-    /// Does not count a process younger than the guard time that started more than the tolerance after the oldest
-    /// one that it has ever met.
+    /// Does not count a process younger than the guard time that started more than the tolerance
+    /// after the oldest process that it has ever connected to.
     ComparesMet,
-    /// The same, after the oldest of those that it knows now: when that one restarts, the others look old.
+    /// The same with the oldest process that it knows now. When that one restarts, the others seem
+    /// old.
     ComparesPresent,
-    /// As the first, but a process younger than the guard time counts only once all nodes are met, and nobody counts a
-    /// process within the tolerance after its start.
+    /// Like `ComparesMet`, but a process younger than the guard time counts only once all nodes are
+    /// connected, and no process counts within the tolerance after its start.
     ComparesAll,
 }
 
@@ -34,9 +37,9 @@ pub(crate) struct Observed {
     pub(crate) guard_time: u8,
     pub(crate) tolerance: u8,
     pub(crate) restarts: u8,
-    /// A newcomer may meet some nodes and not reach the others.
+    /// A new client may reach only some of the nodes.
     pub(crate) partial: bool,
-    /// A newcomer begins only after it has met a node that had never restarted.
+    /// A new client begins only after it has connected to a node that has never restarted.
     pub(crate) meets_first: bool,
     /// A node may restart within the tolerance after the first start of all.
     pub(crate) early_restarts: bool,
@@ -47,9 +50,9 @@ pub(crate) struct Observed {
 enum Met {
     #[default]
     Never,
-    /// As a newcomer: this process is the first one of this node that the client has seen.
+    /// This process is the first one of the node that the client has seen.
     First,
-    /// It knew the process before.
+    /// The client knew an earlier process.
     Restarted,
 }
 
@@ -58,17 +61,17 @@ enum Vote {
     #[default]
     None,
     Yes,
-    /// By a process that is gone.
+    /// A yes of a process that no longer exists.
     Gone,
 }
 
-/// What a client knows of a node.
+/// A node as a client knows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct View {
     met: Met,
-    /// What is left of the guard time since it saw the restart.
+    /// The rest of the guard time since it noticed the restart.
     guard: u8,
-    under_way: bool,
+    in_flight: bool,
     vote: Vote,
 }
 
@@ -76,7 +79,7 @@ struct View {
 struct Node {
     owner: u8,
     timer: u8,
-    /// Since the start of the process, up to what makes a difference.
+    /// The age of the process, up to the largest age that makes a difference.
     age: u8,
     restarted: bool,
     views: [View; 3],
@@ -96,9 +99,9 @@ struct Client {
     phase: Phase,
     elapsed: u8,
     validity: u8,
-    /// The age of the oldest process ever met, had it gone on.
+    /// The age of the oldest process that it ever connected to, as if that had continued.
     oldest: u8,
-    /// It has met a node that had never restarted.
+    /// It has connected to a node that had never restarted.
     met_first: bool,
 }
 
@@ -125,7 +128,7 @@ impl Observed {
         self.guard_time + self.tolerance + 1
     }
 
-    /// Whether the client counts what the present process of a node says.
+    /// Whether the client counts the votes of the current process of a node.
     fn counts(&self, state: &State, client: usize, node: &Node) -> bool {
         let nodes = &state.nodes[..self.nodes];
         let met = nodes
@@ -185,7 +188,7 @@ impl Observed {
         }
     }
 
-    /// What the client knows is of no more use: it has one attempt. What is under way still arrives.
+    /// Discards what the client knew: it has only one attempt. Requests in flight still arrive.
     fn end(&self, state: &mut State, client: usize) {
         state.clients[client] = Client {
             phase: Phase::Over,
@@ -193,7 +196,7 @@ impl Observed {
         };
         for node in &mut state.nodes[..self.nodes] {
             node.views[client] = View {
-                under_way: node.views[client].under_way,
+                in_flight: node.views[client].in_flight,
                 ..View::default()
             };
         }
@@ -212,7 +215,7 @@ impl Observed {
 
     fn deliver(&self, state: &mut State, client: usize, at: usize) {
         let node = &mut state.nodes[at];
-        node.views[client].under_way = false;
+        node.views[client].in_flight = false;
         if node.owner != 0 {
             return;
         }
@@ -229,14 +232,15 @@ impl Observed {
         let node = &mut state.nodes[at];
         (node.owner, node.timer, node.age, node.restarted) = (0, 0, 0, self.meets_first);
         for (client, view) in node.views[..self.clients].iter_mut().enumerate() {
-            view.under_way = false;
+            view.in_flight = false;
             let counted = self.counts(&before, client, &before.nodes[at]);
             view.vote = match view.vote {
                 Vote::Yes if !counted => Vote::None,
                 Vote::Yes => Vote::Gone,
                 vote => vote,
             };
-            // First sight is as early as can be: later ones only count later.
+            // The restart is noticed at the earliest time. Noticed later, it would only count
+            // later.
             if view.met != Met::Never {
                 (view.met, view.guard) = (Met::Restarted, self.guard_time);
             }
@@ -343,7 +347,7 @@ impl Model for Observed {
     type State = State;
     type Action = Action;
 
-    /// All nodes start now, or have been up for long.
+    /// All nodes start now, or have been up for a long time.
     fn init_states(&self) -> Vec<State> {
         [0, self.oldest_age()]
             .map(|age| {
@@ -377,9 +381,9 @@ impl Model for Observed {
                 Phase::Acquiring => actions.push(Action::GiveUp { client }),
                 _ => {}
             }
-            let under_way =
-                (0..self.nodes).filter(|&node| state.nodes[node].views[client].under_way);
-            actions.extend(under_way.map(|node| Action::Deliver { client, node }));
+            let in_flight =
+                (0..self.nodes).filter(|&node| state.nodes[node].views[client].in_flight);
+            actions.extend(in_flight.map(|node| Action::Deliver { client, node }));
         }
         let oldest = state.nodes[..self.nodes]
             .iter()
@@ -403,7 +407,7 @@ impl Model for Observed {
                 state.clients[client].phase = Phase::Acquiring;
                 for node in &mut state.nodes[..self.nodes] {
                     let view = &mut node.views[client];
-                    view.under_way = view.met != Met::Never;
+                    view.in_flight = view.met != Met::Never;
                 }
             }
             Action::Deliver { client, node } => self.deliver(&mut state, client, node),

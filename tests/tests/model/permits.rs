@@ -1,14 +1,15 @@
-//! Permits of a semaphore: a model of its own. Each permit is an exclusive key, and a client picks one.
+//! A model of the permits of a semaphore. Each permit is an exclusive key, and a client chooses
+//! one.
 //!
-//! A client may pick any permit for any attempt, which covers every way to choose one. Requests arrive in any order, late or
-//! never; an answer is at the client at once: one that hears it later holds for a part of the same time. Extensions are those
-//! of the exclusive lock, and are left out.
+//! A client may choose any permit for any attempt, which covers every strategy. Requests arrive in
+//! any order, late or never. Replies arrive at once: a client that reads one later only holds for a
+//! part of the same time. Extensions are those of the exclusive lock and are not modelled.
 
 use stateright::{Model, Property};
 
 use crate::run::Checked;
 
-pub(crate) const AT_MOST: &str = "at most n hold, each another permit";
+pub(crate) const AT_MOST: &str = "at most n clients hold a permit, each a different one";
 pub(crate) const ORDER: &str = "tokens of a permit increase";
 pub(crate) const ORPHANS: &str =
     "no permit is held for an attempt whose release the node carried out";
@@ -26,15 +27,15 @@ const RELEASED: u8 = 4;
 pub(crate) enum Rule {
     /// The design.
     KeyForEach,
-    /// A node grants while fewer than n hold here, whichever permit that is.
+    /// A node grants any permit while fewer than n are held on it.
     CountedByNode,
-    /// The votes for one permit count for the next one that the client tries.
+    /// The votes for one permit also count for the next one that the client tries.
     VotesAdded,
-    /// A release frees the permit, whoever holds it.
+    /// A release deletes the permit's key, whoever holds it.
     ReleaseAnyOwner,
     /// A release leaves no tombstone.
     NoTombstone,
-    /// No node compares the token with the fence.
+    /// Nodes do not compare the token with the fence.
     NoStale,
 }
 
@@ -42,7 +43,7 @@ pub(crate) enum Rule {
 pub(crate) struct Permits {
     pub(crate) name: &'static str,
     pub(crate) clients: usize,
-    /// How many permits clients ask for; at most [`PERMITS`].
+    /// The number of permits, at most [`PERMITS`].
     pub(crate) permits: u8,
     /// Attempts of each client.
     pub(crate) attempts: usize,
@@ -55,13 +56,13 @@ pub(crate) struct Permits {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Node {
-    /// The attempt that holds each permit here, counted from 1.
+    /// The attempt that holds each permit on this node, counted from 1.
     owner: [u8; PERMITS],
     timer: [u8; PERMITS],
     fence: [u8; PERMITS],
-    /// What is under way from each attempt, and whether its release was carried out.
+    /// The requests in flight from each attempt, and whether its release was carried out.
     flight: [u8; ATTEMPTS],
-    /// Whether the node said yes to the client's current attempt.
+    /// Whether the node replied yes to the client's current attempt.
     yes: [bool; CLIENTS],
 }
 
@@ -75,7 +76,7 @@ struct Attempt {
 struct Client {
     /// Attempts that are over.
     over: u8,
-    asking: bool,
+    acquiring: bool,
     elapsed: u8,
     validity: u8,
     /// A larger token of the permit was granted before this one was proposed.
@@ -93,12 +94,12 @@ pub(crate) struct State {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
-    Ask {
+    Propose {
         client: usize,
         permit: u8,
         token: u8,
     },
-    /// The acquire of an attempt arrives at a node, and the answer is at the client.
+    /// The acquire of an attempt arrives at a node, and the reply at the client.
     Acquire {
         attempt: usize,
         node: usize,
@@ -107,7 +108,7 @@ pub(crate) enum Action {
         attempt: usize,
         node: usize,
     },
-    /// Gives up an attempt, or lets go.
+    /// The client gives up an attempt or releases.
     End {
         client: usize,
     },
@@ -123,16 +124,16 @@ impl Permits {
         client * self.attempts + usize::from(state.clients[client].over)
     }
 
-    fn may_ask(&self, state: &State, client: usize) -> bool {
+    fn may_propose(&self, state: &State, client: usize) -> bool {
         let me = &state.clients[client];
-        usize::from(me.over) < self.attempts && !me.asking && me.validity == 0
+        usize::from(me.over) < self.attempts && !me.acquiring && me.validity == 0
     }
 
-    fn ask(&self, state: &mut State, client: usize, permit: u8, token: u8) {
+    fn propose(&self, state: &mut State, client: usize, permit: u8, token: u8) {
         let attempt = self.attempt_of(state, client);
         state.attempts[attempt] = Attempt { permit, token };
         let me = &mut state.clients[client];
-        me.asking = true;
+        me.acquiring = true;
         me.outdated = token <= state.granted[usize::from(permit)];
         for node in &mut state.nodes {
             node.flight[attempt] |= ACQUIRE;
@@ -140,7 +141,7 @@ impl Permits {
     }
 
     fn acquire(&self, state: &mut State, attempt: usize, at: usize) {
-        let said = state.attempts[attempt];
+        let sent = state.attempts[attempt];
         let node = &mut state.nodes[at];
         node.flight[attempt] &= !ACQUIRE;
         let permit = if self.is(Rule::CountedByNode) {
@@ -148,17 +149,18 @@ impl Permits {
             let Some(free) = free else { return };
             free
         } else {
-            usize::from(said.permit)
+            usize::from(sent.permit)
         };
-        let stale = node.fence[permit] >= said.token && !self.is(Rule::NoStale);
+        let stale = node.fence[permit] >= sent.token && !self.is(Rule::NoStale);
         if node.owner[permit] != 0 || stale {
             return;
         }
         node.owner[permit] = attempt as u8 + 1;
         node.timer[permit] = self.ttl;
-        node.fence[permit] = node.fence[permit].max(said.token);
+        node.fence[permit] = node.fence[permit].max(sent.token);
         let client = attempt / self.attempts;
-        let is_current = state.clients[client].asking && attempt == self.attempt_of(state, client);
+        let is_current =
+            state.clients[client].acquiring && attempt == self.attempt_of(state, client);
         if is_current {
             state.nodes[at].yes[client] = true;
             self.decide(state, client);
@@ -171,7 +173,7 @@ impl Permits {
         if yes <= NODES / 2 || me.elapsed >= self.ttl {
             return;
         }
-        me.asking = false;
+        me.acquiring = false;
         me.validity = self.ttl - me.elapsed;
         me.elapsed = 0;
         let outdated = me.outdated;
@@ -184,10 +186,10 @@ impl Permits {
         }
     }
 
-    /// The attempt is over: its release is on its way to every node.
+    /// Ends the attempt and sends its release to every node.
     fn end(&self, state: &mut State, client: usize) {
         let attempt = self.attempt_of(state, client);
-        let keeps_votes = self.is(Rule::VotesAdded) && state.clients[client].asking;
+        let keeps_votes = self.is(Rule::VotesAdded) && state.clients[client].acquiring;
         for node in &mut state.nodes {
             node.flight[attempt] |= RELEASE;
             node.yes[client] &= keeps_votes;
@@ -200,19 +202,19 @@ impl Permits {
     }
 
     fn release(&self, state: &mut State, attempt: usize, at: usize) {
-        let said = state.attempts[attempt];
+        let sent = state.attempts[attempt];
         let node = &mut state.nodes[at];
         node.flight[attempt] = node.flight[attempt] & !RELEASE | RELEASED;
         for permit in 0..PERMITS {
             let is_own = node.owner[permit] == attempt as u8 + 1;
-            let is_named = permit == usize::from(said.permit);
+            let is_named = permit == usize::from(sent.permit);
             if is_own || is_named && self.is(Rule::ReleaseAnyOwner) {
                 (node.owner[permit], node.timer[permit]) = (0, 0);
             }
         }
         if !self.is(Rule::NoTombstone) {
-            let fence = &mut node.fence[usize::from(said.permit)];
-            *fence = (*fence).max(said.token + 1);
+            let fence = &mut node.fence[usize::from(sent.permit)];
+            *fence = (*fence).max(sent.token + 1);
         }
     }
 
@@ -229,8 +231,8 @@ impl Permits {
             let me = &mut state.clients[client];
             let held = me.validity > 0;
             me.validity = me.validity.saturating_sub(1);
-            me.elapsed += u8::from(me.asking);
-            if held && me.validity == 0 || me.asking && me.elapsed >= self.ttl {
+            me.elapsed += u8::from(me.acquiring);
+            if held && me.validity == 0 || me.acquiring && me.elapsed >= self.ttl {
                 self.end(state, client);
             }
         }
@@ -258,7 +260,7 @@ impl Checked for Permits {
         lines.collect()
     }
 
-    /// Nodes are alike.
+    /// Nodes are interchangeable.
     fn representative(&self, state: &State) -> State {
         let mut state = *state;
         state.nodes.sort_unstable();
@@ -276,16 +278,16 @@ impl Model for Permits {
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
         for client in 0..self.clients {
-            if self.may_ask(state, client) {
+            if self.may_propose(state, client) {
                 for permit in 0..self.permits {
                     let tokens = 1..=self.tokens;
-                    actions.extend(tokens.map(|token| Action::Ask {
+                    actions.extend(tokens.map(|token| Action::Propose {
                         client,
                         permit,
                         token,
                     }));
                 }
-            } else if state.clients[client].asking || state.clients[client].validity > 0 {
+            } else if state.clients[client].acquiring || state.clients[client].validity > 0 {
                 actions.push(Action::End { client });
             }
         }
@@ -305,11 +307,11 @@ impl Model for Permits {
     fn next_state(&self, last: &State, action: Action) -> Option<State> {
         let mut state = *last;
         match action {
-            Action::Ask {
+            Action::Propose {
                 client,
                 permit,
                 token,
-            } => self.ask(&mut state, client, permit, token),
+            } => self.propose(&mut state, client, permit, token),
             Action::Acquire { attempt, node } => self.acquire(&mut state, attempt, node),
             Action::Release { attempt, node } => self.release(&mut state, attempt, node),
             Action::End { client } => self.end(&mut state, client),
@@ -331,7 +333,7 @@ impl Model for Permits {
                         held[usize::from(state.attempts[attempt].permit)] += 1;
                     }
                 }
-                // Where nodes choose, only how many hold can be asked.
+                // If nodes choose the permit, only the number of holders can be checked.
                 if model.is(Rule::CountedByNode) {
                     held.iter().sum::<usize>() <= PERMITS
                 } else {

@@ -1,4 +1,4 @@
-//! What must hold in every state.
+//! The properties that every state must have.
 
 use stateright::Property;
 
@@ -33,7 +33,7 @@ pub(crate) fn all() -> Vec<Property<Protocol>> {
     ]
 }
 
-/// A state past a violation is of no interest.
+/// Whether any property is violated. Later states are not explored.
 pub(crate) fn violated(config: &Config, state: &State) -> bool {
     !(exclusion(config, state)
         && order(config, state)
@@ -42,7 +42,7 @@ pub(crate) fn violated(config: &Config, state: &State) -> bool {
         && window(config, state))
 }
 
-/// At no time are there two clients that may rely on the lock, a cool-down being one.
+/// At most one client relies on the lock at any time. A confirmed cool-down counts as a client.
 fn exclusion(config: &Config, state: &State) -> bool {
     let holders = state.clients[..config.clients]
         .iter()
@@ -50,19 +50,22 @@ fn exclusion(config: &Config, state: &State) -> bool {
     holders.sum::<usize>() <= 1
 }
 
-/// A grant returned before another's winning round began has the smaller token, and no token is granted twice.
+/// A grant that returned before the winning round of another began has the smaller token. No token
+/// is granted twice.
 fn order(config: &Config, state: &State) -> bool {
     !config.check_order || !state.out_of_order
 }
 
-/// Nobody was granted the lock between a grant and the majority for its cool-down. It rests on the order of tokens: where
-/// that is not kept, an extension may restore a key that somebody else has held and released.
+/// No other grant lies between a grant and the majority for its cool-down. This depends on the
+/// order of tokens. Without it, an extension may restore a key that another client has held and
+/// released.
 fn window(config: &Config, state: &State) -> bool {
     !config.check_order || !state.overtaken_window
 }
 
-/// Once an attempt is over and its release (or cool-down) has arrived, or was not needed, the node never again holds
-/// the key for it: not at that moment, and not by anything that arrives later. Stronger than a look after quiet.
+/// Once an attempt is over and its release or cool-down has arrived, or was not needed, the node
+/// never holds its key again, whatever arrives later. This is stronger than a check after all
+/// requests have arrived.
 fn orphans(config: &Config, state: &State) -> bool {
     if !config.check_orphans {
         return true;
@@ -76,7 +79,7 @@ fn orphans(config: &Config, state: &State) -> bool {
     })
 }
 
-/// When a node votes again, nobody relies on a vote that it has forgotten.
+/// When a node votes again, no client relies on a vote that the node has forgotten.
 fn guard(config: &Config, state: &State) -> bool {
     config.restarts == 0
         || state.nodes[..config.nodes].iter().all(|node| {

@@ -1,11 +1,12 @@
-//! The runs of the model of registers: the design, which holds, and each of its rules broken on purpose.
+//! Runs of the model of registers: the design holds, and each rule that is broken on purpose is
+//! detected.
 
 use crate::{
     register::{NO_OLDER, Register, Rule, SEEN},
     run,
 };
 
-/// One writes, the next two read.
+/// One holder writes, the next two read.
 const READS: Register = Register {
     name: "registers: a write and two later holders",
     nodes: 3,
@@ -21,14 +22,14 @@ const READS: Register = Register {
     rule: Rule::Whole,
     fixed_names: false,
 };
-/// Three that read and write.
+/// Three holders read and write.
 const HOLDERS: Register = Register {
     name: "registers: three holders",
     read_by: [false, true, true],
     writes: [1, 1, 1],
     ..READS
 };
-/// The first one writes twice, and requests arrive any number of times.
+/// The first holder writes twice, and requests arrive any number of times.
 const WRITES: Register = Register {
     name: "registers: two writes of one holder",
     holders: 2,
@@ -37,7 +38,7 @@ const WRITES: Register = Register {
     duplicates: true,
     ..READS
 };
-/// Beside a reader without the lock.
+/// Two holders and a reader without the lock.
 const READER: Register = Register {
     name: "registers: two holders and a reader",
     holders: 2,
@@ -56,14 +57,14 @@ const RESTARTS: Register = Register {
     until: 2,
     ..READS
 };
-/// The same beside a reader without the lock.
+/// The same with a reader without the lock.
 const RESTARTS_AND_READER: Register = Register {
     name: "registers: a restart and a reader",
     reads: 1,
     until: 1,
     ..RESTARTS
 };
-/// Time passes beside a reader without the lock.
+/// Time passes, with a reader without the lock.
 const TIME: Register = Register {
     name: "registers: promises that end",
     reads: 1,
@@ -71,7 +72,7 @@ const TIME: Register = Register {
     until: 3,
     ..RESTARTS
 };
-/// One holder whose clock may be ahead writes twice, and a node restarts.
+/// A holder whose clock may be ahead writes twice, and a node restarts.
 const AHEAD: Register = Register {
     name: "registers: a clock that is ahead",
     holders: 1,
@@ -81,7 +82,7 @@ const AHEAD: Register = Register {
     until: 2,
     ..RESTARTS
 };
-/// On five nodes.
+/// Five nodes.
 const FIVE: Register = Register {
     name: "registers: five nodes",
     nodes: 5,
@@ -144,12 +145,12 @@ fn caught(rule: Rule, property: &'static str, model: Register) {
 }
 
 #[test]
-fn register_that_promises_nothing() {
+fn register_without_promises() {
     caught(Rule::NoPromise, SEEN, READS);
 }
 
 #[test]
-fn register_that_keeps_whatever_arrives_last() {
+fn register_that_does_not_compare_versions() {
     caught(Rule::VersionsNotCompared, SEEN, WRITES);
 }
 
@@ -164,17 +165,17 @@ fn register_written_back_under_its_old_version() {
 }
 
 #[test]
-fn register_of_which_any_answer_is_taken() {
+fn register_read_from_any_answer() {
     caught(Rule::AnyAnswer, SEEN, READS);
 }
 
 #[test]
-fn register_whose_writes_have_one_number() {
+fn register_whose_writes_share_a_number() {
     caught(Rule::SameSeq, SEEN, WRITES);
 }
 
 #[test]
-fn register_whose_reader_believes_one_node() {
+fn register_whose_reader_trusts_one_node() {
     caught(Rule::ReaderBelieves, SEEN, READER);
 }
 
@@ -184,7 +185,7 @@ fn register_whose_reader_ignores_promises() {
 }
 
 #[test]
-fn register_that_a_restarted_node_calls_empty() {
+fn register_read_as_empty_from_a_restarted_node() {
     caught(Rule::ForgottenCounts, SEEN, RESTARTS);
 }
 
@@ -204,6 +205,6 @@ fn register_without_the_skew() {
 }
 
 #[test]
-fn register_whose_promise_is_one_skew_short() {
+fn register_whose_promise_ends_too_early_by_the_skew() {
     caught(Rule::PromiseWithoutSkew, NO_OLDER, TIME);
 }

@@ -1,4 +1,4 @@
-//! Runs a model to its end, and shows a way into a violation step by step.
+//! Runs a model and prints the steps that lead to a violation.
 
 use std::time::Instant;
 
@@ -7,22 +7,22 @@ use stateright::{Checker, HasDiscoveries, Model};
 /// A model with a name, whose nodes and clients may be renamed.
 pub(crate) trait Checked: Model + Clone + Send + Sync + 'static {
     fn name(&self) -> String;
-    /// The same model, in which nodes and clients keep the names that they had at the start.
+    /// The same model without renaming of nodes and clients.
     fn with_fixed_names(&self) -> Self;
-    /// The state that stands for all that differ from this one in names only.
+    /// The representative of all states that differ only in names.
     fn representative(&self, state: &Self::State) -> Self::State;
-    /// Who holds what, in a few words.
+    /// A short text about the current holders.
     fn describe(&self, state: &Self::State) -> String;
 }
 
 /// How far a model is explored.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Depth {
-    /// The first states only, in order of distance: for the short run of `scripts/test`.
+    /// Only the states closest to the start. For the short run of `scripts/test`.
     Short,
-    /// To the end of its bounds.
+    /// All states within the bounds.
     Full,
-    /// The larger bounds as well.
+    /// Also the models with larger bounds.
     Deep,
 }
 
@@ -34,12 +34,12 @@ fn depth() -> Depth {
         Err(_) | Ok("full") => Depth::Full,
         Ok("short") => Depth::Short,
         Ok("deep") => Depth::Deep,
-        Ok(other) => panic!("MODEL_DEPTH is short, full or deep, not `{other}`"),
+        Ok(other) => panic!("MODEL_DEPTH must be short, full or deep, not `{other}`"),
     }
 }
 
-/// Explores every state within the bounds; none may violate anything. Returns whether it came to the end, which a short run
-/// may not.
+/// Explores the states within the bounds and fails if a property is violated. Returns whether all
+/// states were explored, which a short run may not do.
 pub(crate) fn holds<M>(model: &M) -> bool
 where
     M: Checked,
@@ -71,13 +71,13 @@ where
     assert!(violated.is_empty(), "{} is violated", model.name());
     assert!(
         !ended || checker.is_done(),
-        "{} is not explored to its end",
+        "{} is not explored completely",
         model.name()
     );
     ended
 }
 
-/// Explores until this property is violated; it is a failure if it never is. `why` says what is broken or left out.
+/// Explores until this property is violated, and fails if it never is. `why` names the broken rule.
 pub(crate) fn violates<M>(model: &M, property: &'static str, why: &str)
 where
     M: Checked,
@@ -117,7 +117,8 @@ pub(crate) fn deep() -> bool {
     depth() == Depth::Deep
 }
 
-/// Prints the steps under the names that nodes and clients had at the start: the checker renames them as it goes.
+/// Prints the steps with the initial names of nodes and clients, which the checker renames in each
+/// step.
 fn print_trace<M>(model: &M, property: &str, actions: &[M::Action])
 where
     M: Checked,
@@ -125,14 +126,14 @@ where
     M::Action: Copy + std::fmt::Debug + PartialEq,
 {
     let plain = model.with_fixed_names();
-    let mut ways: Vec<_> = model
+    let mut traces: Vec<_> = model
         .init_states()
         .into_iter()
         .zip(plain.init_states())
         .map(|start| (start, Vec::new()))
         .collect();
     for &action in actions {
-        ways.retain_mut(|((canonical, state), lines)| {
+        traces.retain_mut(|((canonical, state), lines)| {
             let Some(next) = model.next_state(canonical, action) else {
                 return false;
             };
@@ -150,8 +151,8 @@ where
             })
         });
     }
-    println!("  the way to violate {property}:");
-    for line in ways
+    println!("  steps to violate {property}:");
+    for line in traces
         .into_iter()
         .next()
         .map(|(_, lines)| lines)

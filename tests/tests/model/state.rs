@@ -1,4 +1,5 @@
-//! One state of the whole system: nodes with what is under way to them, clients, attempts, and what was granted.
+//! A state of the whole system: nodes with the requests in flight to them, clients, attempts, and
+//! grants.
 
 use std::hash::{Hash, Hasher};
 
@@ -8,7 +9,8 @@ pub(crate) const MAX_ATTEMPTS: usize = 6;
 pub(crate) const MAX_ROUNDS: usize = 3;
 pub(crate) const MAX_EXTENSIONS: usize = 2;
 
-/// Requests of an attempt under way to a node, one bit each: a set, so they arrive in any order.
+/// Requests of an attempt in flight to a node, one bit each. It is a set, so they arrive in any
+/// order.
 pub(crate) mod flight {
     /// Acquire of round `r` is `ACQUIRE << r`.
     pub(crate) const ACQUIRE: u8 = 1;
@@ -17,11 +19,12 @@ pub(crate) mod flight {
     pub(crate) const EXTEND: u8 = 1 << 3;
     pub(crate) const RELEASE: u8 = 1 << 5;
     pub(crate) const COOL_DOWN: u8 = 1 << 6;
-    /// Not a request: the node accepted, or nobody will ever know (a release has to go there).
+    /// Not a request. The node accepted an acquire, or this will never be known, so it needs a
+    /// release.
     pub(crate) const OPEN: u8 = 1 << 7;
 }
 
-/// What a node answered to the current round of a client.
+/// The reply of a node to the current round of a client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Vote {
     #[default]
@@ -31,30 +34,30 @@ pub(crate) enum Vote {
     /// HELD, RESTORED, or no.
     No,
     Stale,
-    /// Yes by a process that has since forgotten it: the client cannot know.
+    /// A yes of a process that has lost the key since. The client cannot know this.
     YesForgotten,
-    /// Yes within the guard time: counted only if it is read after it.
+    /// A yes within the guard time. It counts only if it is read after the guard time.
     YesInGuard,
 }
 
-/// Whether the validity of a client rests on a node.
+/// Whether the validity of a client is based on the vote of a node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Support {
     #[default]
     None,
     Kept,
-    /// The node restarted and does not know it any more.
+    /// The node has lost the key since.
     Forgotten,
 }
 
-/// A Redis node: the lock key, the fence, and the requests under way to it.
+/// A Redis node: the lock key, the fence, and the requests in flight to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Node {
-    /// The value of the lock key; 0 is no key.
+    /// The value of the lock key. 0: no key.
     pub(crate) owner: u8,
     pub(crate) timer: u8,
     pub(crate) fence: u8,
-    /// What is left of the guard time.
+    /// The rest of the guard time.
     pub(crate) guard: u8,
     /// The last snapshot: owner, timer, fence.
     pub(crate) snapshot: (u8, u8, u8),
@@ -85,35 +88,37 @@ pub(crate) struct Client {
     pub(crate) extensions: u8,
     /// Ticks since the round began.
     pub(crate) elapsed: u8,
-    /// What is left of the validity: the client is a holder while it is not 0.
+    /// The remaining validity. The client is a holder while it is not 0.
     pub(crate) validity: u8,
-    /// What is left of a confirmed cool-down.
+    /// The rest of a confirmed cool-down.
     pub(crate) window: u8,
-    /// To win with this token would be a violation: a token as large had been granted when the round began, or the
-    /// same one was granted since.
+    /// A win with this token would be a violation: a token at least as large had been granted when
+    /// the round began, or the same token was granted since.
     pub(crate) outdated: bool,
-    /// The next token for a local turn, the last confirmed one, and the highest ever asked for.
+    /// The next token for a hand-over, the last confirmed token, and the highest token ever
+    /// requested.
     pub(crate) next: u8,
     pub(crate) confirmed: u8,
     pub(crate) asked: u8,
-    /// Where the block of the open extension begins; 0 is none.
+    /// The start of the block of the open extension. 0: none.
     pub(crate) block: u8,
-    /// Somebody else was granted the lock since this client was.
+    /// Another client was granted the lock after this client.
     pub(crate) overtaken: bool,
 }
 
-/// What the requests of an attempt carry.
+/// The contents of the requests of an attempt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Attempt {
     /// The token proposed in each round.
     pub(crate) tokens: [u8; MAX_ROUNDS],
-    /// Of each extension: the ttl, the confirmed end, and the end of the further block (0 is none).
+    /// For each extension: the ttl, the confirmed end, and the end of the further block (0: none).
     pub(crate) extends: [(u8, u8, u8); MAX_EXTENSIONS],
-    /// The highest end ever asked for: the tombstone is one more.
+    /// The highest token ever requested. The tombstone is one more.
     pub(crate) asked: u8,
     pub(crate) cool_down: u8,
-    /// For how many ticks its release has been under way; only where [`Config::late`](crate::config::Config) asks for it.
-    pub(crate) under_way: u8,
+    /// For how many ticks its release has been in flight. Only counted with
+    /// [`Config::late`](crate::config::Config).
+    pub(crate) in_flight: u8,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -127,14 +132,14 @@ pub(crate) struct State {
     pub(crate) restarts: u8,
     /// A token was granted out of order, or twice.
     pub(crate) out_of_order: bool,
-    /// A window was confirmed although somebody else had been granted the lock in between.
+    /// A cool-down was confirmed although another client had been granted the lock in between.
     pub(crate) overtaken_window: bool,
     /// A hash of all of the above.
     pub(crate) digest: u64,
 }
 
 impl Node {
-    /// All of the node in one number: its place in the sorted state, and its hash.
+    /// The whole node as one number, for sorting and hashing.
     pub(crate) fn packed(&self) -> u128 {
         let mut packed = Packer::default();
         packed
@@ -194,13 +199,13 @@ impl Attempt {
         packed
             .put(self.asked, 5)
             .put(self.cool_down, 4)
-            .put(self.under_way, 4);
+            .put(self.in_flight, 4);
         packed.0 as u64
     }
 }
 
 impl State {
-    /// What belongs to no node, client or attempt.
+    /// The fields that belong to no node, client or attempt.
     pub(crate) fn packed(&self) -> u64 {
         let mut packed = Packer::default();
         packed
@@ -214,14 +219,14 @@ impl State {
     }
 }
 
-/// The digest is taken once, where the state is made canonical.
+/// The digest is computed once, when the state is made canonical.
 impl Hash for State {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         hasher.write_u64(self.digest);
     }
 }
 
-/// Bit fields in one number; a value that does not fit its field is a mistake in the bounds.
+/// Packs bit fields into one number. A value that does not fit means that the bounds are wrong.
 #[derive(Default)]
 struct Packer(u128);
 

@@ -1,17 +1,18 @@
-//! A lock that travels with a ticket: a model of its own.
+//! A model of tickets.
 //!
-//! The sender holds the lock with token 1 on all nodes, and has detached it: what is left of its validity is the ticket's. An
-//! extension of the sender may still be under way, to each node. Adopters and a stranger then ask in rounds, with any token.
-//! Requests arrive in any order, late or never; an answer is at the client at once.
+//! The sender holds the lock with token 1 on all nodes and has detached it. The ticket has the rest
+//! of its validity. An extension of the sender may still be in flight to each node. Adopters, and a
+//! stranger that requests the lock without the ticket, then send rounds with any token. Requests
+//! arrive in any order, late or never. Replies arrive at once.
 
 use stateright::{Model, Property};
 
 use crate::run::Checked;
 
 pub(crate) const ONE_ADOPTION: &str = "a ticket is adopted once";
-pub(crate) const EXCLUSION: &str = "nobody holds beside another, or beside a ticket";
-pub(crate) const HELD: &str = "whoever holds has the key on a majority of the nodes";
-pub(crate) const ADOPTABLE: &str = "a ticket whose adoptions have failed can be adopted";
+pub(crate) const EXCLUSION: &str = "at most one client or ticket holds the lock";
+pub(crate) const HELD: &str = "a holder has the key on a majority of the nodes";
+pub(crate) const ADOPTABLE: &str = "a ticket can be adopted after failed adoptions";
 pub(crate) const ORDER: &str = "tokens increase from holder to holder";
 
 const NODES: usize = 3;
@@ -23,8 +24,8 @@ const TICKET: u8 = 9;
 /// The token in the ticket.
 const SENT: u8 = 1;
 
-const ASK: u8 = 1;
-const BACK: u8 = 2;
+const REQUEST: u8 = 1;
+const GIVE_BACK: u8 = 2;
 const EXTEND: u8 = 4;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,14 +34,14 @@ pub(crate) enum Rule {
     Design,
     /// A missing key is adopted whatever the fence is.
     AnyMissing,
-    /// Whatever the key holds, it is adopted.
+    /// A lock is adopted whoever holds the key.
     AnyOwner,
-    /// Adoptions do not look at the fence.
+    /// Adoptions ignore the fence.
     NoStale,
     /// A failed adoption deletes the key.
-    BackDeletes,
-    /// A failed adoption writes the owner in the ticket whatever the key holds.
-    BackAnyOwner,
+    GiveBackDeletes,
+    /// A failed adoption writes the ticket's owner whoever holds the key.
+    GiveBackAnyOwner,
     /// A failed adoption leaves no tombstone.
     NoTombstone,
     /// The yes votes of two rounds are added.
@@ -52,10 +53,11 @@ pub(crate) enum Rule {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tickets {
     pub(crate) name: &'static str,
-    /// How many of the clients adopt; the stranger is always there.
+    /// How many of the clients adopt.
     pub(crate) adopters: usize,
+    /// A client requests the lock without the ticket.
     pub(crate) stranger: bool,
-    /// An extension of the sender is still under way to each node.
+    /// An extension of the sender is still in flight to each node.
     pub(crate) extends: bool,
     /// Rounds of each client.
     pub(crate) rounds: u8,
@@ -71,7 +73,8 @@ struct Node {
     owner: u8,
     timer: u8,
     fence: u8,
-    /// What is under way from each client, with the token of its last round; the sender's extension in the last place.
+    /// The requests in flight from each client, with the token of its last round. The last one is
+    /// the sender's extension.
     flight: [u8; CLIENTS + 1],
     yes: [bool; CLIENTS],
 }
@@ -80,7 +83,7 @@ struct Node {
 struct Client {
     token: u8,
     rounds: u8,
-    asking: bool,
+    acquiring: bool,
     over: bool,
     elapsed: u8,
     validity: u8,
@@ -92,7 +95,7 @@ struct Client {
 pub(crate) struct State {
     nodes: [Node; NODES],
     clients: [Client; CLIENTS],
-    /// What is left of the ticket.
+    /// The remaining time of the ticket.
     ticket: u8,
     adopted: u8,
     granted: u8,
@@ -101,26 +104,26 @@ pub(crate) struct State {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// A round, the first or a further one.
-    Ask {
+    /// A client sends its first or a further round.
+    Propose {
         client: usize,
         token: u8,
     },
-    /// Its request arrives, and the answer is at the client.
+    /// Its request arrives at a node, and the reply at the client.
     Arrive {
         client: usize,
         node: usize,
     },
-    /// The client gives up, or lets go.
+    /// The client gives up or releases.
     End {
         client: usize,
     },
-    /// A release, or the lock is given back to the ticket.
-    Back {
+    /// A release arrives, or a request to give the lock back to the ticket.
+    GiveBack {
         client: usize,
         node: usize,
     },
-    /// A late extension of the sender.
+    /// A late extension of the sender arrives.
     Extend {
         node: usize,
     },
@@ -136,7 +139,7 @@ impl Tickets {
         client < self.adopters || client == STRANGER && self.stranger
     }
 
-    fn may_ask(&self, state: &State, client: usize) -> bool {
+    fn may_propose(&self, state: &State, client: usize) -> bool {
         let me = &state.clients[client];
         let in_time = client == STRANGER || state.ticket > 0;
         self.takes_part(client)
@@ -146,15 +149,15 @@ impl Tickets {
             && in_time
     }
 
-    fn ask(&self, state: &mut State, client: usize, token: u8) {
+    fn propose(&self, state: &mut State, client: usize, token: u8) {
         let me = &mut state.clients[client];
-        me.asking = true;
+        me.acquiring = true;
         me.rounds += 1;
         me.token = token;
         me.elapsed = 0;
         me.outdated = token <= state.granted;
         for node in &mut state.nodes {
-            node.flight[client] |= ASK;
+            node.flight[client] |= REQUEST;
             node.yes[client] &= self.is(Rule::RoundsAdded);
         }
     }
@@ -162,7 +165,7 @@ impl Tickets {
     fn arrive(&self, state: &mut State, client: usize, at: usize) {
         let me = state.clients[client];
         let node = &mut state.nodes[at];
-        node.flight[client] &= !ASK;
+        node.flight[client] &= !REQUEST;
         let own = client as u8 + 1;
         let free = if client == STRANGER {
             node.owner == 0 || node.owner == own
@@ -176,7 +179,7 @@ impl Tickets {
         }
         (node.owner, node.timer) = (own, self.ttl);
         node.fence = node.fence.max(me.token);
-        if me.asking {
+        if me.acquiring {
             node.yes[client] = true;
             self.decide(state, client);
         }
@@ -188,7 +191,7 @@ impl Tickets {
         if yes <= NODES / 2 || me.elapsed >= self.ttl {
             return;
         }
-        me.asking = false;
+        me.acquiring = false;
         me.validity = self.ttl - me.elapsed;
         state.out_of_order |= me.outdated || me.token <= SENT;
         state.granted = state.granted.max(me.token);
@@ -198,22 +201,24 @@ impl Tickets {
 
     fn end(state: &mut State, client: usize) {
         let me = &mut state.clients[client];
-        (me.asking, me.over, me.validity) = (false, true, 0);
+        (me.acquiring, me.over, me.validity) = (false, true, 0);
         for node in &mut state.nodes {
-            node.flight[client] |= BACK;
+            node.flight[client] |= GIVE_BACK;
             node.yes[client] = false;
         }
     }
 
-    /// A stranger, and an adopter that won, release; an adopter that failed gives back, while the ticket lasts.
-    fn back(&self, state: &mut State, client: usize, at: usize) {
+    /// The stranger and a successful adopter release. A failed adopter gives the lock back while
+    /// the ticket is valid.
+    fn give_back(&self, state: &mut State, client: usize, at: usize) {
         let ticket = state.ticket;
         let me = state.clients[client];
         let node = &mut state.nodes[at];
-        node.flight[client] &= !BACK;
-        let gives_back = client != STRANGER && ticket > 0 && !me.won && !self.is(Rule::BackDeletes);
+        node.flight[client] &= !GIVE_BACK;
+        let gives_back =
+            client != STRANGER && ticket > 0 && !me.won && !self.is(Rule::GiveBackDeletes);
         let is_own = node.owner == client as u8 + 1;
-        if gives_back && (is_own || self.is(Rule::BackAnyOwner)) {
+        if gives_back && (is_own || self.is(Rule::GiveBackAnyOwner)) {
             (node.owner, node.timer) = (TICKET, node.timer.min(ticket).max(1));
         } else if is_own {
             (node.owner, node.timer) = (0, 0);
@@ -244,8 +249,8 @@ impl Tickets {
             let me = &mut state.clients[client];
             let held = me.validity > 0;
             me.validity = me.validity.saturating_sub(1);
-            me.elapsed += u8::from(me.asking);
-            if held && me.validity == 0 || me.asking && me.elapsed >= self.ttl {
+            me.elapsed += u8::from(me.acquiring);
+            if held && me.validity == 0 || me.acquiring && me.elapsed >= self.ttl {
                 Self::end(state, client);
             }
         }
@@ -278,7 +283,7 @@ impl Checked for Tickets {
             .collect()
     }
 
-    /// Nodes are alike.
+    /// Nodes are interchangeable.
     fn representative(&self, state: &State) -> State {
         let mut state = *state;
         state.nodes.sort_unstable();
@@ -308,25 +313,25 @@ impl Model for Tickets {
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
         for client in 0..CLIENTS {
-            if self.may_ask(state, client) {
+            if self.may_propose(state, client) {
                 let tokens = state.clients[client].token + 1..=self.tokens;
                 actions.extend(
                     tokens
                         .filter(|token| *token > SENT)
-                        .map(|token| Action::Ask { client, token }),
+                        .map(|token| Action::Propose { client, token }),
                 );
             }
-            if state.clients[client].asking || state.clients[client].validity > 0 {
+            if state.clients[client].acquiring || state.clients[client].validity > 0 {
                 actions.push(Action::End { client });
             }
         }
         for (node, at) in state.nodes.iter().enumerate() {
             for client in 0..CLIENTS {
-                if at.flight[client] & ASK != 0 {
+                if at.flight[client] & REQUEST != 0 {
                     actions.push(Action::Arrive { client, node });
                 }
-                if at.flight[client] & BACK != 0 {
-                    actions.push(Action::Back { client, node });
+                if at.flight[client] & GIVE_BACK != 0 {
+                    actions.push(Action::GiveBack { client, node });
                 }
             }
             if at.flight[CLIENTS] & EXTEND != 0 {
@@ -339,10 +344,10 @@ impl Model for Tickets {
     fn next_state(&self, last: &State, action: Action) -> Option<State> {
         let mut state = *last;
         match action {
-            Action::Ask { client, token } => self.ask(&mut state, client, token),
+            Action::Propose { client, token } => self.propose(&mut state, client, token),
             Action::Arrive { client, node } => self.arrive(&mut state, client, node),
             Action::End { client } => Self::end(&mut state, client),
-            Action::Back { client, node } => self.back(&mut state, client, node),
+            Action::GiveBack { client, node } => self.give_back(&mut state, client, node),
             Action::Extend { node } => self.extend(&mut state, node),
             Action::Tick => self.tick(&mut state),
         }
@@ -374,10 +379,10 @@ impl Model for Tickets {
             Property::always(ORDER, |_, state: &State| !state.out_of_order),
             Property::always(ADOPTABLE, |model: &Self, state: &State| {
                 let adopters = 0..model.adopters;
-                let asks = |client: usize| state.clients[client].asking;
-                let under_way =
+                let asks = |client: usize| state.clients[client].acquiring;
+                let in_flight =
                     |node: &Node| (adopters.clone()).any(|client| node.flight[client] != 0);
-                // A fence says nothing while the ticket's owner is there.
+                // The fence does not matter while the ticket's owner holds the key.
                 let tickets = state
                     .nodes
                     .iter()
@@ -386,7 +391,7 @@ impl Model for Tickets {
                 state.ticket == 0
                     || state.adopted > 0
                     || adopters.clone().any(asks)
-                    || state.nodes.iter().any(under_way)
+                    || state.nodes.iter().any(in_flight)
                     || tickets > NODES / 2
             }),
         ]

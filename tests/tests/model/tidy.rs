@@ -1,11 +1,11 @@
-//! Drops from a state what can make no difference any more, so that states which differ in nothing else are one.
+//! Removes irrelevant parts of a state, so that states that differ only in these become equal.
 
 use crate::client;
 use crate::config::Config;
 use crate::mutants::Mutant;
 use crate::state::{Attempt, Client, Node, Phase, State, Vote, flight};
 
-/// Drops what cannot matter any more, so that states which differ in nothing else are one.
+/// Removes what can no longer make a difference.
 pub(crate) fn tidy(config: &Config, state: &mut State) {
     for index in 0..config.clients {
         tidy_client(config, state, index);
@@ -16,9 +16,9 @@ pub(crate) fn tidy(config: &Config, state: &mut State) {
         let me = state.clients[index];
         let current =
             me.phase != Phase::Idle && attempt == client::attempt_of(config, state, index);
-        let said = state.attempts[attempt];
+        let sent = state.attempts[attempt];
         for node in &mut state.nodes[..config.nodes] {
-            tidy_flight(config, node, attempt, current, &me, &said);
+            tidy_flight(config, node, attempt, current, &me, &sent);
         }
         tidy_attempt(config, state, attempt);
     }
@@ -47,7 +47,8 @@ pub(crate) fn tidy(config: &Config, state: &mut State) {
     }
 }
 
-/// A client for which nothing is left but to let go does so: its release is under way, and arrives when it likes.
+/// A client that can only release does so at once. Its release is in flight and may arrive at any
+/// time.
 fn tidy_client(config: &Config, state: &mut State, index: usize) {
     let me = state.clients[index];
     let last = me.round + 1 >= config.rounds;
@@ -83,20 +84,20 @@ fn tidy_client(config: &Config, state: &mut State, index: usize) {
     }
 }
 
-/// Requests that the node would refuse for good, and whose answer nobody reads, are as good as lost.
+/// Drops requests that the node would always refuse and whose reply no client reads.
 fn tidy_flight(
     config: &Config,
     node: &mut Node,
     attempt: usize,
     current: bool,
     me: &Client,
-    said: &Attempt,
+    sent: &Attempt,
 ) {
     let flying = &mut node.flight[attempt];
     for round in 0..config.rounds {
         let bit = flight::ACQUIRE << round;
         let read = current && me.phase == Phase::Acquiring && me.round == round;
-        if *flying & bit != 0 && !read && node.fence >= said.tokens[usize::from(round)] {
+        if *flying & bit != 0 && !read && node.fence >= sent.tokens[usize::from(round)] {
             *flying &= !bit;
             if current {
                 *flying |= flight::OPEN;
@@ -107,7 +108,7 @@ fn tidy_flight(
         return;
     }
     let owner = config.owner(attempt);
-    let restores = |extension: u8| node.fence <= said.extends[usize::from(extension)].1;
+    let restores = |extension: u8| node.fence <= sent.extends[usize::from(extension)].1;
     let extends =
         (0..config.extensions).filter(|extension| *flying & flight::EXTEND << extension != 0);
     let may_own =
@@ -121,7 +122,7 @@ fn tidy_flight(
             gone |= flight::EXTEND << extension;
         }
     }
-    if node.fence > said.asked {
+    if node.fence > sent.asked {
         gone |= flight::RELEASE;
         if !(current && me.phase == Phase::CoolingDown) {
             gone |= flight::COOL_DOWN;
@@ -130,7 +131,7 @@ fn tidy_flight(
     *flying &= !gone;
 }
 
-/// Forgets what an attempt said once nothing of it can be delivered.
+/// Clears the contents of requests that can no longer be delivered.
 fn tidy_attempt(config: &Config, state: &mut State, attempt: usize) {
     let index = config.client_of(attempt);
     let me = &state.clients[index];
@@ -138,20 +139,20 @@ fn tidy_attempt(config: &Config, state: &mut State, attempt: usize) {
     let flying = state.nodes[..config.nodes]
         .iter()
         .fold(0, |all, node| all | node.flight[attempt]);
-    let said = &mut state.attempts[attempt];
+    let sent = &mut state.attempts[attempt];
     if !current && flying == 0 {
-        *said = Attempt::default();
+        *sent = Attempt::default();
         return;
     }
     for round in 0..config.rounds {
         if flying & flight::ACQUIRE << round == 0 && !(current && round == me.round) {
-            said.tokens[usize::from(round)] = 0;
+            sent.tokens[usize::from(round)] = 0;
         }
     }
     for extension in 0..config.extensions {
         if flying & flight::EXTEND << extension == 0 && !(current && extension + 1 == me.extensions)
         {
-            said.extends[usize::from(extension)] = (0, 0, 0);
+            sent.extends[usize::from(extension)] = (0, 0, 0);
         }
     }
 }

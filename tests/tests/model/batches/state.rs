@@ -1,10 +1,11 @@
-//! What the model of batches consists of: a node, clients, commands that wait, and a call under way.
+//! What the model of batches consists of: a node, clients, commands that wait, and a call in
+//! flight.
 
 pub(crate) const LOCKS: usize = 3;
 pub(crate) const CLIENTS: usize = 3;
 /// Commands of a call.
 pub(crate) const MOST: usize = 3;
-/// A client has at most one command that waits or is under way, and a late one.
+/// A client has at most one command that waits or is in flight, and a late one.
 const QUEUE: usize = CLIENTS;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -22,7 +23,7 @@ pub(crate) enum Does {
     Nothing,
     Asks,
     Holds,
-    /// Its release is under way.
+    /// Its release is in flight.
     Leaves,
     Gone,
 }

@@ -1,9 +1,10 @@
-//! The register of a lock: a model of its own. The lock is taken as given: one valid holder at a time, and each next one has
-//! a larger token. What is checked is what holders and a reader without the lock make of the answers.
+//! A model of the register of a lock. It assumes the guarantees of the lock: one valid holder at a
+//! time, and each next holder has a larger token. It checks what holders, and a reader without the
+//! lock, read.
 //!
-//! Requests arrive in any order, late or never, also after a restart of the node, since a connection repeats what has no
-//! answer. An answer is at the client at once. A holder that was followed by another begins nothing more, but what it sent may
-//! still arrive, and a write of it may still be confirmed.
+//! Requests arrive in any order, late or never, even after a restart of the node, since a
+//! connection repeats requests without a reply. Replies arrive at once. A former holder starts no
+//! new requests, but those that it sent may still arrive, and its write may still be confirmed.
 
 mod state;
 mod steps;
@@ -15,8 +16,8 @@ use self::state::*;
 pub(crate) use self::state::{Register, Rule};
 use crate::run::Checked;
 
-pub(crate) const SEEN: &str = "who reads sees what was written or read before, until it expires";
-pub(crate) const NO_OLDER: &str = "after a read no older write appears";
+pub(crate) const SEEN: &str = "a read sees every earlier write or read, until it expires";
+pub(crate) const NO_OLDER: &str = "no older write appears after a read";
 
 impl Checked for Register {
     fn name(&self) -> String {
@@ -39,7 +40,7 @@ impl Checked for Register {
         lines.collect()
     }
 
-    /// Nodes are alike.
+    /// Nodes are interchangeable.
     fn representative(&self, state: &State) -> State {
         let mut state = *state;
         state.nodes[..self.nodes].sort_unstable();
@@ -65,7 +66,7 @@ impl Model for Register {
                 .map_or(0, |holder| state.holders[holder].token);
             let tokens = match self.until {
                 BEGIN => last + 1..=last + 1,
-                // As clocks within the skew propose them, and above the last one.
+                // Above the last token, and as clocks within the skew propose them.
                 _ => (last + 1).max(state.now.saturating_sub(self.skew))..=state.now + self.skew,
             };
             actions.extend(tokens.map(|token| Action::Grant { token }));

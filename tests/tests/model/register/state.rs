@@ -1,4 +1,4 @@
-//! What nodes, holders and readers know, and what can happen to them.
+//! The state of nodes, holders and readers, and the possible steps.
 
 pub(super) const NODES: usize = 5;
 pub(super) const HOLDERS: usize = 3;
@@ -7,40 +7,40 @@ pub(super) const READS: usize = 2;
 pub(super) const OF_HOLDER: usize = 4;
 pub(super) const OF_READER: usize = HOLDERS * OF_HOLDER;
 pub(super) const READ: usize = 0;
-pub(super) const BACK: usize = 1;
+pub(super) const WRITE_BACK: usize = 1;
 pub(super) const WRITE: usize = 1;
-/// The first moment; a node that started before it has forgotten nothing.
+/// The first time. A node that started earlier has forgotten nothing.
 pub(super) const BEGIN: u8 = 1;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {
     /// The design.
     Whole,
-    /// A node promises nothing to a holder that reads.
+    /// A node gives no promise to a holder that reads.
     NoPromise,
-    /// A node keeps whatever version arrives last.
+    /// A node stores the version that arrives last.
     VersionsNotCompared,
-    /// A holder uses what it read without writing it back.
+    /// A holder uses the value that it read without writing it back.
     NoWriteBack,
-    /// A holder writes back under the version that it found.
+    /// A holder writes back with the version that it found.
     WriteBackUnderOldVersion,
-    /// A holder takes any answer, not the highest.
+    /// A holder uses any reply instead of the highest version.
     AnyAnswer,
     /// A holder gives all of its writes the same number.
     SameSeq,
-    /// A reader without the lock believes the highest version, wherever it is.
+    /// A reader without the lock uses the highest version even from a single node.
     ReaderBelieves,
-    /// A reader's write-back is stored against the promise.
+    /// A reader's write-back ignores the promise.
     ReaderIgnoresPromise,
-    /// Every answer to a read is a vote.
+    /// Every reply to a read counts as a vote.
     ForgottenCounts,
-    /// Every acknowledgement is a vote.
+    /// Every acknowledgement counts as a vote.
     EveryAckCounts,
-    /// A node has a vote on anything after the guard time of locks.
+    /// A node votes on every version after the guard time of locks.
     GuardTimeOfLocks,
-    /// A token that is above the start of a node is taken for newer, whatever the clocks are.
+    /// A token above the start of a node counts as newer, without regard to the clock skew.
     SkewLeftOut,
-    /// A promise is kept for the retention, and not for the skew beyond it.
+    /// A promise is kept for the retention without the skew.
     PromiseWithoutSkew,
 }
 
@@ -56,7 +56,7 @@ pub(crate) struct Register {
     /// Reads without the lock, at most [`READS`].
     pub(crate) reads: u8,
     pub(crate) restarts: u8,
-    /// The last moment. [`BEGIN`]: time stands still.
+    /// The last time. With [`BEGIN`], no time passes.
     pub(crate) until: u8,
     pub(crate) retention: u8,
     pub(crate) skew: u8,
@@ -85,7 +85,7 @@ pub(super) fn token(version: u8) -> u8 {
 pub(super) struct Node {
     pub(super) promise: u8,
     pub(super) entry: Entry,
-    /// Until when the record is kept.
+    /// When the record expires.
     pub(super) kept: u8,
     /// When it started, if it has restarted.
     pub(super) started: u8,
@@ -111,11 +111,11 @@ pub(super) struct Client {
     pub(super) written: u8,
     pub(super) votes: u8,
     pub(super) agreeing: u8,
-    /// The highest answer to a read; then what is written.
+    /// The highest version read so far, and then the version to write.
     pub(super) entry: Entry,
-    /// The version of it as it was found.
+    /// The version that was found.
     pub(super) found: u8,
-    /// What had to be seen when the read began.
+    /// The version that the read must see at least.
     pub(super) before: Entry,
 }
 
@@ -131,7 +131,7 @@ pub(crate) struct State {
     pub(super) known: Entry,
     pub(super) unseen: bool,
     pub(super) older: bool,
-    /// What the writes of holders carry; the second of two may overtake the first.
+    /// The contents of the writes of holders. The second write may overtake the first.
     pub(super) writes: [[Entry; 2]; HOLDERS],
 }
 
@@ -143,9 +143,9 @@ pub(crate) enum Action {
     },
     HolderReads,
     HolderWrites,
-    /// Without the lock.
+    /// A reader without the lock begins to read.
     Read,
-    /// A reader without the lock writes back, although further answers may arrive.
+    /// A reader without the lock writes back, although further replies may arrive.
     Decide {
         client: usize,
     },

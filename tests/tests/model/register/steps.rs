@@ -1,4 +1,4 @@
-//! What a request does at a node, and what its client makes of the answers.
+//! The effect of a request on a node, and of the replies on its client.
 
 use super::state::*;
 
@@ -29,7 +29,7 @@ impl Register {
         }
     }
 
-    /// Whether a node has a vote on a version.
+    /// Whether a node votes on a version.
     pub(super) fn counts(&self, state: &State, node: &Node, of: u8) -> bool {
         let covered = match self.rule {
             Rule::GuardTimeOfLocks => 1,
@@ -81,12 +81,12 @@ impl Register {
             return;
         }
         let entry = match (is_reader, kind) {
-            (true, _) | (false, BACK) => self.back(state, request),
+            (true, _) | (false, WRITE_BACK) => self.written_back(state, request),
             (false, write) => state.writes[request / OF_HOLDER][write - WRITE - 1],
         };
         let node = &mut state.nodes[at];
         let ignores = is_reader && self.is(Rule::ReaderIgnoresPromise)
-            || kind == BACK && self.is(Rule::WriteBackUnderOldVersion);
+            || kind == WRITE_BACK && self.is(Rule::WriteBackUnderOldVersion);
         if node.promise > token(entry.version) && !ignores {
             return;
         }
@@ -103,8 +103,8 @@ impl Register {
         }
     }
 
-    /// What a write-back carries: it stays the client's entry until its next step.
-    pub(super) fn back(&self, state: &State, request: usize) -> Entry {
+    /// The content of a write-back, which stays in the client's entry until its next step.
+    pub(super) fn written_back(&self, state: &State, request: usize) -> Entry {
         match request.checked_sub(OF_READER) {
             None => state.holders[request / OF_HOLDER].entry,
             Some(read) => state.reads[read / 2].entry,
@@ -116,7 +116,7 @@ impl Register {
         let is_reader = request >= OF_READER;
         let client = self.client(state, request);
         match client.step {
-            Step::WritingBack => kind == BACK,
+            Step::WritingBack => kind == WRITE_BACK,
             Step::Writing => !is_reader && kind == WRITE + usize::from(client.written),
             Step::Idle | Step::Reading => false,
         }
@@ -137,12 +137,13 @@ impl Register {
         }
     }
 
-    /// A read with enough votes, a write-back or a write with enough acknowledgements goes on.
+    /// Continues after a read with enough votes, or a write or write-back with enough
+    /// acknowledgements.
     pub(super) fn decide(&self, state: &mut State, who: usize) {
         let quorum = self.quorum();
         let (is_reader, request) = match who.checked_sub(HOLDERS) {
-            None => (false, who * OF_HOLDER + BACK),
-            Some(read) => (true, OF_READER + read * 2 + BACK),
+            None => (false, who * OF_HOLDER + WRITE_BACK),
+            Some(read) => (true, OF_READER + read * 2 + WRITE_BACK),
         };
         let expiry = self.expiry(state);
         let client = self.client(state, request);
@@ -174,7 +175,7 @@ impl Register {
                 client.step = Step::Idle;
                 let entry = state.writes[who][written - 1];
                 let known = state.known;
-                // A holder has read without it.
+                // A later holder has read the register without this write.
                 state.unseen |= known.version > entry.version
                     && known.origin < entry.origin
                     && state.now < known.expires.min(entry.expires);
@@ -186,7 +187,7 @@ impl Register {
         }
     }
 
-    /// The client uses what it read.
+    /// The client uses the value that it read.
     pub(super) fn has_read(&self, state: &mut State, request: usize) {
         let (now, expiry, known) = (state.now, self.expiry(state), state.known);
         let client = self.client(state, request);
@@ -194,7 +195,7 @@ impl Register {
         let (mut read, before, found) = (client.entry, client.before, client.found);
         let is_holder = request < OF_READER;
         if is_holder && token(read.version) != client.token {
-            // As its own, also where a broken rule did not write that.
+            // With its own version, even if a broken rule did not write it.
             read.version = version(client.token, 0);
         }
         if read.expires <= now {
@@ -257,7 +258,7 @@ impl Register {
         usize::from(state.started).checked_sub(1)
     }
 
-    /// Holders go on as soon as they can, and so does a reader that need not write back.
+    /// Holders continue as soon as they can, and so does a reader that need not write back.
     pub(super) fn decide_at_once(&self, state: &mut State, request: usize) {
         let client = match request.checked_sub(OF_READER) {
             None => request / OF_HOLDER,

@@ -1,9 +1,9 @@
-//! States that differ in what no longer matters are made equal, so that fewer have to be visited.
+//! Removes irrelevant parts of a state, so that fewer states have to be explored.
 
 use super::state::*;
 
 impl Register {
-    /// Forgets what makes no difference any more.
+    /// Removes what can no longer make a difference.
     pub(super) fn tidy(&self, state: &mut State) {
         let forgetful = self.until > BEGIN || self.restarts > 0;
         for place in 0..self.nodes {
@@ -33,7 +33,7 @@ impl Register {
         }
     }
 
-    /// Whether a request changes nothing at a node, and nobody waits for the answer.
+    /// Whether a request has no effect on a node and no client waits for the reply.
     pub(super) fn is_pointless(
         &self,
         state: &State,
@@ -69,7 +69,7 @@ impl Register {
             return false;
         }
         let entry = match (is_reader, kind) {
-            (true, _) | (false, BACK) => self.back(state, request),
+            (true, _) | (false, WRITE_BACK) => self.written_back(state, request),
             (false, write) => state.writes[request / OF_HOLDER][write - WRITE - 1],
         };
         node.promise > token(entry.version) || node.entry.version >= entry.version && !wanted
