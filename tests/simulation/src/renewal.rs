@@ -48,7 +48,7 @@ impl Subscriber for Panicking {
 /// E5: the lease is no longer renewed, and `lost()` resolves at the end of its validity. The next
 /// lease is renewed again.
 #[tokio::test(start_paused = true)]
-async fn e5_a_renewal_that_panics_is_a_loss_in_time() {
+async fn e5_a_panic_in_the_renewal_is_noticed_as_a_loss_in_time() {
     let ttl = Duration::from_secs(3);
     let nodes = Nodes::new(3);
     let redlock = Redlock::connect(nodes.nodes()).await.expect("a client");

@@ -68,7 +68,7 @@ async fn the_same_server_is_recognised() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_taken_over_is_refused() {
+async fn settings_that_cannot_be_taken_over_are_refused() {
     let address = |insecure| ConnectionAddr::TcpTls {
         host: "locks.example".to_owned(),
         port: 6379,

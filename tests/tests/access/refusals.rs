@@ -45,7 +45,7 @@ async fn without(cluster: &Cluster, rules: &[&str]) {
 }
 
 #[tokio::test]
-async fn what_is_lost_is_said_once_and_the_rest_works() {
+async fn a_refused_command_is_reported_once_and_the_rest_works() {
     for (rules, command, lost) in OPTIONAL {
         let cluster = Cluster::start(3).await;
         without(&cluster, rules).await;
@@ -77,7 +77,7 @@ async fn all_of_them_together() {
 
 /// A connection that is lost says nothing about a restart where `INFO` is refused, and the node goes on voting.
 #[tokio::test]
-async fn a_reconnection_is_no_restart() {
+async fn a_reconnection_does_not_count_as_a_restart() {
     let cluster = Cluster::start(3).await;
     without(&cluster, &["-info"]).await;
     let builder = patient(&cluster).username("locker").password("secret");

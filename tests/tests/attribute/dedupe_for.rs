@@ -83,7 +83,7 @@ async fn a_failure_frees_the_key_at_once() {
 }
 
 #[tokio::test]
-async fn what_is_no_result_is_a_success() {
+async fn a_value_that_is_not_a_result_is_a_success() {
     let world = World::new().await;
     alias(&world.locks, false).await.unwrap();
     assert!(world.is_held("alias"));

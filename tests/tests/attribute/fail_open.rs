@@ -35,7 +35,7 @@ async fn runs_without_a_quorum_and_says_so() {
 }
 
 #[tokio::test]
-async fn stays_shut_for_a_held_lock_and_for_a_mistake() {
+async fn does_not_run_for_a_held_lock_or_a_mistake() {
     let world = World::new().await;
     let _held = world.busy("page").await;
     let error = page(&world.locks).await.unwrap_err();

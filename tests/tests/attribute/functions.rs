@@ -134,7 +134,7 @@ async fn any_signature_will_do() {
 }
 
 #[tokio::test]
-async fn an_early_end_is_an_end() {
+async fn an_early_return_releases_the_lock() {
     let world = World::new().await;
     let locks = &world.locks;
     assert_eq!(early(locks, "").await.unwrap(), 0);

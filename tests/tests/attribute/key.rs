@@ -101,7 +101,7 @@ async fn a_template_is_filled_from_the_arguments() {
 }
 
 #[tokio::test]
-async fn an_expression_is_taken_as_it_is() {
+async fn an_expression_is_used_unchanged() {
     let world = World::new().await;
     let locks = &world.locks;
     assert_eq!(verbatim(locks, &ann(), 3).await.unwrap(), "raw:8:3");

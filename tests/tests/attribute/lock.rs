@@ -49,7 +49,7 @@ async fn by_default() -> Result<u8> {
 }
 
 #[tokio::test]
-async fn anything_that_leads_to_a_handle() {
+async fn any_expression_that_yields_a_handle() {
     let world = World::new().await;
     let app = App {
         locks: Arc::new(world.locks.clone()),
@@ -63,7 +63,7 @@ async fn anything_that_leads_to_a_handle() {
 
 /// The only test of this process that sets the default.
 #[tokio::test]
-async fn the_default_is_set_once_and_missed_clearly() {
+async fn the_default_is_set_once_and_its_absence_is_a_clear_error() {
     let error = by_default().await.unwrap_err();
     assert!(error.is_not_configured(), "{error}");
     assert!(error.to_string().contains("set_default"), "{error}");

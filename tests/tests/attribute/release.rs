@@ -72,7 +72,7 @@ async fn a_failed_release_never_replaces_the_value() {
 
 /// A call that is dropped at each of its await points leaves nothing behind.
 #[tokio::test]
-async fn nothing_is_left_whatever_poll_was_the_last() {
+async fn no_key_is_left_after_a_cancellation_at_any_poll() {
     let world = World::new().await;
     for polls in 0..40 {
         let mut call = Box::pin(value(&world.locks));

@@ -23,7 +23,7 @@ async fn boxed(locks: &Redlock) -> Result<u8, Box<dyn StdError + Send + Sync>> {
 }
 
 #[tokio::test]
-async fn the_error_arrives_whole() {
+async fn the_error_is_returned_unchanged() {
     let world = World::new().await;
     let locks = &world.locks;
     assert_eq!(

@@ -15,7 +15,7 @@ fn kind(error: &redlock::Error) -> Option<FaultKind> {
 }
 
 #[tokio::test]
-async fn a_failure_is_that_of_its_own_command() {
+async fn a_failure_affects_only_its_own_command() {
     let cluster = Cluster::start(3).await;
     let redlock = connect(cluster.urls()).await;
     let keys = keys();
@@ -96,7 +96,7 @@ async fn a_full_server_refuses_acquires_and_takes_the_releases_beside_them() {
 }
 
 #[tokio::test]
-async fn a_call_that_is_refused_leaves_each_command_its_own_cause() {
+async fn a_refused_batch_gives_each_command_its_own_cause() {
     let Some(sharded) = Sharded::start(0).await else {
         return;
     };

@@ -102,7 +102,7 @@ async fn locks_of_the_same_moment_share_calls() {
 }
 
 #[tokio::test]
-async fn one_lock_alone_is_sent_as_ever() {
+async fn a_single_lock_is_not_batched() {
     let cluster = Cluster::start(1).await;
     let redlock = connect(cluster.urls()).await;
     let before = calls(&cluster).await;

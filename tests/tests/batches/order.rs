@@ -3,7 +3,7 @@
 use super::{Cluster, LONG, all_free, connect, eventually, keys, lock_all, release_all};
 
 #[tokio::test]
-async fn an_acquire_comes_behind_the_release_that_waits_for_the_connection() {
+async fn an_acquire_is_sent_after_a_release_that_waits_for_the_connection() {
     let cluster = Cluster::start(3).await;
     let redlock = connect(cluster.urls()).await;
     for _ in 0..3 {

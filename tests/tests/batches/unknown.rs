@@ -38,7 +38,7 @@ async fn a_release_whose_reply_is_an_unknown_error_is_sent_again() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_lost_inside_of_a_batch() {
+async fn a_connection_that_is_lost_during_a_batch() {
     let cluster = Cluster::start(3).await;
     let proxies = Proxy::before_all(&cluster).await;
     let redlock = connect(proxies.iter().map(Proxy::url).collect()).await;

@@ -23,14 +23,14 @@ fn chaos(args: &[&str]) -> (Output, String) {
 }
 
 #[test]
-fn a_short_run_violates_nothing() {
+fn a_short_run_violates_no_invariant() {
     let (output, printed) = chaos(&["--seconds", "8", "--seed", "1"]);
     assert!(output.status.success(), "{printed}");
     assert!(printed.contains("no violations"), "{printed}");
 }
 
 #[test]
-fn control_without_the_restart_guard_two_holders_at_once_are_found() {
+fn control_two_holders_without_the_restart_guard_are_detected() {
     let (output, printed) = chaos(&["--seconds", "7", "--seed", "1", "--control", "no-guard"]);
     assert!(output.status.success(), "{printed}");
     assert!(printed.contains("violations were found"), "{printed}");

@@ -6,7 +6,7 @@ use super::chaos;
 const UNAVAILABLE: &str = "no network faults: ";
 
 #[test]
-fn links_cut_each_direction_lose_and_delay() {
+fn links_can_cut_each_direction_lose_and_delay() {
     let (output, printed) = chaos(&["--check-network"]);
     println!("{printed}");
     assert!(output.status.success(), "{printed}");
@@ -16,7 +16,7 @@ fn links_cut_each_direction_lose_and_delay() {
 }
 
 #[test]
-fn control_with_holders_that_ignore_a_partition_two_holders_at_once_are_found() {
+fn control_two_holders_that_ignore_a_partition_are_detected() {
     let (output, printed) = chaos(&[
         "--seconds",
         "14",

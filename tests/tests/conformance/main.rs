@@ -85,7 +85,7 @@ fn compare(binary: Option<PathBuf>, from: u64, sequences: u64) -> Run {
 }
 
 #[test]
-fn nodes_in_memory_are_what_servers_are() {
+fn nodes_in_memory_behave_like_servers() {
     let from = number("CONFORMANCE_FROM").unwrap_or(0);
     let sequences = number("CONFORMANCE_SEQUENCES").unwrap_or(SEQUENCES);
     let runs: Vec<Run> = thread::scope(|scope| {

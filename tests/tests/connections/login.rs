@@ -85,7 +85,7 @@ async fn no_password() {
 
 /// A password where none is asked for: the server refuses, and says why.
 #[tokio::test]
-async fn a_password_too_many() {
+async fn a_password_for_a_server_without_one() {
     let cluster = Cluster::start(1).await;
     let error = Redlock::connect(urls(&cluster, ":s3cret@", "")).await;
     // Redis lets anybody be the default user while that has no password.

@@ -215,7 +215,7 @@ async fn without_a_majority_of_the_sentinels_no_master_is_accepted() {
 }
 
 #[tokio::test]
-async fn a_master_that_nobody_knows() {
+async fn a_master_that_no_sentinel_knows() {
     let managed = Managed::start(None).await;
     let url = managed.url().replace("/shop", "/stall");
     let error = settings(RestartGuard::Off)
@@ -231,7 +231,7 @@ async fn a_master_that_nobody_knows() {
 }
 
 #[tokio::test]
-async fn the_login_before_the_hosts_is_the_masters() {
+async fn the_login_before_the_hosts_is_that_of_the_master() {
     let managed = Managed::start(Some("s3cret")).await;
     let builder = || settings(RestartGuard::Off);
     let redlock = builder()

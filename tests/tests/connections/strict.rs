@@ -58,7 +58,7 @@ async fn a_first_deployment_waits_for_the_guard_time() {
 }
 
 #[tokio::test]
-async fn an_operator_vouches() {
+async fn an_operator_trusts_the_nodes() {
     let cluster = Cluster::start(3).await;
     let (one, other) = (strict(&cluster).await, strict(&cluster).await);
     let start = Instant::now();
@@ -274,7 +274,7 @@ async fn off_a_node_that_restarted_votes_at_once() {
 
 /// Keys of the guard are not for locks.
 #[tokio::test]
-async fn the_guards_own_keys() {
+async fn the_keys_of_the_guard_cannot_be_locked() {
     let cluster = Cluster::start(1).await;
     let redlock = Redlock::connect(cluster.urls()).await.expect("one node");
     for key in ["{redlock}:marker", "{redlock}:quarantine"] {

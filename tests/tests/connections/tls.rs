@@ -45,7 +45,7 @@ async fn a_private_authority() {
 }
 
 #[tokio::test]
-async fn a_server_that_another_authority_vouches_for() {
+async fn a_certificate_of_another_authority() {
     let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
     let Some((cluster, _dir)) = servers(3, &theirs, "no").await else {
         return;
@@ -85,7 +85,7 @@ async fn a_server_with_another_name() {
 }
 
 #[tokio::test]
-async fn servers_that_ask_for_the_clients_certificate() {
+async fn servers_that_require_a_client_certificate() {
     let authority = Authority::new("ours");
     let Some((cluster, _dir)) = servers(3, &authority, "yes").await else {
         return;

@@ -83,7 +83,7 @@ async fn stopped_nodes_are_seen_and_refuse_orders() {
 }
 
 #[tokio::test]
-async fn the_keyboard_is_enough_and_what_is_typed_stays_text() {
+async fn the_page_works_by_keyboard_and_input_stays_text() {
     let Some(browser) = Browser::start().await else {
         return;
     };

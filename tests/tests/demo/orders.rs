@@ -39,7 +39,7 @@ async fn a_double_submit_runs_once() {
 }
 
 #[tokio::test]
-async fn another_user_is_not_held_up() {
+async fn another_user_is_not_affected() {
     let shop = Shop::open().await;
     let users: Vec<String> = (1..=10).map(|number| format!("user-{number}")).collect();
     let answers = join_all(users.iter().map(|user| shop.order(user))).await;
@@ -51,7 +51,7 @@ async fn another_user_is_not_held_up() {
 }
 
 #[tokio::test]
-async fn the_next_order_of_a_user_is_never_refused_by_the_last_one() {
+async fn the_next_order_of_a_user_is_never_refused_because_of_the_previous_one() {
     let shop = Shop::open().await;
     for id in 1..=5 {
         let answer = shop.order("ada").await;
@@ -61,7 +61,7 @@ async fn the_next_order_of_a_user_is_never_refused_by_the_last_one() {
 }
 
 #[tokio::test]
-async fn an_order_gets_one_invoice_however_many_ask_at_once() {
+async fn an_order_gets_one_invoice_for_many_simultaneous_requests() {
     let shop = Shop::open().await;
     assert_eq!(shop.order("ada").await.status, StatusCode::CREATED);
     assert_eq!(shop.order("bob").await.status, StatusCode::CREATED);
@@ -83,7 +83,7 @@ async fn an_order_gets_one_invoice_however_many_ask_at_once() {
 }
 
 #[tokio::test]
-async fn bad_requests_are_refused_and_not_entered() {
+async fn bad_requests_are_refused_and_not_recorded() {
     let shop = Shop::open().await;
     let tea = json!({ "item": "tea" });
     let nobody = shop.request().json(&tea).send().await.expect("an answer");
@@ -122,7 +122,7 @@ async fn bad_requests_are_refused_and_not_entered() {
 }
 
 #[tokio::test]
-async fn one_node_down_changes_nothing_and_two_refuse() {
+async fn orders_work_with_one_node_down_and_are_refused_with_two() {
     let shop = Shop::open().await;
     let state = async || -> Vec<String> {
         let seen = shop.json("/nodes").await;
@@ -201,7 +201,7 @@ async fn the_page_comes_with_everything_it_needs() {
 }
 
 #[tokio::test]
-async fn ctrl_c_lets_an_order_under_way_finish() {
+async fn ctrl_c_lets_a_running_order_finish() {
     let mut shop = Shop::open().await;
     let send = || {
         shop.request()

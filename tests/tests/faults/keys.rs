@@ -59,7 +59,7 @@ async fn f23_no_name_is_special_and_f38_different_names_share_nothing() {
 }
 
 #[tokio::test]
-async fn f23_nor_at_nodes_in_memory() {
+async fn f23_no_name_is_special_on_nodes_in_memory() {
     let nodes = memory::Nodes::new(3);
     let one = Redlock::connect(nodes.nodes()).await.expect("all up");
     let other = Redlock::connect(nodes.nodes()).await.expect("all up");
@@ -68,7 +68,7 @@ async fn f23_nor_at_nodes_in_memory() {
 
 /// Whatever key a server has after all that a lock does, nobody can lock it by its name.
 #[tokio::test]
-async fn f23_no_key_beside_the_lock_can_be_asked_for() {
+async fn f23_no_companion_key_can_be_locked() {
     let cluster = Cluster::start(3).await;
     let one = Redlock::connect(cluster.urls()).await.expect("all up");
     let other = Redlock::connect(cluster.urls()).await.expect("all up");
@@ -99,7 +99,7 @@ async fn f23_no_key_beside_the_lock_can_be_asked_for() {
 
 /// F38: a release of one wakes the waiter of its own lock and leaves that of the other in its place.
 #[tokio::test]
-async fn f38_a_release_of_one_name_wakes_nobody_of_another() {
+async fn f38_a_release_wakes_no_waiter_of_another_name() {
     let cluster = Cluster::start(3).await;
     let one = Redlock::connect(cluster.urls()).await.expect("all up");
     let other = Redlock::connect(cluster.urls()).await.expect("all up");
@@ -131,7 +131,7 @@ async fn f38_a_release_of_one_name_wakes_nobody_of_another() {
 
 /// Tokens are counted for each name by itself: a fence far ahead of one holds up no other.
 #[tokio::test]
-async fn f38_a_fence_is_the_fence_of_one_name() {
+async fn f38_a_fence_belongs_to_one_name() {
     let cluster = Cluster::start(1).await;
     let redlock = Redlock::connect(cluster.urls()).await.expect("up");
     let guard = redlock.lock("a").await.expect("free");
@@ -161,7 +161,7 @@ async fn named(locks: &Redlock) -> redlock::Result<u8> {
 }
 
 #[tokio::test]
-async fn f23_any_value_of_a_part_is_fine() {
+async fn f23_any_value_of_a_key_part_is_accepted() {
     let nodes = memory::Nodes::new(3);
     let locks = Redlock::connect(nodes.nodes()).await.expect("all up");
     for slug in [

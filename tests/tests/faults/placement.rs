@@ -31,7 +31,7 @@ async fn ann_waits_and_bob_runs(app: Router, orders: &Orders) {
 }
 
 #[tokio::test]
-async fn f46_a_request_that_waits_uses_no_permit_of_an_inner_limit() {
+async fn f46_a_waiting_request_uses_no_permit_of_an_inner_limit() {
     for on_disconnect in [OnDisconnect::Cancel, OnDisconnect::Finish] {
         let orders = Orders::blocked();
         // In one builder, because axum's `layer` boxes the inner service, and such a box is always ready.
@@ -63,7 +63,7 @@ fn consumer(
 }
 
 #[tokio::test]
-async fn f46_nor_with_lock_layer() {
+async fn f46_a_waiting_request_uses_no_permit_with_lock_layer() {
     let orders = Orders::blocked();
     let consumer = ServiceBuilder::new()
         .layer(LockLayer::new(redlock().await, |user: &String| Some(user.clone())).wait(SOON))
@@ -125,7 +125,7 @@ async fn f46_f14_a_loss_while_waiting_for_readiness_cancels_the_request() {
 }
 
 #[tokio::test]
-async fn f14_nor_does_a_request_begin_after_a_loss_with_lock_layer() {
+async fn f14_no_request_begins_after_a_loss_with_lock_layer() {
     for on_lost in [OnLost::Cancel, OnLost::Signal] {
         let orders = Orders::blocked();
         let by_user = |user: &String| Some(user.clone()).filter(|user| user != "bob");

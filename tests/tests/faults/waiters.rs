@@ -41,7 +41,7 @@ async fn order(app: &Router, user: &str) -> StatusCode {
 }
 
 #[tokio::test]
-async fn f51_uncontended_requests_do_not_count_among_those_who_wait() {
+async fn f51_uncontended_requests_do_not_count_as_waiters() {
     let (cluster, redlock) = locks().await;
     // So that all of them ask at the same time.
     for node in 0..3 {
@@ -61,7 +61,7 @@ async fn f51_uncontended_requests_do_not_count_among_those_who_wait() {
 }
 
 #[tokio::test]
-async fn f51_a_double_click_waits_where_one_may_wait() {
+async fn f51_a_double_click_waits_if_one_waiter_is_allowed() {
     let (_cluster, redlock) = locks().await;
     let (app, door) = shop();
     let app = app.layer(
@@ -118,7 +118,7 @@ async fn f26_without_a_quorum_a_layer_that_fails_open_decides_after_one_attempt(
 }
 
 #[tokio::test]
-async fn f26_a_held_lock_is_waited_for_all_the_same() {
+async fn f26_a_held_lock_is_still_waited_for() {
     let (_cluster, redlock) = locks().await;
     let (app, door) = shop();
     let layer = RedlockLayer::new(redlock, key::header("x-user-id"))

@@ -61,7 +61,7 @@ fn folders_are_small() {
 }
 
 #[test]
-fn the_picture_is_that_of_the_code() {
+fn the_pictures_match_the_code() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ARCHITECTURE.md");
     let text = fs::read_to_string(file).expect("ARCHITECTURE.md");
     assert!(
@@ -71,7 +71,7 @@ fn the_picture_is_that_of_the_code() {
 }
 
 #[test]
-fn the_list_of_long_tests_is_one_of_tests() {
+fn every_test_in_the_list_of_long_tests_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let list = fs::read_to_string(root.join("long.txt")).expect("long.txt");
     let tests = tests::house::texts(&root.join("tests"));

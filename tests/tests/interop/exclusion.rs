@@ -10,7 +10,7 @@ use crate::support::{KEPT, KEY, LONG, SHORT, SOON, is_ours, ours, stands, still_
 /// What we look like with tokens and without.
 const FENCING: [bool; 2] = [true, false];
 
-async fn theirs_is_busy_for_us(library: Library) {
+async fn a_lock_of_another_library_is_busy_for_us(library: Library) {
     let cluster = Cluster::start(3).await;
     let Some(mut peer) = Peer::start(library, &cluster, KEY) else {
         return;
@@ -43,7 +43,7 @@ async fn theirs_is_busy_for_us(library: Library) {
     }
 }
 
-async fn ours_is_busy_for_them(library: Library) {
+async fn our_lock_is_busy_for_other_libraries(library: Library) {
     let cluster = Cluster::start(3).await;
     let Some(mut peer) = Peer::start(library, &cluster, KEY) else {
         return;
@@ -68,7 +68,7 @@ async fn ours_is_busy_for_them(library: Library) {
     }
 }
 
-async fn each_outlives_its_ttl_by_extending(library: Library) {
+async fn an_extended_lock_of_each_library_outlives_its_ttl(library: Library) {
     let cluster = Cluster::start(3).await;
     let Some(mut peer) = Peer::start(library, &cluster, KEY) else {
         return;
@@ -96,7 +96,7 @@ async fn each_outlives_its_ttl_by_extending(library: Library) {
     }
 }
 
-async fn a_late_release_leaves_the_next_one_alone(library: Library) {
+async fn a_late_release_does_not_affect_the_next_holder(library: Library) {
     let cluster = Cluster::start(3).await;
     let Some(mut peer) = Peer::start(library, &cluster, KEY) else {
         return;
@@ -155,23 +155,23 @@ macro_rules! against {
             use super::Library;
 
             #[tokio::test]
-            async fn theirs_is_busy_for_us() {
-                super::theirs_is_busy_for_us(Library::$library).await;
+            async fn a_lock_of_another_library_is_busy_for_us() {
+                super::a_lock_of_another_library_is_busy_for_us(Library::$library).await;
             }
 
             #[tokio::test]
-            async fn ours_is_busy_for_them() {
-                super::ours_is_busy_for_them(Library::$library).await;
+            async fn our_lock_is_busy_for_other_libraries() {
+                super::our_lock_is_busy_for_other_libraries(Library::$library).await;
             }
 
             #[tokio::test]
-            async fn each_outlives_its_ttl_by_extending() {
-                super::each_outlives_its_ttl_by_extending(Library::$library).await;
+            async fn an_extended_lock_of_each_library_outlives_its_ttl() {
+                super::an_extended_lock_of_each_library_outlives_its_ttl(Library::$library).await;
             }
 
             #[tokio::test]
-            async fn a_late_release_leaves_the_next_one_alone() {
-                super::a_late_release_leaves_the_next_one_alone(Library::$library).await;
+            async fn a_late_release_does_not_affect_the_next_holder() {
+                super::a_late_release_does_not_affect_the_next_holder(Library::$library).await;
             }
         }
     )*};

@@ -31,7 +31,7 @@ async fn compare_and_delete(node: &Node, value: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn a_client_that_sets_keys_itself() {
+async fn a_client_that_writes_the_keys_itself() {
     let cluster = Cluster::start(3).await;
     for fencing in [true, false] {
         let redlock = ours(&cluster, fencing).await;
@@ -99,7 +99,7 @@ async fn a_shell() {
 }
 
 #[tokio::test]
-async fn a_lock_that_knows_one_node_only() {
+async fn a_library_that_locks_a_single_node() {
     let cluster = Cluster::start(1).await;
     let Some(mut peer) = Peer::start(Library::RedisPy, &cluster, KEY) else {
         return;

@@ -14,7 +14,7 @@ const TURNS: u64 = 12;
 const BOUND: Duration = Duration::from_secs(120);
 
 #[tokio::test]
-async fn all_libraries_count_together() {
+async fn all_libraries_increment_a_counter_without_lost_updates() {
     let cluster = Cluster::start(3).await;
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("counter");

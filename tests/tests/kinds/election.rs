@@ -16,7 +16,7 @@ use crate::{SOON, client};
 const PERIOD: Duration = Duration::from_millis(20);
 
 #[tokio::test]
-async fn one_leads_and_the_next_one_has_a_larger_token() {
+async fn one_process_leads_and_the_next_leader_has_a_larger_token() {
     let cluster = Cluster::start(3).await;
     let (first, second) = (client(&cluster).await, client(&cluster).await);
     let leader = within(SOON, first.election("scheduler").campaign()).await;
@@ -32,7 +32,7 @@ async fn one_leads_and_the_next_one_has_a_larger_token() {
 }
 
 #[tokio::test]
-async fn a_lost_term_ends_its_body_which_runs_again_on_the_next_win() {
+async fn a_lost_term_cancels_its_body_and_the_next_win_runs_it_again() {
     let cluster = Cluster::start(3).await;
     let (redlock, operator) = (client(&cluster).await, client(&cluster).await);
     let terms = Arc::new(AtomicU64::new(0));
@@ -68,7 +68,7 @@ async fn a_lost_term_ends_its_body_which_runs_again_on_the_next_win() {
 }
 
 #[tokio::test]
-async fn a_leader_that_crashes_is_followed_by_another() {
+async fn another_process_leads_after_the_leader_crashed() {
     let cluster = Cluster::start(3).await;
     let urls = cluster.urls();
     let crashed = std::thread::spawn(move || {
@@ -88,7 +88,7 @@ async fn a_leader_that_crashes_is_followed_by_another() {
 }
 
 #[tokio::test]
-async fn observers_see_who_leads_and_that_nobody_can_tell() {
+async fn observers_see_the_leader_and_an_outage() {
     let cluster = Cluster::start(3).await;
     let (redlock, observer) = (client(&cluster).await, client(&cluster).await);
     let mut leaders = observer.election("scheduler").observe(PERIOD);
@@ -114,7 +114,7 @@ async fn observers_see_who_leads_and_that_nobody_can_tell() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_an_election_is_an_error_of_its_campaign() {
+async fn an_invalid_election_is_an_error_of_its_campaign() {
     let redlock = Redlock::connect(redlock::memory::Nodes::new(3).nodes());
     let redlock = redlock.await.expect("three nodes");
     let invalid = redlock.election("").campaign().await;

@@ -15,7 +15,7 @@ use tests::{Cluster, within};
 use crate::{SOON, client};
 
 #[tokio::test]
-async fn a_permit_that_expires_is_taken_although_the_others_are_held_for_long() {
+async fn an_expired_permit_is_acquired_although_the_others_are_held_for_long() {
     let cluster = Cluster::start(3).await;
     let [holder, crashed, waiter] = [
         client(&cluster).await,
@@ -93,7 +93,7 @@ async fn more_permits_than_a_semaphore_can_have_are_refused() {
 }
 
 #[tokio::test]
-async fn a_process_that_asks_again_at_once_lets_one_that_waits_go_first() {
+async fn a_process_that_requests_again_at_once_yields_to_a_waiting_process() {
     const TURNS: usize = 40;
     let cluster = Cluster::start(3).await;
     let [busy, other] = [client(&cluster).await, client(&cluster).await];

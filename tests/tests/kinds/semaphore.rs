@@ -26,7 +26,7 @@ async fn held_on(cluster: &Cluster) -> usize {
 }
 
 #[tokio::test]
-async fn as_many_hold_as_there_are_permits_and_the_next_one_waits() {
+async fn all_permits_can_be_held_and_the_next_request_waits() {
     let cluster = Cluster::start(3).await;
     let (one, other) = (client(&cluster).await, client(&cluster).await);
     let exports = one.semaphore("export", 2);
@@ -62,7 +62,7 @@ async fn as_many_hold_as_there_are_permits_and_the_next_one_waits() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn all_permits_are_used_and_no_more_and_each_has_tokens_that_grow() {
+async fn exactly_all_permits_are_used_and_tokens_of_each_increase() {
     const PERMITS: usize = 4;
     const TASKS: usize = 60;
     let cluster = Cluster::start(3).await;
@@ -111,7 +111,7 @@ async fn the_next_holder_of_a_permit_has_a_larger_token() {
 }
 
 #[tokio::test]
-async fn a_client_that_names_another_number_is_refused() {
+async fn a_client_with_a_different_number_of_permits_is_refused() {
     let cluster = Cluster::start(3).await;
     let (one, other) = (client(&cluster).await, client(&cluster).await);
     let permit = within(SOON, one.semaphore("export", 3).acquire()).await;
@@ -137,7 +137,7 @@ async fn a_client_that_names_another_number_is_refused() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_a_number_of_permits_is_an_error_that_says_so() {
+async fn an_invalid_number_of_permits_is_a_clear_error() {
     let redlock = Redlock::connect(memory::Nodes::new(3).nodes()).await;
     let redlock = redlock.expect("three nodes");
     for permits in [0, 1_001, u32::MAX] {
@@ -160,7 +160,7 @@ async fn what_cannot_be_a_number_of_permits_is_an_error_that_says_so() {
 }
 
 #[tokio::test]
-async fn several_permits_come_all_or_none() {
+async fn several_permits_are_granted_all_or_none() {
     let cluster = Cluster::start(3).await;
     let (one, other) = (client(&cluster).await, client(&cluster).await);
     let single = within(SOON, one.semaphore("export", 3).acquire()).await;
@@ -224,7 +224,7 @@ async fn the_permit_of_a_process_that_crashed_is_free_after_its_ttl() {
 }
 
 #[tokio::test]
-async fn a_permit_is_lost_as_a_lock_is() {
+async fn a_permit_can_be_lost_like_a_lock() {
     let cluster = Cluster::start(3).await;
     let redlock = client(&cluster).await;
     let semaphore = redlock.semaphore("export", 2);
@@ -260,7 +260,7 @@ async fn permits_work_with_a_hash_tag_and_with_two_of_three_nodes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nodes_in_memory_have_semaphores_too() {
+async fn semaphores_work_on_nodes_in_memory() {
     let nodes = memory::Nodes::new(3);
     let redlock = Redlock::connect(nodes.nodes()).await.expect("three nodes");
     let other = Redlock::connect(nodes.nodes()).await.expect("three nodes");

@@ -37,7 +37,7 @@ async fn eventually_two(most: &AtomicUsize) {
 }
 
 #[tokio::test]
-async fn the_attribute_lets_so_many_run_at_a_time() {
+async fn the_attribute_limits_concurrent_calls() {
     let (_nodes, redlock) = locks().await;
     let (inside, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let calls = (0..5).map(|_| export(&redlock, &inside, &most));
@@ -48,7 +48,7 @@ async fn the_attribute_lets_so_many_run_at_a_time() {
 }
 
 #[tokio::test]
-async fn the_http_layer_lets_so_many_requests_of_a_key_run_at_a_time() {
+async fn the_http_layer_limits_concurrent_requests_of_a_key() {
     let (nodes, redlock) = locks().await;
     let orders = Orders::blocked();
     let layer = RedlockLayer::new(redlock, key::header("x-user-id"));
@@ -70,7 +70,7 @@ async fn the_http_layer_lets_so_many_requests_of_a_key_run_at_a_time() {
 }
 
 #[tokio::test]
-async fn the_tower_layer_lets_so_many_requests_of_a_key_run_at_a_time() {
+async fn the_tower_layer_limits_concurrent_requests_of_a_key() {
     let (_nodes, redlock) = locks().await;
     let inside = Arc::new(tokio::sync::Barrier::new(2));
     let export = service_fn(move |(): ()| {
@@ -89,7 +89,7 @@ async fn the_tower_layer_lets_so_many_requests_of_a_key_run_at_a_time() {
 }
 
 #[tokio::test]
-async fn what_permits_contradict_is_an_error_that_says_so() {
+async fn options_that_contradict_permits_are_a_clear_error() {
     let (_nodes, redlock) = locks().await;
     let mut options = LockOptions::default();
     options.permits = Some(2);

@@ -21,7 +21,7 @@ async fn ticket(redlock: &Redlock, ttl: Duration) -> Ticket {
 }
 
 #[tokio::test]
-async fn another_process_goes_on_with_the_lock_which_was_never_free() {
+async fn another_process_adopts_the_lock_which_was_never_free() {
     let cluster = Cluster::start(3).await;
     let (sender, adopter) = (client(&cluster).await, client(&cluster).await);
     let guard = sender.lock("invoice:42").await.expect("free");
@@ -60,7 +60,7 @@ async fn another_process_goes_on_with_the_lock_which_was_never_free() {
 }
 
 #[tokio::test]
-async fn a_ticket_is_adopted_once() {
+async fn a_ticket_can_be_adopted_only_once() {
     let cluster = Cluster::start(3).await;
     let redlock = client(&cluster).await;
     for _ in 0..10 {
@@ -112,7 +112,7 @@ async fn an_adopted_lock_is_renewed() {
 }
 
 #[tokio::test]
-async fn a_ticket_that_nobody_adopts_is_over_with_its_ttl() {
+async fn a_ticket_that_is_not_adopted_expires_with_its_ttl() {
     let cluster = Cluster::start(3).await;
     let (redlock, other) = (client(&cluster).await, client(&cluster).await);
     let ticket = ticket(&redlock, Duration::from_millis(300)).await;
@@ -126,7 +126,7 @@ async fn a_ticket_that_nobody_adopts_is_over_with_its_ttl() {
 }
 
 #[tokio::test]
-async fn an_adoption_that_fails_leaves_the_ticket_as_it_was() {
+async fn a_failed_adoption_leaves_the_ticket_adoptable() {
     let nodes = memory::Nodes::new(3);
     let (redlock, other) = (
         Redlock::connect(nodes.nodes()).await.expect("three nodes"),
@@ -161,7 +161,7 @@ async fn an_adoption_that_fails_leaves_the_ticket_as_it_was() {
 }
 
 #[tokio::test]
-async fn an_adopter_that_gives_up_leaves_the_ticket_as_it_was() {
+async fn a_cancelled_adoption_leaves_the_ticket_adoptable() {
     let cluster = Cluster::start(3).await;
     let (redlock, other) = (client(&cluster).await, client(&cluster).await);
     let ticket = ticket(&redlock, Duration::from_secs(10)).await;
@@ -188,7 +188,7 @@ async fn an_adopter_that_gives_up_leaves_the_ticket_as_it_was() {
 }
 
 #[tokio::test]
-async fn what_is_no_ticket_for_this_client_is_told() {
+async fn a_ticket_that_this_client_cannot_adopt_is_a_clear_error() {
     let nodes = memory::Nodes::new(3);
     let redlock = Redlock::connect(nodes.nodes()).await.expect("three nodes");
     let elsewhere = Redlock::builder().nodes(nodes.nodes()).namespace("shop:");
@@ -243,7 +243,7 @@ async fn what_is_no_ticket_for_this_client_is_told() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_detached_is_told_and_released() {
+async fn a_guard_that_cannot_be_detached_is_released_with_a_clear_error() {
     let nodes = memory::Nodes::new(3);
     let redlock = Redlock::connect(nodes.nodes()).await.expect("three nodes");
     let plain = redlock

@@ -53,7 +53,7 @@ async fn code_that_needs_a_lock_refuses_to_run_without_it() {
 }
 
 #[tokio::test]
-async fn a_guard_alone_puts_no_code_under_its_lock() {
+async fn a_guard_alone_does_not_set_the_current_lock() {
     let guard = client().await.lock("invoice:42").await.expect("free");
     assert!(redlock::current().is_none());
     let scoped = guard.held().scope(async { redlock::current() }).await;

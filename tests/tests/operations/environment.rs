@@ -10,7 +10,7 @@ fn refused(name: &str, value: &str) -> String {
 }
 
 #[tokio::test]
-async fn all_that_a_client_needs_comes_from_variables() {
+async fn a_client_is_configured_by_environment_variables() {
     let cluster = Cluster::builder(3).password("s3cret/word").start().await;
     let nodes = cluster
         .nodes()
@@ -87,7 +87,7 @@ fn a_wrong_value_is_named_with_its_variable_and_the_remedy() {
 }
 
 #[test]
-fn what_a_builder_checks_later_names_the_setting() {
+fn an_error_of_the_builder_names_the_setting() {
     let connect = |variables: &[(&str, &str)]| {
         let builder = Builder::from_vars(variables.iter().copied()).expect("settings");
         builder
@@ -107,7 +107,7 @@ fn what_a_builder_checks_later_names_the_setting() {
 
 #[cfg(unix)]
 #[test]
-fn bytes_that_are_no_text_are_named() {
+fn a_variable_that_is_not_text_is_named() {
     use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
     let value = OsStr::from_bytes(b"\xff");
     let error = Builder::from_vars([("REDLOCK_PASSWORD", value)]).expect_err("no text");

@@ -24,7 +24,7 @@ async fn client(cluster: &Cluster, label: Option<&str>) -> Redlock {
 }
 
 #[tokio::test]
-async fn the_holder_is_named_to_everybody_who_asks() {
+async fn every_client_can_see_the_label_of_the_holder() {
     let cluster = Cluster::start(3).await;
     let api = client(&cluster, Some("api-7")).await;
     let worker = client(&cluster, Some("worker@host-1:2/a_b.c")).await;
@@ -76,7 +76,7 @@ async fn the_holder_is_named_to_everybody_who_asks() {
 }
 
 #[tokio::test]
-async fn owners_stay_random_and_a_label_lets_nobody_in() {
+async fn owners_stay_random_and_a_label_grants_no_access() {
     let cluster = Cluster::start(3).await;
     // Two processes of the same label.
     let (one, other) = (
@@ -129,7 +129,7 @@ async fn a_notification_names_the_release_and_not_the_label() {
 }
 
 #[tokio::test]
-async fn the_cool_down_that_a_labelled_holder_leaves_is_nobodys() {
+async fn the_cool_down_of_a_labelled_holder_has_no_label() {
     let cluster = Cluster::start(1).await;
     let redlock = client(&cluster, Some("api-7")).await;
     let guard = redlock.lock(KEY).await.expect("free");
@@ -144,7 +144,7 @@ async fn the_cool_down_that_a_labelled_holder_leaves_is_nobodys() {
 }
 
 #[tokio::test]
-async fn what_other_libraries_write_has_no_label() {
+async fn a_lock_of_another_library_has_no_label() {
     let cluster = Cluster::start(3).await;
     let redlock = client(&cluster, Some("api-7")).await;
     for value in [
@@ -189,7 +189,7 @@ async fn connections_carry_the_label_unless_the_server_refuses() {
 }
 
 #[tokio::test]
-async fn a_label_that_cannot_be_one_is_named_with_its_limit() {
+async fn an_invalid_label_is_an_error_that_names_the_limit() {
     let nodes = redlock::memory::Nodes::new(1).nodes();
     let refused = |label: &str| {
         let builder: Builder = Redlock::builder().nodes(nodes.clone()).label(label);

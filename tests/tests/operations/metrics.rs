@@ -59,7 +59,7 @@ async fn day(recording: &Recording) {
 }
 
 #[tokio::test]
-async fn a_day_is_counted_and_no_label_is_a_key() {
+async fn all_metrics_are_counted_and_no_metric_label_is_a_key() {
     let recording = Recording::default();
     let _listening = metrics::set_default_local_recorder(&recording);
     day(&recording).await;

@@ -15,7 +15,7 @@ async fn refused(nodes: &str, args: &[&str]) -> Ended {
 }
 
 #[tokio::test]
-async fn wrong_arguments_name_themselves() {
+async fn wrong_arguments_are_named_in_the_error() {
     let nodes = "redis://127.0.0.1:1";
     for (args, needle) in [
         (&["run", "--key", "k"][..], "COMMAND"),
@@ -56,7 +56,7 @@ async fn wrong_arguments_name_themselves() {
 }
 
 #[tokio::test]
-async fn wrong_nodes_are_named_and_their_secrets_are_not() {
+async fn wrong_nodes_are_named_without_their_secrets() {
     let ended = refused("", &["health"]).await;
     assert!(
         ended.stderr.contains("--nodes or REDLOCK_NODES"),

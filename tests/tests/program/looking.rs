@@ -48,7 +48,7 @@ async fn the_holder_is_shown_to_people_and_to_machines() {
 }
 
 #[tokio::test]
-async fn waiting_ends_when_the_lock_is_free_and_takes_nothing() {
+async fn wait_ends_when_the_lock_is_free_and_does_not_acquire_it() {
     let cluster = Cluster::start(3).await;
     let guard = holder(&cluster).await;
     let late = run(&cluster, &["wait", KEY, "--timeout", "100ms"]).await;
@@ -64,7 +64,7 @@ async fn waiting_ends_when_the_lock_is_free_and_takes_nothing() {
 }
 
 #[tokio::test]
-async fn a_lock_is_taken_from_its_holder_only_on_purpose() {
+async fn a_lock_is_force_released_only_with_the_flag() {
     let cluster = Cluster::start(3).await;
     let guard = holder(&cluster).await;
     let unforced = run(&cluster, &["release", KEY]).await;

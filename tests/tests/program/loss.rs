@@ -58,7 +58,7 @@ async fn a_lock_that_is_taken_by_force_kills_the_command() {
 }
 
 #[tokio::test]
-async fn a_program_that_is_killed_takes_its_command_along() {
+async fn the_command_of_a_killed_program_is_killed() {
     let cluster = Cluster::start(3).await;
     let redlock = Redlock::connect(cluster.urls()).await.expect("three nodes");
     let (program, processes) = running(&cluster, "3s").await;
@@ -73,7 +73,7 @@ async fn a_program_that_is_killed_takes_its_command_along() {
 }
 
 #[tokio::test]
-async fn a_program_that_is_stopped_loses_its_command_with_the_lock() {
+async fn the_command_of_a_stopped_program_is_killed_when_the_lock_is_lost() {
     let cluster = Cluster::start(3).await;
     let (program, processes) = running(&cluster, "2s").await;
     program.signal(Signal::STOP);

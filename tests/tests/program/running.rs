@@ -53,7 +53,7 @@ async fn the_command_has_the_token_and_gives_its_exit_code() {
 }
 
 #[tokio::test]
-async fn of_two_crons_one_runs() {
+async fn one_of_two_cron_jobs_runs() {
     let cluster = Cluster::start(3).await;
     let mut first = start(
         &cluster,
@@ -112,7 +112,7 @@ async fn of_two_crons_one_runs() {
 }
 
 #[tokio::test]
-async fn a_command_that_was_quick_is_not_run_by_the_next_replica() {
+async fn a_quick_command_is_not_run_again_by_the_next_replica() {
     let cluster = Cluster::start(3).await;
     let args = [
         "run",

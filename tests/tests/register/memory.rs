@@ -63,7 +63,7 @@ async fn a_value_expires_after_its_retention_however_often_it_is_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_majority_that_restarted_has_forgotten_until_it_is_as_old_as_the_retention() {
+async fn a_restarted_majority_has_no_vote_until_it_is_as_old_as_the_retention() {
     let nodes = Nodes::new(3);
     let redlock = client(&nodes).await;
     lock(&redlock)
@@ -91,7 +91,7 @@ async fn a_majority_that_restarted_has_forgotten_until_it_is_as_old_as_the_reten
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_that_a_minority_has_is_either_there_for_all_or_never_appears() {
+async fn a_write_on_a_minority_is_seen_by_all_or_by_nobody() {
     let nodes = Nodes::new(3);
     let apart = nodes.apart();
     let (redlock, other) = (client(&nodes).await, client(&apart).await);

@@ -52,7 +52,7 @@ async fn read(redlock: &Redlock) -> Option<Vec<u8>> {
 }
 
 #[tokio::test]
-async fn the_next_holder_and_readers_without_the_lock_see_what_was_written_last() {
+async fn the_next_holder_and_readers_without_the_lock_see_the_last_write() {
     let cluster = Cluster::start(3).await;
     let (first, second) = (trusting(&cluster).await, trusting(&cluster).await);
     let guard = lock(&first).await;
@@ -79,7 +79,7 @@ async fn the_next_holder_and_readers_without_the_lock_see_what_was_written_last(
 }
 
 #[tokio::test]
-async fn of_a_register_that_nobody_wrote_young_nodes_do_not_say_that_it_is_empty() {
+async fn young_nodes_do_not_report_an_unwritten_register_as_empty() {
     let cluster = Cluster::start(3).await;
     let redlock = newcomer(&cluster).await;
     let guard = lock(&redlock).await;
@@ -114,7 +114,7 @@ async fn of_a_register_that_nobody_wrote_young_nodes_do_not_say_that_it_is_empty
 }
 
 #[tokio::test]
-async fn one_dead_node_is_not_needed_and_two_are_too_many() {
+async fn a_register_works_without_one_node_but_not_without_two() {
     let cluster = Cluster::start(3).await;
     let redlock = trusting(&cluster).await;
     let guard = lock(&redlock).await;
@@ -140,7 +140,7 @@ async fn one_dead_node_is_not_needed_and_two_are_too_many() {
 }
 
 #[tokio::test]
-async fn a_node_that_restarted_empty_does_not_vote_for_the_past() {
+async fn a_node_that_restarted_empty_does_not_vote_on_older_values() {
     let cluster = Cluster::start(3).await;
     let redlock = newcomer(&cluster).await;
     // Servers report their uptime in whole seconds: by then every client knows that what is written
@@ -223,7 +223,7 @@ async fn a_write_of_an_earlier_holder_that_arrives_late_changes_nothing() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_written_is_named_and_leaves_nothing() {
+async fn an_invalid_write_is_a_clear_error_and_writes_nothing() {
     let cluster = Cluster::start(3).await;
     let redlock = trusting(&cluster).await;
     let guard = lock(&redlock).await;
@@ -298,7 +298,7 @@ async fn the_nodes_forget_the_register_after_its_retention() {
 }
 
 #[tokio::test]
-async fn a_value_of_others_under_the_key_of_the_register_is_refused_and_kept() {
+async fn a_foreign_value_under_the_register_key_is_refused_and_kept() {
     let cluster = Cluster::start(3).await;
     let redlock = trusting(&cluster).await;
     let guard = lock(&redlock).await;

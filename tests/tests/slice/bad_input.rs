@@ -43,7 +43,7 @@ async fn no_nodes() {
 }
 
 #[tokio::test]
-async fn addresses_that_are_none() {
+async fn invalid_addresses() {
     for bad in [
         "",
         "nonsense",
@@ -65,7 +65,7 @@ async fn addresses_that_are_none() {
 }
 
 #[tokio::test]
-async fn an_error_keeps_the_password_to_itself() {
+async fn an_error_does_not_show_the_password() {
     let error =
         Redlock::connect_lazy(["redis://:s3cret@127.0.0.1:notaport"]).expect_err("not an address");
     assert!(!format!("{error} {error:?}").contains("s3cret"), "{error}");
@@ -91,7 +91,7 @@ async fn the_same_node_twice() {
 }
 
 #[tokio::test]
-async fn a_ttl_of_nothing_or_of_too_much() {
+async fn a_ttl_of_zero_or_above_the_maximum() {
     let redlock = memory_nodes();
     for ttl in [
         Duration::ZERO,
@@ -130,7 +130,7 @@ async fn a_ttl_of_nothing_or_of_too_much() {
 }
 
 #[tokio::test]
-async fn keys_that_are_none() {
+async fn invalid_keys() {
     let redlock = memory_nodes();
     assert_says(
         &redlock.lock("").await.expect_err("empty"),
@@ -158,7 +158,7 @@ async fn keys_that_are_none() {
 }
 
 #[tokio::test]
-async fn keys_that_are_fine() {
+async fn valid_keys() {
     let redlock = memory_nodes();
     for good in [
         "k",

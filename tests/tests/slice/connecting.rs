@@ -48,7 +48,7 @@ async fn with_all_nodes_up() {
 }
 
 #[tokio::test]
-async fn with_two_of_three_up_it_works_and_says_so() {
+async fn with_two_of_three_nodes_up_it_works_and_reports_the_third() {
     let cluster = Cluster::start(3).await;
     cluster.node(1).kill();
     let logs = Logs::capture(LevelFilter::INFO);
@@ -68,7 +68,7 @@ async fn with_two_of_three_up_it_works_and_says_so() {
 }
 
 #[tokio::test]
-async fn with_one_of_three_up_it_fails_and_names_each_node_and_its_cause() {
+async fn with_one_of_three_nodes_up_it_fails_and_names_each_node_and_its_cause() {
     let cluster = Cluster::start(3).await;
     cluster.node(0).kill();
     cluster.node(2).pause();
@@ -114,7 +114,7 @@ async fn refused_silent_and_unanswered_are_different_causes() {
 }
 
 #[tokio::test]
-async fn lazily_it_does_not_wait_and_nodes_may_come_later() {
+async fn a_lazy_client_does_not_wait_and_nodes_may_start_later() {
     let cluster = Cluster::start(3).await;
     for node in cluster.nodes() {
         node.kill();

@@ -111,7 +111,7 @@ async fn take_turns(cluster: &Cluster, handles: Vec<Redlock>) {
 }
 
 #[tokio::test]
-async fn a_guard_says_what_it_is_and_gives_the_key_back() {
+async fn a_guard_describes_its_lock_and_releases_it() {
     let cluster = Cluster::start(3).await;
     let redlock = Redlock::connect(cluster.urls()).await.expect("three nodes");
     let ttl = Duration::from_secs(10);
@@ -161,7 +161,7 @@ async fn a_guard_says_what_it_is_and_gives_the_key_back() {
 }
 
 #[tokio::test]
-async fn waiting_ends_with_the_holders_release_or_with_the_time() {
+async fn waiting_ends_with_the_release_or_with_the_time_out() {
     let cluster = Cluster::start(3).await;
     let redlock = Redlock::connect(cluster.urls()).await.expect("three nodes");
     let other = Redlock::connect(cluster.urls()).await.expect("three nodes");

@@ -51,7 +51,7 @@ async fn retry_after_is_the_recent_hold_of_the_same_route() {
 }
 
 #[tokio::test]
-async fn in_progress_and_answered_a_moment_ago_are_told_apart() {
+async fn in_progress_and_just_answered_are_distinguished() {
     let orders = Orders::blocked();
     let layer = layer(redlock().await)
         .dedupe_for(Duration::from_secs(20))

@@ -228,7 +228,7 @@ async fn which_answers_are_shared_is_configurable() {
 }
 
 #[tokio::test]
-async fn a_duplicate_of_what_cannot_be_shared_is_busy() {
+async fn a_duplicate_of_an_answer_that_cannot_be_shared_is_busy() {
     let with_cookie = |_| ([(SET_COOKIE, "a=b")], "done").into_response();
     let too_large = |_| "x".repeat(65 * 1024).into_response();
     let stream = |_| ([("content-type", "text/event-stream")], "data: 1\n\n").into_response();

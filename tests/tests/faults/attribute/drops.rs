@@ -162,7 +162,7 @@ async fn f32_the_rest_of_a_tuple_and_of_an_array_is_dropped_under_the_lock() {
 }
 
 #[tokio::test]
-async fn f32_whatever_the_end_and_the_kind_of_function() {
+async fn f32_the_order_holds_for_every_ending_and_kind_of_function() {
     let log = Log::new().await;
     let value = |name| log.value(name);
     fails(log.clone(), value("fails")).await.unwrap_err();

@@ -36,7 +36,7 @@ async fn constant(locks: &Redlock, id: u8) -> Result<String> {
 }
 
 #[tokio::test]
-async fn f33_a_key_says_what_it_means() {
+async fn f33_a_key_template_has_one_meaning() {
     let world = World::new().await;
     let locks = &world.locks;
     let paths = Store(locks.clone()).paths(7).await.unwrap();

@@ -81,7 +81,7 @@ async fn patterns_below(locks: &Redlock, Pair(a, b): Pair, _: World) -> Result<S
 }
 
 #[tokio::test]
-async fn f31_attributes_stand_in_any_order() {
+async fn f31_attributes_may_be_in_any_order() {
     let world = World::new().await;
     let locks = &world.locks;
     let mut store = Memory(locks.clone());

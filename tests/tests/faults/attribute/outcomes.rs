@@ -111,7 +111,7 @@ async fn inner(locks: &Redlock) -> Option<u8> {
 async fn secret(locks: &Redlock) {}
 
 #[tokio::test]
-async fn f21_what_can_never_run_is_an_error_in_the_log_with_its_reason() {
+async fn f21_a_function_that_can_never_run_is_logged_as_an_error_with_its_reason() {
     let logs = Logs::capture(LevelFilter::INFO);
     let world = World::new().await;
     never(&world.locks).await;
@@ -217,7 +217,7 @@ async fn own(locks: &Redlock, outcome: Outcome) -> Reply {
 }
 
 #[tokio::test]
-async fn f24_a_failure_inside_an_answer_opens_no_window() {
+async fn f24_a_failure_inside_a_response_starts_no_cool_down() {
     for outcome in [
         Outcome::Ok,
         Outcome::Moved,
@@ -262,7 +262,7 @@ async fn not_named(
 }
 
 #[tokio::test]
-async fn f30_on_error_uses_what_the_body_uses() {
+async fn f30_on_error_may_use_the_variables_of_the_body() {
     let world = World::new().await;
     let locks = &world.locks;
     assert_eq!(by_clone(locks, Order { id: 7 }).await, Ok(7));

@@ -17,7 +17,7 @@ fn refused<T: std::fmt::Debug>(answer: Result<T>, option: &str) {
 }
 
 #[tokio::test]
-async fn f27_what_a_joined_lock_would_drop_is_refused() {
+async fn f27_options_that_a_joined_lock_would_ignore_are_refused() {
     let locks = World::new().await.locks;
     let hour = Duration::from_secs(3600);
     let ask = || locks.lock("k").reentrant(true);

@@ -90,7 +90,7 @@ fn f30_a_runtime_without_sockets_is_an_error_where_they_are_needed() {
 }
 
 #[test]
-fn f30_a_client_is_closed_where_no_runtime_is() {
+fn f30_a_client_can_be_closed_without_a_runtime() {
     let locks = whole().block_on(async {
         let nodes = memory::Nodes::new(3);
         Redlock::connect(nodes.nodes()).await.unwrap()

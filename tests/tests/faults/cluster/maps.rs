@@ -78,7 +78,7 @@ async fn finds_the_successor(state: &str) {
 }
 
 #[tokio::test]
-async fn f66_a_server_that_says_that_it_was_cut_off_is_not_believed() {
+async fn f66_the_map_of_a_server_that_reports_a_partition_is_ignored() {
     finds_the_successor("fail").await;
 }
 

@@ -80,7 +80,7 @@ async fn f37_a_master_that_was_superseded_does_not_vote_over_an_old_connection()
 
 /// The sentinels name it again, by an election after the one that replaced it: its marker is the old one.
 #[tokio::test]
-async fn f37_a_master_that_comes_back_by_another_election_is_quarantined() {
+async fn f37_a_master_that_was_elected_again_is_quarantined() {
     let managed = Managed::start(None).await;
     let one = strict(&managed).await;
     one.trust_nodes().await.unwrap();

@@ -25,7 +25,7 @@ async fn moved_from_a_dead_shard(sharded: &Sharded) -> Guard {
 /// The user knows the servers by another name than they tell each other, and connecting takes a while: the connections
 /// that have answered are those by which the records are read.
 #[tokio::test]
-async fn f35_a_client_that_calls_the_servers_by_another_name_knows_of_the_move() {
+async fn f35_a_client_with_other_names_for_the_servers_knows_of_the_move() {
     let Some(sharded) = Sharded::start(0).await else {
         return;
     };
@@ -42,7 +42,7 @@ async fn f35_a_client_that_calls_the_servers_by_another_name_knows_of_the_move()
 
 /// The servers take longer to tell their records than a near one would.
 #[tokio::test]
-async fn f35_a_client_far_away_that_comes_late_knows_of_the_move() {
+async fn f35_a_distant_client_that_connects_late_knows_of_the_move() {
     let Some(sharded) = Sharded::start(0).await else {
         return;
     };
@@ -59,7 +59,7 @@ async fn f35_a_client_far_away_that_comes_late_knows_of_the_move() {
 
 /// The first that it reaches is the server that took over and has no record: it waits for a majority.
 #[tokio::test]
-async fn f35_a_client_that_meets_the_new_server_first_knows_of_the_move() {
+async fn f35_a_client_that_connects_to_the_new_server_first_knows_of_the_move() {
     let Some(sharded) = Sharded::start(0).await else {
         return;
     };
@@ -84,7 +84,7 @@ async fn take_over(slot: u16, from: &Node, to: &Node) {
 
 /// The process of a client stands still while a slot goes to another server and comes back, without its keys.
 #[tokio::test]
-async fn f35_a_slot_that_went_and_came_back_while_a_client_stood_still_has_no_vote() {
+async fn f35_a_slot_that_moved_and_returned_while_a_client_was_paused_has_no_vote() {
     let Some(sharded) = Sharded::start(0).await else {
         return;
     };

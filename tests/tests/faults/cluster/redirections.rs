@@ -108,7 +108,7 @@ async fn f72_moved_without_a_host() {
 
 /// The key is nowhere yet: its server sends whoever asks to the one that will have it.
 #[tokio::test]
-async fn f72_keys_of_a_slot_on_its_way() {
+async fn f72_keys_of_a_migrating_slot() {
     let Some(sharded) = Sharded::start(0).await else {
         return;
     };
@@ -141,7 +141,7 @@ async fn f72_keys_of_a_slot_on_its_way() {
 
 /// What is held when the slot sets out is extended and released there, by way of the moments in between.
 #[tokio::test]
-async fn f72_a_lock_whose_keys_are_carried_along() {
+async fn f72_a_lock_whose_keys_are_migrated() {
     let Some(sharded) = Sharded::start(0).await else {
         return;
     };
@@ -175,7 +175,7 @@ async fn f72_a_lock_whose_keys_are_carried_along() {
 /// Its keys are at a server that does not take the slot any more, and the one that has the slot sends everybody there. The
 /// release is kept until they agree.
 #[tokio::test]
-async fn f6_a_release_that_is_sent_around_arrives_when_the_servers_agree() {
+async fn f6_a_release_that_is_redirected_in_circles_arrives_once_the_servers_agree() {
     let Some(sharded) = Sharded::start(0).await else {
         return;
     };
@@ -203,7 +203,7 @@ async fn f6_a_release_that_is_sent_around_arrives_when_the_servers_agree() {
 
 /// To a server that has no slots yet, so that no map names it.
 #[tokio::test]
-async fn f72_a_slot_on_its_way_to_a_new_server() {
+async fn f72_a_slot_that_migrates_to_a_new_server() {
     let Some(sharded) = Sharded::start(0).await else {
         return;
     };

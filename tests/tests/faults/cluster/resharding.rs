@@ -21,7 +21,7 @@ async fn call_off(sharded: &Sharded, key: &str) {
 
 /// Nobody has the keys that were new meanwhile, and the map is what it was.
 #[tokio::test]
-async fn f35_a_slot_that_stays_after_all_has_no_vote() {
+async fn f35_a_slot_whose_migration_was_cancelled_has_no_vote() {
     let Some(sharded) = Sharded::start(0).await else {
         return;
     };

@@ -97,7 +97,7 @@ async fn f67_a_dead_shard_among_three_nodes() {
 
 /// The server of its key notifies a waiter of a release, whatever state the others are in: the waiter need not poll.
 #[tokio::test]
-async fn f67_notifications_go_on_for_the_other_keys() {
+async fn f67_notifications_continue_for_the_other_keys() {
     let Some(sharded) = Sharded::start(0).await else {
         return;
     };

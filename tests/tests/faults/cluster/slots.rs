@@ -89,7 +89,7 @@ async fn f35_a_promoted_replica_has_no_vote_for_the_slots_that_it_took_over() {
 
 /// A client that comes after the move: the cluster remembers for it who had the slot.
 #[tokio::test]
-async fn f35_a_client_that_connects_after_the_move_gives_no_vote_either() {
+async fn f35_a_client_that_connects_after_the_move_does_not_count_the_vote() {
     let Some(sharded) = Sharded::start(0).await else {
         return;
     };

@@ -196,7 +196,7 @@ async fn f65_one_node_is_far() {
 
 /// Beyond the node time-out there is no help, but advice.
 #[tokio::test]
-async fn f65_too_far_says_what_to_set() {
+async fn f65_an_error_for_distant_nodes_names_the_setting() {
     let cluster = Cluster::start(1).await;
     let proxy = Proxy::before(cluster.node(0)).await;
     proxy.set_both(Flow::delay(ONE_WAY));

@@ -70,7 +70,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn f36_a_long_string_under_the_key_is_another_holder() {
+async fn f36_a_long_string_under_the_key_counts_as_another_holder() {
     for fencing in [true, false] {
         let world = World::start(fencing).await;
         world.store(KEY, &vec![b'x'; MANY], Some(LONG)).await;
@@ -107,7 +107,7 @@ async fn f36_a_long_string_under_the_key_is_another_holder() {
 
 /// The fence of a key that is free, and of one that is held.
 #[tokio::test]
-async fn f36_a_long_string_in_the_place_of_the_fence() {
+async fn f36_a_long_string_under_the_key_of_the_fence() {
     let world = World::start(true).await;
     let held = world.redlock.lock("held").ttl(LONG).await.expect("free");
     let companion = |key: &str, keys: Vec<String>| {
@@ -159,7 +159,7 @@ async fn f36_a_long_string_in_the_place_of_the_fence() {
 
 /// A message of anybody's on the channels that a client listens to.
 #[tokio::test]
-async fn f36_a_long_message_is_passed_over() {
+async fn f36_a_long_message_is_ignored() {
     let world = World::start(true).await;
     let mut listening = 0;
     for node in world.cluster.nodes() {

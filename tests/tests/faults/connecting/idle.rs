@@ -86,7 +86,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn f1_one_look_after_the_connections_were_lost() {
+async fn f1_a_single_try_after_the_connections_were_lost() {
     for loss in LOSSES {
         let world = World::start().await;
         for _ in 0..3 {
@@ -104,7 +104,7 @@ async fn f1_one_look_after_the_connections_were_lost() {
 }
 
 #[tokio::test]
-async fn f1_one_look_without_fencing_tokens() {
+async fn f1_a_single_try_without_fencing_tokens() {
     for loss in LOSSES {
         let world = World::with(false).await;
         for _ in 0..3 {
@@ -119,7 +119,7 @@ async fn f1_one_look_without_fencing_tokens() {
 
 /// The node carried the acquire out, and the answer went with the connection.
 #[tokio::test]
-async fn f1_an_acquire_whose_answers_were_lost_is_no_leftover_in_its_own_way() {
+async fn f1_an_acquire_whose_reply_was_lost_does_not_block_its_own_retry() {
     for fencing in [true, false] {
         let world = World::with(fencing).await;
         for proxy in &world.proxies {
@@ -169,7 +169,7 @@ async fn f1_what_arrives_late_on_the_lost_connection_leaves_no_key() {
 /// The nodes carried out what an operator asked for, the answers were lost, and meanwhile somebody else has taken the lock:
 /// what is asked again is not meant for them.
 #[tokio::test]
-async fn f1_a_lock_is_not_taken_by_force_from_who_came_after() {
+async fn f1_a_repeated_force_release_spares_a_later_holder() {
     let world = World::start().await;
     let direct = Redlock::connect(world.cluster.urls()).await.expect("nodes");
     let holder = direct.lock(KEY).ttl(LONG).await.expect("free");
@@ -202,7 +202,7 @@ async fn f1_a_lock_is_not_taken_by_force_from_who_came_after() {
 }
 
 #[tokio::test]
-async fn f1_questions_run_and_locks_of_several_keys() {
+async fn f1_inspection_run_and_locks_of_several_keys() {
     for loss in LOSSES {
         let world = World::start().await;
         let redlock = &world.redlock;
@@ -256,7 +256,7 @@ async fn nightly(locks: &Redlock, night: u64) -> Result<Option<()>, redlock::Err
 }
 
 #[tokio::test]
-async fn f1_a_job_that_skips_runs_once_over_its_replicas() {
+async fn f1_a_job_that_skips_if_busy_runs_once_over_its_replicas() {
     let mut night = 0;
     for loss in LOSSES {
         let world = World::start().await;
@@ -273,7 +273,7 @@ async fn f1_a_job_that_skips_runs_once_over_its_replicas() {
 
 /// One connection goes after the other, the way there always: what is sent once more is lost once more.
 #[tokio::test]
-async fn f1_the_loss_of_few_connections_is_no_outage() {
+async fn f1_the_loss_of_a_few_connections_is_not_an_outage() {
     let world = World::start().await;
     for round in 0..9 {
         world.proxies[round % 3].cut();

@@ -133,7 +133,7 @@ async fn f11_too_many_clients() {
 }
 
 #[tokio::test]
-async fn f11_servers_that_know_less() {
+async fn f11_servers_without_a_required_command() {
     // Without INFO it works: `access/refusals.rs`.
     for (command, says) in [("HELLO", "HELLO"), ("EVAL", "EVAL")] {
         let server = Cluster::builder(1).arg(["--rename-command", command, ""]);
@@ -258,7 +258,7 @@ async fn f71_sentinels_with_users_of_their_own() {
 
 /// Sentinels without TLS before a master with it.
 #[tokio::test]
-async fn f71_sentinels_by_another_way_than_the_master() {
+async fn f71_sentinels_with_another_transport_than_the_master() {
     let authority = Authority::new("ours");
     let (servers, _dir) = authority.certify(Cluster::builder(1), "no");
     if servers.lacks().await.is_some() {
@@ -285,7 +285,7 @@ async fn f71_sentinels_by_another_way_than_the_master() {
     .await;
 }
 #[tokio::test]
-async fn f71_the_wrong_scheme_says_tls() {
+async fn f71_an_error_for_the_wrong_scheme_names_tls() {
     let authority = Authority::new("ours");
     let (servers, _dir) = authority.certify(Cluster::builder(1), "no");
     if servers.lacks().await.is_some() {

@@ -133,7 +133,7 @@ proptest! {
 
 /// From outside use, and of the same kind.
 #[test]
-fn f3_addresses_that_were_mistyped() {
+fn f3_an_error_for_a_mistyped_address_shows_no_secret() {
     for address in [
         "user:hunter2@h:6379",
         "redis:/u:hunter2@h",
@@ -253,7 +253,7 @@ async fn echoing(echo: Echo) -> u16 {
 }
 
 #[tokio::test]
-async fn f3_servers_that_repeat_the_login() {
+async fn f3_a_server_error_that_repeats_the_login_shows_no_secret() {
     for after in [0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11] {
         for (before, behind) in [
             (

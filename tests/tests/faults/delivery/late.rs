@@ -28,7 +28,7 @@ async fn silent_soon(redlock: &Redlock) {
 }
 
 #[tokio::test]
-async fn f34_requests_that_a_silent_node_carries_out_late_leave_nothing() {
+async fn f34_requests_that_a_silent_node_carries_out_late_leave_no_keys() {
     let cluster = Cluster::start(3).await;
     let redlock = connect(&cluster).await;
     for node in &cluster.nodes()[..2] {
@@ -50,7 +50,7 @@ async fn f34_requests_that_a_silent_node_carries_out_late_leave_nothing() {
 }
 
 #[tokio::test]
-async fn f34_an_extension_that_a_silent_node_carries_out_late_leaves_nothing() {
+async fn f34_an_extension_that_a_silent_node_carries_out_late_leaves_no_key() {
     let cluster = Cluster::start(3).await;
     let redlock = connect(&cluster).await;
     let guard = redlock.lock("k:1").ttl(TTL).await.expect("free");
@@ -107,7 +107,7 @@ async fn f34_an_acquire_that_the_network_delivers_after_its_ttl_is_stale() {
 }
 
 #[tokio::test]
-async fn f34_a_cool_down_that_arrives_after_its_window_opens_none() {
+async fn f34_a_cool_down_that_arrives_after_its_window_has_no_effect() {
     let cluster = Cluster::start(3).await;
     let redlock = connect(&cluster).await;
     let window = Duration::from_secs(2);

@@ -81,7 +81,7 @@ async fn lock_twice(redlock: &Redlock) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f15_tasks_that_lock_and_release_twice_meet_no_error() {
+async fn f15_tasks_that_lock_and_release_twice_get_no_error() {
     let cluster = Cluster::start(3).await;
     let redlock = connect(&cluster).await;
     assert_eq!(within(BOUND * 2, lock_twice(&redlock)).await, 0);
@@ -90,7 +90,7 @@ async fn f15_tasks_that_lock_and_release_twice_meet_no_error() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f15_nodes_in_memory_refuse_no_release_either() {
+async fn f15_nodes_in_memory_refuse_no_release() {
     let nodes = memory::Nodes::new(3);
     let redlock = Redlock::connect(nodes.nodes()).await.expect("all up");
     for node in nodes.nodes() {
@@ -140,7 +140,7 @@ async fn f73_renewed_locks_are_kept_beside_many_tasks() {
 
 /// A request that does not wait for the lock waits for its attempt, for a node time-out at most.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f73_an_attempt_that_is_not_admitted_says_so() {
+async fn f73_an_attempt_above_the_limit_is_a_clear_error() {
     let nodes = memory::Nodes::new(3);
     let redlock = Redlock::connect(nodes.nodes()).await.expect("all up");
     for node in nodes.nodes() {

@@ -59,7 +59,7 @@ fn f13_a_guard_whose_runtime_ended_is_dropped_while_another_runtime_only_waits()
 }
 
 #[test]
-fn f13_a_release_without_any_runtime_goes_out_by_the_next_one() {
+fn f13_a_release_without_a_runtime_is_sent_by_the_next_one() {
     let (outside, cluster, inside, redlock, guard) = held(false, LONG);
     drop(inside);
     drop(guard);
@@ -71,7 +71,7 @@ fn f13_a_release_without_any_runtime_goes_out_by_the_next_one() {
 }
 
 #[test]
-fn f13_what_a_runtime_leaves_behind_goes_out_by_another() {
+fn f13_releases_of_a_runtime_that_ended_are_sent_by_another() {
     let (outside, cluster, inside, redlock, guard) = held(false, LONG);
     // Dropped at the very end of the runtime: nothing of it is sent.
     inside.block_on(async { drop(guard) });
@@ -92,7 +92,7 @@ fn f19_a_guard_of_a_runtime_that_ended_is_extended_and_released_elsewhere() {
 }
 
 #[test]
-fn f19_a_guard_of_a_runtime_that_stands_still_is_extended_and_released_elsewhere() {
+fn f19_a_guard_of_a_runtime_that_is_not_driven_is_extended_and_released_elsewhere() {
     let (outside, cluster, _inside, _redlock, guard) = held(false, LONG);
     outside.block_on(async {
         guard.extend().await.expect("all nodes are up");
@@ -102,7 +102,7 @@ fn f19_a_guard_of_a_runtime_that_stands_still_is_extended_and_released_elsewhere
 }
 
 #[test]
-fn f19_a_guard_of_a_runtime_that_stands_still_is_dropped_outside_of_any() {
+fn f19_a_guard_of_a_runtime_that_is_not_driven_is_dropped_outside_of_any() {
     let (outside, cluster, _inside, redlock, guard) = held(false, LONG);
     drop(guard);
     outside.block_on(async {
@@ -113,7 +113,7 @@ fn f19_a_guard_of_a_runtime_that_stands_still_is_dropped_outside_of_any() {
 }
 
 #[test]
-fn f19_renewal_goes_on_in_another_runtime() {
+fn f19_renewal_continues_in_another_runtime() {
     let ttl = Duration::from_secs(3);
     for ends in [true, false] {
         let (outside, _cluster, inside, redlock, guard) = held(true, ttl);

@@ -76,7 +76,7 @@ async fn assert_in_order(cluster: &Cluster, redlock: &Redlock, other: &Redlock) 
 }
 
 #[tokio::test]
-async fn f12_what_follows_a_release_is_carried_out_behind_it() {
+async fn f12_commands_behind_a_release_are_carried_out_after_it() {
     for (fencing, strict) in [(true, false), (false, false), (true, true)] {
         let cluster = Cluster::start(3).await;
         let redlock = client(&cluster, fencing, strict).await;
@@ -89,7 +89,7 @@ async fn f12_what_follows_a_release_is_carried_out_behind_it() {
 
 /// A server that has never seen a release.
 #[tokio::test]
-async fn f12_after_a_first_start_too() {
+async fn f12_the_order_is_kept_after_the_first_start_of_the_servers() {
     for fencing in [true, false] {
         let cluster = Cluster::start(3).await;
         let redlock = client(&cluster, fencing, false).await;

@@ -145,7 +145,7 @@ async fn f7_no_event_names_the_key_where_commands_are_renamed() {
 }
 
 #[tokio::test]
-async fn f7_a_fence_beyond_the_skew_bound_is_told_without_its_key() {
+async fn f7_a_fence_beyond_the_skew_bound_is_reported_without_its_key() {
     let logs = Logs::capture(LevelFilter::INFO);
     let cluster = Cluster::start(3).await;
     let redlock = Redlock::connect(cluster.urls()).await.unwrap();
@@ -246,7 +246,7 @@ impl ReplayStore for Failing {
 }
 
 #[tokio::test]
-async fn f7_no_event_repeats_what_a_store_of_first_answers_says() {
+async fn f7_no_event_repeats_the_error_of_a_replay_store() {
     let logs = Logs::capture(LevelFilter::INFO);
     let redlock = Redlock::connect(memory::Nodes::new(3).nodes())
         .await
@@ -275,7 +275,7 @@ async fn f7_no_event_repeats_what_a_store_of_first_answers_says() {
 }
 
 #[tokio::test]
-async fn f7_layers_without_a_vote_name_no_key() {
+async fn f7_no_event_of_a_misconfigured_layer_names_the_key() {
     let logs = Logs::capture(LevelFilter::INFO);
     let cluster = memory::Nodes::new(3);
     let redlock = Redlock::connect(cluster.nodes()).await.unwrap();

@@ -19,7 +19,7 @@ fn one(logs: &Logs, parts: &[&str]) -> String {
 }
 
 #[tokio::test]
-async fn f62_a_grant_a_refusal_and_a_release_are_told_with_their_reasons() {
+async fn f62_a_grant_a_refusal_and_a_release_are_reported_with_their_reasons() {
     let logs = Logs::capture(LevelFilter::DEBUG);
     let redlock = Redlock::connect(memory::Nodes::new(3).nodes())
         .await
@@ -54,7 +54,7 @@ async fn f62_a_grant_a_refusal_and_a_release_are_told_with_their_reasons() {
 }
 
 #[tokio::test]
-async fn f62_a_hand_over_is_told() {
+async fn f62_a_hand_over_is_reported() {
     let logs = Logs::capture(LevelFilter::DEBUG);
     let redlock = Redlock::connect(memory::Nodes::new(3).nodes())
         .await
@@ -73,7 +73,7 @@ async fn f62_a_hand_over_is_told() {
 }
 
 #[tokio::test]
-async fn f62_a_loss_is_told_with_its_reason() {
+async fn f62_a_loss_is_reported_with_its_reason() {
     let logs = Logs::capture(LevelFilter::DEBUG);
     let redlock = Redlock::connect(memory::Nodes::new(3).nodes())
         .await
@@ -93,7 +93,7 @@ async fn f62_a_loss_is_told_with_its_reason() {
 }
 
 #[tokio::test]
-async fn f61_a_node_is_told_once_when_it_comes_and_goes() {
+async fn f61_a_node_that_goes_down_and_comes_back_is_reported_once() {
     let cluster = Cluster::start(3).await;
     let logs = Logs::capture(LevelFilter::INFO);
     let redlock = Redlock::connect(cluster.urls()).await.unwrap();
@@ -124,7 +124,7 @@ async fn f61_a_node_is_told_once_when_it_comes_and_goes() {
 }
 
 #[tokio::test]
-async fn f61_a_node_in_quarantine_is_told_once() {
+async fn f61_a_node_in_quarantine_is_reported_once() {
     let cluster = Cluster::start(3).await;
     let logs = Logs::capture(LevelFilter::INFO);
     let redlock = Redlock::connect(cluster.urls()).await.unwrap();
@@ -144,7 +144,7 @@ async fn f61_a_node_in_quarantine_is_told_once() {
 }
 
 #[tokio::test]
-async fn f61_a_node_that_is_down_or_barred_at_the_start_is_told_once() {
+async fn f61_a_node_that_is_down_or_barred_at_the_start_is_reported_once() {
     let cluster = Cluster::start(3).await;
     cluster.node(2).kill();
     let logs = Logs::capture(LevelFilter::INFO);

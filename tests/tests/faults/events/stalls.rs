@@ -16,7 +16,7 @@ fn field(line: &str, name: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn f75_a_stall_of_the_runtime_is_told_with_its_length() {
+async fn f75_a_stall_of_the_runtime_is_reported_with_its_length() {
     let cluster = Cluster::start(3).await;
     let redlock = Redlock::connect(cluster.urls()).await.unwrap();
     let logs = Logs::capture(LevelFilter::INFO);
@@ -36,7 +36,7 @@ async fn f75_a_stall_of_the_runtime_is_told_with_its_length() {
 }
 
 #[tokio::test]
-async fn f75_a_lock_that_is_lost_to_a_stall_is_explained() {
+async fn f75_the_loss_of_a_lock_in_a_stall_is_explained() {
     let redlock = Redlock::connect(memory::Nodes::new(3).nodes())
         .await
         .unwrap();
@@ -53,7 +53,7 @@ async fn f75_a_lock_that_is_lost_to_a_stall_is_explained() {
 }
 
 #[tokio::test]
-async fn f75_renewals_in_time_and_locks_that_are_gone_warn_of_nothing() {
+async fn f75_timely_renewals_and_ended_locks_cause_no_warning() {
     let redlock = Redlock::connect(memory::Nodes::new(3).nodes())
         .await
         .unwrap();

@@ -145,17 +145,17 @@ fn compare(package: &str, events: &str) {
 }
 
 #[test]
-fn f62_the_table_of_the_locks_events_is_true() {
+fn f62_the_table_of_lock_events_is_correct() {
     compare("redlock", "events");
 }
 
 #[test]
-fn f62_the_table_of_the_layers_events_is_true() {
+fn f62_the_table_of_layer_events_is_correct() {
     compare("redlock-tower", "events.rs");
 }
 
 #[test]
-fn f62_the_macro_says_nothing_of_its_own() {
+fn f62_the_macro_emits_no_events_of_its_own() {
     let sources = sources(&root().join("redlock-macros/src"));
     assert!(!sources.is_empty());
     assert_eq!(

@@ -23,7 +23,7 @@ struct Steps {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f63_blocking_work_that_asks_its_lock_stops_with_it() {
+async fn f63_blocking_work_that_checks_its_lock_stops_after_the_loss() {
     let cluster = Nodes::new(3);
     let redlock = Redlock::connect(cluster.nodes()).await.unwrap();
     let steps = Arc::new(Steps::default());
@@ -51,7 +51,7 @@ async fn f63_blocking_work_that_asks_its_lock_stops_with_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f63_blocking_work_that_does_not_ask_goes_on_after_the_loss() {
+async fn f63_blocking_work_that_does_not_check_its_lock_continues_after_the_loss() {
     let cluster = Nodes::new(3);
     let redlock = Redlock::connect(cluster.nodes()).await.unwrap();
     let steps = Arc::new(Steps::default());

@@ -293,7 +293,7 @@ async fn f14_a_body_that_never_stops_keeps_its_key_for_the_rest_of_the_ttl_only(
 }
 
 #[tokio::test]
-async fn f14_a_body_that_blocks_on_is_named() {
+async fn f14_a_body_that_keeps_blocking_is_reported() {
     let cluster = Cluster::start(3).await;
     let redlock = client(&cluster).await;
     let logs = Logs::capture(LevelFilter::INFO);
@@ -311,6 +311,6 @@ async fn f14_a_body_that_blocks_on_is_named() {
     );
     let warned = logs.lines_with("continued after its lock was lost");
     assert_eq!(warned.len(), 1, "{}", logs.text());
-    assert!(warned[0].contains("f14_a_body_that_blocks_on_is_named"));
+    assert!(warned[0].contains("f14_a_body_that_keeps_blocking_is_reported"));
     assert!(warned[0].contains("ran_on="), "{warned:?}");
 }

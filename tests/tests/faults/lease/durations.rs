@@ -22,7 +22,7 @@ fn names(error: &redlock::Error, name: &str) {
 }
 
 #[tokio::test]
-async fn f9_of_a_request() {
+async fn f9_invalid_durations_of_a_request_are_named() {
     let redlock = nodes().await;
     for bad in [NONE, TINY, Duration::MAX] {
         let request = || redlock.lock("a");
@@ -45,7 +45,7 @@ async fn f9_of_a_request() {
 }
 
 #[tokio::test]
-async fn f9_of_a_client() {
+async fn f9_invalid_durations_of_a_client_are_named() {
     let build = || Redlock::builder().nodes(memory::Nodes::new(3).nodes());
     let max = Duration::MAX;
     for (built, name) in [
@@ -69,7 +69,7 @@ async fn remembered(redlock: &Redlock) -> Result<(), redlock::Error> {
 }
 
 #[tokio::test]
-async fn f9_of_a_window_before_the_work_is_done() {
+async fn f9_an_invalid_cool_down_is_an_error_before_the_work_is_done() {
     let redlock = nodes().await;
     names(&remembered(&redlock).await.unwrap_err(), "cool-down");
     for bad in [TINY, Duration::MAX] {

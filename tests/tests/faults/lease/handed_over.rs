@@ -11,7 +11,7 @@ use super::{BOUND, client, elsewhere, handed_over};
 const TTL: Duration = Duration::from_secs(1);
 
 #[tokio::test]
-async fn f17_a_turn_that_comes_too_late_is_asked_for_again() {
+async fn f17_a_lease_that_is_handed_over_too_late_is_requested_again() {
     let cluster = Cluster::start(3).await;
     let here = client(&cluster).await;
     let urls = cluster.urls();
@@ -41,7 +41,7 @@ async fn f17_a_turn_that_comes_too_late_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn f17_a_turn_that_comes_after_the_wait_is_no_guard() {
+async fn f17_a_lease_that_is_handed_over_after_the_wait_is_not_granted() {
     let cluster = Cluster::start(3).await;
     let here = client(&cluster).await;
     let ask = || here.lock("late").ttl(TTL).wait(TTL).into_future();
@@ -58,7 +58,7 @@ async fn f17_a_turn_that_comes_after_the_wait_is_no_guard() {
 }
 
 #[tokio::test]
-async fn f17_several_locks_are_asked_for_again_where_one_was_lost_meanwhile() {
+async fn f17_several_locks_are_requested_again_if_one_was_lost_meanwhile() {
     let cluster = Cluster::start(3).await;
     let (here, there) = (client(&cluster).await, client(&cluster).await);
     let second = there.lock("b").await.unwrap();

@@ -11,7 +11,7 @@ const MOST: Duration = Duration::from_millis(300);
 const TTL: Duration = Duration::from_secs(50);
 
 #[tokio::test]
-async fn f18_a_guard_without_renewal_is_let_go() {
+async fn f18_a_guard_without_renewal_is_released_at_its_max_hold() {
     let cluster = Cluster::start(3).await;
     let redlock = client(&cluster).await;
     let request = redlock.lock("held").ttl(TTL).keep_alive(false);
@@ -22,7 +22,7 @@ async fn f18_a_guard_without_renewal_is_let_go() {
 }
 
 #[tokio::test]
-async fn f18_a_turn_that_was_handed_over_is_let_go() {
+async fn f18_a_lease_that_was_handed_over_is_released_at_its_max_hold() {
     let cluster = Cluster::start(3).await;
     let redlock = client(&cluster).await;
     for keep_alive in [true, false] {
@@ -55,7 +55,7 @@ async fn f18_a_turn_that_was_handed_over_is_let_go() {
 
 /// Those before it may last for as long as they like, or for longer.
 #[tokio::test]
-async fn f18_a_later_turn_may_last_for_less() {
+async fn f18_a_later_hold_of_a_lease_may_be_shorter() {
     let cluster = Cluster::start(3).await;
     let redlock = client(&cluster).await;
     for (keep_alive, before) in [
@@ -83,7 +83,7 @@ async fn f18_a_later_turn_may_last_for_less() {
 }
 
 #[tokio::test]
-async fn f18_several_locks_are_let_go() {
+async fn f18_several_locks_are_released_at_their_max_hold() {
     let cluster = Cluster::start(3).await;
     let redlock = client(&cluster).await;
     let request = redlock.lock_all(["a", "b"]).ttl(TTL).max_hold(MOST);

@@ -58,7 +58,7 @@ async fn inboxes(node: &tests::Node) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn f16_equal_generators_give_no_equal_owners() {
+async fn f16_equal_random_generators_produce_different_owners() {
     let mut owners = HashSet::new();
     for _ in 0..2 {
         let redlock = Redlock::connect(memory::Nodes::seeded(3, 7).nodes())

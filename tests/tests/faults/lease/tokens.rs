@@ -3,7 +3,7 @@
 use redlock::{FencingToken, Redlock, memory};
 
 #[tokio::test]
-async fn f60_a_token_goes_through_a_column_a_text_and_json() {
+async fn f60_a_token_survives_a_column_a_text_and_json() {
     let redlock = Redlock::connect(memory::Nodes::new(3).nodes())
         .await
         .unwrap();

@@ -71,7 +71,7 @@ async fn f40_no_variant_of_a_request_has_its_own_lock() {
 
 /// Around a service that does its own routing, the layer only knows what the client sent.
 #[tokio::test]
-async fn f40_nor_outside_of_a_router() {
+async fn f40_no_variant_has_its_own_lock_outside_of_a_router() {
     let orders = Orders::blocked();
     let layer = RedlockLayer::new(redlock().await, key::header("x-user-id")).no_wait();
     let service = {

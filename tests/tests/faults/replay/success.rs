@@ -97,7 +97,7 @@ async fn f43_only_a_success_starts_a_cool_down() {
 
 /// With an `Idempotency-Key`, a success is recorded and a failure is not.
 #[tokio::test]
-async fn f43_nor_does_a_failure_with_an_idempotency_key() {
+async fn f43_a_failure_with_an_idempotency_key_starts_no_cool_down() {
     for (name, app, runs) in layers().await.into_iter().skip(1).step_by(2) {
         for failure in [408, 409, 425, 429] {
             let before = runs.load(SeqCst);
@@ -113,7 +113,7 @@ async fn f43_nor_does_a_failure_with_an_idempotency_key() {
 /// Rejections by inner layers, and statuses that ask for another try, are failures whatever `failure_if`
 /// returns.
 #[tokio::test]
-async fn f43_nor_does_a_rejection_of_an_inner_layer() {
+async fn f43_a_rejection_of_an_inner_layer_starts_no_cool_down() {
     for until in [HoldUntil::Response, HoldUntil::BodyEnd] {
         let runs = Arc::default();
         let inner_locks = redlock().await;

@@ -36,7 +36,7 @@ async fn as_soon_as_possible(cluster: &Cluster, nodes: &[usize]) -> Redlock {
 }
 
 #[tokio::test]
-async fn f64_a_list_that_could_part_is_refused_and_both_are_named() {
+async fn f64_a_conflicting_list_is_refused_and_both_lists_are_named() {
     let cluster = Cluster::start(5).await;
     let old = of(&cluster, &[0, 1, 2])
         .connect()
@@ -59,7 +59,7 @@ async fn f64_a_list_that_could_part_is_refused_and_both_are_named() {
 
 /// From three nodes to one, where nobody is left who uses the three: the error says how long it takes, and that is so.
 #[tokio::test]
-async fn f64_the_error_says_how_long_a_list_stands() {
+async fn f64_the_error_says_how_long_a_list_counts() {
     let cluster = Cluster::start(3).await;
     let old = of(&cluster, &[0, 1, 2])
         .connect()
@@ -82,7 +82,7 @@ async fn f64_the_error_says_how_long_a_list_stands() {
 
 /// A client that connects lazily gets the error when it locks, and writes nothing.
 #[tokio::test]
-async fn f64_a_lazy_client_is_told_when_it_locks() {
+async fn f64_a_lazy_client_gets_the_error_when_it_locks() {
     let cluster = Cluster::start(4).await;
     let _old = of(&cluster, &[0, 1, 2])
         .connect()
@@ -125,7 +125,7 @@ async fn f64_a_rolling_deploy_has_no_two_holders() {
 }
 
 #[tokio::test]
-async fn f64_one_node_more_and_then_one_less_under_load() {
+async fn f64_a_node_is_added_and_another_removed_under_load() {
     let cluster = Cluster::start(4).await;
     let holders = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let work = async |redlock: Redlock, holders: std::sync::Arc<std::sync::atomic::AtomicUsize>| {
@@ -188,7 +188,7 @@ async fn f64_names_and_order_do_not_matter() {
 /// A node that starts empty again has lost its identity too, and is still the same node of the same list: for a client that
 /// knew it, and for one that comes when nobody is left who did.
 #[tokio::test]
-async fn f64_an_empty_restart_is_no_other_list() {
+async fn f64_an_empty_restart_does_not_count_as_another_list() {
     let cluster = Cluster::start(3).await;
     let first = of(&cluster, &[0, 1, 2])
         .connect()
@@ -226,7 +226,7 @@ async fn f64_an_empty_restart_is_no_other_list() {
 /// A node restarts empty while a client is cut off from it. A new client, which knows the nodes by other names, reaches it first
 /// and gives it a new identity. Once the older client has reached it too, the node knows both identities.
 #[tokio::test]
-async fn f64_a_new_identity_is_no_other_list_by_another_name() {
+async fn f64_a_new_identity_under_another_name_does_not_count_as_another_list() {
     let cluster = Cluster::start(3).await;
     let proxies = Proxy::before_all(&cluster).await;
     let direct = || of(&cluster, &[0, 1, 2]);
@@ -253,7 +253,7 @@ async fn f64_a_new_identity_is_no_other_list_by_another_name() {
 }
 
 #[tokio::test]
-async fn f64_nodes_in_memory_know_the_list_too() {
+async fn f64_nodes_in_memory_check_the_list() {
     let nodes = redlock::memory::Nodes::new(4);
     let of = |list: &[usize]| Redlock::builder().nodes(list.iter().map(|&node| nodes.node(node)));
     let old = of(&[0, 1, 2]).connect().await.expect("three nodes");

@@ -26,7 +26,7 @@ async fn f2_a_node_that_was_a_replica_does_not_vote() {
 
 /// What the guard is for: without it there are two holders.
 #[tokio::test]
-async fn f2_without_the_guard_it_votes() {
+async fn f2_without_the_guard_a_node_that_was_a_replica_votes() {
     let watched = Watched::start(three().await, RestartGuard::Off).await;
     becomes_a_replica_and_is_promoted(&watched).await;
     let second = watched.other.try_lock(KEY).await.expect("two of three");
@@ -34,7 +34,7 @@ async fn f2_without_the_guard_it_votes() {
 }
 
 #[tokio::test]
-async fn f2_a_replica_whose_client_asks_all_the_time() {
+async fn f2_a_busy_client_notices_that_a_node_was_a_replica() {
     let watched = Watched::start(three().await, RestartGuard::Observed).await;
     let other = watched.other.clone();
     let asking = async {
@@ -92,7 +92,7 @@ async fn f2_a_node_that_was_a_replica_votes_after_the_guard_time() {
 
 /// A holder is not affected while a majority keeps its lock, and loses it at once when a majority has forgotten it.
 #[tokio::test]
-async fn f2_the_holder_is_told_once_a_majority_has_forgotten() {
+async fn f2_the_holder_loses_the_lock_once_a_majority_has_forgotten_it() {
     let cluster = three().await;
     let redlock = all(&cluster).connect().await.expect("three nodes");
     let held = redlock.lock(KEY).ttl(LONG).await.expect("free");
@@ -124,7 +124,7 @@ async fn f2_a_node_in_memory_that_was_flushed_does_not_vote() {
 
 /// Nor is one that brings along what the clients wrote there to know the node by.
 #[tokio::test]
-async fn f2_a_snapshot_of_a_node_that_was_known_is_not_the_node() {
+async fn f2_a_node_that_loads_a_snapshot_with_its_record_does_not_vote() {
     let cluster = three().await;
     let _first = all(&cluster).connect().await.expect("three nodes");
     let watched = Watched::start(cluster, RestartGuard::Observed).await;
@@ -145,7 +145,7 @@ async fn f2_a_snapshot_of_a_node_that_was_known_is_not_the_node() {
 
 /// An old snapshot brings the marker of the strict guard along, and not the lock.
 #[tokio::test]
-async fn f2_strict_does_not_take_an_old_snapshot_for_the_node() {
+async fn f2_strict_quarantines_a_node_with_an_old_snapshot() {
     let cluster = three().await;
     let first = all(&cluster)
         .restart_guard(RestartGuard::Strict)
@@ -166,7 +166,7 @@ async fn f2_strict_does_not_take_an_old_snapshot_for_the_node() {
 
 /// A copy of the node's own data, from before the lock, brings the marker along too.
 #[tokio::test]
-async fn f2_strict_does_not_take_a_copy_of_old_data_for_the_node() {
+async fn f2_strict_quarantines_a_node_with_a_copy_of_old_data() {
     let cluster = three().await;
     let first = all(&cluster)
         .restart_guard(RestartGuard::Strict)
@@ -186,7 +186,7 @@ async fn f2_strict_does_not_take_a_copy_of_old_data_for_the_node() {
 
 /// Who comes later hears it from those who saw it.
 #[tokio::test]
-async fn f2_a_client_that_comes_later_does_not_count_a_node_that_was_flushed() {
+async fn f2_a_client_that_connects_later_does_not_count_a_node_that_was_flushed() {
     let cluster = three().await;
     // Older than the flush by more than a first start takes.
     eventually(BOUND, async || {
@@ -208,7 +208,7 @@ async fn f2_a_client_that_comes_later_does_not_count_a_node_that_was_flushed() {
 
 /// Nodes that are emptied together, as between two tests, start anew for those who come later.
 #[tokio::test]
-async fn f2_nodes_that_are_emptied_together_serve_who_comes_later() {
+async fn f2_nodes_that_were_emptied_together_serve_later_clients() {
     let cluster = three().await;
     let before = all(&cluster).connect().await.expect("three nodes");
     for node in cluster.nodes() {

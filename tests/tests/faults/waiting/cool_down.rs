@@ -58,7 +58,7 @@ async fn held(redlock: &Redlock) -> Guard {
 }
 
 #[tokio::test]
-async fn f20_a_key_in_its_cool_down_is_refused_at_once_also_to_waiters() {
+async fn f20_a_key_in_its_cool_down_is_refused_at_once_even_to_waiters() {
     let cluster = Cluster::start(3).await;
     let [one, other] = clients(&cluster).await;
     held(&one)
@@ -70,7 +70,7 @@ async fn f20_a_key_in_its_cool_down_is_refused_at_once_also_to_waiters() {
 }
 
 #[tokio::test]
-async fn f20_a_key_without_fence_too_and_under_the_strict_guard() {
+async fn f20_a_cool_down_without_fencing_and_under_the_strict_guard() {
     let cluster = Cluster::start(3).await;
     let [one, other] = clients(&cluster).await;
     let guard = one.lock(KEY).fencing(false).ttl(LONG).await.expect("free");
@@ -102,7 +102,7 @@ async fn f20_the_rest_of_at_least_is_a_cool_down() {
 }
 
 #[tokio::test]
-async fn f20_at_nodes_in_memory_too() {
+async fn f20_a_cool_down_on_nodes_in_memory() {
     let nodes = memory::Nodes::new(3);
     let one = Redlock::connect(nodes.nodes()).await.expect("all up");
     let other = Redlock::connect(nodes.nodes()).await.expect("all up");
@@ -130,7 +130,7 @@ fn waiters<'a>(clients: impl IntoIterator<Item = &'a Redlock>) -> JoinSet<Error>
 }
 
 #[tokio::test]
-async fn f20_those_who_waited_already_are_refused_when_the_window_opens() {
+async fn f20_waiters_are_refused_when_the_cool_down_begins() {
     let cluster = Cluster::start(3).await;
     let [one, other, third] = clients(&cluster).await;
     let guard = held(&one).await;
@@ -150,7 +150,7 @@ async fn f20_those_who_waited_already_are_refused_when_the_window_opens() {
 }
 
 #[tokio::test]
-async fn f20_those_who_wait_behind_a_turn_in_memory_are_refused_too() {
+async fn f20_waiters_are_refused_on_nodes_in_memory() {
     let nodes = memory::Nodes::new(3);
     let one = Redlock::connect(nodes.nodes()).await.expect("all up");
     let other = Redlock::connect(nodes.nodes()).await.expect("all up");
@@ -165,7 +165,7 @@ async fn f20_those_who_wait_behind_a_turn_in_memory_are_refused_too() {
 }
 
 #[tokio::test]
-async fn f20_who_waits_behind_a_turn_in_its_process_needs_no_round_trip() {
+async fn f20_local_waiters_are_refused_without_a_round_trip() {
     let cluster = Cluster::start(3).await;
     let [one] = clients(&cluster).await;
     let guard = held(&one).await;
@@ -184,7 +184,7 @@ async fn f20_who_waits_behind_a_turn_in_its_process_needs_no_round_trip() {
 
 /// A window that a minority of the nodes knows blocks nobody, and one beside a holder is not taken for the holder.
 #[tokio::test]
-async fn f20_a_window_on_a_minority_is_none() {
+async fn f20_a_cool_down_on_a_minority_does_not_count() {
     let cluster = Cluster::start(3).await;
     let [one, other] = clients(&cluster).await;
     held(&one)
@@ -204,7 +204,7 @@ async fn f20_a_window_on_a_minority_is_none() {
 }
 
 #[tokio::test]
-async fn f20_with_a_node_down_and_five_nodes_too() {
+async fn f20_a_cool_down_with_a_node_down_and_with_five_nodes() {
     let cluster = Cluster::start(5).await;
     let [one, other] = clients(&cluster).await;
     cluster.node(1).kill();

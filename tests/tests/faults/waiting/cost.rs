@@ -69,7 +69,7 @@ async fn assert_all_released(cluster: &Cluster) {
 }
 
 #[tokio::test]
-async fn f74_a_waiter_without_a_notification_asks_nothing() {
+async fn f74_a_waiter_sends_nothing_before_a_notification() {
     const KEYS: usize = 300;
     let cluster = Cluster::start(3).await;
     let (holder, waiter) = (connected(&cluster).await, connected(&cluster).await);
@@ -99,7 +99,7 @@ async fn f74_a_waiter_without_a_notification_asks_nothing() {
 }
 
 #[tokio::test]
-async fn f74_a_notification_that_a_lost_connection_took_along_is_not_waited_for() {
+async fn f74_a_notification_lost_with_its_connection_is_not_waited_for() {
     let cluster = Cluster::start(3).await;
     let (holder, waiter) = (connected(&cluster).await, connected(&cluster).await);
     for round in 0..3 {
@@ -124,7 +124,7 @@ async fn f74_a_notification_that_a_lost_connection_took_along_is_not_waited_for(
 
 /// Another library sends no notifications.
 #[tokio::test]
-async fn f74_a_holder_that_notifies_nobody_is_looked_after() {
+async fn f74_a_holder_that_sends_no_notifications_is_polled() {
     let cluster = Cluster::start(3).await;
     let waiter = connected(&cluster).await;
     // After a turn of ours, so that there is a fence.
@@ -150,7 +150,7 @@ async fn f74_a_holder_that_notifies_nobody_is_looked_after() {
 
 /// A server without memory takes nobody into its waitlist, so whoever waits there looks for itself.
 #[tokio::test]
-async fn f74_who_could_not_be_listed_looks_for_itself() {
+async fn f74_a_waiter_that_is_not_on_the_waitlist_polls() {
     let cluster = Cluster::start(3).await;
     let (holder, waiter) = (connected(&cluster).await, connected(&cluster).await);
     let guard = holder.lock(KEY).ttl(LONG).await.expect("free");
@@ -175,7 +175,7 @@ async fn f74_who_could_not_be_listed_looks_for_itself() {
 
 /// Thousands of releases at once: everybody is served.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f74_a_burst_of_releases_serves_all_who_wait() {
+async fn f74_a_burst_of_releases_serves_all_waiters() {
     const KEYS: usize = 10_000;
     let cluster = Cluster::start(3).await;
     let (holder, waiter) = (connected(&cluster).await, connected(&cluster).await);

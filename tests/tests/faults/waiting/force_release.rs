@@ -12,7 +12,7 @@ const KEY: &str = "invoice:42";
 
 /// In time that is paused a notification takes no time at all, and looking again takes much.
 #[tokio::test(start_paused = true)]
-async fn f39_who_waits_is_notified() {
+async fn f39_waiters_are_notified() {
     let nodes = memory::Nodes::seeded(3, 1);
     let holder = Redlock::connect(nodes.nodes()).await.expect("all up");
     let operator = Redlock::connect(nodes.nodes()).await.expect("all up");

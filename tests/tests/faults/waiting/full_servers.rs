@@ -107,7 +107,7 @@ async fn assert_works_when_full(cluster: &Cluster, redlock: &Redlock) {
 }
 
 #[tokio::test]
-async fn f5_what_is_held_goes_on_and_ends_on_full_servers() {
+async fn f5_held_locks_are_extended_and_released_on_full_servers() {
     for server in servers() {
         let cluster = started(server).await;
         let redlock = Redlock::connect(cluster.urls()).await.expect("all up");
@@ -116,7 +116,7 @@ async fn f5_what_is_held_goes_on_and_ends_on_full_servers() {
 }
 
 #[tokio::test]
-async fn f5_under_the_strict_guard_too() {
+async fn f5_held_locks_on_full_servers_under_the_strict_guard() {
     let cluster = Cluster::start(3).await;
     let builder = Redlock::builder().nodes(cluster.urls());
     let builder = builder.restart_guard(RestartGuard::Strict);
@@ -143,7 +143,7 @@ async fn f5_a_body_runs_on_while_the_servers_are_full() {
 
 /// A node that forgot the lock writes it again only together with its fence, for which a full one has no room.
 #[tokio::test]
-async fn f5_a_full_server_does_not_restore_what_it_forgot() {
+async fn f5_a_full_server_does_not_restore_a_forgotten_lock() {
     let cluster = Cluster::start(3).await;
     let redlock = Redlock::connect(cluster.urls()).await.expect("all up");
     let guard = locked(&redlock, KEY, true, LONG).await;
@@ -166,7 +166,7 @@ async fn f5_a_full_server_does_not_restore_what_it_forgot() {
 
 /// A held key whose fence is gone gets one, also on a full server: its yes is a vote for both.
 #[tokio::test]
-async fn f5_a_missing_fence_is_written_on_full_servers_too() {
+async fn f5_a_missing_fence_is_written_on_full_servers() {
     let cluster = Cluster::start(3).await;
     let redlock = Redlock::connect(cluster.urls()).await.expect("all up");
     let guard = locked(&redlock, KEY, true, LONG).await;
@@ -183,7 +183,7 @@ async fn f5_a_missing_fence_is_written_on_full_servers_too() {
 }
 
 #[tokio::test]
-async fn f5_nodes_in_memory_too() {
+async fn f5_held_locks_on_full_nodes_in_memory() {
     let nodes = memory::Nodes::new(3);
     let redlock = Redlock::connect(nodes.nodes()).await.expect("all up");
     let other = Redlock::connect(nodes.nodes()).await.expect("all up");

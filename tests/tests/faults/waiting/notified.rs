@@ -57,7 +57,7 @@ async fn assert_served(waiting: JoinHandle<redlock::Result<Guard>>) {
 }
 
 #[tokio::test]
-async fn f74_a_crowd_that_crashed_keeps_no_release_from_who_lives() {
+async fn f74_many_crashed_waiters_do_not_hide_a_release_from_a_live_one() {
     for force in [false, true] {
         let cluster = Cluster::start(3).await;
         let (holder, other) = (connected(&cluster).await, connected(&cluster).await);
@@ -78,7 +78,7 @@ async fn f74_a_crowd_that_crashed_keeps_no_release_from_who_lives() {
 }
 
 #[tokio::test]
-async fn f20_a_crowd_keeps_no_cool_down_from_who_waits() {
+async fn f20_many_crashed_waiters_do_not_hide_a_cool_down_from_a_live_one() {
     let cluster = Cluster::start(3).await;
     let (holder, other) = (connected(&cluster).await, connected(&cluster).await);
     let guard = holder.lock(KEY).ttl(LONG).await.expect("free");
@@ -93,7 +93,7 @@ async fn f20_a_crowd_keeps_no_cool_down_from_who_waits() {
 
 /// A notification that nobody heard, since all connections of the waiter were replaced at that moment.
 #[tokio::test]
-async fn f74_a_connection_that_is_replaced_at_once_makes_waiters_look() {
+async fn f74_waiters_ask_again_after_a_connection_was_replaced() {
     let cluster = Cluster::start(3).await;
     let (holder, other) = (connected(&cluster).await, connected(&cluster).await);
     let guard = holder.lock(KEY).ttl(LONG).await.expect("free");

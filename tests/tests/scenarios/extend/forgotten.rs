@@ -13,7 +13,7 @@ async fn delete(cluster: &Cluster, nodes: &[usize]) {
 }
 
 #[tokio::test]
-async fn e3_deleted_on_a_majority_is_lost_though_nobody_took_it() {
+async fn e3_deleted_on_a_majority_is_lost_even_if_the_key_is_free() {
     let cluster = Cluster::start(3).await;
     let redlock = connect(&cluster).await;
     for gone in [vec![0, 1], vec![1, 2], vec![0, 1, 2]] {

@@ -85,7 +85,7 @@ async fn n1_without_the_guard_there_are_two_holders() {
 
 /// A client that has not seen the restart, but sees that the node is much younger than the others.
 #[tokio::test]
-async fn n1_a_client_that_comes_later() {
+async fn n1_a_client_that_connects_later() {
     let cluster = Cluster::start(5).await;
     // As long as nodes may differ in age without a suspicion; `uptime_in_seconds` rounds.
     eventually(BOUND, async || {

@@ -18,7 +18,7 @@ async fn holding<'a>(cluster: &'a Cluster, owner: &str) -> Vec<&'a Node> {
 }
 
 #[tokio::test]
-async fn r1_a_release_after_the_expiry_leaves_the_next_holder_alone() {
+async fn r1_a_release_after_the_expiry_does_not_affect_the_next_holder() {
     let cluster = Cluster::start(3).await;
     let (a, b) = (connect(&cluster).await, connect(&cluster).await);
     let late = a

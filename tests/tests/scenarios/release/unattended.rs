@@ -186,7 +186,7 @@ fn r3_a_guard_outlives_its_runtime_and_is_dropped_on_another() {
 
 /// Dropped on a plain thread, while the runtime that acquired it lives.
 #[test]
-fn r3_a_guard_is_dropped_where_no_runtime_is() {
+fn r3_a_guard_is_dropped_without_a_runtime() {
     let runtime = runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()

@@ -63,7 +63,7 @@ async fn r2_an_unconfirmed_release_is_reported_in_bounded_time_and_retried() {
 
 /// Retried over a new connection as well, while the key lives.
 #[tokio::test]
-async fn r2_a_release_is_delivered_when_the_way_to_the_node_is_back() {
+async fn r2_a_release_is_delivered_when_the_node_is_reachable_again() {
     let cluster = Cluster::start(3).await;
     let proxies = Proxy::before_all(&cluster).await;
     let redlock = through(&proxies).connect().await.expect("all up");
