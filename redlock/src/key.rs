@@ -22,6 +22,11 @@ const PERMIT: &str = "{}:permit:";
 const PERMITS: &str = "{}:permits";
 /// What the key of a register ends in.
 const REGISTER: &str = "{}:register";
+/// What the keys of a read/write lock end in: the writer, its readers, and the writer that waits. They have suffixes of their
+/// own too, for the bars and the waitlists of each side.
+const WRITER: &str = "{}:rw:writer";
+const READERS: &str = "{}:rw:readers";
+const INTENT: &str = "{}:rw:intent";
 
 /// Keys under the namespace that belong to the nodes themselves. None of them can be a lock.
 pub(crate) mod reserved {
@@ -50,6 +55,8 @@ pub(crate) mod reserved {
 /// | `a:1` | `{a:1}{}:fence` | `{a:1}{}:waiters` | `{a:1}{}:register` |
 /// | `{a}:1` | `{a}:1{}{}:fence` | `{a}:1{}{}:waiters` | `{a}:1{}{}:register` |
 /// | a permit of `a:1` | `{a:1}{}:permit:7{}:fence` | `{a:1}{}:permits{}:waiters` | `{a:1}{}:permit:7{}:register` |
+/// | a writer of `a:1` | `{a:1}{}:rw:writer{}:fence` | `{a:1}{}:rw:writer{}:waiters` | `{a:1}{}:rw:writer{}:register` |
+/// | readers of `a:1` | `{a:1}{}:rw:readers{}:fence` | `{a:1}{}:rw:readers{}:waiters` | |
 #[derive(PartialEq, Eq)]
 pub(crate) struct Key {
     /// The fence and the waiters, each with the lock in it, in one allocation: every lock that is
@@ -126,14 +133,39 @@ impl Key {
         self.derived(&format!("{PERMIT}{number}"))
     }
 
-    /// A key whose lock is the name with `suffix`, and whose waiters are those of all permits.
-    fn derived(&self, suffix: &str) -> Self {
+    /// The key of the writer of the read/write lock that has the name of this key.
+    pub(crate) fn writer(&self) -> Self {
+        self.derived(WRITER)
+    }
+
+    /// The key of the readers of that lock.
+    pub(crate) fn readers(&self) -> Self {
+        self.derived(READERS)
+    }
+
+    /// The key of the writer that waits, as [`lock`](Self::lock) is of the one that holds.
+    pub(crate) fn intent(&self) -> String {
+        [&*self.base(), INTENT].concat()
+    }
+
+    /// The name as a hash tag, which all keys of the lock begin with.
+    fn base(&self) -> String {
         let (open, close) = braces(self.tagged);
-        let base = [open, self.name(), close].concat();
-        let names = [&base, suffix, FENCE, &base, PERMITS, WAITERS].concat();
-        let lock_len = self.len + bytes(open, close) + bytes(suffix, "");
+        [open, self.name(), close].concat()
+    }
+
+    /// A key whose lock is the name with `suffix`. The waiters of a permit are those of all permits.
+    fn derived(&self, suffix: &str) -> Self {
+        let base = self.base();
+        // Commands for one side of a read/write lock use keys of the other one.
+        let (waiters, group) = match suffix {
+            WRITER | READERS => (suffix, WRITER),
+            _ => (PERMITS, PERMITS),
+        };
+        let names = [&base, suffix, FENCE, &base, waiters, WAITERS].concat();
+        let lock_len = bytes(&base, suffix);
         Self {
-            hash: hash(&[&base, PERMITS, WAITERS].concat()),
+            hash: hash(&[&base, group, WAITERS].concat()),
             names: names.into(),
             len: self.len,
             lock_len,
@@ -144,7 +176,7 @@ impl Key {
 
     /// The key whose [`lock`](Self::lock) this is.
     pub(crate) fn of_lock(lock: &str) -> Option<Self> {
-        let derived = [PERMITS, PERMIT]
+        let derived = [PERMITS, PERMIT, WRITER, READERS]
             .into_iter()
             .find_map(|suffix| lock.rfind(suffix));
         let Some(at) = derived else {

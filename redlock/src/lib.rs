@@ -8,7 +8,7 @@
 pub mod __private;
 #[cfg(feature = "__wire")]
 #[doc(hidden)]
-#[path = "wire.rs"]
+#[path = "wire/mod.rs"]
 pub mod __wire;
 mod acquire;
 mod client;
@@ -53,6 +53,7 @@ pub use crate::{
         options::LockOptions,
         reentrancy::Scope,
         request::{Acquire, LockRequest},
+        rwlock::RwLock,
         semaphore::{AcquireMany, Semaphore},
         several::{Guards, LockAllRequest},
         ticket::Ticket,

@@ -237,6 +237,34 @@ options! {
         statement: |permits, target| target.set_some("permits", permits),
     }
 
+    /// Many calls run at the same time, over all processes, while none of them writes: one side of a read/write lock.
+    read, "read": bool {
+        written: "read",
+        default: "an exclusive lock",
+        elsewhere: [],
+        parse: parse_flag,
+        excludes: [
+            write => "`read` and `write` exclude each other: leave one of them out; a writer may read as well",
+            permits => "`read` and `permits` exclude each other: a semaphore has no sides; leave one of them out",
+            dedupe_for => "`read` and `dedupe_for` exclude each other: nobody has to be kept out after a reader; leave one of them \
+                           out",
+            at_least => "`read` and `at_least` exclude each other: nobody has to be kept out after a reader; leave one of them out"
+        ],
+        statement: |on, target| target.set("read", on),
+    }
+
+    /// A call runs alone, beside none that reads or writes: the other side of a read/write lock.
+    write, "write": bool {
+        written: "write",
+        default: "an exclusive lock",
+        elsewhere: [],
+        parse: parse_flag,
+        excludes: [
+            permits => "`write` and `permits` exclude each other: a semaphore has no sides; leave one of them out"
+        ],
+        statement: |on, target| target.set("write", on),
+    }
+
     /// Joins the lock of the caller if this task holds the same key.
     reentrant, "reentrant": bool {
         written: "reentrant",

@@ -68,6 +68,46 @@ impl<K> RedlockLayer<K> {
         self
     }
 
+    /// Many requests with the same key run at the same time, over all instances of the service, while none
+    /// [`write`](Self::write)s. See [`Redlock::rwlock`](redlock::Redlock::rwlock). GET and HEAD are locked as well, unless
+    /// [`methods`](Self::methods) says otherwise. Default: an exclusive lock, which shares nothing with readers.
+    ///
+    /// ```
+    /// use axum::{Router, routing::{get, post}};
+    /// use redlock::Redlock;
+    /// use redlock_tower::{RedlockLayer, key};
+    ///
+    /// async fn show() {}
+    /// async fn change() {}
+    ///
+    /// fn app(redlock: Redlock) -> Router {
+    ///     let by_item = || RedlockLayer::new(redlock.clone(), key::path("item"));
+    ///     let shown = get(show).layer(by_item().read());
+    ///     let changed = post(change).layer(by_item().write());
+    ///     Router::new().route("/catalog/{item}", shown.merge(changed))
+    /// }
+    /// # let _ = app;
+    /// ```
+    ///
+    /// Do not combine it with a replay, which needs an exclusive lock. Combined with [`dedupe_for`](Self::dedupe_for) or
+    /// [`permits`](Self::permits), every request is rejected with 500.
+    #[must_use]
+    pub fn read(mut self) -> Self {
+        self.policy.lock.options.read = true;
+        self
+    }
+
+    /// A request runs alone, beside none that [`read`](Self::read)s or writes the same key. See
+    /// [`Redlock::rwlock`](redlock::Redlock::rwlock).
+    ///
+    /// Do not combine it with a replay, which needs an exclusive lock. Combined with [`permits`](Self::permits), every request
+    /// is rejected with 500.
+    #[must_use]
+    pub fn write(mut self) -> Self {
+        self.policy.lock.options.write = true;
+        self
+    }
+
     /// Whether the lock is renewed while the handler runs. Off, the lock is lost when its ttl is over. Default: on.
     #[must_use]
     pub fn keep_alive(mut self, on: bool) -> Self {
@@ -143,7 +183,7 @@ impl<K> RedlockLayer<K> {
     }
 
     /// Locks requests with these methods only. GET includes HEAD, which runs the same handler. Default: all methods but
-    /// GET, HEAD, OPTIONS and TRACE.
+    /// GET, HEAD, OPTIONS and TRACE; GET and HEAD as well where requests [`read`](Self::read).
     #[must_use]
     pub fn methods(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
         self.policy.methods = Some(methods.into_iter().collect());

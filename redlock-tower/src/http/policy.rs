@@ -58,7 +58,7 @@ pub(crate) struct Policy {
     pub(crate) lock: LockPolicy,
     pub(crate) render: Render,
     pub(crate) required: bool,
-    /// `None`: all methods that are not safe.
+    /// `None`: all methods that are not safe, and GET where requests read.
     pub(crate) methods: Option<Arc<[Method]>>,
     pub(crate) hold_until: HoldUntil,
     /// `None`: depends on `replays`.
@@ -119,7 +119,10 @@ impl Policy {
                 methods.contains(method)
                     || (*method == Method::HEAD && methods.contains(&Method::GET))
             }
-            None => !method.is_safe(),
+            None => {
+                let reads = matches!(*method, Method::GET | Method::HEAD);
+                !method.is_safe() || self.lock.options.read && reads
+            }
         }
     }
 

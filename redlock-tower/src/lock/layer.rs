@@ -126,6 +126,23 @@ impl<F> LockLayer<F> {
         self
     }
 
+    /// Many requests with the same key run at the same time, over all processes, while none [`write`](Self::write)s: see
+    /// [`Redlock::rwlock`](redlock::Redlock::rwlock). Combined with [`dedupe_for`](Self::dedupe_for) or
+    /// [`permits`](Self::permits), every request fails. Default: an exclusive lock, which shares nothing with readers.
+    #[must_use]
+    pub fn read(mut self) -> Self {
+        self.policy.options.read = true;
+        self
+    }
+
+    /// A request runs alone, beside none that [`read`](Self::read)s or writes the same key: see
+    /// [`Redlock::rwlock`](redlock::Redlock::rwlock). Combined with [`permits`](Self::permits), every request fails.
+    #[must_use]
+    pub fn write(mut self) -> Self {
+        self.policy.options.write = true;
+        self
+    }
+
     /// What happens when the lock is lost while a request runs. Default: [`OnLost::Cancel`].
     #[must_use]
     pub fn on_lost(mut self, on_lost: OnLost) -> Self {

@@ -36,7 +36,7 @@ pub(crate) async fn acquire_hold(request: &AcquireRequest<'_>) -> Result<Arc<Hol
 }
 
 /// The turn in this process, or a lease that is handed over.
-async fn next_outcome(
+pub(super) async fn next_outcome(
     request: &AcquireRequest<'_>,
     slot: &mut Option<WaiterSlot>,
 ) -> Result<Outcome> {
@@ -50,9 +50,9 @@ async fn next_outcome(
         ..
     } = request.options;
     if !request.waits() {
-        let turn = match request.permits {
-            None => engine.queue.try_turn(key),
-            Some(_) => engine.queue.turn_beside(key).ok_or(None),
+        let turn = match request.permits.is_some() || lease.kind.is_shared() {
+            false => engine.queue.try_turn(key),
+            true => engine.queue.turn_beside(key).ok_or(None),
         };
         let turn = turn.map(Outcome::Turn);
         // A holder that is still asking will have the lock for about as long as this request would.
@@ -96,6 +96,14 @@ fn start_hold(request: &AcquireRequest<'_>, turn: Turn, lease: &Arc<Lease>) -> O
         None => turn.granted(lease),
         Some(_) => turn.granted_permit(lease),
     }
+    renew(request, lease);
+    if hold.is_none() {
+        lease.check_validity();
+    }
+    hold
+}
+
+pub(super) fn renew(request: &AcquireRequest<'_>, lease: &Arc<Lease>) {
     let renewers = &request.engine.renewers;
     if request.options.lease.keep_alive {
         renewers.renew(lease);
@@ -104,10 +112,6 @@ fn start_hold(request: &AcquireRequest<'_>, turn: Turn, lease: &Arc<Lease>) -> O
     } else {
         renewers.run_if_shared();
     }
-    if hold.is_none() {
-        lease.check_validity();
-    }
-    hold
 }
 
 /// `None` where the hold has ended on its way.

@@ -20,6 +20,7 @@ use crate::{
     fault::FaultKind,
     key::Key,
     lease::{Grant, HandOverLimit, Lease},
+    lock_kind::exclusive::EXCLUSIVE,
     node::{ConnectionSet, Notification},
     quorum::token::FencingToken,
 };
@@ -167,9 +168,13 @@ impl<'a> AcquireLoop<'a> {
             // Reserved for local waiters, whose holds need no round trip then.
             tokens: match self.turn.waiting() {
                 0 => 1,
+                // Those who share a hold have its token.
+                _ if request.options.lease.kind.is_shared() => 1,
                 _ => FencingToken::BLOCK,
             },
-            one_node_first: plan.one_node_first,
+            // A refusal by one node says nothing of the others where readers hold the lock, and an intent has to be left on a
+            // majority.
+            one_node_first: plan.one_node_first && request.options.lease.kind == EXCLUSIVE,
             abandon_splits: !request.waits(),
             inbox: self.waitlist.as_ref().map(WaitlistEntry::inbox),
             adopts: None,
@@ -280,10 +285,10 @@ impl<'a> AcquireLoop<'a> {
     fn join_waitlist(&mut self) -> Result<bool> {
         let (core, key) = (self.core(), self.request.key);
         let connections = core.connections()?;
-        if self.request.options.lease.fencing
-            && connections.is_subscribed(key) >= core.nodes.quorum()
-        {
-            self.waitlist = Some(WaitlistEntry::new(&core.nodes, &connections, key));
+        let lease = &self.request.options.lease;
+        if lease.fencing && connections.is_subscribed(key) >= core.nodes.quorum() {
+            let entry = WaitlistEntry::new(&core.nodes, &connections, key, lease.kind);
+            self.waitlist = Some(entry);
         }
         Ok(self.waitlist.is_some())
     }

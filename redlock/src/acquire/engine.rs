@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{admission::Admission, local_queue::LocalQueue};
+use super::{admission::Admission, local_queue::LocalQueue, shared_holds::SharedHolds};
 use crate::{core::Core, lease::renewal::Renewers};
 
 pub(crate) struct Engine {
@@ -10,6 +10,7 @@ pub(crate) struct Engine {
     pub(crate) queue: Arc<LocalQueue>,
     pub(crate) renewers: Arc<Renewers>,
     pub(super) admission: Admission,
+    pub(super) shared: Arc<SharedHolds>,
 }
 
 impl Engine {
@@ -19,6 +20,7 @@ impl Engine {
             core: Arc::new(core),
             queue: Arc::default(),
             admission: Admission::default(),
+            shared: Arc::default(),
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod acquire_hold;
 mod acquire_loop;
+mod acquire_shared;
 mod admission;
 mod adopt;
 mod attempt;
@@ -14,12 +15,15 @@ mod local_queue;
 mod permits;
 mod request;
 mod retry;
+mod shared_holds;
 pub(crate) mod waiter_limit;
 mod waitlist;
 
 pub(crate) use self::{
     acquire_hold::acquire_hold,
+    acquire_shared::acquire_shared,
     adopt::adopt,
     permits::available_permits,
     request::{AcquireOptions, AcquireRequest},
+    shared_holds::SharedHold,
 };

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::{
-    command::{Command, Inbox, JoinWaitlist, LeaveWaitlist, Request},
+    command::{Command, Inbox, JoinWaitlist, Request},
     key::Key,
+    lock_kind::LockKind,
     node::{ConnectionSet, Nodes, Notification, Subscriber},
     quorum::{node_set::NodeSet, tally::Rule},
     round::{Plan, Round},
@@ -16,6 +17,7 @@ pub(super) struct WaitlistEntry {
     nodes: Arc<Nodes>,
     connections: Arc<ConnectionSet>,
     key: Arc<Key>,
+    kind: &'static dyn LockKind,
     inbox: Inbox,
     subscriber: Subscriber,
     granted: bool,
@@ -28,11 +30,13 @@ impl WaitlistEntry {
         nodes: &Arc<Nodes>,
         connections: &Arc<ConnectionSet>,
         key: &Arc<Key>,
+        kind: &'static dyn LockKind,
     ) -> Self {
         Self {
             nodes: Arc::clone(nodes),
             connections: Arc::clone(connections),
             key: Arc::clone(key),
+            kind,
             inbox: Inbox {
                 name: Arc::clone(connections.inbox()),
                 since: nodes.tokens.micros(nodes.now()),
@@ -77,10 +81,9 @@ impl WaitlistEntry {
 impl Drop for WaitlistEntry {
     fn drop(&mut self) {
         if !self.granted {
-            self.send(LeaveWaitlist {
-                inbox: Arc::clone(&self.inbox.name),
-                by: self.subscriber.unanswered().unwrap_or_default(),
-            });
+            let inbox = Arc::clone(&self.inbox.name);
+            let by = self.subscriber.unanswered().unwrap_or_default();
+            self.send(self.kind.leave_waitlist(inbox, by));
         }
     }
 }

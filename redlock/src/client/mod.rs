@@ -18,8 +18,8 @@ use crate::{
     error::Result,
     events,
     lock::{
-        guard::Guard, request::LockRequest, semaphore::Semaphore, several::LockAllRequest,
-        ticket::Ticket,
+        guard::Guard, request::LockRequest, rwlock::RwLock, semaphore::Semaphore,
+        several::LockAllRequest, ticket::Ticket,
     },
     node::timeout,
     register::ReadRequest,
@@ -104,6 +104,14 @@ impl Redlock {
     #[must_use]
     pub fn semaphore(&self, key: impl Into<String>, permits: u32) -> Semaphore {
         Semaphore::new(&self.engine, key.into(), permits)
+    }
+
+    /// A read/write lock: many readers or one writer at a time, over all processes.
+    ///
+    /// An invalid key is reported when a request is awaited.
+    #[must_use]
+    pub fn rwlock(&self, key: impl Into<String>) -> RwLock {
+        RwLock::new(&self.engine, key.into())
     }
 
     /// Takes over a lock that another process [detached](Guard::detach). The lock keeps its ttl, is renewed, and gets a larger

@@ -15,6 +15,7 @@ mod permits;
 mod register;
 mod reply;
 mod request;
+mod rw;
 mod script;
 mod ticket;
 mod waitlist;
@@ -33,6 +34,9 @@ pub(crate) use self::{
     register::{ReadRegister, RegisterAnswer, RegisterReply, Stored, Version, WriteRegister},
     reply::{KeyState, PermitState, Reply},
     request::{Request, decode, encode},
+    rw::{
+        AcquireRead, AcquireWrite, ExtendRead, ExtendWrite, LeaveWrite, ReleaseRead, ReleaseWrite,
+    },
     script::{Form, Script, Step},
     ticket::{Adopt, GiveBack},
     waitlist::{Inbox, JoinWaitlist, LeaveWaitlist, SECOND, decode_notification},
@@ -166,6 +170,13 @@ commands! {
     JoinWaitlist,
     LeaveWaitlist,
     LookPermits,
+    AcquireRead,
+    ExtendRead,
+    ReleaseRead,
+    AcquireWrite,
+    ExtendWrite,
+    ReleaseWrite,
+    LeaveWrite,
     Adopt,
     GiveBack,
     ReadRegister,

@@ -3,6 +3,7 @@
 use std::{fmt, panic::resume_unwind, sync::Arc, time::Duration};
 
 use crate::{
+    acquire::SharedHold,
     config::check_window,
     core::in_runtime,
     env::unwind::{Panic, caught},
@@ -35,6 +36,8 @@ pub struct Guard {
     /// Re-entered: the lock belongs to another guard, which ends it.
     joined: bool,
     span: HoldSpan,
+    /// Of a reader: the hold, which ends with the last guard.
+    shared: Option<Arc<SharedHold>>,
 }
 
 impl Guard {
@@ -43,6 +46,7 @@ impl Guard {
             hold,
             joined: false,
             span: HoldSpan::none(),
+            shared: None,
         }
     }
 
@@ -50,6 +54,17 @@ impl Guard {
         Self {
             hold,
             joined: true,
+            shared: None,
+            span: HoldSpan::none(),
+        }
+    }
+
+    /// One of the readers of this process.
+    pub(crate) fn shared(shared: Arc<SharedHold>) -> Self {
+        Self {
+            hold: Arc::clone(shared.hold()),
+            joined: false,
+            shared: Some(shared),
             span: HoldSpan::none(),
         }
     }
@@ -142,7 +157,7 @@ impl Guard {
     /// [`is_lost`](Error::is_lost) if the lock was lost: nothing was written, or a later holder decides. Too few nodes
     /// confirmed, [`is_no_quorum`](Error::is_no_quorum) or [`is_forgotten`](Error::is_forgotten) (where the lock was acquired
     /// within the clock skew after a majority started): it may or may not be written. [`is_invalid`](Error::is_invalid) for a value that is too large, a
-    /// retention below 1 ms or above a year, and a lock without a token; [`is_closed`](Error::is_closed).
+    /// retention below 1 ms or above a year, a lock without a token, and a reader; [`is_closed`](Error::is_closed).
     ///
     /// # Examples
     /// ```
@@ -200,7 +215,7 @@ impl Guard {
     /// As [`release`](Self::release). On [`is_no_quorum`](Error::is_no_quorum) the window may have
     /// begun. [`is_invalid`](Error::is_invalid) for a window below 1 ms or above a year, in which
     /// case the lock is released; and for a lock that was joined by
-    /// [`reentrant`](crate::LockRequest::reentrant), which stays with the first guard.
+    /// [`reentrant`](crate::LockRequest::reentrant), which stays with the first guard; and for a reader, which is released.
     ///
     /// # Cancel safety
     /// As [`release`](Self::release).
@@ -210,6 +225,11 @@ impl Guard {
             return Err(Error::invalid_config(
                 "a lock that was joined by `reentrant` belongs to the caller: only the guard that was first can leave a \
                  cool-down",
+            ));
+        }
+        if self.shared.is_some() {
+            return Err(Error::invalid_config(
+                "a reader leaves no cool-down, since it keeps no reader out: acquire the lock to write",
             ));
         }
         self.end(Some(window), true).await
@@ -225,8 +245,8 @@ impl Guard {
     ///
     /// # Errors
     /// [`is_lost`](Error::is_lost) if the lock was lost before; [`is_invalid`](Error::is_invalid) for a lock without a fencing
-    /// token, for a permit, and for a lock that was joined by [`reentrant`](crate::LockRequest::reentrant). In these cases the
-    /// lock is released, except for a joined one.
+    /// token, for a permit, for a side of a read/write lock, and for a lock that was joined by
+    /// [`reentrant`](crate::LockRequest::reentrant). In these cases the lock is released, except for a joined one.
     pub fn detach(self) -> Result<Ticket> {
         if self.joined {
             return Err(Error::invalid_config(
@@ -305,6 +325,13 @@ impl Guard {
     }
 
     async fn end(mut self, window: Option<Duration>, ended_well: bool) -> Result<()> {
+        // Kept until the hold has ended here, so that it does not end it itself.
+        let mut _last_reader = None;
+        if let Some(shared) = self.shared.take() {
+            _last_reader = Arc::into_inner(shared);
+            // Others of this process read on.
+            self.joined = _last_reader.is_none();
+        }
         if self.joined {
             return if self.is_lost() {
                 Err(self.hold.lost_error())
@@ -339,7 +366,7 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        if !self.joined {
+        if !self.joined && self.shared.is_none() {
             // After a panic the work under the lock may be half done, so the next holder starts
             // with a lease of its own. An error means that the hold has ended, as after an awaited
             // release.

@@ -6,6 +6,7 @@ pub(crate) mod held;
 pub(crate) mod options;
 pub(crate) mod reentrancy;
 pub(crate) mod request;
+pub(crate) mod rwlock;
 pub(crate) mod semaphore;
 pub(crate) mod several;
 pub(crate) mod ticket;

@@ -9,7 +9,11 @@ use crate::{
     core::Core,
     error::{Error, Result},
     lease::{HoldOptions, LeaseOptions},
-    lock_kind::exclusive::EXCLUSIVE,
+    lock_kind::{
+        LockKind,
+        exclusive::EXCLUSIVE,
+        read_write::{READ, WRITE},
+    },
 };
 
 /// The most permits of a semaphore: a look at it reads the key of each.
@@ -60,6 +64,12 @@ pub struct LockOptions {
     pub max_waiters: Option<WaiterLimit>,
     /// One of so many permits, as by [`Redlock::semaphore`](crate::Redlock::semaphore). Default: a lock.
     pub permits: Option<u32>,
+    /// Reads, as by [`RwLock::read`](crate::RwLock::read): many hold the lock at a time, while nobody writes. Default: an
+    /// exclusive lock.
+    pub read: bool,
+    /// Writes, as by [`RwLock::write`](crate::RwLock::write): keeps out readers and writers. Default: an exclusive lock,
+    /// which shares nothing with readers.
+    pub write: bool,
 }
 
 impl Default for LockOptions {
@@ -76,6 +86,8 @@ impl Default for LockOptions {
             fail_fast: false,
             max_waiters: None,
             permits: None,
+            read: false,
+            write: false,
         }
     }
 }
@@ -98,6 +110,9 @@ impl LockOptions {
             max_waiters,
             // Decides the key, before this: see `checked_permits`.
             permits: _,
+            // See `kind`.
+            read: _,
+            write: _,
         } = self;
         let defaults = &core.defaults;
         let ttl = ttl.unwrap_or(defaults.ttl);
@@ -110,11 +125,13 @@ impl LockOptions {
         if *reentrant {
             self.can_be_joined()?;
         }
+        let kind = self.kind()?;
         Ok(AcquireOptions {
             lease: LeaseOptions {
-                kind: EXCLUSIVE,
+                kind,
                 ttl,
-                fencing: fencing.unwrap_or(defaults.fencing),
+                // Readers and writers keep each other out by their tokens too.
+                fencing: self.read || self.write || fencing.unwrap_or(defaults.fencing),
                 keep_alive: *keep_alive,
             },
             hold,
@@ -122,6 +139,49 @@ impl LockOptions {
             fail_fast: *fail_fast,
             max_waiters: max_waiters.clone(),
         })
+    }
+
+    /// The kind of lock, or why the options contradict each other.
+    fn kind(&self) -> Result<&'static dyn LockKind> {
+        let side = match (self.read, self.write) {
+            (false, false) => return Ok(EXCLUSIVE),
+            (true, true) => {
+                return Err(Error::invalid_config(
+                    "`read` and `write` contradict each other: leave one of them out. A writer may read as well",
+                ));
+            }
+            (true, false) => "read",
+            (false, true) => "write",
+        };
+        let at_the_end = "nobody has to be kept out after a reader";
+        let contradicting = [
+            (
+                "permits",
+                self.permits.is_some(),
+                "a semaphore has no sides",
+            ),
+            (
+                "fencing(false)",
+                self.fencing == Some(false),
+                "the sides keep each other out by their tokens too",
+            ),
+            (
+                "dedupe_for",
+                self.read && self.dedupe_for.is_some(),
+                at_the_end,
+            ),
+            (
+                "at_least",
+                self.read && self.at_least.is_some_and(|least| !least.is_zero()),
+                at_the_end,
+            ),
+        ];
+        match contradicting.iter().find(|(_, given, _)| *given) {
+            None => Ok(if self.read { READ } else { WRITE }),
+            Some((option, _, why)) => Err(Error::invalid_config(format!(
+                "`{side}` and `{option}` contradict each other: {why}. Leave one of them out"
+            ))),
+        }
     }
 
     /// How many permits the semaphore `name` has; `None` for a lock.

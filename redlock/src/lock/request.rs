@@ -10,7 +10,9 @@ use std::{
 };
 
 use crate::{
-    acquire::{AcquireRequest, acquire_hold, engine::Engine, waiter_limit::WaiterLimit},
+    acquire::{
+        AcquireRequest, acquire_hold, acquire_shared, engine::Engine, waiter_limit::WaiterLimit,
+    },
     core::in_runtime,
     error::{Error, Result},
     events::{lock as events, span::AcquireSpan},
@@ -64,10 +66,15 @@ impl LockRequest {
         }
     }
 
-    /// Replaces all options by `options`. A request for a permit stays one, with its number of permits.
+    /// Replaces all options by `options`. A request for a permit stays one, with its number of permits, and so does one of a
+    /// reader or of a writer.
     pub fn options(mut self, options: LockOptions) -> Self {
-        let permits = self.options.permits.or(options.permits);
-        self.options = LockOptions { permits, ..options };
+        self.options = LockOptions {
+            permits: self.options.permits.or(options.permits),
+            read: self.options.read || options.read,
+            write: self.options.write || options.write,
+            ..options
+        };
         self
     }
 
@@ -237,10 +244,15 @@ impl LockRequest {
         let key = core.key(&self.name)?;
         let options = self.options.resolve(core)?;
         let permits = self.options.checked_permits(&self.name)?;
+        let kind = options.lease.kind;
+        let other_side = kind.other_side(&key);
         let key = match permits {
-            None => key,
+            None => kind.key(key),
             Some(_) => Arc::new(key.permits()),
         };
+        if other_side.is_some_and(|other| reentrancy::held(core, &other).is_some()) {
+            return Err(Error::already_held(&self.name));
+        }
         if let Some(hold) = reentrancy::held(core, &key) {
             return if self.options.reentrant {
                 Ok(Guard::joined(hold))
@@ -256,7 +268,11 @@ impl LockRequest {
             options,
             since: core.now(),
         };
-        acquire_hold(&request).await.map(Guard::new)
+        match kind.is_shared() {
+            false => acquire_hold(&request).await.map(Guard::new),
+            // Boxed, so that the future of an exclusive lock does not grow by it.
+            true => Box::pin(acquire_shared(&request)).await.map(Guard::shared),
+        }
     }
 }
 

@@ -86,7 +86,7 @@ impl Ticket {
         let core = Arc::clone(lease.core());
         let name = lease.key().name();
         if lease.key().lock() != name {
-            let why = "a permit cannot be detached: detach a lock";
+            let why = "a permit and a side of a read/write lock cannot be detached: detach a lock";
             return Err(Error::invalid_ticket(Some(name), why));
         }
         let (namespace, ttl) = (core.defaults.namespace.clone(), lease.options().ttl);

@@ -1,11 +1,12 @@
 //! The exclusive lock: one holder at a time.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use super::{Claim, LockKind};
+use super::{Claim, LockKind, tombstone};
 use crate::{
-    command::{Acquire, Command, CoolDown, Extend, Inbox, Release},
+    command::{Acquire, Command, CoolDown, Extend, Inbox, LeaveWaitlist, Release},
     env::clock::Instant,
+    key::Key,
 };
 
 /// The kind of [`Redlock::lock`](crate::Redlock::lock).
@@ -17,6 +18,18 @@ struct Exclusive;
 impl LockKind for Exclusive {
     fn name(&self) -> &'static str {
         "exclusive"
+    }
+
+    fn key(&self, key: Arc<Key>) -> Arc<Key> {
+        key
+    }
+
+    fn other_side(&self, _: &Key) -> Option<Key> {
+        None
+    }
+
+    fn is_shared(&self) -> bool {
+        false
     }
 
     fn acquire(&self, claim: &Claim, ttl: Duration, inbox: Option<&Inbox>) -> Command {
@@ -57,11 +70,10 @@ impl LockKind for Exclusive {
         }
         .into()
     }
-}
 
-/// The fence that a release leaves: above every token of the claim, and below what the next holder proposes.
-fn tombstone(claim: &Claim) -> Option<u64> {
-    Some(claim.tokens.last()?.saturating_add(1))
+    fn leave_waitlist(&self, inbox: Arc<str>, by: String) -> Command {
+        LeaveWaitlist { inbox, by }.into()
+    }
 }
 
 #[cfg(test)]

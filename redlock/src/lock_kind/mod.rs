@@ -6,12 +6,14 @@
 //! it sends.
 
 pub(crate) mod exclusive;
+pub(crate) mod read_write;
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
     command::{Command, Inbox, Owner},
     env::clock::Instant,
+    key::Key,
     quorum::token::TokenBlock,
 };
 
@@ -19,6 +21,15 @@ use crate::{
 pub(crate) trait LockKind: fmt::Debug + Send + Sync {
     /// Two kinds with the same name are the same.
     fn name(&self) -> &'static str;
+
+    /// The keys of this kind, of the lock with the name of `key`.
+    fn key(&self, key: Arc<Key>) -> Arc<Key>;
+
+    /// The key of those that a holder of this kind would wait for itself, beside its own.
+    fn other_side(&self, key: &Key) -> Option<Key>;
+
+    /// Whether holders do not keep each other out, so that those of one process share a hold.
+    fn is_shared(&self) -> bool;
 
     /// Writes the claim if the key is free and the first token is above the fence. With an inbox,
     /// joins the waitlist if the key is not free.
@@ -33,6 +44,9 @@ pub(crate) trait LockKind: fmt::Debug + Send + Sync {
 
     /// Like [`release`](Self::release), but keeps the key busy for `window`, which ends at `until`.
     fn cool_down(&self, claim: &Claim, window: Duration, until: Instant) -> Command;
+
+    /// Removes this process from the waitlist, and passes on the release by `by` that it was notified of, if there is one.
+    fn leave_waitlist(&self, inbox: Arc<str>, by: String) -> Command;
 }
 
 impl PartialEq for dyn LockKind {
@@ -48,4 +62,9 @@ impl Eq for dyn LockKind {}
 pub(crate) struct Claim {
     pub(crate) owner: Owner,
     pub(crate) tokens: TokenBlock,
+}
+
+/// The fence that a release leaves: above every token of the claim, and below what the next holder proposes.
+fn tombstone(claim: &Claim) -> Option<u64> {
+    Some(claim.tokens.last()?.saturating_add(1))
 }

@@ -213,14 +213,36 @@ impl<'a> Redis<'a> {
 
     /// The members with the lowest scores, at most this many.
     pub(crate) fn zrange(&self, key: &[u8], most: usize) -> Result<Vec<Bytes>, Raised> {
+        let first = self.members(key)?.iter().take(most);
+        Ok(first.map(|(_, member)| member.clone()).collect())
+    }
+
+    fn members(&self, key: &[u8]) -> Result<&[(u64, Bytes)], Raised> {
         match self.store.value(key) {
-            None => Ok(Vec::new()),
-            Some(Value::Sorted(members)) => {
-                let first = members.iter().take(most);
-                Ok(first.map(|(_, member)| member.clone()).collect())
-            }
+            None => Ok(&[]),
+            Some(Value::Sorted(members)) => Ok(members),
             Some(Value::Text(_) | Value::Hash) => Err(Raised::WRONG_TYPE),
         }
+    }
+
+    pub(crate) fn zscore(&self, key: &[u8], member: &[u8]) -> Result<Option<u64>, Raised> {
+        let mut members = self.members(key)?.iter();
+        let found = members.find(|(_, other)| **other == *member);
+        Ok(found.map(|(score, _)| *score))
+    }
+
+    /// The highest score.
+    pub(crate) fn zlast(&self, key: &[u8]) -> Result<Option<u64>, Raised> {
+        Ok(self.members(key)?.last().map(|(score, _)| *score))
+    }
+
+    /// `ZREMRANGEBYSCORE key -inf most`.
+    pub(crate) fn zrem_up_to(&mut self, key: &[u8], most: u64) -> Result<(), Raised> {
+        self.writes(false)?;
+        let members = self.members(key)?.iter();
+        let gone = members.filter(|(score, _)| *score <= most);
+        let gone: Vec<Bytes> = gone.map(|(_, member)| member.clone()).collect();
+        self.zrem(key, &gone).map(drop)
     }
 
     /// Publishes a message. Returns how many subscribers received it.

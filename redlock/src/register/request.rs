@@ -21,6 +21,11 @@ fn check_retention(retention: Duration) -> Result<()> {
 
 /// The token with which a holder reads and writes.
 fn token_of(hold: &Hold) -> Result<u64> {
+    if hold.lease().options().kind.is_shared() {
+        return Err(Error::invalid_config(
+            "a reader has no register: several hold the lock, and none is the last. Acquire it to write",
+        ));
+    }
     match hold.token().get() {
         0 => Err(Error::invalid_config(
             "a register needs the fencing token of its lock: acquire it without `fencing(false)`",

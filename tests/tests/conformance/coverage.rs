@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// What has to occur: a request and what it is answered, or a message of a server.
-const WANTED: [(&str, &[&str]); 22] = [
+const WANTED: [(&str, &[&str]); 29] = [
     (
         "Acquire",
         &[
@@ -50,6 +50,33 @@ const WANTED: [(&str, &[&str]); 22] = [
     ("ForceRelease", &["OK", "WRONGTYPE"]),
     ("Inspect", &["nil", "an owner"]),
     ("LookPermits", &["FREE", "PERMITS"]),
+    (
+        "AcquireRead",
+        &[
+            "OK",
+            "HELD",
+            "STALE",
+            "BADFENCE",
+            "QUARANTINED",
+            "OutOfMemory",
+        ],
+    ),
+    ("ExtendRead", &["OK", "GONE", "RESTORED", "QUARANTINED"]),
+    ("ReleaseRead", &["OK", "WOKE"]),
+    (
+        "AcquireWrite",
+        &[
+            "OK",
+            "HELD",
+            "STALE",
+            "BADFENCE",
+            "QUARANTINED",
+            "OutOfMemory",
+        ],
+    ),
+    ("ExtendWrite", &["OK", "GONE", "RESTORED", "QUARANTINED"]),
+    ("ReleaseWrite", &["OK", "WOKE"]),
+    ("LeaveWrite", &["OK"]),
     (
         "Adopt",
         &["OK", "HELD", "GONE", "STALE", "BADFENCE", "QUARANTINED"],
@@ -194,6 +221,13 @@ fn name(request: &Request) -> &'static str {
         Request::ForceRelease { .. } => "ForceRelease",
         Request::Inspect => "Inspect",
         Request::LookPermits { .. } => "LookPermits",
+        Request::AcquireRead { .. } => "AcquireRead",
+        Request::ExtendRead { .. } => "ExtendRead",
+        Request::ReleaseRead { .. } => "ReleaseRead",
+        Request::AcquireWrite { .. } => "AcquireWrite",
+        Request::ExtendWrite { .. } => "ExtendWrite",
+        Request::ReleaseWrite { .. } => "ReleaseWrite",
+        Request::LeaveWrite { .. } => "LeaveWrite",
         Request::Adopt { .. } => "Adopt",
         Request::GiveBack { .. } => "GiveBack",
         Request::ReadRegister { .. } => "ReadRegister",

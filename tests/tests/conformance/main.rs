@@ -28,6 +28,9 @@ use crate::{coverage::Coverage, lockstep::End, server::Server};
 /// Sequences of one run on each server, unless asked for more or fewer. So many have everything in them, on one server too.
 const SEQUENCES: u64 = 300;
 
+/// How often a sequence is begun, where the machine is so busy that it is cut short.
+const ATTEMPTS: u32 = 3;
+
 fn number(variable: &str) -> Option<u64> {
     let text = env::var(variable).ok()?;
     Some(
@@ -68,7 +71,16 @@ fn compare(binary: Option<PathBuf>, from: u64, sequences: u64) -> Run {
     };
     for seed in from..from + sequences {
         let steps = plan::plan(seed);
-        match lockstep::run(&mut server, seed, &steps, &mut run.coverage, false) {
+        let mut attempts = 0;
+        let end = loop {
+            attempts += 1;
+            let end = lockstep::run(&mut server, seed, &steps, &mut run.coverage, false);
+            match end {
+                End::CutShort(count) if attempts < ATTEMPTS => run.steps += count,
+                end => break end,
+            }
+        };
+        match end {
             End::Same(count) => run.steps += count,
             End::CutShort(count) => {
                 run.steps += count;

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Steps of a sequence.
-const STEPS: usize = 100;
+const STEPS: usize = 130;
 /// Tokens are about as large as those that clients take from their clocks.
 pub(crate) const TOKEN: u64 = 1_790_000_000_000_000;
 /// Owners of a sequence.
@@ -30,10 +30,14 @@ pub(crate) fn plan(seed: u64) -> Vec<Step> {
         on: None,
         lock: 0,
         last: [(0, TOKEN); LOCKS.len()],
+        next: Vec::new(),
     };
     let mut steps = draw.subscriptions();
     while steps.len() < STEPS {
-        steps.push(draw.step());
+        let step = draw.step();
+        let again = draw.again(&step);
+        steps.push(step);
+        steps.extend(again);
     }
     steps
 }
@@ -46,6 +50,8 @@ pub(crate) struct Draw {
     lock: usize,
     /// The owner and the token of the last acquire of each lock.
     last: [(u8, u64); LOCKS.len()],
+    /// Steps that follow the current one, the last of them first.
+    next: Vec<Step>,
 }
 
 impl Draw {
@@ -71,6 +77,9 @@ impl Draw {
     }
 
     fn step(&mut self) -> Step {
+        if let Some(step) = self.next.pop() {
+            return step;
+        }
         self.lock = self.random.random_range(0..LOCKS.len());
         // What is switched on is switched off soon.
         if let Some(switch) = self.on
@@ -83,8 +92,8 @@ impl Draw {
             0..48 => self.requests(),
             48..68 => self.batch(),
             68..78 => self.text(),
-            78..80 => self.other(),
-            80..84 => {
+            78..81 => self.other(),
+            81..84 => {
                 let key = self.key();
                 let delete = [b"DEL".to_vec(), key.into_bytes()];
                 self.command(delete.to_vec())
@@ -99,6 +108,19 @@ impl Draw {
             91..94 => self.switch(),
             _ => Step::Wait(self.one_of(&[1, 2, 3, 5, 10, 25])),
         }
+    }
+
+    /// The same requests once more, by the hashes of their scripts, which the server knows now. Otherwise the scripts of rare
+    /// requests would seldom be called by their hashes.
+    fn again(&mut self, step: &Step) -> Option<Step> {
+        let mut again = step.clone();
+        match &mut again {
+            Step::Send { form, .. } | Step::Batch { form, .. } if *form == Form::Source => {
+                *form = Form::Hash;
+            }
+            _ => return None,
+        }
+        self.chance(25).then_some(again)
     }
 
     /// Something goes wrong with the server. One thing at a time: which of two a server complains of differs by version.
@@ -135,11 +157,18 @@ impl Draw {
     /// One of the keys that requests use, and for what.
     fn key_and_purpose(&mut self) -> (String, usize) {
         let lock = self.one_of(&LOCKS);
+        if self.chance(15) {
+            let keys = __wire::keys_of_readers_and_writers(lock);
+            // As a lock, a fence and a waitlist.
+            let (place, purpose) =
+                self.one_of(&[(0, 0), (1, 1), (1, 1), (2, 2), (3, 1), (3, 1), (4, 0)]);
+            return (keys[place].clone(), purpose);
+        }
         let keys = __wire::keys(lock).into_iter();
         let keys = keys.chain(__wire::keys_of_the_node().map(str::to_owned));
         let keys = keys.chain([__wire::register(lock)]);
         let all: Vec<String> = keys.collect();
-        let purpose = self.one_of(&[0, 0, 0, 1, 1, 1, 1, 2, 3, 4, 5, 6]);
+        let purpose = self.one_of(&[0, 0, 0, 1, 1, 1, 1, 2, 3, 4, 5, 6, 6]);
         (all[purpose].clone(), purpose)
     }
 
@@ -201,19 +230,31 @@ impl Draw {
                 });
                 waiters.map(Request::JoinWaitlist).collect()
             }
+            3..10 => return self.sides_in_turn(),
+            10..26 => vec![self.request_of_readers_and_writers()],
             _ => vec![self.request()],
         };
+        let (form, settings) = self.form_and_settings();
+        self.send(requests, form, settings)
+    }
+
+    fn form_and_settings(&mut self) -> (Form, Settings) {
         let settings = self.settings();
+        let form = match self.random.random_range(0..10) {
+            0..5 => Form::Hash,
+            // A cluster has no strict guard.
+            9 if settings.marker.is_none() => Form::Importing,
+            _ => Form::Source,
+        };
+        (form, settings)
+    }
+
+    fn send(&mut self, requests: Vec<Request>, form: Form, settings: Settings) -> Step {
         Step::Send {
             connection: self.random.random_range(0..CONNECTIONS),
             lock: LOCKS[self.lock],
             requests,
-            form: match self.random.random_range(0..10) {
-                0..5 => Form::Hash,
-                // A cluster has no strict guard.
-                9 if settings.marker.is_none() => Form::Importing,
-                _ => Form::Source,
-            },
+            form,
             settings,
         }
     }
@@ -253,8 +294,8 @@ impl Draw {
                 let token = self.chance(85).then(|| self.token());
                 self.acquire(token)
             }
-            31..33 => Request::Holder,
-            33..36 => Request::Adopt {
+            31 => Request::Holder,
+            32..36 => Request::Adopt {
                 owner: self.random.random_range(0..OWNERS),
                 ttl: self.ttl(),
                 token: self.token(),
@@ -341,6 +382,86 @@ impl Draw {
                 expires: self.one_of(&[0, 1_790_000_000_000]),
                 value: self.chance(80).then(|| foreign::value(self)),
                 kept,
+            },
+        }
+    }
+
+    /// One side acquires, the other one waits for it, and the first one releases, which notifies who waits: three steps.
+    fn sides_in_turn(&mut self) -> Step {
+        let [first, second] = [0; 2].map(|_| self.random.random_range(0..OWNERS));
+        let (ttl, token, inbox) = (self.ttl(), self.token(), self.waiter());
+        self.last[self.lock] = (first, token);
+        let later = (token + 1).min(TOKEN_LIMIT - 1);
+        let read = |owner, token, inbox| Request::AcquireRead {
+            owner,
+            ttl,
+            token,
+            inbox,
+        };
+        let write = |owner, token, inbox| Request::AcquireWrite {
+            owner,
+            ttl,
+            token,
+            last: token,
+            inbox,
+        };
+        let (owner, tombstone) = (first, later);
+        let requests = match self.chance(50) {
+            true => [
+                read(first, token, None),
+                write(second, later, Some(inbox)),
+                Request::ReleaseRead { owner, tombstone },
+            ],
+            false => [
+                write(first, token, None),
+                read(second, later, Some(inbox)),
+                Request::ReleaseWrite { owner, tombstone },
+            ],
+        };
+        let (form, settings) = self.form_and_settings();
+        let [first, second, third] =
+            requests.map(|request| self.send(vec![request], form, settings.clone()));
+        self.next = vec![third, second];
+        first
+    }
+
+    fn request_of_readers_and_writers(&mut self) -> Request {
+        let place = self.random.random_range(0..100);
+        let acquires = matches!(place, 0..30 | 55..75);
+        let owner = match acquires {
+            true => self.random.random_range(0..OWNERS),
+            false => self.owner(),
+        };
+        let (ttl, token) = (self.ttl(), self.token());
+        if acquires {
+            self.last[self.lock] = (owner, token);
+        }
+        let inbox = self.chance(50).then(|| self.waiter());
+        let tombstone = token + 1;
+        match place {
+            0..30 => Request::AcquireRead {
+                owner,
+                ttl,
+                token,
+                inbox,
+            },
+            30..40 => Request::ExtendRead { owner, ttl, token },
+            40..55 => Request::ReleaseRead { owner, tombstone },
+            55..75 => Request::AcquireWrite {
+                owner,
+                ttl,
+                token,
+                last: token + self.random.random_range(0..3),
+                inbox,
+            },
+            75..83 => Request::ExtendWrite { owner, ttl, token },
+            83..95 => Request::ReleaseWrite { owner, tombstone },
+            _ => Request::LeaveWrite {
+                inbox: self.inbox(),
+                by: match self.chance(50) {
+                    true => __wire::owner(owner),
+                    false => String::new(),
+                },
             },
         }
     }

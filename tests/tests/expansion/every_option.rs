@@ -53,7 +53,32 @@ async fn fire(at: SystemTime) -> Option<u8> {
     Some(1)
 }
 
+#[redlock(key = "a", ttl = "10s", read, guard = held)]
+async fn look() -> Result<u64> {
+    Ok(held.token().get())
+}
+
+#[redlock(key = "a", ttl = "10s", write, read = false, dedupe_for = "1m")]
+async fn change() -> Result<()> {
+    Ok(())
+}
+
+#[redlock(key = "a", ttl = "10s", permits = 5)]
+async fn export() -> Result<()> {
+    Ok(())
+}
+
 #[test]
 fn compiles() {
-    let _futures = (times, dedupe, flags, spelled_out, open, fire);
+    let _futures = (
+        times,
+        dedupe,
+        flags,
+        spelled_out,
+        open,
+        fire,
+        look,
+        change,
+        export,
+    );
 }

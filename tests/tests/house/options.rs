@@ -17,6 +17,16 @@ const WITHOUT: &[(&str, &str, &str)] = &[
         "`Redlock::semaphore` makes such a request",
     ),
     (
+        "LockRequest",
+        "read",
+        "`Redlock::rwlock` makes such a request",
+    ),
+    (
+        "LockRequest",
+        "write",
+        "`Redlock::rwlock` makes such a request",
+    ),
+    (
         "RedlockLayer",
         "fencing",
         "recorded responses need the token",

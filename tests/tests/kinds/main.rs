@@ -3,7 +3,9 @@
 mod election;
 mod fence;
 mod permits;
+mod rwlock;
 mod semaphore;
+mod sides;
 mod surfaces;
 mod ticket;
 

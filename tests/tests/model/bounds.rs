@@ -6,6 +6,7 @@ use crate::lists::{Lists, Rule};
 use crate::moved::{FirstSight, MoveRule, Moved};
 use crate::observed::{Newcomer, Observed};
 use crate::permits::{self, Permits};
+use crate::rwlock::{self, Sides};
 use crate::ticket::{self, Tickets};
 
 /// Any token at any time, retries after STALE, duplicated requests, early expiry.
@@ -441,4 +442,53 @@ pub(crate) const ADOPTER_IN_ROUNDS: Tickets = Tickets {
     tokens: 4,
     ttl: 1,
     ..ADOPTER_AND_STRANGER
+};
+
+/// A writer beside two readers.
+pub(crate) const WRITER_AND_READERS: Sides = Sides {
+    name: "a writer and two readers",
+    writers: 1,
+    readers: 2,
+    extends: false,
+    rounds: 1,
+    tokens: 2,
+    ttl: 2,
+    rule: rwlock::Rule::Design,
+    fixed_names: false,
+};
+
+/// Two writers beside a reader.
+pub(crate) const WRITERS_AND_READER: Sides = Sides {
+    name: "two writers and a reader",
+    writers: 2,
+    readers: 1,
+    ..WRITER_AND_READERS
+};
+
+/// Two writers beside a reader, who extend.
+pub(crate) const WRITERS_AND_READER_EXTEND: Sides = Sides {
+    name: "two writers and a reader that extend",
+    extends: true,
+    tokens: 3,
+    ttl: 1,
+    ..WRITERS_AND_READER
+};
+
+/// A writer beside two readers, who extend.
+pub(crate) const WRITER_AND_READERS_EXTEND: Sides = Sides {
+    name: "a writer and two readers that extend",
+    writers: 1,
+    readers: 2,
+    ..WRITERS_AND_READER_EXTEND
+};
+
+/// A writer and a reader, who extend and ask in two rounds.
+pub(crate) const SIDES_IN_ROUNDS: Sides = Sides {
+    name: "a writer and a reader in two rounds",
+    writers: 1,
+    readers: 1,
+    extends: true,
+    rounds: 2,
+    tokens: 3,
+    ..WRITER_AND_READERS
 };

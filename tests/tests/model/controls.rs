@@ -11,6 +11,7 @@ use crate::observed::{self, Newcomer, Observed};
 use crate::permits::{self, Permits};
 use crate::properties::{EXCLUSION, GUARD, ORDER, ORPHANS};
 use crate::run;
+use crate::rwlock::{self, Sides};
 use crate::ticket::{self, Tickets};
 
 fn caught(mutant: Mutant, property: &'static str, config: Config) {
@@ -405,4 +406,99 @@ fn ticket_adopted_by_votes_of_two_rounds() {
 #[test]
 fn ticket_whose_sender_extends() {
     ticket_caught(ticket::Rule::SenderExtends, ticket::HELD, LATE_EXTENSION);
+}
+
+fn side_caught(rule: rwlock::Rule, property: &'static str, model: Sides) {
+    let why = format!("{rule:?}");
+    run::violates(&Sides { rule, ..model }, property, &why);
+}
+
+#[test]
+fn reader_beside_a_writer() {
+    side_caught(
+        rwlock::Rule::ReadBesideWriter,
+        rwlock::EXCLUSION,
+        WRITER_AND_READERS,
+    );
+}
+
+#[test]
+fn writer_beside_readers() {
+    side_caught(
+        rwlock::Rule::WriteBesideReaders,
+        rwlock::EXCLUSION,
+        WRITER_AND_READERS,
+    );
+}
+
+#[test]
+fn writer_beside_a_writer() {
+    side_caught(
+        rwlock::Rule::WriteBesideWriter,
+        rwlock::EXCLUSION,
+        WRITERS_AND_READER,
+    );
+}
+
+#[test]
+fn reader_with_an_old_token() {
+    side_caught(
+        rwlock::Rule::ReadNotStale,
+        rwlock::ORDER,
+        WRITER_AND_READERS,
+    );
+}
+
+#[test]
+fn writer_with_an_old_token() {
+    side_caught(
+        rwlock::Rule::WriteNotStale,
+        rwlock::ORDER,
+        WRITER_AND_READERS,
+    );
+}
+
+#[test]
+fn reader_that_raises_no_bar() {
+    side_caught(
+        rwlock::Rule::ReadRaisesNoBar,
+        rwlock::ORDER,
+        WRITER_AND_READERS,
+    );
+}
+
+#[test]
+fn writer_that_does_not_bar_readers() {
+    side_caught(
+        rwlock::Rule::WriteRaisesOwnBarOnly,
+        rwlock::ORDER,
+        WRITER_AND_READERS,
+    );
+}
+
+#[test]
+fn reader_released_without_a_tombstone() {
+    side_caught(
+        rwlock::Rule::NoTombstone,
+        rwlock::NOTHING_LEFT,
+        WRITER_AND_READERS,
+    );
+}
+
+#[test]
+fn side_restored_over_a_bar() {
+    side_caught(
+        rwlock::Rule::RestoredOverBar,
+        rwlock::NOTHING_LEFT,
+        SIDES_IN_ROUNDS,
+    );
+}
+
+#[test]
+fn side_restored_beside_the_other() {
+    side_caught(
+        rwlock::Rule::RestoredBesideOther,
+        rwlock::ON_A_NODE,
+        SIDES_IN_ROUNDS,
+    );
 }

@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::coverage::Event::{self, *};
 use crate::observed::Observed;
 use crate::run;
+use crate::rwlock::Sides;
 
 fn holds(config: Config, reached: &[Event]) {
     let model = Protocol::new(config);
@@ -376,5 +377,43 @@ fn ticket_with_two_adopters() {
 fn ticket_with_an_adopter_and_a_stranger() {
     for model in [ADOPTER_AND_STRANGER, LATE_EXTENSION, ADOPTER_IN_ROUNDS] {
         run::holds(&model);
+    }
+}
+
+#[test]
+fn writer_and_readers() {
+    run::holds(&Sides {
+        ttl: 1,
+        ..WRITER_AND_READERS
+    });
+}
+
+#[test]
+fn writers_and_reader_that_extend() {
+    run::holds(&Sides {
+        tokens: 2,
+        ..WRITERS_AND_READER_EXTEND
+    });
+}
+
+#[test]
+fn writer_and_reader_in_rounds() {
+    run::holds(&Sides {
+        tokens: 2,
+        ..SIDES_IN_ROUNDS
+    });
+}
+
+#[test]
+fn sides_of_a_read_write_lock_deep() {
+    if run::deep() {
+        run::holds(&WRITERS_AND_READER);
+        run::holds(&SIDES_IN_ROUNDS);
+        for model in [WRITERS_AND_READER_EXTEND, WRITER_AND_READERS_EXTEND] {
+            run::holds(&model);
+        }
+        for model in [WRITER_AND_READERS, WRITERS_AND_READER] {
+            run::holds(&Sides { tokens: 3, ..model });
+        }
     }
 }

@@ -22,6 +22,7 @@ mod properties;
 mod register;
 mod registers;
 mod run;
+mod rwlock;
 mod state;
 mod ticket;
 mod tidy;

@@ -54,14 +54,19 @@ impl NodeCommand for Extend {
     }
 
     fn decode(&self, _: Step, reply: &Value) -> Answer {
-        match decode::status(reply) {
-            Some(("RESTORED", [])) => Answer::Vote(Reply::Restored),
-            Some(("GONE", [])) => Answer::Vote(Reply::Gone),
-            _ => decode::common(reply),
-        }
+        decode_extend(reply)
     }
 
     fn ttl(&self) -> Option<Duration> {
         Some(self.ttl)
+    }
+}
+
+/// The reply of a script that extends a hold.
+pub(crate) fn decode_extend(reply: &Value) -> Answer {
+    match decode::status(reply) {
+        Some(("RESTORED", [])) => Answer::Vote(Reply::Restored),
+        Some(("GONE", [])) => Answer::Vote(Reply::Gone),
+        _ => decode::common(reply),
     }
 }

@@ -8,6 +8,6 @@ mod release;
 pub(crate) use self::{
     acquire::{Acquire, decode_acquire},
     cool_down::CoolDown,
-    extend::Extend,
-    release::Release,
+    extend::{Extend, decode_extend},
+    release::{Release, decode_release},
 };

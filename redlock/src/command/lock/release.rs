@@ -47,9 +47,14 @@ impl NodeCommand for Release {
     }
 
     fn decode(&self, _: Step, reply: &Value) -> Answer {
-        match decode::status(reply) {
-            Some(("WOKE", [])) => Answer::Vote(Reply::Notified),
-            _ => decode::common(reply),
-        }
+        decode_release(reply)
+    }
+}
+
+/// The reply of a script that ends a hold.
+pub(crate) fn decode_release(reply: &Value) -> Answer {
+    match decode::status(reply) {
+        Some(("WOKE", [])) => Answer::Vote(Reply::Notified),
+        _ => decode::common(reply),
     }
 }

@@ -59,6 +59,17 @@ scripts! {
     JoinWaitlist = ["../waitlist/join.lua"];
     LeaveWaitlist = ["notify.lua" "../waitlist/leave.lua"];
     LookPermits = ["../permits/look.lua"];
+    AcquireRead = ["../rw/bars.lua" "../rw/read/acquire.lua"];
+    AcquireReadStrict = ["guard.lua" "../rw/bars.lua" "../rw/read/acquire.lua"];
+    ExtendRead = ["../rw/bars.lua" "../rw/read/extend.lua"];
+    ExtendReadStrict = ["guard.lua" "../rw/bars.lua" "../rw/read/extend.lua"];
+    ReleaseRead = ["notify.lua" "put.lua" "../rw/bars.lua" "../rw/read/release.lua"];
+    AcquireWrite = ["../rw/bars.lua" "../rw/write/acquire.lua"];
+    AcquireWriteStrict = ["guard.lua" "../rw/bars.lua" "../rw/write/acquire.lua"];
+    ExtendWrite = ["../rw/bars.lua" "../rw/write/extend.lua"];
+    ExtendWriteStrict = ["guard.lua" "../rw/bars.lua" "../rw/write/extend.lua"];
+    ReleaseWrite = ["notify.lua" "put.lua" "../rw/notify_all.lua" "../rw/write/release.lua"];
+    LeaveWrite = ["notify.lua" "../rw/notify_all.lua" "../rw/write/leave.lua"];
     Adopt = ["../ticket/adopt.lua"];
     AdoptStrict = ["guard.lua" "../ticket/adopt.lua"];
     GiveBack = ["put.lua" "../ticket/give_back.lua"];

@@ -15,6 +15,7 @@ mod permits;
 mod put;
 mod register;
 mod release;
+mod rw;
 mod ticket;
 mod waitlist;
 
@@ -35,6 +36,13 @@ pub(super) fn effect(script: Script) -> Effect {
         Script::CoolDown | Script::CoolDownStrict => cool_down::cool_down,
         Script::JoinWaitlist => waitlist::join,
         Script::LeaveWaitlist => waitlist::leave,
+        Script::AcquireRead | Script::AcquireReadStrict => rw::read::acquire,
+        Script::ExtendRead | Script::ExtendReadStrict => rw::read::extend,
+        Script::ReleaseRead => rw::read::release,
+        Script::AcquireWrite | Script::AcquireWriteStrict => rw::write::acquire,
+        Script::ExtendWrite | Script::ExtendWriteStrict => rw::write::extend,
+        Script::ReleaseWrite => rw::write::release,
+        Script::LeaveWrite => rw::write::leave,
         Script::Adopt | Script::AdoptStrict => ticket::adopt,
         Script::GiveBack => ticket::give_back,
         Script::LookPermits => permits::look,

@@ -155,11 +155,11 @@ impl Server {
 /// Scripts.
 impl Server {
     fn knows(&self, script: Script) -> bool {
-        self.scripts & 1 << script as u32 != 0
+        self.scripts & 1 << script as u64 != 0
     }
 
     fn learn(&mut self, script: Script) {
-        self.scripts |= 1 << script as u32;
+        self.scripts |= 1 << script as u64;
     }
 
     fn script(&mut self, words: Words<'_>) -> Reply {

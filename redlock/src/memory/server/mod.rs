@@ -57,7 +57,7 @@ pub(super) struct Server {
     pub(super) process: Process,
     pub(super) condition: Condition,
     /// The cached scripts, which can be called by hash. One bit for each.
-    scripts: u32,
+    scripts: u64,
     /// Calls with several commands that were carried out.
     pub(super) batches: u64,
     /// By number, which is the order in which they were accepted.

@@ -2,6 +2,8 @@
 //!
 //! Not part of the interface.
 
+mod request;
+
 use std::{io, sync::Arc, time::Duration};
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -14,77 +16,8 @@ use crate::{
     memory, resp,
 };
 
+pub use self::request::Request;
 pub use crate::memory::Content;
-
-/// A request and its arguments. Owners are numbers here, see [`owner`].
-#[derive(Clone, Debug)]
-pub enum Request {
-    Acquire {
-        owner: u8,
-        ttl: Duration,
-        token: Option<u64>,
-        last: Option<u64>,
-        inbox: Option<Inbox>,
-    },
-    /// The second step of an acquire without a token.
-    Holder,
-    Extend {
-        owner: u8,
-        ttl: Duration,
-        token: Option<u64>,
-    },
-    Release {
-        owner: u8,
-        tombstone: Option<u64>,
-    },
-    CoolDown {
-        owner: u8,
-        window: Duration,
-        tombstone: Option<u64>,
-    },
-    JoinWaitlist(Inbox),
-    LeaveWaitlist {
-        inbox: String,
-        by: String,
-    },
-    ForceRelease {
-        by: u8,
-        from: Vec<Vec<u8>>,
-    },
-    Inspect,
-    LookPermits {
-        permits: u16,
-        kept: Duration,
-    },
-    Adopt {
-        owner: u8,
-        ttl: Duration,
-        token: u64,
-        from: u8,
-        from_token: u64,
-    },
-    GiveBack {
-        owner: u8,
-        to: u8,
-        left: Duration,
-        tombstone: u64,
-    },
-    /// By the holder with this token, if there is one.
-    ReadRegister {
-        holder: Option<u64>,
-        kept: Duration,
-    },
-    WriteRegister {
-        token: u64,
-        seq: u64,
-        expires: u64,
-        value: Option<Vec<u8>>,
-        kept: Duration,
-    },
-    Ping,
-    Trust,
-    Announce(Announce),
-}
 
 /// An inbox, and since when it waits, in microseconds.
 #[derive(Clone, Debug)]
@@ -191,132 +124,6 @@ impl Request {
             command: self.command(),
         }
     }
-
-    fn command(&self) -> command::Command {
-        match self.clone() {
-            Self::Acquire {
-                owner,
-                ttl,
-                token,
-                last,
-                inbox,
-            } => command::Acquire {
-                owner: numbered(owner),
-                ttl,
-                token,
-                last,
-                inbox: inbox.map(Inbox::command),
-            }
-            .into(),
-            Self::Extend { owner, ttl, token } => command::Extend {
-                owner: numbered(owner),
-                ttl,
-                token,
-            }
-            .into(),
-            Self::Release { owner, tombstone } => command::Release {
-                owner: numbered(owner),
-                tombstone,
-            }
-            .into(),
-            Self::CoolDown {
-                owner,
-                window,
-                tombstone,
-            } => command::CoolDown {
-                owner: numbered(owner),
-                next: numbered(owner).cool_down(),
-                window,
-                until: crate::env::clock::Instant::END,
-                tombstone,
-            }
-            .into(),
-            request => request.further_command(),
-        }
-    }
-
-    /// The commands of a register.
-    fn register_command(self) -> command::Command {
-        match self {
-            Self::ReadRegister { holder, kept } => command::ReadRegister { holder, kept }.into(),
-            Self::WriteRegister {
-                token,
-                seq,
-                expires,
-                value,
-                kept,
-            } => command::WriteRegister {
-                stored: Arc::new(command::Stored {
-                    version: command::Version { token, seq },
-                    expires,
-                    value,
-                }),
-                kept,
-            }
-            .into(),
-            _ => command::Ping.into(),
-        }
-    }
-
-    /// The commands that do not take, extend or end a lock.
-    fn further_command(self) -> command::Command {
-        match self {
-            Self::JoinWaitlist(inbox) => command::JoinWaitlist {
-                inbox: inbox.command(),
-            }
-            .into(),
-            Self::LeaveWaitlist { inbox, by } => command::LeaveWaitlist {
-                inbox: inbox.into(),
-                by,
-            }
-            .into(),
-            Self::ForceRelease { by, from } => command::ForceRelease {
-                by: numbered(by),
-                from: from.into(),
-            }
-            .into(),
-            Self::Inspect | Self::Holder => command::Inspect.into(),
-            Self::LookPermits { permits, kept } => command::LookPermits { permits, kept }.into(),
-            Self::Adopt {
-                owner,
-                ttl,
-                token,
-                from,
-                from_token,
-            } => command::Adopt {
-                owner: numbered(owner),
-                ttl,
-                token,
-                from: numbered(from),
-                from_token,
-            }
-            .into(),
-            Self::GiveBack {
-                owner,
-                to,
-                left,
-                tombstone,
-            } => command::GiveBack {
-                owner: numbered(owner),
-                to: numbered(to),
-                left,
-                until: crate::env::clock::Instant::END,
-                tombstone,
-            }
-            .into(),
-            request @ (Self::ReadRegister { .. } | Self::WriteRegister { .. }) => {
-                request.register_command()
-            }
-            Self::Trust => command::Trust.into(),
-            // An announcement is no command of a lock, and was written before; so were the commands of `command`.
-            Self::Ping
-            | Self::Announce(_)
-            | Self::Acquire { .. }
-            | Self::Extend { .. }
-            | Self::Release { .. }
-            | Self::CoolDown { .. } => command::Ping.into(),
-        }
-    }
 }
 
 impl Inbox {
@@ -380,6 +187,18 @@ pub fn keys(key: &str) -> [String; 3] {
 /// If `key` cannot be one.
 pub fn register(key: &str) -> String {
     Key::new("", key).expect("a key").register()
+}
+
+/// The keys of the read/write lock `key`: the writer and the bar of the writers, the readers and their bar, the intent.
+///
+/// # Panics
+/// If `key` cannot be one.
+pub fn keys_of_readers_and_writers(key: &str) -> [String; 5] {
+    let key = Key::new("", key).expect("a key");
+    let (writer, readers) = (key.writer(), key.readers());
+    let [writer, bar] = [writer.lock(), writer.fence()].map(str::to_owned);
+    let [readers, bar_of_readers] = [readers.lock(), readers.fence()].map(str::to_owned);
+    [writer, bar, readers, bar_of_readers, key.intent()]
 }
 
 /// The keys of the nodes themselves: the marker, the quarantine and the record of node lists.

@@ -1,0 +1,61 @@
+//! From a request to read to a hold: that of another reader of this process, else one of its own.
+
+use std::sync::Arc;
+
+use super::{
+    acquire_hold::{next_outcome, renew},
+    acquire_loop::AcquireLoop,
+    local_queue::Outcome,
+    request::AcquireRequest,
+    shared_holds::SharedHold,
+};
+use crate::{
+    error::{Error, Result},
+    events::lock as events,
+};
+
+/// Joins a hold of this process, or acquires one. Cancel safe, as that of an exclusive lock.
+pub(crate) async fn acquire_shared(request: &AcquireRequest<'_>) -> Result<Arc<SharedHold>> {
+    let mut slot = None;
+    loop {
+        if let Some(joined) = join(request) {
+            return Ok(joined);
+        }
+        let turn = match next_outcome(request, &mut slot).await? {
+            Outcome::Turn(turn) => turn,
+            // Nothing is handed over among readers.
+            Outcome::Hold(handed_over) => {
+                drop(handed_over);
+                continue;
+            }
+            Outcome::CoolingDown(left) => return Err(Error::cooling_down(request.name, left)),
+            Outcome::NoQuorum(error) => return Err(error),
+        };
+        // The one before may have acquired what this one can join. The turn passes on as it is dropped.
+        if let Some(joined) = join(request) {
+            return Ok(joined);
+        }
+        let lease = AcquireLoop::new(request, &turn).run(&mut slot).await?;
+        let limits = request.options.hold;
+        let hold = lease.start_hold(limits);
+        renew(request, &lease);
+        match hold {
+            Some(hold) => return Ok(request.engine.shared.add(hold, limits)),
+            None => lease.check_validity(),
+        }
+    }
+}
+
+fn join(request: &AcquireRequest<'_>) -> Option<Arc<SharedHold>> {
+    let (engine, options) = (request.engine, &request.options);
+    let joined = engine
+        .shared
+        .join(request.key, &options.lease, options.hold)?;
+    let waited = || request.core().now().saturating_since(request.since);
+    events::handed_over(request.key, joined.hold().token().get(), waited);
+    // This runtime takes part in the renewal: it may outlive the one that acquired the lease.
+    if options.lease.keep_alive && !joined.hold().lease().is_of_current_runtime() {
+        engine.renewers.run_here();
+    }
+    Some(joined)
+}

@@ -1,0 +1,91 @@
+//! Holds of readers, which those of one process share: one that comes while a hold is young needs no round trip, and the
+//! hold is released after the last of them.
+//!
+//! A hold is joined for [`MOST`] after its grant. Later readers ask the nodes, where a writer may wait: otherwise the
+//! readers of one process could keep writers out for ever.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, Weak},
+    time::Duration,
+};
+
+use crate::{
+    env::{clock::Instant, sync::lock},
+    key::Key,
+    lease::{Hold, HoldOptions, LeaseOptions},
+};
+
+/// How long a hold may be joined after its grant.
+const MOST: Duration = Duration::from_millis(100);
+
+/// The holds of a client that further readers may join. An entry is removed with its hold.
+#[derive(Debug, Default)]
+pub(super) struct SharedHolds {
+    latest: Mutex<HashMap<Arc<Key>, Weak<SharedHold>>>,
+}
+
+/// A hold of several guards. Dropped by the last of them: it is released.
+#[derive(Debug)]
+pub(crate) struct SharedHold {
+    hold: Arc<Hold>,
+    granted_at: Instant,
+    all: Arc<SharedHolds>,
+}
+
+impl SharedHolds {
+    /// The hold of a reader of `key` with the same options, if there is one that is young.
+    pub(super) fn join(
+        &self,
+        key: &Arc<Key>,
+        options: &LeaseOptions,
+        limits: HoldOptions,
+    ) -> Option<Arc<SharedHold>> {
+        let found = lock(&self.latest).get(key)?.upgrade()?;
+        let lease = found.hold.lease();
+        let is_young = lease.core().now().saturating_since(found.granted_at) < MOST
+            && lease.remaining() >= options.ttl / 2;
+        let fits = is_shareable(limits) && lease.options() == options;
+        (is_young && fits && found.hold.is_open()).then_some(found)
+    }
+
+    /// A hold that was just granted, for others to join.
+    pub(super) fn add(self: &Arc<Self>, hold: Arc<Hold>, limits: HoldOptions) -> Arc<SharedHold> {
+        let key = Arc::clone(hold.lease().key());
+        let shared = Arc::new(SharedHold {
+            granted_at: hold.lease().core().now(),
+            hold,
+            all: Arc::clone(self),
+        });
+        if is_shareable(limits) {
+            lock(&self.latest).insert(key, Arc::downgrade(&shared));
+        }
+        shared
+    }
+}
+
+/// Whether the hold of a request can be that of others too.
+fn is_shareable(limits: HoldOptions) -> bool {
+    limits.max_hold.is_none() && limits.at_least.is_zero()
+}
+
+impl SharedHold {
+    pub(crate) fn hold(&self) -> &Arc<Hold> {
+        &self.hold
+    }
+}
+
+impl Drop for SharedHold {
+    fn drop(&mut self) {
+        let key = self.hold.lease().key();
+        {
+            let mut latest = lock(&self.all.latest);
+            // A later hold stays.
+            if latest.get(key).is_some_and(|hold| hold.strong_count() == 0) {
+                latest.remove(key);
+            }
+        }
+        // An error means that it has ended, as after an awaited release.
+        let _ = self.hold.release(None, !std::thread::panicking());
+    }
+}

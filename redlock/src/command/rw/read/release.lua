@@ -1,0 +1,19 @@
+-- Removes a reader, and raises the bar of the readers above its token (the tombstone), so that an acquire or an extension of
+-- it that arrives later is stale. After the last reader, notifies the writers.
+--
+-- KEYS  1 readers  2 bar of the readers  3 writer  4 waiting writers
+-- ARGV  1 owner  2 channel prefix  3 tombstone  4 retention of the bars in ms
+--
+-- OK    it does not read (any more)
+-- WOKE  the same, and a waiting process was notified
+local removed = redis.pcall('ZREM', KEYS[1], ARGV[1]) == 1
+local bar = redis.call('MGET', KEYS[2])[1]
+if not bar then
+  put(KEYS[2], ARGV[3], ARGV[4], 'NX')
+elseif string.match(bar, '^%d+$') and tonumber(bar) < tonumber(ARGV[3]) then
+  put(KEYS[2], ARGV[3], ARGV[4])
+end
+if removed and read_for(KEYS[1]) == 0 and notify(KEYS[4], ARGV[2], ARGV[1], KEYS[3]) > 0 then
+  return redis.status_reply('WOKE')
+end
+return redis.status_reply('OK')

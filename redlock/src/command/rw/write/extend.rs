@@ -1,0 +1,55 @@
+//! Extend: raise the ttl of a writer, or restore it if it is missing.
+
+use std::time::Duration;
+
+use crate::{
+    command::{
+        Answer, Delivery, Facts, NodeCommand, Owner, Purpose, Scope, Script, Step, encode::Encoder,
+        lock::decode_extend,
+    },
+    key::Key,
+    resp::Value,
+};
+
+#[derive(Clone, Debug)]
+pub(crate) struct ExtendWrite {
+    pub(crate) owner: Owner,
+    pub(crate) ttl: Duration,
+    pub(crate) token: u64,
+}
+
+impl NodeCommand for ExtendWrite {
+    fn facts(&self) -> &'static Facts {
+        &Facts {
+            rights: "del, mget, pexpire, pttl, set, time and zrange",
+            needs_trust: true,
+            delivery: Delivery::WhileWanted,
+            purpose: Purpose::Renews,
+            scope: Scope::Key,
+        }
+    }
+
+    fn encode(&self, key: &Key, out: &mut Encoder<'_, '_>) {
+        let (readers, writer) = (key.readers(), key.writer());
+        let keys = [
+            writer.lock(),
+            writer.fence(),
+            readers.lock(),
+            readers.fence(),
+        ];
+        out.guarded_script(Script::ExtendWrite, Script::ExtendWriteStrict, &keys)
+            .arg(self.owner.as_bytes())
+            .millis(self.ttl)
+            .number(self.token)
+            .retention()
+            .marker();
+    }
+
+    fn decode(&self, _: Step, reply: &Value) -> Answer {
+        decode_extend(reply)
+    }
+
+    fn ttl(&self) -> Option<Duration> {
+        Some(self.ttl)
+    }
+}

@@ -1,0 +1,139 @@
+//! `read/acquire.lua`, `read/extend.lua` and `read/release.lua`: the readers of a read/write lock.
+
+use super::{
+    Args, Raised, Redis, Reply, Waits, abstains, bar, held, leave_tombstone, lua_number, raise,
+    read_for, stale, text, wake, wrong_type,
+};
+
+pub(crate) fn acquire(
+    redis: &mut Redis<'_>,
+    keys: Args<'_>,
+    args: Args<'_>,
+) -> Result<Reply, Raised> {
+    let abstains = match abstains(redis, keys, args, (6, 6))? {
+        Ok(abstains) => abstains,
+        Err(refused) => return Ok(refused),
+    };
+    let (readers, own_bar, other_bar) = (keys.at(0), keys.at(1), keys.at(3));
+    let (ttl, token, retention) = (args.number(1)?, args.number(2)?, args.number(3)?);
+    let waits = Waits {
+        waiters: keys.at(5),
+        inbox: args.at(4),
+        since: args.number(5)?,
+    };
+    let writer = text(redis, keys.at(2));
+    let began = redis.mget(keys.at(4)).and_then(began);
+    let barred = began.is_some_and(|began| waits.inbox.is_empty() || waits.since as f64 >= began);
+    if writer.is_some() || barred {
+        let left = redis.pttl(keys.at(if writer.is_some() { 2 } else { 4 }));
+        if left == -1 {
+            return Ok(Reply::Array(vec![Reply::bulk("NOEXPIRY")]));
+        }
+        return held(redis, left, own_bar, writer.as_deref(), waits);
+    }
+    let own = match bar(redis, own_bar) {
+        Ok(own) => own,
+        Err(bad) => return Ok(bad),
+    };
+    let other = match bar(redis, other_bar) {
+        Ok(other) => other,
+        Err(bad) => return Ok(bad),
+    };
+    if own.is_some_and(|own| own >= token) {
+        return Ok(stale(redis, own_bar));
+    }
+    if !raise(redis, other_bar, other, args.at(2), retention)? {
+        return Ok(wrong_type(other_bar));
+    }
+    read_for(redis, readers)?;
+    let now = redis.time();
+    redis.zrem_up_to(readers, now)?;
+    redis.zadd(readers, now.saturating_add(ttl), args.at(0))?;
+    expire_late(redis, readers, ttl)?;
+    if !waits.inbox.is_empty() {
+        // As a `pcall`: the reader is there.
+        let _ = redis.zrem(waits.waiters, &[waits.inbox.into()]);
+    }
+    Ok(abstains.unwrap_or(Reply::OK))
+}
+
+/// Since when the writer with this intent waits.
+fn began(intent: &[u8]) -> Option<f64> {
+    let at = intent.iter().rposition(|byte| *byte == b' ')?;
+    lua_number(&intent[at + 1..])
+}
+
+/// The readers expire no earlier than any of them.
+fn expire_late(redis: &mut Redis<'_>, readers: &[u8], ttl: u64) -> Result<(), Raised> {
+    if redis.pttl(readers) < i64::try_from(ttl).unwrap_or(i64::MAX) {
+        redis.pexpire(readers, ttl)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn extend(
+    redis: &mut Redis<'_>,
+    keys: Args<'_>,
+    args: Args<'_>,
+) -> Result<Reply, Raised> {
+    let abstains = match abstains(redis, keys, args, (4, 4))? {
+        Ok(abstains) => abstains,
+        Err(refused) => return Ok(refused),
+    };
+    let (readers, own_bar, other_bar) = (keys.at(0), keys.at(1), keys.at(3));
+    let (ttl, token, retention) = (args.number(1)?, args.number(2)?, args.number(3)?);
+    let expires = redis.zscore(readers, args.at(0))?.unwrap_or(0);
+    let now = redis.time();
+    let reads = expires > now;
+    let gone = || Reply::Status("GONE");
+    if !reads && redis.mget(keys.at(2)).is_some() {
+        return Ok(abstains.unwrap_or_else(gone));
+    }
+    let own = match bar(redis, own_bar) {
+        Ok(own) => own,
+        Err(bad) => return Ok(bad),
+    };
+    let other = match bar(redis, other_bar) {
+        Ok(other) => other,
+        Err(bad) => return Ok(bad),
+    };
+    if !reads && own.is_some_and(|own| own >= token) {
+        return Ok(abstains.unwrap_or_else(gone));
+    }
+    if reads {
+        let left = u64::try_from(redis.pttl(readers)).unwrap_or(0);
+        redis.pexpire(readers, left.max(ttl))?;
+    }
+    if !raise(redis, other_bar, other, args.at(2), retention)? {
+        return Ok(wrong_type(other_bar));
+    }
+    let until = now.saturating_add(ttl);
+    if expires < until {
+        redis.zadd(readers, until, args.at(0))?;
+    }
+    expire_late(redis, readers, ttl)?;
+    let done = if reads {
+        Reply::OK
+    } else {
+        Reply::Status("RESTORED")
+    };
+    Ok(abstains.unwrap_or(done))
+}
+
+pub(crate) fn release(
+    redis: &mut Redis<'_>,
+    keys: Args<'_>,
+    args: Args<'_>,
+) -> Result<Reply, Raised> {
+    let (readers, owner) = (keys.at(0), args.at(0));
+    // As a `pcall`.
+    let removed = redis.zrem(readers, &[owner.into()]) == Ok(1);
+    leave_tombstone(redis, keys.at(1), args.at(2), args.number(3)?);
+    if removed
+        && read_for(redis, readers)? == 0
+        && wake(redis, keys.at(3), args.at(1), owner, keys.at(2)) > 0
+    {
+        return Ok(Reply::Status("WOKE"));
+    }
+    Ok(Reply::OK)
+}

@@ -1,0 +1,534 @@
+//! A read/write lock: a model of its own.
+//!
+//! Readers and writers ask in rounds, with any token; whoever holds the lock may send one extension. Requests arrive in any
+//! order, late or never; an answer is at the client at once. Intents are left out: they only keep out readers, and for a time.
+
+use stateright::{Model, Property};
+
+use crate::run::Checked;
+
+pub(crate) const EXCLUSION: &str = "a writer holds beside nobody";
+pub(crate) const ON_A_NODE: &str = "no node has a reader beside a writer";
+pub(crate) const HELD: &str = "whoever holds has an entry on a majority of the nodes";
+pub(crate) const ORDER: &str = "tokens follow the writers";
+pub(crate) const NOTHING_LEFT: &str = "nothing is left of a client that is over";
+
+const NODES: usize = 3;
+const CLIENTS: usize = 3;
+
+const ASK: u8 = 1;
+const BACK: u8 = 2;
+const EXTEND: u8 = 4;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rule {
+    /// The design.
+    Design,
+    /// A reader does not look for a writer.
+    ReadBesideWriter,
+    /// A writer does not look for readers.
+    WriteBesideReaders,
+    /// A writer does not look for another one.
+    WriteBesideWriter,
+    /// A reader does not look at the bar of the readers.
+    ReadNotStale,
+    /// A writer does not look at the bar of the writers.
+    WriteNotStale,
+    /// A reader raises no bar.
+    ReadRaisesNoBar,
+    /// A writer does not raise the bar of the readers.
+    WriteRaisesOwnBarOnly,
+    /// A release raises no bar.
+    NoTombstone,
+    /// A missing entry is restored whatever the bar is.
+    RestoredOverBar,
+    /// A missing entry is restored beside the other side.
+    RestoredBesideOther,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sides {
+    pub(crate) name: &'static str,
+    /// The first clients write, the next ones read.
+    pub(crate) writers: usize,
+    pub(crate) readers: usize,
+    /// Whether holders extend.
+    pub(crate) extends: bool,
+    /// Rounds of each client.
+    pub(crate) rounds: u8,
+    /// Any token in `1..=tokens` may be proposed.
+    pub(crate) tokens: u8,
+    pub(crate) ttl: u8,
+    pub(crate) rule: Rule,
+    pub(crate) fixed_names: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Node {
+    /// A client that writes, from 1, and for how long.
+    writer: u8,
+    timer: u8,
+    /// For how long each client reads.
+    reads: [u8; CLIENTS],
+    write_bar: u8,
+    read_bar: u8,
+    /// What is under way from each client, with the token of its last round.
+    flight: [u8; CLIENTS],
+    yes: [bool; CLIENTS],
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Client {
+    token: u8,
+    rounds: u8,
+    asking: bool,
+    /// It has sent its extension, which is not decided.
+    extending: bool,
+    extended: bool,
+    over: bool,
+    elapsed: u8,
+    validity: u8,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct State {
+    nodes: [Node; NODES],
+    clients: [Client; CLIENTS],
+    /// The highest token that was granted to a writer, and to anybody.
+    written: u8,
+    granted: u8,
+    out_of_order: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// A round, the first or a further one.
+    Ask {
+        client: usize,
+        token: u8,
+    },
+    /// Its request arrives, and the answer is at the client.
+    Arrive {
+        client: usize,
+        node: usize,
+    },
+    /// The holder sends an extension.
+    Extend {
+        client: usize,
+    },
+    /// It arrives.
+    Extended {
+        client: usize,
+        node: usize,
+    },
+    /// The client gives up, or lets go.
+    End {
+        client: usize,
+    },
+    /// Its release arrives.
+    Back {
+        client: usize,
+        node: usize,
+    },
+    Tick,
+}
+
+impl Node {
+    fn is_read(&self) -> bool {
+        self.reads.iter().any(|left| *left > 0)
+    }
+
+    fn has(&self, client: usize) -> bool {
+        usize::from(self.writer) == client + 1 || self.reads[client] > 0
+    }
+}
+
+impl Sides {
+    fn is(&self, rule: Rule) -> bool {
+        self.rule == rule
+    }
+
+    fn writes(&self, client: usize) -> bool {
+        client < self.writers
+    }
+
+    fn clients(&self) -> std::ops::Range<usize> {
+        0..self.writers + self.readers
+    }
+
+    fn ask(state: &mut State, client: usize, token: u8) {
+        let me = &mut state.clients[client];
+        me.asking = true;
+        me.rounds += 1;
+        me.token = token;
+        me.elapsed = 0;
+        for node in &mut state.nodes {
+            node.flight[client] |= ASK;
+            node.yes[client] = false;
+        }
+    }
+
+    fn arrive(&self, state: &mut State, client: usize, at: usize) {
+        let me = state.clients[client];
+        let node = &mut state.nodes[at];
+        node.flight[client] &= !ASK;
+        let done = match self.writes(client) {
+            true => self.write(node, client, me.token),
+            false => self.read(node, client, me.token),
+        };
+        if done && me.asking {
+            node.yes[client] = true;
+            self.decide(state, client);
+        }
+    }
+
+    /// Whether the bar of its side keeps out this token.
+    fn is_stale(&self, node: &Node, client: usize, token: u8) -> bool {
+        match self.writes(client) {
+            true => node.write_bar >= token && !self.is(Rule::WriteNotStale),
+            false => node.read_bar >= token && !self.is(Rule::ReadNotStale),
+        }
+    }
+
+    fn read(&self, node: &mut Node, client: usize, token: u8) -> bool {
+        let beside = node.writer != 0 && !self.is(Rule::ReadBesideWriter);
+        if beside || self.is_stale(node, client, token) {
+            return false;
+        }
+        if !self.is(Rule::ReadRaisesNoBar) {
+            node.write_bar = node.write_bar.max(token);
+        }
+        node.reads[client] = self.ttl;
+        true
+    }
+
+    fn write(&self, node: &mut Node, client: usize, token: u8) -> bool {
+        let own = client as u8 + 1;
+        let other = node.writer != 0 && node.writer != own && !self.is(Rule::WriteBesideWriter);
+        let read = node.is_read() && !self.is(Rule::WriteBesideReaders);
+        if other || read || self.is_stale(node, client, token) {
+            return false;
+        }
+        node.write_bar = node.write_bar.max(token);
+        if !self.is(Rule::WriteRaisesOwnBarOnly) {
+            node.read_bar = node.read_bar.max(token);
+        }
+        (node.writer, node.timer) = (own, self.ttl);
+        true
+    }
+
+    fn has_majority(state: &State, client: usize) -> bool {
+        state.nodes.iter().filter(|node| node.yes[client]).count() > NODES / 2
+    }
+
+    fn decide(&self, state: &mut State, client: usize) {
+        let me = state.clients[client];
+        if !Self::has_majority(state, client) || me.elapsed >= self.ttl {
+            return;
+        }
+        let floor = match self.writes(client) {
+            true => state.granted,
+            false => state.written,
+        };
+        state.out_of_order |= me.token <= floor;
+        state.granted = state.granted.max(me.token);
+        if self.writes(client) {
+            state.written = state.written.max(me.token);
+        }
+        let me = &mut state.clients[client];
+        me.asking = false;
+        me.validity = self.ttl - me.elapsed;
+        me.elapsed = 0;
+        Self::forget_votes(state, client);
+    }
+
+    fn forget_votes(state: &mut State, client: usize) {
+        for node in &mut state.nodes {
+            node.yes[client] = false;
+        }
+    }
+
+    fn extend(state: &mut State, client: usize) {
+        let me = &mut state.clients[client];
+        (me.extending, me.extended, me.elapsed) = (true, true, 0);
+        for node in &mut state.nodes {
+            node.flight[client] |= EXTEND;
+        }
+    }
+
+    fn extended(&self, state: &mut State, client: usize, at: usize) {
+        let me = state.clients[client];
+        let node = &mut state.nodes[at];
+        node.flight[client] &= !EXTEND;
+        if node.has(client) {
+            self.raise(node, client, me.token);
+            node.yes[client] = me.extending;
+            if me.extending && Self::has_majority(state, client) {
+                let me = &mut state.clients[client];
+                me.validity = me.validity.max(self.ttl - me.elapsed);
+                (me.extending, me.elapsed) = (false, 0);
+                Self::forget_votes(state, client);
+            }
+            return;
+        }
+        // Restored: it is no vote.
+        let beside = node.writer != 0 || self.writes(client) && node.is_read();
+        if beside && !self.is(Rule::RestoredBesideOther) || self.is_over(node, client, me.token) {
+            return;
+        }
+        self.raise(node, client, me.token);
+    }
+
+    /// Whether the bar of its side shows a release or a later holder, so that a missing entry is not restored.
+    fn is_over(&self, node: &Node, client: usize, token: u8) -> bool {
+        let barred = match self.writes(client) {
+            true => node.write_bar > token,
+            false => node.read_bar >= token,
+        };
+        barred && !self.is(Rule::RestoredOverBar)
+    }
+
+    /// An extension is carried out.
+    fn raise(&self, node: &mut Node, client: usize, token: u8) {
+        node.write_bar = node.write_bar.max(token);
+        if self.writes(client) {
+            node.read_bar = node.read_bar.max(token);
+            (node.writer, node.timer) = (client as u8 + 1, self.ttl);
+        } else {
+            node.reads[client] = self.ttl;
+        }
+    }
+
+    fn end(state: &mut State, client: usize) {
+        let me = &mut state.clients[client];
+        (me.asking, me.extending, me.over) = (false, false, true);
+        (me.validity, me.elapsed) = (0, 0);
+        for node in &mut state.nodes {
+            node.flight[client] |= BACK;
+        }
+        Self::forget_votes(state, client);
+    }
+
+    fn back(&self, state: &mut State, client: usize, at: usize) {
+        let token = state.clients[client].token;
+        let node = &mut state.nodes[at];
+        node.flight[client] &= !BACK;
+        if usize::from(node.writer) == client + 1 {
+            (node.writer, node.timer) = (0, 0);
+        }
+        node.reads[client] = 0;
+        if self.is(Rule::NoTombstone) {
+            return;
+        }
+        match self.writes(client) {
+            true => node.write_bar = node.write_bar.max(token + 1),
+            false => node.read_bar = node.read_bar.max(token + 1),
+        }
+    }
+
+    fn tick(&self, state: &mut State) {
+        for node in &mut state.nodes {
+            node.timer = node.timer.saturating_sub(1);
+            if node.timer == 0 {
+                node.writer = 0;
+            }
+            for left in &mut node.reads {
+                *left = left.saturating_sub(1);
+            }
+        }
+        for client in 0..CLIENTS {
+            let me = &mut state.clients[client];
+            let held = me.validity > 0;
+            me.validity = me.validity.saturating_sub(1);
+            if me.asking || me.extending {
+                me.elapsed = (me.elapsed + 1).min(self.ttl);
+            }
+            if held && me.validity == 0 || me.asking && me.elapsed >= self.ttl {
+                Self::end(state, client);
+            }
+        }
+    }
+
+    fn act(&self, state: &mut State, action: Action) {
+        match action {
+            Action::Ask { client, token } => Self::ask(state, client, token),
+            Action::Arrive { client, node } => self.arrive(state, client, node),
+            Action::Extend { client } => Self::extend(state, client),
+            Action::Extended { client, node } => self.extended(state, client, node),
+            Action::End { client } => Self::end(state, client),
+            Action::Back { client, node } => self.back(state, client, node),
+            Action::Tick => self.tick(state),
+        }
+        self.tidy(state);
+    }
+
+    /// Forgets what can make no difference any more. Bars never fall, so a request that is stale stays so.
+    fn tidy(&self, state: &mut State) {
+        for client in self.clients() {
+            let token = state.clients[client].token;
+            for node in &mut state.nodes {
+                if self.is_stale(node, client, token) {
+                    node.flight[client] &= !ASK;
+                }
+                let is_gone = !node.has(client) && node.flight[client] & ASK == 0;
+                if is_gone && self.is_over(node, client, token) {
+                    node.flight[client] &= !EXTEND;
+                }
+                let bar = match self.writes(client) {
+                    true => node.write_bar,
+                    false => node.read_bar,
+                };
+                if is_gone && node.flight[client] == BACK && bar > token {
+                    node.flight[client] = 0;
+                }
+            }
+            if state.clients[client].over && state.nodes.iter().all(|node| node.flight[client] == 0)
+            {
+                state.clients[client] = Client {
+                    over: true,
+                    ..Client::default()
+                };
+            }
+        }
+    }
+
+    /// Clients of one side exchange their names.
+    fn exchanged(mut state: State, one: usize, other: usize) -> State {
+        state.clients.swap(one, other);
+        let names = [one, other].map(|client| client as u8 + 1);
+        for node in &mut state.nodes {
+            node.reads.swap(one, other);
+            node.flight.swap(one, other);
+            node.yes.swap(one, other);
+            if let Some(at) = names.iter().position(|name| *name == node.writer) {
+                node.writer = names[1 - at];
+            }
+        }
+        state.nodes.sort_unstable();
+        state
+    }
+}
+
+impl Checked for Sides {
+    fn name(&self) -> String {
+        self.name.to_owned()
+    }
+
+    fn with_fixed_names(&self) -> Self {
+        Self {
+            fixed_names: true,
+            ..*self
+        }
+    }
+
+    fn describe(&self, state: &State) -> String {
+        let holders = self
+            .clients()
+            .filter(|client| state.clients[*client].validity > 0);
+        let line = |client: usize| {
+            let side = if self.writes(client) {
+                "writes"
+            } else {
+                "reads"
+            };
+            let Client {
+                validity, token, ..
+            } = state.clients[client];
+            format!("  [client {client} {side} for {validity} with token {token}]")
+        };
+        holders.map(line).collect()
+    }
+
+    /// Nodes are alike, and so are clients of one side, of which there are at most two on either.
+    fn representative(&self, state: &State) -> State {
+        let mut state = *state;
+        state.nodes.sort_unstable();
+        let sides = [(0, self.writers), (self.writers, self.readers)];
+        for (first, clients) in sides {
+            if clients == 2 {
+                state = state.min(Self::exchanged(state, first, first + 1));
+            }
+        }
+        state
+    }
+}
+
+impl Model for Sides {
+    type State = State;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<State> {
+        vec![State::default()]
+    }
+
+    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
+        for client in self.clients() {
+            let me = &state.clients[client];
+            if !me.over && me.validity == 0 && me.rounds < self.rounds {
+                let tokens = me.token + 1..=self.tokens;
+                actions.extend(tokens.map(|token| Action::Ask { client, token }));
+            }
+            if me.asking || me.validity > 0 {
+                actions.push(Action::End { client });
+            }
+            if self.extends && me.validity > 0 && !me.extended {
+                actions.push(Action::Extend { client });
+            }
+            for (node, at) in state.nodes.iter().enumerate() {
+                let flight = at.flight[client];
+                if flight & ASK != 0 {
+                    actions.push(Action::Arrive { client, node });
+                }
+                if flight & EXTEND != 0 {
+                    actions.push(Action::Extended { client, node });
+                }
+                if flight & BACK != 0 {
+                    actions.push(Action::Back { client, node });
+                }
+            }
+        }
+        actions.push(Action::Tick);
+    }
+
+    fn next_state(&self, last: &State, action: Action) -> Option<State> {
+        let mut state = *last;
+        self.act(&mut state, action);
+        if !self.fixed_names {
+            state = self.representative(&state);
+        }
+        (state != *last).then_some(state)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always(EXCLUSION, |model: &Self, state: &State| {
+                let holds = |client: &usize| state.clients[*client].validity > 0;
+                let holders = model.clients().filter(holds).count();
+                let writers = (0..model.writers).filter(holds).count();
+                writers == 0 || holders == 1
+            }),
+            Property::always(ON_A_NODE, |_, state: &State| {
+                state
+                    .nodes
+                    .iter()
+                    .all(|node| node.writer == 0 || !node.is_read())
+            }),
+            Property::always(HELD, |model: &Self, state: &State| {
+                let on = |client: usize| state.nodes.iter().filter(|node| node.has(client)).count();
+                let held = |client: usize| state.clients[client].validity > 0;
+                model
+                    .clients()
+                    .all(|client| !held(client) || on(client) > NODES / 2)
+            }),
+            Property::always(ORDER, |_, state: &State| !state.out_of_order),
+            Property::always(NOTHING_LEFT, |model: &Self, state: &State| {
+                let is_clean =
+                    |node: &Node, client: usize| node.flight[client] != 0 || !node.has(client);
+                let over = model.clients().filter(|client| state.clients[*client].over);
+                let mut all =
+                    over.flat_map(|client| state.nodes.iter().map(move |node| (node, client)));
+                all.all(|(node, client)| is_clean(node, client))
+            }),
+        ]
+    }
+}
