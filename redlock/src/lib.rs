@@ -31,6 +31,9 @@ mod quorum;
 mod register;
 mod resp;
 mod round;
+#[cfg(feature = "sim")]
+pub mod sim;
+pub mod testing;
 
 #[cfg(feature = "__fuzzing")]
 #[doc(hidden)]

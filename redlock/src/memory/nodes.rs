@@ -92,6 +92,27 @@ impl Nodes {
         }
     }
 
+    /// Ends the faults of all nodes, and of the network of this handle to them: each node runs, answers and accepts writes, as a
+    /// master, and the network is fast and loses nothing. What was held back is delivered.
+    ///
+    /// What a node has forgotten stays forgotten, a clock stays where it is, and clients stay [frozen](Self::freeze).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), redlock::Error> {
+    /// use redlock::{Redlock, memory::Nodes};
+    ///
+    /// let nodes = Nodes::new(3);
+    /// nodes.node(0).stop();
+    /// nodes.node(1).lose_replies(true);
+    /// nodes.heal();
+    /// Redlock::connect(nodes.nodes()).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn heal(&self) {
+        self.nodes.iter().for_each(Node::heal_network);
+        self.nodes.iter().for_each(Node::heal_server);
+    }
+
     /// Freezes the clients of this handle, like a process after `SIGSTOP`: they read no replies,
     /// renew no lock, and do not poll any [`task`](Self::task).
     pub fn freeze(&self) {

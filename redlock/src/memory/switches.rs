@@ -114,6 +114,17 @@ impl Node {
         self.with(|server, _| server.store.shift(forward));
     }
 
+    /// Ends all faults of the server.
+    pub(crate) fn heal_server(&self) {
+        self.promote();
+        self.start();
+        self.fill(false);
+        self.load(false);
+        self.busy(false);
+        self.fail_to_save(false);
+        self.resume();
+    }
+
     /// Changes the server, and wakes the tasks that wait for it.
     pub(super) fn with(&self, change: impl FnOnce(&mut Server, &mut Wakers)) {
         let mut wakers = Wakers::default();
@@ -187,5 +198,14 @@ impl Node {
     pub fn deliver_late(&self) {
         self.network.set(|network| network.hold_back = false);
         self.with(|server, wakers| server.deliver_held_back(&self.network, wakers));
+    }
+
+    /// Ends all faults of the network of this handle.
+    pub(crate) fn heal_network(&self) {
+        self.delay(Duration::ZERO);
+        self.delay_replies(Duration::ZERO);
+        self.lose_requests(false);
+        self.lose_replies(false);
+        self.deliver_late();
     }
 }

@@ -180,25 +180,12 @@ pub(crate) async fn pause_all(world: &World, length: Duration) {
     advance(length).await;
 }
 
-/// Ends all faults of the network and of the nodes.
-pub(crate) fn heal(cluster: &Nodes, machine: &Nodes) {
+/// Ends all faults of the network of a machine and of the nodes.
+pub(crate) fn heal(machine: &Nodes) {
     for node in machine.nodes() {
-        node.delay(Duration::ZERO);
-        node.delay_replies(Duration::ZERO);
-        node.lose_requests(false);
-        node.lose_replies(false);
-        node.deliver_late();
-    }
-    for node in cluster.nodes() {
-        node.promote();
-        node.start();
-        node.fill(false);
-        node.load(false);
-        node.busy(false);
-        node.fail_to_save(false);
         node.delete(World::FOREIGN);
-        node.resume();
     }
+    machine.heal();
 }
 
 /// A node, and how the log names the connection to it.

@@ -159,7 +159,7 @@ impl World {
     pub(crate) fn heal(&self) {
         self.log(|| "the storm is over".to_owned());
         for (index, client) in self.clients.iter().enumerate() {
-            faults::heal(&self.cluster, &client.machine);
+            faults::heal(&client.machine);
             self.thaw(index);
         }
     }
