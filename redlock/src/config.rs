@@ -16,13 +16,24 @@ pub(crate) const LEAST: Duration = Duration::from_millis(1);
 /// Checks a duration that is sent to the nodes or used by a timer. `remedy` says what to do about
 /// one that is too long.
 pub(crate) fn check(name: &str, value: Duration, least: Duration, remedy: &str) -> Result<()> {
-    let days = MOST.as_secs() / 86_400;
+    check_up_to(name, value, least, MOST, remedy)
+}
+
+/// The same with a longest duration of its own.
+pub(crate) fn check_up_to(
+    name: &str,
+    value: Duration,
+    least: Duration,
+    most: Duration,
+    remedy: &str,
+) -> Result<()> {
+    let days = most.as_secs() / 86_400;
     if value < least {
         return Err(Error::invalid_ttl(format!(
             "{name} of {value:?} is too short: use {least:?} or more"
         )));
     }
-    if value > MOST {
+    if value > most {
         return Err(Error::invalid_ttl(format!(
             "{name} of {value:?} is too long, the most is {days} days: {remedy}"
         )));

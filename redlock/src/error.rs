@@ -333,6 +333,15 @@ impl Error {
         Self::new(ErrorKind::NoQuorum, text).about(key)
     }
 
+    pub(crate) fn other_record(job: &str) -> Self {
+        let text = format!(
+            "the record of the job `{}` is none that this version of the crate can read: a later version wrote it, or somebody \
+             else uses the register of its lock",
+            job.escape_debug()
+        );
+        Self::new(ErrorKind::InvalidConfig, text)
+    }
+
     pub(crate) fn invalid_ttl(why: String) -> Self {
         Self::new(ErrorKind::InvalidTtl, why)
     }

@@ -20,6 +20,7 @@ mod error;
 mod events;
 mod fault;
 pub mod fence;
+pub mod job;
 pub mod key;
 mod label;
 mod lease;
@@ -49,6 +50,7 @@ pub use crate::{
         process_default::{get_default, set_default},
     },
     error::{Error, ErrorKind, FaultKind, NodeError, Result},
+    job::{Job, JobHandle},
     lock::{
         current::{assert_held, current},
         guard::Guard,

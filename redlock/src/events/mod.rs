@@ -8,6 +8,7 @@
 //! The functions that emit events also count what [`metrics`] has.
 
 pub(crate) mod attribute;
+pub(crate) mod job;
 pub(crate) mod lock;
 pub(crate) mod metrics;
 pub(crate) mod node;

@@ -11,6 +11,8 @@ mod config;
 mod controls;
 mod coverage;
 mod holds;
+mod job;
+mod jobs;
 mod limits;
 mod lists;
 mod moved;

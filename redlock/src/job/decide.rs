@@ -1,0 +1,242 @@
+//! What to do under the lock of a job, from its record and the time. Pure.
+
+use super::{
+    record::{LastRun, Record},
+    rules::{Missed, OnCrash, Overlap, Rules},
+    schedule::{Schedule, following, latest},
+};
+use crate::error::Result;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// Nothing is on record: record that what was due up to this instant is spent.
+    Begin { spent: u64 },
+    /// Run this firing. `again`: it was started before, by a replica that crashed or lost the lock.
+    Run { firing: u64, again: bool },
+    /// The open run crashed and is not run again: record that.
+    Crashed,
+    /// Nothing is due before this firing, if there is one.
+    Wait { next: Option<u64> },
+}
+
+/// `now`: of the clock that all replicas share up to the `skew`.
+pub(super) fn decide(
+    record: Option<&Record>,
+    schedule: &dyn Schedule,
+    rules: &Rules,
+    now: u64,
+    skew: u64,
+) -> Result<Decision> {
+    let Some(record) = record else {
+        // A replica whose clock is ahead may have run what is due by then.
+        return Ok(Decision::Begin {
+            spent: now.saturating_add(skew),
+        });
+    };
+    let oldest = now.saturating_sub(rules.window());
+    let from = record.spent.max(oldest.saturating_sub(1));
+    let next = following(schedule, from)?;
+    let due = next.filter(|next| *next <= now);
+    if let Some(open) = record.open_run() {
+        return Ok(match due {
+            _ if runs_again(open, rules, now, due) => Decision::Run {
+                firing: open.firing,
+                again: true,
+            },
+            Some(_) => run(schedule, rules, due, now)?.unwrap_or(Decision::Crashed),
+            None => Decision::Crashed,
+        });
+    }
+    Ok(run(schedule, rules, due, now)?.unwrap_or(Decision::Wait { next }))
+}
+
+/// Whether a firing whose replica crashed is run again. A newer one replaces it, unless each is to be run.
+fn runs_again(open: &LastRun, rules: &Rules, now: u64, due: Option<u64>) -> bool {
+    rules.on_crash == OnCrash::Rerun
+        && open.firing >= now.saturating_sub(rules.catch_up)
+        && (rules.missed == Missed::All || due.is_none())
+}
+
+fn run(
+    schedule: &dyn Schedule,
+    rules: &Rules,
+    due: Option<u64>,
+    now: u64,
+) -> Result<Option<Decision>> {
+    let Some(first) = due else {
+        return Ok(None);
+    };
+    let firing = match rules.missed {
+        Missed::All => first,
+        Missed::Once | Missed::Skip => latest(schedule, first, now)?,
+    };
+    Ok(Some(Decision::Run {
+        firing,
+        again: false,
+    }))
+}
+
+/// Up to which instant firings are spent once `firing` has ended, which began at `started`.
+pub(super) fn spent_after(
+    firing: u64,
+    schedule: &dyn Schedule,
+    rules: &Rules,
+    started: u64,
+    ended: u64,
+) -> Result<u64> {
+    if rules.overlap != Overlap::Skip {
+        return Ok(firing);
+    }
+    // Those that were due before it began are not skipped: under `Missed::All` they are still to be run.
+    let waiting = following(schedule, firing)?.is_some_and(|next| next <= started);
+    Ok(match waiting {
+        true => firing,
+        false => firing.max(ended),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{super::record::RunState, *};
+
+    const SECOND: u64 = 1_000_000;
+    const EVERY: Duration = Duration::from_secs(10);
+    const SKEW: u64 = 5 * SECOND;
+
+    fn rules() -> Rules {
+        Rules {
+            catch_up: 60 * SECOND,
+            late: 3 * SECOND,
+            ..Rules::default()
+        }
+    }
+
+    fn at(seconds: u64, spent: u64, open: Option<u64>, rules: &Rules) -> Decision {
+        let record = Record {
+            spent: spent * SECOND,
+            last: open.map(|firing| LastRun {
+                firing: firing * SECOND,
+                started: firing * SECOND,
+                ended: None,
+                state: RunState::Running,
+                attempts: 1,
+                label: None,
+                error: None,
+            }),
+            ..Record::default()
+        };
+        decide(Some(&record), &EVERY, rules, seconds * SECOND, SKEW).expect("a schedule")
+    }
+
+    fn run(firing: u64) -> Decision {
+        Decision::Run {
+            firing: firing * SECOND,
+            again: false,
+        }
+    }
+
+    fn again(firing: u64) -> Decision {
+        Decision::Run {
+            firing: firing * SECOND,
+            again: true,
+        }
+    }
+
+    #[test]
+    fn without_a_record_nothing_that_is_due_within_the_skew_is_run() {
+        let decision = decide(None, &EVERY, &rules(), 100 * SECOND, SKEW);
+        assert_eq!(
+            decision.ok(),
+            Some(Decision::Begin {
+                spent: 105 * SECOND
+            })
+        );
+    }
+
+    #[test]
+    fn of_missed_firings_the_latest_is_run_or_each_or_none() {
+        assert_eq!(at(139, 100, None, &rules()), run(130));
+        let each = Rules {
+            missed: Missed::All,
+            ..rules()
+        };
+        assert_eq!(at(139, 100, None, &each), run(110));
+        let none = Rules {
+            missed: Missed::Skip,
+            ..rules()
+        };
+        assert_eq!(
+            at(139, 100, None, &none),
+            Decision::Wait {
+                next: Some(140 * SECOND)
+            }
+        );
+        assert_eq!(at(142, 100, None, &none), run(140));
+    }
+
+    #[test]
+    fn nothing_older_than_the_window_is_run() {
+        let each = Rules {
+            missed: Missed::All,
+            ..rules()
+        };
+        assert_eq!(at(200, 100, None, &each), run(140));
+        assert_eq!(at(201, 100, None, &each), run(150));
+    }
+
+    #[test]
+    fn what_is_spent_is_not_run() {
+        assert_eq!(
+            at(139, 130, None, &rules()),
+            Decision::Wait {
+                next: Some(140 * SECOND)
+            }
+        );
+        assert_eq!(at(140, 130, None, &rules()), run(140));
+        assert_eq!(
+            at(139, 150, None, &rules()),
+            Decision::Wait {
+                next: Some(160 * SECOND)
+            }
+        );
+    }
+
+    #[test]
+    fn a_crashed_firing_is_run_again_until_a_newer_one_replaces_it() {
+        assert_eq!(at(135, 130, Some(130), &rules()), again(130));
+        assert_eq!(at(141, 130, Some(130), &rules()), run(140));
+        let each = Rules {
+            missed: Missed::All,
+            ..rules()
+        };
+        assert_eq!(at(141, 130, Some(130), &each), again(130));
+        assert_eq!(at(191, 130, Some(130), &each), run(140), "beyond catch_up");
+    }
+
+    #[test]
+    fn under_skip_a_crashed_firing_is_spent() {
+        let skip = Rules {
+            on_crash: OnCrash::Skip,
+            ..rules()
+        };
+        assert_eq!(at(135, 130, Some(130), &skip), Decision::Crashed);
+        assert_eq!(at(141, 130, Some(130), &skip), run(140));
+    }
+
+    #[test]
+    fn what_became_due_during_a_run_is_skipped_or_left() {
+        let after = |rules: &Rules, started: u64| {
+            let spent = spent_after(100 * SECOND, &EVERY, rules, started * SECOND, 135 * SECOND);
+            spent.expect("a schedule") / SECOND
+        };
+        assert_eq!(after(&rules(), 101), 135);
+        assert_eq!(after(&rules(), 111), 100, "one was waiting already");
+        let queue = Rules {
+            overlap: Overlap::Queue,
+            ..rules()
+        };
+        assert_eq!(after(&queue, 101), 100);
+    }
+}

@@ -1,0 +1,243 @@
+//! Scheduled work: each firing runs once over all replicas, also after a crash or an outage.
+//!
+//! Each replica of a service builds the same [`Job`] by [`Redlock::job`] and runs it. When a firing is due, one of them takes the
+//! lock `job:NAME`, records in its [register](crate#registers) that the firing was started, runs the body, and records its end. The
+//! others find it there. So the nodes of the lock are all that is needed.
+//!
+//! | promise | under | as long as |
+//! |---|---|---|
+//! | a firing never runs twice | [`OnCrash::Skip`] | no majority of the nodes forgets its record |
+//! | no two bodies of a job run at once | always | bodies reach an await within the ttl after the lock was lost, see [`Guard::run`](crate::Guard::run) |
+//! | a firing whose completion was recorded is not run again | always | as above |
+//! | a firing within `catch_up` runs, or one after it does in its place | [`OnCrash::Rerun`], [`Missed::Once`] | some replica has a quorum within `catch_up` |
+//! | each firing within `catch_up` runs | [`OnCrash::Rerun`], [`Missed::All`], [`Overlap::Queue`] | the same |
+//! | a first deployment runs nothing that was due before it | always | |
+//!
+//! The edge of `catch_up` is uncertain by the clock skew. Where a majority of the nodes has forgotten the record, it counts as a
+//! first deployment: nothing that was due is run, rather than run twice. What a body writes can carry the
+//! [token](crate::Held::token) of its lock, so that a store refuses a body that does not know yet that it was replaced.
+//!
+//! | | a replica crashes in a firing | all were down at the instant | a long run | state |
+//! |---|---|---|---|---|
+//! | this | rerun or skip | `catch_up`, `missed` | `overlap`, renewed lock | on the lock's nodes |
+//! | ShedLock | skipped until `lockAtMostFor` | missed | runs twice after `lockAtMostFor` | a row for each lock |
+//! | Quartz, clustered | `requestRecovery` | misfire instructions | `@DisallowConcurrentExecution` | a database |
+//! | Kubernetes CronJob | `restartPolicy`, `backoffLimit` | `startingDeadlineSeconds` | `concurrencyPolicy` | etcd; may start twice |
+
+mod decide;
+mod definition;
+mod firing;
+mod handle;
+mod options;
+mod record;
+mod rules;
+mod runner;
+mod schedule;
+mod status;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use tokio::sync::watch;
+
+use self::{
+    definition::{Definition, key_of},
+    options::Settings,
+    runner::Runner,
+};
+pub use self::{
+    firing::{BodyResult, Firing},
+    handle::JobHandle,
+    record::RunState,
+    rules::{Missed, OnCrash, Overlap},
+    schedule::Schedule,
+    status::{JobStatus, Jobs, Run},
+};
+use crate::{
+    client::Redlock,
+    error::{Error, Result},
+    lock::held::Held,
+};
+
+impl Redlock {
+    /// A job that fires by `schedule`, once for each firing over all replicas with the same `name`.
+    ///
+    /// The name is used like a key of a lock, under `job:`. An invalid one is reported by [`run`](Job::run).
+    ///
+    /// # Examples
+    /// ```
+    /// # use redlock::{Redlock, memory::Nodes};
+    /// # use std::time::Duration;
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() -> Result<(), redlock::Error> {
+    /// # let redlock = Redlock::connect(Nodes::new(3).nodes()).await?;
+    /// // On each replica.
+    /// let hourly = Duration::from_secs(3600);
+    /// let reports = redlock
+    ///     .job("hourly-report", hourly)
+    ///     .catch_up(Duration::from_secs(6 * 3600))
+    ///     .spawn(async |firing, held| {
+    ///         println!("the report of {:?}, with token {}", firing.at(), held.token());
+    ///     });
+    /// // Anywhere.
+    /// tokio::time::sleep(2 * hourly).await;
+    /// let status = redlock.jobs().status("hourly-report").await?.expect("it ran");
+    /// assert!(status.last_completed.is_some());
+    /// reports.stop().await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn job(&self, name: impl Into<String>, schedule: impl Schedule) -> Job {
+        let name = name.into();
+        Job {
+            definition: Definition {
+                key: key_of(&name),
+                name,
+                redlock: self.clone(),
+                schedule: Arc::new(schedule),
+            },
+            settings: Settings::default(),
+        }
+    }
+
+    /// What is on record about jobs.
+    #[must_use]
+    pub fn jobs(&self) -> Jobs {
+        Jobs::new(self)
+    }
+}
+
+/// Scheduled work, of which each firing runs once over all replicas. Made by [`Redlock::job`].
+///
+/// All replicas should have the same schedule and the same options; while they differ, as during a deployment, each decides by
+/// its own.
+///
+/// | option | default |
+/// |---|---|
+/// | [`catch_up`](Self::catch_up) | 1 h |
+/// | [`missed`](Self::missed) | [`Missed::Once`] |
+/// | [`overlap`](Self::overlap) | [`Overlap::Skip`] |
+/// | [`on_crash`](Self::on_crash) | [`OnCrash::Rerun`] |
+/// | [`ttl`](Self::ttl) | that of the client, 10 s |
+/// | [`max_run`](Self::max_run) | no limit |
+/// | [`retry`](Self::retry) | none |
+#[derive(Clone)]
+#[must_use = "a job does nothing until it is run"]
+pub struct Job {
+    definition: Definition,
+    settings: Settings,
+}
+
+impl Job {
+    /// How late a firing is still run: after an outage, or a crash of the replica that ran it. At most 180 days.
+    pub fn catch_up(mut self, window: Duration) -> Self {
+        self.settings.catch_up = window;
+        self
+    }
+
+    /// What becomes of firings that nobody ran in time.
+    pub fn missed(mut self, missed: Missed) -> Self {
+        self.settings.rules.missed = missed;
+        self
+    }
+
+    /// What becomes of firings that are due while an earlier one still runs.
+    pub fn overlap(mut self, overlap: Overlap) -> Self {
+        self.settings.rules.overlap = overlap;
+        self
+    }
+
+    /// What becomes of a firing whose replica crashed while it ran.
+    pub fn on_crash(mut self, on_crash: OnCrash) -> Self {
+        self.settings.rules.on_crash = on_crash;
+        self
+    }
+
+    /// The ttl of the lock: how soon another replica notices a crash. It is renewed while the body runs.
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.settings.ttl = Some(ttl);
+        self
+    }
+
+    /// The longest time of one run, with its retries. A body that takes longer is dropped, and the firing has failed.
+    pub fn max_run(mut self, most: Duration) -> Self {
+        self.settings.max_run = Some(most);
+        self
+    }
+
+    /// Runs a body that fails up to `times` times more within its firing, each time `pause` after the failure.
+    pub fn retry(mut self, times: u32, pause: Duration) -> Self {
+        (self.settings.retries, self.settings.pause) = (times, pause);
+        self
+    }
+
+    /// Runs the firings that this replica gets, until the schedule has no further one.
+    ///
+    /// The body returns `()` or a `Result`; see [`BodyResult`]. An error, a panic and a run beyond [`max_run`](Self::max_run) are
+    /// failures, which are recorded and are events; the job goes on. While no quorum answers, it tries again.
+    ///
+    /// # Errors
+    /// [`is_invalid`](Error::is_invalid) for a name that can be no key, an option out of its bounds, a schedule without a firing in
+    /// the future or whose instants do not advance, and a record of a later version of this crate;
+    /// [`is_closed`](Error::is_closed).
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the body, whose firing counts as crashed, and releases the lock in the background. To end after
+    /// the running body, [`spawn`](Self::spawn) the job and [`stop`](JobHandle::stop) it.
+    pub async fn run<F, B>(self, body: F) -> Result<()>
+    where
+        F: FnMut(Firing, Held) -> B,
+        B: Future,
+        B::Output: BodyResult,
+    {
+        self.run_under(watch::Sender::default(), body).await
+    }
+
+    /// [Runs](Self::run) the job in a task, with a handle to it.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn spawn<F, B>(self, body: F) -> JobHandle
+    where
+        F: FnMut(Firing, Held) -> B + Send + 'static,
+        B: Future + Send + 'static,
+        B::Output: BodyResult,
+    {
+        let control = watch::Sender::default();
+        let task = tokio::spawn(self.run_under(control.clone(), body));
+        JobHandle::new(control, task)
+    }
+
+    async fn run_under<F, B>(self, control: watch::Sender<runner::Control>, body: F) -> Result<()>
+    where
+        F: FnMut(Firing, Held) -> B,
+        B: Future,
+        B::Output: BodyResult,
+    {
+        let Definition {
+            redlock,
+            name,
+            key,
+            schedule,
+        } = &self.definition;
+        let core = redlock.core();
+        core.key(key)?;
+        let options = self.settings.checked(core)?;
+        let now = core.nodes.tokens.micros(core.now());
+        if schedule::following(&**schedule, now)?.is_none() {
+            return Err(Error::invalid_config(format!(
+                "the schedule of the job `{}` has no firing in the future",
+                name.escape_debug()
+            )));
+        }
+        Runner::new(self.definition, options, control)
+            .run(body)
+            .await
+    }
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Job")
+            .field("name", &self.definition.name)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}

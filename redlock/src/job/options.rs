@@ -1,0 +1,96 @@
+//! The options of a job, and their bounds.
+
+use std::time::Duration;
+
+use super::rules::Rules;
+use crate::{
+    config::{self, LEAST},
+    core::Core,
+    error::Result,
+};
+
+/// For how long a record outlives the oldest firing that it may be needed for: so that a rare job is remembered, and one that
+/// stood still for some weeks.
+const KEPT: Duration = Duration::from_secs(28 * 24 * 3600);
+/// The longest `catch_up`.
+const MOST: Duration = Duration::from_secs(180 * 24 * 3600);
+const CATCH_UP: Duration = Duration::from_secs(3600);
+
+/// As they were set.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) catch_up: Duration,
+    pub(super) rules: Rules,
+    pub(super) ttl: Option<Duration>,
+    pub(super) max_run: Option<Duration>,
+    pub(super) retries: u32,
+    pub(super) pause: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            catch_up: CATCH_UP,
+            rules: Rules::default(),
+            ttl: None,
+            max_run: None,
+            retries: 0,
+            pause: Duration::ZERO,
+        }
+    }
+}
+
+/// After the checks.
+#[derive(Clone, Debug)]
+pub(super) struct Options {
+    pub(super) rules: Rules,
+    pub(super) ttl: Option<Duration>,
+    pub(super) max_run: Option<Duration>,
+    pub(super) retries: u32,
+    pub(super) pause: Duration,
+    pub(super) retention: Duration,
+}
+
+impl Settings {
+    pub(super) fn checked(&self, core: &Core) -> Result<Options> {
+        let ttl = self.ttl.unwrap_or(core.defaults.ttl);
+        config::check_ttl(ttl, core.nodes.max_ttl)?;
+        let what = "a firing that old is better listed in a database";
+        config::check_up_to("catch_up", self.catch_up, LEAST, MOST, what)?;
+        if let Some(most) = self.max_run {
+            config::check("max_run", most, LEAST, "leave it out")?;
+        }
+        config::check(
+            "the pause of `retry`",
+            self.pause,
+            Duration::ZERO,
+            "use a shorter one",
+        )?;
+        Ok(Options {
+            rules: Rules {
+                catch_up: micros(self.catch_up),
+                late: micros(ttl),
+                ..self.rules
+            },
+            ttl: self.ttl,
+            max_run: self.max_run,
+            retries: self.retries,
+            pause: self.pause,
+            retention: retention(self.catch_up, core.nodes.max_ttl),
+        })
+    }
+}
+
+/// How long the record of a job is kept after it was written.
+pub(super) fn retention(catch_up: Duration, max_ttl: Duration) -> Duration {
+    catch_up.saturating_add(max_ttl).saturating_add(KEPT)
+}
+
+/// The retention for a reader who does not know the options of the job.
+pub(super) fn usual_retention(max_ttl: Duration) -> Duration {
+    retention(CATCH_UP, max_ttl)
+}
+
+pub(super) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,392 @@
+//! The loop of a replica: waits for the next firing, takes the lock, decides by the record, runs the body, records its end.
+//!
+//! The order is what the promises rest on: a firing is recorded as started, and a majority has confirmed that, before its body
+//! begins; where that is unknown, it does not begin. Its end is recorded under the same lock. A replica that loses the lock drops
+//! the body and records nothing: the next holder finds a firing without an end.
+
+use std::{
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
+    time::Duration,
+};
+
+use tokio::sync::watch;
+
+use super::{
+    BodyResult, Firing, RunState,
+    decide::{Decision, decide, spent_after},
+    definition::Definition,
+    options::{Options, micros},
+    record::{LastRun, Record},
+    rules::Overlap,
+    schedule::following,
+};
+use crate::{
+    env::unwind::{Panic, caught},
+    error::{Error, Result},
+    events::job as events,
+    lock::{guard::Guard, held::Held},
+    quorum::backoff::{self, Refusal, WakeUp},
+};
+
+/// How often a record is written again while nothing fires: long before it expires.
+const REFRESH: Duration = Duration::from_secs(7 * 24 * 3600);
+/// The longest sleep before the clock of the nodes is looked at again.
+const NAP: Duration = Duration::from_secs(30);
+/// How often the end of a firing is written before it is given up.
+const TRIES: u32 = 5;
+
+/// What a handle wants of the loop.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Control {
+    pub(super) stopped: bool,
+    pub(super) paused: bool,
+    /// How many firings were asked for so far.
+    pub(super) triggers: u64,
+}
+
+pub(super) struct Runner {
+    job: Definition,
+    options: Options,
+    control: watch::Receiver<Control>,
+    /// Keeps the channel open after the handle is gone.
+    _open: watch::Sender<Control>,
+    triggered: u64,
+}
+
+/// What follows a look under the lock.
+enum Next {
+    Look,
+    /// Sleep until this firing.
+    Wait(u64),
+    /// The schedule has ended.
+    Ended,
+}
+
+/// How the body ended.
+enum Ended {
+    Completed,
+    Failed(String),
+    Cancelled,
+    Lost,
+}
+
+impl Runner {
+    pub(super) fn new(job: Definition, options: Options, control: watch::Sender<Control>) -> Self {
+        Self {
+            job,
+            options,
+            control: control.subscribe(),
+            _open: control,
+            triggered: 0,
+        }
+    }
+
+    /// Runs until the schedule or a handle ends it.
+    pub(super) async fn run<F, B>(mut self, mut body: F) -> Result<()>
+    where
+        F: FnMut(Firing, Held) -> B,
+        B: Future,
+        B::Output: BodyResult,
+    {
+        let mut failures = 0;
+        loop {
+            // An error means that the channel is closed, which it never is.
+            let _ = self
+                .control
+                .wait_for(|control| control.stopped || !control.paused)
+                .await;
+            if self.control.borrow().stopped {
+                return Ok(());
+            }
+            match self.look(&mut body).await {
+                Ok(Next::Look) => failures = 0,
+                Ok(Next::Ended) => return Ok(()),
+                Ok(Next::Wait(at)) => {
+                    failures = 0;
+                    self.wait_until(at).await;
+                }
+                Err(error) if is_final(&error) => return Err(error),
+                Err(error) => {
+                    events::look_failed(&self.job.name, &error);
+                    let jitter = self.job.redlock.core().nodes.random.draw();
+                    let pause = backoff::delay(Refusal::Split, failures, jitter, WakeUp::Never);
+                    failures += 1;
+                    tokio::time::sleep(pause.max(Duration::from_millis(100))).await;
+                }
+            }
+        }
+    }
+
+    /// Sleeps until `at`, or until the handle wants something.
+    async fn wait_until(&mut self, at: u64) {
+        let triggered = self.triggered;
+        let at = at.min(self.now().saturating_add(micros(REFRESH)));
+        let mut control = self.control.clone();
+        let wanted = control
+            .wait_for(|control| control.stopped || control.paused || control.triggers > triggered);
+        tokio::select! {
+            () = self.sleep_until(at) => {}
+            _ = wanted => {}
+        }
+    }
+
+    async fn sleep_until(&self, at: u64) {
+        loop {
+            let left = Duration::from_micros(at.saturating_sub(self.now()));
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left.min(NAP)).await;
+        }
+    }
+
+    /// Microseconds since 1970, by the clock of the nodes.
+    fn now(&self) -> u64 {
+        let core = self.job.redlock.core();
+        core.nodes.tokens.micros(core.now())
+    }
+
+    /// Takes the lock, and does what the record asks for.
+    async fn look<F, B>(&mut self, body: &mut F) -> Result<Next>
+    where
+        F: FnMut(Firing, Held) -> B,
+        B: Future,
+        B::Output: BodyResult,
+    {
+        let Some(guard) = self.lock().await? else {
+            return Ok(Next::Look);
+        };
+        let record = self.read(&guard).await?;
+        let (now, schedule) = (self.now(), &*self.job.schedule);
+        let skew = micros(self.job.redlock.core().nodes.skew);
+        let decision = decide(record.as_ref(), schedule, &self.options.rules, now, skew)?;
+        let mut record = record.unwrap_or_default();
+        let wanted = self.control.borrow().triggers;
+        let decision = match decision {
+            Decision::Wait { .. } if wanted > self.triggered => {
+                self.triggered = wanted;
+                Decision::Run {
+                    firing: now,
+                    again: false,
+                }
+            }
+            decision => decision,
+        };
+        let next = match decision {
+            Decision::Run { firing, again } => {
+                return self.fire(guard, record, firing, again, body).await;
+            }
+            Decision::Begin { spent } => {
+                record.spent = spent;
+                self.write(&guard, &mut record).await?;
+                Next::Look
+            }
+            Decision::Crashed => {
+                if let Some(last) = &mut record.last {
+                    (last.state, last.ended) = (RunState::Crashed, Some(now));
+                }
+                events::crashed(&self.job.name);
+                self.write(&guard, &mut record).await?;
+                Next::Look
+            }
+            Decision::Wait { next } => {
+                if now.saturating_sub(record.written) >= micros(REFRESH) {
+                    self.write(&guard, &mut record).await?;
+                }
+                next.map_or(Next::Ended, Next::Wait)
+            }
+        };
+        self.release(guard).await;
+        Ok(next)
+    }
+
+    /// The lock of the job, however long another replica holds it. `None` where the handle wants something else.
+    async fn lock(&mut self) -> Result<Option<Guard>> {
+        let mut request = self
+            .job
+            .redlock
+            .lock(self.job.key.as_str())
+            .wait(Duration::MAX);
+        request = request.fencing(true);
+        if let Some(ttl) = self.options.ttl {
+            request = request.ttl(ttl);
+        }
+        tokio::select! {
+            guard = request => guard.map(Some),
+            _ = self.control.wait_for(|control| control.stopped || control.paused) => Ok(None),
+        }
+    }
+
+    async fn release(&self, guard: Guard) {
+        if let Err(error) = guard.release().await {
+            events::look_failed(&self.job.name, &error);
+        }
+    }
+
+    /// The record. `None` where there is none, or where too few nodes can tell.
+    async fn read(&self, guard: &Guard) -> Result<Option<Record>> {
+        match guard.read().retention(self.options.retention).await {
+            Ok(None) => Ok(None),
+            Ok(Some(text)) => match Record::read(&text) {
+                Some(record) => Ok(Some(record)),
+                None => Err(Error::other_record(&self.job.name)),
+            },
+            Err(error) if error.is_forgotten() => {
+                events::forgotten(&self.job.name, &error);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn write(&self, guard: &Guard, record: &mut Record) -> Result<()> {
+        let now = self.now();
+        record.written = now;
+        record.next = following(&*self.job.schedule, record.spent.max(now))?;
+        let write = guard.write(record.text());
+        write.retention(self.options.retention).await
+    }
+
+    /// Runs one firing.
+    async fn fire<F, B>(
+        &mut self,
+        guard: Guard,
+        mut record: Record,
+        at: u64,
+        again: bool,
+        body: &mut F,
+    ) -> Result<Next>
+    where
+        F: FnMut(Firing, Held) -> B,
+        B: Future,
+        B::Output: BodyResult,
+    {
+        let started = self.now();
+        // A firing that a handle asked for is none of the schedule.
+        let scheduled = following(&*self.job.schedule, at.saturating_sub(1))? == Some(at);
+        if scheduled {
+            record.spent = record.spent.max(at);
+        }
+        record.last = Some(LastRun::begun(at, started, self.job.label()));
+        // Where it is unknown whether this is recorded, the body does not begin.
+        self.write(&guard, &mut record).await?;
+        events::started(&self.job.name, at, again);
+        let attempts = AtomicU32::new(0);
+        let ended = self.body(&guard, at, again, &attempts, body).await;
+        let (state, error) = match ended {
+            Ended::Lost => {
+                let error = guard.end_lost().await;
+                events::lost(&self.job.name, &error);
+                return Ok(Next::Look);
+            }
+            Ended::Completed => (RunState::Completed, None),
+            Ended::Cancelled => (RunState::Cancelled, None),
+            Ended::Failed(error) => (RunState::Failed, Some(error)),
+        };
+        let now = self.now();
+        if scheduled {
+            let (schedule, rules) = (&*self.job.schedule, &self.options.rules);
+            let spent = spent_after(at, schedule, rules, started, now)?;
+            record.spent = record.spent.max(spent);
+        }
+        record.end(now, state, attempts.load(Relaxed), error);
+        events::ended(
+            &self.job.name,
+            state.name(),
+            now - started,
+            attempts.into_inner(),
+        );
+        self.record_end(&guard, &mut record).await;
+        self.release(guard).await;
+        Ok(Next::Look)
+    }
+
+    /// Writes the end of a firing. Without it, the firing counts as crashed.
+    async fn record_end(&self, guard: &Guard, record: &mut Record) {
+        for tried in 1..=TRIES {
+            let Err(error) = self.write(guard, record).await else {
+                return;
+            };
+            if tried == TRIES || guard.is_lost() {
+                return events::unrecorded(&self.job.name, &error);
+            }
+            tokio::time::sleep(self.job.redlock.core().nodes.timeout).await;
+        }
+    }
+
+    /// Runs the body under the lock, until it ends or has to.
+    async fn body<F, B>(
+        &self,
+        guard: &Guard,
+        at: u64,
+        again: bool,
+        attempts: &AtomicU32,
+        body: &mut F,
+    ) -> Ended
+    where
+        F: FnMut(Firing, Held) -> B,
+        B: Future,
+        B::Output: BodyResult,
+    {
+        let held = guard.held();
+        let work = async {
+            loop {
+                let attempt = attempts.fetch_add(1, Relaxed) + 1;
+                let firing = Firing { at, attempt, again };
+                let outcome = caught(async { body(firing, held.clone()).await.into_failure() });
+                let Some(failure) = outcome.await.unwrap_or_else(|panic| Some(text_of(&panic)))
+                else {
+                    return Ended::Completed;
+                };
+                events::failed(&self.job.name, attempt, &failure);
+                if attempt > self.options.retries {
+                    return Ended::Failed(failure);
+                }
+                tokio::time::sleep(self.options.pause).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            // Polled first: after a stall the body must not continue without the lock.
+            () = guard.lost() => Ended::Lost,
+            ended = guard.held().scope(work) => ended,
+            most = self.too_long() => Ended::Failed(format!("took longer than max_run, {most:?}")),
+            () = self.replaced(at) => Ended::Cancelled,
+        }
+    }
+
+    /// Resolves after `max_run`, to it.
+    async fn too_long(&self) -> Duration {
+        let Some(most) = self.options.max_run else {
+            return std::future::pending().await;
+        };
+        tokio::time::sleep(most).await;
+        most
+    }
+
+    /// Resolves when the next firing is due, where that cancels this one.
+    async fn replaced(&self, at: u64) {
+        if self.options.rules.overlap == Overlap::Cancel
+            && let Ok(Some(next)) = following(&*self.job.schedule, at.max(self.now()))
+        {
+            return self.sleep_until(next).await;
+        }
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Whether a retry is useless.
+fn is_final(error: &Error) -> bool {
+    error.is_invalid() || error.is_closed() || error.is_already_held()
+}
+
+fn text_of(panic: &Panic) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!(
+        "panicked: {}",
+        text.unwrap_or("with another value than a text")
+    )
+}

@@ -1,0 +1,182 @@
+//! Schedules: when a job fires. A firing is an absolute instant, the same on all replicas.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::error::{Error, Result};
+
+/// When a job fires.
+///
+/// All replicas compute the same instants from the same schedule, whatever their clocks say: the schedule is only asked what
+/// comes after an instant. Implemented by
+///
+/// - [`Duration`]: at its multiples since 1970, so an hour means at each full hour in UTC;
+/// - closures `Fn(SystemTime) -> Option<SystemTime>`;
+/// - with the feature `cron`, `croner::Cron` for times in UTC, and `(croner::Cron, Tz)` with a time zone of chrono. A time of
+///   day that a change of the clocks skips fires once, right after the change, and one that occurs twice fires once, the first
+///   time; patterns with a wildcard hour fire in each hour that there is.
+///
+/// # Examples
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use redlock::job::Schedule;
+///
+/// let hourly = Duration::from_secs(3600);
+/// let at = |hours| SystemTime::UNIX_EPOCH + hours * hourly;
+/// assert_eq!(hourly.next(at(7)), Some(at(8)));
+/// // Once, at eight o'clock.
+/// let once = move |after| Some(at(8)).filter(|at| *at > after);
+/// assert_eq!((once.next(at(7)), once.next(at(8))), (Some(at(8)), None));
+/// ```
+pub trait Schedule: Send + Sync + 'static {
+    /// The first instant after `after`. `None`: there is none.
+    fn next(&self, after: SystemTime) -> Option<SystemTime>;
+}
+
+impl Schedule for Duration {
+    fn next(&self, after: SystemTime) -> Option<SystemTime> {
+        let period = self.as_nanos();
+        let after = after.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let next = (after.as_nanos().checked_div(period)? + 1).checked_mul(period)?;
+        let (seconds, nanos) = (next / 1_000_000_000, next % 1_000_000_000);
+        let since = Duration::new(u64::try_from(seconds).ok()?, u32::try_from(nanos).ok()?);
+        UNIX_EPOCH.checked_add(since)
+    }
+}
+
+impl<F> Schedule for F
+where
+    F: Fn(SystemTime) -> Option<SystemTime> + Send + Sync + 'static,
+{
+    fn next(&self, after: SystemTime) -> Option<SystemTime> {
+        self(after)
+    }
+}
+
+#[cfg(feature = "cron")]
+impl Schedule for croner::Cron {
+    fn next(&self, after: SystemTime) -> Option<SystemTime> {
+        next_of(self, &chrono::Utc, after)
+    }
+}
+
+#[cfg(feature = "cron")]
+impl<Tz> Schedule for (croner::Cron, Tz)
+where
+    Tz: chrono::TimeZone + Send + Sync + 'static,
+{
+    fn next(&self, after: SystemTime) -> Option<SystemTime> {
+        next_of(&self.0, &self.1, after)
+    }
+}
+
+#[cfg(feature = "cron")]
+fn next_of<Tz: chrono::TimeZone>(
+    cron: &croner::Cron,
+    zone: &Tz,
+    after: SystemTime,
+) -> Option<SystemTime> {
+    let after = chrono::DateTime::<chrono::Utc>::from(after).with_timezone(zone);
+    // An error means that the pattern matches no time that there is.
+    let next = cron.find_next_occurrence(&after, false).ok()?;
+    Some(next.with_timezone(&chrono::Utc).into())
+}
+
+/// Microseconds since 1970, rounded up, so that what comes after an instant is a later one.
+pub(super) fn micros(at: SystemTime) -> u64 {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos().div_ceil(1_000)).unwrap_or(u64::MAX)
+}
+
+pub(super) fn instant(micros: u64) -> SystemTime {
+    UNIX_EPOCH
+        .checked_add(Duration::from_micros(micros))
+        .unwrap_or(UNIX_EPOCH)
+}
+
+/// The first firing after `after`.
+pub(super) fn following(schedule: &dyn Schedule, after: u64) -> Result<Option<u64>> {
+    let Some(next) = schedule.next(instant(after)).map(micros) else {
+        return Ok(None);
+    };
+    if next > after {
+        return Ok(Some(next));
+    }
+    Err(Error::invalid_config(
+        "the schedule of the job named an instant that is not after the one that it was asked about, so it would never end: \
+         return a later one, or None",
+    ))
+}
+
+/// The latest firing up to `now`, at least `first`, which is one.
+pub(super) fn latest(schedule: &dyn Schedule, first: u64, now: u64) -> Result<u64> {
+    // The smallest window before now that contains a firing, so that a dense schedule is not walked from the first one on.
+    let mut window = 1_000;
+    let mut firing = loop {
+        let from = now.saturating_sub(window);
+        if from <= first {
+            break first;
+        }
+        match following(schedule, from)? {
+            Some(firing) if firing <= now => break firing,
+            _ => window *= 2,
+        }
+    };
+    while let Some(next) = following(schedule, firing)?.filter(|next| *next <= now) {
+        firing = next;
+    }
+    Ok(firing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000;
+
+    #[test]
+    fn a_period_is_aligned_to_the_epoch() {
+        let every = Duration::from_secs(10);
+        assert_eq!(following(&every, 0).ok(), Some(Some(10 * SECOND)));
+        assert_eq!(following(&every, 10 * SECOND).ok(), Some(Some(20 * SECOND)));
+        assert_eq!(
+            following(&every, 10 * SECOND - 1).ok(),
+            Some(Some(10 * SECOND))
+        );
+        assert_eq!(following(&Duration::ZERO, 5).ok(), Some(None));
+        assert_eq!(following(&Duration::MAX, 5).ok(), Some(None));
+    }
+
+    #[test]
+    fn an_instant_between_microseconds_fires_once() {
+        let at = UNIX_EPOCH + Duration::from_nanos(1_500);
+        let once = move |after| Some(at).filter(|at| *at > after);
+        assert_eq!(following(&once, 0).ok(), Some(Some(2)));
+        assert_eq!(following(&once, 2).ok(), Some(None));
+    }
+
+    #[test]
+    fn the_latest_firing_is_found_without_a_walk_from_the_first() {
+        let every = Duration::from_millis(1);
+        let year = 365 * 86_400 * SECOND;
+        assert_eq!(latest(&every, 1_000, year + 300).ok(), Some(year));
+        let rare = |after: SystemTime| {
+            let at = [3 * SECOND, 7 * SECOND, 90 * SECOND].map(instant);
+            at.into_iter().find(|at| *at > after)
+        };
+        assert_eq!(
+            latest(&rare, 3 * SECOND, 80 * SECOND).ok(),
+            Some(7 * SECOND)
+        );
+        assert_eq!(
+            latest(&rare, 7 * SECOND, 90 * SECOND).ok(),
+            Some(90 * SECOND)
+        );
+    }
+
+    #[test]
+    fn a_schedule_that_does_not_advance_is_named() {
+        let stuck = |after| Some(after);
+        let error = following(&stuck, 7).err().map(|error| error.to_string());
+        assert!(error.is_some_and(|error| error.contains("not after the one")));
+    }
+}

@@ -1,0 +1,104 @@
+//! The state of jobs, for everybody who can reach the nodes.
+
+use std::{fmt, time::SystemTime};
+
+use super::{
+    RunState,
+    definition::key_of,
+    options::usual_retention,
+    record::{LastRun, Record},
+    schedule::instant,
+};
+use crate::{
+    client::Redlock,
+    error::{Error, Result},
+};
+
+/// The jobs on the nodes. Made by [`Redlock::jobs`].
+#[derive(Clone)]
+pub struct Jobs {
+    redlock: Redlock,
+}
+
+impl Jobs {
+    pub(super) fn new(redlock: &Redlock) -> Self {
+        Self {
+            redlock: redlock.clone(),
+        }
+    }
+
+    /// What is on record about a job: which firing was started last, by whom, and how it went. `None` if it never ran, or not
+    /// within the last four weeks.
+    ///
+    /// # Errors
+    /// As [`Redlock::read`]; [`is_invalid`](Error::is_invalid) also for a record that a later version of this crate wrote.
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing.
+    pub async fn status(&self, name: impl Into<String>) -> Result<Option<JobStatus>> {
+        let name = name.into();
+        let retention = usual_retention(self.redlock.max_ttl());
+        let read = self.redlock.read(key_of(&name)).retention(retention);
+        let Some(text) = read.await? else {
+            return Ok(None);
+        };
+        let record = Record::read(&text).ok_or_else(|| Error::other_record(&name))?;
+        Ok(Some(JobStatus {
+            next: record.next.map(instant),
+            last_completed: record.completed.map(instant),
+            last: record.last.map(Run::of),
+        }))
+    }
+}
+
+impl fmt::Debug for Jobs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Jobs").finish_non_exhaustive()
+    }
+}
+
+/// What is on record about a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct JobStatus {
+    /// The firing that was started last. `None` before the first one.
+    pub last: Option<Run>,
+    /// The last firing that was completed.
+    pub last_completed: Option<SystemTime>,
+    /// The next firing, when the record was written.
+    pub next: Option<SystemTime>,
+}
+
+/// One run of a firing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Run {
+    /// The scheduled instant.
+    pub firing: SystemTime,
+    /// When the body began, by the clock of the nodes.
+    pub started: SystemTime,
+    /// When it ended.
+    pub ended: Option<SystemTime>,
+    /// How it went.
+    pub state: RunState,
+    /// How often the body was run.
+    pub attempts: u32,
+    /// The [label](crate::Builder::label) of the client that ran it.
+    pub label: Option<String>,
+    /// Why it failed, at most 500 bytes.
+    pub error: Option<String>,
+}
+
+impl Run {
+    fn of(run: LastRun) -> Self {
+        Self {
+            firing: instant(run.firing),
+            started: instant(run.started),
+            ended: run.ended.map(instant),
+            state: run.state,
+            attempts: run.attempts,
+            label: run.label,
+            error: run.error,
+        }
+    }
+}

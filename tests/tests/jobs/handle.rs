@@ -1,0 +1,104 @@
+//! The handle of a job: pause, resume, trigger, stop.
+
+use redlock::job::Firing;
+
+use super::{Ran, job, seconds};
+
+fn recording(ran: &Ran) -> impl FnMut(Firing, redlock::Held) -> std::future::Ready<()> + use<> {
+    let ran = ran.clone();
+    move |firing, _| {
+        ran.push(firing);
+        std::future::ready(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_job_runs_nothing_and_catches_up_when_it_goes_on() {
+    let (_nodes, _redlock, job) = job().await;
+    let ran = Ran::default();
+    let handle = job.spawn(recording(&ran));
+    tokio::time::sleep(seconds(21)).await;
+    handle.pause();
+    let before = ran.all().len();
+    tokio::time::sleep(seconds(60)).await;
+    assert_eq!(ran.all().len(), before);
+    handle.resume();
+    tokio::time::sleep(seconds(1)).await;
+    assert_eq!(ran.all().len(), before + 1, "the latest one");
+    handle.stop().await.expect("no error");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_triggered_run_comes_at_once_and_changes_no_firing() {
+    let (_nodes, _redlock, job) = job().await;
+    super::deploy(&job).await;
+    let ran = Ran::default();
+    let handle = job.spawn(recording(&ran));
+    tokio::time::sleep(seconds(21)).await;
+    let before = ran.all().len();
+    handle.trigger();
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    assert_eq!(ran.all().len(), before + 1);
+    tokio::time::sleep(seconds(20)).await;
+    handle.stop().await.expect("no error");
+    let after = &ran.all()[before + 1..];
+    assert_eq!(after.len(), 2, "the two that were due");
+    assert!(
+        after
+            .iter()
+            .all(|firing| super::epoch(firing.at()).is_multiple_of(10))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn stop_waits_for_the_body() {
+    let (_nodes, redlock, job) = job().await;
+    let (ran, done) = (Ran::default(), Ran::default());
+    let handle = job.spawn({
+        let (ran, done) = (ran.clone(), done.clone());
+        move |firing, _| {
+            ran.push(firing);
+            let done = done.clone();
+            async move {
+                tokio::time::sleep(seconds(5)).await;
+                done.push(firing);
+            }
+        }
+    });
+    while ran.all().is_empty() {
+        tokio::time::sleep(seconds(1)).await;
+    }
+    assert!(done.all().is_empty());
+    handle.stop().await.expect("no error");
+    assert_eq!(done.all(), ran.all());
+    let status = redlock
+        .jobs()
+        .status(super::NAME)
+        .await
+        .expect("three nodes");
+    assert_eq!(
+        status.expect("it ran").last_completed,
+        done.all().last().map(Firing::at)
+    );
+    assert!(!redlock.is_locked("job:report").await.expect("three nodes"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_schedule_that_ends_ends_the_job() {
+    let (_nodes, redlock, _) = job().await;
+    let begun = tokio::time::Instant::now();
+    let first = std::sync::OnceLock::new();
+    let twice = move |after: std::time::SystemTime| {
+        let first = *first.get_or_init(|| after + seconds(20));
+        let all = [first, first + seconds(10)];
+        all.into_iter().find(|at| *at > after)
+    };
+    let ran = Ran::default();
+    redlock
+        .job("twice", twice)
+        .run(recording(&ran))
+        .await
+        .expect("it ended");
+    assert_eq!(ran.seconds(), [0, 10]);
+    assert!(begun.elapsed() >= seconds(30));
+}
