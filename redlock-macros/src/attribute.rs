@@ -98,6 +98,21 @@ mod tests {
         }
     }
 
+    /// A format string names `r#type` as `type`. Otherwise the compiler would report the arguments as unused.
+    #[test]
+    fn an_argument_with_a_raw_name_is_used_by_a_template_and_by_a_format_string() {
+        let item = quote!(
+            async fn f(r#type: String, r#match: String) -> Result<(), E> {
+                println!("{match}");
+                Ok(())
+            }
+        );
+        let expanded = attribute(quote!(key = "{r#type}", ttl = "10s"), &item).to_string();
+        assert!(!expanded.contains("| r#"), "{expanded}");
+        let unused = attribute(quote!(key = "x", ttl = "10s"), &item).to_string();
+        assert!(unused.contains("| r#type : ()"), "{unused}");
+    }
+
     /// Not in the tests outside: `unsafe` is forbidden there.
     #[test]
     fn an_unsafe_function_stays_unsafe() {

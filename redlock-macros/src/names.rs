@@ -4,18 +4,25 @@ use std::collections::BTreeSet;
 
 use proc_macro2::{Group, TokenStream, TokenTree};
 use syn::Ident;
+use syn::ext::IdentExt as _;
 
-/// Adds all names that the tokens use, including the placeholders of format strings.
+/// A name without `r#`: format strings name `r#type` as `type`.
+pub(crate) fn plain(name: &Ident) -> String {
+    name.unraw().to_string()
+}
+
+/// Adds all [plain] names that the tokens use, including the placeholders of format strings.
 pub(crate) fn names_in(tokens: TokenStream, names: &mut BTreeSet<String>) {
     for token in tokens {
         match token {
             TokenTree::Ident(ident) => {
-                names.insert(ident.to_string());
+                names.insert(plain(&ident));
             }
             TokenTree::Group(group) => names_in(group.stream(), names),
             TokenTree::Literal(literal) => {
                 let text = literal.to_string();
                 for placeholder in text.split('{').skip(1) {
+                    let placeholder = placeholder.strip_prefix("r#").unwrap_or(placeholder);
                     let end = placeholder.find(|c: char| !c.is_alphanumeric() && c != '_');
                     names.insert(placeholder[..end.unwrap_or(placeholder.len())].to_owned());
                 }

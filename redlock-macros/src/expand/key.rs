@@ -38,7 +38,8 @@ fn constant(expr: &Expr, key: &Ident, params: &Params) -> Option<TokenStream> {
     let mut names = BTreeSet::new();
     names_in(expr.to_token_stream(), &mut names);
     let arguments: Vec<_> = params.names().collect();
-    let constant = !arguments.is_empty() && !arguments.iter().any(|name| names.contains(*name));
+    let is_used = |name: &&str| names.contains(name.strip_prefix("r#").unwrap_or(name));
+    let constant = !arguments.is_empty() && !arguments.iter().any(is_used);
     constant.then(|| quote_spanned!(here(expr.span())=> #key.constant(&[#(#arguments),*]);))
 }
 

@@ -9,7 +9,7 @@ use syn::{Attribute, FnArg, Ident, Pat, PatIdent, ReceiverKind, Signature, Type}
 use super::failure;
 use crate::args::Args;
 use crate::item::{Body, Form, Function};
-use crate::names::names_in;
+use crate::names::{names_in, plain};
 
 pub(super) struct Owned {
     /// The last argument first, which is the order in which they are dropped.
@@ -34,7 +34,7 @@ impl Owned {
         let mut used = args.names();
         names_in(body.statements.clone(), &mut used);
         let is_unused = |argument: &&Argument| {
-            let name = argument.name.to_string();
+            let name = plain(&argument.name);
             !argument.may_be_unused
                 && !name.starts_with('_')
                 && name != "self"
@@ -60,7 +60,7 @@ fn arguments(args: &Args, function: &Function, body: &Body) -> Vec<Argument> {
         Form::Future { owns: true } => {
             let used = args.names();
             let mut arguments = by_value(&function.sig);
-            arguments.retain(|argument| used.contains(&argument.name.to_string()));
+            arguments.retain(|argument| used.contains(&plain(&argument.name)));
             arguments
         }
         Form::Future { owns: false } => Vec::new(),
@@ -70,8 +70,7 @@ fn arguments(args: &Args, function: &Function, body: &Body) -> Vec<Argument> {
         let mut used = BTreeSet::new();
         names_in(make.to_token_stream(), &mut used);
         let renamed = |name: &Ident| body.receiver.as_ref() == Some(name) && used.contains("self");
-        arguments
-            .retain(|Argument { name, .. }| !used.contains(&name.to_string()) && !renamed(name));
+        arguments.retain(|Argument { name, .. }| !used.contains(&plain(name)) && !renamed(name));
     }
     arguments.reverse();
     arguments
