@@ -26,7 +26,7 @@ pub(crate) struct ConnectionSet {
     inbox: Arc<str>,
     /// `None` outside of a runtime: everything goes to the outbox.
     runtime: Option<Handle>,
-    /// Closed when the runtime has ended.
+    /// Closed when the runtime or the task of the connections has ended.
     alive: oneshot::Sender<()>,
     outbox: Arc<Outbox>,
 }
@@ -83,12 +83,18 @@ impl ConnectionSet {
                 }
             })
             .collect();
-        if !tasks.is_empty() {
-            nodes.spawn(runtime, ConnectionTasks::new(tasks));
-        }
-        // The other end is owned by a task, which ends with its runtime or with this set.
+        // The other end is owned by a task, which ends with its runtime or with this set. It also ends by a panic in code
+        // of the user that it calls, such as a subscriber of events; the next use makes new connections then.
         let (alive, ended) = oneshot::channel();
-        runtime.spawn(ended);
+        if tasks.is_empty() {
+            runtime.spawn(ended);
+        } else {
+            let connections = ConnectionTasks::new(tasks);
+            nodes.spawn(runtime, async move {
+                connections.await;
+                drop(ended);
+            });
+        }
         Self {
             per_node,
             contact,

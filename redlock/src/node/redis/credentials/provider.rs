@@ -20,8 +20,8 @@ type Fetched = Pin<Box<dyn Future<Output = Result<Credentials, Cause>> + Send>>;
 /// ones, and stays open. So no request fails because of the change, if the server accepts the new credentials before the old
 /// ones expire. The new user needs the permissions of the old one.
 ///
-/// If a provider fails, or the server refuses the new credentials, connections keep their login, a warning is emitted, and
-/// the provider is called again. Errors and events contain the text of the provider's error, so it must not contain a secret.
+/// If a provider fails or panics, or the server refuses the new credentials, connections keep their login, a warning is
+/// emitted, and the provider is called again. Errors and events contain the text of the provider's error, so it must not contain a secret.
 ///
 /// # Examples
 /// ```no_run

@@ -1,5 +1,7 @@
 //! The credentials of one node: cached for all of its connections, and renewed before they expire.
 
+#[cfg(feature = "streaming-credentials")]
+use std::panic::AssertUnwindSafe;
 use std::{
     fmt,
     pin::Pin,
@@ -20,7 +22,7 @@ use super::{
     value::Credentials,
 };
 use crate::{
-    env::sync::lock,
+    env::{sync::lock, unwind::caught},
     fault::{Fault, FaultKind},
 };
 
@@ -100,12 +102,13 @@ impl Renewal {
             }
             Source::Channel(channel) => values(channel.clone()).map(Ok).boxed(),
             #[cfg(feature = "streaming-credentials")]
-            Source::Streaming(provider) => {
-                let subscribed = provider.subscribe().map(|item| match item {
-                    Ok(login) => Ok(Credentials::new(login.username(), login.password())),
-                    Err(error) => Err(failed(&format!("failed: {error}"))),
-                });
-                subscribed.boxed()
+            Source::Streaming(_) => {
+                let source = Arc::clone(&self.provider.0);
+                // Subscribed to by the first poll, so that a panic there is caught as well.
+                let later = stream::once(async move { streamed(&source) }).flatten();
+                let answers = AssertUnwindSafe(later).catch_unwind();
+                let answers = answers.map(|answer| answer.unwrap_or_else(|_| Err(panicked())));
+                answers.boxed()
             }
         }
     }
@@ -142,15 +145,18 @@ impl Renewal {
         let node = self.node.clone();
         Box::pin(async move {
             let fetched = match &*provider {
-                Source::Function(fetch) => timeout(PROVIDED_WITHIN, fetch(node)).await,
+                Source::Function(fetch) => {
+                    timeout(PROVIDED_WITHIN, caught(async { fetch(node).await })).await
+                }
                 _ => return Err(failed("ended")),
             };
             match fetched {
-                Ok(Ok(credentials)) if credentials.is_expired() => {
+                Ok(Ok(Ok(credentials))) if credentials.is_expired() => {
                     Err(failed("returned credentials that have expired already"))
                 }
-                Ok(Ok(credentials)) => Ok(credentials),
-                Ok(Err(error)) => Err(failed(&format!("failed: {error}"))),
+                Ok(Ok(Ok(credentials))) => Ok(credentials),
+                Ok(Ok(Err(error))) => Err(failed(&format!("failed: {error}"))),
+                Ok(Err(_)) => Err(panicked()),
                 Err(_) => Err(late()),
             }
         })
@@ -282,6 +288,24 @@ impl Subscription {
             self.again = Some(Box::pin(sleep_until(at)));
         }
     }
+}
+
+/// The answers of a provider of the `redis` crate.
+#[cfg(feature = "streaming-credentials")]
+fn streamed(source: &Source) -> BoxStream<'static, Answer> {
+    let Source::Streaming(provider) = source else {
+        return stream::empty().boxed();
+    };
+    let subscribed = provider.subscribe().map(|item| match item {
+        Ok(login) => Ok(Credentials::new(login.username(), login.password())),
+        Err(error) => Err(failed(&format!("failed: {error}"))),
+    });
+    subscribed.boxed()
+}
+
+/// Its message stays in the log of the panic: it may contain a secret.
+fn panicked() -> Fault {
+    failed("panicked")
 }
 
 fn failed(what: &str) -> Fault {
