@@ -264,6 +264,15 @@ impl Error {
         .about(key)
     }
 
+    /// All permits that a task waits for may be held by itself.
+    pub(crate) fn permits_already_held(key: &str, held: usize, permits: u16) -> Self {
+        let text = format!(
+            "{held} of its {permits} permits are held by this very task, which would wait for itself: release one first, or \
+             request fewer"
+        );
+        Self::new(ErrorKind::AlreadyHeld, text).about(key)
+    }
+
     pub(crate) fn not_configured() -> Self {
         Self::new(
             ErrorKind::NotConfigured,
@@ -319,7 +328,8 @@ impl Error {
     /// `errors` contains the nodes that answered and may have forgotten, and those that did not answer.
     pub(crate) fn forgotten(key: &str, quorum: usize, errors: Vec<NodeError>) -> Self {
         let text = format!(
-            "fewer than {quorum} nodes have been up for the retention of its register, so what it held may be forgotten:              wait, write a new value, or vouch for the nodes of a first deployment by Redlock::trust_nodes"
+            "fewer than {quorum} nodes have been up for the retention of its register, so what it held may be forgotten: \
+             wait, write a new value, or vouch for the nodes of a first deployment by Redlock::trust_nodes"
         );
         Self::new(ErrorKind::Forgotten, text)
             .about(key)

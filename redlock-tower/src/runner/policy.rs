@@ -74,14 +74,9 @@ impl LockPolicy {
 
     /// Ends the hold of a request that has finished. `None` if the handler took the guard.
     pub(crate) fn end(&self, lease: Lease, succeeded: bool) -> Option<EndHold> {
-        let age = lease.age();
-        self.hold_times.record(lease.route(), age);
-        let at_least = self.options.at_least.unwrap_or_default();
+        self.hold_times.record(lease.route(), lease.age());
         let ending = match self.options.dedupe_for {
-            Some(window) if succeeded => {
-                // A cool-down replaces what is left of `at_least`, so it must not be shorter.
-                Ending::CoolDown(window.max(at_least.saturating_sub(age)))
-            }
+            Some(window) if succeeded => Ending::CoolDown(window),
             _ => Ending::Release,
         };
         EndHold::new(lease, ending)

@@ -37,6 +37,8 @@ pub(crate) async fn adopt(
         ));
     }
     let (key, options) = (request.key, request.options.lease);
+    // The local queue knows the adopted lock then, unless somebody else asks the nodes already.
+    let turn = request.engine.queue.try_turn(key).ok();
     let mut floor = from.tokens.last().unwrap_or(0);
     let attempt = Attempt {
         core,
@@ -62,6 +64,9 @@ pub(crate) async fn adopt(
     let limit = HandOverLimit::LONGEST;
     let lease = Lease::new(core, &connections, key, options, &grant, limit);
     let hold = lease.start_hold(HoldOptions::default());
+    if let Some(turn) = turn {
+        turn.granted(&lease);
+    }
     request.engine.renewers.renew(&lease);
     hold.ok_or_else(|| lease.lost_error())
 }

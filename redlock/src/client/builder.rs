@@ -306,10 +306,12 @@ impl Builder {
 
     fn check_namespace(&self) -> Result<()> {
         // The rules for a namespace are those for a key.
-        Key::new(&self.namespace, "x").map_err(|_| {
+        Key::new(&self.namespace, "x").map_err(|error| {
+            let shown: String = self.namespace.chars().take(40).collect();
             Error::invalid_config(format!(
-                "namespace `{}` cannot stand before a key: it has at most one hash tag `{{tag}}` and no other braces",
-                self.namespace.escape_debug()
+                "namespace `{}` cannot stand before a key: {}",
+                shown.escape_debug(),
+                error.reason()
             ))
         })?;
         Ok(())

@@ -142,7 +142,7 @@ impl Redlock {
     /// a decision that needs the latest is made by a holder, see [`Guard::read`].
     ///
     /// # Errors
-    /// As [`Guard::read`], except for lost.
+    /// As [`Guard::read`], except for lost; [`is_closed`](crate::Error::is_closed).
     pub fn read(&self, key: impl Into<String>) -> ReadRequest {
         ReadRequest::by_anyone(self.core(), key.into())
     }
@@ -214,7 +214,7 @@ impl Redlock {
     /// twice. They are still delivered when the nodes are back, as long as a runtime that used the
     /// client runs. Otherwise their keys expire with their ttl.
     ///
-    /// Locks that are held stay held, and their guards still release them.
+    /// Locks that are held stay held. Their guards still extend and release them, and read and write their registers.
     pub async fn close(&self) -> usize {
         let core = self.core();
         core.close();

@@ -171,9 +171,17 @@ impl Hold {
 
     /// Ends the hold, at once and without waiting. Returns the release, if one was sent.
     ///
-    /// With a `window` the key stays busy for it; without one, for the rest of `at_least`. Otherwise the lease may be handed
-    /// over to the next local waiter, if the hold `ended_well`.
+    /// The key stays busy for the `window` and for the rest of `at_least`, whichever is longer. Without both, the lease may be
+    /// handed over to the next local waiter, if the hold `ended_well`.
     pub(crate) fn release(
+        &self,
+        window: Option<Duration>,
+        ended_well: bool,
+    ) -> Result<Option<Arc<Round>>, AlreadyEnded> {
+        self.end(window.max(self.rest_of_at_least()), ended_well)
+    }
+
+    fn end(
         &self,
         window: Option<Duration>,
         ended_well: bool,
@@ -183,7 +191,6 @@ impl Hold {
             return Err(AlreadyEnded);
         }
         self.ended.notify_waiters();
-        let window = window.or_else(|| self.rest_of_at_least());
         let held = || self.lease.core.now().saturating_since(self.started);
         let left = || self.lease.remaining();
         events::released(self.lease.key(), self.token.get(), held, left, window);
@@ -241,7 +248,8 @@ impl Hold {
 #[derive(Debug)]
 pub(crate) struct AlreadyEnded;
 
-/// A hold on its way to the next local waiter. Dropped on the way: it is released.
+/// A hold on its way to the next local waiter. Dropped on the way: it is released at once, since no work was done that
+/// `at_least` could be about.
 #[derive(Debug)]
 pub(crate) struct HandedOver(Option<Arc<Hold>>);
 
@@ -260,7 +268,7 @@ impl Drop for HandedOver {
     fn drop(&mut self) {
         if let Some(hold) = self.0.take() {
             // An error means that it has ended.
-            let _ = hold.release(None, true);
+            let _ = hold.end(None, true);
         }
     }
 }

@@ -157,7 +157,7 @@ impl Guard {
     /// [`is_lost`](Error::is_lost) if the lock was lost: nothing was written, or a later holder decides. Too few nodes
     /// confirmed, [`is_no_quorum`](Error::is_no_quorum) or [`is_forgotten`](Error::is_forgotten) (where the lock was acquired
     /// within the clock skew after a majority started): it may or may not be written. [`is_invalid`](Error::is_invalid) for a value that is too large, a
-    /// retention below 1 ms or above a year, a lock without a token, and a reader; [`is_closed`](Error::is_closed).
+    /// retention below 1 ms or above a year, a lock without a token, and a reader.
     ///
     /// # Examples
     /// ```
@@ -185,7 +185,7 @@ impl Guard {
     /// # Errors
     /// [`is_lost`](Error::is_lost) if the lock was lost meanwhile; [`is_no_quorum`](Error::is_no_quorum) if too few nodes
     /// answered; [`is_forgotten`](Error::is_forgotten) if too few of them have been up for the retention, so that a value may
-    /// be forgotten; [`is_invalid`](Error::is_invalid) and [`is_closed`](Error::is_closed) as [`write`](Self::write).
+    /// be forgotten; [`is_invalid`](Error::is_invalid) as [`write`](Self::write).
     pub fn read(&self) -> ReadRequest {
         ReadRequest::by_holder(&self.hold)
     }
@@ -206,7 +206,7 @@ impl Guard {
     }
 
     /// Ends the hold but keeps the key busy for everybody for `window` from now, to prevent
-    /// repetitions.
+    /// repetitions; for the rest of [`at_least`](crate::LockRequest::at_least) if that is longer.
     ///
     /// Until the window is over, requests for the key fail at once with
     /// [`is_cooling_down`](Error::is_cooling_down), including those that already wait.

@@ -12,6 +12,7 @@ use tokio::task::futures::TaskLocalFuture;
 
 use crate::{
     core::Core,
+    error::{Error, Result},
     key::Key,
     lease::{Body, Hold},
 };
@@ -42,6 +43,27 @@ pub(crate) fn held(core: &Arc<Core>, key: &Key) -> Option<Arc<Hold>> {
     })
     .ok()
     .flatten()
+}
+
+/// An error if the current task runs under so many of the `most` permits that it would wait for itself when it requests
+/// `count` more. `permits`: the key of all of them.
+pub(crate) fn check_permits(
+    core: &Arc<Core>,
+    name: &str,
+    permits: &Key,
+    most: u16,
+    count: usize,
+) -> Result<()> {
+    let is_one = |hold: &Arc<Hold>| {
+        let (lease, key) = (hold.lease(), hold.lease().key());
+        Arc::ptr_eq(lease.core(), core) && key.waiters() == permits.waiters() && hold.is_open()
+    };
+    match holds().filter(is_one).count() {
+        held if held > 0 && held.saturating_add(count) > usize::from(most) => {
+            Err(Error::permits_already_held(name, held, most))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The holds that the current task runs under, the innermost first.

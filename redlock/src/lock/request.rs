@@ -248,7 +248,13 @@ impl LockRequest {
         let other_side = kind.other_side(&key);
         let key = match permits {
             None => kind.key(key),
-            Some(_) => Arc::new(key.permits()),
+            Some(most) => {
+                let key = Arc::new(key.permits());
+                if !options.wait.is_zero() {
+                    reentrancy::check_permits(core, &self.name, &key, most, 1)?;
+                }
+                key
+            }
         };
         if other_side.is_some_and(|other| reentrancy::held(core, &other).is_some()) {
             return Err(Error::already_held(&self.name));

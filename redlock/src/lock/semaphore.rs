@@ -5,7 +5,10 @@ use std::{future::IntoFuture, pin::Pin, sync::Arc, time::Duration};
 use crate::{
     acquire::{available_permits, engine::Engine},
     error::{Error, Result},
-    lock::{guard::Guard, held::Held, options::LockOptions, request::LockRequest, several::Guards},
+    lock::{
+        guard::Guard, held::Held, options::LockOptions, reentrancy, request::LockRequest,
+        several::Guards,
+    },
     quorum::backoff::{self, Refusal, WakeUp},
 };
 
@@ -57,7 +60,8 @@ impl Semaphore {
     ///
     /// Within a process, requests wait in a queue. A permit is handed over in the queue without a round trip, for up to 100 ms.
     /// After that, a release notifies the process that has waited longest. [`reentrant`](LockRequest::reentrant) is an error. A
-    /// task that holds a permit and requests a second one may get it, or may wait for itself.
+    /// task that runs under a permit and requests a second one may get it. If it runs under all of them, it fails with
+    /// [`is_already_held`](Error::is_already_held) instead of waiting for itself.
     ///
     /// # Errors
     /// Those of a [`LockRequest`]. [`is_invalid`](Error::is_invalid) is also true if the semaphore has no permits or more than
@@ -185,7 +189,7 @@ impl AcquireMany {
             name,
             permits,
         } = &self.semaphore;
-        self.semaphore.checked()?;
+        let most = self.semaphore.checked()?;
         if self.count == 0 || self.count > *permits {
             let text = format!(
                 "requests {} of {permits} permits: request 1 to {permits}",
@@ -194,6 +198,10 @@ impl AcquireMany {
             return Err(Error::invalid_permits(name, text));
         }
         let wait = self.options.wait(&engine.core);
+        if !wait.is_zero() {
+            let key = engine.core.key(name)?.permits();
+            reentrancy::check_permits(&engine.core, name, &key, most, self.count as usize)?;
+        }
         let begun = engine.core.now();
         let mut attempt = 0_u32;
         loop {

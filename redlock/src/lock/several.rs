@@ -11,7 +11,10 @@ use crate::{
     error::{Error, Result},
     events::lock as events,
     lock::{
-        guard::Guard, held::Held, options::LockOptions, reentrancy::ScopeOfAll,
+        guard::Guard,
+        held::Held,
+        options::LockOptions,
+        reentrancy::{self, ScopeOfAll},
         request::LockRequest,
     },
 };
@@ -92,6 +95,7 @@ impl LockAllRequest {
                 "lock_all was given no keys: give one or more",
             ));
         }
+        self.check_keys()?;
         let wait = self.options.wait(&self.engine.core);
         let clock = &self.engine.core.nodes.clock;
         let begun = clock.now();
@@ -110,6 +114,17 @@ impl LockAllRequest {
                 Some(_) => {}
             }
         }
+    }
+
+    /// A key that this request can never lock is an error before another one is waited for.
+    fn check_keys(&self) -> Result<()> {
+        let core = &self.engine.core;
+        for name in &self.keys {
+            if reentrancy::held(core, &*core.key(name)?).is_some() {
+                return Err(Error::already_held(name));
+            }
+        }
+        Ok(())
     }
 
     async fn take_all(&self, left: impl Fn() -> Duration) -> Result<Guards> {

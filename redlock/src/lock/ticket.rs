@@ -89,7 +89,7 @@ impl Ticket {
             let why = "a permit and a side of a read/write lock cannot be detached: detach a lock";
             return Err(Error::invalid_ticket(Some(name), why));
         }
-        let (namespace, ttl) = (core.defaults.namespace.clone(), lease.options().ttl);
+        let namespace = core.defaults.namespace.clone();
         let Some(token) = Some(lease.last_token()).filter(|token| *token > 0) else {
             let why = "a lock without a fencing token cannot be detached, because a store could not distinguish the adopter from \
                        the sender: remove `fencing(false)`";
@@ -101,7 +101,7 @@ impl Ticket {
             namespace,
             owner: claim.owner,
             token,
-            ttl,
+            ttl: in_text(lease.options().ttl),
             until: core.nodes.tokens.micros(until),
         })
     }
@@ -179,6 +179,12 @@ impl Ticket {
             until: until.parse().ok()?,
         })
     }
+}
+
+/// The ttl as the text has it, in whole milliseconds. So a ticket equals the one that is read from its text.
+fn in_text(ttl: Duration) -> Duration {
+    let millis = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
+    Duration::from_millis(millis)
 }
 
 /// FNV-1a. Detects a truncated or mistyped ticket, but not a forged one.

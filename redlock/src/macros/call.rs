@@ -178,13 +178,7 @@ impl<E> Call<E> {
         let acquired = async move {
             let request = self.request()?;
             let guard = request.await?;
-            Ok(Hold::new(
-                function,
-                guard,
-                self.options.at_least,
-                self.on_lost,
-                self.ending,
-            ))
+            Ok(Hold::new(function, guard, self.on_lost, self.ending))
         };
         let acquired: Result<_, Error> = acquired.instrument(span).await;
         if let Err(error) = &acquired {

@@ -3,8 +3,6 @@
 use std::future::Future;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use super::ending::Ending;
 use crate::env::unwind::{Panic, caught};
 use crate::events::attribute as events;
@@ -22,25 +20,15 @@ pub(super) enum OnLost {
 pub(super) struct Hold<E> {
     function: &'static str,
     guard: Guard,
-    /// Until then the key stays busy in any case.
-    busy_until: Option<Instant>,
     on_lost: OnLost,
     ending: E,
 }
 
 impl<E> Hold<E> {
-    pub(super) fn new(
-        function: &'static str,
-        guard: Guard,
-        at_least: Option<Duration>,
-        on_lost: OnLost,
-        ending: E,
-    ) -> Self {
-        let busy_until = at_least.and_then(|length| Instant::now().checked_add(length));
+    pub(super) fn new(function: &'static str, guard: Guard, on_lost: OnLost, ending: E) -> Self {
         Self {
             function,
             guard,
-            busy_until,
             on_lost,
             ending,
         }
@@ -81,14 +69,7 @@ impl<E> Hold<E> {
     async fn end(self, window: Option<Duration>) {
         let ended = match window {
             None => self.guard.release().await,
-            Some(window) => {
-                let rest = self
-                    .busy_until
-                    .map(|until| until.saturating_duration_since(Instant::now()));
-                self.guard
-                    .cool_down(window.max(rest.unwrap_or_default()))
-                    .await
-            }
+            Some(window) => self.guard.cool_down(window).await,
         };
         if let Err(error) = ended {
             events::not_ended(self.function, &error);

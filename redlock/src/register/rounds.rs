@@ -88,6 +88,7 @@ impl Register<'_> {
 
     /// The value, for a reader without the lock.
     pub(super) async fn read_by_anyone(&self) -> Result<Option<Vec<u8>>> {
+        self.core.open(Some(self.key.name()))?;
         let quorum = self.core.nodes.quorum();
         for attempt in 0..ATTEMPTS {
             let answers = self
@@ -153,7 +154,6 @@ impl Register<'_> {
         enough: impl Fn(&Trust, &mut dyn Iterator<Item = &RegisterAnswer>) -> bool,
     ) -> Result<Answers> {
         let (core, nodes) = (self.core, &self.core.nodes);
-        core.open(Some(self.key.name()))?;
         let connections = core.connections()?;
         let key = Arc::clone(&self.key);
         let answers = fan_out(

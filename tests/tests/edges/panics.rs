@@ -1,0 +1,72 @@
+//! A panic in a function of the user that the client calls.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+};
+
+use redlock::{Credentials, CredentialsProvider, Redlock, memory::Nodes};
+use tests::{Cluster, eventually, within};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::{Layer, Registry, layer::Context, layer::SubscriberExt as _};
+
+use crate::SOON;
+
+/// It costs the attempt to connect, and neither that node for good nor the others.
+#[tokio::test]
+async fn a_provider_of_credentials_that_panics_is_asked_again() {
+    let cluster = Cluster::start(3).await;
+    for node in cluster.nodes() {
+        let mut user = redis::cmd("ACL");
+        user.arg("SETUSER").arg("locker");
+        user.arg(&["on", ">secret", "~*", "&*", "+@all"]);
+        let () = node.ask(&user).await;
+    }
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let provider = CredentialsProvider::new(move |_| {
+        let call = counted.fetch_add(1, SeqCst);
+        async move {
+            assert!(call >= 6, "the token cannot be read: {call}");
+            Ok::<_, std::io::Error>(Credentials::new("locker", "secret"))
+        }
+    });
+    let nodes = cluster.nodes().iter();
+    let nodes = nodes.map(|node| format!("redis://{}", node.address()));
+    let redlock = Redlock::builder().nodes(nodes).credentials(provider);
+    let redlock = redlock.connect_lazy().expect("three nodes");
+    let error = redlock.lock("a").no_wait().await.expect_err("no login");
+    assert!(error.to_string().contains("panicked"), "{error}");
+    assert!(!error.to_string().contains("token"), "{error}");
+    eventually(SOON, async || redlock.try_lock("a").await.is_ok()).await;
+}
+
+/// Panics at the next event of a node.
+struct PanicsOnce(Arc<AtomicBool>);
+
+impl<S: Subscriber> Layer<S> for PanicsOnce {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let of_node = event.metadata().fields().field("node").is_some();
+        assert!(!(of_node && self.0.swap(false, SeqCst)), "the log is full");
+    }
+}
+
+/// The events of nodes are emitted by the task of all connections.
+#[tokio::test]
+async fn a_subscriber_of_events_that_panics_costs_a_reconnection() {
+    let panics = Arc::new(AtomicBool::new(false));
+    let subscriber = Registry::default().with(PanicsOnce(Arc::clone(&panics)));
+    // Tokio runs the tasks of this test on this thread.
+    let _subscriber = tracing::subscriber::set_default(subscriber);
+    let nodes = Nodes::new(3);
+    let redlock = Redlock::connect(nodes.nodes()).await.expect("three nodes");
+    let held = redlock.lock("a").ttl(SOON).await.expect("free");
+    panics.store(true, SeqCst);
+    nodes.node(0).stop();
+    eventually(SOON, async || !panics.load(SeqCst)).await;
+    let next = within(SOON, redlock.lock("b")).await;
+    let next = next.expect("two nodes are left");
+    next.release().await.expect("two nodes are left");
+    held.extend().await.expect("two nodes are left");
+    held.release().await.expect("two nodes are left");
+}
