@@ -108,11 +108,8 @@ impl Checked for Protocol {
         format!("{name} ({nodes} nodes, {clients} clients, {attempts} each)")
     }
 
-    fn with_fixed_names(&self) -> Self {
-        Self {
-            symmetric: false,
-            ..self.clone()
-        }
+    fn fix_names(&mut self) {
+        self.symmetric = false;
     }
 
     fn representative(&self, state: &State) -> State {

@@ -48,7 +48,7 @@ fn release_that_deletes_the_key_of_any_owner() {
 }
 
 #[test]
-fn release_only_where_granted() {
+fn release_only_to_nodes_that_granted() {
     caught(ReleaseOnlyGranted, ORPHANS, RETRY);
 }
 
@@ -360,7 +360,7 @@ fn ticket_caught(rule: ticket::Rule, property: &'static str, model: Tickets) {
 }
 
 #[test]
-fn ticket_adopted_where_the_lock_was_released() {
+fn ticket_adopted_after_the_lock_was_released() {
     ticket_caught(ticket::Rule::AnyMissing, ticket::ONE_ADOPTION, TWO_ADOPTERS);
 }
 

@@ -6,7 +6,7 @@
 
 use stateright::{Model, Property};
 
-use crate::run::Checked;
+use crate::run::{Checked, holders};
 
 pub(crate) const EXCLUSION: &str = "mutual exclusion among different lists";
 
@@ -198,20 +198,8 @@ impl Checked for Lists {
         self.name.to_owned()
     }
 
-    fn with_fixed_names(&self) -> Self {
-        *self
-    }
-
     fn describe(&self, state: &State) -> String {
-        let clients = state.clients.iter().enumerate();
-        clients
-            .filter(|(_, client)| client.validity > 0)
-            .map(|(index, client)| format!("  [client {index} holds for {}]", client.validity))
-            .collect()
-    }
-
-    fn representative(&self, state: &State) -> State {
-        *state
+        holders(state.clients.iter().map(|client| client.validity))
     }
 }
 

@@ -9,7 +9,7 @@
 
 use stateright::{Model, Property};
 
-use crate::run::Checked;
+use crate::run::{Checked, holders};
 
 pub(crate) const EXCLUSION: &str = "mutual exclusion across moves";
 
@@ -246,20 +246,8 @@ impl Checked for Moved {
         format!("{} ({clients} clients, {moves} moves)", self.name)
     }
 
-    fn with_fixed_names(&self) -> Self {
-        *self
-    }
-
     fn describe(&self, state: &State) -> String {
-        let clients = state.clients.iter().enumerate();
-        let holders = clients.filter(|(_, client)| client.validity > 0);
-        holders
-            .map(|(index, client)| format!("  [client {index} holds for {}]", client.validity))
-            .collect()
-    }
-
-    fn representative(&self, state: &State) -> State {
-        *state
+        holders(state.clients.iter().map(|client| client.validity))
     }
 }
 

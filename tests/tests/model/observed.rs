@@ -7,7 +7,7 @@
 
 use stateright::{Model, Property};
 
-use crate::run::Checked;
+use crate::run::{Checked, holders};
 
 pub(crate) const EXCLUSION: &str = "mutual exclusion among newcomers";
 
@@ -292,22 +292,12 @@ impl Checked for Observed {
         format!("{name} ({nodes} nodes, {clients} clients, {restarts} restarts)")
     }
 
-    fn with_fixed_names(&self) -> Self {
-        Self {
-            symmetric: false,
-            ..*self
-        }
+    fn fix_names(&mut self) {
+        self.symmetric = false;
     }
 
     fn describe(&self, state: &State) -> String {
-        let clients = state
-            .clients
-            .iter()
-            .enumerate()
-            .filter(|(_, client)| client.validity > 0);
-        clients
-            .map(|(index, client)| format!("  [client {index} holds for {}]", client.validity))
-            .collect()
+        holders(state.clients.iter().map(|client| client.validity))
     }
 
     fn representative(&self, state: &State) -> State {

@@ -5,14 +5,23 @@ use std::time::Instant;
 use stateright::{Checker, HasDiscoveries, Model};
 
 /// A model with a name, whose nodes and clients may be renamed.
-pub(crate) trait Checked: Model + Clone + Send + Sync + 'static {
+pub(crate) trait Checked: Model<State: Copy> + Clone + Send + Sync + 'static {
     fn name(&self) -> String;
-    /// The same model without renaming of nodes and clients.
-    fn with_fixed_names(&self) -> Self;
-    /// The representative of all states that differ only in names.
-    fn representative(&self, state: &Self::State) -> Self::State;
+    /// Stops renaming nodes and clients. Default: the model never renames them.
+    fn fix_names(&mut self) {}
+    /// The representative of all states that differ only in names. Default: the state itself.
+    fn representative(&self, state: &Self::State) -> Self::State {
+        *state
+    }
     /// A short text about the current holders.
     fn describe(&self, state: &Self::State) -> String;
+}
+
+/// Describes the clients that hold the lock, by the validity of each client.
+pub(crate) fn holders(validities: impl Iterator<Item = u8>) -> String {
+    let holders = validities.enumerate().filter(|(_, left)| *left > 0);
+    let holders = holders.map(|(client, left)| format!("  [client {client} holds for {left}]"));
+    holders.collect()
 }
 
 /// How far a model is explored.
@@ -125,7 +134,8 @@ where
     M::State: Copy + std::fmt::Debug + PartialEq,
     M::Action: Copy + std::fmt::Debug + PartialEq,
 {
-    let plain = model.with_fixed_names();
+    let mut plain = model.clone();
+    plain.fix_names();
     let mut traces: Vec<_> = model
         .init_states()
         .into_iter()

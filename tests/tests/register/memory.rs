@@ -16,6 +16,17 @@ async fn lock(redlock: &Redlock) -> Guard {
     redlock.lock(KEY).await.expect("a lock")
 }
 
+/// Three nodes and a client that has written a value with a retention of an hour.
+async fn written() -> (Nodes, Redlock) {
+    let nodes = Nodes::new(3);
+    let redlock = client(&nodes).await;
+    let guard = lock(&redlock).await;
+    let write = guard.write("page 1").retention(HOUR);
+    write.await.expect("three nodes");
+    guard.release().await.expect("three nodes");
+    (nodes, redlock)
+}
+
 #[tokio::test(start_paused = true)]
 async fn fresh_nodes_have_forgotten_nothing() {
     let nodes = Nodes::new(3);
@@ -31,14 +42,7 @@ async fn fresh_nodes_have_forgotten_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_value_expires_after_its_retention_however_often_it_is_read() {
-    let nodes = Nodes::new(3);
-    let redlock = client(&nodes).await;
-    lock(&redlock)
-        .await
-        .write("page 1")
-        .retention(HOUR)
-        .await
-        .expect("three nodes");
+    let (_nodes, redlock) = written().await;
     for minutes in [20, 39] {
         tokio::time::sleep(Duration::from_secs(60 * minutes)).await;
         let guard = lock(&redlock).await;
@@ -64,14 +68,7 @@ async fn a_value_expires_after_its_retention_however_often_it_is_read() {
 
 #[tokio::test(start_paused = true)]
 async fn a_restarted_majority_has_no_vote_until_it_is_as_old_as_the_retention() {
-    let nodes = Nodes::new(3);
-    let redlock = client(&nodes).await;
-    lock(&redlock)
-        .await
-        .write("page 1")
-        .retention(HOUR)
-        .await
-        .expect("three nodes");
+    let (nodes, redlock) = written().await;
     nodes.node(0).restart_empty();
     nodes.node(1).restart_empty();
     tokio::time::sleep(Duration::from_secs(90)).await;

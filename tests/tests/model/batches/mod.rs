@@ -1,9 +1,11 @@
-//! Several commands in one script call: a model of its own, one node and the connection of one process.
+//! Several commands in one script call: a model of its own, one node and the connection of one
+//! process.
 //!
-//! The script reads all keys first, carries out what begins a hold before what ends one, and checks once whether anybody
-//! waits, as `redlock/src/command/batch/run.lua` does. Beside each call the model carries out the same commands back to back,
-//! and compares. A call may be refused as a whole before it runs, its reply may be lost, and a call on a connection that was
-//! cut may run later or never. There is no time: leases do not end by themselves.
+//! The script reads all keys first, carries out what begins a hold before what ends one, and checks
+//! once whether anybody waits, as `redlock/src/command/batch/run.lua` does. Beside each call the
+//! model carries out the same commands back to back, and compares. A call may be refused as a whole
+//! before it runs, its reply may be lost, and a call on a connection that was cut may run later or
+//! never. There is no time: leases do not end by themselves.
 
 mod state;
 
@@ -68,7 +70,8 @@ impl Batches {
             && commands.iter().enumerate().all(apart)
     }
 
-    /// The step of one command. `seen`: what was read of its keys; `waited`: whether anybody may wait.
+    /// The step of one command. `seen`: what was read of its keys; `waited`: whether anybody may
+    /// wait.
     fn step(
         &self,
         node: &mut Node,
@@ -169,7 +172,8 @@ impl Batches {
         }
     }
 
-    /// A command that may have been carried out: an acquire is rolled back, and a release is sent again.
+    /// A command that may have been carried out: an acquire is rolled back, and a release is sent
+    /// again.
     fn unknown(&self, state: &mut State, command: Command) {
         let me = &mut state.clients[usize::from(command.client)];
         if !command.releases && self.is(Rule::UnknownIsYes) {
@@ -220,10 +224,6 @@ impl Batches {
 impl Checked for Batches {
     fn name(&self) -> String {
         self.name.to_owned()
-    }
-
-    fn with_fixed_names(&self) -> Self {
-        *self
     }
 
     fn describe(&self, state: &State) -> String {
