@@ -16,11 +16,11 @@ pub const MAX_LEN: usize = 1024;
 /// keys can never be locks. The part before them names the lock, and distinguishes `a` from `{a}`.
 pub(crate) const FENCE: &str = "{}:fence";
 const WAITERS: &str = "{}:waiters";
-/// What the key of one permit of a semaphore ends in, before its number, and that of all its permits. No key that anybody
-/// can ask for has empty braces, so that neither is anybody's lock.
+/// The suffixes of the key of one permit of a semaphore (before its number) and of the key of all
+/// its permits. No valid key contains the empty braces, so neither can be a lock.
 const PERMIT: &str = "{}:permit:";
 const PERMITS: &str = "{}:permits";
-/// What the key of a register ends in.
+/// The suffix of the key of a register.
 const REGISTER: &str = "{}:register";
 /// What the keys of a read/write lock end in: the writer, its readers, and the writer that waits. They have suffixes of their
 /// own too, for the bars and the waitlists of each side.
@@ -66,7 +66,7 @@ pub(crate) struct Key {
     hash: u32,
     /// Bytes of the name that the user gave, with the namespace.
     len: u16,
-    /// Bytes of the lock's key, where that is not the name.
+    /// Bytes of the lock's key, if that is not the name.
     lock_len: u16,
     /// Bytes of the fence's key.
     fence_len: u16,
@@ -123,7 +123,8 @@ impl Key {
         })
     }
 
-    /// The key of all permits of the semaphore that has the name of this key: what its waiters wait for.
+    /// The key of all permits of the semaphore with the name of this key. Its waiters wait for any
+    /// of them.
     pub(crate) fn permits(&self) -> Self {
         self.derived(PERMITS)
     }
@@ -204,8 +205,8 @@ impl Key {
         }
     }
 
-    /// A hash that tells keys apart: two of them with different hashes have no Redis key in
-    /// common. All permits of a semaphore have the same one, since they share the waitlist.
+    /// A hash that distinguishes keys: two of them with different hashes have no Redis key in
+    /// common. All permits of a semaphore have the same hash, since they share the waitlist.
     pub(crate) fn group_hash(&self) -> u32 {
         self.hash
     }
@@ -215,13 +216,13 @@ impl Key {
         &self.names[usize::from(self.fence_len)..]
     }
 
-    /// The key of the register: what the nodes remember beyond the lock.
+    /// The key of the register, which the nodes keep beyond the lock.
     pub(crate) fn register(&self) -> String {
         let base = &self.fence()[..self.fence().len() - FENCE.len()];
         [base, REGISTER].concat()
     }
 
-    /// The key that remembers the highest fencing token.
+    /// The key that stores the highest fencing token.
     pub(crate) fn fence(&self) -> &str {
         &self.names[..usize::from(self.fence_len)]
     }
@@ -234,7 +235,7 @@ fn hash(name: &str) -> u32 {
     u32::from_le_bytes([a, b, c, d])
 }
 
-/// What stands before and after a name, so that it is a hash tag.
+/// The text before and after a name that makes it a hash tag.
 fn braces(tagged: bool) -> (&'static str, &'static str) {
     if tagged { ("", "{}") } else { ("{", "}") }
 }
@@ -244,7 +245,8 @@ fn bytes(a: &str, b: &str) -> u16 {
     u16::try_from(a.len() + b.len()).unwrap_or(u16::MAX)
 }
 
-/// The key by which the waiters of this process wait for `lock`: one for all permits of a semaphore.
+/// The key by which the waiters of this process wait for `lock`: one for all permits of a
+/// semaphore.
 pub(crate) fn waited_for(lock: &str) -> Cow<'_, str> {
     match lock.rfind(PERMIT) {
         Some(at) => [&lock[..at], PERMITS].concat().into(),
@@ -292,11 +294,12 @@ fn shortened(name: &str) -> String {
     text
 }
 
-/// Makes `value` safe to stand between colons in a key: `%`, `:`, `{` and `}` are percent-encoded, so that
-/// `("a:b", "c")` and `("a", "b:c")` become different keys and nothing opens a hash tag.
+/// Makes `value` safe as a part between colons in a key: `%`, `:`, `{` and `}` are percent-encoded,
+/// so that `("a:b", "c")` and `("a", "b:c")` become different keys and nothing opens a hash tag.
 ///
-/// Where the `Display` of `value` returns an error, the part is a text that no key can contain, so that the request for
-/// the lock is an error as well: half a part would be another lock.
+/// If the `Display` of `value` returns an error, the part becomes a text that no key can contain.
+/// So the request for the lock is an error as well: an incomplete part would be the key of another
+/// lock.
 ///
 /// ```
 /// use redlock::key::part;
@@ -366,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn permits_share_a_waitlist_and_nothing_else_and_are_read_back() {
+    fn permits_share_only_their_waitlist() {
         for name in ["app:order:7", "{user}:7"] {
             let lock = Key::new("", name).expect("a key");
             let (all, first, other) = (lock.permits(), lock.permit(0), lock.permit(12));
@@ -403,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_in_braces_is_another_key_than_the_name() {
+    fn a_name_in_braces_is_a_different_key() {
         let (plain, tagged) = (Key::new("", "a"), Key::new("", "{a}"));
         assert_eq!(plain.as_ref().map(Key::lock).ok(), Some("a"));
         assert_eq!(tagged.as_ref().map(Key::lock).ok(), Some("{a}"));
@@ -416,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn no_two_keys_share_anything_and_none_is_anothers_own() {
+    fn different_locks_share_no_redis_key() {
         let pieces = [
             "a", "{a}", "b", ":", "fence", ":fence", ":waiters", "{b}", "{}", "",
         ];
@@ -443,7 +446,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_ends_nothing_and_opens_no_hash_tag() {
+    fn a_part_contains_no_separator_and_no_hash_tag() {
         struct NotDisplayed;
         impl fmt::Display for NotDisplayed {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -470,7 +473,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_key_is_refused() {
+    fn an_invalid_key_is_refused() {
         for name in ["", "a{", "a}", "{}", "}{", "{a}{b}", "{a}{}", "a{}"] {
             assert!(Key::new("", name).is_err(), "{name}");
         }

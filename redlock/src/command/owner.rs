@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_hexadecimal_and_says_that_its_holder_notifies() {
+    fn an_owner_is_hexadecimal_and_marks_a_holder_that_notifies() {
         let value = owner();
         assert_eq!(value.as_str(), "00112233445566778899aabbccdd2ed1");
         assert!(Owner::notifies(value.as_bytes()));
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cool_down_is_no_holder() {
+    fn a_cool_down_does_not_count_as_a_holder() {
         let value = owner().cool_down();
         assert!(Owner::is_cool_down(value.as_bytes()));
         assert!(!Owner::is_cool_down(owner().as_bytes()));

@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_is_a_vote_or_says_why_it_is_none() {
+    fn a_reply_is_a_vote_or_a_fault() {
         let request = extend(Some(7), Duration::from_secs(10));
         let of = |status: &str, more: Vec<Value>| {
             let mut parts = vec![Value::BulkString(status.into())];

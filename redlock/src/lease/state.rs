@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_has_ended_does_not_end_again() {
+    fn a_lease_ends_only_once() {
         let state = State::open();
         assert!(state.is_open());
         assert!(state.lose(Loss::Expired));
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_release_is_no_loss() {
+    fn a_release_does_not_count_as_a_loss() {
         let state = State::open();
         assert!(state.release());
         assert!(state.is_released());

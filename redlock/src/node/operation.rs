@@ -4,6 +4,11 @@ use std::{fmt, sync::Arc};
 
 use super::ReplySink;
 use crate::{command::Reply, env::clock::Instant};
+#[cfg(test)]
+use crate::{
+    command::{Command, Request},
+    key::Key,
+};
 
 /// One request on its way to one node.
 #[derive(Clone)]
@@ -28,6 +33,35 @@ impl Operation {
 
     pub(crate) fn answer(&self, reply: Reply) {
         self.sink.vote(self.node, reply);
+    }
+}
+
+#[cfg(test)]
+impl Operation {
+    /// An operation for node 0 that ignores its reply.
+    pub(crate) fn unanswered(key: Key, command: impl Into<Command>) -> Self {
+        struct Ignore(Request);
+
+        impl ReplySink for Ignore {
+            fn request(&self) -> &Request {
+                &self.0
+            }
+
+            fn wanted(&self) -> bool {
+                true
+            }
+
+            fn vote(&self, _: usize, _: Reply) {}
+        }
+
+        let request = Request {
+            key: Arc::new(key),
+            command: command.into(),
+        };
+        Self {
+            sink: Arc::new(Ignore(request)),
+            node: 0,
+        }
     }
 }
 

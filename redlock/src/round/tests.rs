@@ -50,7 +50,7 @@ fn held_by_another() -> Reply {
 }
 
 #[test]
-fn a_late_vote_narrows_down_what_is_released() {
+fn a_late_vote_reduces_the_nodes_to_release() {
     let (round, observer) = (won_by_two_of_three(), Arc::<Touched>::default());
     round.observe_late_votes(&observer, NodeSet::default());
     let touched = *lock(&observer.0);

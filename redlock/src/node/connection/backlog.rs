@@ -9,8 +9,9 @@ use crate::{
     node::Operation,
 };
 
-/// Maximum number of operations that wait for a node. Releases and extensions are not counted: what ends or renews a lock
-/// is never refused, and there are no more of them than locks that were granted.
+/// Maximum number of operations that wait for a node. Releases and extensions are not counted: what
+/// ends or renews a lock is never refused, and there are no more of them than locks that were
+/// granted.
 const MAX_NEW_WORK: usize = 8_192;
 /// With this many deferred releases, a node accepts no further acquires.
 const MAX_DEFERRED: usize = 8_192;
@@ -180,38 +181,15 @@ impl Backlog {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::{
-        command::{Command, Owner, Ping, Release, Reply, Request},
+        command::{Command, Owner, Ping, Release},
         key::Key,
-        node::ReplySink,
     };
 
-    struct Sink(Request);
-
-    impl ReplySink for Sink {
-        fn request(&self) -> &Request {
-            &self.0
-        }
-
-        fn wanted(&self) -> bool {
-            true
-        }
-
-        fn vote(&self, _: usize, _: Reply) {}
-    }
-
     fn operation(key: &str, command: impl Into<Command>) -> Operation {
-        let key = Arc::new(Key::new("", key).expect("a key"));
-        Operation {
-            sink: Arc::new(Sink(Request {
-                key,
-                command: command.into(),
-            })),
-            node: 0,
-        }
+        let key = Key::new("", key).expect("a key");
+        Operation::unanswered(key, command)
     }
 
     fn release(key: &str) -> Operation {

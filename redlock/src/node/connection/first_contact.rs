@@ -1,7 +1,7 @@
 //! The first contact of a runtime with the nodes.
 //!
-//! Connecting takes several round trips, a command only one. So the first commands wait until a majority is connected, or
-//! can no longer be, before their own time-out begins.
+//! Connecting takes several round trips, a command only one. So the first commands wait until a
+//! majority is connected, or can no longer be, before their own time-out begins.
 
 use std::{
     pin::pin,
@@ -20,8 +20,8 @@ pub(in crate::node) struct FirstContact {
     /// It was made or has failed.
     over: AtomicBool,
     attempts: Mutex<Attempts>,
-    /// Wakes those who wait in the order in which they came. (A `watch` channel wakes them in a random one, and histories
-    /// of the simulation have to repeat themselves.)
+    /// Wakes the waiting tasks in their order. A `watch` channel wakes them in random order, so a
+    /// history of the simulation would not be reproducible.
     changed: Notify,
 }
 
@@ -55,7 +55,8 @@ impl FirstContact {
         self.changed.notify_waiters();
     }
 
-    /// Waits until `quorum` of `nodes` are connected, or so many have failed that the rest are not enough. Cancel safe.
+    /// Waits until `quorum` of `nodes` are connected, or too many have failed for that. Cancel
+    /// safe.
     pub(in crate::node) async fn made(&self, nodes: usize, quorum: usize) {
         if self.over.load(Relaxed) {
             return;
@@ -66,7 +67,7 @@ impl FirstContact {
         };
         loop {
             let mut changed = pin!(self.changed.notified());
-            // Registered before the look, so that nothing is missed in between.
+            // Registered before the check, so that no change is missed in between.
             changed.as_mut().enable();
             if enough() {
                 break;
@@ -91,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_majority_is_enough() {
+    fn the_wait_ends_with_a_majority() {
         let contact = FirstContact::new();
         assert!(!poll_once(contact.made(3, 2)));
         contact.attempted(0, true);
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn so_is_the_loss_of_one() {
+    fn the_wait_ends_when_no_majority_is_possible() {
         let contact = FirstContact::new();
         contact.attempted(2, false);
         assert!(!poll_once(contact.made(3, 2)));

@@ -14,19 +14,19 @@ pub(super) struct InFlightCommand {
     pub(super) step: Step,
     /// It was sent before, on a connection that was lost.
     pub(super) again: bool,
-    /// The server refused it before it was carried out, and it is sent again: what was sent behind it may have overtaken
-    /// it.
+    /// The server refused it before it was carried out, and it is sent again: later commands may
+    /// have overtaken it.
     pub(super) missed: bool,
 }
 
 /// A command of the connection itself.
 pub(super) enum OwnCommand {
-    /// Nobody reads its reply.
+    /// Its reply is ignored.
     Unread,
     /// A login with new credentials.
     Login,
     Announcement(Box<Announced>),
-    /// The next so many commands share one reply.
+    /// A batch: the next commands, this many, share one reply.
     Batch(usize),
 }
 

@@ -1,8 +1,9 @@
 //! The one connection of a runtime to one node.
 //!
-//! Operations are queued in the [`Backlog`], written to the send buffer in batches and answered in order: a release that
-//! was submitted after its acquire reaches the node after it. All connections of a runtime are polled by one task
-//! ([`ConnectionTasks`]), so a busy client pays for one write and one read per batch.
+//! Operations are queued in the [`Backlog`], written to the send buffer in batches and answered in
+//! order: a release that was submitted after its acquire reaches the node after it. All connections
+//! of a runtime are polled by one task ([`ConnectionTasks`]), so a busy client pays for one write
+//! and one read per batch.
 //!
 //! # States
 //! ```text
@@ -15,20 +16,23 @@
 //!    +-----------------------------------------------------------------------+
 //!      connection lost, or silent for `MAX_SILENCE` node time-outs
 //! ```
-//! - *Connecting* (`task`): operations wait. When an attempt fails they are answered with the cause, further ones are
-//!   refused for a moment (the backlog is *blocked*), and releases are deferred.
+//! - *Connecting* (`task`): operations wait. When an attempt fails they are answered with the
+//!   cause, further ones are refused for a moment (the backlog is *blocked*), and releases are
+//!   deferred.
 //! - *Alive* (`open`): operations are written (`open/write`), replies delivered (`open/read`).
-//! - *Doubted* (`open/silence`): a reply is late. A NAT or a load balancer may have dropped the connection without notice, so a
-//!   *standby* connection is made beside it. The first of them to answer is used.
-//! - *Suspect* (`open/silence`): no reply for a node time-out. The backlog is blocked, and nothing is written until the server
-//!   answers or the standby replaces the connection.
+//! - *Doubted* (`open/silence`): a reply is late. A NAT or a load balancer may have dropped the
+//!   connection without notice, so a *standby* connection is made beside it. The first of them to
+//!   answer is used.
+//! - *Suspect* (`open/silence`): no reply for a node time-out. The backlog is blocked, and nothing
+//!   is written until the server answers or the standby replaces the connection.
 //!
-//! When a connection is lost or replaced, every operation in flight is sent once more on the next one, since nobody knows
-//! whether it was carried out. What is lost twice is answered as unknown, and releases are deferred.
+//! When a connection is lost or replaced, every operation in flight is sent once more on the next
+//! one, since it is unknown whether it was carried out. What is lost twice is answered as unknown,
+//! and releases are deferred.
 //!
 //! # Bounds
-//! New work in the backlog, deferred releases and operations in flight are bounded. Releases and extensions are never
-//! refused: there are no more of them than locks that were granted.
+//! New work in the backlog, deferred releases and operations in flight are bounded. Releases and
+//! extensions are never refused: there are no more of them than locks that were granted.
 
 mod backlog;
 mod connect;

@@ -1,4 +1,4 @@
-//! What the handle and the task of a connection share.
+//! The state that the handle and the task of a connection share.
 
 use std::{
     future::poll_fn,
@@ -97,7 +97,7 @@ impl Shared {
     pub(super) fn submit(&self, op: Operation) {
         let pushed = lock(&self.backlog).push(op, || self.clock.now());
         match pushed {
-            // Whoever queued the first operation has woken the task.
+            // The first operation in the queue has woken the task.
             Ok(false) => {}
             Ok(true) => self.wake.wake(),
             Err((op, fault)) => {
@@ -122,7 +122,7 @@ impl Shared {
         let Some(nodes) = self.nodes.upgrade() else {
             return;
         };
-        // Nobody waits here any more: pass the notification on to the next process.
+        // No task waits here any more, so pass the notification on to the next process.
         if !nodes.notifications.receive(key, &by, self.index)
             && let Some(sink) = notify::leaving(key, &self.inbox, by)
         {

@@ -33,7 +33,8 @@ impl Future for ConnectionTasks {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         if !self.has_yielded && self.tasks.iter().any(ConnectionTask::is_busy) {
-            // Runs after the tasks that are ready: what they submit goes out with the same writes.
+            // Runs after the tasks that are ready, so that their operations are sent with the same
+            // writes.
             self.has_yielded = true;
             cx.waker().wake_by_ref();
             return Poll::Pending;

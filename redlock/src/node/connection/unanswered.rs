@@ -1,12 +1,12 @@
-//! What was in flight on a connection that was lost.
+//! The commands that were in flight on a lost connection.
 
 use super::{
     in_flight::{InFlight, runtime_ended},
     shared::Shared,
 };
 
-/// What was in flight on a lost connection. When it is dropped, for example by a runtime that ends,
-/// releases are deferred.
+/// The commands that were in flight on a lost connection. When it is dropped, for example by a
+/// runtime that ends, releases are deferred.
 pub(super) struct Unanswered<'a> {
     pub(super) shared: &'a Shared,
     pub(super) in_flight: InFlight,

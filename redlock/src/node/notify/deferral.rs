@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_lock_is_given_way_to_for_a_while_and_forgotten() {
+    async fn a_deferral_lasts_for_a_while_and_is_then_removed() {
         let deferrals = Deferrals::default();
         assert_eq!(deferrals.deferral("a"), None);
         deferrals.add("a");
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn no_more_are_kept_than_can_be() {
+    async fn the_number_of_deferrals_is_bounded() {
         let deferrals = Deferrals::default();
         for key in 0..3 * MOST {
             deferrals.add(&key.to_string());

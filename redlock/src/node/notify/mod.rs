@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_left_of_a_subscriber() {
+    fn a_dropped_subscriber_leaves_no_state() {
         let notifications = Arc::new(Notifications::default());
         let earlier = notifications.wait("k", QUORUM);
         let later = notifications.wait("k", QUORUM);

@@ -1,4 +1,5 @@
-//! Which commands go out in one call: those that wait for the connection at the same moment, for different locks.
+//! Collects commands for one script call: commands for different locks that wait for the connection
+//! at the same time.
 
 use super::super::in_flight::InFlightCommand;
 use crate::{
@@ -6,32 +7,32 @@ use crate::{
     node::redis::Target,
 };
 
-/// Fewer commands go out alone: a call for so few saves a server nothing.
+/// Fewer commands are sent one by one, since a call for so few saves the server no time.
 const MIN_COMMANDS: usize = 4;
-/// The same for a node in memory, where few locks are enough to find what is wrong with batches.
+/// The same for a node in memory. A smaller number, so that tests with few locks use batches.
 const MIN_IN_MEMORY: usize = 2;
-/// Maximum length of a call in bytes, so that none holds up what is sent behind it.
+/// Maximum length of a call in bytes, so that it does not delay later commands.
 const MAX_BYTES: usize = 64 * 1024;
-/// Bytes of a command beside its keys, at most.
+/// Maximum length of a command without its keys, in bytes.
 const ARGUMENTS: usize = 256;
-/// For so many commands none go out in a batch after a batch was refused. It doubles with every one in a row that is refused,
-/// up to [`MAX_PAUSE`]: a proxy may never let one pass.
+/// After a refused batch, this many commands are sent one by one. The number doubles with each
+/// further refusal in a row, up to [`MAX_PAUSE`], since a proxy may refuse all batches.
 const MIN_PAUSE: u32 = 256;
 const MAX_PAUSE: u32 = 65_536;
 
 /// The commands of the next call. Empty between polls; kept for its capacity.
 pub(super) struct Batch {
-    /// Those that begin a hold. They go first, since they may take memory: see `run.lua`.
+    /// Commands that begin a hold. They come first, since they may need memory: see `run.lua`.
     beginning: Vec<InFlightCommand>,
     others: Vec<InFlightCommand>,
     /// The [`group_hash`](crate::key::Key::group_hash) of each. Where two locks have the same by
     /// chance, the batch ends early, which does no harm.
     locks: Vec<u32>,
     bytes: usize,
-    /// How many commands still go out alone.
+    /// How many more commands are sent one by one.
     pause: u32,
     next_pause: u32,
-    /// With fewer commands no call is made; `None`: all go out alone.
+    /// With fewer commands no call is made. `None`: all commands are sent one by one.
     least: Option<usize>,
 }
 
@@ -44,7 +45,8 @@ impl Batch {
         })
     }
 
-    /// For the server of a cluster: hardly two keys share a slot, and a call is for one slot.
+    /// For a server of a cluster, where a call is limited to one slot and two keys rarely share
+    /// one.
     pub(super) fn none() -> Self {
         Self::of(None)
     }
@@ -61,7 +63,7 @@ impl Batch {
         }
     }
 
-    /// Whether a command may go out in a batch.
+    /// Whether a command may be sent in a batch.
     pub(super) fn accepts(&mut self, command: &InFlightCommand) -> bool {
         let is_batchable = self.least.is_some()
             && command.step == Step::FIRST
@@ -73,7 +75,8 @@ impl Batch {
         false
     }
 
-    /// Whether a command that goes out alone has to wait for the batch, so that commands for one lock keep their order.
+    /// Whether a command that is sent alone has to wait for the batch, so that commands for one
+    /// lock keep their order.
     pub(super) fn precedes(&self, request: &Request) -> bool {
         let is_for_all = request.command.facts().scope == Scope::Node;
         !self.locks.is_empty() && (is_for_all || self.concerns(request))
@@ -83,7 +86,7 @@ impl Batch {
         self.locks.contains(&request.key.group_hash())
     }
 
-    /// Adds a command, or returns it where it must go into the next batch.
+    /// Adds a command, or returns it if it belongs into the next batch.
     pub(super) fn push(&mut self, command: InFlightCommand) -> Result<(), InFlightCommand> {
         let request = command.op.sink.request();
         let bytes = ARGUMENTS + 3 * request.key.lock().len();
@@ -104,7 +107,7 @@ impl Batch {
         self.locks.len()
     }
 
-    /// Whether it is large enough to go out as one call.
+    /// Whether it is large enough for a call.
     pub(super) fn is_worthwhile(&self) -> bool {
         self.least.is_some_and(|least| self.len() >= least)
     }
@@ -136,39 +139,18 @@ impl Batch {
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::Arc, time::Duration};
+    use std::time::Duration;
 
     use super::*;
     use crate::{
-        command::{Acquire, Command, Owner, Ping, Release, Reply},
+        command::{Acquire, Command, Owner, Ping, Release},
         key::Key,
-        node::{Operation, ReplySink},
+        node::Operation,
     };
 
-    struct Sink(Request);
-
-    impl ReplySink for Sink {
-        fn request(&self) -> &Request {
-            &self.0
-        }
-
-        fn wanted(&self) -> bool {
-            true
-        }
-
-        fn vote(&self, _: usize, _: Reply) {}
-    }
-
     fn command(key: &str, command: impl Into<Command>) -> InFlightCommand {
-        let request = Request {
-            key: Arc::new(Key::new("", key).expect("a key")),
-            command: command.into(),
-        };
         InFlightCommand {
-            op: Operation {
-                sink: Arc::new(Sink(request)),
-                node: 0,
-            },
+            op: Operation::unanswered(Key::new("", key).expect("a key"), command),
             step: Step::FIRST,
             again: false,
             missed: false,
@@ -204,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_that_is_in_the_batch_ends_it() {
+    fn a_second_command_for_a_lock_ends_the_batch() {
         let mut batch = Batch::of(Some(MIN_COMMANDS));
         assert!(push(&mut batch, acquire("a", Some(1))));
         assert!(push(&mut batch, acquire("b", Some(1))));
@@ -218,10 +200,8 @@ mod tests {
         let permit = |number| {
             let release = release("a");
             let Request { key, command } = release.op.sink.request().clone();
-            let key = Arc::new(key.permit(number));
-            let sink = Arc::new(Sink(Request { key, command }));
             InFlightCommand {
-                op: Operation { sink, node: 0 },
+                op: Operation::unanswered(key.permit(number), command),
                 ..release
             }
         };
@@ -232,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_memory_goes_first() {
+    fn commands_that_need_memory_come_first() {
         let mut batch = Batch::of(Some(MIN_COMMANDS));
         for command in [release("a"), acquire("b", Some(1)), release("c")] {
             assert!(push(&mut batch, command));
@@ -253,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn few_commands_are_no_batch() {
+    fn few_commands_are_not_batched() {
         let mut batch = Batch::of(Some(MIN_COMMANDS));
         for key in ["a", "b", "c"] {
             assert!(push(&mut batch, release(key)));
@@ -264,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_acquires_and_other_forms_go_alone() {
+    fn plain_acquires_and_other_commands_are_sent_alone() {
         let mut batch = Batch::of(Some(MIN_COMMANDS));
         assert!(!batch.accepts(&acquire("a", None)));
         assert!(!batch.accepts(&command("a", Ping)));
@@ -277,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_alone_keeps_the_order_of_its_lock() {
+    fn single_commands_keep_the_order_of_their_lock() {
         let mut batch = Batch::of(Some(MIN_COMMANDS));
         let precedes =
             |batch: &Batch, command: &InFlightCommand| batch.precedes(command.op.sink.request());

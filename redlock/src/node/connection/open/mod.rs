@@ -1,4 +1,4 @@
-//! An open connection: what it keeps while it is in use.
+//! The state of an open connection.
 
 mod batch;
 mod read;
@@ -38,7 +38,7 @@ pub(super) struct Open<'a> {
     batch: Batch,
     /// To be written again: after a lost connection, or as another step.
     resend: InFlight,
-    /// What waits for its reply, in the order of sending.
+    /// The commands without a reply, in the order of sending.
     in_flight: InFlight,
     /// Some of both may be [missed](super::in_flight::InFlightCommand::missed).
     has_misses: bool,
@@ -70,7 +70,7 @@ impl Drop for Open<'_> {
 }
 
 impl Open<'_> {
-    /// What has no reply yet, in the order in which it was sent.
+    /// The commands without a reply, in the order of sending.
     fn take_in_flight(&mut self) -> InFlight {
         let mut in_flight = std::mem::take(&mut self.resend);
         in_flight.append(&mut self.in_flight);

@@ -1,5 +1,5 @@
-//! Writing: fills the send buffer from the backlog. Commands that wait at the same moment go out in one call where they
-//! can: see [`command::encode_batch`](crate::command::encode_batch).
+//! Writing: fills the send buffer from the backlog. Commands that wait at the same time are sent in
+//! one call if possible: see [`command::encode_batch`](crate::command::encode_batch).
 
 use std::{sync::atomic::Ordering::Relaxed, task::Context};
 
@@ -108,7 +108,7 @@ impl Open<'_> {
         }
     }
 
-    /// Writes the commands that were collected: in one call, or alone where they are few.
+    /// Writes the collected commands: in one call, or one by one if they are few.
     fn write_batch(&mut self) {
         let mut batch = std::mem::replace(&mut self.batch, Batch::none());
         if batch.is_worthwhile() {
@@ -153,7 +153,8 @@ impl Open<'_> {
         self.in_flight.push(command);
     }
 
-    /// Writes an announcement of the node list. Its reply comes before those of what is written behind it.
+    /// Writes an announcement of the node list. Its reply comes before those of what is written
+    /// behind it.
     fn announce(&mut self) {
         let announced = self.shared.announcement();
         self.announced_version = announced.version;
@@ -166,11 +167,12 @@ impl Open<'_> {
             .push_own(OwnCommand::Announcement(Box::new(announced)));
     }
 
-    /// Writes a login if there are new credentials. Later commands follow it on the connection, so none of them is refused.
+    /// Writes a login if there are new credentials. Later commands follow it on the connection, so
+    /// none of them is refused.
     pub(super) fn log_in_again(&mut self, cx: &mut Context<'_>) {
         let written = self.connection.write_new_login(cx);
         if !matches!(written, Ok(false)) {
-            // Only a look that finds nothing registers the task.
+            // The task is registered only if there are no new credentials.
             cx.waker().wake_by_ref();
         }
         match written {
@@ -186,7 +188,7 @@ impl Open<'_> {
         }
     }
 
-    /// Sends again what was in flight on another connection, since nobody knows whether it was
+    /// Sends again what was in flight on another connection, since it is unknown whether it was
     /// carried out. A command may then arrive twice: it does the same again, or finds its token
     /// stale. A command that is lost twice is given up.
     pub(super) fn resend(&mut self, in_flight: InFlight) {

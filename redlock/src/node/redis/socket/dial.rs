@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn f4_an_address_that_is_silent_is_overtaken_by_the_next() {
+    async fn f4_the_next_address_is_tried_while_one_is_silent() {
         let (silent, _queue, _fillers) = silent().await;
         let (good, _listener) = listening().await;
         for addresses in [vec![silent, good], vec![silent, silent, silent, good]] {
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn f4_every_address_says_why() {
+    async fn f4_the_error_has_the_cause_of_every_address() {
         let (silent, _queue, _fillers) = silent().await;
         let refusing = {
             let (address, _) = listening().await;
