@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_says_what_is_wrong_and_what_to_write() {
+    fn an_error_names_the_problem_and_the_remedy() {
         for (text, part) in [
             ("", "empty"),
             ("10", "\"10s\" or \"10ms\""),

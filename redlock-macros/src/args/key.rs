@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bad_template_is_an_error_that_says_what_to_write() {
+    fn a_bad_template_is_an_error_with_a_remedy() {
         for (key, part) in [
             (quote!(= ""), "empty"),
             (quote!(= "a:{}"), "nothing to show"),

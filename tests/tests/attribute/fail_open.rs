@@ -22,7 +22,7 @@ async fn misnamed(locks: &Redlock, name: &str) -> Result<()> {
 }
 
 #[tokio::test]
-async fn runs_without_a_quorum_and_says_so() {
+async fn runs_without_a_quorum_and_reports_it() {
     let logs = Logs::capture(LevelFilter::WARN);
     let world = World::new().await;
     assert!(page(&world.locks).await.unwrap());

@@ -93,7 +93,7 @@ async fn a_firing_that_was_cut_short_is_not_repeated() {
 }
 
 #[tokio::test]
-async fn at_least_says_for_how_long_it_is_remembered() {
+async fn at_least_sets_how_long_a_firing_is_remembered() {
     let world = World::new().await;
     let start = Instant::now();
     assert_eq!(remembered_briefly(&world.locks, 1).await, Some(1));

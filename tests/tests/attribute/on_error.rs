@@ -29,7 +29,7 @@ fn code<T>(error: redlock::Error) -> Result<T, u16> {
 }
 
 #[tokio::test]
-async fn says_what_is_returned_instead() {
+async fn an_error_is_converted_to_the_return_type() {
     let world = World::new().await;
     let locks = &world.locks;
     assert_eq!(closure(locks).await, "ran");

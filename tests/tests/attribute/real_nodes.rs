@@ -34,7 +34,7 @@ async fn pair(locks: &Redlock, left: &str, right: &str, both: &Barrier) -> Resul
 }
 
 #[tokio::test]
-async fn h6_nested_joins_or_is_a_clear_error_on_real_nodes() {
+async fn h6_a_nested_call_joins_or_is_a_clear_error_on_real_nodes() {
     let cluster = Cluster::start(3).await;
     let locks = Redlock::connect(cluster.urls()).await.unwrap();
     within(BOUND, outer(&locks, 1, true)).await.unwrap();

@@ -36,7 +36,7 @@ async fn other_account(locks: &Redlock, id: u8) -> Result<FencingToken> {
 
 /// H6: the inner call joins the outer one's lock, which is still held when it returns.
 #[tokio::test]
-async fn h6_nested_joins_where_asked_for() {
+async fn h6_a_nested_call_joins_the_lock_if_requested() {
     let world = World::new().await;
     let (outer, inner) = within(Duration::from_secs(5), transfer(&world.locks, 1, true))
         .await
@@ -57,7 +57,7 @@ async fn h6_nested_joins_where_asked_for() {
 
 /// H6: otherwise a clear error, long before the wait of 10 s is over.
 #[tokio::test]
-async fn h6_nested_is_a_clear_error_otherwise() {
+async fn h6_a_nested_call_is_a_clear_error_otherwise() {
     let world = World::new().await;
     let error = within(Duration::from_secs(2), transfer(&world.locks, 1, false))
         .await

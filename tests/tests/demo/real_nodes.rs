@@ -75,7 +75,7 @@ async fn one_node_dies_then_two() {
 }
 
 #[tokio::test]
-async fn starts_with_two_of_three_nodes_and_says_so() {
+async fn starts_with_two_of_three_nodes_and_reports_the_third() {
     let cluster = Cluster::start(3).await;
     cluster.node(2).kill();
     let mut shop = Shop::open_on(&cluster).await;

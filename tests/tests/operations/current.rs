@@ -61,7 +61,7 @@ async fn a_guard_alone_does_not_set_the_current_lock() {
 }
 
 #[tokio::test]
-async fn a_handler_and_what_it_calls_run_under_the_lock_of_its_layer() {
+async fn a_handler_and_the_functions_it_calls_run_under_the_lock_of_its_layer() {
     let redlock = client().await;
     async fn charge() -> u64 {
         redlock::current().expect("a lock").token().get()

@@ -199,7 +199,7 @@ async fn w2_the_holder_crashes_and_notifies_nobody() {
 }
 
 #[tokio::test]
-async fn w2_a_dead_waiter_delays_nobody() {
+async fn w2_a_dead_waiter_does_not_delay_others() {
     let cluster = Cluster::start(3).await;
     let redlock = connect(&cluster).await;
     let guard = redlock.lock(KEY).ttl(LONG).await.expect("free");

@@ -218,7 +218,7 @@ async fn a_body_above_the_limit_is_413() {
 }
 
 #[tokio::test]
-async fn a_limit_further_out_is_413_too() {
+async fn a_body_above_a_limit_further_out_is_413() {
     #[derive(Debug)]
     struct Outer(Error);
 

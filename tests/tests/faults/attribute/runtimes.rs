@@ -75,7 +75,7 @@ fn f30_a_runtime_without_timers_is_an_error() {
 }
 
 #[test]
-fn f30_a_runtime_without_sockets_is_an_error_where_they_are_needed() {
+fn f30_a_runtime_without_sockets_is_an_error_if_they_are_needed() {
     let outside = whole();
     let cluster = outside.block_on(Cluster::start(1));
     let runtime = Builder::new_current_thread().enable_time().build().unwrap();

@@ -143,7 +143,7 @@ async fn f1_an_acquire_whose_reply_was_lost_does_not_block_its_own_retry() {
 
 /// What was sent on the lost connection arrives after everything that was sent on the next one.
 #[tokio::test]
-async fn f1_what_arrives_late_on_the_lost_connection_leaves_no_key() {
+async fn f1_a_request_that_arrives_late_on_a_lost_connection_leaves_no_key() {
     let world = World::start().await;
     for proxy in &world.proxies {
         proxy.set_established(Flow::Hold);

@@ -110,7 +110,7 @@ async fn f6_a_replica_without_its_master_gets_the_release_later() {
 }
 
 #[tokio::test]
-async fn f6_closing_counts_what_was_answered_by_errors() {
+async fn f6_closing_counts_releases_that_were_answered_by_errors() {
     let cluster = Cluster::start(3).await;
     let redlock = connect(&cluster).await;
     let guard = redlock.lock("k:1").ttl(LONG).await.expect("free");

@@ -80,7 +80,7 @@ async fn all_paths(redlock: &Redlock) {
 }
 
 #[tokio::test]
-async fn f7_no_event_names_the_key_where_redis_holds_something_else() {
+async fn f7_no_event_names_the_key_of_a_foreign_value() {
     let name = format!("n:{SECRET}");
     let fence = format!("{{n:{SECRET}}}{{}}:fence");
     let mut cases = [
@@ -108,7 +108,7 @@ async fn f7_no_event_names_the_key_where_redis_holds_something_else() {
 }
 
 #[tokio::test]
-async fn f7_no_event_names_the_key_where_the_server_refuses() {
+async fn f7_no_event_names_the_key_if_the_server_refuses() {
     let user = |rules: &str| {
         let mut command = redis::cmd("ACL");
         command.arg(&["SETUSER", "default"][..]);
@@ -132,7 +132,7 @@ async fn f7_no_event_names_the_key_where_the_server_refuses() {
 }
 
 #[tokio::test]
-async fn f7_no_event_names_the_key_where_commands_are_renamed() {
+async fn f7_no_event_names_the_key_if_commands_are_renamed() {
     // The server repeats the arguments of a command that it does not know.
     let cluster = Cluster::builder(1)
         .config("rename-command EVALSHA \"\"\nrename-command EVAL \"\"\nrename-command SET \"\"")

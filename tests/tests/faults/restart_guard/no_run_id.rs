@@ -59,7 +59,7 @@ async fn builder(cluster: &Cluster) -> Builder {
 }
 
 #[tokio::test]
-async fn f8_strict_needs_a_run_id_and_says_so() {
+async fn f8_strict_without_a_run_id_is_a_clear_error() {
     let cluster = Cluster::start(3).await;
     let strict = builder(&cluster).await.restart_guard(RestartGuard::Strict);
     let error = strict.clone().connect().await.expect_err("no run id");

@@ -101,7 +101,7 @@ async fn a15_a_string_without_expiry() {
 }
 
 #[tokio::test]
-async fn a15_a_fence_that_is_no_number() {
+async fn a15_a_fence_that_is_not_a_number() {
     is_left_alone(FENCE, &["SET", FENCE, "abc"], "fence").await;
 }
 

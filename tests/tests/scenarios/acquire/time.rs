@@ -98,7 +98,7 @@ async fn a8_slow_nodes_and_short_ttls() {
 
 /// All votes are there, but the client was too long away to see them in time.
 #[tokio::test]
-async fn a8_replies_that_stalled_past_the_validity_are_no_grant() {
+async fn a8_replies_after_the_validity_grant_nothing() {
     let ttl = Duration::from_millis(400);
     let cluster = Cluster::start(3).await;
     let redlock = connect(&cluster).await;
@@ -132,7 +132,7 @@ async fn a8_replies_that_stalled_past_the_validity_are_no_grant() {
 
 /// All votes came in time, but nobody looked at the future meanwhile.
 #[tokio::test]
-async fn a8_a_future_that_is_polled_again_too_late_is_no_grant() {
+async fn a8_a_future_that_is_polled_again_too_late_grants_nothing() {
     let ttl = Duration::from_millis(200);
     let cluster = Cluster::start(3).await;
     let redlock = connect(&cluster).await;

@@ -68,7 +68,7 @@ async fn holder_learns_of(forget: impl AsyncFn(&Node)) {
 }
 
 #[tokio::test]
-async fn n3_the_key_is_gone_early_on_one_node() {
+async fn n3_the_key_expires_early_on_one_node() {
     let cluster = Cluster::start(5).await;
     let (a, b) = (connect(&cluster).await, connect(&cluster).await);
     let guard = a.lock(KEY).ttl(LONG).await.expect("free");

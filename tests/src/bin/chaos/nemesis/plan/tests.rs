@@ -67,7 +67,7 @@ fn every_kind_of_fault_is_planned() {
 }
 
 #[test]
-fn every_kind_of_network_fault_is_planned_where_there_are_links() {
+fn every_kind_of_network_fault_is_planned_if_there_are_links() {
     let plan = draw(&settings(7), 2);
     for kind in kind::NETWORK {
         let faults = plan.iter().filter_map(|step| match &step.fault {
@@ -91,7 +91,7 @@ fn every_kind_of_network_fault_is_planned_where_there_are_links() {
 }
 
 #[test]
-fn proxies_are_used_only_where_a_client_has_them() {
+fn proxies_are_used_only_for_clients_that_have_them() {
     for step in draw(&settings(7), 2) {
         if let Fault::Proxy { slots, .. } = step.fault {
             assert!(!slots.is_empty() && slots.iter().all(|slot| *slot >= 2));
@@ -100,7 +100,7 @@ fn proxies_are_used_only_where_a_client_has_them() {
 }
 
 #[test]
-fn the_observed_guard_is_never_asked_for_more_than_it_covers() {
+fn the_plan_respects_the_limits_of_the_observed_guard() {
     for seed in 0..200 {
         let mut restarts: Vec<Duration> = Vec::new();
         for step in draw(&settings(seed), 2) {
