@@ -414,11 +414,8 @@ impl Checked for Sides {
         self.name.to_owned()
     }
 
-    fn with_fixed_names(&self) -> Self {
-        Self {
-            fixed_names: true,
-            ..*self
-        }
+    fn fix_names(&mut self) {
+        self.fixed_names = true;
     }
 
     fn describe(&self, state: &State) -> String {
