@@ -8,24 +8,28 @@ use crate::{
     lock::{guard::Guard, options::LockOptions, request::LockRequest},
 };
 
-/// A read/write lock over all processes: any number of readers at a time, or one writer. Made by
+/// A read/write lock over all processes: any number of readers at a time, or one writer. Created by
 /// [`Redlock::rwlock`](crate::Redlock::rwlock).
 ///
-/// Both sides are held by a [`Guard`], renewed and lost as any lock is. The [token](Guard::token) of a writer is larger than
-/// those of all holders before it. The token of a reader is between those of the writers before and after it; readers
-/// may have the same one. So a store that refuses old tokens refuses what a writer sends late.
+/// A [`Guard`] holds either side, and it is renewed and lost like any lock. The
+/// [token](Guard::token) of a writer is larger than those of all earlier holders. The token of a
+/// reader is between those of the writers before and after it, and several readers may have the
+/// same token. So a store that refuses old tokens refuses late writes.
 ///
-/// Readers of one process share a hold on the nodes: while one of them holds it, those that come within 100 ms after its
-/// grant need no round trip. It is released after the last of them.
+/// Readers of one process share a hold on the nodes: a reader that requests the lock within 100 ms
+/// after the grant of such a hold needs no round trip. The hold is released after its last reader.
 ///
-/// A writer that waits keeps out readers that begin to wait after it, so that readers do not keep it out for ever; a reader
-/// that has waited for longer goes first. A request that gives up lets them in again, and one whose process crashed keeps them
-/// out until 3 s after the lease that it waited for. There is no upgrade and no downgrade: a
-/// task that holds one side and asks for the other, inside of `run`, fails with
-/// [`is_already_held`](crate::Error::is_already_held).
+/// A waiting writer has priority over readers that begin to wait later, so that a stream of readers
+/// does not starve it. A reader that has waited for longer goes first. When the writer stops
+/// waiting, readers are admitted again. If its process crashes, they are admitted 3 s after the end
+/// of the lease that it waited for.
 ///
-/// A read/write lock shares nothing with the lock of the same key. [`holder`](crate::Redlock::holder),
-/// [`is_locked`](crate::Redlock::is_locked) and [`force_release`](crate::Redlock::force_release) do not see it.
+/// There is no upgrade and no downgrade: a task that holds one side and requests the other inside
+/// `run` fails with [`is_already_held`](crate::Error::is_already_held).
+///
+/// A read/write lock is independent of the lock with the same key.
+/// [`holder`](crate::Redlock::holder), [`is_locked`](crate::Redlock::is_locked) and
+/// [`force_release`](crate::Redlock::force_release) ignore it.
 ///
 /// # Examples
 /// ```
@@ -55,13 +59,16 @@ impl RwLock {
         }
     }
 
-    /// A request to read, with the options of a lock: await it for a [`Guard`], or [`run`](LockRequest::run) something.
+    /// A request to read, with the options of a lock: await it for a [`Guard`], or
+    /// [`run`](LockRequest::run) something under the lock.
     ///
-    /// A reader with a [`max_hold`](LockRequest::max_hold) shares its hold with nobody. Nobody has to be kept out after a
-    /// reader: a request with [`at_least`](LockRequest::at_least) and a [`cool_down`](Guard::cool_down) are errors.
+    /// A reader with a [`max_hold`](LockRequest::max_hold) does not share its hold.
+    /// [`at_least`](LockRequest::at_least) and [`cool_down`](Guard::cool_down) are errors for a
+    /// reader, since other readers are not excluded.
     ///
     /// # Errors
-    /// Those of a [`LockRequest`]; [`is_invalid`](crate::Error::is_invalid) also for `fencing(false)`.
+    /// Those of a [`LockRequest`]. [`is_invalid`](crate::Error::is_invalid) is also true for
+    /// `fencing(false)`.
     pub fn read(&self) -> LockRequest {
         let options = LockOptions {
             read: true,
@@ -70,12 +77,15 @@ impl RwLock {
         LockRequest::new(&self.engine, self.name.clone()).options(options)
     }
 
-    /// A request to write, with the options of a lock: await it for a [`Guard`], or [`run`](LockRequest::run) something.
+    /// A request to write, with the options of a lock: await it for a [`Guard`], or
+    /// [`run`](LockRequest::run) something under the lock.
     ///
-    /// Within a process a waiting writer gets the lock of the one before without a round trip, as with an exclusive lock.
+    /// Within a process, the lock is handed over to the next waiting writer without a round trip,
+    /// like an exclusive lock.
     ///
     /// # Errors
-    /// Those of a [`LockRequest`]; [`is_invalid`](crate::Error::is_invalid) also for `fencing(false)`.
+    /// Those of a [`LockRequest`]. [`is_invalid`](crate::Error::is_invalid) is also true for
+    /// `fencing(false)`.
     pub fn write(&self) -> LockRequest {
         let options = LockOptions {
             write: true,
@@ -84,24 +94,24 @@ impl RwLock {
         LockRequest::new(&self.engine, self.name.clone()).options(options)
     }
 
-    /// One look, no waiting: `None` while a writer holds the lock or waits for it.
+    /// Tries once, without waiting. Returns `None` while a writer holds the lock or waits for it.
     ///
     /// # Errors
-    /// As [`read`](Self::read), except for busy.
+    /// Those of [`read`](Self::read), except for busy.
     ///
     /// # Cancel safety
-    /// As awaiting a [`LockRequest`].
+    /// That of a [`LockRequest`].
     pub async fn try_read(&self) -> Result<Option<Guard>> {
         unless_busy(self.read()).await
     }
 
-    /// One look, no waiting: `None` while readers or a writer hold the lock.
+    /// Tries once, without waiting. Returns `None` while readers or a writer hold the lock.
     ///
     /// # Errors
-    /// As [`write`](Self::write), except for busy.
+    /// Those of [`write`](Self::write), except for busy.
     ///
     /// # Cancel safety
-    /// As awaiting a [`LockRequest`].
+    /// That of a [`LockRequest`].
     pub async fn try_write(&self) -> Result<Option<Guard>> {
         unless_busy(self.write()).await
     }

@@ -41,7 +41,7 @@ async fn write(redlock: &Redlock) -> Guard {
 }
 
 #[tokio::test]
-async fn readers_of_several_processes_read_together_and_keep_a_writer_out() {
+async fn readers_of_several_processes_read_together_and_exclude_a_writer() {
     let cluster = Cluster::start(3).await;
     let (one, other) = (client(&cluster).await, client(&cluster).await);
     let (first, second) = (read(&one).await, read(&other).await);
@@ -82,7 +82,7 @@ async fn readers_of_several_processes_read_together_and_keep_a_writer_out() {
 }
 
 #[tokio::test]
-async fn no_reader_is_beside_a_writer_and_tokens_follow_the_writers() {
+async fn readers_and_a_writer_exclude_each_other_and_tokens_follow_the_writers() {
     let cluster = Cluster::start(3).await;
     // Below zero while somebody writes.
     let inside = Arc::new(AtomicI64::new(0));
@@ -170,7 +170,7 @@ async fn readers_of_one_process_share_a_hold_and_it_ends_with_the_last() {
 }
 
 #[tokio::test]
-async fn readers_that_keep_coming_do_not_keep_a_writer_out() {
+async fn a_stream_of_readers_does_not_starve_a_writer() {
     let cluster = Cluster::start(3).await;
     let stop = Arc::new(AtomicBool::new(false));
     let mut readers = JoinSet::new();
@@ -238,7 +238,7 @@ async fn a_writer_that_gives_up_lets_readers_in_again() {
 }
 
 #[tokio::test]
-async fn both_sides_are_renewed_and_lost_as_a_lock_is() {
+async fn both_sides_are_renewed_and_lost_like_a_lock() {
     let cluster = Cluster::start(3).await;
     let redlock = client(&cluster).await;
     let catalog = redlock.rwlock("catalog");
@@ -266,7 +266,7 @@ async fn both_sides_are_renewed_and_lost_as_a_lock_is() {
 }
 
 #[tokio::test]
-async fn a_reader_whose_node_forgot_it_is_restored_unless_somebody_writes() {
+async fn a_forgotten_reader_is_restored_unless_a_writer_holds_the_lock() {
     let cluster = Cluster::start(3).await;
     let (one, other) = (client(&cluster).await, client(&cluster).await);
     let reader = read(&one).await;
@@ -290,7 +290,7 @@ async fn a_reader_whose_node_forgot_it_is_restored_unless_somebody_writes() {
 }
 
 #[tokio::test]
-async fn a_task_that_holds_one_side_is_told_when_it_asks_for_the_other() {
+async fn a_task_that_holds_one_side_gets_an_error_for_the_other() {
     let nodes = memory::Nodes::new(3);
     let redlock = Redlock::connect(nodes.nodes()).await.expect("three nodes");
     let catalog = redlock.rwlock("catalog");
@@ -316,7 +316,7 @@ async fn a_task_that_holds_one_side_is_told_when_it_asks_for_the_other() {
 }
 
 #[tokio::test]
-async fn options_that_contradict_a_side_are_told() {
+async fn options_that_contradict_a_side_are_a_clear_error() {
     let nodes = memory::Nodes::new(3);
     let redlock = Redlock::connect(nodes.nodes()).await.expect("three nodes");
     let catalog = redlock.rwlock("catalog");

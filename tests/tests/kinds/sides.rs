@@ -53,7 +53,7 @@ async fn functions_with_the_attribute_read_together_and_write_alone() {
 }
 
 #[tokio::test]
-async fn requests_of_a_reading_route_run_together_and_keep_out_a_writing_one() {
+async fn requests_of_a_reading_route_run_together_and_exclude_a_writing_one() {
     let (nodes, redlock) = locks().await;
     let (reads, writes) = (Orders::blocked(), Orders::blocked());
     let layer = || RedlockLayer::new(redlock.clone(), key::header("x-user-id")).no_wait();

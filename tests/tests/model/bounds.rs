@@ -444,7 +444,7 @@ pub(crate) const ADOPTER_IN_ROUNDS: Tickets = Tickets {
     ..ADOPTER_AND_STRANGER
 };
 
-/// A writer beside two readers.
+/// A writer and two readers.
 pub(crate) const WRITER_AND_READERS: Sides = Sides {
     name: "a writer and two readers",
     writers: 1,
@@ -457,7 +457,7 @@ pub(crate) const WRITER_AND_READERS: Sides = Sides {
     fixed_names: false,
 };
 
-/// Two writers beside a reader.
+/// Two writers and a reader.
 pub(crate) const WRITERS_AND_READER: Sides = Sides {
     name: "two writers and a reader",
     writers: 2,
@@ -465,7 +465,7 @@ pub(crate) const WRITERS_AND_READER: Sides = Sides {
     ..WRITER_AND_READERS
 };
 
-/// Two writers beside a reader, who extend.
+/// Two writers and a reader, which extend.
 pub(crate) const WRITERS_AND_READER_EXTEND: Sides = Sides {
     name: "two writers and a reader that extend",
     extends: true,
@@ -474,7 +474,7 @@ pub(crate) const WRITERS_AND_READER_EXTEND: Sides = Sides {
     ..WRITERS_AND_READER
 };
 
-/// A writer beside two readers, who extend.
+/// A writer and two readers, which extend.
 pub(crate) const WRITER_AND_READERS_EXTEND: Sides = Sides {
     name: "a writer and two readers that extend",
     writers: 1,
@@ -482,7 +482,7 @@ pub(crate) const WRITER_AND_READERS_EXTEND: Sides = Sides {
     ..WRITERS_AND_READER_EXTEND
 };
 
-/// A writer and a reader, who extend and ask in two rounds.
+/// A writer and a reader, which extend and send two rounds.
 pub(crate) const SIDES_IN_ROUNDS: Sides = Sides {
     name: "a writer and a reader in two rounds",
     writers: 1,

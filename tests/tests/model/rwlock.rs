@@ -1,17 +1,18 @@
-//! A read/write lock: a model of its own.
+//! A model of read/write locks.
 //!
-//! Readers and writers ask in rounds, with any token; whoever holds the lock may send one extension. Requests arrive in any
-//! order, late or never; an answer is at the client at once. Intents are left out: they only keep out readers, and for a time.
+//! Readers and writers send rounds with any token. A holder may send one extension. Requests arrive
+//! in any order, late or never. Replies arrive at once. Intents are not modelled: they only exclude
+//! readers, and only for a limited time.
 
 use stateright::{Model, Property};
 
 use crate::run::Checked;
 
-pub(crate) const EXCLUSION: &str = "a writer holds beside nobody";
-pub(crate) const ON_A_NODE: &str = "no node has a reader beside a writer";
-pub(crate) const HELD: &str = "whoever holds has an entry on a majority of the nodes";
+pub(crate) const EXCLUSION: &str = "a writer excludes all other holders";
+pub(crate) const ON_A_NODE: &str = "no node has a reader and a writer";
+pub(crate) const HELD: &str = "a holder has an entry on a majority of the nodes";
 pub(crate) const ORDER: &str = "tokens follow the writers";
-pub(crate) const NOTHING_LEFT: &str = "nothing is left of a client that is over";
+pub(crate) const NOTHING_LEFT: &str = "a client that has ended leaves no entry";
 
 const NODES: usize = 3;
 const CLIENTS: usize = 3;
@@ -24,32 +25,32 @@ const EXTEND: u8 = 4;
 pub(crate) enum Rule {
     /// The design.
     Design,
-    /// A reader does not look for a writer.
+    /// A reader ignores a writer.
     ReadBesideWriter,
-    /// A writer does not look for readers.
+    /// A writer ignores readers.
     WriteBesideReaders,
-    /// A writer does not look for another one.
+    /// A writer ignores another writer.
     WriteBesideWriter,
-    /// A reader does not look at the bar of the readers.
+    /// A reader ignores the bar of the readers.
     ReadNotStale,
-    /// A writer does not look at the bar of the writers.
+    /// A writer ignores the bar of the writers.
     WriteNotStale,
-    /// A reader raises no bar.
+    /// A reader does not raise the bar of the writers.
     ReadRaisesNoBar,
     /// A writer does not raise the bar of the readers.
     WriteRaisesOwnBarOnly,
     /// A release raises no bar.
     NoTombstone,
-    /// A missing entry is restored whatever the bar is.
+    /// A missing entry is restored without regard to the bar.
     RestoredOverBar,
-    /// A missing entry is restored beside the other side.
+    /// A missing entry is restored although the other side holds the lock.
     RestoredBesideOther,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sides {
     pub(crate) name: &'static str,
-    /// The first clients write, the next ones read.
+    /// The number of writers, which are the first clients.
     pub(crate) writers: usize,
     pub(crate) readers: usize,
     /// Whether holders extend.
@@ -65,14 +66,14 @@ pub(crate) struct Sides {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Node {
-    /// A client that writes, from 1, and for how long.
+    /// The client that writes, counted from 1, and the remaining time of its entry.
     writer: u8,
     timer: u8,
     /// For how long each client reads.
     reads: [u8; CLIENTS],
     write_bar: u8,
     read_bar: u8,
-    /// What is under way from each client, with the token of its last round.
+    /// The requests in flight from each client, with the token of its last round.
     flight: [u8; CLIENTS],
     yes: [bool; CLIENTS],
 }
@@ -82,7 +83,7 @@ struct Client {
     token: u8,
     rounds: u8,
     asking: bool,
-    /// It has sent its extension, which is not decided.
+    /// It has sent its extension, whose round is open.
     extending: bool,
     extended: bool,
     over: bool,
@@ -102,12 +103,12 @@ pub(crate) struct State {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// A round, the first or a further one.
+    /// A client sends its first or a further round.
     Ask {
         client: usize,
         token: u8,
     },
-    /// Its request arrives, and the answer is at the client.
+    /// Its request arrives at a node, and the reply at the client.
     Arrive {
         client: usize,
         node: usize,
@@ -116,16 +117,16 @@ pub(crate) enum Action {
     Extend {
         client: usize,
     },
-    /// It arrives.
+    /// The extension arrives at a node.
     Extended {
         client: usize,
         node: usize,
     },
-    /// The client gives up, or lets go.
+    /// The client gives up or releases.
     End {
         client: usize,
     },
-    /// Its release arrives.
+    /// Its release arrives at a node.
     Back {
         client: usize,
         node: usize,
@@ -182,7 +183,7 @@ impl Sides {
         }
     }
 
-    /// Whether the bar of its side keeps out this token.
+    /// Whether this token is stale by the bar of its side.
     fn is_stale(&self, node: &Node, client: usize, token: u8) -> bool {
         match self.writes(client) {
             true => node.write_bar >= token && !self.is(Rule::WriteNotStale),
@@ -271,7 +272,7 @@ impl Sides {
             }
             return;
         }
-        // Restored: it is no vote.
+        // The entry is restored, which is not a vote.
         let beside = node.writer != 0 || self.writes(client) && node.is_read();
         if beside && !self.is(Rule::RestoredBesideOther) || self.is_over(node, client, me.token) {
             return;
@@ -279,7 +280,8 @@ impl Sides {
         self.raise(node, client, me.token);
     }
 
-    /// Whether the bar of its side shows a release or a later holder, so that a missing entry is not restored.
+    /// Whether the bar of its side shows a release or a later holder, so that a missing entry is
+    /// not restored.
     fn is_over(&self, node: &Node, client: usize, token: u8) -> bool {
         let barred = match self.writes(client) {
             true => node.write_bar > token,
@@ -362,7 +364,8 @@ impl Sides {
         self.tidy(state);
     }
 
-    /// Forgets what can make no difference any more. Bars never fall, so a request that is stale stays so.
+    /// Removes what can no longer make a difference. Bars never decrease, so a stale request stays
+    /// stale.
     fn tidy(&self, state: &mut State) {
         for client in self.clients() {
             let token = state.clients[client].token;
@@ -392,7 +395,7 @@ impl Sides {
         }
     }
 
-    /// Clients of one side exchange their names.
+    /// The same state with the names of two clients of one side exchanged.
     fn exchanged(mut state: State, one: usize, other: usize) -> State {
         state.clients.swap(one, other);
         let names = [one, other].map(|client| client as u8 + 1);
@@ -436,7 +439,8 @@ impl Checked for Sides {
         holders.map(line).collect()
     }
 
-    /// Nodes are alike, and so are clients of one side, of which there are at most two on either.
+    /// Nodes are interchangeable, and so are the clients of one side, of which there are at most
+    /// two.
     fn representative(&self, state: &State) -> State {
         let mut state = *state;
         state.nodes.sort_unstable();
