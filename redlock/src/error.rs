@@ -326,13 +326,19 @@ impl Error {
     }
 
     /// `errors` contains the nodes that answered and may have forgotten, and those that did not answer.
-    pub(crate) fn forgotten(key: &str, quorum: usize, errors: Vec<NodeError>) -> Self {
+    pub(crate) fn forgotten(
+        key: &str,
+        quorum: usize,
+        left: Option<Duration>,
+        errors: Vec<NodeError>,
+    ) -> Self {
         let text = format!(
             "fewer than {quorum} nodes have been up for the retention of its register, so what it held may be forgotten: \
              wait, write a new value, or vouch for the nodes of a first deployment by Redlock::trust_nodes"
         );
         Self::new(ErrorKind::Forgotten, text)
             .about(key)
+            .retry(left)
             .map(|inner| inner.nodes = errors)
     }
 
@@ -465,7 +471,8 @@ impl Error {
     }
 
     /// The rest of the holder's lease or of the cool-down, if it is known. An earlier retry
-    /// succeeds only if the holder releases early, and never during a cool-down.
+    /// succeeds only if the holder releases early, and never during a cool-down. Where a register
+    /// [may be forgotten](Self::is_forgotten), the time until enough nodes are as old as its retention.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after

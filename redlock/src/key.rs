@@ -20,6 +20,8 @@ const WAITERS: &str = "{}:waiters";
 /// its permits. No valid key contains the empty braces, so neither can be a lock.
 const PERMIT: &str = "{}:permit:";
 const PERMITS: &str = "{}:permits";
+/// The suffix of the key of a record, which belongs to no lock.
+const RECORD: &str = "{}:record";
 /// The suffix of the key of a register.
 const REGISTER: &str = "{}:register";
 /// What the keys of a read/write lock end in: the writer, its readers, and the writer that waits. They have suffixes of their
@@ -57,6 +59,7 @@ pub(crate) mod reserved {
 /// | a permit of `a:1` | `{a:1}{}:permit:7{}:fence` | `{a:1}{}:permits{}:waiters` | `{a:1}{}:permit:7{}:register` |
 /// | a writer of `a:1` | `{a:1}{}:rw:writer{}:fence` | `{a:1}{}:rw:writer{}:waiters` | `{a:1}{}:rw:writer{}:register` |
 /// | readers of `a:1` | `{a:1}{}:rw:readers{}:fence` | `{a:1}{}:rw:readers{}:waiters` | |
+/// | a record of the name `a:1` | | | `{a:1}{}:record{}:register` |
 #[derive(PartialEq, Eq)]
 pub(crate) struct Key {
     /// The fence and the waiters, each with the lock in it, in one allocation: every lock that is
@@ -132,6 +135,11 @@ impl Key {
     /// The key of one permit. Its waiters are those of all permits.
     pub(crate) fn permit(&self, number: u16) -> Self {
         self.derived(&format!("{PERMIT}{number}"))
+    }
+
+    /// The key of a record that has the name of this key. Its register is nobody's but the record's.
+    pub(crate) fn record(&self) -> Self {
+        self.derived(RECORD)
     }
 
     /// The key of the writer of the read/write lock that has the name of this key.
@@ -413,9 +421,15 @@ mod tests {
         assert_ne!(plain.ok(), tagged.ok());
     }
 
-    fn all_of(key: &Key) -> [String; 4] {
+    fn all_of(key: &Key) -> [String; 5] {
         let [lock, fence, waiters] = [key.lock(), key.fence(), key.waiters()].map(str::to_owned);
-        [lock, fence, waiters, key.register()]
+        [
+            lock,
+            fence,
+            waiters,
+            key.register(),
+            key.record().register(),
+        ]
     }
 
     #[test]

@@ -66,6 +66,14 @@ impl Rejection {
         }
     }
 
+    #[cfg(feature = "replay")]
+    pub(crate) fn store_unavailable(retry_after: Option<Duration>) -> Self {
+        Self {
+            retry_after,
+            ..Self::new(Reason::StoreUnavailable)
+        }
+    }
+
     pub(crate) fn no_key(error: &KeyError) -> Self {
         let reason = if error.is_misconfigured() {
             Reason::Misconfigured

@@ -19,7 +19,7 @@ use http::{HeaderMap, Request, Response, request};
 use http_body::Body;
 use http_body_util::{BodyExt as _, Limited};
 use sha2::{Digest as _, Sha256};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tower_service::Service;
 
@@ -38,6 +38,8 @@ enum Decision<St> {
     RunUnrecorded,
     Replay(Whole),
     Reject(Reason),
+    /// The store failed. With the time after which it may work, if that is known.
+    NoStore(Option<Duration>),
 }
 
 impl<St> Decision<St> {
@@ -48,6 +50,7 @@ impl<St> Decision<St> {
             Self::RunUnrecorded => "unrecorded",
             Self::Replay(_) => "replayed",
             Self::Reject(reason) => reason.as_str(),
+            Self::NoStore(_) => Reason::StoreUnavailable.as_str(),
         }
     }
 }
@@ -107,6 +110,11 @@ impl<St: ReplayStore> Exchange<St> {
             }
             Decision::Replay(whole) => Ok(response::replayed(whole, self.options.share.is_none())),
             Decision::Reject(reason) => Ok(self.reject(reason, &context)),
+            Decision::NoStore(retry_after) => {
+                let rejection = Rejection::store_unavailable(retry_after);
+                let response = self.policy.reject(rejection, &context);
+                Ok(response.map(ReplayBody::rejection))
+            }
         }
     }
 
@@ -165,13 +173,18 @@ impl<St: ReplayStore> Exchange<St> {
                 }
                 Some((_, Recording::NotRecorded)) | None => Decision::Reject(Reason::NotReplayable),
             },
+            Err(error) if self.policy.lock.fail_open && error.is_forgetful_store() => {
+                let effect = "a request runs, although it may have run before";
+                events::replay::store_failed(effect, error.reason(), &error);
+                Decision::Run(recorder)
+            }
             Err(error) if self.policy.lock.fail_open => {
                 events::replay::store_failed("a request runs unrecorded", error.reason(), &error);
                 Decision::RunUnrecorded
             }
             Err(error) => {
                 events::replay::store_failed("a request is rejected", error.reason(), &error);
-                Decision::Reject(Reason::StoreUnavailable)
+                Decision::NoStore(error.retry_after())
             }
         }
     }

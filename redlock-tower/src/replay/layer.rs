@@ -44,7 +44,7 @@ impl<K: KeyExtractor> RedlockLayer<K> {
     /// `Idempotency-Key`.
     ///
     /// A request with the header, and its response, are read into memory up to the limits of [`ReplayOptions`]. Each such
-    /// request costs one round trip to the store before the handler, and one after it.
+    /// request costs one round trip to the store before the handler (two with [`Quorum`](super::Quorum)), and one after it.
     #[must_use]
     pub fn replay<St: ReplayStore>(
         self,

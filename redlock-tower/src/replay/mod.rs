@@ -31,7 +31,7 @@
 //! ```
 //! use axum::{Router, routing::post};
 //! use redlock::{Redlock, memory::Nodes};
-//! use redlock_tower::{RedlockLayer, key::{self, KeyExtractor}, replay::MemoryStore};
+//! use redlock_tower::{RedlockLayer, key::{self, KeyExtractor}, replay::Quorum};
 //! use std::time::Duration;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -39,13 +39,25 @@
 //! let redlock = Redlock::connect(Nodes::new(3).nodes()).await?;
 //! let per_submit = key::identity(key::header("x-user-id")).and(key::idempotency_key());
 //! let app: Router = Router::new().route("/payments", post(async || "paid")).layer(
-//!     RedlockLayer::new(redlock, per_submit)
+//!     RedlockLayer::new(redlock.clone(), per_submit)
 //!         .required()
-//!         .replay(MemoryStore::new(), Duration::from_secs(24 * 60 * 60)),
+//!         .replay(Quorum::new(&redlock), Duration::from_secs(24 * 60 * 60)),
 //! );
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Where records are
+//!
+//! | store | records are | a repetition runs again if |
+//! |---|---|---|
+//! | [`Quorum`] | on a majority of the lock's nodes, through their connections | never for that reason: while it cannot tell, it is rejected with 503 |
+//! | [`RedisStore`] | in one server, through a connection of its own | the server lost its data |
+//! | [`MemoryStore`] | in the memory of this instance | the instance restarted, or another one got the repetition |
+//! | your own [`ReplayStore`] | in your database, even in the transaction of the handler | |
+//!
+//! On a first deployment, [`Quorum`] has to know that nothing was forgotten: see
+//! [its page](Quorum#nodes-that-started-lately).
 //!
 //! # Without an `Idempotency-Key`
 //!
@@ -74,7 +86,7 @@ pub use self::{
     response::Keep,
     service::{ReplayFuture, ReplayService},
     share::ShareOptions,
-    store::{Begun, MemoryStore, RedisStore, ReplayStore, StoreError},
+    store::{Begun, MemoryStore, Quorum, RedisStore, ReplayStore, StoreError},
 };
 
 pub use crate::body::RequestBody;

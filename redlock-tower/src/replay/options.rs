@@ -29,13 +29,13 @@ type RecordIf = dyn Fn(&response::Parts) -> bool + Send + Sync;
 /// The options of a replay, for [`RedlockLayer::replay_with`](crate::RedlockLayer::replay_with).
 ///
 /// ```
-/// use redlock_tower::{RedlockLayer, key, replay::{MemoryStore, ReplayOptions}};
+/// use redlock_tower::{RedlockLayer, key, replay::{Quorum, ReplayOptions}};
 /// use std::time::Duration;
 ///
 /// # fn layer(redlock: redlock::Redlock) {
 /// let day = Duration::from_secs(24 * 60 * 60);
-/// let _ = RedlockLayer::new(redlock, key::identity(key::header("x-user-id")))
-///     .replay_with(ReplayOptions::new(MemoryStore::new(), day).max_response(1024 * 1024));
+/// let _ = RedlockLayer::new(redlock.clone(), key::identity(key::header("x-user-id")))
+///     .replay_with(ReplayOptions::new(Quorum::new(&redlock), day).max_request(64 * 1024));
 /// # }
 /// ```
 #[derive(Clone)]
@@ -81,11 +81,12 @@ impl<St: ReplayStore> ReplayOptions<St> {
     /// rejections by layers further in.
     ///
     /// ```
-    /// use redlock_tower::{RedlockLayer, key::{self, KeyExtractor}, replay::{MemoryStore, ReplayOptions}};
+    /// use redlock_tower::{RedlockLayer, key::{self, KeyExtractor}, replay::{Quorum, ReplayOptions}};
     ///
     /// # fn layer(redlock: redlock::Redlock) {
     /// let per_submit = key::identity(key::header("x-user-id")).and(key::idempotency_key());
-    /// let _ = RedlockLayer::new(redlock, per_submit).replay_with(ReplayOptions::stripe(MemoryStore::new()));
+    /// let _ = RedlockLayer::new(redlock.clone(), per_submit)
+    ///     .replay_with(ReplayOptions::stripe(Quorum::new(&redlock)));
     /// # }
     /// ```
     pub fn stripe(store: St) -> Self {
@@ -158,7 +159,8 @@ impl<St: ReplayStore> ReplayOptions<St> {
         self
     }
 
-    /// The largest response body that is recorded, in bytes. Default: 64 KiB.
+    /// The largest response body that is recorded, in bytes. Default: 64 KiB. A store may have a lower limit: a
+    /// [`Quorum`](super::Quorum) has one of 64 KiB for the body and the headers together.
     ///
     /// A larger one is sent and not recorded, as is one that has not ended within a second, and one of
     /// `text/event-stream`. A repetition of such a request does not run again: it is rejected with 409.

@@ -111,7 +111,7 @@ impl<St: ReplayStore> Recorder<St> {
             Tail::Trailers(trailers) => self.whole(&head, &start, trailers.clone()),
             _ => Recording::NotRecorded,
         };
-        let record = record::encode(&self.fingerprint, &recording);
+        let record = self.encode(&recording);
         if self.write(&record).await {
             head.extensions.insert(Recorded);
             // The lock outlives this request if the handler took the guard, or if the body holds it.
@@ -137,6 +137,17 @@ impl<St: ReplayStore> Recorder<St> {
             body: body.clone(),
             trailers,
         })
+    }
+
+    /// The record of a response, or one that says that the response is too large for the store.
+    fn encode(&self, recording: &Recording) -> Vec<u8> {
+        let record = record::encode(&self.fingerprint, recording);
+        match self.options.store.max_record() {
+            Some(most) if record.len() > most => {
+                record::encode(&self.fingerprint, &Recording::NotRecorded)
+            }
+            _ => record,
+        }
     }
 
     /// Returns whether the record is stored. The handler has run, so a failed write is retried in the background.

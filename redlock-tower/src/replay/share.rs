@@ -117,14 +117,14 @@ impl<K: KeyExtractor> RedlockLayer<K> {
     /// [`wait`](Self::wait) (10 s by default), and the first request finishes although its client disconnects. A response
     /// that is shared is kept for the wait and the window. No cool-down follows it.
     ///
-    /// Each request costs one round trip to the store before the handler, and one after it. With a
-    /// [`MemoryStore`](super::MemoryStore), which costs none, the instance that has the response shares it, and duplicates on
-    /// others run one after the other.
+    /// Each request costs one round trip to the store before the handler (two with [`Quorum`](super::Quorum)), and one after
+    /// it. With a [`MemoryStore`](super::MemoryStore), which costs none, the instance that has the response shares it, and
+    /// duplicates on others run one after the other.
     ///
     /// ```
     /// use axum::{Router, routing::post};
     /// use redlock::{Redlock, memory::Nodes};
-    /// use redlock_tower::{RedlockLayer, key, replay::MemoryStore};
+    /// use redlock_tower::{RedlockLayer, key, replay::Quorum};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -132,7 +132,7 @@ impl<K: KeyExtractor> RedlockLayer<K> {
     /// let by_user = key::identity(key::header("x-user-id"));
     /// let app: Router = Router::new()
     ///     .route("/orders", post(async || "ordered"))
-    ///     .layer(RedlockLayer::new(redlock, by_user).required().share(MemoryStore::new()));
+    ///     .layer(RedlockLayer::new(redlock.clone(), by_user).required().share(Quorum::new(&redlock)));
     /// # Ok(())
     /// # }
     /// ```

@@ -22,6 +22,14 @@ pub use fire::{
 pub use handle::Handle;
 pub use key::{Key, Part};
 
+pub use crate::register::{MAX_VALUE, Record, Records};
+
+/// The records of a replay on the nodes of this client.
+#[must_use]
+pub fn records(redlock: &crate::Redlock) -> Records {
+    Records::new(redlock.core())
+}
+
 /// The token of who has no lock: lower than all others.
 pub const NO_TOKEN: crate::FencingToken = crate::FencingToken::NONE;
 

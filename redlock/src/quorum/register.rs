@@ -19,6 +19,8 @@ pub(crate) struct Trust {
     /// The token clock at the same moment.
     pub(crate) token_now: u64,
     pub(crate) retention: Duration,
+    /// How long ago the first version was written at the earliest. [`Duration::MAX`] if that is unknown.
+    pub(crate) age: Duration,
     pub(crate) skew: Duration,
 }
 
@@ -26,9 +28,7 @@ impl Trust {
     /// Whether a node that has forgotten nothing since `since` has a vote on `version`.
     pub(crate) fn counts(&self, since: i64, version: Version) -> bool {
         let skew = micros(self.skew);
-        // The clock that set the expiry may be ahead.
-        let covered = micros(self.retention).saturating_add(skew);
-        if signed(self.now).saturating_sub(since) >= covered {
+        if self.up(since) >= self.covered(self.retention.min(self.age)) {
             return true;
         }
         // The clock that the token comes from may be ahead, and the lease may reserve a block of
@@ -45,9 +45,21 @@ impl Trust {
     /// How much longer a node that has forgotten nothing since `since` may have forgotten a
     /// version.
     pub(crate) fn left(&self, since: i64) -> Duration {
-        let covered = micros(self.retention).saturating_add(micros(self.skew));
-        let up = signed(self.now).saturating_sub(since);
-        Duration::from_micros(u64::try_from(covered.saturating_sub(up)).unwrap_or(0))
+        let up = self.up(since);
+        if up >= self.covered(self.age) {
+            return Duration::ZERO;
+        }
+        let left = self.covered(self.retention).saturating_sub(up);
+        Duration::from_micros(u64::try_from(left).unwrap_or(0))
+    }
+
+    fn up(&self, since: i64) -> i64 {
+        signed(self.now).saturating_sub(since)
+    }
+
+    /// How long a node must have been up to remember what was written within `time`. The clock that set the expiry may be ahead.
+    fn covered(&self, time: Duration) -> i64 {
+        micros(time).saturating_add(micros(self.skew))
     }
 }
 
@@ -137,6 +149,7 @@ mod tests {
             now: 1_000 * SECOND,
             token_now: 6_000 * SECOND,
             retention: Duration::from_secs(600),
+            age: Duration::MAX,
             skew: Duration::from_secs(5),
         }
     }
@@ -163,6 +176,19 @@ mod tests {
         assert!(trust().counts(i64::MIN, version(0)));
         assert_eq!(trust().left(396 * second), Duration::from_secs(1));
         assert_eq!(trust().left(i64::MIN), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_node_that_started_before_the_first_version_has_a_vote_on_anything() {
+        let young = Trust {
+            age: Duration::from_secs(100),
+            ..trust()
+        };
+        let second = signed(SECOND);
+        assert!(young.counts(895 * second, version(0)));
+        assert_eq!(young.left(895 * second), Duration::ZERO);
+        assert!(!young.counts(895 * second + 1, version(0)));
+        assert_eq!(young.left(896 * second), Duration::from_secs(501));
     }
 
     #[test]

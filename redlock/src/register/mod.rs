@@ -17,10 +17,14 @@
 //! ([Attiya, Bar-Noy and Dolev, 1995](https://doi.org/10.1145/200836.200869)), with the promise of
 //! Paxos in place of a read of the version before each write.
 
+mod records;
 mod request;
 mod rounds;
 
-pub use self::request::{ReadRequest, WriteRequest};
+pub use self::{
+    records::{Record, Records},
+    request::{ReadRequest, WriteRequest},
+};
 
 /// Maximum length of a value, in bytes.
-pub(crate) const MAX_VALUE: usize = 64 * 1024;
+pub const MAX_VALUE: usize = 64 * 1024;

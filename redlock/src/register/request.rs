@@ -8,15 +8,23 @@ use crate::{
     config::{self, LEAST},
     core::Core,
     error::{Error, Result},
+    key::Key,
     lease::Hold,
 };
 
 /// How long a value is kept by default.
 const RETENTION: Duration = Duration::from_secs(24 * 3600);
 
-fn check_retention(retention: Duration) -> Result<()> {
+pub(super) fn check_retention(retention: Duration) -> Result<()> {
     let remedy = "keep it for longer in a database";
     config::check("a retention", retention, LEAST, remedy)
+}
+
+pub(super) fn check_size(key: &Key, value: &[u8]) -> Result<()> {
+    if value.len() > MAX_VALUE {
+        return Err(Error::value_too_large(key.name(), value.len(), MAX_VALUE));
+    }
+    Ok(())
 }
 
 /// The token with which a holder reads and writes.
@@ -69,13 +77,7 @@ impl WriteRequest {
     async fn write(self) -> Result<()> {
         check_retention(self.retention)?;
         let lease = self.hold.lease();
-        if self.value.len() > MAX_VALUE {
-            return Err(Error::value_too_large(
-                lease.key().name(),
-                self.value.len(),
-                MAX_VALUE,
-            ));
-        }
+        check_size(lease.key(), &self.value)?;
         let token = token_of(&self.hold)?;
         if !self.hold.is_open() {
             return Err(self.hold.lost_error());
@@ -84,6 +86,7 @@ impl WriteRequest {
             core: lease.core(),
             key: Arc::clone(lease.key()),
             retention: self.retention,
+            first: 0,
         };
         let stored = Stored {
             version: Version {
@@ -161,7 +164,7 @@ impl ReadRequest {
 
     async fn read(self) -> Result<Option<Vec<u8>>> {
         check_retention(self.retention)?;
-        match self.reader {
+        let unexpired = match self.reader {
             Reader::Holder(hold) => {
                 let lease = hold.lease();
                 let token = token_of(&hold)?;
@@ -172,18 +175,25 @@ impl ReadRequest {
                     core: lease.core(),
                     key: Arc::clone(lease.key()),
                     retention: self.retention,
+                    first: 0,
                 };
-                register.read_by_holder(&hold, token).await
+                let stored = register.read_by_holder(token).await?;
+                if !hold.is_open() {
+                    return Err(hold.lost_error());
+                }
+                register.unexpired(stored)
             }
             Reader::Anyone { core, name } => {
                 let register = Register {
                     key: core.key(&name)?,
                     core: &core,
                     retention: self.retention,
+                    first: 0,
                 };
-                register.read_by_anyone().await
+                register.unexpired(register.read_by_anyone().await?)
             }
-        }
+        };
+        Ok(unexpired.map(|(value, _)| value))
     }
 }
 

@@ -8,7 +8,6 @@ use crate::{
     error::{Error, NodeError, Result},
     fault::FaultKind,
     key::Key,
-    lease::Hold,
     node::sleep,
     quorum::{
         backoff::{self, Refusal, WakeUp},
@@ -27,11 +26,13 @@ pub(super) struct Register<'a> {
     pub(super) core: &'a Arc<Core>,
     pub(super) key: Arc<Key>,
     pub(super) retention: Duration,
+    /// Nothing was written before this, in milliseconds since 1970. 0 if that is unknown.
+    pub(super) first: u64,
 }
 
 impl Register<'_> {
-    /// The value, for the holder with `token`.
-    pub(super) async fn read_by_holder(&self, hold: &Hold, token: u64) -> Result<Option<Vec<u8>>> {
+    /// What the holder with `token` finds.
+    pub(super) async fn read_by_holder(&self, token: u64) -> Result<Stored> {
         let quorum = self.core.nodes.quorum();
         let answers = self
             .send(self.read_command(Some(token)), |trust, answers| {
@@ -68,10 +69,7 @@ impl Register<'_> {
             };
             self.write_by_holder(write).await?;
         }
-        if !hold.is_open() {
-            return Err(hold.lost_error());
-        }
-        Ok(self.unexpired(found))
+        Ok(found.clone())
     }
 
     /// Writes a version of a holder.
@@ -86,8 +84,8 @@ impl Register<'_> {
         }
     }
 
-    /// The value, for a reader without the lock.
-    pub(super) async fn read_by_anyone(&self) -> Result<Option<Vec<u8>>> {
+    /// What a reader without the lock finds.
+    pub(super) async fn read_by_anyone(&self) -> Result<Stored> {
         self.core.open(Some(self.key.name()))?;
         let quorum = self.core.nodes.quorum();
         for attempt in 0..ATTEMPTS {
@@ -103,12 +101,12 @@ impl Register<'_> {
                 return Err(self.too_few(&answers, &trust));
             };
             if seen.agreeing >= quorum {
-                return Ok(self.unexpired(found));
+                return Ok(found.clone());
             }
             // Write it back, so that no later reader sees an older version.
             let (answers, done, trust) = self.write(found.clone()).await?;
             if done.votes >= quorum {
-                return Ok(self.unexpired(found));
+                return Ok(found.clone());
             }
             if !done.newer {
                 return Err(self.too_few(&answers, &trust));
@@ -176,7 +174,16 @@ impl Register<'_> {
             now: now.micros(),
             token_now: nodes.tokens.micros(now),
             retention: self.retention,
+            age: self.age(),
             skew: nodes.skew,
+        }
+    }
+
+    /// How long ago the first value was written at the earliest.
+    fn age(&self) -> Duration {
+        match self.wall_clock().checked_sub(self.first) {
+            Some(age) => Duration::from_millis(age),
+            None => Duration::MAX,
         }
     }
 
@@ -197,9 +204,11 @@ impl Register<'_> {
         self.core.nodes.tokens.micros(self.core.now()) / 1_000
     }
 
-    fn unexpired(&self, stored: &Stored) -> Option<Vec<u8>> {
-        let value = stored.value.as_ref()?;
-        (self.wall_clock() < stored.expires).then(|| value.clone())
+    /// The value, and how much longer it is remembered.
+    pub(super) fn unexpired(&self, stored: Stored) -> Option<(Vec<u8>, Duration)> {
+        let left = stored.expires.saturating_sub(self.wall_clock());
+        let value = stored.value.filter(|_| left > 0)?;
+        Some((value, Duration::from_millis(left)))
     }
 
     /// The error if too few nodes answered, or too few of them have been up for long enough.
@@ -210,11 +219,13 @@ impl Register<'_> {
         if done < quorum {
             return Error::no_quorum(Some(self.key.name()), done, quorum, errors);
         }
+        let mut waits = Vec::new();
         for (node, answer) in nodes.states.iter().zip(&answers.0) {
             let Some(answer) = answer.as_ref().ok().and_then(register_answer) else {
                 continue;
             };
             let left = trust.left(answer.remembers_since);
+            waits.push(left);
             if !left.is_zero() {
                 let text = format!(
                     "started recently and may have forgotten a value of the register: no vote on older values for another {} s",
@@ -223,7 +234,13 @@ impl Register<'_> {
                 errors.push(NodeError::new(node.name(), FaultKind::Quarantined, text));
             }
         }
-        Error::forgotten(self.key.name(), quorum, errors)
+        waits.sort_unstable();
+        Error::forgotten(
+            self.key.name(),
+            quorum,
+            waits.get(quorum - 1).copied(),
+            errors,
+        )
     }
 }
 

@@ -1,17 +1,18 @@
 //! Where records are kept.
 
 mod memory;
+mod quorum;
 mod redis;
 
-pub use self::{memory::MemoryStore, redis::RedisStore};
+pub use self::{memory::MemoryStore, quorum::Quorum, redis::RedisStore};
 
 use redlock::FencingToken;
 use std::{error::Error, fmt, time::Duration};
 
 /// Keeps one record for each key, guarded by fencing tokens.
 ///
-/// Both operations are atomic for each key. Besides [`MemoryStore`] and [`RedisStore`], a table of your own database is a
-/// good choice, because it can share a transaction with the handler.
+/// Both operations are atomic for each key. Besides [`Quorum`], [`RedisStore`] and [`MemoryStore`], a table of your own
+/// database is a good choice, because it can share a transaction with the handler.
 pub trait ReplayStore: Clone + Send + Sync + 'static {
     /// Returns the record of `key`. If there is none, stores an in-progress marker: `token`, for `ttl`.
     ///
@@ -61,6 +62,14 @@ pub trait ReplayStore: Clone + Send + Sync + 'static {
         record: Vec<u8>,
         ttl: Duration,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// The most bytes of a record. `None`: no limit, which is the default.
+    ///
+    /// Of a response whose record would be larger, the store gets a record of less than 64 bytes, which says that the response
+    /// was not recorded.
+    fn max_record(&self) -> Option<usize> {
+        None
+    }
 }
 
 /// What [`ReplayStore::begin`] found.
@@ -82,6 +91,8 @@ pub enum Begun {
 pub struct StoreError {
     cause: Box<dyn Error + Send + Sync>,
     reason: Option<&'static str>,
+    retry_after: Option<Duration>,
+    forgetful: bool,
 }
 
 impl StoreError {
@@ -90,6 +101,8 @@ impl StoreError {
         Self {
             cause: cause.into(),
             reason: None,
+            retry_after: None,
+            forgetful: false,
         }
     }
 
@@ -98,6 +111,27 @@ impl StoreError {
     pub fn with_reason(mut self, reason: &'static str) -> Self {
         self.reason = Some(reason);
         self
+    }
+
+    /// Adds when the request may be tried again, for the `Retry-After` of its rejection. Default: a second.
+    #[must_use]
+    pub fn with_retry_after(mut self, after: Duration) -> Self {
+        self.retry_after = Some(after);
+        self
+    }
+
+    /// The store works, and may have forgotten the record.
+    fn of_forgetful_store(mut self) -> Self {
+        self.forgetful = true;
+        self
+    }
+
+    pub(crate) fn is_forgetful_store(&self) -> bool {
+        self.forgetful
+    }
+
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
     }
 
     pub(crate) fn reason(&self) -> Option<&'static str> {
