@@ -137,11 +137,6 @@ impl Key {
         self.derived(&format!("{PERMIT}{number}"))
     }
 
-    /// The key of a record that has the name of this key. Its register is nobody's but the record's.
-    pub(crate) fn record(&self) -> Self {
-        self.derived(RECORD)
-    }
-
     /// The key of the writer of the read/write lock that has the name of this key.
     pub(crate) fn writer(&self) -> Self {
         self.derived(WRITER)
@@ -155,6 +150,11 @@ impl Key {
     /// The key of the writer that waits, as [`lock`](Self::lock) is of the one that holds.
     pub(crate) fn intent(&self) -> String {
         [&*self.base(), INTENT].concat()
+    }
+
+    /// The key of a record that has the name of this key. Its register is nobody's but the record's.
+    pub(crate) fn record(&self) -> Self {
+        self.derived(RECORD)
     }
 
     /// The name as a hash tag, which all keys of the lock begin with.
