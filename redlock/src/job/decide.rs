@@ -1,4 +1,4 @@
-//! What to do under the lock of a job, from its record and the time. Pure.
+//! The pure decision what to do under the lock of a job, from its record and the time.
 
 use super::{
     record::{LastRun, Record},
@@ -9,17 +9,17 @@ use crate::error::Result;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Decision {
-    /// Nothing is on record: record that what was due up to this instant is spent.
+    /// There is no record. Record that all firings up to this instant are spent.
     Begin { spent: u64 },
     /// Run this firing. `again`: it was started before, by a replica that crashed or lost the lock.
     Run { firing: u64, again: bool },
-    /// The open run crashed and is not run again: record that.
+    /// The open run crashed and is not run again. Record that.
     Crashed,
-    /// Nothing is due before this firing, if there is one.
+    /// Nothing is due before this firing, or ever if there is none.
     Wait { next: Option<u64> },
 }
 
-/// `now`: of the clock that all replicas share up to the `skew`.
+/// `now` is the time of the clock that all replicas share up to the `skew`.
 pub(super) fn decide(
     record: Option<&Record>,
     schedule: &dyn Schedule,
@@ -28,7 +28,7 @@ pub(super) fn decide(
     skew: u64,
 ) -> Result<Decision> {
     let Some(record) = record else {
-        // A replica whose clock is ahead may have run what is due by then.
+        // A replica whose clock is ahead may have run the firings that are due by then.
         return Ok(Decision::Begin {
             spent: now.saturating_add(skew),
         });
@@ -50,7 +50,8 @@ pub(super) fn decide(
     Ok(run(schedule, rules, due, now)?.unwrap_or(Decision::Wait { next }))
 }
 
-/// Whether a firing whose replica crashed is run again. A newer one replaces it, unless each is to be run.
+/// Whether a firing whose replica crashed is run again. A newer one replaces it, unless all are to
+/// be run.
 fn runs_again(open: &LastRun, rules: &Rules, now: u64, due: Option<u64>) -> bool {
     rules.on_crash == OnCrash::Rerun
         && open.firing >= now.saturating_sub(rules.catch_up)
@@ -76,7 +77,7 @@ fn run(
     }))
 }
 
-/// Up to which instant firings are spent once `firing` has ended, which began at `started`.
+/// The instant up to which firings are spent once `firing`, which began at `started`, has ended.
 pub(super) fn spent_after(
     firing: u64,
     schedule: &dyn Schedule,
@@ -87,7 +88,8 @@ pub(super) fn spent_after(
     if rules.overlap != Overlap::Skip {
         return Ok(firing);
     }
-    // Those that were due before it began are not skipped: under `Missed::All` they are still to be run.
+    // Firings that were due before it began are not skipped. With `Missed::All` they are still to
+    // be run.
     let waiting = following(schedule, firing)?.is_some_and(|next| next <= started);
     Ok(match waiting {
         true => firing,
@@ -145,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_record_nothing_that_is_due_within_the_skew_is_run() {
+    fn without_a_record_firings_within_the_skew_are_not_run() {
         let decision = decide(None, &EVERY, &rules(), 100 * SECOND, SKEW);
         assert_eq!(
             decision.ok(),
@@ -156,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn of_missed_firings_the_latest_is_run_or_each_or_none() {
+    fn the_latest_missed_firing_is_run_or_all_or_none() {
         assert_eq!(at(139, 100, None, &rules()), run(130));
         let each = Rules {
             missed: Missed::All,
@@ -187,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_spent_is_not_run() {
+    fn a_spent_firing_is_not_run() {
         assert_eq!(
             at(139, 130, None, &rules()),
             Decision::Wait {
@@ -226,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_became_due_during_a_run_is_skipped_or_left() {
+    fn firings_that_are_due_during_a_run_are_skipped_or_kept() {
         let after = |rules: &Rules, started: u64| {
             let spent = spent_after(100 * SECOND, &EVERY, rules, started * SECOND, 135 * SECOND);
             spent.expect("a schedule") / SECOND

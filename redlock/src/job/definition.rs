@@ -1,4 +1,4 @@
-//! What a job is: its name, its lock and its schedule.
+//! The definition of a job: its name, its lock and its schedule.
 
 use std::sync::Arc;
 

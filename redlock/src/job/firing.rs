@@ -1,4 +1,4 @@
-//! What the body of a job gets and returns.
+//! The argument and the result of the body of a job.
 
 use std::{fmt::Display, time::SystemTime};
 
@@ -13,19 +13,21 @@ pub struct Firing {
 }
 
 impl Firing {
-    /// The scheduled instant: the same on all replicas, and for a repeated run. A key for what must not be done twice.
+    /// The scheduled instant. It is the same on all replicas, and when the firing is run again, so
+    /// it can be used as a key for work that must not be done twice.
     #[must_use]
     pub fn at(&self) -> SystemTime {
         instant(self.at)
     }
 
-    /// Which attempt of this run it is, from 1. See [`Job::retry`](super::Job::retry).
+    /// The number of this attempt, from 1. See [`Job::retry`](super::Job::retry).
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.attempt
     }
 
-    /// Whether it was started before, by a replica that crashed or lost the lock: some of the work may be done.
+    /// Whether the firing was started before, by a replica that crashed or lost the lock. A part of
+    /// the work may be done.
     #[must_use]
     pub fn is_rerun(&self) -> bool {
         self.again
@@ -38,9 +40,10 @@ impl From<Firing> for SystemTime {
     }
 }
 
-/// What the body of a job may return: `()`, or a `Result` whose error says why it failed.
+/// The result of the body of a job: `()`, or a `Result` whose error is the cause of the failure.
 pub trait BodyResult {
-    /// Why the firing failed. `None`: it was completed. The first 500 bytes are kept on the nodes.
+    /// The cause of the failure, or `None` if the firing was completed. The nodes store its first
+    /// 500 bytes.
     fn into_failure(self) -> Option<String>;
 }
 

@@ -1,4 +1,4 @@
-//! The handle of a job that runs in a task of its own.
+//! The handle of a job that runs in its own task.
 
 use std::fmt;
 
@@ -7,7 +7,8 @@ use tokio::{sync::watch, task::JoinHandle};
 use super::runner::Control;
 use crate::error::Result;
 
-/// A job in a task of its own, in this process. Made by [`Job::spawn`](super::Job::spawn). Dropping it lets the job go on.
+/// The handle of a job that runs in its own task in this process. Created by
+/// [`Job::spawn`](super::Job::spawn). If the handle is dropped, the job continues.
 pub struct JobHandle {
     control: watch::Sender<Control>,
     task: JoinHandle<Result<()>>,
@@ -18,35 +19,40 @@ impl JobHandle {
         Self { control, task }
     }
 
-    /// Begins no firing in this process until [`resume`](Self::resume). Other replicas go on, and a body that runs goes on too.
+    /// Begins no firing in this process until [`resume`](Self::resume). A running body and the
+    /// other replicas continue.
     pub fn pause(&self) {
         self.control.send_modify(|control| control.paused = true);
     }
 
-    /// Goes on after [`pause`](Self::pause). What was due meanwhile, and run by no other replica, counts as missed.
+    /// Continues after [`pause`](Self::pause). Firings that were due meanwhile, and that no other
+    /// replica ran, count as missed.
     pub fn resume(&self) {
         self.control.send_modify(|control| control.paused = false);
     }
 
-    /// Asks for a run now, beside the schedule: its instant is the time at which it begins. It waits for a body that runs on any
-    /// replica and for firings that are due. Several calls before it begins are one.
+    /// Requests a run now, in addition to the schedule. Its instant is the time at which it begins.
+    /// It waits for a body that runs on any replica, and for firings that are due. Several calls
+    /// before it begins result in one run.
     pub fn trigger(&self) {
         self.control.send_modify(|control| control.triggers += 1);
     }
 
-    /// Whether the job has ended: its schedule has no further firing, or it failed, which [`stop`](Self::stop) returns.
+    /// Whether the job has ended: its schedule has no more firings, or it failed with an error that
+    /// [`stop`](Self::stop) returns.
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.task.is_finished()
     }
 
-    /// Begins no further firing in this process, and waits until the body that runs has ended and its end is recorded.
+    /// Begins no more firings in this process, and waits until the running body has ended and its
+    /// end is recorded.
     ///
     /// # Errors
-    /// That with which the job had ended before, as [`Job::run`](super::Job::run).
+    /// The error with which the job ended before, see [`Job::run`](super::Job::run).
     ///
     /// # Cancel safety
-    /// Once polled, the job stops, also if the future is dropped.
+    /// Once the future was polled, the job stops, even if the future is dropped.
     pub async fn stop(self) -> Result<()> {
         self.control.send_modify(|control| control.stopped = true);
         // An error means that the runtime of the task has ended.

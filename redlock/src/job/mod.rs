@@ -1,23 +1,25 @@
 //! Scheduled work: each firing runs once over all replicas, also after a crash or an outage.
 //!
-//! Each replica of a service builds the same [`Job`] by [`Redlock::job`] and runs it. When a firing is due, one of them takes the
-//! lock `job:NAME`, records in its [register](crate#registers) that the firing was started, runs the body, and records its end. The
-//! others find it there. So the nodes of the lock are all that is needed.
+//! Each replica of a service builds the same [`Job`] by [`Redlock::job`] and runs it. When a firing
+//! is due, one of them acquires the lock `job:NAME`, records the start of the firing in its
+//! [register](crate#registers), runs the body, and records its end. The other replicas read this
+//! record. So no storage beside the nodes of the lock is needed.
 //!
-//! | promise | under | as long as |
+//! | guarantee | options | condition |
 //! |---|---|---|
 //! | a firing never runs twice | [`OnCrash::Skip`] | no majority of the nodes forgets its record |
-//! | no two bodies of a job run at once | always | bodies reach an await within the ttl after the lock was lost, see [`Guard::run`](crate::Guard::run) |
+//! | no two bodies of a job run at once | always | bodies reach an `await` within the ttl after the lock was lost, see [`Guard::run`](crate::Guard::run) |
 //! | a firing whose completion was recorded is not run again | always | as above |
-//! | a firing within `catch_up` runs, or one after it does in its place | [`OnCrash::Rerun`], [`Missed::Once`] | some replica has a quorum within `catch_up` |
+//! | a firing within `catch_up` runs, or a later one runs instead | [`OnCrash::Rerun`], [`Missed::Once`] | some replica has a quorum within `catch_up` |
 //! | each firing within `catch_up` runs | [`OnCrash::Rerun`], [`Missed::All`], [`Overlap::Queue`] | the same |
 //! | a first deployment runs nothing that was due before it | always | |
 //!
-//! The edge of `catch_up` is uncertain by the clock skew. Where a majority of the nodes has forgotten the record, it counts as a
-//! first deployment: nothing that was due is run, rather than run twice. What a body writes can carry the
-//! [token](crate::Held::token) of its lock, so that a store refuses a body that does not know yet that it was replaced.
+//! `catch_up` is accurate to the clock skew. If a majority of the nodes has lost the record, this
+//! counts as a first deployment: firings that were due are not run, because they might run twice. A
+//! body can write with the [token](crate::Held::token) of its lock, so that a store refuses the
+//! writes of a body that does not know yet that it was replaced.
 //!
-//! | | a replica crashes in a firing | all were down at the instant | a long run | state |
+//! | | a replica crashes during a firing | all replicas are down at the instant | a long run | state |
 //! |---|---|---|---|---|
 //! | this | rerun or skip | `catch_up`, `missed` | `overlap`, renewed lock | on the lock's nodes |
 //! | ShedLock | skipped until `lockAtMostFor` | missed | runs twice after `lockAtMostFor` | a row for each lock |
@@ -61,7 +63,8 @@ use crate::{
 impl Redlock {
     /// A job that fires by `schedule`, once for each firing over all replicas with the same `name`.
     ///
-    /// The name is used like a key of a lock, under `job:`. An invalid one is reported by [`run`](Job::run).
+    /// The name is used like a key of a lock, under `job:`. An invalid one is reported by
+    /// [`run`](Job::run).
     ///
     /// # Examples
     /// ```
@@ -97,17 +100,17 @@ impl Redlock {
         }
     }
 
-    /// What is on record about jobs.
+    /// The records of jobs.
     #[must_use]
     pub fn jobs(&self) -> Jobs {
         Jobs::new(self)
     }
 }
 
-/// Scheduled work, of which each firing runs once over all replicas. Made by [`Redlock::job`].
+/// Scheduled work, each firing of which runs once over all replicas. Created by [`Redlock::job`].
 ///
-/// All replicas should have the same schedule and the same options; while they differ, as during a deployment, each decides by
-/// its own.
+/// All replicas should have the same schedule and options. While these differ, for example during a
+/// deployment, each replica uses its own.
 ///
 /// | option | default |
 /// |---|---|
@@ -126,61 +129,67 @@ pub struct Job {
 }
 
 impl Job {
-    /// How late a firing is still run: after an outage, or a crash of the replica that ran it. At most 180 days.
+    /// How late a firing is still run, after an outage or after a crash of the replica that ran it.
+    /// Default: 1 h, at most 180 days.
     pub fn catch_up(mut self, window: Duration) -> Self {
         self.settings.catch_up = window;
         self
     }
 
-    /// What becomes of firings that nobody ran in time.
+    /// What happens to firings that no replica ran in time.
     pub fn missed(mut self, missed: Missed) -> Self {
         self.settings.rules.missed = missed;
         self
     }
 
-    /// What becomes of firings that are due while an earlier one still runs.
+    /// What happens to firings that are due while an earlier one still runs.
     pub fn overlap(mut self, overlap: Overlap) -> Self {
         self.settings.rules.overlap = overlap;
         self
     }
 
-    /// What becomes of a firing whose replica crashed while it ran.
+    /// What happens to a firing whose replica crashed while it ran.
     pub fn on_crash(mut self, on_crash: OnCrash) -> Self {
         self.settings.rules.on_crash = on_crash;
         self
     }
 
-    /// The ttl of the lock: how soon another replica notices a crash. It is renewed while the body runs.
+    /// The ttl of the lock: how soon another replica notices a crash. It is renewed while the body
+    /// runs.
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.settings.ttl = Some(ttl);
         self
     }
 
-    /// The longest time of one run, with its retries. A body that takes longer is dropped, and the firing has failed.
+    /// Maximum time of one run, including its retries. A body that takes longer is dropped, and the
+    /// firing counts as failed.
     pub fn max_run(mut self, most: Duration) -> Self {
         self.settings.max_run = Some(most);
         self
     }
 
-    /// Runs a body that fails up to `times` times more within its firing, each time `pause` after the failure.
+    /// Retries a body that fails, up to `times` times within its firing, each time `pause` after
+    /// the failure.
     pub fn retry(mut self, times: u32, pause: Duration) -> Self {
         (self.settings.retries, self.settings.pause) = (times, pause);
         self
     }
 
-    /// Runs the firings that this replica gets, until the schedule has no further one.
+    /// Runs the firings that this replica gets, until the schedule has no more.
     ///
-    /// The body returns `()` or a `Result`; see [`BodyResult`]. An error, a panic and a run beyond [`max_run`](Self::max_run) are
-    /// failures, which are recorded and are events; the job goes on. While no quorum answers, it tries again.
+    /// The body returns `()` or a `Result`, see [`BodyResult`]. An error, a panic and a run beyond
+    /// [`max_run`](Self::max_run) are failures. They are recorded and emitted as events, and the
+    /// job continues. While no quorum answers, it tries again.
     ///
     /// # Errors
-    /// [`is_invalid`](Error::is_invalid) for a name that can be no key, an option out of its bounds, a schedule without a firing in
-    /// the future or whose instants do not advance, and a record of a later version of this crate;
-    /// [`is_closed`](Error::is_closed).
+    /// [`is_invalid`](Error::is_invalid) if the name is not a valid key, an option is out of
+    /// bounds, the schedule has no future firing or its instants do not advance, or a later version
+    /// of this crate wrote the record; [`is_closed`](Error::is_closed).
     ///
     /// # Cancel safety
-    /// Dropping the future drops the body, whose firing counts as crashed, and releases the lock in the background. To end after
-    /// the running body, [`spawn`](Self::spawn) the job and [`stop`](JobHandle::stop) it.
+    /// Dropping the future drops the body, whose firing counts as crashed, and releases the lock in
+    /// the background. To end after the running body instead, [`spawn`](Self::spawn) the job and
+    /// [`stop`](JobHandle::stop) it.
     pub async fn run<F, B>(self, body: F) -> Result<()>
     where
         F: FnMut(Firing, Held) -> B,
@@ -190,7 +199,7 @@ impl Job {
         self.run_under(watch::Sender::default(), body).await
     }
 
-    /// [Runs](Self::run) the job in a task, with a handle to it.
+    /// [Runs](Self::run) the job in a task. Returns a handle to it.
     ///
     /// # Panics
     /// Outside of a tokio runtime.

@@ -9,14 +9,14 @@ use crate::{
     error::Result,
 };
 
-/// For how long a record outlives the oldest firing that it may be needed for: so that a rare job is remembered, and one that
-/// stood still for some weeks.
+/// How long a record is kept beyond the oldest firing for which it may be needed. So rare jobs keep
+/// their record, and so do jobs that did not run for some weeks.
 const KEPT: Duration = Duration::from_secs(28 * 24 * 3600);
-/// The longest `catch_up`.
+/// Maximum `catch_up`.
 const MOST: Duration = Duration::from_secs(180 * 24 * 3600);
 const CATCH_UP: Duration = Duration::from_secs(3600);
 
-/// As they were set.
+/// The options as they were set.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) catch_up: Duration,
@@ -40,7 +40,7 @@ impl Default for Settings {
     }
 }
 
-/// After the checks.
+/// The options after the checks.
 #[derive(Clone, Debug)]
 pub(super) struct Options {
     pub(super) rules: Rules,
@@ -86,7 +86,7 @@ pub(super) fn retention(catch_up: Duration, max_ttl: Duration) -> Duration {
     catch_up.saturating_add(max_ttl).saturating_add(KEPT)
 }
 
-/// The retention for a reader who does not know the options of the job.
+/// The retention for a reader that does not know the options of the job.
 pub(super) fn usual_retention(max_ttl: Duration) -> Duration {
     retention(CATCH_UP, max_ttl)
 }

@@ -1,17 +1,19 @@
-//! The record of a job in the register of its lock: which firings are spent, and how the last one went.
+//! The record of a job in the register of its lock: the firings that are spent, and the outcome of
+//! the last one.
 //!
-//! Text of one line for each field. Lines with other names are skipped, so that a later version may add some.
+//! It is text, with a line for each field. Lines with unknown names are skipped, so that a later
+//! version may add fields.
 
 use std::fmt::Write as _;
 
 const HEAD: &str = "redlock job 1";
-/// The most bytes of an error that are kept.
+/// Maximum length of an error in a record, in bytes.
 const ERROR: usize = 500;
 
-/// What the nodes remember about a job. Times are microseconds since 1970.
+/// The record of a job. Times are microseconds since 1970.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Record {
-    /// Up to this instant every firing is spent: it was run, or it never will be.
+    /// Every firing up to this instant is spent: it was run, or it never will be.
     pub(super) spent: u64,
     /// When the record was written.
     pub(super) written: u64,
@@ -36,19 +38,21 @@ pub(super) struct LastRun {
     pub(super) error: Option<String>,
 }
 
-/// How a firing went.
+/// The outcome of a firing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RunState {
-    /// It was started, and nothing else is recorded yet: it runs, or its process crashed and no other replica has taken over.
+    /// It was started, and no end is recorded. It runs, or its process crashed and no other replica
+    /// has taken over.
     Running,
     /// Its body ended without an error.
     Completed,
     /// Its body returned an error, panicked or took longer than `max_run`, at each attempt.
     Failed,
-    /// Its process crashed or lost the lock, and it is not run again.
+    /// Its process crashed or lost the lock, and the firing is not run again.
     Crashed,
-    /// Its body was dropped since the next firing was due: [`Overlap::Cancel`](super::Overlap::Cancel).
+    /// Its body was dropped because the next firing was due:
+    /// [`Overlap::Cancel`](super::Overlap::Cancel).
     Cancelled,
 }
 
@@ -82,7 +86,7 @@ impl RunState {
 }
 
 impl Record {
-    /// The firing that was started and has no end on record.
+    /// The firing that was started and has no recorded end.
     pub(super) fn open_run(&self) -> Option<&LastRun> {
         self.last
             .as_ref()
@@ -130,7 +134,7 @@ impl Record {
         text
     }
 
-    /// `None` where the text is of another version or of somebody else.
+    /// `None` if the text is from another version or another program.
     pub(super) fn read(text: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(text).ok()?;
         let lines = text.strip_prefix(HEAD)?.strip_prefix('\n')?;
@@ -211,14 +215,14 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_kept_in_part() {
+    fn a_long_error_is_shortened() {
         let mut long = record();
         long.last.as_mut().expect("a run").error = Some("é".repeat(ERROR));
         assert!(long.text().len() < 2 * ERROR);
     }
 
     #[test]
-    fn fields_of_later_versions_are_skipped_and_other_texts_are_none() {
+    fn unknown_fields_are_skipped_and_other_texts_are_not_a_record() {
         let text = record().text() + "region north\n";
         assert!(Record::read(text.as_bytes()).is_some());
         for text in [

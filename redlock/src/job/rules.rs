@@ -1,37 +1,42 @@
-//! The options of a job that decide what is run.
+//! The options of a job that decide which firings are run.
 
-/// What becomes of firings that were due while no replica ran, or none had a quorum. Default: [`Once`](Self::Once).
+/// What happens to firings that were due while no replica ran, or none had a quorum. Default:
+/// [`Once`](Self::Once).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Missed {
-    /// The latest one within `catch_up` is run, and stands for all before it.
+    /// Only the latest one within `catch_up` is run, in place of all earlier ones.
     #[default]
     Once,
     /// Each one within `catch_up` is run, the oldest first.
     All,
-    /// None is run. A firing counts as missed when no replica has begun it within the ttl of the job's lock.
+    /// None is run. A firing counts as missed if no replica has begun it within the ttl of the
+    /// job's lock.
     Skip,
 }
 
-/// What becomes of firings that are due while an earlier one still runs. Default: [`Skip`](Self::Skip).
+/// What happens to firings that are due while an earlier one still runs. Default:
+/// [`Skip`](Self::Skip).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Overlap {
     /// They are skipped.
     #[default]
     Skip,
-    /// They are run after it, as [`Missed`] says.
+    /// They are run after it, according to [`Missed`].
     Queue,
     /// The body of the earlier one is dropped, and then the next one is run.
     Cancel,
 }
 
-/// What becomes of a firing whose replica crashed or lost the lock while it ran. Default: [`Rerun`](Self::Rerun).
+/// What happens to a firing whose replica crashed or lost the lock while it ran. Default:
+/// [`Rerun`](Self::Rerun).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OnCrash {
-    /// Another replica runs it again, within `catch_up`, unless a newer one is due; under [`Missed::All`] also then. A body has to
-    /// bear that half of its work is done already.
+    /// Another replica runs it again within `catch_up`, unless a newer firing is due. With
+    /// [`Missed::All`] it runs it in any case. The body must be able to run after a part of its
+    /// work was done.
     #[default]
     Rerun,
     /// It is not run again.

@@ -6,14 +6,15 @@ use crate::error::{Error, Result};
 
 /// When a job fires.
 ///
-/// All replicas compute the same instants from the same schedule, whatever their clocks say: the schedule is only asked what
-/// comes after an instant. Implemented by
+/// All replicas compute the same instants from the same schedule, independently of their clocks: a
+/// schedule only returns the firing that follows an instant. Implemented by
 ///
-/// - [`Duration`]: at its multiples since 1970, so an hour means at each full hour in UTC;
+/// - [`Duration`]: fires at its multiples since 1970, so an hour means each full hour in UTC;
 /// - closures `Fn(SystemTime) -> Option<SystemTime>`;
-/// - with the feature `cron`, `croner::Cron` for times in UTC, and `(croner::Cron, Tz)` with a time zone of chrono. A time of
-///   day that a change of the clocks skips fires once, right after the change, and one that occurs twice fires once, the first
-///   time; patterns with a wildcard hour fire in each hour that there is.
+/// - with the feature `cron`, `croner::Cron` for times in UTC, and `(croner::Cron, Tz)` with a time
+///   zone of chrono. A time of day that is skipped by a clock change fires once, right after the
+///   change. One that occurs twice fires once, the first time. Patterns with a wildcard hour fire
+///   in each hour that exists.
 ///
 /// # Examples
 /// ```
@@ -28,7 +29,7 @@ use crate::error::{Error, Result};
 /// assert_eq!((once.next(at(7)), once.next(at(8))), (Some(at(8)), None));
 /// ```
 pub trait Schedule: Send + Sync + 'static {
-    /// The first instant after `after`. `None`: there is none.
+    /// The first instant after `after`, or `None` if there is none.
     fn next(&self, after: SystemTime) -> Option<SystemTime>;
 }
 
@@ -76,12 +77,12 @@ fn next_of<Tz: chrono::TimeZone>(
     after: SystemTime,
 ) -> Option<SystemTime> {
     let after = chrono::DateTime::<chrono::Utc>::from(after).with_timezone(zone);
-    // An error means that the pattern matches no time that there is.
+    // An error means that the pattern matches no existing time.
     let next = cron.find_next_occurrence(&after, false).ok()?;
     Some(next.with_timezone(&chrono::Utc).into())
 }
 
-/// Microseconds since 1970, rounded up, so that what comes after an instant is a later one.
+/// Microseconds since 1970, rounded up, so that the firing after an instant is always later.
 pub(super) fn micros(at: SystemTime) -> u64 {
     let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos().div_ceil(1_000)).unwrap_or(u64::MAX)
@@ -107,9 +108,10 @@ pub(super) fn following(schedule: &dyn Schedule, after: u64) -> Result<Option<u6
     ))
 }
 
-/// The latest firing up to `now`, at least `first`, which is one.
+/// The latest firing up to `now`. `first` is a firing, and the result is at least `first`.
 pub(super) fn latest(schedule: &dyn Schedule, first: u64, now: u64) -> Result<u64> {
-    // The smallest window before now that contains a firing, so that a dense schedule is not walked from the first one on.
+    // Find the smallest window before now that contains a firing, instead of iterating over a dense
+    // schedule from `first`.
     let mut window = 1_000;
     let mut firing = loop {
         let from = now.saturating_sub(window);
@@ -155,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn the_latest_firing_is_found_without_a_walk_from_the_first() {
+    fn the_latest_firing_is_found_without_iterating_from_the_first() {
         let every = Duration::from_millis(1);
         let year = 365 * 86_400 * SECOND;
         assert_eq!(latest(&every, 1_000, year + 300).ok(), Some(year));

@@ -1,4 +1,4 @@
-//! The state of jobs, for everybody who can reach the nodes.
+//! The state of jobs, for any client of the nodes.
 
 use std::{fmt, time::SystemTime};
 
@@ -14,7 +14,7 @@ use crate::{
     error::{Error, Result},
 };
 
-/// The jobs on the nodes. Made by [`Redlock::jobs`].
+/// The jobs on the nodes. Created by [`Redlock::jobs`].
 #[derive(Clone)]
 pub struct Jobs {
     redlock: Redlock,
@@ -27,11 +27,12 @@ impl Jobs {
         }
     }
 
-    /// What is on record about a job: which firing was started last, by whom, and how it went. `None` if it never ran, or not
-    /// within the last four weeks.
+    /// The record of a job: the firing that was started last, the client that ran it, and its
+    /// outcome. `None` if the job never ran, or not within the last four weeks.
     ///
     /// # Errors
-    /// As [`Redlock::read`]; [`is_invalid`](Error::is_invalid) also for a record that a later version of this crate wrote.
+    /// Those of [`Redlock::read`]. [`is_invalid`](Error::is_invalid) is also true if a later
+    /// version of this crate wrote the record.
     ///
     /// # Cancel safety
     /// Dropping the future changes nothing.
@@ -57,7 +58,7 @@ impl fmt::Debug for Jobs {
     }
 }
 
-/// What is on record about a job.
+/// The record of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct JobStatus {
@@ -65,7 +66,7 @@ pub struct JobStatus {
     pub last: Option<Run>,
     /// The last firing that was completed.
     pub last_completed: Option<SystemTime>,
-    /// The next firing, when the record was written.
+    /// The next firing, as known when the record was written.
     pub next: Option<SystemTime>,
 }
 
@@ -79,7 +80,7 @@ pub struct Run {
     pub started: SystemTime,
     /// When it ended.
     pub ended: Option<SystemTime>,
-    /// How it went.
+    /// The outcome.
     pub state: RunState,
     /// How often the body was run.
     pub attempts: u32,

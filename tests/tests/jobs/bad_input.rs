@@ -13,7 +13,7 @@ async fn refused(job: Job) -> Error {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_is_named() {
+async fn invalid_options_are_named() {
     let (_nodes, redlock, job) = job().await;
     let never = redlock.job(NAME, |_: SystemTime| None);
     assert!(
@@ -69,7 +69,7 @@ async fn what_cannot_be_is_named() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_record_of_somebody_else_is_refused_and_kept() {
+async fn a_foreign_record_is_refused_and_kept() {
     let (_nodes, redlock, job) = job().await;
     let guard = redlock.lock("job:report").await.expect("a lock");
     guard.write("something else").await.expect("three nodes");

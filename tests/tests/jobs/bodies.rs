@@ -60,7 +60,7 @@ async fn firings_in_a_queue_run_after_a_long_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_next_firing_cancels_one_that_runs() {
+async fn the_next_firing_cancels_a_running_one() {
     let (_nodes, redlock, job) = job().await;
     let (ran, done) = long_runs(job.overlap(Overlap::Cancel), seconds(25)).await;
     assert!(
@@ -127,7 +127,7 @@ where
 }
 
 #[tokio::test(start_paused = true)]
-async fn errors_panics_and_runs_that_take_too_long_are_failures() {
+async fn errors_panics_and_long_runs_are_failures() {
     let (_nodes, redlock, job) = job().await;
     let error = failed(job.clone(), &redlock, || async {
         Err("no\nroute".to_owned())
@@ -146,7 +146,7 @@ async fn errors_panics_and_runs_that_take_too_long_are_failures() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_record_says_who_ran_it() {
+async fn the_record_has_the_label_of_the_client() {
     let (nodes, redlock, _) = job().await;
     let builder = Redlock::builder().nodes(nodes.nodes()).label("api-7");
     let labelled = builder.connect().await.expect("all up");

@@ -34,7 +34,7 @@ async fn state(redlock: &Redlock) -> Option<RunState> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_crashed_firing_runs_again_and_once_it_is_completed_not_any_more() {
+async fn a_crashed_firing_runs_again_until_it_is_completed() {
     let (_nodes, redlock, job) = job().await;
     let crashed = crash(&job).await.all();
     assert_eq!(
@@ -65,7 +65,7 @@ async fn under_skip_a_crashed_firing_is_recorded_and_never_runs_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_newer_firing_replaces_a_crashed_one_unless_each_is_to_run() {
+async fn a_newer_firing_replaces_a_crashed_one_unless_all_are_to_run() {
     for (missed, again) in [(Missed::Once, false), (Missed::All, true)] {
         let (_nodes, _redlock, job) = job().await;
         let job = job.missed(missed);

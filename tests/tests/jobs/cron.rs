@@ -110,13 +110,13 @@ async fn a_job_at_a_time_of_day_that_is_skipped_runs_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_at_a_time_of_day_that_comes_twice_runs_once() {
+async fn a_job_at_a_time_of_day_that_occurs_twice_runs_once() {
     let daily = (cron("30 2 * * *"), Zone::Back);
     assert_eq!(ran(daily).await, [utc(14, 22, 30)]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_hourly_job_runs_in_each_hour_that_there_is() {
+async fn an_hourly_job_runs_in_each_hour_that_exists() {
     let hours = [utc(14, 23, 0), utc(15, 0, 0)];
     for zone in [Zone::Forward, Zone::Back] {
         assert_eq!(ran((cron("0 * * * *"), zone)).await, hours, "{zone:?}");

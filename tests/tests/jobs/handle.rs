@@ -13,7 +13,7 @@ fn recording(ran: &Ran) -> impl FnMut(Firing, redlock::Held) -> std::future::Rea
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_paused_job_runs_nothing_and_catches_up_when_it_goes_on() {
+async fn a_paused_job_runs_nothing_and_catches_up_when_it_is_resumed() {
     let (_nodes, _redlock, job) = job().await;
     let ran = Ran::default();
     let handle = job.spawn(recording(&ran));

@@ -80,13 +80,13 @@ async fn after_an_outage(missed: Missed, overlap: Overlap) -> (u64, Vec<u64>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_missed_firings_the_latest_runs_unless_said_otherwise() {
+async fn the_latest_missed_firing_runs_by_default() {
     let (before, missed) = after_an_outage(Missed::Once, Overlap::Skip).await;
     assert_eq!((before, missed), (1, vec![40]));
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_missed_firing_runs_that_is_not_older_than_catch_up() {
+async fn each_missed_firing_within_catch_up_runs() {
     for overlap in [Overlap::Skip, Overlap::Queue] {
         let (_, missed) = after_an_outage(Missed::All, overlap).await;
         assert_eq!(missed, [10, 20, 30, 40], "{overlap:?}");
@@ -100,7 +100,7 @@ async fn no_missed_firing_runs_under_skip() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_outage_of_the_nodes_is_caught_up_with() {
+async fn a_job_catches_up_after_an_outage_of_the_nodes() {
     let (nodes, _redlock, job) = job().await;
     let ran = Ran::default();
     let replica = job.spawn({

@@ -48,7 +48,7 @@ fn assert_once(ran: &Ran) {
 }
 
 #[tokio::test]
-async fn no_firing_runs_twice_while_nodes_and_replicas_go_and_come() {
+async fn no_firing_runs_twice_while_nodes_and_replicas_restart() {
     let cluster = servers().await;
     let ran = Ran::default();
     let mut replicas = Vec::new();

@@ -230,7 +230,7 @@ fn faults_follow_from_the_seed() {
 }
 
 #[tokio::test]
-async fn exploring_inside_of_a_runtime_says_what_to_do() {
+async fn exploring_inside_a_runtime_is_an_error_with_a_remedy() {
     let explored = catch_unwind(AssertUnwindSafe(|| sim::explore([7], |_| async {})));
     assert!(said(explored).contains("call this in a plain #[test]"));
 }

@@ -66,7 +66,7 @@ async fn a_majority_holds_a_lock() {
 
 /// Votes for different owners are not added.
 #[tokio::test]
-async fn nobody_holds_what_each_node_has_for_another() {
+async fn a_lock_with_a_different_owner_on_each_node_has_no_holder() {
     let nodes = Nodes::new(3);
     for (index, node) in nodes.nodes().iter().enumerate() {
         node.set(KEY, &format!("owner {index}"));

@@ -108,7 +108,7 @@ async fn a_seeded_script_leaves_a_majority() {
 }
 
 #[tokio::test]
-async fn a_node_that_there_is_not_fails_before_the_first_fault() {
+async fn a_node_that_does_not_exist_fails_before_the_first_fault() {
     let script = FaultScript::new()
         .at(seconds(0), 0, Fault::Stop)
         .at(seconds(1), 3, Fault::Stop);
