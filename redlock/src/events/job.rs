@@ -1,18 +1,27 @@
 //! Jobs: firings that start and end.
 
-use super::ms;
+use std::time::Duration;
+
+use super::{metrics, ms};
 use crate::error::Error;
 
 const TARGET: &str = "redlock::job";
 
-/// `firing`: its instant, in microseconds since 1970. `again`: after a crash.
-pub(crate) fn started(job: &str, firing: u64, again: bool) {
+/// Times are microseconds since 1970. `firing`: the scheduled instant. `again`: after a crash.
+pub(crate) fn started(job: &str, firing: u64, at: u64, again: bool) {
+    metrics::job_started(job, Duration::from_micros(at.saturating_sub(firing)));
     tracing::debug!(target: TARGET, job, firing, again, "firing started");
 }
 
-pub(crate) fn ended(job: &str, state: &'static str, took_micros: u64, attempts: u32) {
-    let took = std::time::Duration::from_micros(took_micros);
+pub(crate) fn ended(job: &str, state: &'static str, took: Duration, attempts: u32) {
+    metrics::job_ended(job, state);
+    metrics::job_took(job, took);
     tracing::debug!(target: TARGET, job, state, took_ms = ms(took), attempts, "firing ended");
+}
+
+/// The end of a completed firing is on record. `firing`: its instant, in microseconds since 1970.
+pub(crate) fn completed(job: &str, firing: u64) {
+    metrics::job_completed(job, Duration::from_micros(firing));
 }
 
 /// One attempt of a body failed. `failure` is a text of the user.
@@ -23,11 +32,13 @@ pub(crate) fn failed(job: &str, attempt: u32, failure: &str) {
 
 /// The replica that ran a firing crashed or lost the lock, and it is not run again.
 pub(crate) fn crashed(job: &str) {
+    metrics::job_ended(job, "crashed");
     tracing::warn!(target: TARGET, "a firing has no end on record, since its replica crashed, and is not run again");
     tracing::debug!(target: TARGET, job, "job whose firing has no end on record");
 }
 
 pub(crate) fn lost(job: &str, error: &Error) {
+    metrics::job_ended(job, "lost");
     tracing::warn!(target: TARGET, error = %error.without_key(), "the lock of a job was lost, so its body was dropped");
     tracing::debug!(target: TARGET, job, "job whose lock was lost");
 }
@@ -47,6 +58,12 @@ pub(crate) fn unrecorded(job: &str, error: &Error) {
         "the end of a firing was not recorded, so it counts as crashed"
     );
     tracing::debug!(target: TARGET, job, "job whose end was not recorded");
+}
+
+/// `ours`, `theirs`: options, or the next firing in microseconds since 1970.
+pub(crate) fn differs(job: &str, ours: &str, theirs: &str) {
+    tracing::warn!(target: TARGET, ours, theirs, "another replica runs a job with other options or another schedule");
+    tracing::debug!(target: TARGET, job, "job that replicas run in different ways");
 }
 
 pub(crate) fn look_failed(job: &str, error: &Error) {

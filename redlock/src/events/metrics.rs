@@ -21,7 +21,7 @@ use Kind::{Counter, Gauge, Histogram};
 
 /// Name, kind, and description.
 #[cfg(any(feature = "metrics", test))]
-const TABLE: [(&str, Kind, &str); 19] = [
+const TABLE: [(&str, Kind, &str); 23] = [
     ("redlock_acquires_total", Counter, "requests that ended"),
     (
         "redlock_acquire_rounds",
@@ -101,6 +101,26 @@ const TABLE: [(&str, Kind, &str); 19] = [
         Counter,
         "calls of functions with the attribute",
     ),
+    (
+        "redlock_job_runs_total",
+        Counter,
+        "runs of a job that ended: in this process, or crashed in another one and not run again",
+    ),
+    (
+        "redlock_job_run_seconds",
+        Histogram,
+        "time from the start of a run to its end, with its retries",
+    ),
+    (
+        "redlock_job_delay_seconds",
+        Histogram,
+        "time from the scheduled instant of a firing to the start of its run",
+    ),
+    (
+        "redlock_job_completed_seconds",
+        Gauge,
+        "the instant of the last firing that this process completed, in seconds since 1970",
+    ),
 ];
 
 /// Counts one.
@@ -117,11 +137,14 @@ macro_rules! count {
 
 /// Records a time in seconds.
 macro_rules! time {
-    ($name:literal, $time:expr) => {{
+    ($name:literal $(, $label:literal => $value:expr)*; $time:expr) => {{
         #[cfg(feature = "metrics")]
-        metrics::histogram!($name).record($time.as_secs_f64());
+        metrics::histogram!($name $(, $label => $value)*).record($time.as_secs_f64());
         #[cfg(not(feature = "metrics"))]
-        let _ = || $time.as_secs_f64();
+        {
+            let _ = || $time.as_secs_f64();
+            $(let _ = || $value;)*
+        }
     }};
 }
 
@@ -146,12 +169,12 @@ pub(super) fn granted(rounds: u32, waited: impl Fn() -> Duration) {
     metrics::histogram!("redlock_acquire_rounds").record(rounds);
     #[cfg(not(feature = "metrics"))]
     let _ = rounds;
-    time!("redlock_wait_seconds", waited());
+    time!("redlock_wait_seconds"; waited());
 }
 
 pub(super) fn handed_over(waited: impl Fn() -> Duration) {
     count!("redlock_acquires_total", "outcome" => "handed_over");
-    time!("redlock_wait_seconds", waited());
+    time!("redlock_wait_seconds"; waited());
 }
 
 pub(super) fn refused(kind: ErrorKind) {
@@ -184,8 +207,8 @@ pub(super) fn outcome(kind: ErrorKind) -> &'static str {
 }
 
 pub(super) fn released(held: impl Fn() -> Duration, left: impl Fn() -> Duration, cools: bool) {
-    time!("redlock_hold_seconds", held());
-    time!("redlock_validity_left_seconds", left());
+    time!("redlock_hold_seconds"; held());
+    time!("redlock_validity_left_seconds"; left());
     if cools {
         count!("redlock_releases_total", "cool_down" => "true");
     } else {
@@ -199,7 +222,7 @@ pub(super) fn lost(reason: &'static str) {
 
 pub(super) fn renewed(margin: Duration) {
     count!("redlock_renewals_total", "outcome" => "renewed");
-    time!("redlock_renewal_margin_seconds", margin);
+    time!("redlock_renewal_margin_seconds"; margin);
 }
 
 pub(super) fn renewal_failed() {
@@ -208,6 +231,27 @@ pub(super) fn renewal_failed() {
 
 pub(super) fn called(function: &'static str, outcome: &'static str) {
     count!("redlock_calls_total", "function" => function, "outcome" => outcome);
+}
+
+pub(super) fn job_started(job: &str, delay: Duration) {
+    time!("redlock_job_delay_seconds", "job" => job.to_owned(); delay);
+}
+
+pub(super) fn job_ended(job: &str, state: &'static str) {
+    count!("redlock_job_runs_total", "job" => job.to_owned(), "state" => state);
+}
+
+pub(super) fn job_took(job: &str, time: Duration) {
+    time!("redlock_job_run_seconds", "job" => job.to_owned(); time);
+}
+
+/// `firing`: since 1970.
+pub(super) fn job_completed(job: &str, firing: Duration) {
+    #[cfg(feature = "metrics")]
+    metrics::gauge!("redlock_job_completed_seconds", "job" => job.to_owned())
+        .set(firing.as_secs_f64());
+    #[cfg(not(feature = "metrics"))]
+    let _ = (job, firing);
 }
 
 pub(super) fn quarantined(node: &str) {

@@ -97,6 +97,42 @@ pub(super) fn spent_after(
     })
 }
 
+/// The next firing, to be recorded.
+pub(super) fn next_of(
+    record: &Record,
+    schedule: &dyn Schedule,
+    rules: &Rules,
+) -> Result<Option<u64>> {
+    following(schedule, record.spent.max(rules.due_by(record.written)))
+}
+
+/// What this replica and the one that wrote a record do not have in common.
+pub(super) struct Difference {
+    pub(super) ours: String,
+    pub(super) theirs: String,
+}
+
+/// How a record differs from what this replica would have written: by its options, or by its schedule.
+pub(super) fn differs(
+    record: &Record,
+    schedule: &dyn Schedule,
+    rules: &Rules,
+) -> Option<Difference> {
+    let (ours, theirs) = (rules.to_string(), record.settings.clone()?);
+    if ours != theirs {
+        return Some(Difference { ours, theirs });
+    }
+    let next = next_of(record, schedule, rules).ok()?;
+    let text = |next: Option<u64>| match next {
+        Some(next) => format!("next firing {next}"),
+        None => "no next firing".to_owned(),
+    };
+    (next != record.next).then(|| Difference {
+        ours: text(next),
+        theirs: text(record.next),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;

@@ -26,6 +26,7 @@
 //! | Quartz, clustered | `requestRecovery` | misfire instructions | `@DisallowConcurrentExecution` | a database |
 //! | Kubernetes CronJob | `restartPolicy`, `backoffLimit` | `startingDeadlineSeconds` | `concurrencyPolicy` | etcd; may start twice |
 
+mod body;
 mod decide;
 mod definition;
 mod firing;
@@ -110,7 +111,7 @@ impl Redlock {
 /// Scheduled work, each firing of which runs once over all replicas. Created by [`Redlock::job`].
 ///
 /// All replicas should have the same schedule and options. While these differ, for example during a
-/// deployment, each replica uses its own.
+/// deployment, each replica uses its own, and a warning contains both.
 ///
 /// | option | default |
 /// |---|---|
@@ -120,6 +121,7 @@ impl Redlock {
 /// | [`on_crash`](Self::on_crash) | [`OnCrash::Rerun`] |
 /// | [`ttl`](Self::ttl) | that of the client, 10 s |
 /// | [`max_run`](Self::max_run) | no limit |
+/// | [`jitter`](Self::jitter) | none |
 /// | [`retry`](Self::retry) | none |
 #[derive(Clone)]
 #[must_use = "a job does nothing until it is run"]
@@ -165,6 +167,16 @@ impl Job {
     /// firing counts as failed.
     pub fn max_run(mut self, most: Duration) -> Self {
         self.settings.max_run = Some(most);
+        self
+    }
+
+    /// Delays each firing by a part of `most` that follows from the name of the job, so that many jobs
+    /// with the same schedule do not start at the same moment. The delay is the same on all replicas
+    /// and for all firings. Default: none.
+    ///
+    /// [`Firing::at`] remains the scheduled instant.
+    pub fn jitter(mut self, most: Duration) -> Self {
+        self.settings.jitter = most;
         self
     }
 
@@ -228,8 +240,8 @@ impl Job {
         } = &self.definition;
         let core = redlock.core();
         core.key(key)?;
-        let options = self.settings.checked(core)?;
-        let now = core.nodes.tokens.micros(core.now());
+        let options = self.settings.checked(core, name)?;
+        let now = self.definition.now();
         if schedule::following(&**schedule, now)?.is_none() {
             return Err(Error::invalid_config(format!(
                 "the schedule of the job `{}` has no firing in the future",

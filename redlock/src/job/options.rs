@@ -23,6 +23,7 @@ pub(super) struct Settings {
     pub(super) rules: Rules,
     pub(super) ttl: Option<Duration>,
     pub(super) max_run: Option<Duration>,
+    pub(super) jitter: Duration,
     pub(super) retries: u32,
     pub(super) pause: Duration,
 }
@@ -34,6 +35,7 @@ impl Default for Settings {
             rules: Rules::default(),
             ttl: None,
             max_run: None,
+            jitter: Duration::ZERO,
             retries: 0,
             pause: Duration::ZERO,
         }
@@ -52,7 +54,7 @@ pub(super) struct Options {
 }
 
 impl Settings {
-    pub(super) fn checked(&self, core: &Core) -> Result<Options> {
+    pub(super) fn checked(&self, core: &Core, name: &str) -> Result<Options> {
         let ttl = self.ttl.unwrap_or(core.defaults.ttl);
         config::check_ttl(ttl, core.nodes.max_ttl)?;
         let what = "a firing that old is better listed in a database";
@@ -60,16 +62,14 @@ impl Settings {
         if let Some(most) = self.max_run {
             config::check("max_run", most, LEAST, "leave it out")?;
         }
-        config::check(
-            "the pause of `retry`",
-            self.pause,
-            Duration::ZERO,
-            "use a shorter one",
-        )?;
+        let shorter = "use a shorter one";
+        config::check("jitter", self.jitter, Duration::ZERO, shorter)?;
+        config::check("the pause of `retry`", self.pause, Duration::ZERO, shorter)?;
         Ok(Options {
             rules: Rules {
                 catch_up: micros(self.catch_up),
                 late: micros(ttl),
+                delay: part_of(micros(self.jitter), name),
                 ..self.rules
             },
             ttl: self.ttl,
@@ -79,6 +79,14 @@ impl Settings {
             retention: retention(self.catch_up, core.nodes.max_ttl),
         })
     }
+}
+
+/// A part of `most` that is the same for the same name in each version of this crate (FNV-1a, 64 bits).
+fn part_of(most: u64, name: &str) -> u64 {
+    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    hash.checked_rem(most).unwrap_or(0)
 }
 
 /// How long the record of a job is kept after it was written.

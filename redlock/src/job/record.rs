@@ -21,6 +21,8 @@ pub(super) struct Record {
     pub(super) next: Option<u64>,
     /// The last firing that was completed.
     pub(super) completed: Option<u64>,
+    /// The options of the writer.
+    pub(super) settings: Option<String>,
     pub(super) last: Option<LastRun>,
 }
 
@@ -116,6 +118,9 @@ impl Record {
                 line(name, &value);
             }
         }
+        if let Some(settings) = &self.settings {
+            line("settings", settings);
+        }
         if let Some(last) = &self.last {
             line("firing", &last.firing);
             line("started", &last.started);
@@ -166,6 +171,7 @@ impl Record {
             written: number("written").unwrap_or(0),
             next: number("next"),
             completed: number("completed"),
+            settings: field("settings").map(str::to_owned),
             last,
         })
     }
@@ -190,6 +196,7 @@ mod tests {
             written: 75,
             next: Some(80),
             completed: None,
+            settings: Some("catch_up 1h".to_owned()),
             last: Some(LastRun {
                 firing: 70,
                 started: 71,

@@ -1,5 +1,7 @@
 //! The options of a job that decide which firings are run.
 
+use std::{fmt, time::Duration};
+
 /// What happens to firings that were due while no replica ran, or none had a quorum. Default:
 /// [`Once`](Self::Once).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -49,17 +51,46 @@ pub(super) struct Rules {
     pub(super) catch_up: u64,
     /// Under [`Missed::Skip`]: how late a firing is still run.
     pub(super) late: u64,
+    /// How long after its instant a firing is due.
+    pub(super) delay: u64,
     pub(super) missed: Missed,
     pub(super) overlap: Overlap,
     pub(super) on_crash: OnCrash,
 }
 
 impl Rules {
+    /// The latest instant that is due at `now`.
+    pub(super) fn due_by(&self, now: u64) -> u64 {
+        now.saturating_sub(self.delay)
+    }
+
     /// How old a firing that is run may be.
     pub(super) fn window(&self) -> u64 {
         match self.missed {
             Missed::Skip => self.late.min(self.catch_up),
             Missed::Once | Missed::All => self.catch_up,
         }
+    }
+}
+
+/// As replicas compare them.
+impl fmt::Display for Rules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = Duration::from_micros;
+        let Self {
+            catch_up,
+            missed,
+            overlap,
+            on_crash,
+            late,
+            delay,
+        } = self;
+        write!(
+            f,
+            "catch_up {:?}, missed {missed:?}, overlap {overlap:?}, on_crash {on_crash:?}, ttl {:?}, delay {:?}",
+            time(*catch_up),
+            time(*late),
+            time(*delay)
+        )
     }
 }

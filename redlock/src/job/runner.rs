@@ -4,24 +4,20 @@
 //! begins; where that is unknown, it does not begin. Its end is recorded under the same lock. A replica that loses the lock drops
 //! the body and records nothing: the next holder finds a firing without an end.
 
-use std::{
-    sync::atomic::{AtomicU32, Ordering::Relaxed},
-    time::Duration,
-};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::{
     BodyResult, Firing, RunState,
-    decide::{Decision, decide, spent_after},
+    body::{Ended, Run},
+    decide::{Decision, decide, differs, next_of, spent_after},
     definition::Definition,
     options::{Options, micros},
     record::{LastRun, Record},
-    rules::Overlap,
     schedule::following,
 };
 use crate::{
-    env::unwind::{Panic, caught},
     error::{Error, Result},
     events::job as events,
     lock::{guard::Guard, held::Held},
@@ -30,8 +26,6 @@ use crate::{
 
 /// How often a record is written again while nothing fires: long before it expires.
 const REFRESH: Duration = Duration::from_secs(7 * 24 * 3600);
-/// The longest sleep before the clock of the nodes is looked at again.
-const NAP: Duration = Duration::from_secs(30);
 /// How often the end of a firing is written before it is given up.
 const TRIES: u32 = 5;
 
@@ -51,6 +45,8 @@ pub(super) struct Runner {
     /// Keeps the channel open after the handle is gone.
     _open: watch::Sender<Control>,
     triggered: u64,
+    /// The settings of another replica that were reported last.
+    reported: Option<String>,
 }
 
 /// What follows a look under the lock.
@@ -62,14 +58,6 @@ enum Next {
     Ended,
 }
 
-/// How the body ended.
-enum Ended {
-    Completed,
-    Failed(String),
-    Cancelled,
-    Lost,
-}
-
 impl Runner {
     pub(super) fn new(job: Definition, options: Options, control: watch::Sender<Control>) -> Self {
         Self {
@@ -78,6 +66,7 @@ impl Runner {
             control: control.subscribe(),
             _open: control,
             triggered: 0,
+            reported: None,
         }
     }
 
@@ -109,41 +98,30 @@ impl Runner {
                 Err(error) => {
                     events::look_failed(&self.job.name, &error);
                     let jitter = self.job.redlock.core().nodes.random.draw();
-                    let pause = backoff::delay(Refusal::Split, failures, jitter, WakeUp::Never);
+                    let pause = backoff::delay(Refusal::Outage, failures, jitter, WakeUp::Never);
                     failures += 1;
-                    tokio::time::sleep(pause.max(Duration::from_millis(100))).await;
+                    tokio::time::sleep(pause).await;
                 }
             }
         }
     }
 
-    /// Sleeps until `at`, or until the handle wants something.
+    /// Sleeps until the firing of `at` is due, or until the handle wants something.
     async fn wait_until(&mut self, at: u64) {
         let triggered = self.triggered;
-        let at = at.min(self.now().saturating_add(micros(REFRESH)));
+        let due = at.saturating_add(self.options.rules.delay);
+        let until = due.min(self.now().saturating_add(micros(REFRESH)));
         let mut control = self.control.clone();
         let wanted = control
             .wait_for(|control| control.stopped || control.paused || control.triggers > triggered);
         tokio::select! {
-            () = self.sleep_until(at) => {}
+            () = self.job.sleep_until(until) => {}
             _ = wanted => {}
         }
     }
 
-    async fn sleep_until(&self, at: u64) {
-        loop {
-            let left = Duration::from_micros(at.saturating_sub(self.now()));
-            if left.is_zero() {
-                return;
-            }
-            tokio::time::sleep(left.min(NAP)).await;
-        }
-    }
-
-    /// Microseconds since 1970, by the clock of the nodes.
     fn now(&self) -> u64 {
-        let core = self.job.redlock.core();
-        core.nodes.tokens.micros(core.now())
+        self.job.now()
     }
 
     /// Takes the lock, and does what the record asks for.
@@ -157,9 +135,11 @@ impl Runner {
             return Ok(Next::Look);
         };
         let record = self.read(&guard).await?;
+        self.compare(record.as_ref());
         let (now, schedule) = (self.now(), &*self.job.schedule);
         let skew = micros(self.job.redlock.core().nodes.skew);
-        let decision = decide(record.as_ref(), schedule, &self.options.rules, now, skew)?;
+        let rules = &self.options.rules;
+        let decision = decide(record.as_ref(), schedule, rules, rules.due_by(now), skew)?;
         let mut record = record.unwrap_or_default();
         let wanted = self.control.borrow().triggers;
         let decision = match decision {
@@ -242,9 +222,23 @@ impl Runner {
     async fn write(&self, guard: &Guard, record: &mut Record) -> Result<()> {
         let now = self.now();
         record.written = now;
-        record.next = following(&*self.job.schedule, record.spent.max(now))?;
+        let rules = &self.options.rules;
+        record.next = next_of(record, &*self.job.schedule, rules)?;
+        record.settings = Some(rules.to_string());
         let write = guard.write(record.text());
         write.retention(self.options.retention).await
+    }
+
+    /// Reports replicas that run the job in another way, once for each way.
+    fn compare(&mut self, record: Option<&Record>) {
+        let (schedule, rules) = (&*self.job.schedule, &self.options.rules);
+        let Some(difference) = record.and_then(|record| differs(record, schedule, rules)) else {
+            return;
+        };
+        if self.reported.as_ref() != Some(&difference.theirs) {
+            events::differs(&self.job.name, &difference.ours, &difference.theirs);
+            self.reported = Some(difference.theirs);
+        }
     }
 
     /// Runs one firing.
@@ -270,9 +264,16 @@ impl Runner {
         record.last = Some(LastRun::begun(at, started, self.job.label()));
         // Where it is unknown whether this is recorded, the body does not begin.
         self.write(&guard, &mut record).await?;
-        events::started(&self.job.name, at, again);
-        let attempts = AtomicU32::new(0);
-        let ended = self.body(&guard, at, again, &attempts, body).await;
+        events::started(&self.job.name, at, started, again);
+        let mut run = Run {
+            job: &self.job,
+            options: &self.options,
+            guard: &guard,
+            at,
+            again,
+            attempts: 0,
+        };
+        let (ended, attempts) = (run.until_ended(body).await, run.attempts);
         let (state, error) = match ended {
             Ended::Lost => {
                 let error = guard.end_lost().await;
@@ -286,16 +287,13 @@ impl Runner {
         let now = self.now();
         if scheduled {
             let (schedule, rules) = (&*self.job.schedule, &self.options.rules);
-            let spent = spent_after(at, schedule, rules, started, now)?;
+            let (began, ended) = (rules.due_by(started), rules.due_by(now));
+            let spent = spent_after(at, schedule, rules, began, ended)?;
             record.spent = record.spent.max(spent);
         }
-        record.end(now, state, attempts.load(Relaxed), error);
-        events::ended(
-            &self.job.name,
-            state.name(),
-            now - started,
-            attempts.into_inner(),
-        );
+        record.end(now, state, attempts, error);
+        let took = Duration::from_micros(now.saturating_sub(started));
+        events::ended(&self.job.name, state.name(), took, attempts);
         self.record_end(&guard, &mut record).await;
         self.release(guard).await;
         Ok(Next::Look)
@@ -305,6 +303,9 @@ impl Runner {
     async fn record_end(&self, guard: &Guard, record: &mut Record) {
         for tried in 1..=TRIES {
             let Err(error) = self.write(guard, record).await else {
+                if let Some(firing) = record.completed {
+                    events::completed(&self.job.name, firing);
+                }
                 return;
             };
             if tried == TRIES || guard.is_lost() {
@@ -313,80 +314,9 @@ impl Runner {
             tokio::time::sleep(self.job.redlock.core().nodes.timeout).await;
         }
     }
-
-    /// Runs the body under the lock, until it ends or has to.
-    async fn body<F, B>(
-        &self,
-        guard: &Guard,
-        at: u64,
-        again: bool,
-        attempts: &AtomicU32,
-        body: &mut F,
-    ) -> Ended
-    where
-        F: FnMut(Firing, Held) -> B,
-        B: Future,
-        B::Output: BodyResult,
-    {
-        let held = guard.held();
-        let work = async {
-            loop {
-                let attempt = attempts.fetch_add(1, Relaxed) + 1;
-                let firing = Firing { at, attempt, again };
-                let outcome = caught(async { body(firing, held.clone()).await.into_failure() });
-                let Some(failure) = outcome.await.unwrap_or_else(|panic| Some(text_of(&panic)))
-                else {
-                    return Ended::Completed;
-                };
-                events::failed(&self.job.name, attempt, &failure);
-                if attempt > self.options.retries {
-                    return Ended::Failed(failure);
-                }
-                tokio::time::sleep(self.options.pause).await;
-            }
-        };
-        tokio::select! {
-            biased;
-            // Polled first: after a stall the body must not continue without the lock.
-            () = guard.lost() => Ended::Lost,
-            ended = guard.held().scope(work) => ended,
-            most = self.too_long() => Ended::Failed(format!("took longer than max_run, {most:?}")),
-            () = self.replaced(at) => Ended::Cancelled,
-        }
-    }
-
-    /// Resolves after `max_run`, to it.
-    async fn too_long(&self) -> Duration {
-        let Some(most) = self.options.max_run else {
-            return std::future::pending().await;
-        };
-        tokio::time::sleep(most).await;
-        most
-    }
-
-    /// Resolves when the next firing is due, where that cancels this one.
-    async fn replaced(&self, at: u64) {
-        if self.options.rules.overlap == Overlap::Cancel
-            && let Ok(Some(next)) = following(&*self.job.schedule, at.max(self.now()))
-        {
-            return self.sleep_until(next).await;
-        }
-        std::future::pending::<()>().await;
-    }
 }
 
 /// Whether a retry is useless.
 fn is_final(error: &Error) -> bool {
     error.is_invalid() || error.is_closed() || error.is_already_held()
-}
-
-fn text_of(panic: &Panic) -> String {
-    let text = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!(
-        "panicked: {}",
-        text.unwrap_or("with another value than a text")
-    )
 }

@@ -4,7 +4,10 @@ mod bad_input;
 mod bodies;
 mod crashes;
 mod cron;
+mod differing;
 mod handle;
+mod jitter;
+mod metrics;
 mod missed;
 mod servers;
 
