@@ -12,6 +12,10 @@ struct Choosing;
 #[doc = include_str!("../../docs/scheduled-jobs.md")]
 struct ScheduledJobs;
 
+/// `docs/jobs.md`
+#[doc = include_str!("../../docs/jobs.md")]
+struct Jobs;
+
 /// `docs/fencing.md`
 #[doc = include_str!("../../docs/fencing.md")]
 struct Fencing;
