@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 /// use redlock::job::Schedule;
 ///
 /// let hourly = Duration::from_secs(3600);
-/// let at = |hours| SystemTime::UNIX_EPOCH + hours * hourly;
+/// let at = move |hours| SystemTime::UNIX_EPOCH + hours * hourly;
 /// assert_eq!(hourly.next(at(7)), Some(at(8)));
 /// // Once, at eight o'clock.
 /// let once = move |after| Some(at(8)).filter(|at| *at > after);
