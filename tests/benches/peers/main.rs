@@ -25,7 +25,7 @@ mod roles;
 mod rows;
 mod stats;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Instant};
 
 use crate::{
     nodes::Stage,
@@ -88,10 +88,13 @@ async fn bench(options: &Options) -> Outcome<bool> {
             continue;
         }
         stage.clean().await?;
+        let begun = Instant::now();
         if let Err(error) = row.measure(&stage, &mut report).await {
             println!("FAILED {}: {error}\n", row.name());
             all = false;
         }
+        let took = begun.elapsed().as_secs();
+        println!("{} took {took} s\n", row.name());
     }
     for path in plot::write(&report, options)? {
         println!("plot {}", path.display());

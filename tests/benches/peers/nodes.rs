@@ -29,6 +29,8 @@ pub(crate) struct Stage {
     pub(crate) cluster: Cluster,
     pub(crate) urls: Vec<String>,
     pub(crate) quick: bool,
+    /// Measure for half as long.
+    half: bool,
     pub(crate) reps: usize,
     pub(crate) workers: Option<usize>,
 }
@@ -43,6 +45,7 @@ impl Stage {
             cluster,
             urls,
             quick: options.quick,
+            half: options.readme,
             reps: options.reps,
             workers: options.workers,
         })
@@ -58,7 +61,11 @@ impl Stage {
 
     /// How long to measure.
     pub(crate) fn time(&self, full_ms: u64, quick_ms: u64) -> Duration {
-        Duration::from_millis(if self.quick { quick_ms } else { full_ms })
+        Duration::from_millis(match (self.quick, self.half) {
+            (true, _) => quick_ms,
+            (false, true) => full_ms / 2,
+            (false, false) => full_ms,
+        })
     }
 
     /// What clients sent so far, all nodes together. What scripts call is not counted; `SET` is counted only where

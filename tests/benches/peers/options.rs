@@ -8,6 +8,8 @@ const HELP: &str = "\
 Usage: cargo bench -p tests --bench peers -- [FLAGS]
 
   --quick          some minutes, for CI: prints figures and judges none
+  --readme         the figures and plots of README and of the documentation, in about ten minutes: its rows and the curve,
+                   each measured for half as long. Writes redlock/docs/peers.svg and redlock/docs/curve.svg
   --only NAME      only the row of this goal; may be repeated
   --reps N         repetitions of every measurement (5; 2 with --quick)
   --workers N      worker threads of the runtime, 0 for a current-thread one (one for each core)
@@ -31,6 +33,8 @@ pub(crate) enum Asked {
 /// The flags.
 pub(crate) struct Options {
     pub(crate) quick: bool,
+    /// Whether only what README shows is measured.
+    pub(crate) readme: bool,
     pub(crate) reps: usize,
     pub(crate) workers: Option<usize>,
     pub(crate) svg: Vec<PathBuf>,
@@ -54,6 +58,7 @@ impl Options {
         }
         let mut options = Self {
             quick: false,
+            readme: false,
             reps: 0,
             workers: None,
             svg: Vec::new(),
@@ -71,6 +76,7 @@ impl Options {
             };
             match word.as_str() {
                 "--quick" => options.quick = true,
+                "--readme" => (options.readme, options.docs) = (true, true),
                 "--only" => options.only.push(value()?),
                 "--reps" => options.reps = value()?.parse()?,
                 "--workers" => options.workers = Some(value()?.parse()?),
@@ -99,8 +105,11 @@ impl Options {
     }
 
     pub(crate) fn wants(&self, row: Row) -> bool {
-        self.only.is_empty() && !row.is_only_by_name()
-            || self.only.iter().any(|name| row.is_called(name))
+        let unnamed = match self.readme {
+            true => row.is_in_readme(),
+            false => !row.is_only_by_name(),
+        };
+        self.only.is_empty() && unnamed || self.only.iter().any(|name| row.is_called(name))
     }
 
     /// What the parent process told this one.

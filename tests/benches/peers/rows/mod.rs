@@ -112,6 +112,22 @@ impl Row {
         self == Self::Curve
     }
 
+    /// README or the documentation shows its figures.
+    pub(crate) fn is_in_readme(self) -> bool {
+        matches!(
+            self,
+            Self::Latency
+                | Self::Throughput
+                | Self::HungNode
+                | Self::Handover
+                | Self::CrossProcess
+                | Self::WakeUp
+                | Self::Memory
+                | Self::Layer
+                | Self::Curve
+        )
+    }
+
     pub(crate) fn is_called(self, name: &str) -> bool {
         self.name() == name || self.goals().contains(&name)
     }
