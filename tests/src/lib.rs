@@ -24,6 +24,7 @@ pub mod house;
 mod logs;
 mod managed;
 pub mod network;
+pub mod postgres;
 pub mod proxy;
 mod servers;
 pub mod sharded;

@@ -10,39 +10,50 @@
 //! use redlock::{FencingToken, sim};
 //! use std::sync::{Arc, Mutex};
 //!
-//! /// A counter in a store that refuses late writes.
+//! /// A counter in a store that refuses requests of earlier holders, reads as well as writes.
 //! #[derive(Default)]
 //! struct Store {
 //!     highest: Option<FencingToken>,
 //!     value: u64,
 //! }
 //!
+//! impl Store {
+//!     fn read(&mut self, token: FencingToken) -> Option<u64> {
+//!         if self.highest.is_some_and(|highest| token < highest) {
+//!             return None; // without this check, some seeds lose an update
+//!         }
+//!         self.highest = Some(token);
+//!         Some(self.value)
+//!     }
+//!
+//!     fn write(&mut self, token: FencingToken, value: u64) -> Option<()> {
+//!         self.read(token)?;
+//!         self.value = value;
+//!         Some(())
+//!     }
+//! }
+//!
+//! /// The code under test: reads, adds one and writes, under the lock.
+//! async fn add(world: sim::World, process: sim::Process, store: Arc<Mutex<Store>>) -> Option<()> {
+//!     let guard = process.redlock().lock("counter").await.ok()?;
+//!     world.latency().await; // a request to the store takes time
+//!     let read = store.lock().unwrap().read(guard.token())?;
+//!     world.latency().await;
+//!     store.lock().unwrap().write(guard.token(), read + 1)
+//! }
+//!
 //! sim::explore(0..20, |world| async move {
 //!     let store = Arc::new(Mutex::new(Store::default()));
 //!     let processes: Vec<_> = (0..3)
 //!         .map(|_| {
-//!             let (store, world) = (Arc::clone(&store), world.clone());
-//!             world.clone().spawn(async move |process: sim::Process| {
-//!                 let Ok(guard) = process.redlock().lock("counter").await else {
-//!                     return 0;
-//!                 };
-//!                 world.latency().await; // a request to the store
-//!                 let read = store.lock().unwrap().value;
-//!                 world.latency().await;
-//!                 let mut store = store.lock().unwrap();
-//!                 if store.highest.is_some_and(|highest| guard.token() < highest) {
-//!                     return 0; // without this check, some seeds lose an update
-//!                 }
-//!                 store.highest = Some(guard.token());
-//!                 store.value = read + 1;
-//!                 1
-//!             })
+//!             let (inside, store) = (world.clone(), Arc::clone(&store));
+//!             world.spawn(|process| add(inside, process, store))
 //!         })
 //!         .collect();
 //!
 //!     let mut written = 0;
 //!     for process in processes {
-//!         written += process.await.unwrap_or(0); // `None`: it crashed
+//!         written += u64::from(process.await.flatten().is_some()); // `None`: it crashed
 //!     }
 //!     assert!(store.lock().unwrap().value >= written, "an update is lost");
 //! });

@@ -3,7 +3,11 @@
 use crate::program::Program;
 
 async fn said(name: &str) -> String {
-    let ended = Program::start(name, &[], &[]).ended().await;
+    said_with(name, &[]).await
+}
+
+async fn said_with(name: &str, env: &[(&str, &str)]) -> String {
+    let ended = Program::start(name, &[], env).ended().await;
     assert_eq!(
         (ended.code, ended.stderr.as_str()),
         (Some(0), ""),
@@ -120,4 +124,71 @@ async fn lost() {
         !said.contains("page 20"),
         "the work went on without its lock: {said}"
     );
+}
+
+#[tokio::test]
+async fn postgres() {
+    let ended = Program::start("postgres", &[], &[]).ended().await;
+    assert_eq!(ended.code, Some(1));
+    assert!(
+        ended.stderr.contains("DATABASE_URL is not set"),
+        "{ended:?}"
+    );
+
+    let Some(server) = tests::postgres::Postgres::start() else {
+        return;
+    };
+    let said = said_with("postgres", &[("DATABASE_URL", &server.url())]).await;
+    assert!(
+        said.contains("the first holder writes 100: the fencing token is too old"),
+        "{said}"
+    );
+    assert!(said.ends_with("the balance is 200"), "{said}");
+}
+
+/// One leads at a time, and each later one with a higher token.
+#[tokio::test]
+async fn election() {
+    let said = said("election").await;
+    let terms: Vec<&str> = said
+        .lines()
+        .filter(|line| line.contains("leads with token"))
+        .collect();
+    let tokens = terms.iter().map(|line| {
+        let token = line.rsplit(' ').next().expect("a token");
+        token.parse::<u64>().expect("a number")
+    });
+    let tokens: Vec<u64> = tokens.collect();
+    assert_eq!(tokens.len(), 3, "{said}");
+    assert!(tokens.is_sorted_by(|one, next| one < next), "{said}");
+    let plans: Vec<&str> = said
+        .lines()
+        .filter(|line| !line.contains("has resigned"))
+        .map(|line| &line[.."replica 1".len()])
+        .collect();
+    let terms: Vec<&&str> = plans
+        .chunk_by(|one, next| one == next)
+        .map(|term| &term[0])
+        .collect();
+    assert_eq!(terms.len(), 3, "the terms overlap: {said}");
+}
+
+#[tokio::test]
+async fn background() {
+    let said = said("background").await;
+    let at = |part: &str| {
+        said.find(part)
+            .unwrap_or_else(|| panic!("no `{part}` in: {said}"))
+    };
+    for (path, job) in [("/exports", "the export"), ("/reports", "the report")] {
+        assert!(said.contains(&format!("{path}: 202 Accepted")), "{said}");
+        assert!(
+            said.contains(&format!("{path} again: 409 Conflict")),
+            "{said}"
+        );
+        assert!(
+            at(&format!("{job} is done")) <= at(&format!("{path}: the lock is free again")),
+            "{said}"
+        );
+    }
 }

@@ -1,6 +1,6 @@
 //! The shop over HTTP, on nodes inside the process.
 
-use std::time::Duration;
+use std::{sync::Mutex, time::Duration};
 
 use futures_util::future::{join_all, select};
 use reqwest::StatusCode;
@@ -227,4 +227,52 @@ async fn ctrl_c_lets_a_running_order_finish() {
         "{ended:?}"
     );
     assert!(ended.stdout.ends_with("stopped"), "{ended:?}");
+}
+
+/// While an order is under way, a majority of the nodes holds the lock of its customer; it has a token, larger than the one before.
+#[tokio::test]
+async fn nodes_show_whose_locks_they_hold() {
+    let shop = Shop::open().await;
+    let tokens = Mutex::new(Vec::new());
+    tests::eventually(Duration::from_secs(30), async || {
+        let look = async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            shop.json("/nodes").await
+        };
+        let (order, seen) = tokio::join!(shop.order("ada"), look);
+        tokens
+            .lock()
+            .expect("whole")
+            .push(order.body["token"].as_u64().expect("a token"));
+        let nodes = seen["nodes"].as_array().expect("a list");
+        nodes
+            .iter()
+            .filter(|node| node["holds"] == json!(["ada"]))
+            .count()
+            >= 2
+    })
+    .await;
+    let order = shop.order("ada").await;
+    let mut tokens = tokens.into_inner().expect("whole");
+    tokens.push(order.body["token"].as_u64().expect("a token"));
+    assert!(tokens.is_sorted_by(|one, next| one < next), "{tokens:?}");
+}
+
+#[tokio::test]
+async fn a_node_hangs_comes_back_and_restarts_empty() {
+    let shop = Shop::open().await;
+    let becomes = async |state: &str| {
+        tests::eventually(Duration::from_secs(30), async || {
+            shop.json("/nodes").await["nodes"][0]["state"] == state
+        })
+        .await;
+    };
+    shop.post("/nodes/0/hang").await;
+    becomes("down").await;
+    assert_eq!(shop.order("ada").await.status, StatusCode::CREATED);
+    shop.post("/nodes/0/start").await;
+    becomes("up").await;
+    shop.post("/nodes/0/restart").await;
+    becomes("quarantined").await;
+    assert_eq!(shop.order("ada").await.status, StatusCode::CREATED);
 }

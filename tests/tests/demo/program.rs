@@ -37,6 +37,7 @@ impl Program {
         command
             .args(args)
             .env_remove("REDIS_URLS")
+            .env_remove("DATABASE_URL")
             .env_remove("PORT")
             .env_remove("RUST_LOG");
         Program::spawn(command.envs(env.iter().copied()))

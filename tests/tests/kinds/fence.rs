@@ -2,14 +2,14 @@
 //!
 //! The statements run in real databases, by their command-line programs.
 
-use std::{
-    path::Path,
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::{process::Command, time::Duration};
 
 use redlock::{FencingToken, Redlock, fence};
-use tests::{Cluster, within};
+use tests::{
+    Cluster,
+    postgres::{Postgres, is_installed, output},
+    within,
+};
 
 use crate::{SOON, client};
 
@@ -72,27 +72,6 @@ async fn refuses_late_writes(store: &impl Store) {
     assert_eq!(store.balance(), 1_001);
 }
 
-/// Whether the programs of a database are there. A test says itself that it did not run.
-fn is_installed(mut program: Command) -> bool {
-    let found = program
-        .arg("--version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    let is_installed = found.is_ok_and(|status| status.success());
-    if !is_installed {
-        eprintln!("did not run: {program:?} is missing; scripts/test installs it");
-    }
-    is_installed
-}
-
-fn output(command: &mut Command) -> String {
-    let output = command.stdin(Stdio::null()).output();
-    let output = output.unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    assert!(output.status.success(), "{command:?}: {output:?}");
-    String::from_utf8(output.stdout).expect("text")
-}
-
 struct Sqlite(tempfile::TempDir);
 
 impl Sqlite {
@@ -150,94 +129,6 @@ async fn sqlite_refuses_late_writes() {
     }
 }
 
-/// A server of its own, on a unix socket in a temporary folder.
-struct Postgres {
-    folder: tempfile::TempDir,
-}
-
-impl Postgres {
-    fn start() -> Self {
-        let store = Self {
-            folder: tempfile::tempdir().expect("a folder"),
-        };
-        let (folder, data) = (store.folder.path(), store.folder.path().join("data"));
-        if rustix::process::geteuid().is_root() {
-            output(Command::new("chown").arg("postgres").arg(folder));
-        }
-        output(
-            Self::program("initdb")
-                .args(["-A", "trust", "-U", "tests", "-N", "-D"])
-                .arg(&data),
-        );
-        let options = format!(
-            "-k {} -c listen_addresses='' -c fsync=off",
-            folder.display()
-        );
-        // It would keep a pipe open.
-        let started = Self::program("pg_ctl")
-            .args(["-w", "-s", "-o", &options, "-l", "/dev/null", "-D"])
-            .arg(&data)
-            .arg("start")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
-        assert!(started.expect("pg_ctl").success());
-        store.run(&[
-            fence::POSTGRES_TABLE,
-            "CREATE TABLE accounts (balance bigint)",
-            "INSERT INTO accounts VALUES (0)",
-        ]);
-        store
-    }
-
-    /// A program of the server, which does not run as root.
-    fn program(name: &str) -> Command {
-        let installed = Path::new("/usr/lib/postgresql");
-        let versions = installed.read_dir().into_iter().flatten().flatten();
-        let found = versions
-            .map(|version| version.path().join("bin").join(name))
-            .find(|path| path.exists());
-        let path = found.unwrap_or_else(|| name.into());
-        if rustix::process::geteuid().is_root() {
-            let mut command = Command::new("setpriv");
-            command
-                .args(["--reuid=postgres", "--regid=postgres", "--clear-groups"])
-                .arg(path);
-            command
-        } else {
-            Command::new(path)
-        }
-    }
-
-    fn run(&self, statements: &[&str]) -> String {
-        let mut psql = Command::new("psql");
-        psql.args([
-            "-qtAX",
-            "-v",
-            "ON_ERROR_STOP=1",
-            "-U",
-            "tests",
-            "-d",
-            "postgres",
-            "-h",
-        ])
-        .arg(self.folder.path());
-        output(psql.arg("-c").arg(statements.join("; ")))
-    }
-}
-
-impl Drop for Postgres {
-    fn drop(&mut self) {
-        let data = self.folder.path().join("data");
-        let stopped = Self::program("pg_ctl")
-            .args(["-s", "-m", "immediate", "-D"])
-            .arg(data)
-            .arg("stop")
-            .status();
-        drop(stopped);
-    }
-}
-
 impl Store for Postgres {
     fn write(&self, token: Option<FencingToken>, balance: u64) {
         let write = format!("UPDATE accounts SET balance = {balance}");
@@ -265,8 +156,13 @@ impl Store for Postgres {
 
 #[tokio::test]
 async fn postgres_refuses_late_writes() {
-    if is_installed(Postgres::program("initdb")) && is_installed(Command::new("psql")) {
-        refuses_late_writes(&Postgres::start()).await;
+    if let Some(store) = Postgres::start() {
+        store.run(&[
+            fence::POSTGRES_TABLE,
+            "CREATE TABLE accounts (balance bigint)",
+            "INSERT INTO accounts VALUES (0)",
+        ]);
+        refuses_late_writes(&store).await;
     }
 }
 

@@ -30,13 +30,26 @@ struct Store {
 }
 
 impl Store {
-    fn write(&mut self, token: FencingToken, value: u64) -> bool {
+    /// Whether the store takes a request with this token. Reads pass it as well: else the late write of an earlier holder could
+    /// come between a read and its write.
+    fn accepts(&mut self, token: FencingToken) -> bool {
         if self.checks && self.highest.is_some_and(|highest| token < highest) {
             return false;
         }
         self.highest = self.highest.max(Some(token));
-        self.value = value;
         true
+    }
+
+    fn read(&mut self, token: FencingToken) -> Option<u64> {
+        self.accepts(token).then_some(self.value)
+    }
+
+    fn write(&mut self, token: FencingToken, value: u64) -> bool {
+        let accepted = self.accepts(token);
+        if accepted {
+            self.value = value;
+        }
+        accepted
     }
 }
 
@@ -49,10 +62,12 @@ async fn add(world: World, process: Process, store: Arc<Mutex<Store>>, times: u3
             continue;
         };
         world.latency().await;
-        let read = store.lock().expect("whole").value;
+        let read = store.lock().expect("whole").read(guard.token());
         world.latency().await;
-        let accepted = store.lock().expect("whole").write(guard.token(), read + 1);
-        written += u64::from(accepted);
+        if let Some(read) = read {
+            let accepted = store.lock().expect("whole").write(guard.token(), read + 1);
+            written += u64::from(accepted);
+        }
         // A release that fails is no matter of the counter.
         let _ = guard.release().await;
     }

@@ -16,6 +16,8 @@ pub(crate) fn routes() -> Router<Shop> {
         .route("/nodes", get(list))
         .route("/nodes/{index}/stop", post(stop))
         .route("/nodes/{index}/start", post(start))
+        .route("/nodes/{index}/hang", post(hang))
+        .route("/nodes/{index}/restart", post(restart))
 }
 
 #[derive(Serialize)]
@@ -34,6 +36,9 @@ struct Node {
     cause: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     latency_ms: Option<f64>,
+    /// The customers whose locks the node holds now. Of nodes that live in this process.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    holds: Vec<String>,
 }
 
 impl From<NodeHealth> for Node {
@@ -57,18 +62,17 @@ impl From<NodeHealth> for Node {
             state,
             cause,
             latency_ms: health.latency.map(|latency| latency.as_secs_f64() * 1e3),
+            holds: Vec::new(),
         }
     }
 }
 
 async fn list(State(shop): State<Shop>) -> Json<Nodes> {
-    let nodes = shop
-        .redlock
-        .health()
-        .await
-        .into_iter()
-        .map(Node::from)
-        .collect();
+    let health = shop.redlock.health().await;
+    let mut nodes: Vec<Node> = health.into_iter().map(Node::from).collect();
+    for (node, embedded) in nodes.iter_mut().zip(&*shop.embedded) {
+        node.holds = locks_on(embedded);
+    }
     Json(Nodes {
         quorum: shop.redlock.quorum(),
         embedded: !shop.embedded.is_empty(),
@@ -81,9 +85,37 @@ async fn stop(State(shop): State<Shop>, Path(index): Path<usize>) -> Result<Stat
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Ends a stop as well as a hang.
 async fn start(State(shop): State<Shop>, Path(index): Path<usize>) -> Result<StatusCode, Refusal> {
-    node(&shop, index)?.start();
+    let node = node(&shop, index)?;
+    node.start();
+    node.resume();
     Ok(StatusCode::NO_CONTENT)
+}
+
+async fn hang(State(shop): State<Shop>, Path(index): Path<usize>) -> Result<StatusCode, Refusal> {
+    node(&shop, index)?.hang();
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Forgets all locks, like a server without persistence.
+async fn restart(
+    State(shop): State<Shop>,
+    Path(index): Path<usize>,
+) -> Result<StatusCode, Refusal> {
+    node(&shop, index)?.restart_empty();
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The customers whose locks the node holds. The layer names a lock by the route, the header and its value; what goes with a lock
+/// has its name in braces.
+fn locks_on(node: &memory::Node) -> Vec<String> {
+    let keys = node.keys().into_iter();
+    let of_customer = |key: String| {
+        let (_, customer) = key.rsplit_once("x-user-id=")?;
+        (!key.starts_with('{')).then(|| customer.to_owned())
+    };
+    keys.filter_map(of_customer).collect()
 }
 
 fn node(shop: &Shop, index: usize) -> Result<&memory::Node, Refusal> {

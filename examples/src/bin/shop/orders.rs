@@ -13,7 +13,7 @@ use axum::{
     routing::{get, post},
 };
 use redlock::{Redlock, redlock};
-use redlock_tower::{RedlockLayer, key};
+use redlock_tower::{HeldLock, RedlockLayer, key};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::time::sleep;
@@ -41,6 +41,8 @@ pub(crate) struct Order {
     user: String,
     /// The body of the request.
     details: Value,
+    /// The fencing token of the lock, which a store would check.
+    token: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     invoice: Option<u64>,
 }
@@ -68,12 +70,13 @@ impl Book {
 }
 
 impl Pages {
-    fn enter(&mut self, user: String, details: Value) -> Order {
+    fn enter(&mut self, user: String, details: Value, token: u64) -> Order {
         self.last_order += 1;
         let order = Order {
             id: self.last_order,
             user,
             details,
+            token,
             invoice: None,
         };
         self.orders.push_front(order.clone());
@@ -126,10 +129,11 @@ async fn list(State(shop): State<Shop>) -> Json<VecDeque<Order>> {
 async fn submit(
     State(shop): State<Shop>,
     User(user): User,
+    lock: HeldLock,
     Json(details): Json<Value>,
 ) -> (StatusCode, Json<Order>) {
     sleep(Duration::from_millis(500)).await;
-    let order = shop.orders.pages().enter(user, details);
+    let order = shop.orders.pages().enter(user, details, lock.token().get());
     (StatusCode::CREATED, Json(order))
 }
 
