@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{Announce, Inbox, numbered};
 use crate::command;
 
-/// A request and its arguments. Owners are numbers here, see [`owner`].
+/// A request and its arguments. Owners are numbers here, see [`owner`](super::owner).
 #[derive(Clone, Debug)]
 pub enum Request {
     Acquire {
