@@ -25,6 +25,7 @@ mod process;
 mod renewal;
 mod run;
 mod runtimes;
+mod sides;
 mod variants;
 mod world;
 
