@@ -18,12 +18,12 @@ Exit codes:
     0  done; of `run`, the command ended with 0
     1  of `holder`, nobody holds the lock
     2  wrong arguments or settings
-   69  too few nodes could vote; of `health`, the nodes are not well
+   69  too few nodes could vote; of `health` and `top`, the nodes are not well
    70  something else failed
    74  of `run`, the lock was lost, and the command was killed
    75  another holds the lock
   126, 127  of `run`, the command cannot be started, or does not exist
-  128 + N   of `run`, signal N ended the command
+  128 + N   of `run`, signal N ended the command; of `run` and `top`, signal N ended this program, as Ctrl-C does (130)
   Any other code of `run` is that of the command.";
 
 /// Runs commands under a distributed lock on independent Redis nodes, and shows locks and nodes.
@@ -66,7 +66,8 @@ pub(crate) enum Command {
     ///
     /// The lock is renewed until the command has ended. If the lock is lost or this program is killed, the command and all
     /// processes of its group are killed at once. SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 are forwarded to
-    /// the group; the lock is held until the command has ended.
+    /// the group; the lock is held until the command has ended. A signal that this program was started to ignore, as by nohup,
+    /// is ignored by the command too.
     ///
     /// The variable REDLOCK_TOKEN of the command contains its fencing token. The command runs in its own process group, so it
     /// cannot read from a terminal: if the standard input is a terminal, the command gets an empty input instead.
@@ -103,6 +104,14 @@ pub(crate) enum Command {
         #[arg(long)]
         all: bool,
     },
+    /// Show the nodes and the holders of locks, again and again.
+    ///
+    /// On a terminal, the screen is drawn again after each interval, until Ctrl-C. Otherwise one look is written, and the exit
+    /// code is 0 if a quorum of the nodes votes, 69 otherwise. With --json, one object is written for each look until the
+    /// program is ended; --once ends it after the first one.
+    ///
+    /// The locks are those with the given keys: servers keep no list of locks.
+    Top(Top),
     /// Write a completion script for a shell.
     Completions {
         /// The shell.
@@ -113,6 +122,19 @@ pub(crate) enum Command {
     /// Kill a process group when the standard input ends.
     #[command(name = crate::watch::NAME, hide = true)]
     Watch,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Top {
+    /// The keys of the locks to show.
+    #[arg(value_name = "KEY")]
+    pub(crate) keys: Vec<String>,
+    /// How often to look, 100ms at least.
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = interval)]
+    pub(crate) interval: Duration,
+    /// Look once, also on a terminal and with --json.
+    #[arg(long)]
+    pub(crate) once: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -142,6 +164,15 @@ pub(crate) struct Run {
     /// The command and its arguments.
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
+}
+
+/// Each look is a command to every node for every lock.
+fn interval(text: &str) -> Result<Duration, String> {
+    let time = duration::parse(text)?;
+    match time < Duration::from_millis(100) {
+        true => Err("too short for the nodes: write 100ms or more".to_owned()),
+        false => Ok(time),
+    }
 }
 
 fn variable(name: &str) -> Result<String, String> {

@@ -1,35 +1,20 @@
-//! The command that runs under the lock: a process group of its own, its signals and its end.
+//! The command that runs under the lock: a process group of its own, and its end.
 
 use std::{
     ffi::OsString,
-    future::poll_fn,
     io::{self, IsTerminal as _},
     os::unix::process::ExitStatusExt as _,
     process::{ExitStatus, Stdio},
-    task::Poll,
     time::Duration,
 };
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::{
-    process::{self, Command},
-    signal::unix::{self, SignalKind},
-};
+use tokio::process::{self, Command};
 
 use crate::{
-    failure::{CANNOT_START, FAILED, Failure, NOT_FOUND, SIGNALLED},
+    failure::{CANNOT_START, FAILED, Failure, LOST, NOT_FOUND, SIGNALLED},
     watch::Watcher,
 };
-
-/// The signals that are forwarded.
-const FORWARDED: [Signal; 6] = [
-    Signal::TERM,
-    Signal::INT,
-    Signal::HUP,
-    Signal::QUIT,
-    Signal::USR1,
-    Signal::USR2,
-];
 
 #[derive(Debug)]
 pub(crate) struct Child {
@@ -39,17 +24,23 @@ pub(crate) struct Child {
 }
 
 impl Child {
-    /// Starts the command, with a variable of its environment. `valid_for`: how long the lock may be relied on.
+    /// Starts the command, with a variable of its environment, unless the lock is lost. `valid_for`: how long the lock may be
+    /// relied on.
     pub(crate) async fn start(
         command: &[OsString],
         (variable, token): (&str, &str),
-        valid_for: Duration,
+        valid_for: impl Fn() -> Duration,
     ) -> Result<Self, Failure> {
         let Some((program, args)) = command.split_first() else {
             return Err(Failure::new(NOT_FOUND, "there is no command to run"));
         };
         // Start the watcher first, so that the command is unwatched only until its process id is written.
         let mut watcher = Watcher::start()?;
+        // This process may have been stopped since the grant.
+        if valid_for().is_zero() {
+            let text = "the lock was lost before the command was started";
+            return Err(Failure::new(LOST, text));
+        }
         let mut command = Command::new(program);
         command.args(args).env(variable, token).process_group(0);
         if io::stdin().is_terminal() {
@@ -71,7 +62,7 @@ impl Child {
         let Some(group) = id.and_then(Pid::from_raw) else {
             return Err(Failure::new(FAILED, "the command has no process id"));
         };
-        watcher.watch(group, valid_for).await;
+        watcher.watch(group, valid_for()).await;
         Ok(Self {
             process,
             group,
@@ -82,7 +73,7 @@ impl Child {
     /// Resolves when the command has ended. Processes that it left behind continue.
     pub(crate) async fn ended(&mut self) -> Result<ExitStatus, Failure> {
         let status = self.process.wait().await.map_err(|error| unknown(&error))?;
-        self.watcher.done().await;
+        self.watcher.dismiss().await;
         Ok(status)
     }
 
@@ -120,32 +111,15 @@ pub(crate) fn code_of(status: ExitStatus) -> u8 {
         .unwrap_or(FAILED)
 }
 
-/// The signals to this program that are meant for the command.
-#[derive(Debug)]
-pub(crate) struct Signals(Vec<(Signal, unix::Signal)>);
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Signals {
-    pub(crate) fn new() -> Result<Self, Failure> {
-        let listen = |signal: Signal| {
-            let stream = unix::signal(SignalKind::from_raw(signal.as_raw()))?;
-            Ok((signal, stream))
-        };
-        let signals: io::Result<Vec<_>> = FORWARDED.into_iter().map(listen).collect();
-        signals
-            .map(Self)
-            .map_err(|error| Failure::new(FAILED, format!("signals cannot be forwarded: {error}")))
-    }
-
-    /// The next signal. Cancel safe.
-    pub(crate) async fn next(&mut self) -> Signal {
-        poll_fn(|cx| {
-            for (signal, stream) in &mut self.0 {
-                if let Poll::Ready(Some(())) = stream.poll_recv(cx) {
-                    return Poll::Ready(*signal);
-                }
-            }
-            Poll::Pending
-        })
-        .await
+    #[tokio::test]
+    async fn no_command_is_started_without_the_lock() {
+        let command = [OsString::from("no-such-command")];
+        let started = Child::start(&command, ("TOKEN", "1"), || Duration::ZERO).await;
+        let failure = started.expect_err("the lock is lost");
+        assert!(failure.text.contains("the lock was lost"), "{failure:?}");
     }
 }

@@ -19,10 +19,7 @@ pub(crate) async fn health(
 ) -> Result<ExitCode, Failure> {
     let client = client(common)?;
     let (nodes, quorum) = (client.health().await, client.quorum());
-    let voting = nodes
-        .iter()
-        .filter(|node| node.state == NodeState::Up)
-        .count();
+    let voting = voting(&nodes);
     let needed = if all { nodes.len() } else { quorum };
     let is_well = voting >= needed && voting >= quorum;
     output.result(
@@ -35,13 +32,8 @@ pub(crate) async fn health(
             })
         },
         || {
-            let summary = format!(
-                "{voting} of {} nodes vote, {quorum} are needed",
-                nodes.len()
-            );
-            let paint = if is_well { Paint::Good } else { Paint::Bad };
             let mut lines = table(&nodes, output);
-            lines.push(output.paint(&summary, paint));
+            lines.push(summary(&nodes, quorum, is_well, output));
             lines.join("\n")
         },
     );
@@ -51,8 +43,30 @@ pub(crate) async fn health(
     })
 }
 
+/// How many of the nodes vote.
+pub(crate) fn voting(nodes: &[NodeHealth]) -> usize {
+    let voting = nodes.iter().filter(|node| node.state == NodeState::Up);
+    voting.count()
+}
+
+/// How many of the nodes vote, for people.
+pub(crate) fn summary(
+    nodes: &[NodeHealth],
+    quorum: usize,
+    is_well: bool,
+    output: &Output,
+) -> String {
+    let text = format!(
+        "{} of {} nodes vote, {quorum} are needed",
+        voting(nodes),
+        nodes.len()
+    );
+    let paint = if is_well { Paint::Good } else { Paint::Bad };
+    output.paint(&text, paint)
+}
+
 /// A line for each node.
-fn table(nodes: &[NodeHealth], output: &Output) -> Vec<String> {
+pub(crate) fn table(nodes: &[NodeHealth], output: &Output) -> Vec<String> {
     let width = |text: fn(&NodeHealth) -> &str| {
         let longest = nodes.iter().map(|node| plain(text(node)).chars().count());
         longest.max().unwrap_or(0)
@@ -94,7 +108,7 @@ fn state(state: &NodeState) -> (String, Paint) {
     }
 }
 
-fn as_json(node: &NodeHealth) -> Value {
+pub(crate) fn as_json(node: &NodeHealth) -> Value {
     let (state, cause, left) = match &node.state {
         NodeState::Up => ("up", None, None),
         NodeState::Quarantined { left } => ("quarantined", None, Some(millis(*left))),

@@ -40,6 +40,16 @@ pub(crate) async fn holder(
 }
 
 fn describe(holder: &Holder, output: &Output) -> String {
+    let summary = summary(holder, output);
+    if holder.is_cool_down() {
+        return summary;
+    }
+    let owner = output.paint(&format!("owner {}", plain(&holder.owner)), Paint::Faint);
+    format!("{summary}\n{owner}")
+}
+
+/// Who holds it, in one line.
+pub(crate) fn summary(holder: &Holder, output: &Output) -> String {
     let left = readable(holder.remaining);
     if holder.is_cool_down() {
         return output.paint(
@@ -48,9 +58,13 @@ fn describe(holder: &Holder, output: &Output) -> String {
         );
     }
     let by = output.paint(&name(holder), Paint::Warning);
-    let owner = output.paint(&format!("owner {}", plain(&holder.owner)), Paint::Faint);
+    let waiting = match holder.waiting {
+        0 => String::new(),
+        1 => ", 1 process waits".to_owned(),
+        many => format!(", {many} processes wait"),
+    };
     format!(
-        "held by {by} for another {left} at most, token {}\n{owner}",
+        "held by {by} for another {left} at most, token {}{waiting}",
         holder.token
     )
 }
@@ -63,7 +77,7 @@ fn name(holder: &Holder) -> String {
     }
 }
 
-fn as_json(key: &str, holder: Option<&Holder>) -> Value {
+pub(crate) fn as_json(key: &str, holder: Option<&Holder>) -> Value {
     json!({
         "key": key,
         "held": holder.is_some_and(|holder| !holder.is_cool_down()),
@@ -72,6 +86,7 @@ fn as_json(key: &str, holder: Option<&Holder>) -> Value {
         "owner": holder.map(|holder| &holder.owner),
         "remaining_ms": holder.map(|holder| millis(holder.remaining)),
         "token": holder.map(|holder| holder.token.get()),
+        "waiting": holder.map(|holder| holder.waiting),
     })
 }
 
@@ -82,26 +97,41 @@ pub(crate) async fn wait(
     output: &Output,
 ) -> Result<ExitCode, Failure> {
     let (client, began) = (client(common)?, Instant::now());
+    // Wrong nodes are an error at once. Later, an outage passes.
+    let mut seen = Ok(client.holder(key).await?);
     loop {
-        let Some(holder) = client.holder(key).await? else {
+        if let Ok(None) = seen {
             output.result(
                 || json!({ "key": key, "held": false, "waited_ms": millis(began.elapsed()) }),
                 || format!("nobody holds it after {}", readable(began.elapsed())),
             );
             return Ok(ExitCode::SUCCESS);
-        };
+        }
         let left = timeout.map_or(LOOK_AGAIN, |most| most.saturating_sub(began.elapsed()));
         if left.is_zero() {
             let waited = readable(began.elapsed());
-            let text = format!(
-                "lock `{}`: is still held by {} after {waited}",
-                key.escape_debug(),
-                name(&holder)
-            );
-            return Err(Failure::new(BUSY, text));
+            return Err(match seen {
+                Ok(holder) => Failure::new(BUSY, still(key, holder.as_ref(), &waited)),
+                Err(error) => Failure::from(error),
+            });
         }
         sleep(left.min(LOOK_AGAIN)).await;
+        seen = match client.holder(key).await {
+            Err(error) if !error.is_no_quorum() => return Err(error.into()),
+            seen => seen,
+        };
     }
+}
+
+fn still(key: &str, holder: Option<&Holder>, waited: &str) -> String {
+    let busy = match holder {
+        Some(holder) if !holder.is_cool_down() => format!("held by {}", name(holder)),
+        _ => "in a cool-down".to_owned(),
+    };
+    format!(
+        "lock `{}`: is still {busy} after {waited}",
+        key.escape_debug()
+    )
 }
 
 /// `force` was given, or the command line was refused.

@@ -14,6 +14,9 @@ mod health;
 mod look;
 mod output;
 mod run;
+mod screen;
+mod signals;
+mod top;
 mod watch;
 
 // The library parses durations in variables, and this program in its options.
@@ -68,6 +71,7 @@ async fn serve(args: Args, output: &Output) -> Result<ExitCode, Failure> {
             look::release(&common, &key, force, yes, output).await
         }
         Command::Health { all } => health::health(&common, all, output).await,
+        Command::Top(top) => top::top(&common, top, output).await,
         Command::Completions { shell } => generate::completions(shell),
         Command::Man => generate::man(),
         Command::Watch => Ok(watch::watch().await),

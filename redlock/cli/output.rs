@@ -35,14 +35,27 @@ impl Output {
         }
     }
 
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
     /// Writes a result: `value` as JSON, or the lines of `text`.
     pub(crate) fn result(&self, value: impl FnOnce() -> Value, text: impl FnOnce() -> String) {
+        // The reader may have closed the pipe, as `head` does.
+        let _ = self.write(value, text);
+    }
+
+    /// Like [`result`](Self::result). An error says that nobody reads.
+    pub(crate) fn write(
+        &self,
+        value: impl FnOnce() -> Value,
+        text: impl FnOnce() -> String,
+    ) -> io::Result<()> {
         let line = match self.json {
             true => value().to_string(),
             false => text(),
         };
-        // The reader may have closed the pipe, as `head` does.
-        let _ = writeln!(io::stdout(), "{line}");
+        writeln!(io::stdout(), "{line}")
     }
 
     /// Writes an error.

@@ -9,15 +9,15 @@ use std::{
 };
 
 use redlock::{Acquire, Guard, Redlock};
-use rustix::process::Signal;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{
     args::{Common, Run},
-    child::{Child, Signals, code_of},
+    child::{Child, code_of},
     connect::client,
-    failure::{FAILED, Failure, LOST, SIGNALLED},
+    failure::{FAILED, Failure, LOST},
     output::Output,
+    signals::{Signals, signalled},
 };
 
 /// How often the remaining validity is reported to the watcher.
@@ -66,11 +66,17 @@ async fn hold(
     output: &Output,
 ) -> Result<ExitCode, Failure> {
     let token = guard.token().get().to_string();
-    let started = Child::start(&run.command, (&run.env, &token), guard.remaining()).await;
-    let ended = match started {
-        Ok(child) => attend(child, &guard, signals).await,
-        Err(failure) => Err(failure),
+    let valid_for = || guard.remaining();
+    let started = Child::start(&run.command, (&run.env, &token), valid_for).await;
+    let child = match started {
+        Ok(child) => child,
+        Err(failure) => {
+            // Nothing ran, so another machine may run it within `at_least`. A release that fails is repeated.
+            let _ = guard.release_early().await;
+            return Err(failure);
+        }
     };
+    let ended = attend(child, &guard, signals).await;
     let released = guard.release().await;
     match (ended, released) {
         (Ok(Ended::ByItself(status)), released) => {
@@ -113,9 +119,4 @@ async fn attend(mut child: Child, guard: &Guard, signals: &mut Signals) -> Resul
             _ = report.tick() => child.is_valid_for(guard.remaining()).await,
         }
     }
-}
-
-fn signalled(signal: Signal) -> ExitCode {
-    let number = u8::try_from(signal.as_raw()).unwrap_or_default();
-    ExitCode::from(SIGNALLED.saturating_add(number))
 }

@@ -1,21 +1,25 @@
 //! The watcher: a process that kills the command when this program can no longer do so.
 //!
 //! If this program is killed, or stopped for longer than its lock is valid, the command would continue without a lock. So a
-//! second process of this program reads from a pipe: first the process group of the command, then repeatedly the remaining
-//! validity of the lock, and finally that the command has ended. It kills the group if the pipe closes before that, or if the
-//! validity expires without a new report. It has its own process group, so that it does not receive signals to this program's.
+//! second process of this program reads from a pipe: first the process group of the command, then repeatedly until when the
+//! lock is valid. It kills the group if the pipe closes, or if that time comes without a new report. When the command has
+//! ended, this program kills the watcher. It has its own process group, so that it does not receive signals to this program's.
 
 use std::{
-    env,
+    env, io,
+    path::PathBuf,
     process::{ExitCode, Stdio},
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::{
+    process::{Pid, Signal, kill_process_group},
+    time::{ClockId, clock_gettime},
+};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
     process::{Child, ChildStdin, Command},
-    time::{Instant, timeout_at},
+    time::timeout,
 };
 
 use crate::{
@@ -26,8 +30,11 @@ use crate::{
 /// The command with which this program starts itself as a watcher.
 pub(crate) const NAME: &str = "__watch";
 
-/// Sent instead of a validity: the command has ended.
-const DONE: &str = "done";
+/// How long a report waits for a full pipe. The watcher of one that is left out has an earlier end of the validity.
+const WRITE: Duration = Duration::from_millis(50);
+
+/// How often the watcher looks at the clock, at least: timers stop while the machine is suspended, and the validity does not.
+const CHECK: Duration = Duration::from_secs(1);
 
 /// The program's side of the watcher.
 #[derive(Debug)]
@@ -40,7 +47,8 @@ pub(crate) struct Watcher {
 impl Watcher {
     pub(crate) fn start() -> Result<Self, Failure> {
         let failed = |error| Failure::new(FAILED, format!("no watcher can be started: {error}"));
-        let mut process = Command::new(env::current_exe().map_err(failed)?)
+        let mut process = Command::new(this_program().map_err(failed)?)
+            .arg0("redlock")
             .arg(NAME)
             .process_group(0)
             .stdin(Stdio::piped())
@@ -55,28 +63,55 @@ impl Watcher {
     /// Sends the process group.
     pub(crate) async fn watch(&mut self, group: Pid, valid_for: Duration) {
         let group = group.as_raw_nonzero();
-        self.write(format!("{group}\n{}\n", millis(valid_for)))
+        self.write(format!("{group}\n{}\n", end_of(valid_for)))
             .await;
     }
 
     pub(crate) async fn is_valid_for(&mut self, time: Duration) {
-        self.write(format!("{}\n", millis(time))).await;
+        self.write(format!("{}\n", end_of(time))).await;
     }
 
-    /// Reports that the command has ended. From now on, another process may have its process id.
-    pub(crate) async fn done(&mut self) {
-        self.write(format!("{DONE}\n")).await;
-        self.pipe = None;
-        // The watcher may have been killed. It is not needed any more.
+    /// Ends the watcher, because the command has ended. From now on, another process may have its process id.
+    pub(crate) async fn dismiss(&mut self) {
+        // Killed before its pipe closes, and also where it was stopped. It may have been killed by others.
+        let _ = self.process.start_kill();
         let _ = self.process.wait().await;
+        self.pipe = None;
     }
 
     async fn write(&mut self, line: String) {
         if let Some(pipe) = &mut self.pipe {
-            // If the watcher was killed, the command continues without it.
-            let _ = pipe.write_all(line.as_bytes()).await;
+            // If the watcher was killed, the command continues without it; if it was stopped, its pipe may be full. A pipe takes
+            // a short line whole or not at all.
+            let _ = timeout(WRITE, pipe.write_all(line.as_bytes())).await;
         }
     }
+}
+
+/// The file of this program. It may have been replaced since the start, as by an upgrade; Linux still finds it.
+fn this_program() -> io::Result<PathBuf> {
+    match cfg!(target_os = "linux") {
+        true => Ok(PathBuf::from("/proc/self/exe")),
+        false => env::current_exe(),
+    }
+}
+
+/// When `time` from now is, in milliseconds of [`now`], which all processes of the machine share.
+fn end_of(time: Duration) -> u64 {
+    millis(now().saturating_add(time))
+}
+
+/// The clock of validity, which also counts the time that the machine was suspended, where the system has one.
+fn now() -> Duration {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    const CLOCK: ClockId = ClockId::Boottime;
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    const CLOCK: ClockId = ClockId::Monotonic;
+    let now = clock_gettime(CLOCK);
+    Duration::new(
+        u64::try_from(now.tv_sec).unwrap_or(0),
+        u32::try_from(now.tv_nsec).unwrap_or(0),
+    )
 }
 
 /// The process itself.
@@ -91,20 +126,14 @@ pub(crate) async fn watch() -> ExitCode {
     };
     let mut valid_until = None;
     loop {
-        let line = match valid_until {
-            None => lines.next_line().await,
-            Some(end) => match timeout_at(end, lines.next_line()).await {
-                Ok(line) => line,
-                Err(_) => break,
-            },
-        };
-        match line {
-            Ok(Some(line)) if line == DONE => return ExitCode::SUCCESS,
-            Ok(Some(line)) => {
-                let left = line.parse().map(Duration::from_millis);
-                valid_until = left.ok().map(|left| Instant::now() + left);
+        let left = valid_until.map_or(CHECK, |end: Duration| end.saturating_sub(now()));
+        match timeout(left.min(CHECK), lines.next_line()).await {
+            Ok(Ok(Some(line))) => {
+                valid_until = line.parse().map(Duration::from_millis).ok().or(valid_until)
             }
-            Ok(None) | Err(_) => break,
+            Ok(Ok(None) | Err(_)) => break,
+            Err(_) if valid_until.is_some_and(|end| now() >= end) => break,
+            Err(_) => {}
         }
     }
     // All of them may have ended by now.

@@ -63,6 +63,7 @@ pub(super) async fn next_outcome(
     }
     let wants = Wants {
         lease,
+        permits: request.permits,
         hold,
         fail_fast,
     };
@@ -94,7 +95,7 @@ fn start_hold(request: &AcquireRequest<'_>, turn: Turn, lease: &Arc<Lease>) -> O
     let hold = lease.start_hold(request.options.hold);
     match request.permits {
         None => turn.granted(lease),
-        Some(_) => turn.granted_permit(lease),
+        Some(permits) => turn.granted_permit(lease, permits),
     }
     renew(request, lease);
     if hold.is_none() {

@@ -20,7 +20,7 @@ use crate::{
     core::Core,
     error::{Error, Result},
     key::Key,
-    lease::{Grant, HandOverLimit, HoldOptions, Lease},
+    lease::{Grant, HandOverLimit, HoldOptions, Lease, Window},
     node::{ConnectionSet, Nodes},
     round::fan_out::{Answer, Answers, fan_out},
 };
@@ -119,7 +119,7 @@ fn give_back(key: &Arc<Key>, grant: &Grant, attempt: &Attempt<'_>) {
     );
     if let Some(hold) = lease.start_hold(HoldOptions::default()) {
         // An error means that it has ended.
-        let _ = hold.release(None, false);
+        let _ = hold.release(Window::RestOfAtLeast, false);
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
 use crate::{
     env::{clock::Instant, sync::lock},
     key::Key,
-    lease::{Hold, HoldOptions, LeaseOptions},
+    lease::{Hold, HoldOptions, LeaseOptions, Window},
 };
 
 /// How long a hold may be joined after its grant.
@@ -86,6 +86,8 @@ impl Drop for SharedHold {
             }
         }
         // An error means that it has ended, as after an awaited release.
-        let _ = self.hold.release(None, !std::thread::panicking());
+        let _ = self
+            .hold
+            .release(Window::RestOfAtLeast, !std::thread::panicking());
     }
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 /// What a duration looks like, for errors.
 const FORM: &str = "write it as in 250ms, 10s, 5m or 1h30m";
 
-/// Parses a duration; or says what is wrong with it, and what to write instead.
+/// Parses a duration; or says what is wrong with it, and what to write instead. The text itself is not in the error: in a
+/// variable, it may be a secret that is meant for another one.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{}` is not a duration: {FORM}", text.escape_debug());
+    let wrong = || format!("not a duration: {FORM}");
     let mut rest = text.trim();
     if rest.is_empty() {
         return Err(wrong());
@@ -32,7 +33,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
         };
         let part = number.checked_mul(millis).map(Duration::from_millis);
         let sum = part.and_then(|part| total.checked_add(part));
-        total = sum.ok_or_else(|| format!("`{}` is too long: {FORM}", text.escape_debug()))?;
+        total = sum.ok_or_else(|| format!("too long a duration: {FORM}"))?;
         rest = after;
     }
     Ok(total)

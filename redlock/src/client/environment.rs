@@ -20,8 +20,8 @@ impl Builder {
     /// Durations are written as in `250ms`, `10s`, `5m` or `1h30m`. Empty variables, and variables with other names, are ignored.
     ///
     /// # Errors
-    /// [`is_invalid`](Error::is_invalid) for a malformed value. The error names the variable and what to write instead, and
-    /// contains no secret. The range of a value, and whether there are nodes, is checked when the builder connects.
+    /// [`is_invalid`](Error::is_invalid) for a malformed value. The error names the variable and what to write instead. It does
+    /// not contain the value, which may be a secret that is meant for another variable. The range of a value, and whether there are nodes, is checked when the builder connects.
     ///
     /// # Examples
     /// ```no_run
@@ -45,7 +45,7 @@ impl Builder {
     /// use redlock::Builder;
     ///
     /// let error = Builder::from_vars([("REDLOCK_TTL", "10")]).unwrap_err();
-    /// assert_eq!(error.to_string(), "REDLOCK_TTL: `10` is not a duration: write it as in 250ms, 10s, 5m or 1h30m");
+    /// assert_eq!(error.to_string(), "REDLOCK_TTL: not a duration: write it as in 250ms, 10s, 5m or 1h30m");
     /// ```
     pub fn from_vars<K, V>(variables: impl IntoIterator<Item = (K, V)>) -> Result<Self>
     where
@@ -56,7 +56,7 @@ impl Builder {
     }
 }
 
-/// A variable and its setting. An error says what is wrong with the value, and contains no secret.
+/// A variable and its setting. An error says what is wrong with the value, and does not contain it.
 struct Variable {
     name: &'static str,
     set: fn(Builder, &str) -> Result<Builder, String>,
@@ -176,10 +176,7 @@ fn switch(text: &str) -> Result<bool, String> {
     match text {
         "true" | "on" | "1" => Ok(true),
         "false" | "off" | "0" => Ok(false),
-        _ => Err(format!(
-            "`{}` is neither `true` nor `false`",
-            text.escape_debug()
-        )),
+        _ => Err("neither `true` nor `false`".to_owned()),
     }
 }
 
@@ -188,10 +185,7 @@ fn guard(text: &str) -> Result<RestartGuard, String> {
         "observed" => Ok(RestartGuard::Observed),
         "strict" => Ok(RestartGuard::Strict),
         "off" => Ok(RestartGuard::Off),
-        _ => Err(format!(
-            "`{}` is not a restart guard: it is one of `observed`, `strict` and `off`",
-            text.escape_debug()
-        )),
+        _ => Err("not a restart guard: write `observed`, `strict` or `off`".to_owned()),
     }
 }
 
@@ -223,20 +217,27 @@ mod sentinel {
 mod tls {
     use super::Builder;
 
-    fn file(path: &str) -> Result<Vec<u8>, String> {
+    /// Reads the file with a certificate or a private key.
+    fn file(path: &str, what: &str) -> Result<Vec<u8>, String> {
+        if path.contains("-----BEGIN") {
+            return Err(format!(
+                "contains the {what} itself: write it to a file, and set the path of the file"
+            ));
+        }
         std::fs::read(path)
-            .map_err(|error| format!("`{}` cannot be read: {error}", path.escape_debug()))
+            .map_err(|error| format!("the file of the {what} cannot be read: {error}"))
     }
 
     pub(super) fn root_certificate(builder: Builder, path: &str) -> Result<Builder, String> {
-        Ok(builder.root_certificate(file(path)?))
+        Ok(builder.root_certificate(file(path, "certificate")?))
     }
 
     pub(super) fn client_certificate(builder: Builder, paths: &str) -> Result<Builder, String> {
         let (certificate, key) = paths.split_once(',').ok_or(
             "is one path; write two, separated by a comma: that of the certificate, and that of its private key",
         )?;
-        Ok(builder.client_certificate(file(certificate)?, file(key)?))
+        let (certificate, key) = (file(certificate, "certificate")?, file(key, "private key")?);
+        Ok(builder.client_certificate(certificate, key))
     }
 }
 

@@ -23,6 +23,10 @@ pub struct Holder {
     pub remaining: Duration,
     /// The highest token that the nodes reported. It is the holder's, if it has one.
     pub token: FencingToken,
+    /// How many processes wait for the lock, as a majority of the nodes reports it: at most 1,000. A process with several
+    /// requests counts once. Not counted are requests of the holder's process, which wait in its local queue, and those without
+    /// [notifications](crate#waiting), which poll. One that crashed counts until its entry expires.
+    pub waiting: u32,
 }
 
 impl Holder {
@@ -57,7 +61,12 @@ pub(crate) async fn holder(core: &Arc<Core>, name: &str) -> Result<Option<Holder
     let states = answers
         .done()
         .filter_map(|answer| answer.key_state.as_ref());
-    let fence = states.map(|state| state.fence).max().unwrap_or(0);
+    let (mut fence, mut waiting) = (0, Vec::new());
+    for state in states {
+        fence = fence.max(state.fence);
+        waiting.push(state.waiting);
+    }
+    waiting.sort_unstable_by(|a, b| b.cmp(a));
     let mut leases = leases(answers.done()).into_iter();
     Ok(leases
         .find(|(_, left)| left.len() >= quorum)
@@ -68,6 +77,7 @@ pub(crate) async fn holder(core: &Arc<Core>, name: &str) -> Result<Option<Holder
                 owner: String::from_utf8_lossy(&owner).into_owned(),
                 remaining: left[quorum - 1],
                 token: FencingToken::new(fence),
+                waiting: waiting.get(quorum - 1).copied().unwrap_or(0),
             }
         }))
 }

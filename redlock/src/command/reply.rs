@@ -49,6 +49,8 @@ pub(crate) struct KeyState {
     pub(crate) owner: Option<Vec<u8>>,
     pub(crate) left: Duration,
     pub(crate) fence: u64,
+    /// How many processes are in the waitlist.
+    pub(crate) waiting: u32,
 }
 
 /// What a node reports about a semaphore.

@@ -11,7 +11,7 @@ use std::{
 use tokio::{sync::Notify, task::JoinSet};
 
 use super::{
-    HoldOptions, Lease,
+    HoldOptions, Lease, Window,
     bodies::Bodies,
     state::{Loss, State},
 };
@@ -171,14 +171,20 @@ impl Hold {
 
     /// Ends the hold, at once and without waiting. Returns the release, if one was sent.
     ///
-    /// The key stays busy for the `window` and for the rest of `at_least`, whichever is longer. Without both, the lease may be
-    /// handed over to the next local waiter, if the hold `ended_well`.
+    /// The key stays busy for the `window`, and for the rest of `at_least` if that is longer and the window is not zero. Without
+    /// both, the lease may be handed over to the next local waiter, if the hold `ended_well`.
     pub(crate) fn release(
         &self,
-        window: Option<Duration>,
+        window: Window,
         ended_well: bool,
     ) -> Result<Option<Arc<Round>>, AlreadyEnded> {
-        self.end(window.max(self.rest_of_at_least()), ended_well)
+        let rest = self.rest_of_at_least();
+        let window = match window {
+            Window::RestOfAtLeast => rest,
+            Window::Zero => None,
+            Window::CoolDown(window) => Some(window).max(rest),
+        };
+        self.end(window, ended_well)
     }
 
     fn end(

@@ -62,7 +62,7 @@ pub(crate) use self::{
     grant::Grant,
     hand_over::{HandOverLimit, LocalWaiters},
     hold::{AlreadyEnded, HandedOver, Hold},
-    options::{HoldOptions, LeaseOptions},
+    options::{HoldOptions, LeaseOptions, Window},
     release::Release,
 };
 use crate::{

@@ -20,3 +20,13 @@ pub(crate) struct HoldOptions {
     pub(crate) max_hold: Option<Duration>,
     pub(crate) at_least: Duration,
 }
+
+/// How long the key stays busy after a hold that has ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Window {
+    /// For the rest of `at_least`, if it has one.
+    RestOfAtLeast,
+    /// It is free at once, although `at_least` is not over.
+    Zero,
+    CoolDown(Duration),
+}

@@ -12,7 +12,7 @@ use crate::{
         lock as events,
         span::{self, HoldSpan},
     },
-    lease::{AlreadyEnded, Hold},
+    lease::{AlreadyEnded, Hold, Window},
     lock::{
         held::{Held, Lost, describe},
         ticket::Ticket,
@@ -202,7 +202,36 @@ impl Guard {
     /// The release is sent when the future is first polled, and continues if the future is dropped.
     /// Dropping a future that was never polled drops the guard, which also releases.
     pub async fn release(self) -> Result<()> {
-        self.end(None, true).await
+        self.end(Window::RestOfAtLeast, true).await
+    }
+
+    /// Releases the lock like [`release`](Self::release), but without the rest of its
+    /// [`at_least`](crate::LockRequest::at_least): another client may hold it at once. For work that could not begin, so that
+    /// another process can do it.
+    ///
+    /// # Errors
+    /// As [`release`](Self::release).
+    ///
+    /// # Cancel safety
+    /// As [`release`](Self::release), except that dropping a future that was never polled keeps the rest of `at_least`.
+    ///
+    /// # Examples
+    /// ```
+    /// # use redlock::{Redlock, memory::Nodes};
+    /// # use std::time::Duration;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), redlock::Error> {
+    /// # let redlock = Redlock::connect(Nodes::new(3).nodes()).await?;
+    /// # let disk_is_full = true;
+    /// let minute = Duration::from_secs(60);
+    /// let guard = redlock.lock("nightly-report").at_least(minute).await?;
+    /// if disk_is_full {
+    ///     guard.release_early().await?;
+    /// }
+    /// assert!(!redlock.is_locked("nightly-report").await?);
+    /// # Ok(()) }
+    /// ```
+    pub async fn release_early(self) -> Result<()> {
+        self.end(Window::Zero, true).await
     }
 
     /// Ends the hold but keeps the key busy for everybody for `window` from now, to prevent
@@ -232,7 +261,7 @@ impl Guard {
                 "a reader leaves no cool-down, since it keeps no reader out: acquire the lock to write",
             ));
         }
-        self.end(Some(window), true).await
+        self.end(Window::CoolDown(window), true).await
     }
 
     /// Ends the hold without a release, and returns a ticket with which another process can
@@ -313,18 +342,18 @@ impl Guard {
     /// The work under the lock may be half done, so the next holder starts with a lease of its own.
     pub(crate) async fn end_badly(self) {
         // A failed release is repeated in the background.
-        let _ = self.end(None, false).await;
+        let _ = self.end(Window::RestOfAtLeast, false).await;
     }
 
     /// Waits until the nodes know that a lost lock has ended, and returns the error with the cause
     /// of the loss.
     pub(crate) async fn end_lost(self) -> Error {
         let lost = self.hold.lost_error();
-        let _ = self.end(None, false).await;
+        let _ = self.end(Window::RestOfAtLeast, false).await;
         lost
     }
 
-    async fn end(mut self, window: Option<Duration>, ended_well: bool) -> Result<()> {
+    async fn end(mut self, window: Window, ended_well: bool) -> Result<()> {
         // Kept until the hold has ended here, so that it does not end it itself.
         let mut _last_reader = None;
         if let Some(shared) = self.shared.take() {
@@ -342,12 +371,12 @@ impl Guard {
         span::release(self.end_hold(window, ended_well)).await
     }
 
-    async fn end_hold(&mut self, window: Option<Duration>, ended_well: bool) -> Result<()> {
+    async fn end_hold(&mut self, window: Window, ended_well: bool) -> Result<()> {
         let released = self.hold.release(window, ended_well);
         self.span.end(|| match (&released, window) {
             (Err(AlreadyEnded), _) => "lost",
-            (Ok(_), Some(_)) => "cooled_down",
-            (Ok(_), None) => "released",
+            (Ok(_), Window::CoolDown(_)) => "cooled_down",
+            (Ok(_), Window::RestOfAtLeast | Window::Zero) => "released",
         });
         let lease = self.hold.lease();
         match released {
@@ -370,7 +399,9 @@ impl Drop for Guard {
             // After a panic the work under the lock may be half done, so the next holder starts
             // with a lease of its own. An error means that the hold has ended, as after an awaited
             // release.
-            let released = self.hold.release(None, !std::thread::panicking());
+            let released = self
+                .hold
+                .release(Window::RestOfAtLeast, !std::thread::panicking());
             self.span.end(|| match released {
                 Ok(_) => "dropped",
                 Err(AlreadyEnded) if self.hold.is_lost() => "lost",

@@ -114,6 +114,21 @@ async fn observers_see_the_leader_and_an_outage() {
 }
 
 #[tokio::test]
+async fn nobody_leads_during_a_cool_down() {
+    let redlock = Redlock::connect(redlock::memory::Nodes::new(3).nodes());
+    let redlock = redlock.await.expect("three nodes");
+    let guard = redlock.lock("scheduler").await.expect("free");
+    let mut leaders = redlock.election("scheduler").observe(PERIOD);
+    let seen = within(SOON, leaders.next()).await.expect("not ended");
+    let leader = seen.expect("three nodes").expect("a holder");
+    assert_eq!(leader.owner, guard.owner());
+    let window = Duration::from_secs(60);
+    guard.cool_down(window).await.expect("three nodes");
+    let seen = within(SOON, leaders.next()).await.expect("not ended");
+    assert_eq!(seen.expect("three nodes"), None);
+}
+
+#[tokio::test]
 async fn an_invalid_election_is_an_error_of_its_campaign() {
     let redlock = Redlock::connect(redlock::memory::Nodes::new(3).nodes());
     let redlock = redlock.await.expect("three nodes");

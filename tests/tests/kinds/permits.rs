@@ -9,8 +9,8 @@ use std::{
     time::Duration,
 };
 
-use redlock::{Redlock, memory};
-use tests::{Cluster, within};
+use redlock::{ErrorKind, Redlock, memory};
+use tests::{Cluster, eventually, within};
 
 use crate::{SOON, client};
 
@@ -90,6 +90,35 @@ async fn more_permits_than_a_semaphore_can_have_are_refused() {
             "{text}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_permit_is_not_handed_over_to_a_request_that_names_another_number_of_permits() {
+    let nodes = memory::Nodes::new(3);
+    let redlock = Redlock::connect(nodes.nodes()).await.expect("three nodes");
+    let (one, two) = (
+        redlock.semaphore("export", 1),
+        redlock.semaphore("export", 2),
+    );
+    let held = one.acquire().await.expect("free");
+    let asks = tokio::spawn(one.acquire().wait(SOON).into_future());
+    // It has the turn to ask the nodes, so that the next request is first in the queue.
+    let asking = async || {
+        let keys = nodes.node(0).keys();
+        keys.iter().any(|key| key.ends_with("waiters"))
+    };
+    eventually(SOON, asking).await;
+    let mut other = Box::pin(two.acquire().wait(SOON).into_future());
+    assert!(futures_util::poll!(&mut other).is_pending());
+    held.release().await.expect("three nodes");
+    let error = within(SOON, other).await.expect_err("one permit, not two");
+    assert_eq!(error.kind(), ErrorKind::OtherPermits, "{error}");
+    let permit = within(SOON, asks).await.expect("no panic");
+    permit
+        .expect("the only permit")
+        .release()
+        .await
+        .expect("three nodes");
 }
 
 #[tokio::test]

@@ -55,22 +55,22 @@ async fn a_client_is_configured_by_environment_variables() {
 #[test]
 fn a_wrong_value_is_named_with_its_variable_and_the_remedy() {
     for (name, value, needles) in [
-        ("REDLOCK_TTL", "10", ["`10` is not a duration", "250ms"]),
-        ("REDLOCK_WAIT", "soon", ["`soon` is not a duration", "10s"]),
+        ("REDLOCK_TTL", "10", ["not a duration", "250ms"]),
+        ("REDLOCK_WAIT", "soon", ["not a duration", "10s"]),
         (
             "REDLOCK_FENCING",
             "maybe",
-            ["`maybe`", "`true` nor `false`"],
+            ["neither `true`", "nor `false`"],
         ),
         (
             "REDLOCK_RESTART_GUARD",
             "none",
-            ["`none` is not a restart guard", "`strict`"],
+            ["not a restart guard", "`strict`"],
         ),
         (
             "REDLOCK_ROOT_CERTIFICATE",
             "/no/such.pem",
-            ["`/no/such.pem` cannot be read", "No such file"],
+            ["the certificate cannot be read", "No such file"],
         ),
         (
             "REDLOCK_CLIENT_CERTIFICATE",
@@ -83,6 +83,50 @@ fn a_wrong_value_is_named_with_its_variable_and_the_remedy() {
         for needle in needles {
             assert!(text.contains(needle), "{text}: {needle}");
         }
+    }
+}
+
+#[test]
+fn a_secret_in_the_wrong_variable_is_not_in_the_error() {
+    for name in [
+        "REDLOCK_TTL",
+        "REDLOCK_WAIT",
+        "REDLOCK_NODE_TIMEOUT",
+        "REDLOCK_MAX_TTL",
+        "REDLOCK_CLOCK_SKEW",
+        "REDLOCK_FENCE_RETENTION",
+        "REDLOCK_FENCING",
+        "REDLOCK_RENEWAL_THREAD",
+        "REDLOCK_RESTART_GUARD",
+        "REDLOCK_ROOT_CERTIFICATE",
+        "REDLOCK_CLIENT_CERTIFICATE",
+    ] {
+        for secret in [
+            "redis://:s3cret@a",
+            "s3cret",
+            "99999999999999999999s3cret",
+            "s3cret,s3cret",
+        ] {
+            let text = refused(name, secret);
+            assert!(text.starts_with(&format!("{name}: ")), "{text}");
+            assert!(!text.contains("s3cret") && !text.contains("999"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_certificate_or_key_in_place_of_its_path_is_not_in_the_error() {
+    let key = "-----BEGIN PRIVATE KEY-----\ns3cret\n-----END PRIVATE KEY-----";
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let pair = format!("{},{key}", file.path().display());
+    for (name, value) in [
+        ("REDLOCK_CLIENT_CERTIFICATE", pair.as_str()),
+        ("REDLOCK_CLIENT_CERTIFICATE", &format!("{key},{key}")),
+        ("REDLOCK_ROOT_CERTIFICATE", key),
+    ] {
+        let text = refused(name, value);
+        let remedy = "itself: write it to a file, and set the path";
+        assert!(text.contains(remedy) && !text.contains("s3cret"), "{text}");
     }
 }
 

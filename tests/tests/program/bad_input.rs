@@ -22,7 +22,7 @@ async fn wrong_arguments_are_named_in_the_error() {
         (&["run", "--", "true"], "--key"),
         (
             &["run", "--key", "k", "--ttl", "10", "--", "true"],
-            "`10` is not a duration",
+            "'10' for '--ttl <DURATION>': not a duration",
         ),
         (
             &[

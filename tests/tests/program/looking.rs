@@ -1,11 +1,11 @@
 //! `redlock holder`, `wait`, `release` and `health`, completions and the man page.
 
-use std::process::Stdio;
+use std::{process::Stdio, time::Duration};
 
 use redlock::Redlock;
-use tests::Cluster;
+use tests::{Cluster, eventually};
 
-use crate::process::{run, start, start_with};
+use crate::process::{PATIENCE, run, start, start_with};
 
 const KEY: &str = "invoice:42";
 
@@ -61,6 +61,43 @@ async fn wait_ends_when_the_lock_is_free_and_does_not_acquire_it() {
     guard.release().await.expect("three nodes");
     assert_eq!(waiting.ended().await.code, Some(0));
     assert!(cluster.locked_on(KEY).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_cool_down_is_called_one_by_who_waits_for_its_end() {
+    let cluster = Cluster::start(3).await;
+    let guard = holder(&cluster).await;
+    let window = Duration::from_secs(60);
+    guard.cool_down(window).await.expect("three nodes");
+    let late = run(&cluster, &["wait", KEY, "--timeout", "100ms"]).await;
+    assert_eq!(late.code, Some(75), "{late:?}");
+    assert!(
+        late.stderr.contains("is still in a cool-down after"),
+        "{late:?}"
+    );
+}
+
+#[tokio::test]
+async fn waiting_outlasts_an_outage() {
+    let cluster = Cluster::start(3).await;
+    let guard = holder(&cluster).await;
+    let waiting = start(&cluster, &["wait", KEY]);
+    // Nothing else reads the waitlist until the release.
+    let looked = async || {
+        let mut stats = redis::cmd("INFO");
+        let stats: String = cluster.node(2).ask(stats.arg("commandstats")).await;
+        stats.contains("cmdstat_zrange:")
+    };
+    eventually(PATIENCE, looked).await;
+    cluster.node(0).pause();
+    cluster.node(1).pause();
+    // Several looks without a quorum.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    cluster.node(0).resume();
+    cluster.node(1).resume();
+    guard.release().await.expect("three nodes");
+    let ended = waiting.ended().await;
+    assert_eq!((ended.code, &*ended.stderr), (Some(0), ""), "{ended:?}");
 }
 
 #[tokio::test]
@@ -142,6 +179,8 @@ async fn completions_and_the_man_page_know_the_commands() {
         "COMMAND RUN",
         "busy\\-code",
         "health",
+        "COMMAND TOP",
+        "interval",
         "75",
     ] {
         assert!(man.stdout.contains(words), "{words}: {}", man.stdout);

@@ -5,3 +5,4 @@ mod looking;
 mod loss;
 mod process;
 mod running;
+mod top;

@@ -7,8 +7,8 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use tests::{Cluster, eventually, within};
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines},
-    process::{Child, ChildStdout, Command},
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines},
+    process::{Child, ChildStdin, ChildStdout, Command},
     task::JoinHandle,
 };
 
@@ -29,6 +29,7 @@ static BUILT: LazyLock<Option<HashMap<String, PathBuf>>> = LazyLock::new(|| {
 
 pub(crate) struct Program {
     child: Child,
+    stdin: Option<ChildStdin>,
     stdout: Lines<BufReader<ChildStdout>>,
     stderr: JoinHandle<String>,
 }
@@ -53,10 +54,21 @@ pub(crate) fn start(cluster: &Cluster, args: &[&str]) -> Program {
 }
 
 pub(crate) fn start_with(nodes: &str, args: &[&str], stdin: Stdio) -> Program {
-    let built = BUILT
-        .as_ref()
-        .expect("the program failed to build, see the errors above");
-    let mut child = Command::new(&built["redlock"])
+    spawn(nodes, &[], args, stdin)
+}
+
+/// Starts it through another program, which gets the path and the arguments behind its own.
+pub(crate) fn start_through(cluster: &Cluster, wrapper: &[&str], args: &[&str]) -> Program {
+    spawn(&cluster.urls().join(","), wrapper, args, Stdio::piped())
+}
+
+/// The program ignores no signal, although these tests may do so, as where `nohup` or the background of a script started them:
+/// that is inherited, and a shell cannot undo it.
+fn spawn(nodes: &str, wrapper: &[&str], args: &[&str], stdin: Stdio) -> Program {
+    let mut child = Command::new("env")
+        .arg("--default-signal")
+        .args(wrapper)
+        .arg(program())
         .args(args)
         .env("REDLOCK_NODES", nodes)
         .env("REDLOCK_LABEL", "cron-1")
@@ -66,6 +78,7 @@ pub(crate) fn start_with(nodes: &str, args: &[&str], stdin: Stdio) -> Program {
         .kill_on_drop(true)
         .spawn()
         .expect("the program starts");
+    let stdin = child.stdin.take();
     let stdout = BufReader::new(child.stdout.take().expect("its output")).lines();
     let mut pipe = child.stderr.take().expect("its errors");
     let stderr = tokio::spawn(async move {
@@ -75,9 +88,18 @@ pub(crate) fn start_with(nodes: &str, args: &[&str], stdin: Stdio) -> Program {
     });
     Program {
         child,
+        stdin,
         stdout,
         stderr,
     }
+}
+
+/// The path of the program.
+pub(crate) fn program() -> &'static PathBuf {
+    let built = BUILT
+        .as_ref()
+        .expect("the program failed to build, see the errors above");
+    &built["redlock"]
 }
 
 /// Runs the program to its end.
@@ -92,10 +114,47 @@ impl Program {
         line.expect("a text").expect("a further line")
     }
 
+    /// Reads until a line contains `words`, and returns it.
+    pub(crate) async fn line_with(&mut self, words: &str) -> String {
+        let line = async {
+            loop {
+                let line = self.line().await;
+                if line.contains(words) {
+                    return line;
+                }
+            }
+        };
+        within(PATIENCE, line).await
+    }
+
+    /// Writes to its terminal.
+    pub(crate) async fn presses(&mut self, key: &str) {
+        let stdin = self.stdin.as_mut().expect("a terminal");
+        stdin.write_all(key.as_bytes()).await.expect("it reads");
+        stdin.flush().await.expect("it reads");
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(self.id(), signal).expect("a signal to our own child");
+    }
+
+    pub(crate) fn id(&self) -> Pid {
         let id = self.child.id().and_then(|id| i32::try_from(id).ok());
-        let id = id.and_then(Pid::from_raw).expect("it runs");
-        kill_process(id, signal).expect("a signal to our own child");
+        id.and_then(Pid::from_raw).expect("it runs")
+    }
+
+    /// The process that watches it.
+    pub(crate) fn watcher(&self) -> Pid {
+        let id = self.id().as_raw_nonzero();
+        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
+        let children = children.expect("the children of a process");
+        let is_watcher = |child: &&str| {
+            let line = fs::read_to_string(format!("/proc/{child}/cmdline")).unwrap_or_default();
+            line.contains("__watch")
+        };
+        let watcher = children.split_whitespace().find(is_watcher);
+        let id = watcher.and_then(|child| child.parse().ok());
+        id.and_then(Pid::from_raw).expect("a watcher")
     }
 
     pub(crate) async fn ended(mut self) -> Ended {

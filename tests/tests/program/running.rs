@@ -1,10 +1,10 @@
 //! `redlock run`: a command under a lock, its exit codes and its signals.
 
 use redlock::Redlock;
-use rustix::process::Signal;
+use rustix::process::{Signal, kill_process};
 use tests::{Cluster, eventually};
 
-use crate::process::{PATIENCE, run, start};
+use crate::process::{PATIENCE, program, run, start, start_through};
 
 const KEY: &str = "nightly";
 
@@ -50,6 +50,23 @@ async fn the_command_has_the_token_and_gives_its_exit_code() {
     )
     .await;
     assert_eq!(ended.code, Some(137), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_command_under_nohup_survives_a_hangup() {
+    let cluster = Cluster::start(3).await;
+    let command = ["run", "--key", KEY, "--", "sh", "-c", UNTIL_TERM];
+    let nohup = ["sh", "-c", "trap '' HUP; exec \"$0\" \"$@\""];
+    let mut program = start_through(&cluster, &nohup, &command);
+    assert_eq!(program.line().await, "started");
+    program.signal(Signal::HUP);
+    program.signal(Signal::TERM);
+    let ended = program.ended().await;
+    assert_eq!(
+        (ended.code, &*ended.stdout),
+        (Some(9), "ending"),
+        "{ended:?}"
+    );
 }
 
 #[tokio::test]
@@ -173,11 +190,7 @@ async fn a_signal_while_it_waits_leaves_nothing_behind() {
         &cluster,
         &["run", "--key", KEY, "--wait", "1h", "--", "echo", "ran"],
     );
-    let waits = async || {
-        let keys = cluster.node(0).keys().await;
-        keys.iter().any(|key| key.ends_with("waiters"))
-    };
-    eventually(PATIENCE, waits).await;
+    eventually(PATIENCE, async || waits(&cluster).await).await;
     program.signal(Signal::TERM);
     let ended = program.ended().await;
     assert_eq!((ended.code, &*ended.stdout), (Some(143), ""), "{ended:?}");
@@ -185,13 +198,62 @@ async fn a_signal_while_it_waits_leaves_nothing_behind() {
     assert!(cluster.locked_on(KEY).await.is_empty());
 }
 
+/// Whether a process waits for the lock.
+async fn waits(cluster: &Cluster) -> bool {
+    let keys = cluster.node(0).keys().await;
+    keys.iter().any(|key| key.ends_with("waiters"))
+}
+
 #[tokio::test]
 async fn a_command_that_cannot_start_releases_the_lock() {
     let cluster = Cluster::start(3).await;
     for (command, code) in [("/no/such/program", 127), ("/etc/passwd", 126)] {
-        let ended = run(&cluster, &["run", "--key", KEY, "--", command]).await;
-        assert_eq!(ended.code, Some(code), "{ended:?}");
-        assert!(ended.stderr.contains(command), "{ended:?}");
-        assert!(cluster.locked_on(KEY).await.is_empty());
+        for options in [&[][..], &["--at-least", "1m"]] {
+            let args = [&["run", "--key", KEY], options, &["--", command]].concat();
+            let ended = run(&cluster, &args).await;
+            assert_eq!(ended.code, Some(code), "{ended:?}");
+            assert!(ended.stderr.contains(command), "{ended:?}");
+            assert!(cluster.locked_on(KEY).await.is_empty(), "{args:?}");
+        }
     }
+}
+
+#[tokio::test]
+async fn a_program_that_is_replaced_while_it_waits_runs_its_command() {
+    let cluster = Cluster::start(3).await;
+    let redlock = Redlock::connect(cluster.urls()).await.expect("three nodes");
+    let guard = redlock.lock(KEY).await.expect("free");
+    let folder = tempfile::tempdir().expect("a folder");
+    let copy = folder.path().join("redlock");
+    std::fs::copy(program(), &copy).expect("a copy");
+    let shell = [
+        "sh",
+        "-c",
+        "shift; exec \"$0\" \"$@\"",
+        copy.to_str().expect("a path"),
+    ];
+    let args = ["run", "--key", KEY, "--wait", "1h", "--", "echo", "ran"];
+    let program = start_through(&cluster, &shell, &args);
+    eventually(PATIENCE, async || waits(&cluster).await).await;
+    std::fs::remove_file(&copy).expect("its file");
+    guard.release().await.expect("three nodes");
+    let ended = program.ended().await;
+    assert_eq!((ended.code, &*ended.stdout), (Some(0), "ran"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_watcher_that_was_stopped_does_not_stop_the_program() {
+    let cluster = Cluster::start(3).await;
+    let command = ["run", "--key", KEY, "--", "sh", "-c", UNTIL_TERM];
+    let mut program = start(&cluster, &command);
+    assert_eq!(program.line().await, "started");
+    kill_process(program.watcher(), Signal::STOP).expect("a process of ours");
+    program.signal(Signal::TERM);
+    let ended = program.ended().await;
+    assert_eq!(
+        (ended.code, &*ended.stdout),
+        (Some(9), "ending"),
+        "{ended:?}"
+    );
+    assert!(cluster.locked_on(KEY).await.is_empty());
 }

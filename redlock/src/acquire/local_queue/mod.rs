@@ -170,9 +170,16 @@ impl LocalQueue {
         let _ = waiter.sender.send(Outcome::Turn(turn));
     }
 
-    /// Hands `lease` over to the first waiter for `key`. Says whether there was one that wants it.
-    pub(super) fn hand_over_for(self: &Arc<Self>, key: &Arc<Key>, lease: &Arc<Lease>) -> bool {
-        let next = || self.with_waiters(key, |waiters| waiters.pop_if_wants(lease.options()));
+    /// Hands `lease`, of a lock or of one of so many `permits`, over to the first waiter for `key`. Says whether there was one
+    /// that wants it.
+    pub(super) fn hand_over_for(
+        self: &Arc<Self>,
+        key: &Arc<Key>,
+        permits: Option<u16>,
+        lease: &Arc<Lease>,
+    ) -> bool {
+        let wants = |waiters: &mut Waiters| waiters.pop_if_wants(lease.options(), permits);
+        let next = || self.with_waiters(key, wants);
         while let Some(waiter) = next().flatten() {
             let Some(hold) = lease.start_hold(waiter.wants.hold) else {
                 self.put_back(key, waiter);
@@ -232,7 +239,7 @@ impl LocalQueue {
 
 impl LocalWaiters for LocalQueue {
     fn hand_over(self: Arc<Self>, lease: &Arc<Lease>) -> bool {
-        self.hand_over_for(lease.key(), lease)
+        self.hand_over_for(lease.key(), None, lease)
     }
 
     fn is_contended(&self, key: &Key) -> bool {

@@ -14,11 +14,14 @@ pub(super) struct PermitWaiters {
     pub(super) queue: Arc<LocalQueue>,
     /// The key of all permits.
     pub(super) key: Arc<Key>,
+    /// How many permits the semaphore has: a request that names another number gets an error from the nodes, not a permit.
+    pub(super) permits: u16,
 }
 
 impl LocalWaiters for PermitWaiters {
     fn hand_over(self: Arc<Self>, lease: &Arc<Lease>) -> bool {
-        self.queue.hand_over_for(&self.key, lease)
+        self.queue
+            .hand_over_for(&self.key, Some(self.permits), lease)
     }
 
     /// A refusal does not show that another process waits, because this process may hold the other permits itself. So each

@@ -18,6 +18,7 @@ fn wants(fail_fast: bool) -> Wants {
             fencing: true,
             keep_alive: true,
         },
+        permits: None,
         hold: HoldOptions::default(),
         fail_fast,
     }

@@ -66,11 +66,13 @@ impl Turn {
         lease.set_local_waiters(Arc::clone(&self.queue) as Arc<dyn LocalWaiters>);
     }
 
-    /// As [`granted`](Self::granted) for a permit. The next waiter has the turn at once, since other permits may be free.
-    pub(in crate::acquire) fn granted_permit(self, lease: &Arc<Lease>) {
+    /// As [`granted`](Self::granted) for one of so many permits. The next waiter has the turn at once, since other permits may
+    /// be free.
+    pub(in crate::acquire) fn granted_permit(self, lease: &Arc<Lease>, permits: u16) {
         lease.set_local_waiters(Arc::new(PermitWaiters {
             queue: Arc::clone(&self.queue),
             key: Arc::clone(&self.key),
+            permits,
         }));
     }
 

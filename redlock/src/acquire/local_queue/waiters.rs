@@ -32,6 +32,8 @@ pub(super) struct Waiter<T> {
 #[derive(Clone, Copy, Debug)]
 pub(in crate::acquire) struct Wants {
     pub(in crate::acquire) lease: LeaseOptions,
+    /// How many permits the semaphore has; `None` for a lock.
+    pub(in crate::acquire) permits: Option<u16>,
     pub(in crate::acquire) hold: HoldOptions,
     /// Does not wait for a quorum.
     pub(in crate::acquire) fail_fast: bool,
@@ -76,13 +78,18 @@ impl<T> Waiters<T> {
         self.queue.pop_front()
     }
 
-    /// The first waiter that has not given up, if it wants this lease. A waiter is not overtaken by a later one.
-    pub(super) fn pop_if_wants(&mut self, lease: &LeaseOptions) -> Option<Waiter<T>> {
+    /// The first waiter that has not given up, if it wants this lease: that of a lock, or of one of so many `permits`. A
+    /// waiter is not overtaken by a later one.
+    pub(super) fn pop_if_wants(
+        &mut self,
+        lease: &LeaseOptions,
+        permits: Option<u16>,
+    ) -> Option<Waiter<T>> {
         while let Some(waiter) = self.queue.pop_front() {
             if waiter.sender.is_closed() {
                 continue;
             }
-            if waiter.wants.lease == *lease {
+            if waiter.wants.lease == *lease && waiter.wants.permits == permits {
                 return Some(waiter);
             }
             self.queue.push_front(waiter);

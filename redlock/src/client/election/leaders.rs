@@ -43,7 +43,9 @@ impl Leaders {
                 if !matches!(seen, Seen::Nothing) {
                     tokio::time::sleep(period).await;
                 }
-                let leader = redlock.holder(key.as_str()).await;
+                let holder = redlock.holder(key.as_str()).await;
+                // During a cool-down the key is busy, and nobody leads.
+                let leader = holder.map(|holder| holder.filter(|holder| !holder.is_cool_down()));
                 if !seen.changes(&leader) {
                     continue;
                 }

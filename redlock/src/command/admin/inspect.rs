@@ -1,4 +1,4 @@
-//! Inspect: who holds the key, for how long, and the highest token seen.
+//! Inspect: who holds the key, for how long, the highest token seen, and how many processes wait.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub(crate) struct Inspect;
 impl NodeCommand for Inspect {
     fn facts(&self) -> &'static Facts {
         &Facts {
-            rights: "mget and pttl",
+            rights: "mget, pttl and zrange",
             needs_trust: false,
             delivery: Delivery::WhileWanted,
             purpose: Purpose::Other,
@@ -26,14 +26,14 @@ impl NodeCommand for Inspect {
     }
 
     fn encode(&self, key: &Key, out: &mut Encoder<'_, '_>) {
-        out.script(Script::Inspect, &[key.lock(), key.fence()]);
+        out.script(Script::Inspect, &[key.lock(), key.fence(), key.waiters()]);
     }
 
     fn decode(&self, _: Step, reply: &Value) -> Answer {
         let Value::Array(parts) = reply else {
             return Answer::unexpected(reply);
         };
-        let [owner, left, fence] = parts.as_slice() else {
+        let [owner, left, fence, waiting] = parts.as_slice() else {
             return Answer::unexpected(reply);
         };
         Answer::Saw(KeyState {
@@ -46,6 +46,10 @@ impl NodeCommand for Inspect {
                 _ => Duration::ZERO,
             },
             fence: resp::number(fence).unwrap_or(0),
+            waiting: match waiting {
+                Value::Int(waiting) => u32::try_from(*waiting).unwrap_or(0),
+                _ => 0,
+            },
         })
     }
 }

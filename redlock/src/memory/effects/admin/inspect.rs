@@ -1,4 +1,4 @@
-//! `inspect.lua` and `holder.lua`: who holds a lock, and for how long.
+//! `inspect.lua` and `holder.lua`: who holds a lock, for how long, and how many processes wait.
 
 use super::super::{
     Args, Raised, Redis, Reply,
@@ -8,14 +8,19 @@ use crate::command::Owner;
 
 /// Maximum length of the value that `holder.lua` returns: one byte more than the longest owner.
 const SHOWN: usize = Owner::MAX_LEN + 1;
+/// How many waiting processes `inspect.lua` counts.
+const COUNTED: usize = 1_000;
 
 pub(crate) fn inspect(redis: &mut Redis<'_>, keys: Args<'_>, _: Args<'_>) -> Result<Reply, Raised> {
     let (key, fence_key) = (keys.at(0), keys.at(1));
     let owner = redis.mget(key).map(|owner| short_owner(Some(owner)));
+    // As a `pcall`.
+    let waiting = redis.zrange(keys.at(2), COUNTED).unwrap_or_default();
     Ok(Reply::Array(vec![
         owner.map_or(Reply::Nil, Reply::Bulk),
         Reply::Int(redis.pttl(key)),
         Reply::Bulk(short_fence(redis.mget(fence_key))),
+        Reply::Int(i64::try_from(waiting.len()).unwrap_or(i64::MAX)),
     ]))
 }
 
