@@ -129,7 +129,7 @@ pub(crate) async fn watch() -> ExitCode {
         let left = valid_until.map_or(CHECK, |end: Duration| end.saturating_sub(now()));
         match timeout(left.min(CHECK), lines.next_line()).await {
             Ok(Ok(Some(line))) => {
-                valid_until = line.parse().map(Duration::from_millis).ok().or(valid_until)
+                valid_until = line.parse().map(Duration::from_millis).ok().or(valid_until);
             }
             Ok(Ok(None) | Err(_)) => break,
             Err(_) if valid_until.is_some_and(|end| now() >= end) => break,
