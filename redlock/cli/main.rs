@@ -14,7 +14,6 @@ mod health;
 mod look;
 mod output;
 mod run;
-mod screen;
 mod signals;
 mod top;
 mod watch;

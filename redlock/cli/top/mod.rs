@@ -1,5 +1,7 @@
 //! `redlock top`: the nodes, and the holders of some locks, again and again.
 
+mod screen;
+
 use std::{
     io::{self, IsTerminal as _},
     process::ExitCode,
@@ -11,13 +13,13 @@ use redlock::{Holder, NodeHealth, Redlock};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
+use self::screen::Screen;
 use crate::{
     args::{Common, Top},
     connect::client,
     failure::{FAILED, Failure, UNAVAILABLE},
     health, look,
     output::{Output, Paint, millis, plain, readable},
-    screen::Screen,
     signals::{Signals, signalled},
 };
 
