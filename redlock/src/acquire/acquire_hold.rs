@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    acquire_loop::AcquireLoop,
-    local_queue::{Joined, Outcome, Turn, Wants},
+    acquire_loop::{AcquireLoop, Progress},
+    local_queue::{Joined, Outcome, Position, Turn, Wants},
     request::{AcquireOptions, AcquireRequest},
     waiter_limit::WaiterSlot,
 };
@@ -14,23 +14,80 @@ use crate::{
     lease::{HandedOver, Hold, Lease},
 };
 
+/// How far a request has come that has no hold yet.
+#[derive(Debug)]
+pub(crate) enum Begun {
+    /// Another request of this process has the turn.
+    Queued(Position),
+    /// It has the turn to ask the nodes.
+    Asks { turn: Turn, progress: Box<Progress> },
+}
+
+/// The first attempt, which is the only one for most requests. `Err`: to be continued by [`acquire_hold`]. Cancel safe, like that.
+///
+/// Its future has the memory for an attempt. That of [`acquire_hold`] has not, since it may wait for long.
+pub(crate) async fn acquire_at_once(
+    request: &AcquireRequest<'_>,
+) -> Result<Result<Arc<Hold>, Begun>> {
+    let mut turn = match begin(request)? {
+        Joined::Turn(turn) => turn,
+        Joined::Waits(position) => return Ok(Err(Begun::Queued(position))),
+    };
+    let mut progress = Progress::new(request, &turn);
+    let granted = AcquireLoop::new(request, &turn, &mut progress).attempt_once();
+    let Some(lease) = granted.await? else {
+        let progress = Box::new(progress);
+        return Ok(Err(Begun::Asks { turn, progress }));
+    };
+    match start_hold(request, &mut turn, &lease) {
+        Some(hold) => Ok(Ok(hold)),
+        None => Ok(Err(Begun::new(request, begin(request)?))),
+    }
+}
+
 /// Waits until the lock is granted. Cancel safe: the position in the queue is given up, and an attempt in flight is rolled
 /// back.
-pub(crate) async fn acquire_hold(request: &AcquireRequest<'_>) -> Result<Arc<Hold>> {
+pub(crate) async fn acquire_hold(
+    request: &AcquireRequest<'_>,
+    begun: &mut Begun,
+) -> Result<Arc<Hold>> {
     let mut slot = None;
-    // Repeated only where a hold has ended before this task ran.
     loop {
-        let hold = match next_outcome(request, &mut slot).await? {
-            Outcome::Turn(turn) => {
-                let lease = AcquireLoop::new(request, &turn).run(&mut slot).await?;
-                start_hold(request, turn, &lease)
+        let hold = match begun {
+            Begun::Queued(position) => match wait_in_queue(request, position, &mut slot).await? {
+                Outcome::Turn(turn) => {
+                    *begun = Begun::new(request, Joined::Turn(turn));
+                    continue;
+                }
+                Outcome::Hold(handed_over) => claim(request, handed_over),
+                Outcome::CoolingDown(left) => {
+                    return Err(Error::cooling_down(request.name, left));
+                }
+                Outcome::NoQuorum(error) => return Err(error),
+            },
+            Begun::Asks { turn, progress } => {
+                let granted = AcquireLoop::new(request, turn, progress)
+                    .run(&mut slot)
+                    .await;
+                start_hold(request, turn, &granted?)
             }
-            Outcome::Hold(handed_over) => claim(request, handed_over),
-            Outcome::CoolingDown(left) => return Err(Error::cooling_down(request.name, left)),
-            Outcome::NoQuorum(error) => return Err(error),
         };
-        if let Some(hold) = hold {
-            return Ok(hold);
+        match hold {
+            Some(hold) => return Ok(hold),
+            // It has ended before this task ran.
+            None => *begun = Begun::new(request, begin(request)?),
+        }
+    }
+}
+
+impl Begun {
+    fn new(request: &AcquireRequest<'_>, joined: Joined) -> Self {
+        match joined {
+            Joined::Turn(turn) => {
+                let progress = Box::new(Progress::new(request, &turn));
+                Self::Asks { turn, progress }
+            }
+            Joined::Waits(position) => Self::Queued(position),
         }
     }
 }
@@ -40,6 +97,14 @@ pub(super) async fn next_outcome(
     request: &AcquireRequest<'_>,
     slot: &mut Option<WaiterSlot>,
 ) -> Result<Outcome> {
+    match begin(request)? {
+        Joined::Turn(turn) => Ok(Outcome::Turn(turn)),
+        Joined::Waits(mut position) => wait_in_queue(request, &mut position, slot).await,
+    }
+}
+
+/// Takes the turn in this process, or joins the queue for it.
+fn begin(request: &AcquireRequest<'_>) -> Result<Joined> {
     let AcquireRequest {
         engine, name, key, ..
     } = request;
@@ -48,13 +113,13 @@ pub(super) async fn next_outcome(
         hold,
         fail_fast,
         ..
-    } = request.options;
+    } = *request.options;
     if !request.waits() {
         let turn = match request.permits.is_some() || lease.kind.is_shared() {
             false => engine.queue.try_turn(key),
             true => engine.queue.turn_beside(key).ok_or(None),
         };
-        let turn = turn.map(Outcome::Turn);
+        let turn = turn.map(Joined::Turn);
         // A holder that is still asking will have the lock for about as long as this request would.
         return turn.map_err(|left| {
             let by = left.and(engine.core.defaults.label);
@@ -67,15 +132,22 @@ pub(super) async fn next_outcome(
         hold,
         fail_fast,
     };
-    let position = match engine.queue.join(key, wants) {
-        Joined::Turn(turn) => return Ok(Outcome::Turn(turn)),
-        Joined::Waits(position) => position,
-    };
+    Ok(engine.queue.join(key, wants))
+}
+
+/// Waits for the turn in this process, or for a lease that is handed over.
+async fn wait_in_queue(
+    request: &AcquireRequest<'_>,
+    position: &mut Position,
+    slot: &mut Option<WaiterSlot>,
+) -> Result<Outcome> {
+    let (engine, options) = (request.engine, request.options);
     // Waiting needs the timers of a runtime.
     engine.core.connections()?;
     let full = request.begin_to_wait(slot).err();
+    let is_held = || engine.queue.holder(request.key).is_some();
     let time = match full {
-        Some(full) if !fail_fast || engine.queue.holder(key).is_some() => return Err(full),
+        Some(full) if !options.fail_fast || is_held() => return Err(full),
         // Beyond the limit. But the attempt in flight may find an outage, which is the better error.
         Some(_) => request.left().min(request.node_timeout() * 2),
         None => request.left(),
@@ -86,12 +158,16 @@ pub(super) async fn next_outcome(
     outcome.map_err(|left| {
         // A remaining time is that of a holder in this process.
         let by = left.and(engine.core.defaults.label);
-        full.unwrap_or_else(|| Error::timed_out(name, request.options.wait, left, by))
+        full.unwrap_or_else(|| Error::timed_out(request.name, options.wait, left, by))
     })
 }
 
 /// `None` where the lease has ended already.
-fn start_hold(request: &AcquireRequest<'_>, turn: Turn, lease: &Arc<Lease>) -> Option<Arc<Hold>> {
+fn start_hold(
+    request: &AcquireRequest<'_>,
+    turn: &mut Turn,
+    lease: &Arc<Lease>,
+) -> Option<Arc<Hold>> {
     let hold = lease.start_hold(request.options.hold);
     match request.permits {
         None => turn.granted(lease),

@@ -1,6 +1,6 @@
 //! The acquire loop: carries out the steps that [`Retry`] decides, until the nodes grant a lease or the request fails.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use super::{
     admission::Admitted,
@@ -29,54 +29,99 @@ use crate::{
 pub(super) struct AcquireLoop<'a> {
     request: &'a AcquireRequest<'a>,
     turn: &'a Turn,
-    retry: Retry,
+    progress: &'a mut Progress,
     node_timeout: Duration,
+    waitlist: Option<WaitlistEntry>,
+    admitted: Option<Admitted<'a>>,
+}
+
+/// How far a request has come, from its first attempt to those after it.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    retry: Retry,
+    /// The next step. `None` before the first attempt, and when it is under way.
+    step: Option<Box<Step>>,
     /// The highest fence seen for the key.
     floor: u64,
     /// Another process was seen to hold or to want the key.
     contended: bool,
     /// When the first attempt of a request that does not wait started.
     began: Option<Instant>,
-    waitlist: Option<WaitlistEntry>,
-    admitted: Option<Admitted<'a>>,
 }
 
-impl<'a> AcquireLoop<'a> {
-    pub(super) fn new(request: &'a AcquireRequest<'a>, turn: &'a Turn) -> Self {
-        let node_timeout = request.node_timeout();
+impl Progress {
+    pub(super) fn new(request: &AcquireRequest<'_>, turn: &Turn) -> Self {
+        let (waits, fail_fast) = (request.waits(), request.options.fail_fast);
         Self {
-            request,
-            turn,
-            retry: Retry::new(request.waits(), request.options.fail_fast, node_timeout),
-            node_timeout,
+            retry: Retry::new(waits, fail_fast, request.node_timeout()),
+            step: None,
             floor: turn.history().fence,
             contended: false,
             began: None,
+        }
+    }
+}
+
+impl<'a> AcquireLoop<'a> {
+    pub(super) fn new(
+        request: &'a AcquireRequest<'a>,
+        turn: &'a Turn,
+        progress: &'a mut Progress,
+    ) -> Self {
+        Self {
+            request,
+            turn,
+            progress,
+            node_timeout: request.node_timeout(),
             waitlist: None,
             admitted: None,
         }
     }
 
-    pub(super) async fn run(mut self, slot: &mut Option<WaiterSlot>) -> Result<Arc<Lease>> {
+    /// The first attempt, if it is admitted at once. `None`: another [`run`](Self::run) continues.
+    pub(super) async fn attempt_once(mut self) -> Result<Option<Arc<Lease>>> {
+        let (mut step, connections) = self.start().await?;
+        if let Step::Attempt(plan) = step
+            && self.is_admitted()
+        {
+            step = match self.attempt(plan, plan.within, Some(connections)).await? {
+                Ok(lease) => return Ok(Some(lease)),
+                Err(failure) => self.failed(failure),
+            };
+        }
+        if let Step::GiveUp(failure) = step {
+            return Err(self.give_up(failure));
+        }
+        self.progress.step = Some(Box::new(step));
+        Ok(None)
+    }
+
+    /// Its future stays small while it sleeps: what is rare, short or large has memory of its own.
+    pub(super) async fn run(&mut self, slot: &mut Option<WaiterSlot>) -> Result<Arc<Lease>> {
         // Looked up once for the first contact and the first attempt.
-        let mut connections = Some(self.meet_nodes().await?);
-        let deferral = self.deferral().await;
-        self.contended = deferral.is_some();
-        let mut step = self.retry.start(deferral, self.request.left());
+        let mut connections = None;
+        let mut step = match self.progress.step.take() {
+            Some(step) => *step,
+            None => {
+                let (first, met) = Box::pin(self.start()).await?;
+                connections = Some(met);
+                first
+            }
+        };
         loop {
             step = match step {
-                Step::Attempt(plan) => match self.attempt(plan, connections.take()).await? {
-                    Ok(lease) => return Ok(lease),
-                    Err(failure) => {
-                        let moment = self.moment();
-                        self.retry.failed(failure, moment)
+                Step::Attempt(plan) => {
+                    let within = self.prepare(plan).await?;
+                    match Box::pin(self.attempt(plan, within, connections.take())).await? {
+                        Ok(lease) => return Ok(lease),
+                        Err(failure) => self.failed(failure),
                     }
-                },
-                Step::Defer(time) => self.defer(time).await?,
+                }
+                Step::Defer(time) => Box::pin(self.defer(time)).await?,
                 Step::JoinWaitlist => {
                     self.begin_to_wait(slot)?;
-                    let joined = self.join_waitlist()?;
-                    self.retry.joined(joined, self.moment())
+                    let (joined, moment) = (self.join_waitlist()?, self.moment());
+                    self.progress.retry.joined(joined, moment)
                 }
                 Step::Sleep(sleep) => {
                     self.begin_to_wait(slot)?;
@@ -88,16 +133,32 @@ impl<'a> AcquireLoop<'a> {
         }
     }
 
+    /// The first step, and the connections for it.
+    async fn start(&mut self) -> Result<(Step, Arc<ConnectionSet>)> {
+        let connections = self.meet_nodes().await?;
+        let deferral = self.deferral().await;
+        self.progress.contended = deferral.is_some();
+        let step = self.progress.retry.start(deferral, self.request.left());
+        Ok((step, connections))
+    }
+
+    fn failed(&mut self, failure: Failure) -> Step {
+        let moment = self.moment();
+        self.progress.retry.failed(failure, moment)
+    }
+
     fn core(&self) -> &'a Arc<Core> {
         self.request.core()
     }
 
     fn moment(&self) -> Moment {
-        let spent = |began| self.core().now().saturating_since(began);
+        let now = self.core().now();
+        let spent = |began| now.saturating_since(began);
         Moment {
             left: self.request.left(),
-            spent: self.began.map(spent).unwrap_or_default(),
+            spent: self.progress.began.map(spent).unwrap_or_default(),
             jitter: self.core().nodes.random.draw(),
+            now: now.saturating_since(self.request.engine.since),
         }
     }
 
@@ -134,7 +195,7 @@ impl<'a> AcquireLoop<'a> {
     /// Joins the waitlist, so that the others are served first and this process after them.
     async fn defer(&mut self, time: Duration) -> Result<Step> {
         let joined = self.join_waitlist()?;
-        self.retry.deferred(joined);
+        self.progress.retry.deferred(joined);
         let sleep = Sleep {
             time,
             listen: true,
@@ -143,20 +204,25 @@ impl<'a> AcquireLoop<'a> {
         Ok(self.sleep(sleep).await)
     }
 
-    /// One attempt, once it is admitted.
+    /// Waits until the attempt may begin. Returns the time that is left for it.
+    async fn prepare(&mut self, plan: Plan) -> Result<Duration> {
+        if !plan.pause.is_zero() {
+            Box::pin(tokio::time::sleep(plan.pause)).await;
+        }
+        self.core().open(Some(self.request.name))?;
+        self.admit(plan.within).await
+    }
+
+    /// One attempt, which has been admitted.
     async fn attempt(
         &mut self,
         plan: Plan,
+        within: Duration,
         connections: Option<Arc<ConnectionSet>>,
     ) -> Result<Result<Arc<Lease>, Failure>> {
-        if !plan.pause.is_zero() {
-            tokio::time::sleep(plan.pause).await;
-        }
         let (request, core) = (self.request, self.core());
-        core.open(Some(request.name))?;
-        let within = self.admit(plan.within).await?;
-        if !request.waits() && self.began.is_none() {
-            self.began = Some(core.now());
+        if !request.waits() && self.progress.began.is_none() {
+            self.progress.began = Some(core.now());
         }
         let connections = connections.map_or_else(|| core.connections(), Ok)?;
         let attempt = Attempt {
@@ -181,7 +247,7 @@ impl<'a> AcquireLoop<'a> {
         };
         let granted = match request.permits {
             None => attempt
-                .run(&mut self.floor)
+                .run(&mut self.progress.floor)
                 .await
                 .map(|grant| self.granted(request.key, &grant, &connections)),
             Some(permits) => attempt_permit(request, permits, attempt)
@@ -191,8 +257,8 @@ impl<'a> AcquireLoop<'a> {
         match granted {
             Ok(lease) => Ok(Ok(lease)),
             Err(failure) => {
-                self.contended |= failure.is_refused();
-                if !self.retry.is_cut_short(&failure) {
+                self.progress.contended |= failure.is_refused();
+                if !self.progress.retry.is_cut_short(&failure) {
                     self.report_unanswered(&failure, within);
                 }
                 Ok(Err(failure))
@@ -221,7 +287,7 @@ impl<'a> AcquireLoop<'a> {
         let limit = match request.permits {
             None => {
                 let uncontended = self.turn.history().uncontended;
-                HandOverLimit::new(self.contended, self.turn.waiting(), uncontended)
+                HandOverLimit::new(self.progress.contended, self.turn.waiting(), uncontended)
             }
             Some(_) => HandOverLimit::LONGEST,
         };
@@ -229,29 +295,33 @@ impl<'a> AcquireLoop<'a> {
         Lease::new(core, connections, key, options, grant, limit)
     }
 
+    /// Whether the next attempt is admitted, without waiting for that.
+    fn is_admitted(&mut self) -> bool {
+        if self.admitted.is_none() {
+            self.admitted = self.request.engine.admission.try_admit();
+        }
+        self.admitted.is_some()
+    }
+
     /// Waits for admission. Returns the time that is left for the attempt then.
     async fn admit(&mut self, within: Duration) -> Result<Duration> {
-        if self.admitted.is_some() {
+        if self.is_admitted() {
             return Ok(within);
         }
         let request = self.request;
         let admission = &request.engine.admission;
-        self.admitted = admission.try_admit();
-        if self.admitted.is_some() {
-            return Ok(within);
-        }
         let begun = self.core().now();
         let left = || match request.waits() {
             // Even a wait that is almost over has the time to ask once.
             true => request.left().max(self.node_timeout / 5),
             false => self.node_timeout,
         };
-        let admitted = admission.admit(left()).await;
+        let admitted = Box::pin(admission.admit(left())).await;
         let within = left().min(within);
         let waited = self.core().now().saturating_since(begun);
         self.admitted = admitted;
         if self.admitted.is_none() {
-            let failure = self.retry.overloaded(request.overloaded(waited));
+            let failure = self.progress.retry.overloaded(request.overloaded(waited));
             return Err(request.error(failure));
         }
         Ok(within)
@@ -276,7 +346,7 @@ impl<'a> AcquireLoop<'a> {
     fn begin_to_wait(&mut self, slot: &mut Option<WaiterSlot>) -> Result<()> {
         let request = self.request;
         request.begin_to_wait(slot).map_err(|full| {
-            let outage = self.retry.may_not_wait();
+            let outage = self.progress.retry.may_not_wait();
             outage.map_or(full, |failure| request.error(failure))
         })
     }
@@ -300,12 +370,13 @@ impl<'a> AcquireLoop<'a> {
             entry.join();
         }
         let notification = self.sleep_or_notified(sleep).await;
-        self.retry.woken(notification, self.moment())
+        let moment = self.moment();
+        self.progress.retry.woken(notification, moment)
     }
 
     async fn sleep_or_notified(&self, sleep: Sleep) -> Option<Notification> {
         let _waiting = events::waiting();
-        let timer = tokio::time::sleep(sleep.time);
+        let mut timer = pin!(tokio::time::sleep(sleep.time));
         let Some(entry) = self.waitlist.as_ref().filter(|_| sleep.listen) else {
             timer.await;
             return None;
@@ -313,7 +384,7 @@ impl<'a> AcquireLoop<'a> {
         tokio::select! {
             biased;
             notification = entry.notified() => Some(notification),
-            () = timer => None,
+            () = &mut timer => None,
         }
     }
 

@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use super::{
     acquire_hold::{next_outcome, renew},
-    acquire_loop::AcquireLoop,
-    local_queue::Outcome,
+    acquire_loop::{AcquireLoop, Progress},
+    local_queue::{Outcome, Turn},
     request::AcquireRequest,
     shared_holds::SharedHold,
+    waiter_limit::WaiterSlot,
 };
 use crate::{
     error::{Error, Result},
     events::lock as events,
+    lease::Lease,
 };
 
 /// Joins a hold of this process, or acquires one. Cancel safe, as that of an exclusive lock.
@@ -35,13 +37,30 @@ pub(crate) async fn acquire_shared(request: &AcquireRequest<'_>) -> Result<Arc<S
         if let Some(joined) = join(request) {
             return Ok(joined);
         }
-        let lease = AcquireLoop::new(request, &turn).run(&mut slot).await?;
+        let lease = ask(request, &turn, &mut slot).await?;
         let limits = request.options.hold;
         let hold = lease.start_hold(limits);
         renew(request, &lease);
         match hold {
             Some(hold) => return Ok(request.engine.shared.add(hold, limits)),
             None => lease.check_validity(),
+        }
+    }
+}
+
+/// Asks the nodes until they grant a lease.
+async fn ask(
+    request: &AcquireRequest<'_>,
+    turn: &Turn,
+    slot: &mut Option<WaiterSlot>,
+) -> Result<Arc<Lease>> {
+    let mut progress = Progress::new(request, turn);
+    let first = AcquireLoop::new(request, turn, &mut progress).attempt_once();
+    match first.await? {
+        Some(lease) => Ok(lease),
+        None => {
+            let mut further = AcquireLoop::new(request, turn, &mut progress);
+            further.run(slot).await
         }
     }
 }

@@ -64,7 +64,7 @@ pub(crate) async fn adopt(
     let limit = HandOverLimit::LONGEST;
     let lease = Lease::new(core, &connections, key, options, &grant, limit);
     let hold = lease.start_hold(HoldOptions::default());
-    if let Some(turn) = turn {
+    if let Some(mut turn) = turn {
         turn.granted(&lease);
     }
     request.engine.renewers.renew(&lease);

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use super::{admission::Admission, local_queue::LocalQueue, shared_holds::SharedHolds};
-use crate::{core::Core, lease::renewal::Renewers};
+use crate::{core::Core, env::clock::Instant, lease::renewal::Renewers};
 
 pub(crate) struct Engine {
     pub(crate) core: Arc<Core>,
@@ -11,12 +11,15 @@ pub(crate) struct Engine {
     pub(crate) renewers: Arc<Renewers>,
     pub(super) admission: Admission,
     pub(super) shared: Arc<SharedHolds>,
+    /// When the client was built.
+    pub(super) since: Instant,
 }
 
 impl Engine {
     pub(crate) fn new(core: Core) -> Self {
         Self {
             renewers: Arc::new(Renewers::new(&core.connection_sets)),
+            since: core.now(),
             core: Arc::new(core),
             queue: Arc::default(),
             admission: Admission::default(),

@@ -20,7 +20,7 @@ pub(crate) mod waiter_limit;
 mod waitlist;
 
 pub(crate) use self::{
-    acquire_hold::acquire_hold,
+    acquire_hold::{Begun, acquire_at_once, acquire_hold},
     acquire_shared::acquire_shared,
     adopt::adopt,
     permits::available_permits,

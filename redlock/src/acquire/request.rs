@@ -36,7 +36,7 @@ pub(crate) struct AcquireRequest<'a> {
     pub(crate) key: &'a Arc<Key>,
     /// How many permits the semaphore has; `None` for a lock.
     pub(crate) permits: Option<u16>,
-    pub(crate) options: AcquireOptions,
+    pub(crate) options: &'a AcquireOptions,
     /// The wait counts from here.
     pub(crate) since: Instant,
 }

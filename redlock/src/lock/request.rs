@@ -5,17 +5,20 @@ use std::{
     future::IntoFuture,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
 use crate::{
     acquire::{
-        AcquireRequest, acquire_hold, acquire_shared, engine::Engine, waiter_limit::WaiterLimit,
+        AcquireOptions, AcquireRequest, Begun, acquire_at_once, acquire_hold, acquire_shared,
+        engine::Engine, waiter_limit::WaiterLimit,
     },
     core::in_runtime,
+    env::clock::Instant,
     error::{Error, Result},
     events::{lock as events, span::AcquireSpan},
+    key::Key,
     lock::{guard::Guard, held::Held, options::LockOptions, reentrancy},
 };
 
@@ -221,23 +224,8 @@ impl LockRequest {
         guard.run(body(held)).await
     }
 
-    async fn acquire(self) -> Result<Guard> {
-        let span = AcquireSpan::begin();
-        let mut acquired = span.around(self.guard()).await;
-        match &mut acquired {
-            Ok(guard) => {
-                span.granted(guard.rounds());
-                guard.begin_span();
-            }
-            Err(error) => {
-                span.refused(error);
-                events::refused(&self.name, error);
-            }
-        }
-        acquired
-    }
-
-    async fn guard(&self) -> Result<Guard> {
+    /// The checks and the first attempt. `Err`: the request has to wait.
+    async fn at_once(&self) -> Result<Result<Guard, Checked>> {
         let core = &self.engine.core;
         core.open(Some(&self.name))?;
         in_runtime()?;
@@ -261,25 +249,75 @@ impl LockRequest {
         }
         if let Some(hold) = reentrancy::held(core, &key) {
             return if self.options.reentrant {
-                Ok(Guard::joined(hold))
+                Ok(Ok(Guard::joined(hold)))
             } else {
                 Err(Error::already_held(&self.name))
             };
         }
+        let since = core.now();
         let request = AcquireRequest {
             engine: &self.engine,
             name: &self.name,
             key: &key,
             permits,
-            options,
-            since: core.now(),
+            options: &options,
+            since,
         };
-        match kind.is_shared() {
-            false => acquire_hold(&request).await.map(Guard::new),
+        if kind.is_shared() {
             // Boxed, so that the future of an exclusive lock does not grow by it.
-            true => Box::pin(acquire_shared(&request)).await.map(Guard::shared),
+            let shared = Box::pin(acquire_shared(&request)).await?;
+            return Ok(Ok(Guard::shared(shared)));
+        }
+        match acquire_at_once(&request).await? {
+            Ok(hold) => Ok(Ok(Guard::new(hold))),
+            Err(begun) => Ok(Err(Checked {
+                key,
+                permits,
+                options,
+                since,
+                begun,
+            })),
         }
     }
+}
+
+/// A request that has been checked and has to wait.
+struct Checked {
+    key: Arc<Key>,
+    permits: Option<u16>,
+    options: AcquireOptions,
+    since: Instant,
+    begun: Begun,
+}
+
+impl Checked {
+    async fn wait(&mut self, engine: &Engine, name: &str) -> Result<Guard> {
+        let request = AcquireRequest {
+            engine,
+            name,
+            key: &self.key,
+            permits: self.permits,
+            options: &self.options,
+            since: self.since,
+        };
+        let hold = acquire_hold(&request, &mut self.begun).await?;
+        Ok(Guard::new(hold))
+    }
+}
+
+/// Reports how the request ended.
+fn end(name: &str, span: &AcquireSpan, mut acquired: Result<Guard>) -> Result<Guard> {
+    match &mut acquired {
+        Ok(guard) => {
+            span.granted(guard.rounds());
+            guard.begin_span();
+        }
+        Err(error) => {
+            span.refused(error);
+            events::refused(name, error);
+        }
+    }
+    acquired
 }
 
 impl IntoFuture for LockRequest {
@@ -287,19 +325,45 @@ impl IntoFuture for LockRequest {
     type IntoFuture = Acquire;
 
     fn into_future(self) -> Acquire {
-        Acquire(Box::pin(self.acquire()))
+        // Blocks, since an async function keeps an argument twice if it is used after an await.
+        Acquire(Box::pin(async move {
+            let span = AcquireSpan::begin();
+            let mut checked = match span.around(self.at_once()).await {
+                Ok(Err(checked)) => checked,
+                Ok(Ok(guard)) => return Stage::Ended(end(&self.name, &span, Ok(guard))),
+                Err(error) => return Stage::Ended(end(&self.name, &span, Err(error))),
+            };
+            let Self { engine, name, .. } = self;
+            Stage::Waits(Box::pin(async move {
+                let acquired = span.around(checked.wait(&engine, &name)).await;
+                Stage::Ended(end(&name, &span, acquired))
+            }))
+        }))
     }
 }
 
 /// The future of a [`LockRequest`].
+// The first stage has the memory for an attempt, and frees it if the request has to wait.
 #[must_use = "futures do nothing unless awaited"]
-pub struct Acquire(Pin<Box<dyn Future<Output = Result<Guard>> + Send>>);
+pub struct Acquire(Pin<Box<dyn Future<Output = Stage> + Send>>);
+
+/// What a part of the future comes to.
+enum Stage {
+    Ended(Result<Guard>),
+    /// The next part takes the place of this one.
+    Waits(Pin<Box<dyn Future<Output = Self> + Send>>),
+}
 
 impl Future for Acquire {
     type Output = Result<Guard>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.as_mut().poll(cx)
+        loop {
+            match ready!(self.0.as_mut().poll(cx)) {
+                Stage::Ended(acquired) => return Poll::Ready(acquired),
+                Stage::Waits(next) => self.0 = next,
+            }
+        }
     }
 }
 

@@ -127,12 +127,13 @@ impl Ticket {
             fencing: Some(true),
             ..LockOptions::default()
         };
+        let options = options.resolve(core)?;
         let request = AcquireRequest {
             engine,
             name,
             key: &key,
             permits: None,
-            options: options.resolve(core)?,
+            options: &options,
             since: core.now(),
         };
         let tokens = TokenBlock::new(self.token, 1);

@@ -58,6 +58,26 @@ pub(crate) fn delay(refusal: Refusal, attempt: u32, jitter: f64, wake_up: WakeUp
     }
 }
 
+/// Lengthens the sleep of a waiter that has been promised a notification, by at most 1/256, so that it ends on a tick which
+/// other waiters of this process share: their commands then share script calls.
+///
+/// The ticks are powers of two, so those of longer sleeps are among those of shorter ones. `now`: since the client was built.
+pub(crate) fn on_shared_tick(time: Duration, now: Duration) -> Duration {
+    let micros = |time: Duration| u64::try_from(time.as_micros());
+    let (Ok(micros), Ok(now)) = (micros(time), micros(now)) else {
+        return time;
+    };
+    let Some(power) = (micros / 256).checked_ilog2() else {
+        return time;
+    };
+    let tick = 1 << power;
+    let end = now.saturating_add(micros);
+    let late = end
+        .checked_next_multiple_of(tick)
+        .map_or(0, |next| next - end);
+    time.saturating_add(Duration::from_micros(late))
+}
+
 fn doubled(first: Duration, times: u32, most: Duration) -> Duration {
     first
         .saturating_mul(1_u32.checked_shl(times).unwrap_or(u32::MAX))
@@ -75,6 +95,24 @@ pub(crate) fn quorum_free_in(left: &mut [Duration], quorum: usize) -> Option<Dur
 mod tests {
     use super::*;
     const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn long_sleeps_end_on_shared_ticks() {
+        let second = Duration::from_secs(1);
+        let end = |time: Duration, now: u64| {
+            let longer = on_shared_tick(time, Duration::from_micros(now));
+            assert!(time <= longer && longer <= time + time / 256, "{longer:?}");
+            now + u64::try_from(longer.as_micros()).expect("short")
+        };
+        let mut ends: Vec<u64> = (0..1_000)
+            .map(|n| end(10 * second, 1_000_000 + n * 100))
+            .collect();
+        ends.dedup();
+        assert!(ends.len() <= 5, "{ends:?}");
+        assert_eq!(end(30 * second, 7) % 65_536, 0);
+        assert_eq!(on_shared_tick(Duration::ZERO, MS), Duration::ZERO);
+        assert_eq!(on_shared_tick(Duration::MAX, MS), Duration::MAX);
+    }
 
     #[test]
     fn a_sleep_is_longer_than_the_remaining_lease() {

@@ -11,17 +11,17 @@ use crate::key::Key;
 const CHECK: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
-pub(in crate::acquire) struct Position {
+pub(crate) struct Position {
     pub(super) queue: Arc<LocalQueue>,
     pub(super) key: Arc<Key>,
     pub(super) receiver: oneshot::Receiver<Outcome>,
 }
 
 impl Position {
-    /// Waits for the outcome, at most for `within`. `Err`: the remaining time of the holder. Cancel safe: dropped, the
-    /// position is given up.
+    /// Waits for the outcome, at most for `within`. `Err`: the remaining time of the holder. Cancel safe: the position is kept
+    /// until it is dropped.
     pub(in crate::acquire) async fn wait(
-        mut self,
+        &mut self,
         within: Duration,
     ) -> Result<Outcome, Option<Duration>> {
         let began = Instant::now();

@@ -12,7 +12,7 @@ use crate::{
 
 /// Dropped without a grant: the next waiter has the turn.
 #[derive(Debug)]
-pub(in crate::acquire) struct Turn {
+pub(crate) struct Turn {
     queue: Arc<LocalQueue>,
     key: Arc<Key>,
     history: History,
@@ -55,7 +55,7 @@ impl Turn {
     }
 
     /// From now on the turn belongs to `lease`.
-    pub(in crate::acquire) fn granted(mut self, lease: &Arc<Lease>) {
+    pub(in crate::acquire) fn granted(&mut self, lease: &Arc<Lease>) {
         self.pending = false;
         if let Some(entry) = lock(&self.queue.entries).get_mut(&self.key) {
             entry.holder = Arc::downgrade(lease);
@@ -68,24 +68,29 @@ impl Turn {
 
     /// As [`granted`](Self::granted) for one of so many permits. The next waiter has the turn at once, since other permits may
     /// be free.
-    pub(in crate::acquire) fn granted_permit(self, lease: &Arc<Lease>, permits: u16) {
+    pub(in crate::acquire) fn granted_permit(&mut self, lease: &Arc<Lease>, permits: u16) {
         lease.set_local_waiters(Arc::new(PermitWaiters {
             queue: Arc::clone(&self.queue),
             key: Arc::clone(&self.key),
             permits,
         }));
+        self.pass_on();
     }
 
     /// Forgets a turn that could not be delivered, without passing it on.
     pub(super) fn forget(mut self) {
         self.pending = false;
     }
+
+    fn pass_on(&mut self) {
+        if std::mem::take(&mut self.pending) {
+            self.queue.pass_on(&self.key, None);
+        }
+    }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        if self.pending {
-            self.queue.pass_on(&self.key, None);
-        }
+        self.pass_on();
     }
 }

@@ -16,7 +16,8 @@
 //!
 //! A request that does not wait never sleeps: it repeats split votes within the time of one attempt, [`SPLITS`] times at
 //! most. One that waits goes on until the wait is over. It joins the waitlist once, and then asks again, so that no
-//! release between the two is missed. Each sleep is bounded by [`backoff::delay`] and by the wait.
+//! release between the two is missed. Each sleep is bounded by [`backoff::delay`] and by the wait; one with a promised
+//! notification is a little longer, so that waiters wake together ([`backoff::on_shared_tick`]).
 
 #[cfg(test)]
 mod tests;
@@ -81,6 +82,8 @@ pub(super) struct Moment {
     pub(super) spent: Duration,
     /// Uniform in `0.0..1.0`.
     pub(super) jitter: f64,
+    /// Time since the client was built. Relative, so that a history of the simulation repeats itself.
+    pub(super) now: Duration,
 }
 
 /// The state of one request.
@@ -101,6 +104,8 @@ pub(super) struct Retry {
     notification: Option<Notification>,
     /// How many notifications in a row were followed by a refusal.
     spurious: u32,
+    /// The lease that was seen lasts longer than the sleep.
+    outlasted: bool,
     sleeping: Sleeping,
 }
 
@@ -135,6 +140,7 @@ impl Retry {
             on_waitlist: false,
             notification: None,
             spurious: 0,
+            outlasted: false,
             sleeping: Sleeping::Deferred,
         }
     }
@@ -256,6 +262,8 @@ impl Retry {
         let one_node_first = match self.notification {
             Some(Notification::First | Notification::Interrupted) => false,
             Some(_) => true,
+            // Renews the place in the waitlists of all nodes. There is no contest, since the holder still has its lease.
+            None if self.outlasted => false,
             // Every other attempt asks all nodes at once: a leftover on the first node must not stand for the others.
             None => failure.is_refused() && !self.plan.one_node_first,
         };
@@ -327,7 +335,7 @@ impl Retry {
     }
 
     /// Where a notification is promised, the last attempt is made before the wait is over, in case that it was lost.
-    fn time_to_wait(&self, at: Moment) -> Duration {
+    fn time_to_wait(&mut self, at: Moment) -> Duration {
         let wake_up = match &self.failure {
             _ if !self.on_waitlist => WakeUp::Never,
             Some(Failure::Refused { notified: true, .. }) => WakeUp::Promised,
@@ -337,8 +345,14 @@ impl Retry {
             (series.refusal, series.number)
         });
         let time = backoff::delay(refusal, number - 1, at.jitter, wake_up);
+        self.outlasted = false;
+        if wake_up != WakeUp::Promised {
+            return time.min(at.left);
+        }
+        self.outlasted = matches!(refusal, Refusal::FreeIn(free) if time < free);
+        let time = backoff::on_shared_tick(time, at.now);
         let until_last = at.left.saturating_sub(self.node_timeout);
-        if wake_up == WakeUp::Promised && until_last > self.node_timeout / 5 {
+        if until_last > self.node_timeout / 5 {
             time.min(until_last)
         } else {
             time.min(at.left)

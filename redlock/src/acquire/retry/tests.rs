@@ -14,6 +14,7 @@ fn after(left: Duration) -> Moment {
         left,
         spent: Duration::ZERO,
         jitter: 0.5,
+        now: Duration::ZERO,
     }
 }
 
@@ -274,4 +275,39 @@ fn a_refused_wait_reports_an_outage_first() {
     let mut retry = attempting();
     retry.failed(held(false), after(WAIT));
     assert!(retry.may_not_wait().is_none());
+}
+
+#[test]
+fn a_look_at_a_lease_that_lasts_asks_all_nodes_and_renews_the_place_there() {
+    let wait = Duration::from_secs(100);
+    let lasts = Failure::Refused {
+        free_in: Some(Duration::from_secs(60)),
+        left: Some(Duration::from_secs(60)),
+        by: None,
+        split: false,
+        notified: true,
+    };
+    let mut retry = on_waitlist();
+    sleep(retry.failed(lasts, after(wait)));
+    assert!(!plan(retry.woken(None, after(wait))).one_node_first);
+    // When this one is over, the waiters contend.
+    sleep(retry.failed(held(true), after(wait)));
+    assert!(plan(retry.woken(None, after(wait))).one_node_first);
+}
+
+#[test]
+fn waiters_that_are_promised_a_notification_wake_on_shared_ticks() {
+    let end = |now: u64, jitter: f64, notified: bool| {
+        let at = Moment {
+            now: Duration::from_micros(now),
+            jitter,
+            ..after(WAIT)
+        };
+        let mut retry = on_waitlist();
+        now + sleep(retry.failed(held(notified), at)).time.as_micros() as u64
+    };
+    let tick = 16_384;
+    assert_eq!(end(1_000_001, 0.5, true) % tick, 0);
+    assert_eq!(end(1_003_001, 0.1, true), end(1_000_001, 0.9, true));
+    assert_ne!(end(1_000_001, 0.5, false) % tick, 0, "it polls");
 }

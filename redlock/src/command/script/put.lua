@@ -5,12 +5,17 @@
 -- write sets the same one.
 --
 -- Returns the reply of SET; nothing where `NX` forbids it; a table with `err` after an error.
+local function set(key, value, ms, nx)
+  -- A nil is no argument of a command, and a table of arguments costs more than the branch.
+  if nx then return redis.pcall('SET', key, value, 'PX', ms, nx) end
+  return redis.pcall('SET', key, value, 'PX', ms)
+end
+
 local function put(key, value, ms, nx)
-  local args = {key, value, 'PX', ms, nx}
-  local done = redis.pcall('SET', unpack(args))
+  local done = set(key, value, ms, nx)
   if done and done.err and string.find(done.err, 'OOM', 1, true) then
     redis.pcall('PEXPIRE', key, ms)
-    done = redis.pcall('SET', unpack(args))
+    done = set(key, value, ms, nx)
   end
   return done
 end

@@ -31,7 +31,7 @@ const GATHER: Duration = Duration::from_millis(5);
 pub(crate) struct Notifications {
     /// The first waiter of each local queue, by the key of its lock. Empty where nobody waits.
     /// Ordered, so that waiters that are woken together run in the same order in each replay.
-    waiting: Mutex<BTreeMap<Box<str>, Arc<Waiter>>>,
+    waiting: Mutex<BTreeMap<Arc<str>, Arc<Waiter>>>,
     /// The locks that another process was notified of.
     deferrals: Deferrals,
 }
@@ -82,7 +82,7 @@ impl Notification {
 #[derive(Debug)]
 pub(crate) struct Subscriber {
     notifications: Arc<Notifications>,
-    key: Box<str>,
+    key: Arc<str>,
     waiter: Arc<Waiter>,
 }
 
@@ -93,10 +93,11 @@ impl Notifications {
             received: Mutex::default(),
             changed: Notify::new(),
         });
-        lock(&self.waiting).insert(key.into(), Arc::clone(&waiter));
+        let key = Arc::<str>::from(key);
+        lock(&self.waiting).insert(Arc::clone(&key), Arc::clone(&waiter));
         Subscriber {
             notifications: Arc::clone(self),
-            key: key.into(),
+            key,
             waiter,
         }
     }
@@ -115,11 +116,7 @@ impl Notifications {
 
     /// A connection that brings notifications was lost: all waiters try for themselves.
     pub(crate) fn interrupted(&self) {
-        let waiting = lock(&self.waiting);
-        let mut waiters: Vec<_> = waiting.iter().collect();
-        // The order of a hash map is random, and histories of the simulation have to repeat themselves.
-        waiters.sort_unstable_by_key(|(key, _)| *key);
-        for (_, waiter) in waiters {
+        for waiter in lock(&self.waiting).values() {
             lock(&waiter.received).interrupted = true;
             waiter.changed.notify_one();
         }
@@ -163,7 +160,10 @@ impl Subscriber {
         }
         let quorum = self.waiter.quorum;
         let majority = self.until(|received| received.is_first() && received.nodes.len() >= quorum);
-        let majority = tokio::time::timeout(GATHER, majority).await.is_ok();
+        // In memory of its own, so that waiting for the first notification takes little.
+        let majority = Box::pin(tokio::time::timeout(GATHER, majority))
+            .await
+            .is_ok();
         let mut received = lock(&self.waiter.received);
         let notification = match received.is_first() {
             true if majority => Notification::First,
