@@ -276,7 +276,7 @@ fn history(seed: u64) -> Grants {
     let runtime = runtime();
     let nodes = {
         let _inside = runtime.enter();
-        Nodes::seeded(if seed % 4 == 0 { 5 } else { 3 }, seed)
+        Nodes::seeded(if seed.is_multiple_of(4) { 5 } else { 3 }, seed)
     };
     runtime.block_on(advance(AGE));
     runtime.block_on(live(seed, nodes))
