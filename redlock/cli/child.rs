@@ -1,4 +1,4 @@
-//! The command that runs under the lock: a process group of its own, and its end.
+//! The command that runs under the lock, in the process group of its watcher, and its end.
 
 use std::{
     ffi::OsString,
@@ -34,15 +34,19 @@ impl Child {
         let Some((program, args)) = command.split_first() else {
             return Err(Failure::new(NOT_FOUND, "there is no command to run"));
         };
-        // Start the watcher first, so that the command is unwatched only until its process id is written.
-        let mut watcher = Watcher::start()?;
+        let mut watcher = Watcher::start().await?;
+        let Some(group) = watcher.group() else {
+            return Err(Failure::new(FAILED, "the watcher has no process id"));
+        };
+        watcher.is_valid_for(valid_for()).await;
         // This process may have been stopped since the grant.
         if valid_for().is_zero() {
             let text = "the lock was lost before the command was started";
             return Err(Failure::new(LOST, text));
         }
         let mut command = Command::new(program);
-        command.args(args).env(variable, token).process_group(0);
+        command.args(args).env(variable, token);
+        command.process_group(group.as_raw_nonzero().get());
         if io::stdin().is_terminal() {
             // A process group in the background is stopped when it reads from a terminal.
             command.stdin(Stdio::null());
@@ -58,11 +62,6 @@ impl Child {
                 format!("`{}` cannot be started: {error}", program.escape_debug()),
             )
         })?;
-        let id = process.id().and_then(|id| i32::try_from(id).ok());
-        let Some(group) = id.and_then(Pid::from_raw) else {
-            return Err(Failure::new(FAILED, "the command has no process id"));
-        };
-        watcher.watch(group, valid_for()).await;
         Ok(Self {
             process,
             group,
@@ -82,7 +81,7 @@ impl Child {
         self.watcher.is_valid_for(time).await;
     }
 
-    /// Sends a signal to the command and all processes of its group. It may have ended.
+    /// Sends a signal to the command and all processes of its group, one of which is the watcher. It may have ended.
     pub(crate) fn signal(&self, signal: Signal) {
         let _ = kill_process_group(self.group, signal);
     }

@@ -73,6 +73,6 @@ async fn serve(args: Args, output: &Output) -> Result<ExitCode, Failure> {
         Command::Top(top) => top::top(&common, top, output).await,
         Command::Completions { shell } => generate::completions(shell),
         Command::Man => generate::man(),
-        Command::Watch => Ok(watch::watch().await),
+        Command::Watch => watch::watch().await,
     }
 }

@@ -1,9 +1,10 @@
 //! The watcher: a process that kills the command when this program can no longer do so.
 //!
 //! If this program is killed, or stopped for longer than its lock is valid, the command would continue without a lock. So a
-//! second process of this program reads from a pipe: first the process group of the command, then repeatedly until when the
-//! lock is valid. It kills the group if the pipe closes, or if that time comes without a new report. When the command has
-//! ended, this program kills the watcher. It has its own process group, so that it does not receive signals to this program's.
+//! second process of this program reads from a pipe until when the lock is valid. If the pipe closes, or if that time comes
+//! without a new report, it kills the process group of the command, which is its own: the command starts in the group of the
+//! watcher, so there is no moment at which it is unwatched. The signals that are meant for the command do not end the watcher.
+//! When the command has ended, this program kills the watcher.
 
 use std::{
     env, io,
@@ -13,11 +14,11 @@ use std::{
 };
 
 use rustix::{
-    process::{Pid, Signal, kill_process_group},
+    process::{Pid, Signal, kill_current_process_group},
     time::{ClockId, clock_gettime},
 };
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     process::{Child, ChildStdin, Command},
     time::timeout,
 };
@@ -25,10 +26,14 @@ use tokio::{
 use crate::{
     failure::{FAILED, Failure},
     output::millis,
+    signals::Signals,
 };
 
 /// The command with which this program starts itself as a watcher.
 pub(crate) const NAME: &str = "__watch";
+
+/// What the watcher writes when it is ready.
+const READY: &[u8] = b"\n";
 
 /// How long a report waits for a full pipe. The watcher of one that is left out has an earlier end of the validity.
 const WRITE: Duration = Duration::from_millis(50);
@@ -45,28 +50,32 @@ pub(crate) struct Watcher {
 }
 
 impl Watcher {
-    pub(crate) fn start() -> Result<Self, Failure> {
+    /// Starts the watcher, and waits until no signal to its group ends it.
+    pub(crate) async fn start() -> Result<Self, Failure> {
         let failed = |error| Failure::new(FAILED, format!("no watcher can be started: {error}"));
         let mut process = Command::new(this_program().map_err(failed)?)
             .arg0("redlock")
             .arg(NAME)
             .process_group(0)
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .map_err(failed)?;
         let pipe = process.stdin.take();
+        if let Some(mut output) = process.stdout.take() {
+            output.read_u8().await.map_err(failed)?;
+        }
         Ok(Self { process, pipe })
     }
 
-    /// Sends the process group.
-    pub(crate) async fn watch(&mut self, group: Pid, valid_for: Duration) {
-        let group = group.as_raw_nonzero();
-        self.write(format!("{group}\n{}\n", end_of(valid_for)))
-            .await;
+    /// The process group of the watcher, which the command is to join. `None` once the watcher was waited for.
+    pub(crate) fn group(&self) -> Option<Pid> {
+        let id = self.process.id().and_then(|id| i32::try_from(id).ok());
+        id.and_then(Pid::from_raw)
     }
 
+    /// Reports that the lock is valid for this long from now.
     pub(crate) async fn is_valid_for(&mut self, time: Duration) {
         self.write(format!("{}\n", end_of(time))).await;
     }
@@ -115,15 +124,14 @@ fn now() -> Duration {
 }
 
 /// The process itself.
-pub(crate) async fn watch() -> ExitCode {
+pub(crate) async fn watch() -> Result<ExitCode, Failure> {
+    // While these exist, the signals have no effect.
+    let _signals = Signals::new()?;
+    let mut output = tokio::io::stdout();
+    // An error means that the program has ended, which closes the other pipe as well.
+    let _ = output.write_all(READY).await;
+    let _ = output.flush().await;
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
-    let first = lines.next_line().await.ok().flatten();
-    let group = first
-        .and_then(|line| line.parse().ok())
-        .and_then(Pid::from_raw);
-    let Some(group) = group else {
-        return ExitCode::SUCCESS;
-    };
     let mut valid_until = None;
     loop {
         let left = valid_until.map_or(CHECK, |end: Duration| end.saturating_sub(now()));
@@ -136,7 +144,7 @@ pub(crate) async fn watch() -> ExitCode {
             Err(_) => {}
         }
     }
-    // All of them may have ended by now.
-    let _ = kill_process_group(group, Signal::KILL);
-    ExitCode::SUCCESS
+    // This process is one of them.
+    let _ = kill_current_process_group(Signal::KILL);
+    Ok(ExitCode::SUCCESS)
 }

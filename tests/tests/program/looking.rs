@@ -5,7 +5,7 @@ use std::{process::Stdio, time::Duration};
 use redlock::Redlock;
 use tests::{Cluster, eventually};
 
-use crate::process::{PATIENCE, run, start, start_with};
+use crate::process::{PATIENCE, run, start, start_with, three_servers};
 
 const KEY: &str = "invoice:42";
 
@@ -17,7 +17,7 @@ async fn holder(cluster: &Cluster) -> redlock::Guard {
 
 #[tokio::test]
 async fn the_holder_is_shown_to_people_and_to_machines() {
-    let cluster = Cluster::start(3).await;
+    let cluster = three_servers().await;
     let free = run(&cluster, &["holder", KEY]).await;
     assert_eq!(
         (free.code, &*free.stdout),
@@ -49,7 +49,7 @@ async fn the_holder_is_shown_to_people_and_to_machines() {
 
 #[tokio::test]
 async fn wait_ends_when_the_lock_is_free_and_does_not_acquire_it() {
-    let cluster = Cluster::start(3).await;
+    let cluster = three_servers().await;
     let guard = holder(&cluster).await;
     let late = run(&cluster, &["wait", KEY, "--timeout", "100ms"]).await;
     assert_eq!(late.code, Some(75), "{late:?}");
@@ -65,7 +65,7 @@ async fn wait_ends_when_the_lock_is_free_and_does_not_acquire_it() {
 
 #[tokio::test]
 async fn a_cool_down_is_called_one_by_who_waits_for_its_end() {
-    let cluster = Cluster::start(3).await;
+    let cluster = three_servers().await;
     let guard = holder(&cluster).await;
     let window = Duration::from_secs(60);
     guard.cool_down(window).await.expect("three nodes");
@@ -79,7 +79,7 @@ async fn a_cool_down_is_called_one_by_who_waits_for_its_end() {
 
 #[tokio::test]
 async fn waiting_outlasts_an_outage() {
-    let cluster = Cluster::start(3).await;
+    let cluster = three_servers().await;
     let guard = holder(&cluster).await;
     let waiting = start(&cluster, &["wait", KEY]);
     // Nothing else reads the waitlist until the release.
@@ -102,7 +102,7 @@ async fn waiting_outlasts_an_outage() {
 
 #[tokio::test]
 async fn a_lock_is_force_released_only_with_the_flag() {
-    let cluster = Cluster::start(3).await;
+    let cluster = three_servers().await;
     let guard = holder(&cluster).await;
     let unforced = run(&cluster, &["release", KEY]).await;
     assert_eq!(unforced.code, Some(2), "{unforced:?}");
@@ -128,7 +128,7 @@ async fn a_lock_is_force_released_only_with_the_flag() {
 
 #[tokio::test]
 async fn health_is_for_probes() {
-    let cluster = Cluster::start(3).await;
+    let cluster = three_servers().await;
     let well = run(&cluster, &["health", "--all"]).await;
     assert_eq!(well.code, Some(0), "{well:?}");
     assert!(

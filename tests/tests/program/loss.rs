@@ -4,7 +4,7 @@ use redlock::Redlock;
 use rustix::process::Signal;
 use tests::{Cluster, eventually};
 
-use crate::process::{PATIENCE, Program, gone, is_running, run, start};
+use crate::process::{PATIENCE, Program, gone, is_running, run, start, three_servers};
 
 const KEY: &str = "nightly";
 
@@ -32,7 +32,7 @@ async fn all_gone(processes: &[String]) {
 
 #[tokio::test]
 async fn without_a_quorum_the_command_is_killed() {
-    let cluster = Cluster::start(3).await;
+    let cluster = three_servers().await;
     let (program, processes) = running(&cluster, "2s").await;
     cluster.node(0).pause();
     cluster.node(1).pause();
@@ -45,7 +45,7 @@ async fn without_a_quorum_the_command_is_killed() {
 
 #[tokio::test]
 async fn a_lock_that_is_taken_by_force_kills_the_command() {
-    let cluster = Cluster::start(3).await;
+    let cluster = three_servers().await;
     let (program, processes) = running(&cluster, "2s").await;
     let ended = run(&cluster, &["release", "--force", "--yes", KEY]).await;
     assert_eq!(
@@ -59,7 +59,7 @@ async fn a_lock_that_is_taken_by_force_kills_the_command() {
 
 #[tokio::test]
 async fn the_command_of_a_killed_program_is_killed() {
-    let cluster = Cluster::start(3).await;
+    let cluster = three_servers().await;
     let redlock = Redlock::connect(cluster.urls()).await.expect("three nodes");
     let (program, processes) = running(&cluster, "3s").await;
     program.signal(Signal::KILL);
@@ -74,7 +74,7 @@ async fn the_command_of_a_killed_program_is_killed() {
 
 #[tokio::test]
 async fn the_command_of_a_stopped_program_is_killed_when_the_lock_is_lost() {
-    let cluster = Cluster::start(3).await;
+    let cluster = three_servers().await;
     let (program, processes) = running(&cluster, "2s").await;
     program.signal(Signal::STOP);
     // Nobody renews the lock, and the next one gets it.

@@ -94,6 +94,12 @@ fn spawn(nodes: &str, wrapper: &[&str], args: &[&str], stdin: Stdio) -> Program 
     }
 }
 
+/// Starts three servers, once the program is built: while a test waits for the build, nothing renews its locks.
+pub(crate) async fn three_servers() -> Cluster {
+    program();
+    Cluster::start(3).await
+}
+
 /// The path of the program.
 pub(crate) fn program() -> &'static PathBuf {
     let built = BUILT

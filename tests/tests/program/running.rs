@@ -4,7 +4,7 @@ use redlock::Redlock;
 use rustix::process::{Signal, kill_process};
 use tests::{Cluster, eventually};
 
-use crate::process::{PATIENCE, program, run, start, start_through};
+use crate::process::{PATIENCE, program, run, start, start_through, three_servers};
 
 const KEY: &str = "nightly";
 
@@ -14,7 +14,7 @@ const UNTIL_TERM: &str =
 
 #[tokio::test]
 async fn the_command_has_the_token_and_gives_its_exit_code() {
-    let cluster = Cluster::start(3).await;
+    let cluster = three_servers().await;
     let mut tokens: Vec<u64> = Vec::new();
     for args in [
         &[
@@ -54,7 +54,7 @@ async fn the_command_has_the_token_and_gives_its_exit_code() {
 
 #[tokio::test]
 async fn a_command_under_nohup_survives_a_hangup() {
-    let cluster = Cluster::start(3).await;
+    let cluster = three_servers().await;
     let command = ["run", "--key", KEY, "--", "sh", "-c", UNTIL_TERM];
     let nohup = ["sh", "-c", "trap '' HUP; exec \"$0\" \"$@\""];
     let mut program = start_through(&cluster, &nohup, &command);
@@ -71,7 +71,7 @@ async fn a_command_under_nohup_survives_a_hangup() {
 
 #[tokio::test]
 async fn one_of_two_cron_jobs_runs() {
-    let cluster = Cluster::start(3).await;
+    let cluster = three_servers().await;
     let mut first = start(
         &cluster,
         &["run", "--key", KEY, "--", "sh", "-c", UNTIL_TERM],
@@ -130,7 +130,7 @@ async fn one_of_two_cron_jobs_runs() {
 
 #[tokio::test]
 async fn a_quick_command_is_not_run_again_by_the_next_replica() {
-    let cluster = Cluster::start(3).await;
+    let cluster = three_servers().await;
     let args = [
         "run",
         "--key",
@@ -151,7 +151,7 @@ async fn a_quick_command_is_not_run_again_by_the_next_replica() {
 
 #[tokio::test]
 async fn the_lock_is_held_until_the_command_has_ended_after_a_signal() {
-    let cluster = Cluster::start(3).await;
+    let cluster = three_servers().await;
     let redlock = Redlock::connect(cluster.urls()).await.expect("three nodes");
     // It takes its time to end, and says when it has.
     let command = "trap 'echo ending; read go < $0; echo ended; exit 3' INT; echo started; while :; do sleep 0.05; done";
@@ -183,7 +183,7 @@ async fn the_lock_is_held_until_the_command_has_ended_after_a_signal() {
 
 #[tokio::test]
 async fn a_signal_while_it_waits_leaves_nothing_behind() {
-    let cluster = Cluster::start(3).await;
+    let cluster = three_servers().await;
     let redlock = Redlock::connect(cluster.urls()).await.expect("three nodes");
     let guard = redlock.lock(KEY).await.expect("free");
     let program = start(
@@ -206,7 +206,7 @@ async fn waits(cluster: &Cluster) -> bool {
 
 #[tokio::test]
 async fn a_command_that_cannot_start_releases_the_lock() {
-    let cluster = Cluster::start(3).await;
+    let cluster = three_servers().await;
     for (command, code) in [("/no/such/program", 127), ("/etc/passwd", 126)] {
         for options in [&[][..], &["--at-least", "1m"]] {
             let args = [&["run", "--key", KEY], options, &["--", command]].concat();
@@ -220,7 +220,7 @@ async fn a_command_that_cannot_start_releases_the_lock() {
 
 #[tokio::test]
 async fn a_program_that_is_replaced_while_it_waits_runs_its_command() {
-    let cluster = Cluster::start(3).await;
+    let cluster = three_servers().await;
     let redlock = Redlock::connect(cluster.urls()).await.expect("three nodes");
     let guard = redlock.lock(KEY).await.expect("free");
     let folder = tempfile::tempdir().expect("a folder");
@@ -243,7 +243,7 @@ async fn a_program_that_is_replaced_while_it_waits_runs_its_command() {
 
 #[tokio::test]
 async fn a_watcher_that_was_stopped_does_not_stop_the_program() {
-    let cluster = Cluster::start(3).await;
+    let cluster = three_servers().await;
     let command = ["run", "--key", KEY, "--", "sh", "-c", UNTIL_TERM];
     let mut program = start(&cluster, &command);
     assert_eq!(program.line().await, "started");

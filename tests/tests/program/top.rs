@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tests::{Cluster, eventually};
 
-use crate::process::{PATIENCE, run, start, start_through, start_with};
+use crate::process::{PATIENCE, run, start, start_through, start_with, three_servers};
 
 const KEY: &str = "invoice:42";
 
@@ -28,7 +28,7 @@ async fn client(cluster: &Cluster, label: &str) -> Redlock {
 
 #[tokio::test]
 async fn through_a_pipe_it_looks_once() {
-    let cluster = Cluster::start(3).await;
+    let cluster = three_servers().await;
     let holder = client(&cluster, "api-7").await;
     let guard = holder.lock(KEY).await.expect("free");
     let minute = Duration::from_secs(60);
@@ -59,7 +59,7 @@ async fn through_a_pipe_it_looks_once() {
 
 #[tokio::test]
 async fn json_is_one_line_for_each_look() {
-    let cluster = Cluster::start(3).await;
+    let cluster = three_servers().await;
     let guard = client(&cluster, "api-7").await;
     let guard = guard.lock(KEY).await.expect("free");
     let args = [&["top", "--json", KEY, "free"][..], &OFTEN].concat();
@@ -117,7 +117,7 @@ async fn it_ends_when_nobody_reads() {
 async fn a_terminal_is_drawn_again_and_restored() {
     const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l";
     const LEAVE: &str = "\x1b[?7h\x1b[?25h\x1b[?1049l";
-    let cluster = Cluster::start(3).await;
+    let cluster = three_servers().await;
     let holder = client(&cluster, "api-7").await;
     let args = [&["top", KEY, "b", "c"][..], &OFTEN].concat();
     let mut program = start_through(&cluster, &TERMINAL, &args);
