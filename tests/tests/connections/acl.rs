@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redlock::{Builder, FaultKind, RestartGuard};
+use redlock::{Builder, FaultKind, Redlock, RestartGuard};
 use tests::Cluster;
 
 use crate::support::{LONG, assert_blames, blamed, contention, cycle, patient};
@@ -50,6 +50,7 @@ pub(crate) async fn are_enough(cluster: &Cluster) {
     forget.arg("lock:restored").arg("{lock:restored}{}:fence");
     let _: u64 = cluster.node(0).ask(&forget).await;
     restored.extend().await.expect("two of three");
+    readers_and_a_writer(&one).await.expect("three nodes");
     assert!(one.health().await.iter().all(|node| node.latency.is_some()));
     assert_eq!(refusals(cluster).await, Vec::<String>::new());
 }
@@ -173,6 +174,7 @@ async fn everything(cluster: &Cluster) -> Result<(), redlock::Error> {
     guard.cool_down(LONG).await?;
     redlock.force_release("k").await?;
     redlock.force_release("free").await?;
+    readers_and_a_writer(&redlock).await?;
     // Under the strict guard as well.
     let strict = as_user(cluster)
         .restart_guard(RestartGuard::Strict)
@@ -188,6 +190,19 @@ async fn everything(cluster: &Cluster) -> Result<(), redlock::Error> {
         .await?;
     strict.close().await;
     Ok(())
+}
+
+async fn readers_and_a_writer(redlock: &Redlock) -> Result<(), redlock::Error> {
+    let catalog = redlock.rwlock("catalog");
+    let reader = catalog.read().ttl(LONG).no_wait().await?;
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    reader.extend().await?;
+    assert!(catalog.try_write().await?.is_none());
+    reader.release().await?;
+    let writer = catalog.write().ttl(LONG).no_wait().await?;
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    writer.extend().await?;
+    writer.release().await
 }
 
 #[tokio::test]
