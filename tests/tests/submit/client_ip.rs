@@ -57,6 +57,26 @@ async fn the_last_address_that_is_not_a_trusted_proxy_is_the_client() {
 }
 
 #[tokio::test]
+async fn a_trusted_network_may_be_ipv4_written_as_ipv6() {
+    for trusted in [
+        "::ffff:10.0.0.0/104",
+        "::ffff:10.1.2.3",
+        "::ffff:0.0.0.0/96",
+    ] {
+        let found = client(&[trusted], "10.1.2.3:5", &["9.9.9.9"]).await;
+        assert_eq!(found, Ok(Some("9.9.9.9".to_owned())), "{trusted}");
+    }
+    let found = client(&["::ffff:10.0.0.0/104"], "11.1.2.3:5", &["9.9.9.9"]).await;
+    assert_eq!(found, Ok(Some("11.1.2.3".to_owned())));
+    // As in "10.0.0.0/8": as IPv6 it would be most of all addresses.
+    for malformed in ["::ffff:10.0.0.0/8", "::ffff:10.0.0.0/129"] {
+        let found = client(&[malformed], "10.1.2.3:5", &[]).await;
+        let expected = "a trusted proxy of this route is not an address or a network";
+        assert_eq!(found, Err(expected.to_owned()), "{malformed}");
+    }
+}
+
+#[tokio::test]
 async fn networks_of_all_lengths() {
     for (trusted, expected) in [
         ("0.0.0.0/0", "9.9.9.9"),

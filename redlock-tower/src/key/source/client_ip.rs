@@ -111,8 +111,14 @@ impl Network {
             None => (text, None),
         };
         let address: IpAddr = address.parse().ok()?;
-        let longest = if address.is_ipv4() { 32 } else { 128 };
+        let longest: u8 = if address.is_ipv4() { 32 } else { 128 };
         let prefix = prefix.map_or(Some(longest), |prefix| prefix.parse().ok())?;
+        let (address, prefix) = match address.to_canonical() {
+            // IPv4 written as IPv6. A shorter prefix covers more than IPv4, which cannot be meant.
+            IpAddr::V4(address) if longest == 128 => (IpAddr::V4(address), prefix.checked_sub(96)?),
+            _ => (address, prefix),
+        };
+        let longest = if address.is_ipv4() { 32 } else { 128 };
         (prefix <= longest).then_some(Self { address, prefix })
     }
 
