@@ -185,9 +185,12 @@ impl Browser {
             .expect("a window");
     }
 
-    /// Keeps a picture of the window as `target/pictures/NAME.png`, and where `UPDATE_PICTURES` is set also as the one that README
+    /// Keeps a picture of the top of the page as `target/pictures/NAME.png`, and where `UPDATE_PICTURES` is set also as the one that README
     /// shows, in `examples/docs`.
     pub(crate) async fn picture(&self, name: &str) {
+        let to_top = "window.scrollTo(0, 0)";
+        let scrolled = self.client.execute(to_top, Vec::new()).await;
+        scrolled.expect(to_top);
         let picture = self.client.screenshot().await.expect("a picture");
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../pictures");
