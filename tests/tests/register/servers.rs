@@ -90,7 +90,9 @@ async fn young_nodes_do_not_report_an_unwritten_register_as_empty() {
         assert!(error.is_forgotten(), "{error}");
         assert_eq!(error.node_errors().len(), 3, "{error}");
         assert!(
-            error.to_string().contains("Redlock::trust_nodes"),
+            error
+                .to_string()
+                .contains("Redlock::trust_nodes, or wait for another "),
             "{error}"
         );
     }

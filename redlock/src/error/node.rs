@@ -1,0 +1,63 @@
+//! The fault of one node, as part of an error.
+
+use std::fmt;
+
+use crate::fault::{Fault, FaultKind};
+
+/// The fault of one node.
+#[derive(Clone, Debug)]
+pub struct NodeError {
+    node: String,
+    kind: FaultKind,
+    cause: String,
+    /// The length of the part of the cause that does not name the key.
+    keyless: usize,
+}
+
+impl NodeError {
+    pub(crate) fn of(node: &str, fault: &Fault) -> Self {
+        let mut error = Self::new(node, fault.kind, fault.text.as_ref());
+        if let Some(names) = &fault.names {
+            error.cause.push_str(names);
+        }
+        error
+    }
+
+    pub(crate) fn new(node: &str, kind: FaultKind, cause: impl Into<String>) -> Self {
+        let cause = cause.into();
+        Self {
+            node: node.to_owned(),
+            kind,
+            keyless: cause.len(),
+            cause,
+        }
+    }
+
+    pub(crate) fn without_key(&self) -> &str {
+        &self.cause[..self.keyless]
+    }
+
+    /// The node's address, without a password.
+    #[must_use]
+    pub fn node(&self) -> &str {
+        &self.node
+    }
+
+    /// The class of the fault.
+    #[must_use]
+    pub fn kind(&self) -> FaultKind {
+        self.kind
+    }
+
+    /// Why the node had no vote, in words.
+    #[must_use]
+    pub fn cause(&self) -> &str {
+        &self.cause
+    }
+}
+
+impl fmt::Display for NodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.node, self.cause)
+    }
+}
