@@ -10,7 +10,7 @@ use std::{
 };
 
 use redlock::{ErrorKind, Redlock, memory};
-use tests::{Cluster, eventually, within};
+use tests::{Cluster, within};
 
 use crate::{SOON, client};
 
@@ -101,24 +101,23 @@ async fn a_permit_is_not_handed_over_to_a_request_that_names_another_number_of_p
         redlock.semaphore("export", 2),
     );
     let held = one.acquire().await.expect("free");
-    let asks = tokio::spawn(one.acquire().wait(SOON).into_future());
-    // It has the turn to ask the nodes, so that the next request is first in the queue.
-    let asking = async || {
-        let keys = nodes.node(0).keys();
-        keys.iter().any(|key| key.ends_with("waiters"))
-    };
-    eventually(SOON, asking).await;
-    let mut other = Box::pin(two.acquire().wait(SOON).into_future());
-    assert!(futures_util::poll!(&mut other).is_pending());
+    let request =
+        |semaphore: &redlock::Semaphore| Box::pin(semaphore.acquire().wait(SOON).into_future());
+    let (mut first, mut second, mut other) = (request(&one), request(&one), request(&two));
+    for waiting in [&mut first, &mut second, &mut other] {
+        assert!(futures_util::poll!(waiting).is_pending());
+    }
     held.release().await.expect("three nodes");
+    // It was granted while others waited, so it can be handed over for a short time. The second one has the turn to ask the
+    // nodes then, and the next in the queue is the one with another number.
+    let permit = within(SOON, first).await.expect("the only permit");
+    let second = tokio::spawn(second);
+    permit.release().await.expect("three nodes");
     let error = within(SOON, other).await.expect_err("one permit, not two");
     assert_eq!(error.kind(), ErrorKind::OtherPermits, "{error}");
-    let permit = within(SOON, asks).await.expect("no panic");
-    permit
-        .expect("the only permit")
-        .release()
-        .await
-        .expect("three nodes");
+    let permit = within(SOON, second).await.expect("no panic");
+    let permit = permit.expect("the only permit");
+    permit.release().await.expect("three nodes");
 }
 
 #[tokio::test]
