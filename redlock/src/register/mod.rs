@@ -13,7 +13,7 @@
 //! writes that version back unchanged, so that no later reader sees an older one.
 //!
 //! [`quorum::register`](crate::quorum::register) decides which answers count as votes. The model is
-//! in `tests/tests/model/register`. The algorithm is that of a multi-writer atomic register
+//! in `tests/model/src/register`. The algorithm is that of a multi-writer atomic register
 //! ([Attiya, Bar-Noy and Dolev, 1995](https://doi.org/10.1145/200836.200869)), with the promise of
 //! Paxos in place of a read of the version before each write.
 

@@ -1,5 +1,6 @@
 //! Exhaustive checks of the protocol within bounds. README.md beside this file says what is
 //! modelled and what is not.
+#![cfg(test)]
 
 mod actions;
 mod batch_runs;
