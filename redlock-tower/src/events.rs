@@ -28,7 +28,7 @@ pub(crate) fn rejected(reason: &'static str, error: Option<&Error>) {
 }
 
 pub(crate) fn runs_unlocked(error: &Error) {
-    metrics::runs_without("no-quorum");
+    metrics::runs_without_quorum();
     tracing::warn!(
         target: TARGET, error = %error.without_key(),
         "no quorum: a request runs without its lock"

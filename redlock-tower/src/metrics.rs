@@ -111,9 +111,14 @@ pub(crate) fn unlocked() {
     metrics::gauge!("redlock_tower_in_flight").decrement(1);
 }
 
-/// A request runs without a lock.
-pub(crate) fn runs_without(why: &'static str) {
-    count!("redlock_tower_requests_total", "lock" => why);
+/// A request runs without a lock, because it has no key. The label is a literal, so that the macro allocates nothing.
+pub(crate) fn runs_without_key() {
+    count!("redlock_tower_requests_total", "lock" => "no-key");
+}
+
+/// A request runs without a lock, because no quorum answered.
+pub(crate) fn runs_without_quorum() {
+    count!("redlock_tower_requests_total", "lock" => "no-quorum");
 }
 
 pub(crate) fn rejected(reason: &'static str) {

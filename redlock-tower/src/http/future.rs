@@ -170,7 +170,7 @@ where
             Ok(Some(key)) => key,
             Ok(None) if policy.required => return Self::reject(Rejection::new(Reason::NoKey)),
             Ok(None) => {
-                metrics::runs_without("no-key");
+                metrics::runs_without_key();
                 return Self::UnlockedWhenReady {
                     future: pending.call(),
                     why: Unlocked::NoKey,
