@@ -174,7 +174,49 @@ pub(crate) fn parse(answer: &[u8]) -> Result<Value, Fault> {
     if answer == OK {
         return Ok(Value::Okay);
     }
-    redis::parse_redis_value(answer).map_err(|_| malformed())
+    let mut rest = answer;
+    match numbers(&mut rest, NESTED) {
+        Some(value) if rest.is_empty() => Ok(value),
+        _ => redis::parse_redis_value(answer).map_err(|_| malformed()),
+    }
+}
+
+/// How deep arrays of numbers are nested at most.
+const NESTED: u32 = 2;
+
+/// Takes a number, or an array of numbers and such arrays, off the front of `rest`: what most scripts reply with. `None`
+/// is everything else, which the general parser reads.
+fn numbers(rest: &mut &[u8], nested: u32) -> Option<Value> {
+    let (kind, after) = rest.split_first()?;
+    *rest = after;
+    let number = number(rest)?;
+    match kind {
+        b':' => Some(Value::Int(number)),
+        b'*' if nested > 0 => {
+            let count = u64::try_from(number).ok()?;
+            let parts = (0..count.min(MAX_ELEMENTS)).map(|_| numbers(rest, nested - 1));
+            parts.collect::<Option<_>>().map(Value::Array)
+        }
+        _ => None,
+    }
+}
+
+/// Takes a decimal number and its line end off the front of `rest`, unless it has so many digits that it could overflow.
+fn number(rest: &mut &[u8]) -> Option<i64> {
+    const MAX_DIGITS: usize = 18;
+    let end = rest.windows(2).position(|end| end == b"\r\n")?;
+    let (line, after) = (&rest[..end], &rest[end + 2..]);
+    *rest = after;
+    let (sign, digits) = match line {
+        [b'-', digits @ ..] => (-1, digits),
+        digits => (1, digits),
+    };
+    let is_plain =
+        (1..=MAX_DIGITS).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
+    is_plain.then(|| {
+        let value = |sum, digit: &u8| sum * 10 + i64::from(digit - b'0');
+        sign * digits.iter().fold(0, value)
+    })
 }
 
 /// The same, with every error inside of the reply as `replace` has it.
@@ -237,6 +279,44 @@ mod tests {
                 "{answer:?}"
             );
             parse(answer.as_bytes()).expect("readable");
+        }
+    }
+
+    #[test]
+    fn numbers_are_read_as_the_general_parser_reads_them() {
+        let deep = format!("{}:1\r\n", "*1\r\n".repeat(9));
+        for answer in [
+            ":0\r\n",
+            ":-0\r\n",
+            ":-12\r\n",
+            ":+5\r\n",
+            ":007\r\n",
+            ":999999999999999999\r\n",
+            ":-9223372036854775808\r\n",
+            ":9223372036854775807\r\n",
+            "*0\r\n",
+            "*-1\r\n",
+            "*3\r\n:1\r\n*2\r\n:2\r\n:3\r\n*0\r\n",
+            "*2\r\n:1\r\n$1\r\nx\r\n",
+            &deep,
+        ] {
+            let expected = redis::parse_redis_value(answer.as_bytes()).expect("well-formed");
+            assert_eq!(
+                parse(answer.as_bytes()).expect(answer),
+                expected,
+                "{answer:?}"
+            );
+        }
+        for wrong in [
+            ":\r\n",
+            ":-\r\n",
+            ":1a\r\n",
+            ":1\n",
+            "*1\r\n",
+            "*1\r\n:1",
+            ":9223372036854775808\r\n",
+        ] {
+            parse(wrong.as_bytes()).expect_err(wrong);
         }
     }
 
