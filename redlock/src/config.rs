@@ -8,15 +8,15 @@ use crate::{
 };
 
 /// The longest duration of a setting: far beyond any use, far below an overflow.
-pub(crate) const MOST: Duration = Duration::from_secs(365 * 24 * 3600);
+pub(crate) const MAX_DURATION: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// The shortest time for which a key can be kept busy: Redis counts milliseconds.
-pub(crate) const LEAST: Duration = Duration::from_millis(1);
+pub(crate) const MIN_DURATION: Duration = Duration::from_millis(1);
 
 /// Checks a duration that is sent to the nodes or used by a timer. `remedy` says what to do about
 /// one that is too long.
 pub(crate) fn check(name: &str, value: Duration, least: Duration, remedy: &str) -> Result<()> {
-    check_up_to(name, value, least, MOST, remedy)
+    check_up_to(name, value, least, MAX_DURATION, remedy)
 }
 
 /// The same with a longest duration of its own.
@@ -46,7 +46,7 @@ pub(crate) fn check_window(window: Duration) -> Result<()> {
     check(
         "a cool-down",
         window,
-        LEAST,
+        MIN_DURATION,
         "remember for longer in a database what was done",
     )
 }
@@ -76,12 +76,12 @@ mod tests {
 
     #[test]
     fn durations_have_bounds() {
-        let of = |value| check("a wait", value, LEAST, "ask again");
-        assert!(of(LEAST).is_ok() && of(LEAST - NANOSECOND).is_err());
-        assert!(of(MOST).is_ok() && of(Duration::MAX).is_err());
+        let of = |value| check("a wait", value, MIN_DURATION, "ask again");
+        assert!(of(MIN_DURATION).is_ok() && of(MIN_DURATION - NANOSECOND).is_err());
+        assert!(of(MAX_DURATION).is_ok() && of(Duration::MAX).is_err());
         let error = of(Duration::MAX).expect_err("too long").to_string();
         assert!(error.contains("the most is 365 days: ask again"), "{error}");
-        assert!(check_window(LEAST).is_ok() && check_window(Duration::ZERO).is_err());
+        assert!(check_window(MIN_DURATION).is_ok() && check_window(Duration::ZERO).is_err());
     }
 
     #[test]

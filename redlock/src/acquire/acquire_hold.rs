@@ -1,4 +1,4 @@
-//! From a request to a hold: through the local queue, where a lease may be handed over, else by the acquire loop.
+//! Turns a request into a hold: takes over a lease in the local queue, or runs the acquire loop.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::{
     lease::{HandedOver, Hold, Lease},
 };
 
-/// How far a request has come that has no hold yet.
+/// The state of a request that has no hold yet.
 #[derive(Debug)]
 pub(crate) enum Begun {
     /// Another request of this process has the turn.
@@ -23,9 +23,11 @@ pub(crate) enum Begun {
     Asks { turn: Turn, progress: Box<Progress> },
 }
 
-/// The first attempt, which is the only one for most requests. `Err`: to be continued by [`acquire_hold`]. Cancel safe, like that.
+/// Makes the first attempt, which is the only one of most requests. Returns `Err` if [`acquire_hold`] has to continue. Cancel
+/// safe, like that function.
 ///
-/// Its future has the memory for an attempt. That of [`acquire_hold`] has not, since it may wait for long.
+/// The future of this function contains the memory for an attempt. That of [`acquire_hold`] does not, because many requests
+/// may wait in it for a long time.
 pub(crate) async fn acquire_at_once(
     request: &AcquireRequest<'_>,
 ) -> Result<Result<Arc<Hold>, Begun>> {
@@ -74,7 +76,7 @@ pub(crate) async fn acquire_hold(
         };
         match hold {
             Some(hold) => return Ok(hold),
-            // It has ended before this task ran.
+            // The hold ended before this task ran.
             None => *begun = Begun::new(request, begin(request)?),
         }
     }
@@ -92,7 +94,7 @@ impl Begun {
     }
 }
 
-/// The turn in this process, or a lease that is handed over.
+/// Takes the turn in this process, or waits for it or for a lease that is handed over.
 pub(super) async fn next_outcome(
     request: &AcquireRequest<'_>,
     slot: &mut Option<WaiterSlot>,
@@ -120,7 +122,7 @@ fn begin(request: &AcquireRequest<'_>) -> Result<Joined> {
             true => engine.queue.turn_beside(key).ok_or(None),
         };
         let turn = turn.map(Joined::Turn);
-        // A holder that is still asking will have the lock for about as long as this request would.
+        // A request that is still acquiring the lock will hold it for about as long as this one would.
         return turn.map_err(|left| {
             let by = left.and(engine.core.defaults.label);
             Error::busy(name, left.or(Some(lease.ttl)), by)
@@ -148,7 +150,7 @@ async fn wait_in_queue(
     let is_held = || engine.queue.holder(request.key).is_some();
     let time = match full {
         Some(full) if !options.fail_fast || is_held() => return Err(full),
-        // Beyond the limit. But the attempt in flight may find an outage, which is the better error.
+        // The limit on waiters is reached. The attempt in flight may find an outage, which is the better error.
         Some(_) => request.left().min(request.node_timeout() * 2),
         None => request.left(),
     };
@@ -156,13 +158,13 @@ async fn wait_in_queue(
     let outcome = position.wait(time).await;
     drop(waiting);
     outcome.map_err(|left| {
-        // A remaining time is that of a holder in this process.
+        // If a remaining time is known, the holder is in this process.
         let by = left.and(engine.core.defaults.label);
         full.unwrap_or_else(|| Error::timed_out(request.name, options.wait, left, by))
     })
 }
 
-/// `None` where the lease has ended already.
+/// Returns `None` if the lease has ended already.
 fn start_hold(
     request: &AcquireRequest<'_>,
     turn: &mut Turn,
@@ -191,7 +193,7 @@ pub(super) fn renew(request: &AcquireRequest<'_>, lease: &Arc<Lease>) {
     }
 }
 
-/// `None` where the hold has ended on its way.
+/// Returns `None` if the hold ended while it was handed over.
 fn claim(request: &AcquireRequest<'_>, handed_over: HandedOver) -> Option<Arc<Hold>> {
     let hold = handed_over.claim()?;
     let waited = || request.core().now().saturating_since(request.since);
@@ -200,7 +202,7 @@ fn claim(request: &AcquireRequest<'_>, handed_over: HandedOver) -> Option<Arc<Ho
     if request.options.hold.max_hold.is_some() {
         renewers.watch(hold.lease());
     }
-    // This runtime takes part in the renewal: it may outlive the one that acquired the lease.
+    // This runtime renews the lease too, because it may outlive the one that acquired it.
     if request.options.lease.keep_alive && !hold.lease().is_of_current_runtime() {
         renewers.run_here();
     }

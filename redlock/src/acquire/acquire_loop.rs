@@ -35,11 +35,11 @@ pub(super) struct AcquireLoop<'a> {
     admitted: Option<Admitted<'a>>,
 }
 
-/// How far a request has come, from its first attempt to those after it.
+/// The state of a request between its attempts.
 #[derive(Debug)]
 pub(crate) struct Progress {
     retry: Retry,
-    /// The next step. `None` before the first attempt, and when it is under way.
+    /// The next step. `None` before the first one, and while one is carried out.
     step: Option<Box<Step>>,
     /// The highest fence seen for the key.
     floor: u64,
@@ -78,7 +78,7 @@ impl<'a> AcquireLoop<'a> {
         }
     }
 
-    /// The first attempt, if it is admitted at once. `None`: another [`run`](Self::run) continues.
+    /// Makes the first attempt, if it is admitted at once. Returns `None` if [`run`](Self::run) has to continue.
     pub(super) async fn attempt_once(mut self) -> Result<Option<Arc<Lease>>> {
         let (mut step, connections) = self.start().await?;
         if let Step::Attempt(plan) = step
@@ -96,7 +96,9 @@ impl<'a> AcquireLoop<'a> {
         Ok(None)
     }
 
-    /// Its future stays small while it sleeps: what is rare, short or large has memory of its own.
+    /// Makes attempts until one wins or the request fails.
+    ///
+    /// Thousands of these futures may sleep at the same time, so parts that are rare, short-lived or large are boxed.
     pub(super) async fn run(&mut self, slot: &mut Option<WaiterSlot>) -> Result<Arc<Lease>> {
         // Looked up once for the first contact and the first attempt.
         let mut connections = None;
@@ -133,7 +135,7 @@ impl<'a> AcquireLoop<'a> {
         }
     }
 
-    /// The first step, and the connections for it.
+    /// Returns the first step, and the connections for it.
     async fn start(&mut self) -> Result<(Step, Arc<ConnectionSet>)> {
         let connections = self.meet_nodes().await?;
         let deferral = self.deferral().await;
@@ -192,7 +194,7 @@ impl<'a> AcquireLoop<'a> {
         notified.deferral(self.request.key.lock())
     }
 
-    /// Joins the waitlist, so that the others are served first and this process after them.
+    /// Joins the waitlist, so that this process is served after the others.
     async fn defer(&mut self, time: Duration) -> Result<Step> {
         let joined = self.join_waitlist()?;
         self.progress.retry.deferred(joined);
@@ -213,7 +215,7 @@ impl<'a> AcquireLoop<'a> {
         self.admit(plan.within).await
     }
 
-    /// One attempt, which has been admitted.
+    /// Makes one attempt, which has been admitted.
     async fn attempt(
         &mut self,
         plan: Plan,
@@ -231,15 +233,15 @@ impl<'a> AcquireLoop<'a> {
             key: request.key,
             options: request.options.lease,
             within,
-            // Reserved for local waiters, whose holds need no round trip then.
+            // A block of tokens lets the lease pass to local waiters without a round trip.
             tokens: match self.turn.waiting() {
                 0 => 1,
-                // Those who share a hold have its token.
+                // All guards of a shared hold have the same token.
                 _ if request.options.lease.kind.is_shared() => 1,
                 _ => FencingToken::BLOCK,
             },
-            // A refusal by one node says nothing of the others where readers hold the lock, and an intent has to be left on a
-            // majority.
+            // Not for read/write locks: if readers hold one, the refusal of one node says nothing about the others, and a writer
+            // has to leave its intent on a majority.
             one_node_first: plan.one_node_first && request.options.lease.kind == EXCLUSIVE,
             abandon_splits: !request.waits(),
             inbox: self.waitlist.as_ref().map(WaitlistEntry::inbox),
@@ -266,7 +268,7 @@ impl<'a> AcquireLoop<'a> {
         }
     }
 
-    /// `key`: that of the request, or of its permit.
+    /// `key` is that of the request, or of its permit.
     fn granted(
         &mut self,
         key: &Arc<Key>,
@@ -327,7 +329,7 @@ impl<'a> AcquireLoop<'a> {
         Ok(within)
     }
 
-    /// An attempt that nodes did not answer in time says that too many are in flight.
+    /// Lowers the limit on attempts in flight after one that nodes did not answer in time.
     fn report_unanswered(&self, failure: &Failure, within: Duration) {
         let Failure::NoQuorum { errors, .. } = failure else {
             return;
@@ -342,7 +344,8 @@ impl<'a> AcquireLoop<'a> {
         }
     }
 
-    /// Waiting may be refused by the limit on waiters. An outage is the better error then.
+    /// Counts the request as waiting. If the limit on waiters forbids that and the last attempt found an outage, the outage is
+    /// the error.
     fn begin_to_wait(&mut self, slot: &mut Option<WaiterSlot>) -> Result<()> {
         let request = self.request;
         request.begin_to_wait(slot).map_err(|full| {
@@ -351,7 +354,7 @@ impl<'a> AcquireLoop<'a> {
         })
     }
 
-    /// Prepares an entry in the waitlist, where notifications are received from a majority. Says whether there is one.
+    /// Prepares an entry in the waitlist, if notifications are received from a majority. Returns whether there is one.
     fn join_waitlist(&mut self) -> Result<bool> {
         let (core, key) = (self.core(), self.request.key);
         let connections = core.connections()?;

@@ -1,4 +1,4 @@
-//! From a request to read to a hold: that of another reader of this process, else one of its own.
+//! Acquires a lock for a reader, which joins the hold of another reader of this process if there is one.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::{
     lease::Lease,
 };
 
-/// Joins a hold of this process, or acquires one. Cancel safe, as that of an exclusive lock.
+/// Joins a hold of this process, or acquires one. Cancel safe, like [`acquire_hold`](super::acquire_hold()).
 pub(crate) async fn acquire_shared(request: &AcquireRequest<'_>) -> Result<Arc<SharedHold>> {
     let mut slot = None;
     loop {
@@ -25,7 +25,7 @@ pub(crate) async fn acquire_shared(request: &AcquireRequest<'_>) -> Result<Arc<S
         }
         let turn = match next_outcome(request, &mut slot).await? {
             Outcome::Turn(turn) => turn,
-            // Nothing is handed over among readers.
+            // Readers join a hold instead of having a lease handed over.
             Outcome::Hold(handed_over) => {
                 drop(handed_over);
                 continue;
@@ -33,7 +33,7 @@ pub(crate) async fn acquire_shared(request: &AcquireRequest<'_>) -> Result<Arc<S
             Outcome::CoolingDown(left) => return Err(Error::cooling_down(request.name, left)),
             Outcome::NoQuorum(error) => return Err(error),
         };
-        // The one before may have acquired what this one can join. The turn passes on as it is dropped.
+        // The previous turn may have acquired a hold that this reader can join. Dropping the turn passes it on.
         if let Some(joined) = join(request) {
             return Ok(joined);
         }
@@ -72,7 +72,7 @@ fn join(request: &AcquireRequest<'_>) -> Option<Arc<SharedHold>> {
         .join(request.key, &options.lease, options.hold)?;
     let waited = || request.core().now().saturating_since(request.since);
     events::handed_over(request.key, joined.hold().token().get(), waited);
-    // This runtime takes part in the renewal: it may outlive the one that acquired the lease.
+    // This runtime renews the lease too, because it may outlive the one that acquired it.
     if options.lease.keep_alive && !joined.hold().lease().is_of_current_runtime() {
         engine.renewers.run_here();
     }

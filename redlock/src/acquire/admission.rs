@@ -25,13 +25,13 @@ use tokio::{
 
 use crate::env::{clock::Instant, sync::lock};
 
-/// The initial limit, which stays while nobody has to wait.
-const START: usize = 256;
-const LEAST: usize = 32;
-const MOST: usize = 1_024;
+/// The initial limit, which stays while no attempt has to wait.
+const INITIAL: usize = 256;
+const MIN: usize = 32;
+const MAX: usize = 1_024;
 /// An attempt is late when it takes longer than the fastest one by this part of the node time-out.
 const LATE: u32 = 4;
-/// How long the fastest attempt is remembered, at least.
+/// Minimum time for which the fastest attempt is remembered.
 const WINDOW: Duration = Duration::from_secs(10);
 /// After this many attempts in time the limit rises by one.
 const RISE: u32 = 4;
@@ -54,7 +54,7 @@ pub(super) struct Admission {
 struct Pace {
     limit: usize,
     on_time: u32,
-    /// When the limit fell: an attempt that began before says nothing about the new limit.
+    /// When the limit fell. An attempt that began before that says nothing about the new limit.
     fell: Instant,
 }
 
@@ -68,13 +68,13 @@ pub(super) struct Admitted<'a> {
 impl Default for Admission {
     fn default() -> Self {
         Self {
-            permits: Semaphore::new(START),
+            permits: Semaphore::new(INITIAL),
             waiting: AtomicUsize::new(0),
             fastest: [const { AtomicU64::new(u64::MAX) }; 2],
             next_window: AtomicU64::new(0),
             excess: AtomicUsize::new(0),
             pace: Mutex::new(Pace {
-                limit: START,
+                limit: INITIAL,
                 on_time: 0,
                 fell: Instant::BEGINNING,
             }),
@@ -83,7 +83,7 @@ impl Default for Admission {
 }
 
 impl Admission {
-    /// A permit, if one is free.
+    /// Returns a permit, if one is free.
     pub(crate) fn try_admit(&self) -> Option<Admitted<'_>> {
         let permit = self.permits.try_acquire().ok()?;
         Some(self.admitted(permit))
@@ -157,7 +157,7 @@ impl Admission {
         if began < pace.fell {
             return;
         }
-        let less = (pace.limit / 4).min(pace.limit.saturating_sub(LEAST));
+        let less = (pace.limit / 4).min(pace.limit.saturating_sub(MIN));
         pace.fell = now;
         pace.on_time = 0;
         pace.limit -= less;
@@ -168,7 +168,7 @@ impl Admission {
     fn rise(&self) {
         let mut pace = lock(&self.pace);
         pace.on_time += 1;
-        if pace.on_time < RISE || pace.limit >= MOST {
+        if pace.on_time < RISE || pace.limit >= MAX {
             return;
         }
         pace.on_time = 0;
@@ -227,7 +227,7 @@ mod tests {
         };
         (2..40).for_each(far);
         let low = admission.limit();
-        assert!(low < START, "at first they are late");
+        assert!(low < INITIAL, "at first they are late");
         (40..80).for_each(far);
         assert_eq!(admission.limit(), low, "then that is their normal time");
     }
@@ -236,19 +236,19 @@ mod tests {
     async fn the_limit_falls_once_for_attempts_that_were_late_together_and_not_below_its_minimum() {
         let admission = Admission::default();
         admission.granted(at(1), Duration::from_millis(1), NODE_TIMEOUT);
-        for _ in 0..START {
+        for _ in 0..INITIAL {
             admission.granted(at(10), Duration::from_millis(100), NODE_TIMEOUT);
         }
-        assert_eq!(admission.limit(), START * 3 / 4);
+        assert_eq!(admission.limit(), INITIAL * 3 / 4);
         for round in 1..100 {
             admission.unanswered(at(round * 1_000), at(round * 1_000 + 250));
         }
-        assert_eq!(admission.limit(), LEAST);
+        assert_eq!(admission.limit(), MIN);
         let mut permits = Vec::new();
         while let Some(permit) = admission.admit(Duration::from_millis(1)).await {
             permits.push(permit);
         }
-        assert_eq!(permits.len(), LEAST);
+        assert_eq!(permits.len(), MIN);
     }
 
     #[tokio::test(start_paused = true)]
@@ -258,9 +258,9 @@ mod tests {
         while let Some(permit) = admission.admit(Duration::from_millis(1)).await {
             permits.push(permit);
         }
-        assert_eq!(permits.len(), START);
+        assert_eq!(permits.len(), INITIAL);
         admission.unanswered(at(1), at(2));
-        permits.truncate(START - START / 4);
+        permits.truncate(INITIAL - INITIAL / 4);
         assert!(admission.admit(Duration::from_millis(1)).await.is_none());
         permits.pop();
         assert!(admission.admit(Duration::from_millis(1)).await.is_some());
@@ -272,11 +272,11 @@ mod tests {
         for _ in 0..100 {
             admission.granted(at(1), Duration::from_millis(1), NODE_TIMEOUT);
         }
-        assert_eq!(admission.limit(), START, "nobody waits");
+        assert_eq!(admission.limit(), INITIAL, "nobody waits");
         let _waiting = Waiting::new(&admission.waiting);
         for _ in 0..100 {
             admission.granted(at(1), Duration::from_millis(1), NODE_TIMEOUT);
         }
-        assert_eq!(admission.limit(), START + 100 / RISE as usize);
+        assert_eq!(admission.limit(), INITIAL + 100 / RISE as usize);
     }
 }

@@ -31,13 +31,10 @@ pub(crate) async fn adopt(
     let _admitted = admit(request).await?;
     let left = until.saturating_since(core.now());
     if left.is_zero() {
-        return Err(Error::ticket_over(
-            request.name,
-            "the time of the ticket is over",
-        ));
+        return Err(Error::ticket_over(request.name, "the ticket has expired"));
     }
     let (key, options) = (request.key, request.options.lease);
-    // The local queue knows the adopted lock then, unless somebody else asks the nodes already.
+    // With the turn, the local queue knows the adopted lock. Another request of this process may have it already.
     let turn = request.engine.queue.try_turn(key).ok();
     let mut floor = from.tokens.last().unwrap_or(0);
     let attempt = Attempt {
@@ -71,7 +68,7 @@ pub(crate) async fn adopt(
     hold.ok_or_else(|| lease.lost_error())
 }
 
-/// An adoption counts against the limit on attempts, as any request for a lock.
+/// An adoption counts against the limit on attempts, like any attempt.
 async fn admit<'a>(request: &AcquireRequest<'a>) -> Result<Admitted<'a>> {
     let admission = &request.engine.admission;
     if let Some(admitted) = admission.try_admit() {
@@ -86,7 +83,7 @@ async fn admit<'a>(request: &AcquireRequest<'a>) -> Result<Admitted<'a>> {
 
 fn error(request: &AcquireRequest<'_>, failure: Failure) -> Error {
     match failure {
-        // Several adopt at the same time, and none has a majority: all of them give it back.
+        // Several clients adopt at the same time, and none has a majority: all of them give the lock back.
         Failure::Refused {
             split: true,
             left: Some(left),
@@ -94,7 +91,7 @@ fn error(request: &AcquireRequest<'_>, failure: Failure) -> Error {
             ..
         } => Error::busy(request.name, Some(left), by),
         Failure::Refused { .. } | Failure::CoolingDown { .. } => {
-            let why = "the lock is no longer the ticket's: it was adopted before, or it expired";
+            let why = "the ticket no longer holds the lock: it was adopted before, or it expired";
             Error::ticket_over(request.name, why)
         }
         failure => request.error(failure),

@@ -29,7 +29,7 @@ impl Engine {
 }
 
 impl fmt::Debug for Engine {
-    /// The number of keys, and not the keys: they may be secrets.
+    /// Shows how many keys there are, but not the keys, which may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let nodes = &self.core.nodes;
         let names: Vec<_> = nodes.states.iter().map(|state| state.name()).collect();

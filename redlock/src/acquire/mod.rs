@@ -1,6 +1,6 @@
 //! Acquiring a lock: the local queue first, then attempts until one wins or the wait is over.
 //!
-//! Of the waiters of one process for one key, only the first talks to the nodes ([`local_queue`]). Its [`acquire_loop`]
+//! Of the waiters of one process for one key, only the first sends requests to the nodes ([`local_queue`]). Its [`acquire_loop`]
 //! makes attempts ([`attempt`]) as the state machine in [`retry`] decides, and waits among other processes in the nodes'
 //! [`waitlist`]. For a semaphore, [`permits`] chooses which permit to ask for. [`admission`] limits the attempts of a client that are in flight.
 

@@ -92,7 +92,8 @@ fn draw(core: &Core, end: usize) -> u16 {
     draw % end
 }
 
-/// Requests a permit, and asks at the same time which permits are free. `None` if too few nodes answered the latter.
+/// Requests a permit, and asks at the same time which permits are free. The second value is `None` if too few nodes reported
+/// their free permits.
 async fn ask_and_look(
     all: &Arc<Key>,
     permits: u16,
@@ -118,7 +119,7 @@ fn give_back(key: &Arc<Key>, grant: &Grant, attempt: &Attempt<'_>) {
         limit,
     );
     if let Some(hold) = lease.start_hold(HoldOptions::default()) {
-        // An error means that it has ended.
+        // An error means that the hold has ended.
         let _ = hold.release(Window::RestOfAtLeast, false);
     }
 }
@@ -173,7 +174,7 @@ async fn look(
     .await
 }
 
-/// What the refusal of one permit says about all of them. Another one may be free earlier, and without a notification if its
+/// Turns the refusal of one permit into one of the semaphore. Another permit may be free earlier, without a notification if its
 /// holder has crashed, so the request asks again after a while. A permit in its cool-down counts as held.
 fn permit_refused(failure: Failure) -> Failure {
     match failure {

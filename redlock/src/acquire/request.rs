@@ -23,7 +23,7 @@ pub(crate) struct AcquireOptions {
     pub(crate) hold: HoldOptions,
     /// How long to wait in all; zero for a request that does not wait.
     pub(crate) wait: Duration,
-    /// Give up when no quorum answers, although there is time left.
+    /// Fail as soon as no quorum answers, even if there is time left to wait.
     pub(crate) fail_fast: bool,
     pub(crate) max_waiters: Option<WaiterLimit>,
 }
@@ -37,7 +37,7 @@ pub(crate) struct AcquireRequest<'a> {
     /// How many permits the semaphore has; `None` for a lock.
     pub(crate) permits: Option<u16>,
     pub(crate) options: &'a AcquireOptions,
-    /// The wait counts from here.
+    /// When the wait began.
     pub(crate) since: Instant,
 }
 
@@ -72,10 +72,10 @@ impl AcquireRequest<'_> {
         Ok(())
     }
 
-    /// The attempt was not admitted, although it `waited` for that.
+    /// The failure of an attempt that `waited` for its admission in vain.
     pub(super) fn overloaded(&self, waited: Duration) -> Failure {
         let text = format!(
-            "{} attempts of this client are in flight, and none of them ended for this one within {} ms",
+            "{} attempts of this client are in flight, and none of them ended within {} ms",
             self.engine.admission.limit(),
             waited.as_millis()
         );

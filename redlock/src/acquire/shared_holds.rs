@@ -1,8 +1,8 @@
-//! Holds of readers, which those of one process share: one that comes while a hold is young needs no round trip, and the
-//! hold is released after the last of them.
+//! Holds that readers of one process share: a reader joins a young hold without a round trip, and the hold is released after
+//! its last reader.
 //!
-//! A hold is joined for [`MOST`] after its grant. Later readers ask the nodes, where a writer may wait: otherwise the
-//! readers of one process could keep writers out for ever.
+//! A hold may be joined until it is [`MAX_AGE`] old. Later readers ask the nodes, where a writer may wait: otherwise the readers
+//! of one process could keep writers out for ever.
 
 use std::{
     collections::HashMap,
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// How long a hold may be joined after its grant.
-const MOST: Duration = Duration::from_millis(100);
+const MAX_AGE: Duration = Duration::from_millis(100);
 
 /// The holds of a client that further readers may join. An entry is removed with its hold.
 #[derive(Debug, Default)]
@@ -25,7 +25,7 @@ pub(super) struct SharedHolds {
     latest: Mutex<HashMap<Arc<Key>, Weak<SharedHold>>>,
 }
 
-/// A hold of several guards. Dropped by the last of them: it is released.
+/// A hold of several guards. It is released when the last of them is dropped.
 #[derive(Debug)]
 pub(crate) struct SharedHold {
     hold: Arc<Hold>,
@@ -34,7 +34,7 @@ pub(crate) struct SharedHold {
 }
 
 impl SharedHolds {
-    /// The hold of a reader of `key` with the same options, if there is one that is young.
+    /// Returns a young hold of a reader of `key` with the same options, if there is one.
     pub(super) fn join(
         &self,
         key: &Arc<Key>,
@@ -43,13 +43,13 @@ impl SharedHolds {
     ) -> Option<Arc<SharedHold>> {
         let found = lock(&self.latest).get(key)?.upgrade()?;
         let lease = found.hold.lease();
-        let is_young = lease.core().now().saturating_since(found.granted_at) < MOST
+        let is_young = lease.core().now().saturating_since(found.granted_at) < MAX_AGE
             && lease.remaining() >= options.ttl / 2;
         let fits = is_shareable(limits) && lease.options() == options;
         (is_young && fits && found.hold.is_open()).then_some(found)
     }
 
-    /// A hold that was just granted, for others to join.
+    /// Adds a hold that was just granted, for others to join.
     pub(super) fn add(self: &Arc<Self>, hold: Arc<Hold>, limits: HoldOptions) -> Arc<SharedHold> {
         let key = Arc::clone(hold.lease().key());
         let shared = Arc::new(SharedHold {
@@ -64,7 +64,7 @@ impl SharedHolds {
     }
 }
 
-/// Whether the hold of a request can be that of others too.
+/// Whether others may join a hold with these limits.
 fn is_shareable(limits: HoldOptions) -> bool {
     limits.max_hold.is_none() && limits.at_least.is_zero()
 }
@@ -80,12 +80,12 @@ impl Drop for SharedHold {
         let key = self.hold.lease().key();
         {
             let mut latest = lock(&self.all.latest);
-            // A later hold stays.
+            // The entry of a later hold stays.
             if latest.get(key).is_some_and(|hold| hold.strong_count() == 0) {
                 latest.remove(key);
             }
         }
-        // An error means that it has ended, as after an awaited release.
+        // An error means that the hold has ended, as after an awaited release.
         let _ = self
             .hold
             .release(Window::RestOfAtLeast, !std::thread::panicking());

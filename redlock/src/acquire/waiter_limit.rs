@@ -11,7 +11,7 @@ use crate::env::sync::lock;
 /// A limit on the requests that wait for a lock, shared by its clones: see
 /// [`LockRequest::max_waiters`](crate::LockRequest::max_waiters).
 ///
-/// Only requests that wait are counted: one that gets its lock at once, or that does not wait, never is.
+/// Only requests that wait are counted, not those that get their lock at once or do not wait.
 #[derive(Clone)]
 pub struct WaiterLimit(Arc<Shared>);
 
@@ -70,7 +70,7 @@ impl fmt::Debug for WaiterLimit {
     }
 }
 
-/// One counted request; until it is dropped.
+/// Counts one request until it is dropped.
 #[derive(Debug)]
 pub(super) struct WaiterSlot {
     limit: WaiterLimit,

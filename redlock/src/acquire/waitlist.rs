@@ -1,4 +1,4 @@
-//! The waitlist on the nodes: the processes that wait for a key, to be notified one after the other.
+//! The waitlist on the nodes: the processes that wait for a key, and are notified one after the other.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::{
     round::{Plan, Round},
 };
 
-/// An entry of this process. Dropped without a grant: the process leaves the waitlist.
+/// The entry of this process. If it is dropped without a grant, the process leaves the waitlist.
 #[derive(Debug)]
 pub(super) struct WaitlistEntry {
     nodes: Arc<Nodes>,
@@ -46,7 +46,7 @@ impl WaitlistEntry {
         }
     }
 
-    /// Where the nodes notify this process.
+    /// The channel on which the nodes notify this process.
     pub(super) fn inbox(&self) -> &Inbox {
         &self.inbox
     }
@@ -62,7 +62,7 @@ impl WaitlistEntry {
         self.subscriber.notified().await
     }
 
-    /// The lock was granted, which removed the entry.
+    /// Records that the lock was granted, which removed the entry on the nodes.
     pub(super) fn granted(mut self) {
         self.granted = true;
     }

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use crate::{
     client::{Redlock, health},
-    config::{MOST, check_ttl},
+    config::{MAX_DURATION, check_ttl},
     core::{Core, Defaults},
     env::{background::Background, clock::Clock, random::Random},
     error::{Error, Result},
@@ -380,12 +380,12 @@ impl Builder {
 
     fn check_durations(&self) -> Result<()> {
         let setting = |name: &str, value: Duration, least: Duration| {
-            if (least..=MOST).contains(&value) {
+            if (least..=MAX_DURATION).contains(&value) {
                 return Ok(());
             }
             Err(Error::invalid_ttl(format!(
                 "{name} of {value:?} cannot be used: it must lie between {least:?} and {} days",
-                MOST.as_secs() / 86_400
+                MAX_DURATION.as_secs() / 86_400
             )))
         };
         setting("max_ttl", self.max_ttl, validity::MIN_TTL)?;

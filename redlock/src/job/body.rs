@@ -86,7 +86,7 @@ async fn too_long(options: &Options) -> Duration {
     most
 }
 
-/// Resolves when the next firing is due, where that cancels this one.
+/// Resolves when the next firing is due, if that cancels this one.
 async fn replaced(job: &Definition, options: &Options, at: u64) {
     let rules = &options.rules;
     if rules.overlap == Overlap::Cancel

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::rules::Rules;
 use crate::{
-    config::{self, LEAST},
+    config::{self, MIN_DURATION},
     core::Core,
     error::Result,
 };
@@ -13,7 +13,7 @@ use crate::{
 /// their record, and so do jobs that did not run for some weeks.
 const KEPT: Duration = Duration::from_secs(28 * 24 * 3600);
 /// Maximum `catch_up`.
-const MOST: Duration = Duration::from_secs(180 * 24 * 3600);
+const MAX_CATCH_UP: Duration = Duration::from_secs(180 * 24 * 3600);
 const CATCH_UP: Duration = Duration::from_secs(3600);
 
 /// The options as they were set.
@@ -58,9 +58,9 @@ impl Settings {
         let ttl = self.ttl.unwrap_or(core.defaults.ttl);
         config::check_ttl(ttl, core.nodes.max_ttl)?;
         let what = "a firing that old is better listed in a database";
-        config::check_up_to("catch_up", self.catch_up, LEAST, MOST, what)?;
+        config::check_up_to("catch_up", self.catch_up, MIN_DURATION, MAX_CATCH_UP, what)?;
         if let Some(most) = self.max_run {
-            config::check("max_run", most, LEAST, "leave it out")?;
+            config::check("max_run", most, MIN_DURATION, "leave it out")?;
         }
         let shorter = "use a shorter one";
         config::check("jitter", self.jitter, Duration::ZERO, shorter)?;

@@ -1,8 +1,8 @@
 //! The loop of a replica: waits for the next firing, takes the lock, decides by the record, runs the body, records its end.
 //!
-//! The order is what the promises rest on: a firing is recorded as started, and a majority has confirmed that, before its body
-//! begins; where that is unknown, it does not begin. Its end is recorded under the same lock. A replica that loses the lock drops
-//! the body and records nothing: the next holder finds a firing without an end.
+//! The guarantees depend on the order. Before the body begins, a majority confirms the record that the firing has started; if that
+//! is unknown, the body does not begin. Its end is recorded under the same lock. A replica that loses the lock drops the body and
+//! records nothing: the next holder finds a firing without an end.
 
 use std::time::Duration;
 
@@ -29,12 +29,12 @@ const REFRESH: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How often the end of a firing is written before it is given up.
 const TRIES: u32 = 5;
 
-/// What a handle wants of the loop.
+/// What a handle requests from the loop.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Control {
     pub(super) stopped: bool,
     pub(super) paused: bool,
-    /// How many firings were asked for so far.
+    /// How many firings were requested so far.
     pub(super) triggers: u64,
 }
 
@@ -49,7 +49,7 @@ pub(super) struct Runner {
     reported: Option<String>,
 }
 
-/// What follows a look under the lock.
+/// What the loop does after it has read the record under the lock.
 enum Next {
     Look,
     /// Sleep until this firing.
@@ -106,7 +106,7 @@ impl Runner {
         }
     }
 
-    /// Sleeps until the firing of `at` is due, or until the handle wants something.
+    /// Sleeps until the firing of `at` is due, or until the handle requests something.
     async fn wait_until(&mut self, at: u64) {
         let triggered = self.triggered;
         let due = at.saturating_add(self.options.rules.delay);
@@ -124,7 +124,7 @@ impl Runner {
         self.job.now()
     }
 
-    /// Takes the lock, and does what the record asks for.
+    /// Takes the lock, and acts on the record.
     async fn look<F, B>(&mut self, body: &mut F) -> Result<Next>
     where
         F: FnMut(Firing, Held) -> B,
@@ -180,7 +180,7 @@ impl Runner {
         Ok(next)
     }
 
-    /// The lock of the job, however long another replica holds it. `None` where the handle wants something else.
+    /// Waits for the lock of the job, however long another replica holds it. Returns `None` if the handle requests something else.
     async fn lock(&mut self) -> Result<Option<Guard>> {
         let mut request = self
             .job
@@ -203,7 +203,7 @@ impl Runner {
         }
     }
 
-    /// The record. `None` where there is none, or where too few nodes can tell.
+    /// Reads the record. Returns `None` if there is none, or if too few nodes know.
     async fn read(&self, guard: &Guard) -> Result<Option<Record>> {
         match guard.read().retention(self.options.retention).await {
             Ok(None) => Ok(None),
@@ -256,13 +256,13 @@ impl Runner {
         B::Output: BodyResult,
     {
         let started = self.now();
-        // A firing that a handle asked for is none of the schedule.
+        // A firing that a handle requested is not one of the schedule.
         let scheduled = following(&*self.job.schedule, at.saturating_sub(1))? == Some(at);
         if scheduled {
             record.spent = record.spent.max(at);
         }
         record.last = Some(LastRun::begun(at, started, self.job.label()));
-        // Where it is unknown whether this is recorded, the body does not begin.
+        // If it is unknown whether this was recorded, the body does not begin.
         self.write(&guard, &mut record).await?;
         events::started(&self.job.name, at, started, again);
         let mut run = Run {

@@ -15,7 +15,7 @@ pub(crate) struct Detached {
 
 impl Hold {
     /// Ends the hold and its lease, at once and for good: nothing is extended or released from here on. An extension on
-    /// its way may still raise the expiry on a node, and is refused where the lock was adopted.
+    /// its way may still raise the expiry on a node, and is refused if the lock was adopted.
     pub(crate) fn detach(&self) -> Result<Detached, Error> {
         if !self.end_detached() {
             return Err(self.lost_error());

@@ -267,7 +267,7 @@ impl Lease {
         next.is_ok()
     }
 
-    /// Ends what is past its deadline. Says whether the lease is still open.
+    /// Ends what is past its deadline. Returns whether the lease is still open.
     pub(crate) fn check_deadlines(self: &Arc<Self>) -> bool {
         let hold = lock(&self.holds).current.upgrade();
         if let Some(hold) = hold {

@@ -45,7 +45,7 @@ impl State {
         Loss::ALL.into_iter().find(|loss| *loss as u8 == state)
     }
 
-    /// Says whether this call ended it.
+    /// Returns whether this call ended it.
     pub(super) fn release(&self) -> bool {
         self.end(RELEASED)
     }
@@ -55,7 +55,7 @@ impl State {
         self.end(DETACHED)
     }
 
-    /// Says whether this call ended it.
+    /// Returns whether this call ended it.
     pub(super) fn lose(&self, loss: Loss) -> bool {
         self.end(loss as u8)
     }

@@ -150,7 +150,7 @@ impl Guard {
     ///
     /// A write that was confirmed is seen by every later holder that [reads](Self::read), and one of an earlier holder that
     /// arrives late changes nothing. The value has at most 64 KiB and is kept on a majority of the nodes for its
-    /// [`retention`](WriteRequest::retention), 24 h by default. It is lost where a majority of the nodes loses its data
+    /// [`retention`](WriteRequest::retention), 24 h by default. It is lost if a majority of the nodes loses its data
     /// meanwhile: then reads fail with [`is_forgotten`](Error::is_forgotten), as long as the value might have been there.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::{
     acquire::{AcquireOptions, waiter_limit::WaiterLimit},
-    config::{self, LEAST, check_ttl},
+    config::{self, MIN_DURATION, check_ttl},
     core::Core,
     error::{Error, Result},
     lease::{HoldOptions, LeaseOptions},
@@ -241,11 +241,16 @@ fn check_hold(hold: HoldOptions, dedupe_for: Option<Duration>) -> Result<()> {
                     .to_owned(),
             ));
         }
-        config::check("a max_hold", most, LEAST, "leave it out for no limit")?;
+        config::check(
+            "a max_hold",
+            most,
+            MIN_DURATION,
+            "leave it out for no limit",
+        )?;
     }
     if !hold.at_least.is_zero() {
         let remedy = "remember for longer in a database what was done";
-        config::check("an at_least", hold.at_least, LEAST, remedy)?;
+        config::check("an at_least", hold.at_least, MIN_DURATION, remedy)?;
     }
     match dedupe_for {
         Some(window) => config::check_window(window),

@@ -8,7 +8,7 @@ use super::network::Settings;
 use crate::env::sync::lock;
 
 /// A server closes the connection of a client that leaves this many bytes unread.
-const MOST_UNREAD: usize = 8 << 20;
+const MAX_UNREAD: usize = 8 << 20;
 /// A larger buffer is freed when it is empty.
 const KEEP: usize = 256 << 10;
 
@@ -86,7 +86,7 @@ impl Replies {
             state.lost = true;
             return Fate::Sent(None);
         }
-        if state.closed || state.end.is_some() || state.arrived.len() > MOST_UNREAD {
+        if state.closed || state.end.is_some() || state.arrived.len() > MAX_UNREAD {
             return Fate::Refused;
         }
         if settings.delay_replies.is_zero() && state.delayed.is_empty() {

@@ -65,12 +65,12 @@ pub(crate) fn guard_time(max_ttl: Duration, skew: Duration) -> Duration {
 }
 
 /// The minimum of [`confirmed_for`]: some round trips on a busy machine.
-const LEAST_CONFIRMED: Duration = Duration::from_secs(2);
+const MIN_CONFIRMED: Duration = Duration::from_secs(2);
 
 /// How long votes count after a majority of the sentinels, or of the masters of a cluster,
 /// confirmed which server is the master: a server that was replaced may not know it yet.
 pub(crate) fn confirmed_for(skew: Duration) -> Duration {
-    skew.max(LEAST_CONFIRMED)
+    skew.max(MIN_CONFIRMED)
 }
 
 /// How long a server that took over from another has no vote: until every lock of its predecessor

@@ -5,7 +5,7 @@ use std::{fmt, future::IntoFuture, pin::Pin, sync::Arc, time::Duration};
 use super::{MAX_VALUE, rounds::Register};
 use crate::{
     command::{Stored, Version},
-    config::{self, LEAST},
+    config::{self, MIN_DURATION},
     core::Core,
     error::{Error, Result},
     key::Key,
@@ -17,7 +17,7 @@ const RETENTION: Duration = Duration::from_secs(24 * 3600);
 
 pub(super) fn check_retention(retention: Duration) -> Result<()> {
     let remedy = "keep it for longer in a database";
-    config::check("a retention", retention, LEAST, remedy)
+    config::check("a retention", retention, MIN_DURATION, remedy)
 }
 
 pub(super) fn check_size(key: &Key, value: &[u8]) -> Result<()> {

@@ -11,7 +11,7 @@ use std::{
 };
 
 /// The shortest time that a register remembers.
-const LEAST: Duration = Duration::from_millis(1);
+const MIN_TTL: Duration = Duration::from_millis(1);
 
 /// A [`ReplayStore`] on the nodes of the lock: each record is on a majority of them.
 ///
@@ -98,9 +98,9 @@ impl ReplayStore for Quorum {
     ) -> Result<Begun, StoreError> {
         let unlocked = token == NO_TOKEN;
         let found = if unlocked {
-            self.0.look(key, ttl.max(LEAST)).await
+            self.0.look(key, ttl.max(MIN_TTL)).await
         } else {
-            self.0.read(key, token, ttl.max(LEAST)).await
+            self.0.read(key, token, ttl.max(MIN_TTL)).await
         };
         match found {
             Ok(Some(record)) if record.left >= min_left => Ok(Begun::Recorded(record.value)),
@@ -119,7 +119,7 @@ impl ReplayStore for Quorum {
         record: Vec<u8>,
         ttl: Duration,
     ) -> Result<bool, StoreError> {
-        match self.0.write(key, token, record, ttl.max(LEAST)).await {
+        match self.0.write(key, token, record, ttl.max(MIN_TTL)).await {
             Ok(()) => Ok(true),
             Err(error) if error.is_lost() => Ok(false),
             Err(error) => Err(store_error(error)),

@@ -1,4 +1,4 @@
-//! Why an attempt won nothing, and what that means for a waiter.
+//! Why an attempt failed, and what that means for a waiter.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::{error::NodeError, label::Label, quorum::backoff::Refusal};
 pub(in crate::acquire) enum Failure {
     /// Others hold the key, or the votes were split.
     Refused {
-        /// When a quorum can be free, by the leases seen.
+        /// After which time a quorum may be free, according to the leases that were seen.
         free_in: Option<Duration>,
         /// The remaining time of the holder; `None` if no holder was seen.
         left: Option<Duration>,
@@ -26,7 +26,7 @@ pub(in crate::acquire) enum Failure {
     NoQuorum { able: usize, errors: Vec<NodeError> },
     /// Granted, but nothing of the validity was left.
     Expired { took: Duration },
-    /// No token is left below the limit, by a fence that was seen.
+    /// A fence was seen that leaves no token below the limit.
     NoToken,
     /// The operating system has no random numbers for an owner.
     NoRandomness,
@@ -41,7 +41,7 @@ impl Failure {
         self.refusal() == Refusal::Outage
     }
 
-    /// Whether further attempts are pointless. Waiting does not help against a cool-down: whoever asks is refused at once.
+    /// Whether further attempts are pointless. Waiting does not help against a cool-down, which refuses every request at once.
     pub(in crate::acquire) fn is_final(&self) -> bool {
         matches!(
             self,

@@ -1,4 +1,4 @@
-//! One attempt: a round, and up to two more where tokens were stale.
+//! One attempt: a round, and up to two more if tokens were stale.
 
 mod failure;
 mod node_order;
@@ -29,13 +29,13 @@ use crate::{
     round::Round,
 };
 
-/// The first round, and two more where tokens were stale.
+/// The first round, and two more if tokens were stale.
 const ROUNDS: u32 = 3;
 
-/// How long to wait for the last nodes' causes when there is no quorum without them.
+/// How long to wait for the errors of the last nodes once a quorum is impossible.
 const LAST_CAUSES: Duration = Duration::from_millis(10);
 
-/// What is asked of the nodes, and how.
+/// What an attempt requests from the nodes, and how.
 pub(super) struct Attempt<'a> {
     pub(super) core: &'a Arc<Core>,
     pub(super) connections: &'a Arc<ConnectionSet>,
@@ -49,7 +49,7 @@ pub(super) struct Attempt<'a> {
     pub(super) one_node_first: bool,
     /// Abandon a split vote at half-time when silent nodes keep it undecided, so that there is time to retry.
     pub(super) abandon_splits: bool,
-    /// Where to notify us when the key is free, should it be held.
+    /// If the key is held, the nodes notify this inbox when it is free.
     pub(super) inbox: Option<&'a Inbox>,
     /// Takes over a lock that was detached, rather than a free one.
     pub(super) adopts: Option<Adoption>,
@@ -60,7 +60,7 @@ struct Deadline<'a> {
     nodes: &'a Nodes,
     begun: Instant,
     within: Duration,
-    /// A further round has the time for a reply, however late the one before was decided.
+    /// A further round has time for a reply, however late the previous one was decided.
     least: Duration,
 }
 
@@ -72,9 +72,9 @@ impl Deadline<'_> {
 }
 
 impl Attempt<'_> {
-    /// Unless it is granted, whatever it may have written is rolled back behind it, also when it is dropped.
+    /// Makes the attempt. Whatever it may have written is rolled back unless it is granted, also when the future is dropped.
     ///
-    /// `floor` is the highest fence seen for the key, and is raised by what the nodes answer.
+    /// `floor` is the highest fence seen for the key. The fences in the replies raise it.
     pub(super) async fn run(&self, floor: &mut u64) -> Result<Grant, Failure> {
         let nodes = &*self.core.nodes;
         let mut deadline = Deadline {
@@ -109,7 +109,7 @@ impl Attempt<'_> {
             match decision {
                 Decision::Won => return self.won(&mut rollback, round, started, rounds),
                 Decision::Stale if rounds < ROUNDS => {
-                    // Above what this attempt reserved itself on nodes that said yes.
+                    // Above the tokens that this attempt itself has reserved on nodes that granted it.
                     *floor = (*floor).max(rollback.last_token());
                     rounds += 1;
                     deadline.least = self.within / 5;
@@ -127,8 +127,8 @@ impl Attempt<'_> {
         let is_first_contact = prerequisites::is_first_contact(deadline.nodes, fencing);
         let left = || deadline.left();
         prerequisites::meet(self.core, self.connections, self.key, fencing, left).await?;
-        // The first contact does not count against a request that does not wait. A wait bounds it too. Later,
-        // waiting for a node that comes back is part of the attempt.
+        // For a request that does not wait, the time of the attempt starts after the first contact. For one that waits, the
+        // first contact is part of the wait. Later, waiting for a node to come back is part of the attempt.
         if self.abandon_splits && is_first_contact {
             deadline.begun = deadline.nodes.now();
         }
@@ -144,7 +144,7 @@ impl Attempt<'_> {
         Ok(TokenBlock::new(first, self.tokens))
     }
 
-    /// The decision of the round, and whether the first node of the `order` made it alone.
+    /// Returns the decision of the round, and whether the first node of the `order` made it alone.
     async fn ask(
         &self,
         round: &Arc<Round>,
@@ -169,7 +169,7 @@ impl Attempt<'_> {
         (round.decision(deadline.left()).await, false)
     }
 
-    /// Asks one node after the other until one votes. Says whether that one refused.
+    /// Asks one node after the other until one votes. Returns whether that node refused.
     async fn ask_in_order(
         &self,
         round: &Arc<Round>,
@@ -179,11 +179,11 @@ impl Attempt<'_> {
     ) -> bool {
         for &node in order {
             rollback.send_to(round, NodeSet::only(node));
-            // A silent node is skipped, by all contenders alike, while there is time for the others.
+            // All contenders skip a silent node, while there is time to ask the others.
             round.vote_of(node, deadline.left() / 4).await;
             let (voted, refused) = round.with_tally(|tally| {
                 let voted = tally.has_voted(node) && !tally.has_failed(node);
-                // A cool-down on one node may be an old one: the others are asked too.
+                // A cool-down on one node may be a leftover, so the others are asked too.
                 (voted, tally.said_no(node) && !tally.is_cooling())
             });
             if voted {
@@ -193,7 +193,7 @@ impl Attempt<'_> {
         false
     }
 
-    /// Learns from the fences in the replies, whatever the decision.
+    /// Raises `floor` to the fences in the replies, whatever the decision.
     fn learn(&self, round: &Round, floor: &mut u64) {
         let fence = round.with_tally(|tally| tally.fence);
         if fence > *floor {
@@ -233,8 +233,8 @@ impl Attempt<'_> {
     }
 }
 
-/// `by_first`: the node that all contenders ask first refused alone. Whoever has that node goes on until it has the others,
-/// so the votes are not split.
+/// `by_first`: only the node that all contenders ask first has voted, and it refused. The contender with the vote of that node
+/// goes on to the others, so the votes are not split.
 fn refused(tally: &Tally, by_first: bool) -> Failure {
     match tally.cooling_down() {
         Some(left) => Failure::CoolingDown { left },

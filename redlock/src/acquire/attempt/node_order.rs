@@ -4,8 +4,8 @@ use crate::{key::Key, node::Nodes};
 
 /// The nodes that are up, in the order for `key`.
 ///
-/// It is made of the nodes' own identities, so it is the same for clients that list the nodes in another order or by
-/// other names, and it starts with another node for each key.
+/// The order depends on the nodes' own identities, so it is the same for clients that list the nodes in another order or under
+/// other names. Different keys start with different nodes.
 pub(super) fn node_order(nodes: &Nodes, key: &Key) -> Vec<usize> {
     let ids = nodes.lists.ids();
     let id = |node: usize| ids[node].as_deref().unwrap_or(nodes.states[node].name());
@@ -16,8 +16,8 @@ pub(super) fn node_order(nodes: &Nodes, key: &Key) -> Vec<usize> {
     order
 }
 
-/// FNV-1a, the same in every process, unlike the hashers of the standard library. The last step mixes the bits once more
-/// (the finalizer of MurmurHash3): FNV alone leaves keys that differ in their last characters in the same order.
+/// FNV-1a, which is the same in every process, unlike the hashers of the standard library, followed by the finalizer of
+/// MurmurHash3: with FNV alone, keys that differ only in their last characters would have the same order.
 fn weight(node: &str, key: &str) -> u64 {
     let bytes = node.bytes().chain([0]).chain(key.bytes());
     let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {

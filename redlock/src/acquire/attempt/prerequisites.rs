@@ -17,7 +17,7 @@ pub(super) fn are_missing(nodes: &Nodes, fencing: bool) -> bool {
     fencing && !nodes.tokens.is_calibrated() || !nodes.lists.is_complete()
 }
 
-/// Whether the first contact is still to be made: its round trips precede the time of an attempt.
+/// Whether the nodes were not contacted yet. The round trips of the first contact precede the time of an attempt.
 pub(super) fn is_first_contact(nodes: &Nodes, fencing: bool) -> bool {
     !nodes.lists.is_met() || fencing && !nodes.tokens.is_calibrated()
 }

@@ -1,4 +1,4 @@
-//! Rollback: whatever an attempt may have written is released behind it, unless the attempt won.
+//! Rollback: releases whatever an attempt may have written, unless the attempt won.
 
 use std::sync::Arc;
 
@@ -23,13 +23,13 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub(in crate::acquire) struct Adoption {
     pub(in crate::acquire) owner: Owner,
-    /// The highest token of the hold that was detached.
+    /// The highest token of the detached hold.
     pub(in crate::acquire) token: u64,
-    /// When its ticket is over.
+    /// When its ticket expires.
     pub(in crate::acquire) until: Instant,
 }
 
-/// The rounds of one attempt. Dropped, at any await of the attempt, it rolls them back.
+/// The rounds of one attempt. Dropping it rolls them back, and the attempt may be dropped at any of its awaits.
 pub(super) struct Rollback<'a> {
     core: &'a Core,
     connections: &'a ConnectionSet,
@@ -38,7 +38,7 @@ pub(super) struct Rollback<'a> {
     adopts: Option<Adoption>,
     /// With the tokens of the last round.
     claim: Claim,
-    /// Nodes that may hold the claim from rounds before the last one.
+    /// Nodes that may hold the claim from rounds before the last.
     earlier: NodeSet,
     /// The last round; `None` before the first, and once the attempt has won.
     round: Option<Arc<Round>>,
@@ -106,7 +106,7 @@ impl<'a> Rollback<'a> {
         }
     }
 
-    /// Makes a lock that could not be adopted the ticket's again. Nobody waits for it.
+    /// Gives a lock that could not be adopted back to its ticket, in the background.
     fn give_back(&self, to: Adoption, touched: NodeSet) {
         let nodes = &self.core.nodes;
         let give_back = GiveBack {
@@ -126,7 +126,7 @@ impl<'a> Rollback<'a> {
         Round::start(nodes, self.connections, plan);
     }
 
-    /// Sends the last round to those of `nodes` that it was not sent to yet.
+    /// Sends the last round to those of `nodes` that have not got it yet.
     pub(super) fn send_to(&mut self, round: &Arc<Round>, nodes: NodeSet) {
         let further = nodes.difference(self.asked);
         self.asked = self.asked.union(nodes);
@@ -138,7 +138,8 @@ impl<'a> Rollback<'a> {
         self.claim.tokens.last().unwrap_or(0)
     }
 
-    /// The attempt has won: nothing is rolled back. Returns the claim, and the nodes that may hold it from earlier rounds.
+    /// Keeps what was written, because the attempt has won. Returns the claim, and the nodes that may hold it from earlier
+    /// rounds.
     pub(super) fn disarm(&mut self) -> (Claim, NodeSet) {
         self.round = None;
         (self.claim, self.earlier)
@@ -170,7 +171,7 @@ impl Drop for Rollback<'_> {
             claim: self.claim,
             touched,
         };
-        // Nobody waits for it.
+        // Delivered in the background.
         release.send(&self.core.nodes, self.connections, &self.core.tracker);
     }
 }

@@ -3,12 +3,12 @@
 //!
 //! # Design
 //!
-//! A key has an entry while somebody in this process holds it or wants it. The entry belongs to one [`Turn`] at a time, or
+//! A key has an entry while this process holds it or waits for it. The entry belongs to one [`Turn`] at a time, or
 //! to the lease that the turn was granted. When a lease ends, it is handed over to the first waiter with the same options;
 //! otherwise the first waiter gets the turn; without one, the entry is removed. A waiter is sent exactly one [`Outcome`];
 //! one that gave up drops it, which passes the turn on or releases the hold.
 //!
-//! Bounded are: the entries, by the holders and waiters; and the waiters that gave up, which are swept out.
+//! There are at most as many entries as holders and waiters. Waiters that gave up are swept out.
 
 mod permit_waiters;
 mod position;
@@ -61,7 +61,7 @@ struct Entry {
 pub(super) enum Outcome {
     /// The turn to ask the nodes.
     Turn(Turn),
-    /// A hold of the lease before.
+    /// A hold of a lease that is handed over.
     Hold(HandedOver),
     /// The holder left the key in a cool-down, for this long.
     CoolingDown(Duration),
@@ -76,12 +76,12 @@ pub(super) enum Joined {
 }
 
 impl LocalQueue {
-    /// How many keys are held or wanted here.
+    /// How many keys this process holds or waits for.
     pub(super) fn len(&self) -> usize {
         lock(&self.entries).len()
     }
 
-    /// Joins the queue; the turn is the caller's at once if nobody has it.
+    /// Takes the turn if nobody has it, or joins the queue.
     pub(super) fn join(self: &Arc<Self>, key: &Arc<Key>, wants: Wants) -> Joined {
         match lock(&self.entries).entry(Arc::clone(key)) {
             MapEntry::Vacant(entry) => {
@@ -101,7 +101,7 @@ impl LocalQueue {
         }
     }
 
-    /// Takes the turn if nobody has it. `Err`: the remaining time of the holder, if there is one.
+    /// Takes the turn if nobody has it. Returns `Err` otherwise, with the remaining time of the holder if there is one.
     pub(super) fn try_turn(self: &Arc<Self>, key: &Arc<Key>) -> Result<Turn, Option<Duration>> {
         let holder = match self.vacant_turn(key) {
             Ok(turn) => return Ok(turn),
@@ -113,13 +113,13 @@ impl LocalQueue {
         if let Some(left) = lease.blocks_key_for() {
             return Err(Some(left));
         }
-        // A lease past its validity holds nothing; the check ends it.
+        // The check ends a lease whose validity is over.
         lease.check_validity();
         self.vacant_turn(key).map_err(|_| None)
     }
 
-    /// A turn beside others, for a request that does not wait: the semaphore may have further permits. `None` if others
-    /// wait for one.
+    /// Returns a turn beside others, for a request that does not wait: the semaphore may have further permits. Returns `None`
+    /// if others wait for one.
     pub(super) fn turn_beside(self: &Arc<Self>, key: &Arc<Key>) -> Option<Turn> {
         (self.waiting(key) == 0).then(|| Turn::beside(self, key))
     }
@@ -148,13 +148,14 @@ impl LocalQueue {
             .unwrap_or_default()
     }
 
-    /// `None` if nobody waits for `key`, or did.
+    /// Returns `None` if nobody waits or has waited for `key`.
     fn with_waiters<T>(&self, key: &Key, use_them: impl FnOnce(&mut Waiters) -> T) -> Option<T> {
         let mut entries = lock(&self.entries);
         entries.get_mut(key)?.waiters.as_deref_mut().map(use_them)
     }
 
-    /// Puts a waiter back in front, or gives it the turn if the entry was removed meanwhile, as by a loss of its lease.
+    /// Puts a waiter back in front, or gives it the turn if the entry was removed meanwhile, for example because the lease was
+    /// lost.
     fn put_back(self: &Arc<Self>, key: &Arc<Key>, waiter: Waiter) {
         match lock(&self.entries).entry(Arc::clone(key)) {
             MapEntry::Occupied(mut entry) => {
@@ -170,8 +171,8 @@ impl LocalQueue {
         let _ = waiter.sender.send(Outcome::Turn(turn));
     }
 
-    /// Hands `lease`, of a lock or of one of so many `permits`, over to the first waiter for `key`. Says whether there was one
-    /// that wants it.
+    /// Hands `lease`, which is that of a lock or of one of `permits`, over to the first waiter for `key`. Returns whether there
+    /// was a waiter that wants it.
     pub(super) fn hand_over_for(
         self: &Arc<Self>,
         key: &Arc<Key>,
@@ -196,7 +197,7 @@ impl LocalQueue {
         false
     }
 
-    /// The turn is over, with the lease that `ended` if it had one: the next waiter gets it.
+    /// Ends a turn, and with it the lease that `ended` if there was one, and gives the turn to the next waiter.
     fn pass_on(self: &Arc<Self>, key: &Arc<Key>, mut ended: Option<Ended>) {
         while let Some((waiter, history)) = self.next_waiter(key, ended.take()) {
             let turn = Turn::new(self, key, history);
@@ -209,7 +210,7 @@ impl LocalQueue {
         }
     }
 
-    /// The next waiter and what it needs to know. `None` if nobody waits: the entry is removed.
+    /// Returns the next waiter and what it needs to know. If nobody waits, removes the entry and returns `None`.
     fn next_waiter(&self, key: &Arc<Key>, ended: Option<Ended>) -> Option<(Waiter, History)> {
         let mut entries = lock(&self.entries);
         let entry = entries.get_mut(key)?;
@@ -226,12 +227,12 @@ impl LocalQueue {
         next
     }
 
-    /// The key is in a cool-down: no waiter can have it.
+    /// Refuses all waiters, because the key is in a cool-down.
     fn refuse_all(&self, key: &Key, window: Duration) {
         let entry = lock(&self.entries).remove(key);
         let waiters = entry.and_then(|entry| entry.waiters);
         for waiter in waiters.into_iter().flat_map(|waiters| waiters.into_queue()) {
-            // An error means that it gave up.
+            // An error means that the waiter gave up.
             let _ = waiter.sender.send(Outcome::CoolingDown(window));
         }
     }

@@ -30,6 +30,6 @@ impl LocalWaiters for PermitWaiters {
         false
     }
 
-    /// No request waits for this permit in particular: the request whose turn it is requests any permit.
+    /// No request waits for this permit in particular: the request that has the turn takes any permit.
     fn lease_ended(self: Arc<Self>, _: &Lease, _: Option<&Arc<Round>>, _: Option<Duration>) {}
 }

@@ -7,7 +7,7 @@ use tokio::{sync::oneshot, time::Instant};
 use super::{LocalQueue, Outcome};
 use crate::key::Key;
 
-/// How often a waiter checks the validity of the holder's lease, at least.
+/// Maximum time between two checks of the validity of the holder's lease.
 const CHECK: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
@@ -18,8 +18,8 @@ pub(crate) struct Position {
 }
 
 impl Position {
-    /// Waits for the outcome, at most for `within`. `Err`: the remaining time of the holder. Cancel safe: the position is kept
-    /// until it is dropped.
+    /// Waits for the outcome, at most for `within`, and returns the remaining time of the holder after that. Cancel safe: the
+    /// position is kept until it is dropped.
     pub(in crate::acquire) async fn wait(
         &mut self,
         within: Duration,
@@ -31,7 +31,7 @@ impl Position {
             let left = within.saturating_sub(now - began);
             if left.is_zero() {
                 let holder = self.queue.holder(&self.key);
-                // An outcome that arrived at this very moment is not lost.
+                // An outcome that arrived in the meantime must not be lost.
                 let outcome = self.receiver.try_recv();
                 return outcome.map_err(|_| holder.map(|lease| lease.remaining()));
             }

@@ -42,7 +42,7 @@ fn waiter(queue: &Arc<LocalQueue>, fail_fast: bool) -> Position {
     }
 }
 
-/// What a waiter was sent by now.
+/// What a waiter has been sent so far.
 fn outcome(position: &mut Position) -> Option<Outcome> {
     position.receiver.try_recv().ok()
 }

@@ -10,7 +10,7 @@ use crate::{
     lease::{Lease, LocalWaiters},
 };
 
-/// Dropped without a grant: the next waiter has the turn.
+/// If it is dropped without a grant, the next waiter gets the turn.
 #[derive(Debug)]
 pub(crate) struct Turn {
     queue: Arc<LocalQueue>,
@@ -30,7 +30,7 @@ impl Turn {
         }
     }
 
-    /// A turn that nobody waits behind.
+    /// A turn outside of the queue, which is not passed on.
     pub(super) fn beside(queue: &Arc<LocalQueue>, key: &Arc<Key>) -> Self {
         let mut turn = Self::new(queue, key, History::default());
         turn.pending = false;
@@ -41,7 +41,7 @@ impl Turn {
         &self.history
     }
 
-    /// How many wait behind this turn: a lease reserves a block of tokens for them.
+    /// How many requests wait for this turn. A lease reserves a block of tokens for them.
     pub(in crate::acquire) fn waiting(&self) -> usize {
         self.queue.waiting(&self.key)
     }
@@ -49,12 +49,12 @@ impl Turn {
     /// No quorum answered: fails the waiters that do not wait for one.
     pub(in crate::acquire) fn fail_fast(&self, error: &Error) {
         for waiter in self.queue.take_fail_fast(&self.key) {
-            // An error means that it gave up.
+            // An error means that the waiter gave up.
             let _ = waiter.sender.send(Outcome::NoQuorum(error.clone()));
         }
     }
 
-    /// From now on the turn belongs to `lease`.
+    /// Gives the turn to `lease`.
     pub(in crate::acquire) fn granted(&mut self, lease: &Arc<Lease>) {
         self.pending = false;
         if let Some(entry) = lock(&self.queue.entries).get_mut(&self.key) {
@@ -66,8 +66,8 @@ impl Turn {
         lease.set_local_waiters(Arc::clone(&self.queue) as Arc<dyn LocalWaiters>);
     }
 
-    /// As [`granted`](Self::granted) for one of so many permits. The next waiter has the turn at once, since other permits may
-    /// be free.
+    /// Like [`granted`](Self::granted), for one of `permits`. The next waiter gets the turn at once, because other permits may be
+    /// free.
     pub(in crate::acquire) fn granted_permit(&mut self, lease: &Arc<Lease>, permits: u16) {
         lease.set_local_waiters(Arc::new(PermitWaiters {
             queue: Arc::clone(&self.queue),

@@ -12,7 +12,7 @@ use crate::{
 /// Holes of waiters that gave up are swept out at each power of two from this length on.
 const SWEEP_AT: usize = 64;
 
-/// In the order of their arrival. Each is sent one `T`.
+/// The waiters in the order of their arrival. Each is sent one `T`.
 #[derive(Debug)]
 pub(super) struct Waiters<T> {
     queue: VecDeque<Waiter<T>>,
@@ -39,10 +39,10 @@ pub(in crate::acquire) struct Wants {
     pub(in crate::acquire) fail_fast: bool,
 }
 
-/// What is known from the leases before.
+/// What is known from earlier leases.
 #[derive(Clone, Debug, Default)]
 pub(in crate::acquire) struct History {
-    /// The highest token that they may have used.
+    /// The highest token that those leases may have used.
     pub(in crate::acquire) fence: u64,
     pub(in crate::acquire) last_release: Option<Arc<Round>>,
     /// Another process was seen to hold or to want the key.
@@ -78,8 +78,8 @@ impl<T> Waiters<T> {
         self.queue.pop_front()
     }
 
-    /// The first waiter that has not given up, if it wants this lease: that of a lock, or of one of so many `permits`. A
-    /// waiter is not overtaken by a later one.
+    /// Removes the first waiter that has not given up, if it wants this lease: that of a lock, or of one of `permits`. A later
+    /// waiter never overtakes it.
     pub(super) fn pop_if_wants(
         &mut self,
         lease: &LeaseOptions,
@@ -114,13 +114,13 @@ impl<T> Waiters<T> {
         self.queue
     }
 
-    /// Whether another process waits, by the replies to the last release.
+    /// Whether another process waits, according to the replies to the last release.
     pub(super) fn is_contended(&self) -> bool {
         let release = self.release_before.as_ref();
         release.is_some_and(|release| release.has_notified())
     }
 
-    /// A lease has ended.
+    /// Remembers a lease that has ended.
     pub(super) fn lease_ended(&mut self, lease: Ended) {
         let contended = lease.limit.contended || self.is_contended();
         self.history = History {

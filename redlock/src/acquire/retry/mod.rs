@@ -123,7 +123,7 @@ enum Sleeping {
 }
 
 impl Retry {
-    /// `waits`: the request waits at all.
+    /// `waits`: whether the request waits at all.
     pub(super) fn new(waits: bool, fail_fast: bool, node_timeout: Duration) -> Self {
         Self {
             waits,
@@ -165,12 +165,12 @@ impl Retry {
             && self.refused.is_some()
     }
 
-    /// No attempt could be made because too many are in flight: why the request fails.
+    /// Too many attempts are in flight for another one. Returns why the request fails.
     pub(super) fn overloaded(&mut self, overloaded: Failure) -> Failure {
         self.refused.take().unwrap_or(overloaded)
     }
 
-    /// The request may not wait for its lock. Returns why it fails; `None` where its wait was refused and nothing else.
+    /// The limit on waiters forbids that the request waits. Returns the outage that its last attempt found, if it did.
     pub(super) fn may_not_wait(&mut self) -> Option<Failure> {
         self.failure.take().filter(Failure::is_outage)
     }
@@ -264,7 +264,7 @@ impl Retry {
             Some(_) => true,
             // Renews the place in the waitlists of all nodes. There is no contest, since the holder still has its lease.
             None if self.outlasted => false,
-            // Every other attempt asks all nodes at once: a leftover on the first node must not stand for the others.
+            // Every second attempt asks all nodes at once: a leftover on the first node must not decide for the others.
             None => failure.is_refused() && !self.plan.one_node_first,
         };
         if failure.is_refused() {
@@ -334,7 +334,7 @@ impl Retry {
         })
     }
 
-    /// Where a notification is promised, the last attempt is made before the wait is over, in case that it was lost.
+    /// If a notification is promised, the last attempt is made before the wait is over, in case the notification is lost.
     fn time_to_wait(&mut self, at: Moment) -> Duration {
         let wake_up = match &self.failure {
             _ if !self.on_waitlist => WakeUp::Never,

@@ -5,7 +5,7 @@ use super::{Args, Raised, Redis, Reply, number};
 use crate::quorum::lists::NodeList;
 
 /// Maximum number of lists in a record, beside the client's own.
-const MOST: usize = 16;
+const MAX_LISTS: usize = 16;
 /// Maximum number of former ids that a node remembers.
 const FORMER: usize = 8;
 /// The beginning of the line of former ids.
@@ -192,7 +192,7 @@ fn judge(lists: &str, mine: &NodeList, now: u64) -> (Vec<String>, Option<String>
             kept.push(line.to_owned());
         }
     }
-    if refused.is_none() && kept.len() >= MOST {
+    if refused.is_none() && kept.len() >= MAX_LISTS {
         refused = Some("0  of 16 other lists".to_owned());
     }
     (kept, refused)

@@ -45,7 +45,7 @@ use crate::env::random::Random;
 
 /// Maximum number of connections that wait for a server that hangs, like the queue of a listening
 /// socket.
-const MOST_WAITING: usize = 511;
+const MAX_WAITING: usize = 511;
 /// How long a server takes to notice, by TCP keep-alive, that a client whose close was lost is
 /// gone.
 const KEEP_ALIVE: Duration = Duration::from_secs(300);
@@ -103,7 +103,7 @@ impl Server {
                 .abandoned
                 .is_none_or(|since| now.duration_since(since) < KEEP_ALIVE)
         });
-        if self.condition.hangs && self.sessions.len() >= MOST_WAITING {
+        if self.condition.hangs && self.sessions.len() >= MAX_WAITING {
             return None;
         }
         self.next_session += 1;

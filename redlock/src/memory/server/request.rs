@@ -4,7 +4,7 @@
 //! `*2\r\n$4\r\nPING\r\n$2\r\nhi\r\n`.
 
 /// Maximum number of arguments of a request.
-const MOST_ARGUMENTS: usize = 1 << 16;
+const MAX_ARGUMENTS: usize = 1 << 16;
 /// Maximum length of an argument, in bytes.
 const LONGEST_ARGUMENT: usize = 1 << 20;
 
@@ -23,7 +23,7 @@ pub(super) enum Parsed {
 pub(super) fn parse<'a>(bytes: &'a [u8], args: &mut Vec<&'a [u8]>) -> Parsed {
     args.clear();
     let mut rest = bytes;
-    let count = match number(&mut rest, b'*', MOST_ARGUMENTS) {
+    let count = match number(&mut rest, b'*', MAX_ARGUMENTS) {
         Ok(count) => count,
         Err(parsed) => return parsed,
     };

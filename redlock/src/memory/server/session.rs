@@ -13,7 +13,7 @@ use crate::memory::{
 
 /// Maximum number of bytes that a connection accepts before some are carried out, like the buffers
 /// of a socket.
-pub(super) const MOST_UNREAD: usize = 1 << 20;
+pub(super) const MAX_UNREAD: usize = 1 << 20;
 
 /// The state of one connection on the server.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl Session {
 
     /// Whether there is room for more.
     pub(super) fn has_room(&self) -> bool {
-        self.unread.len() + self.transit.size < MOST_UNREAD
+        self.unread.len() + self.transit.size < MAX_UNREAD
     }
 
     pub(super) fn listens_to(&self, channel: &[u8]) -> bool {

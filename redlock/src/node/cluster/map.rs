@@ -24,7 +24,7 @@ pub(super) struct Map {
     pub(super) importers: Vec<Shard>,
     /// Operations that came before the first map, and releases that can be sent to no server now.
     pub(super) early: Vec<Operation>,
-    /// Why there is no map, where there should be one.
+    /// Why there is no map although there should be one.
     pub(super) missing: Option<Fault>,
 }
 

@@ -133,16 +133,16 @@ impl Shared {
 
 /// `7, 100-5460`: the first ranges.
 fn listed(ranges: &[(u16, u16)]) -> String {
-    const MOST: usize = 8;
+    const MAX_RANGES: usize = 8;
     let shown = ranges
         .iter()
-        .take(MOST)
+        .take(MAX_RANGES)
         .map(|(first, last)| match first == last {
             true => first.to_string(),
             false => format!("{first}-{last}"),
         });
     let mut text = shown.collect::<Vec<_>>().join(", ");
-    if ranges.len() > MOST {
+    if ranges.len() > MAX_RANGES {
         text.push_str(", …");
     }
     text

@@ -18,7 +18,7 @@ use crate::env::sync::lock;
 const DEFERRAL: Duration = Duration::from_millis(10);
 /// Maximum number of locks. Beyond it the oldest is dropped, and we may take that lock before the
 /// other process.
-const MOST: usize = 1_024;
+const MAX_LOCKS: usize = 1_024;
 
 /// The locks whose release notified another process, each until its deferral is over.
 #[derive(Debug, Default)]
@@ -51,7 +51,7 @@ impl Deferrals {
         let (key, until) = (Arc::<str>::from(key), now + DEFERRAL);
         locks.until.insert(Arc::clone(&key), until);
         locks.order.push_back((until, key));
-        if locks.order.len() > MOST {
+        if locks.order.len() > MAX_LOCKS {
             locks.forget_first();
         }
         self.any.store(true, Relaxed);
@@ -120,11 +120,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_number_of_deferrals_is_bounded() {
         let deferrals = Deferrals::default();
-        for key in 0..3 * MOST {
+        for key in 0..3 * MAX_LOCKS {
             deferrals.add(&key.to_string());
         }
-        assert_eq!(lock(&deferrals.locks).until.len(), MOST);
-        assert_eq!(lock(&deferrals.locks).order.len(), MOST);
+        assert_eq!(lock(&deferrals.locks).until.len(), MAX_LOCKS);
+        assert_eq!(lock(&deferrals.locks).order.len(), MAX_LOCKS);
         assert_eq!(deferrals.deferral("0"), None);
         tokio::time::advance(DEFERRAL).await;
         deferrals.add("another");

@@ -29,7 +29,7 @@ const GATHER: Duration = Duration::from_millis(5);
 /// The notifications that a client waits for and has received.
 #[derive(Debug, Default)]
 pub(crate) struct Notifications {
-    /// The first waiter of each local queue, by the key of its lock. Empty where nobody waits.
+    /// The first waiter of each local queue, by the key of its lock. Empty if nobody waits.
     /// Ordered, so that waiters that are woken together run in the same order in each replay.
     waiting: Mutex<BTreeMap<Arc<str>, Arc<Waiter>>>,
     /// The locks that another process was notified of.

@@ -228,8 +228,8 @@ impl ServerConnection {
         });
     }
 
-    /// Writes a login with new credentials, if a provider has any, to be sent by the next flush. Returns whether it did, or why
-    /// there are none where there should be.
+    /// Writes a login with new credentials, if a provider has any, to be sent by the next flush. Returns whether it did, or the reason for which
+    /// it could not although it should.
     pub(in crate::node) fn write_new_login(&mut self, cx: &mut Context<'_>) -> Result<bool, Fault> {
         let Some(new_logins) = &mut self.new_logins else {
             return Ok(false);

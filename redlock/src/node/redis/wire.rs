@@ -174,7 +174,7 @@ impl Wire {
 /// it whatever the command was.
 fn without_secrets(passwords: &[Secret], error: &[u8]) -> Vec<u8> {
     /// A shorter password is part of ordinary words.
-    const LEAST: usize = 4;
+    const MIN: usize = 4;
     let text = String::from_utf8_lossy(error);
     // In one line or, in version 3, behind its length.
     let text = match text.strip_prefix('!') {
@@ -184,7 +184,7 @@ fn without_secrets(passwords: &[Secret], error: &[u8]) -> Vec<u8> {
     let text = text.split(", with args").next().unwrap_or_default().trim();
     let shows_one = |text: &str| {
         let mut passwords = passwords.iter().map(Secret::reveal);
-        passwords.any(|password| password.len() >= LEAST && text.contains(password))
+        passwords.any(|password| password.len() >= MIN && text.contains(password))
     };
     let text = match shows_one(text) {
         true => {

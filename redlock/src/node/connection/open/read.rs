@@ -109,7 +109,7 @@ impl Open<'_> {
             let Some(Ok(command)) = self.in_flight.pop() else {
                 break;
             };
-            // All of them are delivered, also where the first one ends the connection.
+            // All of them are delivered, even if the first one ends the connection.
             let next = match &decoded {
                 BatchReply::Each(replies) => {
                     self.deliver_reply(command, &replies[place], now, barred)

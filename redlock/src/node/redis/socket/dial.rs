@@ -19,9 +19,9 @@ use crate::fault::{Fault, FaultKind};
 const RESOLVED_WITHIN: Duration = Duration::from_secs(2);
 /// The bounds of an address's head start: as in the RFC, but at most a quarter of its time-out.
 const HEAD_START: Duration = Duration::from_millis(250);
-const LEAST_HEAD_START: Duration = Duration::from_millis(10);
+const MIN_HEAD_START: Duration = Duration::from_millis(10);
 /// Maximum number of addresses of a name that are tried.
-const MOST: usize = 16;
+const MAX_ADDRESSES: usize = 16;
 
 /// A connection to `port` of any address of `host`. Each address has `limit`.
 pub(super) async fn tcp(host: &str, port: u16, limit: Duration) -> Result<TcpStream, Fault> {
@@ -50,7 +50,7 @@ fn in_turns(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
         .into_iter()
         .partition(|address| address.is_ipv4() == first);
     let mut turns = VecDeque::new();
-    while turns.len() < MOST && !(one.is_empty() && other.is_empty()) {
+    while turns.len() < MAX_ADDRESSES && !(one.is_empty() && other.is_empty()) {
         turns.extend(one.pop_front());
         turns.extend(other.pop_front());
     }
@@ -59,7 +59,7 @@ fn in_turns(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
 
 async fn race(mut addresses: VecDeque<SocketAddr>, limit: Duration) -> Result<TcpStream, Fault> {
     let several = addresses.len() > 1;
-    let head_start = (limit / 4).clamp(LEAST_HEAD_START, HEAD_START);
+    let head_start = (limit / 4).clamp(MIN_HEAD_START, HEAD_START);
     let mut attempts = FuturesUnordered::new();
     let mut faults: Vec<(SocketAddr, Fault)> = Vec::new();
     loop {
@@ -210,6 +210,6 @@ mod tests {
         assert_eq!(turns, [six(1), four(1), six(2), four(2), six(3)]);
         let turns = in_turns(vec![four(1), six(1), four(2)]);
         assert_eq!(turns, [four(1), six(1), four(2)]);
-        assert!(in_turns((0..99).map(four).collect()).len() <= MOST + 1);
+        assert!(in_turns((0..99).map(four).collect()).len() <= MAX_ADDRESSES + 1);
     }
 }
