@@ -1,5 +1,5 @@
--- Deletes a lock if one of the given owners holds it, makes what they may still send stale, and notifies waiters. A holder
--- that came later keeps it: this may be delivered twice, or late.
+-- Deletes a lock if one of the given owners holds it, makes their later commands stale, and notifies waiters. A later holder
+-- keeps the lock, because this script may run late or twice.
 --
 -- KEYS  1 lock  2 fence  3 waiters
 -- ARGV  1 retention of the fence in ms  2 channel prefix  3 the owner to name in notifications

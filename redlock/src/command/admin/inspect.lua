@@ -2,7 +2,7 @@
 --
 -- KEYS  1 lock  2 fence  3 waiters
 --
--- {owner, left in ms, fence, waiting}  the owner is nil where nobody holds it, and empty where the value is too long for one
+-- {owner, left in ms, fence, waiting}  the owner is nil if nobody holds it, and empty if the value is too long for one
 local was = redis.call('MGET', KEYS[1], KEYS[2])
 local owner, fence = was[1], was[2]
 if owner and #owner > 64 then owner = '' end

@@ -1,7 +1,7 @@
 -- One MGET reads for all steps: their keys are different, so no step changes what another has read.
 --
 -- A server whose memory is full refuses a write that needs memory, unless the script has written before. So acquires, which
--- need memory, come first: then each of them is refused as it would be alone.
+-- need memory, come first: each of them is refused as it would be alone.
 local letters = ARGV[1]
 local count = #letters
 local function number_of(set) return select(2, string.gsub(letters, set, '')) end

@@ -1,11 +1,11 @@
 -- Ends a hold but keeps the key busy for a window, the cool-down. Its value marks it as a cool-down, and no holder has that
--- value. The window may be shorter than what was left of the ttl. With a fence: leaves a tombstone, as a release does.
+-- value. The window may be shorter than the rest of the ttl. With a fence: leaves a tombstone, as a release does.
 --
 -- KEYS  1 lock  2 waiters  [3 fence  [4 marker  5 quarantine]]
 -- ARGV  1 owner  2 value of the cool-down  3 window in ms  4 channel prefix  [5 tombstone  6 retention of the fence in ms
 --       [7 value of the marker  8 guard time in ms]]
 --
--- OK                   busy for the window, by this or by an earlier delivery
+-- OK                   busy for the window, by this call or an earlier delivery
 -- {QUARANTINED, left}  carried out, but no vote
 -- {MAXTTL, marker}     carried out, but no vote: see guard.lua
 -- {EPOCH, marker}      carried out, but no vote: see guard.lua
@@ -14,7 +14,7 @@ local abstains = KEYS[4] and no_vote(KEYS[4], KEYS[5], ARGV[7], ARGV[8])
 
 local was = redis.call('MGET', KEYS[1], KEYS[3] or KEYS[1])
 local held = was[1] == ARGV[1]
--- Delivered before, and the reply was lost: the window goes on.
+-- Delivered before, and the reply was lost: keep the window.
 local cooling = was[1] == ARGV[2]
 if held then
   local done = put(KEYS[1], ARGV[2], ARGV[3])

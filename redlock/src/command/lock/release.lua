@@ -6,7 +6,7 @@ local lock_key, waiters_key, fence_key = KEYS[1], KEYS[2], KEYS[3]
 local owner, channel, tombstone, retention = unpack(ARGV)
 local was = redis.call('MGET', lock_key, fence_key or lock_key)
 local holder, fence = was[1], was[2]
--- Mostly nobody waits, and this shows it at less cost than a range of the waitlist.
+-- Usually nobody waits, which EXISTS shows at less cost than a range of the waitlist.
 local nobody_waits = redis.pcall('EXISTS', waiters_key) == 0
 local ok = redis.status_reply('OK')
 

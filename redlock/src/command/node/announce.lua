@@ -2,7 +2,7 @@
 --
 -- The record holds who the server is, and the lists that clients have announced lately. Its first line is
 -- `id life emptied`. The id is the node's own and survives a loss of its data where a client remembers it. The life changes
--- whenever the record is created anew. `emptied` is when that was, in ms since the epoch, where a client had known the node
+-- whenever the record is created anew. `emptied` is the time of that in ms since the epoch if a client had known the node
 -- before, else 0. A line `was ids` holds the ids that the server had before it lost its data, the latest last. Every further
 -- line is a list, `end size ids names`: when it expires, in ms since the epoch, how many nodes it has, the ids of those that
 -- its clients have met, and the names of all.
@@ -10,13 +10,13 @@
 -- KEYS  1 record
 -- ARGV  1 a fresh id  2 the id by which the client knows the server, or empty
 --       3 number of nodes in the list  4 ids of the other nodes that the client counts, separated by commas
---       5 `1` where it counts this one too  6 names of all nodes  7 for how many ms the list stands; 0: only check it
---       8 `1` where the id in the record is another node's, as in a copy of its data
+--       5 `1` if it counts this one too  6 names of all nodes  7 for how many ms the list is valid; 0: only check it
+--       8 `1` if the id in the record is that of another node, whose data were copied
 --
--- {NODE, id, life, ms, '', former}   the list is accepted. Its data were lost `ms` ago; -1 where no client noticed that. The
---                            life is empty where the record could not be written. `former`: the former ids, separated by commas
--- {NODE, id, life, ms, 'left ids names', former}  refused: another list stands for `left` ms, and a majority of it need not
---                            share a node with a majority of this one
+-- {NODE, id, life, ms, '', former}   the list is accepted. The data were lost `ms` ago; -1 if no client noticed that. The
+--                            life is empty if the record could not be written. `former`: the former ids, separated by commas
+-- {NODE, id, life, ms, 'left ids names', former}  refused: another list is valid for `left` ms, and a majority of it need
+--                            not share a node with a majority of this one
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local stored = redis.call('GET', KEYS[1]) or ''
@@ -26,7 +26,7 @@ if not id or ARGV[8] == '1' then
   id, life, emptied, lists = ARGV[2] ~= '' and ARGV[2] or ARGV[1], ARGV[1], known and now or 0, ''
 end
 emptied = tonumber(emptied)
--- No duration where the clock was set back.
+-- The duration is unknown if the clock was set back.
 local since = emptied > 0 and emptied <= now and now - emptied or -1
 
 local mine, ids = {}, {}
@@ -40,7 +40,7 @@ for node in string.gmatch(ARGV[4], '%x+') do count(node) end
 if ARGV[5] == '1' then count(id) end
 local quorum = math.floor(ARGV[3] / 2) + 1
 
--- A client that was cut off while the data were lost still knows the former id, where another client came first.
+-- A client that was cut off when the data were lost still knows the former id if another client reconnected first.
 local former = string.match('\n' .. lists, '\nwas (%S+)') or ''
 if ARGV[2] ~= '' and ARGV[2] ~= id and not string.find(former, ARGV[2], 1, true) then
   local latest = {}
@@ -58,14 +58,14 @@ for line in string.gmatch(lists, '[^\n]+') do
       all = all + 1
       if mine[node] then shared = shared + 1 end
     end
-    -- How many of the shared nodes each needs for a majority. Where both can have them at once, their majorities need not
+    -- How many of the shared nodes each list needs for a majority. If both can have them at once, their majorities need not
     -- share a node.
     local needed = math.floor(size / 2) + 1
     if #ids >= quorum and all >= needed and
         math.max(0, quorum - (#ids - shared)) + math.max(0, needed - (all - shared)) <= shared then
       refused = refused or string.format('%.0f %s %s', ends - now, theirs, names)
     end
-    -- A list that is a part of mine was announced by a client with my list that had met fewer nodes.
+    -- A part of this list was announced by a client with the same list that had met fewer nodes.
     if shared < all or size ~= ARGV[3] then kept[#kept + 1] = line end
   end
 end
@@ -76,7 +76,7 @@ if ARGV[7] ~= '0' then
   table.sort(ids)
   kept[#kept + 1] = string.format('%.0f %s %s %s', now + ARGV[7], ARGV[3], table.concat(ids, ','), ARGV[6])
 end
--- Without memory the record cannot be written. Nothing new is granted then either.
+-- If memory is full, the record cannot be written, but nothing new is granted either.
 local first = string.format('%s %s %.0f\n', id, life, emptied)
 if former ~= '' then first = first .. 'was ' .. former .. '\n' end
 local set = redis.pcall('SET', KEYS[1], first .. table.concat(kept, '\n'))

@@ -1,4 +1,4 @@
--- Checks the marker of the strict restart guard, and writes it where it is missing.
+-- Checks the marker of the strict restart guard, and writes it if it is missing.
 --
 -- KEYS  1 marker  2 quarantine
 -- ARGV  1 value of the marker  2 guard time in ms

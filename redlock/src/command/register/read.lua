@@ -1,11 +1,11 @@
--- Reads a register. A holder's read promises that writes with lower tokens are refused from now on.
+-- Reads a register. The read of a holder promises it to refuse writes with lower tokens from now on.
 --
 -- KEYS  1 register
 -- ARGV  1 token of the holder, 0 without the lock  2 how long the promise is kept, in ms
 --
--- {VERSION, token, seq, expires, value}  the value is missing where there is none
+-- {VERSION, token, seq, expires, value}  without the value if there is none
 -- {NEWER, promise}                       a later holder has read or written it
--- {BADRECORD}                            the key holds what no register can be
+-- {BADRECORD}                            the key holds something that is no register
 local record, bad = record_of(KEYS[1])
 if bad then return bad end
 if ARGV[1] ~= '0' then

@@ -4,10 +4,10 @@
 --
 -- promise     writes with a lower token are refused
 -- token, seq  the version of the value
--- expires     when the value expires, in ms since 1970; its readers check that
+-- expires     when the value expires, in ms since 1970; readers check that
 -- kind        '+' if there is a value, or '-'
 
--- The record under a key. The second value is a reply: what is there is no record.
+-- Returns the record under a key. The second value is the reply if the key holds something else.
 local function record_of(key)
   local text = redis.call('GET', key)
   if not text then return {'0', '0', '0', '0', '-', ''} end
@@ -16,7 +16,7 @@ local function record_of(key)
   return {promise, token, seq, expires, kind, string.sub(text, at)}
 end
 
--- Writes a record, and keeps it for this many ms at least.
+-- Writes a record, and keeps it for at least this many ms.
 local function save(key, record, ms)
   local text = table.concat({record[1], record[2], record[3], record[4], record[5]}, ' ') .. record[6]
   redis.call('SET', key, text, 'PX', math.max(redis.call('PTTL', key), tonumber(ms)))

@@ -1,12 +1,12 @@
--- Writes a version into a register, unless a newer one is there or promised.
+-- Writes a version into a register, unless a newer one exists or was promised.
 --
 -- KEYS  1 register
 -- ARGV  1 token  2 seq  3 when the value expires, in ms since 1970  4 '+' with a value, or '-'  5 value
---       6 how long the record is kept, in ms
+--       6 how long to keep the record, in ms
 --
--- OK                this version is there, or a later one of the same holder
+-- OK                the register has this version, or a later one of the same holder
 -- {NEWER, promise}  a later holder has read or written it
--- {BADRECORD}       the key holds what no register can be
+-- {BADRECORD}       the key holds something that is no register
 local record, bad = record_of(KEYS[1])
 if bad then return bad end
 local token, seq = tonumber(ARGV[1]), tonumber(ARGV[2])

@@ -1,12 +1,13 @@
--- What the scripts of a read/write lock share. Prepended to those that need it.
+-- Functions that the scripts of a read/write lock share. Prepended to the scripts that need them.
 --
--- A lock has two bars, one for each side: the highest token that the other side has used, or that a release has left. A
--- bar is a fence: a token that is not above it is stale.
+-- A lock has two bars, one for readers and one for writers. A bar is a fence: an acquire whose token is not above the bar of
+-- its side is stale. The tokens of writers raise both bars, those of readers raise the bar of the writers, and a tombstone
+-- raises the bar of its own side.
 local function is_bar(bar)
   return not bar or string.match(bar, '^%d+$') and #bar <= 16 and tonumber(bar) < 2 ^ 53 - 2 ^ 40
 end
 
--- Raises a bar to a token, and never lowers it. Says whether it could: not where the key has another type.
+-- Raises a bar to a token, and never lowers it. Returns false if the key has another type.
 local function raise(key, bar, token, retention)
   if not bar then return redis.call('SET', key, token, 'PX', retention, 'NX') end
   if tonumber(bar) < tonumber(token) then return redis.call('SET', key, token, 'PX', retention) end
@@ -22,7 +23,7 @@ local function read_for(readers)
   return last[2] and math.max(tonumber(last[2]) - now, 0) or 0, now
 end
 
--- The reply to a request that is refused: `holder` has the lock for `left` ms. Adds the inbox to the waitlist.
+-- Returns the reply to a request that is refused, because `holder` has the lock for `left` ms. Adds the inbox to the waitlist.
 local function held(left, bar, holder, waiters, inbox, since)
   local reply = {'HELD', left, bar and #bar <= 16 and bar or '0', #holder <= 64 and holder or ''}
   if inbox ~= '' then
@@ -35,5 +36,5 @@ local function held(left, bar, holder, waiters, inbox, since)
   return reply
 end
 
--- Stands for all readers, or for a writer that waits: none of them is named.
+-- The holder in replies stands for all readers, or for a waiting writer: none of them is named.
 local somebody = '00000000000000000000000000002ed1'

@@ -1,4 +1,4 @@
--- Notifies all waiters of a waitlist and removes them: readers do not keep each other out. Prepended to the scripts that
+-- Notifies all waiters of a waitlist and removes them: waiting readers can acquire the lock at the same time. Prepended to the scripts that
 -- need it. Returns how many of them have a subscriber.
 local function notify_all(waiters, channel, owner, lock)
   local notified = 0

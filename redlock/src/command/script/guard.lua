@@ -1,7 +1,7 @@
--- Whether this server votes, under the strict restart guard. Prepended to the scripts that need it.
+-- Decides whether this server votes, under the strict restart guard. Prepended to the scripts that need it.
 --
 -- The marker names the process that the server was when it was last checked: its run id, the clients' max_ttl, and the
--- epoch of its election where sentinels elect it. A server whose marker is missing, or names another process or an earlier
+-- epoch of its election if sentinels elect it. A server whose marker is missing, or names another process or an earlier
 -- election, may have lost locks: it is quarantined until all of them have expired, whatever its uptime is.
 --
 -- Returns nothing when it votes, else

@@ -1,6 +1,6 @@
--- Prepended to a script for the cluster server that a slot is being moved to. While some of the script's keys are missing
--- there, it refuses commands with several keys. So the call names the first key only, the others are arguments, and keys
--- are read one by one.
+-- Prepended to a script for the Cluster server that imports a slot. While some of the script's keys are missing there, that
+-- server refuses commands with several keys. So the call declares only the first key, the others are arguments, and keys are
+-- read one by one.
 --
 -- KEYS  1 first key
 -- ARGV  1 how many keys follow  2 ... those keys, then the script's own arguments

@@ -1,16 +1,16 @@
 -- Notifies the first two waiters that a lock is free. Prepended to the scripts that need it.
 --
 -- A waiter is the inbox of a process, a channel that it subscribes to on every node. The first one that has a subscriber is
--- to take the lock. It is removed from the waitlist: if it comes too late it joins again, and if it never comes, the next
--- release is not wasted on it. The second one is notified without an owner, and after a while checks whether the first
--- one came. Inboxes without a subscriber are removed. Without the right to publish nobody is notified, and waiters poll.
--- Of an owner only the unique part is sent, which is of one length, and not the label behind it.
+-- to take the lock. It is removed from the waitlist: if it is too late it joins again, and if it never takes the lock, the next
+-- release is not wasted on it. The second one is notified without an owner, and checks after a while whether the first one has
+-- taken the lock. Inboxes without a subscriber are removed. If the user lacks the right to publish, nobody is notified and waiters poll.
+-- Only the unique part of an owner is sent, which has a fixed length, without the label behind it.
 --
 -- Returns how many were notified.
 local function notify(waiters, channel, owner, lock)
   local notified = 0
   repeat
-    -- In batches, until two have a subscriber: any number of processes before them may have crashed.
+    -- Look at batches of them until two have a subscriber: any number of processes may have crashed.
     local inboxes = redis.pcall('ZRANGE', waiters, 0, 15)
     if inboxes.err then return notified end
     for _, inbox in ipairs(inboxes) do

@@ -1,12 +1,12 @@
 -- SET that works while memory is full. Prepended to the scripts that need it.
 --
--- A server whose memory is full refuses the first write of a script if it needs memory, and no later one, so that no script
--- ends half done. So an expiry is set before the write is tried again: it needs no memory and does no harm, since the
--- write sets the same one.
+-- A server whose memory is full refuses the first write of a script if that write needs memory, but no later one, so that no
+-- script ends half done. So if SET is refused, set the expiry, which needs no memory, and try again. The expiry does no harm,
+-- since SET sets the same one.
 --
--- Returns the reply of SET; nothing where `NX` forbids it; a table with `err` after an error.
+-- Returns the reply of SET; nothing if `NX` forbids it; a table with `err` after an error.
 local function set(key, value, ms, nx)
-  -- A nil is no argument of a command, and a table of arguments costs more than the branch.
+  -- A nil cannot be an argument of a command, and a table of arguments costs more than the branch.
   if nx then return redis.pcall('SET', key, value, 'PX', ms, nx) end
   return redis.pcall('SET', key, value, 'PX', ms)
 end

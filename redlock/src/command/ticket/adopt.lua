@@ -4,11 +4,11 @@
 -- ARGV  1 owner  2 ttl in ms  3 token  4 retention of the fence in ms  5 owner in the ticket  6 token in the ticket
 --       [7 value of the marker  8 guard time in ms]
 --
--- OK                   adopted, by this or by an earlier delivery; the fence is the token
+-- OK                   adopted, by this call or an earlier delivery; the fence is the token
 -- {QUARANTINED, left}  adopted, but no vote
 -- {MAXTTL, marker}     not adopted: see guard.lua
 -- {EPOCH, marker}      not adopted: see guard.lua
--- {HELD, left, fence, owner}  another holds it for `left` ms: it was adopted before, or the ticket is over
+-- {HELD, left, fence, owner}  another owner holds it for `left` ms: it was adopted before, or the ticket has expired
 -- GONE                 missing, and the fence shows a release or a later holder
 -- {STALE, fence}       the token is not above the fence; nothing was written
 -- {NOEXPIRY}, {BADFENCE, fence}, {WRONGTYPE, key}  as acquire.lua
@@ -29,7 +29,7 @@ if fence then
     return {'BADFENCE', string.sub(fence, 1, 32)}
   end
   if owner == ARGV[1] and fence == ARGV[3] then return abstains or redis.status_reply('OK') end
-  -- A node that may have forgotten the lock cannot tell that it is gone.
+  -- A node that may have forgotten the lock cannot say that it is gone.
   if not owner and tonumber(fence) > tonumber(ARGV[6]) then return abstains or redis.status_reply('GONE') end
   if tonumber(fence) >= tonumber(ARGV[3]) then return {'STALE', fence} end
   redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])

@@ -1,8 +1,8 @@
 -- Gives a lock back to its ticket after an adoption that failed. Raises the fence above the token of the adoption (the
--- tombstone), so that an adoption that is delayed and arrives after this is stale.
+-- tombstone), so that the adoption is stale if it arrives late.
 --
 -- KEYS  1 lock  2 fence
--- ARGV  1 owner  2 owner in the ticket  3 what is left of the ticket in ms  4 tombstone  5 retention of the fence in ms
+-- ARGV  1 owner  2 owner in the ticket  3 the rest of the ticket's time in ms  4 tombstone  5 retention of the fence in ms
 --
 -- OK  the owner does not hold it (any more)
 local was = redis.call('MGET', KEYS[1], KEYS[2])

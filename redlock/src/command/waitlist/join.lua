@@ -5,7 +5,7 @@
 --
 -- OK
 --
--- A waiter joins again long before the list expires. Never shortens it: others may wait for a longer lease.
+-- A waiter joins again long before the list expires. The expiry is never shortened: others may wait for a longer lease.
 redis.pcall('ZADD', KEYS[1], ARGV[2], ARGV[1])
 if redis.call('PTTL', KEYS[1]) < 10000 then redis.pcall('PEXPIRE', KEYS[1], 10000) end
 return redis.status_reply('OK')

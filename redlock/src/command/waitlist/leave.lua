@@ -5,6 +5,7 @@
 --
 -- OK
 local left = redis.pcall('ZREM', KEYS[1], ARGV[1])
--- Where the server refuses writes, the inbox may still be the first: it would be notified, and leave, again and again.
+-- If the server refuses writes, the inbox is still listed. Nobody is notified then: it could be the inbox itself, which would
+-- leave again and again.
 if ARGV[3] ~= '' and type(left) == 'number' then notify(KEYS[1], ARGV[2], ARGV[3], ARGV[4]) end
 return redis.status_reply('OK')

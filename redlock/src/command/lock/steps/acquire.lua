@@ -2,7 +2,7 @@
 --
 -- abstains     the reply of guard.lua, or nothing
 -- lock_key, fence_key, waiters_key
---              the last of them only with an inbox
+--              the last only with an inbox
 -- holder, fence
 --              the values of the first two keys, by MGET
 -- owner, ttl, token, last, retention
@@ -13,8 +13,8 @@
 -- {QUARANTINED, left}  taken, but no vote
 -- {MAXTTL, marker}     not taken: see guard.lua
 -- {EPOCH, marker}      not taken: see guard.lua
--- {HELD, left, fence, owner}  another holds it for `left` ms; the owner is empty where the value is too long for one. A
---                      fifth element where the inbox could not join the waitlist
+-- {HELD, left, fence, owner}  another owner holds it for `left` ms; the owner is empty if the value is too long for one.
+--                      A fifth element if the inbox could not join the waitlist
 -- {STALE, fence}       the token is not above the fence; nothing was written
 -- {NOEXPIRY}           the key has no expiry: not a lock
 -- {BADFENCE, fence}    the fence is outside of the range of tokens
@@ -32,8 +32,8 @@ if holder and holder ~= owner then
     -- Sorted by when they began to wait, the same on every node. The list expires some time after the lease.
     local listed = redis.pcall('ZADD', waiters_key, since, inbox)
     if type(listed) ~= 'number' then
-      -- Without another write: after one, a server whose memory is full would let the acquires behind this one in a batch
-      -- write as well.
+      -- Do not try another write: after one, a server whose memory is full would let the later acquires of a batch write as
+      -- well.
       held[5] = 0
     elseif redis.call('PTTL', waiters_key) < left + 10000 then
       -- Never shortens it: others may wait for a longer lease.

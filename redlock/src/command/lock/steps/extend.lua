@@ -1,8 +1,8 @@
--- The step of an extension, alone and in a batch. With a fence: restores the lock where the node has lost it.
+-- The step of an extension, alone and in a batch. With a fence: restores the lock if the node has lost it.
 --
 -- abstains       the reply of guard.lua, or nothing
 -- lock_key, fence_key
---                the second of them only where the lock has a fence
+--                the second only if the lock has a fence
 -- holder, fence  the values of these keys, by MGET
 -- owner, ttl, token, retention
 --
@@ -11,20 +11,20 @@
 -- {MAXTTL, marker}     not carried out: see guard.lua
 -- {EPOCH, marker}      not carried out: see guard.lua
 -- RESTORED             restored: the key was missing, and the fence shows neither a release nor a later holder
--- GONE                 missing or another's
+-- GONE                 missing, or held by another owner
 -- {BADFENCE, fence}    the fence is outside of the range of tokens
 -- {WRONGTYPE, key}     the key holds a hash, a list or the like
 if abstains and abstains[1] ~= 'QUARANTINED' then return abstains end
 
--- A node that may have forgotten the lock cannot tell that it is gone.
+-- A node that may have forgotten the lock cannot say that it is gone.
 local gone = abstains or redis.status_reply('GONE')
 if holder and holder ~= owner then return gone end
 if not holder and not fence_key then return gone end
 if fence and (not string.match(fence, '^%d+$') or #fence > 16) then return {'BADFENCE', string.sub(fence, 1, 32)} end
 
 if holder then
-  -- The expiry is raised first, since that needs no memory. Mostly the fence is there, and then it needs none either. Where
-  -- it has to be written and memory is full, this is no vote.
+  -- The expiry is raised first, since that needs no memory. Usually the fence exists, and raising its expiry needs none
+  -- either. If it has to be written and memory is full, this is no vote.
   if redis.call('PTTL', lock_key) < tonumber(ttl) then redis.call('PEXPIRE', lock_key, ttl) end
   if fence_key then
     if fence and tonumber(fence) >= tonumber(token) then

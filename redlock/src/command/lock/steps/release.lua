@@ -2,7 +2,7 @@
 -- acquire or an extension that is delayed and arrives after this is stale.
 --
 -- lock_key, fence_key, waiters_key
---                the second of them only where the lock has a fence
+--                the second only if the lock has a fence
 -- holder, fence  the values of the first two keys, by MGET
 -- owner, tombstone, retention
 -- channel        the prefix of the channels of inboxes

@@ -1,4 +1,4 @@
--- Adds a reader, with its token. Raises the bar of the writers to that token: the next writer has a larger one.
+-- Acquires a lock for a reader. Raises the bar of the writers to its token: later writers have larger tokens.
 --
 -- KEYS  1 readers  2 bar of the readers  3 writer  4 bar of the writers  5 intent  6 waiting readers
 --       [7 marker  8 quarantine]
@@ -6,12 +6,12 @@
 --       5 inbox to notify when there is no writer, or empty  6 since when the inbox waits, in us
 --       [7 value of the marker  8 guard time in ms]
 --
--- OK                   reads
--- {QUARANTINED, left}  reads, but no vote
--- {MAXTTL, marker}     does not read: see guard.lua
--- {EPOCH, marker}      does not read: see guard.lua
--- {HELD, left, bar, owner}  a writer holds the lock for `left` ms, or one waits that began before this reader. A fifth
---                      element where the inbox could not join the waitlist
+-- OK                   acquired
+-- {QUARANTINED, left}  acquired, but no vote
+-- {MAXTTL, marker}     not acquired: see guard.lua
+-- {EPOCH, marker}      not acquired: see guard.lua
+-- {HELD, left, bar, owner}  a writer holds the lock for `left` ms, or waits since before this reader began to wait. A fifth
+--                      element if the inbox could not join the waitlist
 -- {STALE, bar}         the token is not above the bar; nothing was written
 -- {NOEXPIRY}, {BADFENCE, bar}, {WRONGTYPE, key}  as the acquire of a lock
 local abstains = KEYS[7] and no_vote(KEYS[7], KEYS[8], ARGV[7], ARGV[8])
@@ -20,7 +20,7 @@ local owner, ttl, token, retention, inbox, since = unpack(ARGV)
 local was = redis.call('MGET', KEYS[3], KEYS[2], KEYS[4], KEYS[5])
 local writer, bar, others, intent = was[1], was[2], was[3], was[4]
 
--- A reader that has waited for longer than the writer goes first, so that a stream of writers does not keep it out.
+-- A reader that has waited for longer than the writer goes first, so that a stream of writers cannot keep it out.
 local began = intent and tonumber(string.match(intent, ' (%d+)$'))
 local waits = began and (inbox == '' or tonumber(since) >= began)
 if writer or waits then

@@ -3,7 +3,7 @@
 -- KEYS  1 readers  2 bar of the readers  3 writer  4 bar of the writers  [5 marker  6 quarantine]
 -- ARGV  1 owner  2 ttl in ms  3 token  4 retention of the bars in ms  [5 value of the marker  6 guard time in ms]
 --
--- OK                   reads, for at least the ttl
+-- OK                   held, for at least the ttl
 -- {QUARANTINED, left}  carried out, but no vote
 -- {MAXTTL, marker}     not carried out: see guard.lua
 -- {EPOCH, marker}      not carried out: see guard.lua
@@ -19,13 +19,13 @@ local expires = tonumber(redis.call('ZSCORE', KEYS[1], owner) or 0)
 local _, now = read_for(KEYS[1])
 local reads = expires > now
 
--- A node that may have forgotten the reader cannot tell that it is gone.
+-- A node that may have forgotten the reader cannot say that it is gone.
 if not reads and writer then return abstains or redis.status_reply('GONE') end
 if not is_bar(bar) then return {'BADFENCE', string.sub(bar, 1, 32)} end
 if not is_bar(others) then return {'BADFENCE', string.sub(others, 1, 32)} end
 if not reads and bar and tonumber(bar) >= tonumber(token) then return abstains or redis.status_reply('GONE') end
 
--- An expiry needs no memory, and after it a server whose memory is full refuses nothing.
+-- An expiry needs no memory, and after it a server whose memory is full refuses no write of this script.
 if reads then redis.call('PEXPIRE', KEYS[1], math.max(redis.call('PTTL', KEYS[1]), tonumber(ttl))) end
 if not raise(KEYS[4], others, token, retention) then return {'WRONGTYPE', KEYS[4]} end
 if expires < now + ttl then redis.call('ZADD', KEYS[1], string.format('%.0f', now + ttl), owner) end

@@ -1,10 +1,10 @@
--- Removes a reader, and raises the bar of the readers above its token (the tombstone), so that an acquire or an extension of
--- it that arrives later is stale. After the last reader, notifies the writers.
+-- Removes a reader, and raises the bar of the readers above its token (the tombstone): its acquires and extensions that arrive
+-- later are stale. After the last reader, notifies the waiting writers.
 --
 -- KEYS  1 readers  2 bar of the readers  3 writer  4 waiting writers
 -- ARGV  1 owner  2 channel prefix  3 tombstone  4 retention of the bars in ms
 --
--- OK    it does not read (any more)
+-- OK    the owner does not hold the lock (any more)
 -- WOKE  the same, and a waiting process was notified
 local removed = redis.pcall('ZREM', KEYS[1], ARGV[1]) == 1
 local bar = redis.call('MGET', KEYS[2])[1]

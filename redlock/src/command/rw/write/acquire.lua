@@ -1,5 +1,5 @@
--- Makes a client the writer, with its tokens. Raises both bars: later writers and later readers have larger tokens. A writer
--- that is refused and waits leaves an intent, which keeps out readers that begin to wait after it.
+-- Acquires a lock for a writer. Raises both bars to its last token: later writers and readers have larger tokens. A writer that
+-- is refused and waits leaves an intent, which keeps out readers that began to wait after it.
 --
 -- KEYS  1 writer  2 bar of the writers  3 readers  4 bar of the readers  5 intent  6 waiting writers
 --       [7 marker  8 quarantine]
@@ -7,12 +7,12 @@
 --       6 inbox to notify when it is free, or empty  7 since when the inbox waits, in us
 --       [8 value of the marker  9 guard time in ms]
 --
--- OK                   writes
--- {QUARANTINED, left}  writes, but no vote
--- {MAXTTL, marker}     does not write: see guard.lua
--- {EPOCH, marker}      does not write: see guard.lua
--- {HELD, left, bar, owner}  another writer or readers hold the lock for `left` ms. A fifth element where the inbox could
---                      not join the waitlist
+-- OK                   acquired
+-- {QUARANTINED, left}  acquired, but no vote
+-- {MAXTTL, marker}     not acquired: see guard.lua
+-- {EPOCH, marker}      not acquired: see guard.lua
+-- {HELD, left, bar, owner}  another writer or readers hold the lock for `left` ms. A fifth element if the inbox could not
+--                      join the waitlist
 -- {STALE, bar}         the token is not above the bar; nothing was written
 -- {NOEXPIRY}, {BADFENCE, bar}, {WRONGTYPE, key}  as the acquire of a lock
 local abstains = KEYS[7] and no_vote(KEYS[7], KEYS[8], ARGV[8], ARGV[9])
@@ -32,10 +32,10 @@ else
 end
 if holder then
   if inbox ~= '' and is_bar(bar) then
-    -- A request that arrives after its release leaves no intent. One that readers have overtaken asks again with a larger
-    -- token: without its intent it would wait for as long as readers come.
+    -- A request that arrives after its own release leaves no intent. But one whose token is stale because of readers asks
+    -- again with a larger token: without its intent, it would wait for as long as readers come.
     if bar and tonumber(bar) >= tonumber(token) then return {'STALE', bar} end
-    -- The writer asks again when that lease is over.
+    -- The writer asks again when the lease that keeps it out is over.
     if is_own or not intent then
       redis.pcall('SET', KEYS[5], inbox .. ' ' .. since, 'PX', string.format('%.0f', left + 3000))
     end
@@ -54,7 +54,7 @@ if writer then
 elseif not redis.call('SET', KEYS[1], owner, 'PX', ttl, 'NX') then
   return {'WRONGTYPE', KEYS[1]}
 end
--- What is left of readers has expired.
+-- Any reader that is still listed has expired.
 redis.call('DEL', KEYS[3])
 if is_own then redis.call('DEL', KEYS[5]) end
 if inbox ~= '' then redis.pcall('ZREM', KEYS[6], inbox) end

@@ -1,10 +1,10 @@
--- Removes a writer, and raises the bar of the writers above its tokens (the tombstone), so that an acquire or an extension of
--- it that arrives later is stale. Notifies the writer that has waited longest, and all waiting readers.
+-- Removes a writer, and raises the bar of the writers above its tokens (the tombstone): its acquires and extensions that
+-- arrive later are stale. Notifies the writer that has waited longest, and all waiting readers.
 --
 -- KEYS  1 writer  2 bar of the writers  3 waiting writers  4 readers  5 waiting readers
 -- ARGV  1 owner  2 channel prefix  3 tombstone  4 retention of the bars in ms
 --
--- OK    it does not write (any more)
+-- OK    the owner does not hold the lock (any more)
 -- WOKE  the same, and a waiting process was notified
 --
 -- The deletion comes first: it needs no memory.
