@@ -47,12 +47,12 @@ const TABLE: [(&str, Kind, &str); 10] = [
     (
         "redlock_tower_windows_total",
         Counter,
-        "cool-downs that began, as a quorum confirmed or not",
+        "cool-downs that began, by whether a quorum confirmed them",
     ),
     (
         "redlock_tower_releases_unconfirmed_total",
         Counter,
-        "releases that no quorum confirmed: they go on in the background",
+        "releases that no quorum confirmed, which continue in the background",
     ),
     (
         "redlock_tower_replays_total",

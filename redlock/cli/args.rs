@@ -104,10 +104,10 @@ pub(crate) enum Command {
         #[arg(long)]
         all: bool,
     },
-    /// Show the nodes and the holders of locks, again and again.
+    /// Show the nodes and the holders of locks, and refresh them.
     ///
-    /// On a terminal, the screen is drawn again after each interval, until Ctrl-C. Otherwise one look is written, and the exit
-    /// code is 0 if a quorum of the nodes votes, 69 otherwise. With --json, one object is written for each look until the
+    /// On a terminal, the screen is refreshed after each interval, until Ctrl-C. Otherwise the state is written once, and the
+    /// exit code is 0 if a quorum of the nodes votes, 69 otherwise. With --json, one object is written per interval until the
     /// program is ended; --once ends it after the first one.
     ///
     /// The locks are those with the given keys: servers keep no list of locks.
@@ -129,10 +129,10 @@ pub(crate) struct Top {
     /// The keys of the locks to show.
     #[arg(value_name = "KEY")]
     pub(crate) keys: Vec<String>,
-    /// How often to look, 100ms at least.
+    /// The time between two refreshes, at least 100ms.
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = interval)]
     pub(crate) interval: Duration,
-    /// Look once, also on a terminal and with --json.
+    /// Write the state once, also on a terminal and with --json.
     #[arg(long)]
     pub(crate) once: bool,
 }
@@ -166,7 +166,7 @@ pub(crate) struct Run {
     pub(crate) command: Vec<OsString>,
 }
 
-/// Each look is a command to every node for every lock.
+/// Each refresh is a command to every node for every lock.
 fn interval(text: &str) -> Result<Duration, String> {
     let time = duration::parse(text)?;
     match time < Duration::from_millis(100) {

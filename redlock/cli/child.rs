@@ -24,8 +24,8 @@ pub(crate) struct Child {
 }
 
 impl Child {
-    /// Starts the command, with a variable of its environment, unless the lock is lost. `valid_for`: how long the lock may be
-    /// relied on.
+    /// Starts the command with the given `variable` in its environment, unless the lock is lost. `valid_for` returns the remaining
+    /// validity of the lock.
     pub(crate) async fn start(
         command: &[OsString],
         (variable, token): (&str, &str),
@@ -81,7 +81,7 @@ impl Child {
         self.watcher.is_valid_for(time).await;
     }
 
-    /// Sends a signal to the command and all processes of its group, one of which is the watcher. It may have ended.
+    /// Sends a signal to the command and all processes of its group, one of which is the watcher. The command may have ended.
     pub(crate) fn signal(&self, signal: Signal) {
         let _ = kill_process_group(self.group, signal);
     }

@@ -48,7 +48,7 @@ fn describe(holder: &Holder, output: &Output) -> String {
     format!("{summary}\n{owner}")
 }
 
-/// Who holds it, in one line.
+/// The holder, in one line.
 pub(crate) fn summary(holder: &Holder, output: &Output) -> String {
     let left = readable(holder.remaining);
     if holder.is_cool_down() {
@@ -97,7 +97,7 @@ pub(crate) async fn wait(
     output: &Output,
 ) -> Result<ExitCode, Failure> {
     let (client, began) = (client(common)?, Instant::now());
-    // Wrong nodes are an error at once. Later, an outage passes.
+    // An error of the first look is reported, for example wrong nodes. Later ones may be an outage that passes.
     let mut seen = Ok(client.holder(key).await?);
     loop {
         if let Ok(None) = seen {

@@ -45,7 +45,7 @@ impl Output {
         let _ = self.write(value, text);
     }
 
-    /// Like [`result`](Self::result). An error says that nobody reads.
+    /// Like [`result`](Self::result). Fails if the output is closed.
     pub(crate) fn write(
         &self,
         value: impl FnOnce() -> Value,
@@ -75,7 +75,7 @@ impl Output {
         let _ = writeln!(io::stderr(), "{value}");
     }
 
-    /// A text in a colour, where the standard output has colours.
+    /// A text in a colour, if the standard output has colours.
     pub(crate) fn paint(&self, text: &str, color: Paint) -> String {
         paint(text, color, self.is_colored(&io::stdout()))
     }

@@ -27,7 +27,7 @@ impl Signals {
             let stream = unix::signal(SignalKind::from_raw(signal.as_raw()))?;
             Ok((signal, stream))
         };
-        // Before the first of them is listened to, which changes what is ignored.
+        // Read before a handler is installed, which changes what is ignored.
         let ignored = ignored();
         let is_ignored = |signal: &Signal| ignored & (1 << (signal.as_raw() - 1)) != 0;
         let handled = HANDLED.into_iter().filter(|signal| !is_ignored(signal));
@@ -51,8 +51,8 @@ impl Signals {
     }
 }
 
-/// The signals that whoever started this program told it to ignore, as `nohup` does: the lowest bit is signal 1. The command
-/// of `run` ignores them too. On systems other than Linux they are not known, and none is returned.
+/// The signals that were ignored when this program was started, for example by `nohup`; the lowest bit is signal 1. The command
+/// of `run` ignores them too. On systems other than Linux they are unknown, and 0 is returned.
 fn ignored() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -60,7 +60,7 @@ fn ignored() -> u64 {
         .unwrap_or(0)
 }
 
-/// The exit code of this program where `signal` ended it, following the convention of shells.
+/// The exit code of this program if `signal` ended it, following the convention of shells.
 pub(crate) fn signalled(signal: Signal) -> ExitCode {
     let number = u8::try_from(signal.as_raw()).unwrap_or_default();
     ExitCode::from(SIGNALLED.saturating_add(number))

@@ -1,9 +1,9 @@
 //! The watcher: a process that kills the command when this program can no longer do so.
 //!
 //! If this program is killed, or stopped for longer than its lock is valid, the command would continue without a lock. So a
-//! second process of this program reads from a pipe until when the lock is valid. If the pipe closes, or if that time comes
-//! without a new report, it kills the process group of the command, which is its own: the command starts in the group of the
-//! watcher, so there is no moment at which it is unwatched. The signals that are meant for the command do not end the watcher.
+//! second process of this program, the watcher, reads from a pipe until when the lock is valid. If the pipe closes, or if that
+//! time comes without a new report, it kills its own process group. The command starts in that group, so it is watched from
+//! the first moment. The signals that are meant for the command do not end the watcher.
 //! When the command has ended, this program kills the watcher.
 
 use std::{
@@ -35,10 +35,10 @@ pub(crate) const NAME: &str = "__watch";
 /// What the watcher writes when it is ready.
 const READY: &[u8] = b"\n";
 
-/// How long a report waits for a full pipe. The watcher of one that is left out has an earlier end of the validity.
+/// How long a report waits for a full pipe. After a report that was left out, the watcher knows an earlier end of the validity.
 const WRITE: Duration = Duration::from_millis(50);
 
-/// How often the watcher looks at the clock, at least: timers stop while the machine is suspended, and the validity does not.
+/// Maximum time between two checks of the clock: timers stop while the machine is suspended, but the validity does not.
 const CHECK: Duration = Duration::from_secs(1);
 
 /// The program's side of the watcher.
@@ -82,7 +82,7 @@ impl Watcher {
 
     /// Ends the watcher, because the command has ended. From now on, another process may have its process id.
     pub(crate) async fn dismiss(&mut self) {
-        // Killed before its pipe closes, and also where it was stopped. It may have been killed by others.
+        // Killed before its pipe closes, even if it was stopped. It may have been killed already.
         let _ = self.process.start_kill();
         let _ = self.process.wait().await;
         self.pipe = None;
@@ -110,7 +110,7 @@ fn end_of(time: Duration) -> u64 {
     millis(now().saturating_add(time))
 }
 
-/// The clock of validity, which also counts the time that the machine was suspended, where the system has one.
+/// The clock of the validity, which also counts the time for which the machine was suspended, if the system has such a clock.
 fn now() -> Duration {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     const CLOCK: ClockId = ClockId::Boottime;
@@ -123,7 +123,7 @@ fn now() -> Duration {
     )
 }
 
-/// The process itself.
+/// Runs the watcher process.
 pub(crate) async fn watch() -> Result<ExitCode, Failure> {
     // While these exist, the signals have no effect.
     let _signals = Signals::new()?;

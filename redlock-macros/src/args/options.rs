@@ -1,4 +1,4 @@
-//! The table of the options: one row for each, and nothing about a single option elsewhere in the parser.
+//! The table of the options. A row contains everything that the parser knows about its option.
 //!
 //! A row has the syntax of the option, its default, its names in other libraries, its parser, the options that exclude it with
 //! the reasons, and the statement that sets it on the call. Its doc comment is its line in the documentation.
@@ -237,7 +237,7 @@ options! {
         statement: |permits, target| target.set_some("permits", permits),
     }
 
-    /// Many calls run at the same time, over all processes, while none of them writes: one side of a read/write lock.
+    /// Calls may run at the same time, over all processes, while none of them writes: one side of a read/write lock.
     read, "read": bool {
         written: "read",
         default: "an exclusive lock",
@@ -253,7 +253,7 @@ options! {
         statement: |on, target| target.set("read", on),
     }
 
-    /// A call runs alone, beside none that reads or writes: the other side of a read/write lock.
+    /// A call runs alone, while no other call reads or writes: the other side of a read/write lock.
     write, "write": bool {
         written: "write",
         default: "an exclusive lock",

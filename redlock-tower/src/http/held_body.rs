@@ -29,10 +29,10 @@ impl Future for StreamedBody {
 
 type PolledFrame = Option<Result<Frame<Bytes>, BoxError>>;
 
-/// Dropped before its end, it releases the lock in the background, and the request counts as a failure.
+/// If it is dropped before its end, it releases the lock in the background, and the request counts as a failure.
 #[pin_project]
 pub(super) struct HeldBody<B> {
-    // Dropped before the lock is released: the fields are in this order for that.
+    // The order of the fields matters: the body is dropped before the lock is released.
     /// `None` after it was cut off.
     #[pin]
     body: Option<B>,

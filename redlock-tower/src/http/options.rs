@@ -68,9 +68,10 @@ impl<K> RedlockLayer<K> {
         self
     }
 
-    /// Many requests with the same key run at the same time, over all instances of the service, while none
+    /// Requests with the same key may run at the same time, over all instances of the service, while none of them
     /// [`write`](Self::write)s. See [`Redlock::rwlock`](redlock::Redlock::rwlock). GET and HEAD are locked as well, unless
-    /// [`methods`](Self::methods) says otherwise. Default: an exclusive lock, which shares nothing with readers.
+    /// [`methods`](Self::methods) says otherwise. Default: an exclusive lock, which is independent of
+    /// the read/write lock of the same key.
     ///
     /// ```
     /// use axum::{Router, routing::{get, post}};
@@ -97,7 +98,7 @@ impl<K> RedlockLayer<K> {
         self
     }
 
-    /// A request runs alone, beside none that [`read`](Self::read)s or writes the same key. See
+    /// A request runs alone: no other request [`read`](Self::read)s or writes the same key meanwhile. See
     /// [`Redlock::rwlock`](redlock::Redlock::rwlock).
     ///
     /// Do not combine it with a replay, which needs an exclusive lock. Combined with [`permits`](Self::permits), every request

@@ -126,16 +126,17 @@ impl<F> LockLayer<F> {
         self
     }
 
-    /// Many requests with the same key run at the same time, over all processes, while none [`write`](Self::write)s: see
+    /// Requests with the same key may run at the same time, over all processes, while none of them [`write`](Self::write)s: see
     /// [`Redlock::rwlock`](redlock::Redlock::rwlock). Combined with [`dedupe_for`](Self::dedupe_for) or
-    /// [`permits`](Self::permits), every request fails. Default: an exclusive lock, which shares nothing with readers.
+    /// [`permits`](Self::permits), every request fails. Default: an exclusive lock, which is independent of the read/write
+    /// lock of the same key.
     #[must_use]
     pub fn read(mut self) -> Self {
         self.policy.options.read = true;
         self
     }
 
-    /// A request runs alone, beside none that [`read`](Self::read)s or writes the same key: see
+    /// A request runs alone: no other request [`read`](Self::read)s or writes the same key meanwhile. See
     /// [`Redlock::rwlock`](redlock::Redlock::rwlock). Combined with [`permits`](Self::permits), every request fails.
     #[must_use]
     pub fn write(mut self) -> Self {

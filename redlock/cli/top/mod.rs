@@ -1,4 +1,4 @@
-//! `redlock top`: the nodes, and the holders of some locks, again and again.
+//! `redlock top`: the nodes, and the holders of some locks, refreshed at an interval.
 
 mod screen;
 
@@ -34,7 +34,7 @@ pub(crate) async fn top(common: &Common, top: Top, output: &Output) -> Result<Ex
     }
 }
 
-/// Looks until nobody reads, or once.
+/// Writes the state at each interval, until the output is closed, or once.
 async fn watch(client: &Redlock, top: &Top, output: &Output) -> Result<ExitCode, Failure> {
     let is_screen = io::stdout().is_terminal() && !output.is_json() && !top.once;
     let failed = |error| Failure::new(FAILED, format!("the terminal cannot be used: {error}"));
@@ -67,7 +67,7 @@ async fn watch(client: &Redlock, top: &Top, output: &Output) -> Result<ExitCode,
     }
 }
 
-/// What is seen at one moment.
+/// The state at one moment.
 struct Look<'a> {
     quorum: usize,
     nodes: Vec<NodeHealth>,
@@ -75,7 +75,7 @@ struct Look<'a> {
 }
 
 impl<'a> Look<'a> {
-    /// An error for a key that cannot be one.
+    /// Fails if a key is invalid.
     async fn take(client: &Redlock, keys: &'a [String]) -> Result<Self, Failure> {
         let holders = join_all(keys.iter().map(|key| client.holder(key)));
         let (nodes, holders) = tokio::join!(client.health(), holders);

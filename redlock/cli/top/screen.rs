@@ -1,4 +1,4 @@
-//! The terminal of `redlock top`: drawn again and again in the same place, and restored at the end.
+//! The terminal of `redlock top`: redrawn in place, and restored at the end.
 
 use std::io::{self, Write as _};
 
@@ -51,7 +51,7 @@ impl Screen {
     /// Completes after this program was stopped by Ctrl-Z and continues. The terminal is restored in between.
     pub(crate) async fn stopped(&mut self) {
         self.stops.recv().await;
-        // Where the terminal is gone, the next look notices it.
+        // If the terminal is gone, the next refresh fails.
         let _ = write(LEAVE);
         let _ = kill_process(getpid(), Signal::STOP);
         let _ = write(ENTER);
