@@ -114,7 +114,7 @@ struct Watchdog(Arc<Mutex<BTreeMap<u64, Instant>>>);
 
 impl Watchdog {
     /// Many times longer than the longest history takes.
-    const MOST: Duration = Duration::from_secs(120);
+    const MAX_TIME: Duration = Duration::from_secs(120);
 
     fn start() -> Self {
         let running: Arc<Mutex<BTreeMap<u64, Instant>>> = Arc::default();
@@ -123,7 +123,7 @@ impl Watchdog {
             while let Some(running) = watched.upgrade() {
                 let running = running.lock().expect("whole").clone();
                 for (seed, since) in running {
-                    if since.elapsed() > Self::MOST {
+                    if since.elapsed() > Self::MAX_TIME {
                         eprintln!("SIM_SEED={seed}: does not end");
                         std::process::abort();
                     }

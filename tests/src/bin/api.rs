@@ -13,7 +13,7 @@ use std::{
 use tests::api::{CRATES, listing};
 
 /// Fewer lines mean that the documentation was not understood.
-const LEAST: usize = 100;
+const MIN: usize = 100;
 
 fn main() -> ExitCode {
     let overwrite = match env::args().nth(1).as_deref() {
@@ -56,7 +56,7 @@ fn compare(folder: &str, name: &str, overwrite: bool) -> io::Result<Vec<String>>
             "no documentation of {name}, build it by `{build}`: {error}"
         ))
     })?;
-    if now.len() < LEAST {
+    if now.len() < MIN {
         let text = format!(
             "{} items in the documentation of {name}: it is not understood",
             now.len()

@@ -44,7 +44,7 @@ use shaping::{Device, Shaping};
 use tools::Batch;
 
 /// The most nodes, and the most clients: the last byte of an address counts them.
-const MOST_HOSTS: usize = 200;
+const MAX_HOSTS: usize = 200;
 
 /// One link: between a client and a node, each counted from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -143,7 +143,7 @@ impl Network {
     ///
     /// When this process is not [`isolated`], or the kernel can neither drop nor delay packets.
     pub fn build(nodes: usize, clients: usize) -> Result<Self, Unavailable> {
-        assert!(nodes.max(clients) < MOST_HOSTS, "too many hosts");
+        assert!(nodes.max(clients) < MAX_HOSTS, "too many hosts");
         isolation::check()?;
         let shaping = Shaping::detect()?;
         let host = |kind: &str, subnet: u8, index: usize| Host {
@@ -364,5 +364,5 @@ fn mac(side: u8, link: Link) -> String {
 }
 
 fn last_byte(index: usize) -> u8 {
-    u8::try_from(index + 1).expect("at most MOST_HOSTS")
+    u8::try_from(index + 1).expect("at most MAX_HOSTS")
 }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use super::{Direction, Flow, Rules, Shared};
 
 /// What one pump keeps at most; beyond it the sender feels back-pressure.
-const MOST_HELD: usize = 4 << 20;
+const MAX_HELD: usize = 4 << 20;
 
 pub(super) async fn link(
     client: TcpStream,
@@ -98,7 +98,7 @@ impl<'a> Pump<'a> {
                 (Flow::Pass { delay }, Some((arrived, _))) => Some(*arrived + delay),
                 _ => None,
             };
-            let full = self.queued >= MOST_HELD;
+            let full = self.queued >= MAX_HELD;
             tokio::select! {
                 changed = self.rules.changed() => {
                     if changed.is_err() {

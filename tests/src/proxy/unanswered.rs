@@ -7,7 +7,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 /// More than the kernel queues for a backlog of one.
-const MOST_FILLERS: usize = 64;
+const MAX_FILLERS: usize = 64;
 
 /// A listener whose queue is full, so that the kernel drops further attempts to connect.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ impl Unanswered {
         {
             fillers.push(connected.expect("a place in the queue, or no answer"));
             assert!(
-                fillers.len() < MOST_FILLERS,
+                fillers.len() < MAX_FILLERS,
                 "the system accepts whatever its backlog says"
             );
         }

@@ -45,7 +45,7 @@ impl Load {
         }
     }
 
-    /// Waits until every task had time for some more locks.
+    /// Waits until every task has had time for some more locks.
     async fn goes_on(&self) {
         let before = self.cycles.load(SeqCst);
         eventually(BOUND, async || self.cycles.load(SeqCst) > before + 50).await;
@@ -204,7 +204,7 @@ async fn a_provider_that_fails_is_named() {
     }
 }
 
-/// What the server refuses leaves the connections as they are, and is sent again.
+/// If the server refuses new credentials, the connections stay as they are, and the login is sent again.
 #[tokio::test]
 async fn refused_credentials_are_sent_again() {
     let logs = Logs::capture(LevelFilter::DEBUG);
@@ -222,7 +222,7 @@ async fn refused_credentials_are_sent_again() {
     .await;
     let guard = redlock.lock("k").await.expect("the first login serves");
     guard.release().await.expect("released");
-    // The servers learn of it late.
+    // The servers get the new password late.
     user(&cluster, "locker", &[">second-secret"]).await;
     eventually(BOUND, async || {
         logs.lines_with("logged in again").len() >= 3

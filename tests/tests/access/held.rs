@@ -1,4 +1,4 @@
-//! What an application already holds: a client or connection info of the `redis` crate, a configuration of rustls.
+//! What an application already has: a client or connection info of the `redis` crate, a configuration of rustls.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! How a client gets to nodes as users have them: credentials that change, what an application already holds, and servers
+//! How clients reach nodes in practice: credentials that change, what an application already has, and servers
 //! that refuse commands.
 
 #[path = "../connections/authority.rs"]

@@ -1,4 +1,4 @@
-//! Servers that refuse commands which the client can do without, as servers in the cloud do: what is lost is said once,
+//! Servers that refuse commands that the client can do without, as servers in the cloud do: one event reports what is lost,
 //! and the rest works.
 
 use redlock::{NodeState, RestartGuard};
@@ -7,7 +7,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::support::{BOUND, patient, user};
 
-/// Each, how it is named, and a word of what is lost.
+/// Each command, its name in the event, and a word of what is lost.
 const OPTIONAL: [(&[&str], &str, &str); 6] = [
     (&["-info"], "INFO", "restart"),
     (&["-time"], "TIME", "clock"),
@@ -75,7 +75,7 @@ async fn all_of_them_together() {
     }
 }
 
-/// A connection that is lost says nothing about a restart where `INFO` is refused, and the node goes on voting.
+/// If `INFO` is refused, a lost connection says nothing about a restart, and the node continues to vote.
 #[tokio::test]
 async fn a_reconnection_does_not_count_as_a_restart() {
     let cluster = Cluster::start(3).await;
@@ -90,7 +90,7 @@ async fn a_reconnection_does_not_count_as_a_restart() {
     guard.release().await.expect("released");
 }
 
-/// A restart that loses the data is noticed all the same, by the record that is gone.
+/// A restart that loses the data is still noticed, by the missing record.
 #[tokio::test]
 async fn an_empty_restart_is_noticed_without_info() {
     let cluster = Cluster::start(3).await;

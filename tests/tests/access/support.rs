@@ -5,7 +5,7 @@ use std::time::Duration;
 use redlock::{Builder, Redlock};
 use tests::{Cluster, Node};
 
-/// A bound for what takes a few round trips, on a busy machine.
+/// A bound for a few round trips, on a busy machine.
 pub(crate) const BOUND: Duration = Duration::from_secs(60);
 
 /// A client whose node time-out leaves time for a busy machine.

@@ -1,11 +1,11 @@
-//! The chaos run, shortly; and that its checks and its network faults work.
+//! A short chaos run; and proof that its checks and its network faults work.
 
 mod network;
 
 use std::process::{Command, Output};
 use std::sync::{Mutex, PoisonError};
 
-/// One run at a time: each keeps a machine busy.
+/// One run at a time: each one uses a whole machine.
 static ONE_RUN: Mutex<()> = Mutex::new(());
 
 fn chaos(args: &[&str]) -> (Output, String) {

@@ -1,8 +1,8 @@
-//! Partitions of network namespaces cut for real; without the rights for them, the run says so and goes on.
+//! Partitions of network namespaces really cut; without the rights for them, the run says so and continues.
 
 use super::chaos;
 
-/// What the program prints where the machine cannot do network faults.
+/// What the program prints if the machine has no network faults.
 const UNAVAILABLE: &str = "no network faults: ";
 
 #[test]

@@ -1,4 +1,4 @@
-//! What occurred in all sequences. What never does was not compared.
+//! What occurred in all sequences. Something that never occurred was not compared.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::{
     step::Step,
 };
 
-/// What has to occur: a request and what it is answered, or a message of a server.
+/// What has to occur: a request and its reply, or a message of a server.
 const WANTED: [(&str, &[&str]); 29] = [
     (
         "Acquire",
@@ -117,7 +117,7 @@ const WANTED: [(&str, &[&str]); 29] = [
     ("invalidate", &["sent"]),
 ];
 
-/// How often what occurred.
+/// How often each occurred.
 #[derive(Debug, Default)]
 pub(crate) struct Coverage {
     answers: BTreeMap<(String, String), u64>,
@@ -134,7 +134,7 @@ impl Coverage {
                 }
             }
             Step::Batch { requests, .. } => {
-                // Empty where the whole call was refused.
+                // Empty if the whole call was refused.
                 let replies = replies.iter().flat_map(Value::parts);
                 for ((_, request), reply) in requests.iter().zip(replies) {
                     let name = format!("{} in a batch", name(request));

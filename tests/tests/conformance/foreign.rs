@@ -1,11 +1,11 @@
-//! Values that stand under the keys of locks without a client's having written them.
+//! Values under the keys of locks that no client has written.
 
 use rand::RngExt as _;
 use redlock::__wire;
 
 use crate::plan::{Draw, OWNERS, TOKEN};
 
-/// Markers of the strict restart guard: what clients write, and then what they do not.
+/// Markers of the strict restart guard: some that clients write, and then others.
 pub(crate) const MARKERS: [&str; 14] = [
     "aaaa 60000",
     "aaaa 60000 5",
@@ -25,7 +25,7 @@ pub(crate) const MARKERS: [&str; 14] = [
 /// How many of them clients write.
 pub(crate) const OURS: usize = 5;
 
-/// Fences that are none, and others that nearly are.
+/// Invalid fences, some of which are nearly valid.
 const FENCES: [&str; 16] = [
     "",
     "abc",
@@ -45,7 +45,7 @@ const FENCES: [&str; 16] = [
     "000000000000000000000000000001",
 ];
 
-/// Records of a register, and what nearly is one.
+/// Records of a register, and nearly valid ones.
 const REGISTERS: [&str; 9] = [
     "0 0 0 0 -",
     "1790000000000003 1790000000000002 1 1790000000000 +a value",

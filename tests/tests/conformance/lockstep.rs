@@ -1,4 +1,4 @@
-//! Takes a sequence of steps on a server and on a node in memory, and compares what they answer, send and hold.
+//! Runs a sequence of steps on a server and on a node in memory, and compares their replies, messages and data.
 
 use std::fmt::Write as _;
 
@@ -12,14 +12,14 @@ use crate::{
     step::{CONNECTIONS, Step},
 };
 
-/// The most milliseconds of its clock in which a server may have taken a step.
-const MOST_TIMES: u64 = 4;
+/// Maximum time that a step may take on a server, in milliseconds of its clock.
+const MAX_STEP_MILLIS: u64 = 4;
 
-/// How a sequence ended, after so many steps that were the same.
+/// How a sequence ended, after this many equal steps.
 #[derive(Debug)]
 pub(crate) enum End {
     Same(usize),
-    /// The server took the step after these within several milliseconds of its clock, and it cannot be compared.
+    /// The server took the next step within several milliseconds of its clock, so it cannot be compared.
     CutShort(usize),
     Differs(Difference),
 }
@@ -40,7 +40,7 @@ struct Seen {
     looked_at: u64,
 }
 
-/// Takes `steps` on `server`, which forgets everything before, and on a node in memory. Prints each where `prints`.
+/// Runs `steps` on `server`, which forgets everything before, and on a node in memory. Prints each step if `prints`.
 pub(crate) fn run(
     server: &mut Server,
     seed: u64,
@@ -94,8 +94,8 @@ pub(crate) fn run(
     End::Same(steps.len())
 }
 
-/// Takes a step at `at`, and describes how that differs from what was seen on the server: an empty text where it does not.
-/// `None` where the server's clock went back.
+/// Runs a step at `at`, and describes how it differs from the step on the server: an empty text if it does not.
+/// `None` if the server's clock went back.
 fn differs(memory: &mut Memory, step: &Step, at: u64, seen: &Seen) -> Option<String> {
     if !memory.set_clock(at) {
         return None;
@@ -107,7 +107,7 @@ fn differs(memory: &mut Memory, step: &Step, at: u64, seen: &Seen) -> Option<Str
     }
     let mut text = String::new();
     compare_replies(&seen.done.replies, &replies, &mut text);
-    // A replica of nobody did not load its master's data.
+    // A replica of a master that does not exist has not loaded its data.
     if !matches!(step, Step::Switch(..)) {
         compare_pushes(&seen.pushes, &pushes, &mut text);
     }
@@ -116,7 +116,7 @@ fn differs(memory: &mut Memory, step: &Step, at: u64, seen: &Seen) -> Option<Str
 }
 
 /// A node in memory that took the same steps before, and this one in a millisecond in which the server may have taken it, so
-/// that nothing differs; and that millisecond. `None` where there is none: the server may have read its clock twice.
+/// that nothing differs; and that millisecond. `None` if there is none: the server may have read its clock twice.
 fn at_one_of_several_times(
     seed: u64,
     taken: &[(Step, u64)],
@@ -124,7 +124,7 @@ fn at_one_of_several_times(
     seen: &Seen,
 ) -> Option<(Memory, u64)> {
     let (first, last) = seen.done.between;
-    if (last - first) / 1_000 >= MOST_TIMES {
+    if (last - first) / 1_000 >= MAX_STEP_MILLIS {
         return None;
     }
     (first..=last).step_by(1_000).find_map(|at| {
@@ -139,8 +139,8 @@ fn at_one_of_several_times(
     })
 }
 
-/// A script in the form for a cluster server is another one to a server: it must not be the first way in which the node in
-/// memory comes to know the script.
+/// The Cluster form of a script is another script for a server: the node in memory must not learn the script
+/// from that form first.
 fn sendable(step: &Step, memory: &mut Memory) -> Step {
     let mut step = step.clone();
     if step.form() == Form::Importing
@@ -165,7 +165,7 @@ fn all_same(ones: &[Value], others: &[Value]) -> bool {
     ones.len() == others.len() && pairs().all(|(one, other)| same(one, other))
 }
 
-/// Errors are the same where the client takes them for the same: their texts are the servers' own.
+/// Errors are equal if the client treats them as equal: their texts belong to the servers.
 fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Error(one), Value::Error(other)) => {

@@ -1,4 +1,4 @@
-//! Whether a node in memory is what a server is: random sequences of all requests, as the client writes them, on both at
+//! Whether a node in memory behaves like a server: random sequences of all requests, as the client writes them, on both at
 //! once. Replies, messages and keyspaces have to be equal, ttls to the millisecond.
 //!
 //! The server that tests use by default, and the further versions that `scripts/servers` has fetched or `REDIS_SERVERS`
@@ -25,10 +25,10 @@ use std::{env, path::PathBuf, thread};
 
 use crate::{coverage::Coverage, lockstep::End, server::Server};
 
-/// Sequences of one run on each server, unless asked for more or fewer. So many have everything in them, on one server too.
+/// Sequences of one run on each server, by default. This many cover everything, even on one server.
 const SEQUENCES: u64 = 300;
 
-/// How often a sequence is begun, where the machine is so busy that it is cut short.
+/// How often a sequence is started again if the machine is too busy to compare it.
 const ATTEMPTS: u32 = 3;
 
 fn number(variable: &str) -> Option<u64> {
@@ -50,7 +50,7 @@ fn start(binary: Option<PathBuf>) -> Server {
     runtime.block_on(Server::start(binary))
 }
 
-/// What one server had in all.
+/// The totals of one server.
 struct Run {
     version: String,
     steps: usize,

@@ -1,4 +1,4 @@
-//! The other side: a node in memory, and connections to it, on a clock that only the test moves.
+//! The node in memory, and connections to it, on a clock that only the test moves.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -19,7 +19,7 @@ use crate::{
 };
 
 pub(crate) struct Memory {
-    /// Its time stands still.
+    /// A node whose time does not pass by itself.
     runtime: Runtime,
     node: Node,
     admin: Connection,
@@ -57,7 +57,7 @@ impl Memory {
         }
     }
 
-    /// Sets its wall clock, in microseconds. Says whether that can be: it never goes back.
+    /// Sets its wall clock, in microseconds. Returns false if that is in the past: it never goes back.
     pub(crate) fn set_clock(&mut self, at: u64) -> bool {
         let _inside = self.runtime.enter();
         let now = self.admin.call(&["TIME"]);
@@ -95,10 +95,10 @@ impl Memory {
         true
     }
 
-    /// Takes a step, and returns the replies.
+    /// Runs a step, and returns the replies.
     pub(crate) fn take(&mut self, step: &Step) -> Vec<Value> {
         let _inside = self.runtime.enter();
-        // A node in memory is no server of a cluster: it never gets that form.
+        // A node in memory is not a server of a cluster, so it never gets that form.
         let form = match step.form() {
             Form::Hash => Form::Hash,
             Form::Source | Form::Importing => Form::Source,
@@ -126,7 +126,7 @@ impl Memory {
         }
     }
 
-    /// What was sent unasked over each connection since the last call.
+    /// The messages over each connection since the last call.
     pub(crate) fn pushes(&mut self) -> Vec<Vec<Value>> {
         let _inside = self.runtime.enter();
         let connections = self.connections.iter_mut();
@@ -138,7 +138,7 @@ impl Memory {
             .collect()
     }
 
-    /// All that it holds.
+    /// All of its data.
     pub(crate) fn keyspace(&self) -> Keyspace {
         let _inside = self.runtime.enter();
         let entries = __wire::keyspace(&self.node).into_iter();
@@ -185,7 +185,7 @@ impl Connection {
         replies.remove(0)
     }
 
-    /// Writes `bytes`, and returns the replies, which are there at once. What is sent unasked is kept.
+    /// Writes `bytes`, and returns the replies, which arrive at once. Messages are kept.
     fn exchange(&mut self, bytes: &[u8]) -> Vec<Value> {
         let written = self.stream.write_all(bytes).now_or_never();
         written.expect("room").expect("open");

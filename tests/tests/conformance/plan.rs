@@ -1,4 +1,4 @@
-//! Draws a sequence of steps from a seed. Few keys, owners, tokens and inboxes, so that they meet.
+//! Draws a sequence of steps from a seed. There are few keys, owners, tokens and inboxes, so that steps interact.
 
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ use crate::{
 
 /// Steps of a sequence.
 const STEPS: usize = 130;
-/// Tokens are about as large as those that clients take from their clocks.
+/// Tokens in the range that clients take from their clocks.
 pub(crate) const TOKEN: u64 = 1_790_000_000_000_000;
-/// Owners of a sequence.
+/// How many owners a sequence has.
 pub(crate) const OWNERS: u8 = 4;
 /// How many ids of nodes there are.
 pub(crate) const IDS: usize = 6;
@@ -23,7 +23,7 @@ const TTLS: [u64; 9] = [1, 2, 3, 5, 8, 20, 10_000, 30_000, 60_000];
 const INBOXES: [&str; 4] = ["one", "two", "three", "four"];
 const CHANNEL: &str = "redlock:inbox:";
 
-/// The steps of the sequence that `seed` stands for.
+/// The steps of the sequence with this seed.
 pub(crate) fn plan(seed: u64) -> Vec<Step> {
     let mut draw = Draw {
         random: Xoshiro256PlusPlus::seed_from_u64(seed),
@@ -44,7 +44,7 @@ pub(crate) fn plan(seed: u64) -> Vec<Step> {
 
 pub(crate) struct Draw {
     pub(crate) random: Xoshiro256PlusPlus,
-    /// What is wrong with the server at this point.
+    /// The faults of the server at this point.
     on: Option<Switch>,
     /// The lock of the current step, by its place.
     lock: usize,
@@ -81,7 +81,7 @@ impl Draw {
             return step;
         }
         self.lock = self.random.random_range(0..LOCKS.len());
-        // What is switched on is switched off soon.
+        // A switch that is turned on is turned off soon.
         if let Some(switch) = self.on
             && self.chance(12)
         {
@@ -123,7 +123,7 @@ impl Draw {
         self.chance(25).then_some(again)
     }
 
-    /// Something goes wrong with the server. One thing at a time: which of two a server complains of differs by version.
+    /// A fault of the server. One at a time: if there are two, the versions differ in which one they report.
     fn switch(&mut self) -> Step {
         if self.on.is_some() {
             return self.requests();
@@ -154,7 +154,7 @@ impl Draw {
         self.command(words.collect())
     }
 
-    /// One of the keys that requests use, and for what.
+    /// One of the keys that requests use, and its purpose.
     fn key_and_purpose(&mut self) -> (String, usize) {
         let lock = self.one_of(&LOCKS);
         if self.chance(15) {
@@ -386,7 +386,7 @@ impl Draw {
         }
     }
 
-    /// One side acquires, the other one waits for it, and the first one releases, which notifies who waits: three steps.
+    /// One side acquires, the other one waits for it, and the first one releases, which notifies the waiters: three steps.
     fn sides_in_turn(&mut self) -> Step {
         let [first, second] = [0; 2].map(|_| self.random.random_range(0..OWNERS));
         let (ttl, token, inbox) = (self.ttl(), self.token(), self.waiter());
@@ -466,7 +466,7 @@ impl Draw {
         }
     }
 
-    /// Mostly the last owner of the lock.
+    /// Usually the last owner of the lock.
     fn owner(&mut self) -> u8 {
         match self.chance(65) {
             true => self.last[self.lock].0,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The most bytes of a string that `Debug` shows.
+/// Maximum length of a string that `Debug` shows.
 const SHOWN: usize = 100;
 
 #[derive(Clone, PartialEq, Eq)]
@@ -16,12 +16,12 @@ pub(crate) enum Value {
     Array(Vec<Value>),
     /// Names and values in turn.
     Map(Vec<Value>),
-    /// Sent unasked.
+    /// A push message.
     Push(Vec<Value>),
 }
 
 impl Value {
-    /// The word that says what the reply is.
+    /// The first word of the reply.
     pub(crate) fn word(&self) -> Option<String> {
         match self {
             Self::Status(word) => Some(word.clone()),
@@ -56,10 +56,10 @@ impl Value {
     }
 }
 
-/// The value that `bytes` begin with, and its length. `None` where it has not arrived yet.
+/// The value at the start of `bytes`, and its length. `None` if it has not arrived yet.
 ///
 /// # Panics
-/// If it is none that a server sends here.
+/// If it is of a type that no server sends here.
 pub(crate) fn parse(bytes: &[u8]) -> Option<(Value, usize)> {
     let end = bytes.windows(2).position(|pair| pair == b"\r\n")?;
     let line = String::from_utf8_lossy(&bytes[1..end]).into_owned();
@@ -118,7 +118,7 @@ pub(crate) fn request<A: AsRef<[u8]>>(words: &[A]) -> Vec<u8> {
     out
 }
 
-/// A text as it is shown: escaped, and cut where it is long.
+/// A text for display: escaped, and truncated if it is long.
 pub(crate) fn shown(bytes: &[u8]) -> String {
     let text = bytes[..bytes.len().min(SHOWN)].escape_ascii();
     match bytes.len() > SHOWN {

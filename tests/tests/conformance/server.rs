@@ -1,6 +1,6 @@
-//! The real side: a server, and connections to it.
+//! The real server, and connections to it.
 //!
-//! Each step is written between two `TIME`s, so that it is known in which millisecond of its clock the server took it.
+//! Each step is written between two `TIME`s, so that the millisecond of the server's clock in which it ran is known.
 
 use std::{
     collections::BTreeMap,
@@ -18,14 +18,14 @@ use crate::{
     step::{CONNECTIONS, Other, PLAIN, Step, Switch},
 };
 
-/// Until a server answers.
+/// Time for a server to reply.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// A step begins in the first part of a millisecond, in microseconds: it is mostly over before the next one.
+/// A step begins in the first part of a millisecond, in microseconds, so that it usually ends in the same one.
 const EARLY: u64 = 250;
-/// How often the keyspace is read, until it is read within one millisecond.
+/// How often the keyspace is read until one read fits into a millisecond.
 const LOOKS: usize = 50;
 
-/// All keys, what is under them, and what `PTTL` says.
+/// All keys with their values, and the reply of `PTTL` for each.
 const LOOK: &str = "local found = {}
 for _, key in ipairs(redis.call('KEYS', '*')) do
   local kind = redis.call('TYPE', key).ok
@@ -40,11 +40,11 @@ return found";
 #[derive(Debug, Default)]
 pub(crate) struct Done {
     pub(crate) replies: Vec<Value>,
-    /// The server's clock before and after that step in whole milliseconds, in microseconds. Mostly the same.
+    /// The server's clock before and after that step in whole milliseconds, in microseconds. Usually equal.
     pub(crate) between: (u64, u64),
 }
 
-/// The types and contents of all keys, and what is left of their ttls.
+/// The types and contents of all keys, and their remaining ttls.
 pub(crate) type Keyspace = BTreeMap<Vec<u8>, (&'static str, Value, i64)>;
 
 pub(crate) struct Server {
@@ -62,7 +62,7 @@ impl Server {
             Some(binary) => builder.server(binary),
             None => builder,
         };
-        // Newer versions allow that only where they are asked at the start.
+        // Newer versions allow that only if it was requested at the start.
         let debug = builder.clone().arg(["--enable-debug-command", "yes"]);
         let builder = match debug.lacks().await {
             None => debug,
@@ -87,7 +87,7 @@ impl Server {
             connections: Vec::new(),
         };
         server.fail_to_save();
-        // Keys expire when somebody looks. By itself, Redis 8 may remove one in its last millisecond.
+        // Keys expire when they are read. By itself, Redis 8 may remove one in its last millisecond.
         let off = server.admin.call(&["DEBUG", "SET-ACTIVE-EXPIRE", "0"]);
         assert_eq!(off, Value::Status("OK".into()), "{}", server.version);
         server
@@ -98,7 +98,7 @@ impl Server {
         !(self.version.starts_with("Redis 6") && matches!(step, Step::Switch(Switch::Replica, _)))
     }
 
-    /// Lets a snapshot fail, for [`Switch::CannotSave`].
+    /// Makes a snapshot fail, for [`Switch::CannotSave`].
     fn fail_to_save(&mut self) {
         self.set("stop-writes-on-bgsave-error", "no");
         let dir = self.admin.call(&["CONFIG", "GET", "dir"]);
@@ -155,7 +155,7 @@ impl Server {
                 self.set("stop-writes-on-bgsave-error", stops);
             }
             Switch::Replica => {
-                // A replica of nobody: the master that it looks for is not there.
+                // A replica of a master that does not exist.
                 let master = if on {
                     ["127.0.0.1", "1"]
                 } else {
@@ -166,7 +166,7 @@ impl Server {
         }
     }
 
-    /// Takes a step.
+    /// Runs a step.
     pub(crate) fn take(&mut self, step: &Step) -> Done {
         wait_for_a_millisecond();
         if let Some((connection, bytes, replies)) = step.bytes(step.form()) {
@@ -196,7 +196,7 @@ impl Server {
         self.admin.timed(&[], 0)
     }
 
-    /// What was sent unasked over each connection since the last call.
+    /// The messages over each connection since the last call.
     pub(crate) fn pushes(&mut self) -> Vec<Vec<Value>> {
         let connections = self.connections.iter_mut();
         connections
@@ -207,7 +207,7 @@ impl Server {
             .collect()
     }
 
-    /// All that it holds, and its clock then. `None` where no look at it fits into a millisecond.
+    /// All of its data, and its clock at that time. `None` if no read fits into a millisecond.
     pub(crate) fn keyspace(&mut self) -> Option<(Keyspace, u64)> {
         for _ in 0..LOOKS {
             let mut look = self.admin.timed(&request(&["EVAL", LOOK, "0"]), 1);
@@ -276,7 +276,7 @@ impl Connection {
         connection
     }
 
-    /// Closes it, and waits until the server knows that.
+    /// Closes it, and waits until the server has noticed that.
     fn close(mut self) {
         self.stream.write_all(&request(&["QUIT"])).expect("open");
         let mut rest = Vec::new();
@@ -288,7 +288,7 @@ impl Connection {
         self.reply()
     }
 
-    /// Writes `bytes` between two questions for the time, and reads so many replies.
+    /// Writes `bytes` between two `TIME`s, and reads that many replies.
     fn timed(&mut self, bytes: &[u8], replies: usize) -> Done {
         let time = request(&["TIME"]);
         let all = [&time, bytes, &time].concat();
@@ -311,7 +311,7 @@ impl Connection {
         }
     }
 
-    /// The next reply. What is sent unasked before it is kept.
+    /// The next reply. Messages before it are kept.
     fn reply(&mut self) -> Value {
         loop {
             while let Some((value, length)) = resp::parse(&self.unread) {

@@ -1,4 +1,4 @@
-//! Makes a sequence that differs as short as it goes.
+//! Shortens a sequence that differs as far as possible.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use crate::{
     step::Step,
 };
 
-/// How often a shorter sequence is tried, where it is cut short each time.
+/// How often a shorter sequence is tried if it cannot be compared.
 const TRIES: usize = 5;
 
 /// The difference, and the fewest steps that still show one.

@@ -1,4 +1,4 @@
-//! What a sequence consists of.
+//! The steps of a sequence.
 
 use std::fmt;
 
@@ -12,10 +12,10 @@ pub(crate) const LOCKS: [&str; 3] = ["a", "{b}:1", "c"];
 pub(crate) const CONNECTIONS: usize = 3;
 pub(crate) const PLAIN: usize = CONNECTIONS - 1;
 
-/// One step, taken on both sides at the same time of their clocks.
+/// One step, run on both sides at the same time of their clocks.
 #[derive(Clone)]
 pub(crate) enum Step {
-    /// Requests about a lock, written at once.
+    /// Requests about a lock, written together.
     Send {
         connection: usize,
         lock: &'static str,
@@ -39,7 +39,7 @@ pub(crate) enum Step {
         connection: usize,
         channel: String,
     },
-    /// Puts something that is neither a string nor a sorted set under a key, as an application does.
+    /// Puts a value that is neither a string nor a sorted set under a key, as an application does.
     SetOther {
         key: String,
         other: Other,
@@ -47,7 +47,7 @@ pub(crate) enum Step {
     /// Closes a connection and makes a new one.
     Reconnect(usize),
     Switch(Switch, bool),
-    /// Lets so many milliseconds pass.
+    /// Lets that many milliseconds pass.
     Wait(u64),
 }
 
@@ -58,7 +58,7 @@ pub(crate) enum Other {
     Set,
 }
 
-/// What can be wrong with a server.
+/// The states that a server can be in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Switch {
     Full,

@@ -1,4 +1,4 @@
-//! The switches of a node in memory: what a client sees of each, and that a server in that state shows the same.
+//! The switches of a node in memory: what a client sees of each, and that a server in that state behaves in the same way.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ async fn client(node: impl Into<NodeAddress>) -> Redlock {
     builder.connect().await.expect("a node")
 }
 
-/// Why the node gives no lock. `None`: it gave one.
+/// Why the node refuses the lock, or `None` if it granted it.
 async fn fault(redlock: &Redlock, key: &str) -> Option<FaultKind> {
     match redlock.try_lock(key).await {
         Ok(Some(guard)) => {
@@ -33,7 +33,7 @@ async fn fault(redlock: &Redlock, key: &str) -> Option<FaultKind> {
     }
 }
 
-/// Asserts that the node gives locks again.
+/// Asserts that the node grants locks again.
 async fn recovers(redlock: &Redlock) {
     eventually(SOON, async || fault(redlock, "later").await.is_none()).await;
 }
@@ -44,8 +44,8 @@ async fn admin(servers: &Cluster, words: &[&str]) -> redis::Value {
     servers.node(0).ask(&command).await
 }
 
-/// A state is switched on and off on a node in memory and on a server: both clients see `seen`, also of a key that was
-/// free, and go on as before when it is over.
+/// Turns a state on and off on a node in memory and on a server: both clients see `seen`, also for a key that was
+/// free, and work as before when it is over.
 async fn same(seen: FaultKind, switch: impl Fn(&Node, bool), on: &[&[&str]], off: &[&[&str]]) {
     let (node, servers) = (Nodes::new(1).node(0), Cluster::start(1).await);
     let memory = client(node.clone()).await;
@@ -98,7 +98,7 @@ async fn replicate_and_promote() {
             true => node.replicate(&master),
             false => node.promote(),
         },
-        // A replica of nobody: the master that it looks for is not there.
+        // A replica of a master that does not exist.
         &[&["REPLICAOF", "127.0.0.1", "1"]],
         &[&["REPLICAOF", "NO", "ONE"]],
     )
@@ -157,7 +157,7 @@ async fn busy() {
     recovers(&memory).await;
 }
 
-/// On a node in memory only: no server loads for as long as a test wants.
+/// On a node in memory only: no server loads for as long as a test needs.
 #[tokio::test]
 async fn load() {
     let node = Nodes::new(1).node(0);
@@ -191,7 +191,7 @@ async fn flush_scripts() {
     }
 }
 
-/// A process that comes back with its data keeps its locks, and has no vote for a while where the restart guard is on.
+/// A process that comes back with its data keeps its locks, and has no vote for a while if the restart guard is on.
 #[tokio::test]
 async fn restart() {
     let node = Nodes::new(1).node(0);
@@ -226,7 +226,7 @@ async fn restart() {
     }
 }
 
-/// A connection that died unnoticed: the client finds out by the silence, and comes back over a new one.
+/// A connection that died unnoticed: the client notices the silence, and reconnects.
 #[tokio::test(start_paused = true)]
 async fn half_open() {
     let node = Nodes::new(1).node(0);

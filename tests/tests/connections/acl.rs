@@ -1,4 +1,4 @@
-//! The least rights that the documentation names are enough, and what is missing is named.
+//! The documented permissions are enough, and the error names a missing one.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn documented() -> Vec<String> {
     words.collect()
 }
 
-/// Creates the user on all nodes, with `change` on top of the documented rights.
+/// Creates the user on all nodes, with `change` after the documented permissions.
 async fn grant(cluster: &Cluster, change: &[&str]) {
     for node in cluster.nodes() {
         let mut command = redis::cmd("ACL");
@@ -90,7 +90,7 @@ async fn under_the_strict_guard() {
     assert_eq!(refusals(&cluster).await, Vec::<String>::new());
 }
 
-/// What the servers refused to the user, other than the two that the documentation calls optional.
+/// The commands that the servers refused to the user, except for the two that the documentation calls optional.
 async fn refusals(cluster: &Cluster) -> Vec<String> {
     let mut refused = Vec::new();
     for node in cluster.nodes() {
@@ -106,10 +106,10 @@ async fn refusals(cluster: &Cluster) -> Vec<String> {
     refused
 }
 
-/// What serves wake-ups only.
+/// Permissions that only notifications need.
 const WAKING: [&str; 5] = ["subscribe", "publish", "zadd", "zrange", "zrem"];
 
-/// What the client can do without, which `access/refusals.rs` tests.
+/// Permissions that the client can do without, which `access/refusals.rs` tests.
 const OPTIONAL: [&str; 3] = ["client|tracking", "info", "time"];
 
 #[tokio::test]
@@ -128,7 +128,7 @@ async fn without_the_rights_for_wake_ups() {
     contention(&[one, other], "contended").await;
 }
 
-/// Whatever right is taken away, the error says which it is, or which ones the script needs.
+/// If a permission is taken away, the error names it, or those that the script needs.
 #[tokio::test]
 async fn a_missing_command_is_named() {
     let commands: Vec<String> = documented()
@@ -144,7 +144,7 @@ async fn a_missing_command_is_named() {
     let cluster = Cluster::start(1).await;
     let name = cluster.node(0).address().to_string();
     for command in needed {
-        // Each in a new client, and without what the one before left.
+        // Each in a new client, without connections of the one before.
         let () = cluster.node(0).ask(&redis::cmd("FLUSHALL")).await;
         let () = cluster.node(0).ask(redis::cmd("SCRIPT").arg("FLUSH")).await;
         grant(&cluster, &[&format!("-{command}")]).await;
@@ -160,12 +160,12 @@ async fn a_missing_command_is_named() {
     }
 }
 
-/// Every operation there is, on the one node; the first error ends it.
+/// Performs every operation on the one node. The first error ends it.
 async fn everything(cluster: &Cluster) -> Result<(), redlock::Error> {
     let redlock = as_user(cluster).connect().await?;
     let guard = redlock.lock("k").ttl(LONG).no_wait().await?;
     assert!(redlock.try_lock("k").await?.is_none());
-    // Raises the ttl again, once something of it is gone.
+    // Raises the ttl again after a part of it has passed.
     tokio::time::sleep(Duration::from_millis(5)).await;
     guard.extend().await?;
     guard.release().await?;
@@ -175,7 +175,7 @@ async fn everything(cluster: &Cluster) -> Result<(), redlock::Error> {
     redlock.force_release("k").await?;
     redlock.force_release("free").await?;
     readers_and_a_writer(&redlock).await?;
-    // Under the strict guard as well.
+    // The same under the strict guard.
     let strict = as_user(cluster)
         .restart_guard(RestartGuard::Strict)
         .connect()

@@ -1,4 +1,4 @@
-//! An authority that nobody but the test knows, and servers with its certificates.
+//! A certificate authority that only the test trusts, and servers with its certificates.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Who a node is: each server votes once, a replica never, and a server that may evict is warned about.
+//! The identity of nodes: each server votes once, a replica never, and a server that may evict causes a warning.
 
 use redlock::{Error, ErrorKind, Redlock};
 use tests::{Cluster, Logs, eventually};
@@ -6,7 +6,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::support::{BOUND, KEY};
 
-/// Refused, with both addresses named.
+/// Refused, and the error names both addresses.
 #[track_caller]
 fn assert_names(error: &Error, addresses: &[&str]) {
     assert_eq!(error.kind(), ErrorKind::InvalidNodes, "{error}");
@@ -44,7 +44,7 @@ async fn one_server_by_tcp_and_by_its_socket() {
     assert_names(&error, &[&tcp.to_string(), path]);
 }
 
-/// Known without asking anybody.
+/// Known from the addresses alone.
 #[tokio::test]
 async fn one_server_twice_in_the_list() {
     let cluster = Cluster::start(2).await;
@@ -102,7 +102,7 @@ async fn a_node_that_becomes_a_replica() {
     })
     .await;
     let () = node.ask(redis::cmd("REPLICAOF").arg("NO").arg("ONE")).await;
-    // Others' connections are closed by some of the commands that operators use; here it is the client's turn to look.
+    // Some commands of operators close the connections of others; here the client has to notice by itself.
     let _: u64 = node
         .ask(
             redis::cmd("CLIENT")

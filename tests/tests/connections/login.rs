@@ -39,7 +39,7 @@ async fn a_user_and_a_password() {
     works(&urls(&cluster, "locker:s3cret@", "")).await;
 }
 
-/// What would mean something else in a URL is percent-encoded.
+/// Characters with a meaning in a URL are percent-encoded.
 #[tokio::test]
 async fn a_password_with_special_characters() {
     let cluster = Cluster::start(3).await;
@@ -83,12 +83,12 @@ async fn no_password() {
     assert_blames(&error, &name, FaultKind::Authentication, &["NOAUTH"]);
 }
 
-/// A password where none is asked for: the server refuses, and says why.
+/// A password for a server without one: the server refuses, and the error says why.
 #[tokio::test]
 async fn a_password_for_a_server_without_one() {
     let cluster = Cluster::start(1).await;
     let error = Redlock::connect(urls(&cluster, ":s3cret@", "")).await;
-    // Redis lets anybody be the default user while that has no password.
+    // Redis accepts any password for a default user without one.
     let redlock = error.expect("the default user needs none");
     let guard = redlock.lock(KEY).await.expect("free");
     guard.release().await.expect("released");

@@ -1,5 +1,5 @@
-//! The kinds of connection that a node may have, against real servers: TLS, unix sockets, logins and rights, clusters,
-//! sentinels; who a node is, and what the restart guards make of it.
+//! The kinds of connection that a node may have, on real servers: TLS, unix sockets, logins and permissions, clusters,
+//! sentinels; the identity of nodes, and the restart guards.
 
 mod acl;
 mod authority;

@@ -1,5 +1,5 @@
-//! A master that sentinels name, as one node: a failover moves the lock service, and the restart guard covers what
-//! the promoted replica may not know.
+//! A master that sentinels name, as one node: a failover moves the lock service, and the restart guard covers locks that
+//! the promoted replica may not have.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::support::{BOUND, KEY, PATIENT, assert_blames, blamed, contention, cyc
 
 const MAX_TTL: Duration = Duration::from_secs(2);
 const SKEW: Duration = Duration::from_millis(500);
-/// `max_ttl` and 1 % and the skew.
+/// `max_ttl`, 1 % of it, and the clock skew.
 const GUARD_TIME: Duration = Duration::from_millis(2520);
 
 fn client(managed: &Managed, guard: RestartGuard) -> Builder {
@@ -76,7 +76,7 @@ async fn strict_a_failover_moves_the_lock_service_and_quarantines_the_new_master
     })
     .await;
     let promoted = Instant::now();
-    // Towards a client that comes later as well.
+    // The same for a later client.
     let late = client(&managed, RestartGuard::Strict)
         .connect()
         .await
@@ -84,7 +84,7 @@ async fn strict_a_failover_moves_the_lock_service_and_quarantines_the_new_master
     if promoted.elapsed() < GUARD_TIME / 2 {
         assert!(matches!(state(&late).await, NodeState::Quarantined { .. }));
     }
-    // The only node has no vote, so what was held is lost in time, and nobody gets it before.
+    // The only node has no vote, so the held lock is lost in time, and no other client gets it before that.
     for redlock in [&other, &late] {
         let guard = redlock
             .lock(KEY)
@@ -124,7 +124,7 @@ async fn off_a_failover_moves_the_lock_service_at_once() {
     assert!(guard.token() > token);
 }
 
-/// The old master comes back as a replica, which nobody asks.
+/// The old master comes back as a replica, which the client ignores.
 #[tokio::test]
 async fn a_master_that_comes_back_as_a_replica_is_not_asked() {
     let managed = Managed::start(None).await;
@@ -267,7 +267,7 @@ async fn a_database() {
     assert!(managed.master().exists(KEY).await);
 }
 
-/// As one of three it is not missed for as long as a failover takes.
+/// As one of three nodes, its votes are not needed during a failover.
 #[tokio::test]
 async fn as_one_of_three_nodes() {
     let managed = Managed::start(None).await;
@@ -341,7 +341,7 @@ async fn over_tls() {
     cycle(&one, &other, KEY).await;
 }
 
-/// The password before the hosts is the master's; sentinels that are asked without theirs say what they miss.
+/// The password before the hosts is that of the master. Sentinels without a password report that one is missing.
 #[tokio::test]
 async fn sentinels_that_require_a_password_are_named() {
     let sentinels = Cluster::builder(1)

@@ -1,4 +1,4 @@
-//! The restart guards on real servers: who has no vote, for how long, and towards whom.
+//! The restart guards on real servers: which node has no vote, for how long, and for which clients.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::support::{BOUND, KEY};
 
 const MAX_TTL: Duration = Duration::from_millis(1500);
 const SKEW: Duration = Duration::from_millis(300);
-/// `max_ttl` and 1 % and the skew.
+/// `max_ttl`, 1 % of it, and the clock skew.
 const GUARD_TIME: Duration = Duration::from_millis(1815);
 
 fn guarded(cluster: &Cluster, guard: RestartGuard) -> Builder {
@@ -27,7 +27,7 @@ async fn strict(cluster: &Cluster) -> Redlock {
     builder.connect().await.expect("a quorum answers")
 }
 
-/// For how long each node has no vote; zero where it has one.
+/// How long each node has no vote; zero if it has one.
 async fn quarantine(redlock: &Redlock) -> Vec<Duration> {
     let left = |node: &NodeHealth| match node.state {
         NodeState::Quarantined { left } => left,
@@ -52,7 +52,7 @@ async fn a_first_deployment_waits_for_the_guard_time() {
         .expect("after the guard time");
     assert!(start.elapsed() >= GUARD_TIME, "{:?}", start.elapsed());
     guard.release().await.expect("released");
-    // Once: the next client finds the nodes marked.
+    // Only once: the next client finds the nodes marked.
     let other = strict(&cluster).await;
     let _ = other.lock(KEY).no_wait().await.expect("at once");
 }
@@ -82,7 +82,7 @@ async fn a_node_that_restarted_empty_has_no_vote_for_any_client() {
     let (one, other) = trusted(&cluster).await;
     cluster.node(1).restart_empty().await;
     let start = Instant::now();
-    // Towards a client that saw it, one that did not, and one that comes later.
+    // For a client that saw the restart, for one that did not, and for a later one.
     let late = strict(&cluster).await;
     for redlock in [&one, &other, &late] {
         eventually(BOUND, async || redlock.health().await[1].latency.is_some()).await;
@@ -92,7 +92,7 @@ async fn a_node_that_restarted_empty_has_no_vote_for_any_client() {
         }
         assert_eq!((left[0], left[2]), (Duration::ZERO, Duration::ZERO));
     }
-    // With another node gone, its vote would be needed.
+    // Without another node, its vote is needed.
     cluster.node(0).kill();
     let error = late
         .lock(KEY)
@@ -109,7 +109,7 @@ async fn a_node_that_restarted_empty_has_no_vote_for_any_client() {
     guard.release().await.expect("released");
 }
 
-/// A majority restarts empty, and A's lock survives on one node alone: nobody else gets it while A is valid.
+/// A majority restarts empty, and A's lock survives on one node alone: no other client gets it while A is valid.
 #[tokio::test]
 async fn a_restart_of_the_majority_does_not_make_two_holders() {
     let cluster = Cluster::start(3).await;
@@ -128,7 +128,7 @@ async fn a_restart_of_the_majority_does_not_make_two_holders() {
     }
 }
 
-/// A node that restarted takes part in a cool-down, but cannot vouch that nobody else held the key meanwhile.
+/// A node that restarted takes part in a cool-down, but its vote cannot show that no other client held the key meanwhile.
 #[tokio::test]
 async fn a_cool_down_is_carried_out_without_a_vote() {
     let cluster = Cluster::start(3).await;
@@ -137,7 +137,7 @@ async fn a_cool_down_is_carried_out_without_a_vote() {
     let owner = held.owner().to_owned();
     cluster.node(0).restart_empty().await;
     eventually(BOUND, async || one.health().await[0].latency.is_some()).await;
-    // Written again on the node that forgot it, and on the two that did not.
+    // Written again on the node that forgot it, as on the two others.
     held.extend().await.expect("two of three have votes");
     cluster.node(1).kill();
     let cooled_down = held.cool_down(MAX_TTL).await;
@@ -154,7 +154,7 @@ async fn a_cool_down_is_carried_out_without_a_vote() {
     }
 }
 
-/// Its reply was lost: what was written stays, and is reported.
+/// The reply was lost: what was written stays, and is reported.
 #[tokio::test]
 async fn a_cool_down_that_arrives_twice_finds_its_own_window() {
     let script = concat!(
@@ -193,9 +193,9 @@ async fn flushall_is_noticed() {
         let () = node.ask(&redis::cmd("FLUSHALL")).await;
     }
     let start = Instant::now();
-    // No restart, same connections: the missing marker shows it.
+    // There is no restart and no new connection: the missing marker shows it.
     let error = other.lock(KEY).no_wait().await.expect_err("no votes");
-    // Two have no vote and the third says that it is held: whichever two are heard first.
+    // Two nodes have no vote and the third reports a holder, in whatever order they reply.
     assert!(error.is_no_quorum() || error.is_busy(), "{error}");
     let left = quarantine(&other).await;
     assert!(
@@ -224,11 +224,11 @@ async fn another_max_ttl_is_refused() {
     for word in [name.as_str(), "max_ttl", "1500 ms"] {
         assert!(error.to_string().contains(word), "{word}: {error}");
     }
-    // And changed nothing for those who were there.
+    // The holders were not affected.
     let _ = one.lock(KEY).no_wait().await.expect("free");
 }
 
-/// Its yes would have counted before: it has no vote as soon as this client sees that it restarted.
+/// Its yes would have counted before. It has no vote from the moment at which this client sees the restart.
 #[tokio::test]
 async fn observed_a_node_that_restarted_has_no_vote() {
     let cluster = Cluster::start(3).await;
@@ -272,7 +272,7 @@ async fn off_a_node_that_restarted_votes_at_once() {
     let _ = redlock.lock(KEY).no_wait().await.expect("two of three");
 }
 
-/// Keys of the guard are not for locks.
+/// Keys of the guard cannot be locked.
 #[tokio::test]
 async fn the_keys_of_the_guard_cannot_be_locked() {
     let cluster = Cluster::start(1).await;

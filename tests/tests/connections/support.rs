@@ -1,4 +1,4 @@
-//! What the tests of all kinds of connection share: times with a meaning, and what every kind has to be able to do.
+//! What the tests of all kinds of connection share: times with a meaning, and operations that every kind has to support.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use redlock::{Builder, Error, FaultKind, NodeAddress, NodeError, Redlock};
 
-/// A ttl that does not end within a test: what is gone before was released, not forgotten.
+/// A ttl that does not expire within a test: a key that is gone earlier was released.
 pub(crate) const LONG: Duration = Duration::from_secs(30);
 
-/// A bound for what takes a few round trips, on a busy machine.
+/// A bound for a few round trips, on a busy machine.
 pub(crate) const SOON: Duration = Duration::from_secs(5);
 
-/// A bound for everything else.
+/// A bound for longer operations.
 pub(crate) const BOUND: Duration = Duration::from_secs(60);
 
 /// Time for handshakes on a busy machine.
@@ -29,7 +29,7 @@ where
     Redlock::builder().nodes(nodes).node_timeout(PATIENT)
 }
 
-/// Whether the server cannot do what `servers` asks for, which is said.
+/// Whether the server does not support what `servers` requires. Prints that.
 pub(crate) async fn lacks(servers: &tests::cluster::Builder) -> bool {
     let refusal = servers.lacks().await;
     if let Some(refusal) = &refusal {
@@ -38,7 +38,7 @@ pub(crate) async fn lacks(servers: &tests::cluster::Builder) -> bool {
     refusal.is_some()
 }
 
-/// The life of a lock, seen by two clients: held by one, refused to the other, extended, looked at, handed on.
+/// The life of a lock with two clients: held by one, refused to the other, extended, inspected, passed on.
 pub(crate) async fn cycle(one: &Redlock, other: &Redlock, key: &str) {
     let first = one.lock(key).ttl(LONG).no_wait().await.expect("free");
     assert!(
@@ -58,7 +58,7 @@ pub(crate) async fn cycle(one: &Redlock, other: &Redlock, key: &str) {
     assert!(!other.is_locked(key).await.expect("an answer"));
 }
 
-/// Tasks of several clients on one key: one at a time, and everybody gets a turn.
+/// Tasks of several clients on one key run one at a time, and all get a turn.
 pub(crate) async fn contention(clients: &[Redlock], key: &str) {
     const TURNS: usize = 5;
     let busy = Arc::new(AtomicBool::new(false));
@@ -92,7 +92,7 @@ pub(crate) async fn contention(clients: &[Redlock], key: &str) {
     assert_eq!(turns.load(SeqCst), expected);
 }
 
-/// What the error says of the node whose name contains `name`.
+/// The error of the node whose name contains `name`.
 pub(crate) fn blamed<'a>(error: &'a Error, name: &str) -> &'a NodeError {
     let node = error
         .node_errors()
@@ -101,7 +101,7 @@ pub(crate) fn blamed<'a>(error: &'a Error, name: &str) -> &'a NodeError {
     node.unwrap_or_else(|| panic!("{name} is not named: {error}"))
 }
 
-/// The error names the node, the class of its fault, and in its cause each of `words`.
+/// Asserts that the error names the node and the kind of its fault, and that its cause contains each of `words`.
 #[track_caller]
 pub(crate) fn assert_blames(error: &Error, name: &str, kind: FaultKind, words: &[&str]) {
     assert!(error.is_no_quorum(), "{error}");

@@ -1,4 +1,4 @@
-//! `rediss://`: private authorities, client certificates, and what does not match.
+//! `rediss://`: private authorities, client certificates, and mismatches.
 
 use redlock::{Builder, FaultKind, Redlock};
 use redlock_tower::replay::{Begun, RedisStore, ReplayStore as _};
@@ -39,7 +39,7 @@ async fn a_private_authority() {
     cycle(&one, &other, KEY).await;
     contention(&[one.clone(), other], "contended").await;
 
-    // A connection that went comes back, still over TLS.
+    // A connection that was closed is replaced, still over TLS.
     cluster.node(0).restart_empty().await;
     eventually(BOUND, async || one.health().await[0].latency.is_some()).await;
 }
@@ -51,7 +51,7 @@ async fn a_certificate_of_another_authority() {
         return;
     };
     let with_ours = over_tls(&cluster).root_certificate(ours.pem.as_str());
-    // Without one of our own, the platform's authorities are asked, who do not know it either.
+    // Without an authority of our own, the platform's authorities are used, which do not know it either.
     for builder in [with_ours, over_tls(&cluster)] {
         let error = builder.connect().await.expect_err("no trust");
         for node in cluster.nodes() {
@@ -114,7 +114,7 @@ async fn servers_that_require_a_client_certificate() {
     cycle(&one, &other, KEY).await;
 }
 
-/// Told when building, not when a node is first used.
+/// Reported when the client is built, not when a node is first used.
 #[tokio::test]
 async fn texts_that_are_not_certificates() {
     let node = "rediss://127.0.0.1:1";
@@ -143,7 +143,7 @@ async fn texts_that_are_not_certificates() {
     }
 }
 
-/// TLS where there is none, and none where there is: an error soon, never a hang.
+/// A TLS client and a plain server, and the other way round: an error within a short time, never a hang.
 #[tokio::test]
 async fn the_wrong_scheme() {
     let authority = Authority::new("ours");
@@ -186,7 +186,7 @@ async fn beside_plain_connections() {
     let _ = plain.lock(KEY).ttl(LONG).await.expect("free again");
 }
 
-/// The store of the layer's first answers: over TLS, or an error that says why not.
+/// The replay store of the layer: over TLS, or with an error that says why not.
 #[tokio::test]
 async fn f50_a_store_of_records() {
     let authority = Authority::new("ours");
@@ -217,7 +217,7 @@ async fn f50_a_store_of_records() {
             .await
             .expect_err("no trust");
         assert!(error.to_string().contains("certificate"), "{error}");
-        // A connection that went comes back, still over TLS.
+        // A connection that was closed is replaced, still over TLS.
         cluster.node(0).restart_empty().await;
     }
 }

@@ -1,5 +1,5 @@
 //! Further versions of the server: `scripts/servers` fetches some below `target/servers`, `REDIS_SERVERS` names others
-//! (their binaries, separated by colons). Says which ones it ran on.
+//! (their binaries, separated by colons). Prints the versions that it ran on.
 
 use std::path::Path;
 
@@ -24,7 +24,7 @@ async fn further_versions_of_the_server() {
     }
 }
 
-/// What every kind of connection has to be able to do, under each guard, on one version. Returns which one it was.
+/// The operations that every kind of connection has to support, under each guard, on one version. Returns the version.
 async fn everything(server: &Path) -> String {
     println!("{}", server.display());
     let cluster = Cluster::builder(3).server(server).start().await;
@@ -36,7 +36,7 @@ async fn everything(server: &Path) -> String {
         one.trust_nodes().await.expect("three nodes");
         cycle(&one, &other, KEY).await;
         contention(&[one.clone(), other], "contended").await;
-        // Not kept in the server's memory: loaded anew within the call.
+        // The script is not in the server's memory, so it is loaded within the call.
         for node in cluster.nodes() {
             let () = node.ask(redis::cmd("SCRIPT").arg("FLUSH")).await;
         }

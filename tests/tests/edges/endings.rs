@@ -31,7 +31,7 @@ async fn at_least_does_not_shorten_a_cool_down() {
     assert!(left > Some(MINUTE / 2), "{left:?}");
 }
 
-/// No work was done that the window could be about.
+/// No work was done, so the window has no purpose.
 #[tokio::test(start_paused = true)]
 async fn a_lock_that_is_handed_over_to_a_request_that_was_dropped_opens_no_window() {
     let world = World::new().await;
@@ -41,7 +41,7 @@ async fn a_lock_that_is_handed_over_to_a_request_that_was_dropped_opens_no_windo
     assert!((&mut second).now_or_never().is_none(), "it waits");
     assert!((&mut third).now_or_never().is_none(), "it waits");
     first.release().await.expect("three nodes");
-    // This grant has a token for the third.
+    // This grant has a token for the third waiter.
     let second = second.await.expect("free");
     second.release().await.expect("three nodes");
     assert!(world.is_held("nightly"), "it was handed over");

@@ -9,7 +9,7 @@ mod waits;
 
 use std::time::Duration;
 
-/// A bound for what takes milliseconds on a machine that has nothing else to do.
+/// A bound for operations that take milliseconds on an idle machine.
 const SOON: Duration = Duration::from_secs(20);
-/// Far beyond any wait of these tests.
+/// Longer than any wait of these tests.
 const MINUTE: Duration = Duration::from_secs(60);

@@ -12,7 +12,7 @@ use tracing_subscriber::{Layer, Registry, layer::Context, layer::SubscriberExt a
 
 use crate::SOON;
 
-/// It costs the attempt to connect, and neither that node for good nor the others.
+/// A panic fails the attempt to connect, but neither that node for good nor the others.
 #[tokio::test]
 async fn a_provider_of_credentials_that_panics_is_asked_again() {
     let cluster = Cluster::start(3).await;

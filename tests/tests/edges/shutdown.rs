@@ -5,7 +5,7 @@ use std::{cell::RefCell, thread};
 use redlock::{Guard, Redlock, memory::Nodes};
 use tests::World;
 
-/// The last step of a work that was under way: what it did is remembered.
+/// The last step of work that was in progress: its result is remembered.
 #[tokio::test]
 async fn a_holder_writes_its_register_while_the_client_closes() {
     let world = World::new().await;

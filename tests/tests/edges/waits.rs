@@ -39,7 +39,7 @@ async fn a_task_that_holds_all_permits_does_not_wait_for_itself() {
             let error = error.expect_err("it holds both");
             assert!(error.is_already_held(), "{error}");
             assert!(error.to_string().contains("2 of its 2 permits"), "{error}");
-            // One that does not wait is refused as by anybody else.
+            // A request that does not wait is refused as usual.
             assert!(exports.try_acquire().await.expect("two nodes").is_none());
         });
         inner.await.expect("the second permit");
@@ -50,7 +50,7 @@ async fn a_task_that_holds_all_permits_does_not_wait_for_itself() {
     both.await.expect("a permit");
 }
 
-/// What another task holds is given back some time.
+/// A permit that another task holds may be released.
 #[tokio::test]
 async fn permits_of_other_tasks_are_waited_for() {
     let world = World::new().await;
@@ -58,7 +58,7 @@ async fn permits_of_other_tasks_are_waited_for() {
     let held = exports.acquire().await.expect("free");
     let next = tokio::spawn(exports.acquire().wait(MINUTE).into_future());
     let elsewhere = world.locks.lock("export").run(async |_| {
-        // Nor is the lock of the same name one of them.
+        // The lock of the same name is not one of them either.
         held.release().await.expect("three nodes");
         within(SOON, next).await.expect("no panic").expect("free")
     });

@@ -1,4 +1,4 @@
-//! Keys: different names share nothing, and no value is special.
+//! Keys: different names share nothing, and no name is special.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -7,7 +7,7 @@ use tests::Cluster;
 
 const LONG: Duration = Duration::from_secs(50);
 
-/// Names that are near to each other, and to the keys that a lock has besides its own.
+/// Names that are similar to each other, and to the further keys of a lock.
 const NAMES: [&str; 12] = [
     "a",
     "{a}",
@@ -49,7 +49,7 @@ async fn f23_no_name_is_special_and_f38_different_names_share_nothing() {
     let one = Redlock::connect(cluster.urls()).await.expect("all up");
     let other = Redlock::connect(cluster.urls()).await.expect("all up");
     let names = assert_apart(&one, &other).await;
-    // What is left are the fences, one for each name.
+    // The fences are left, one for each name.
     tests::eventually(LONG, async || cluster.node(0).keys().await.len() == names).await;
     let fences: BTreeSet<String> = cluster.node(0).keys().await.into_iter().collect();
     assert!(
@@ -66,7 +66,7 @@ async fn f23_no_name_is_special_on_nodes_in_memory() {
     assert_apart(&one, &other).await;
 }
 
-/// Whatever key a server has after all that a lock does, nobody can lock it by its name.
+/// None of the keys that a lock leaves on a server can be locked by its name.
 #[tokio::test]
 async fn f23_no_companion_key_can_be_locked() {
     let cluster = Cluster::start(3).await;
@@ -97,7 +97,7 @@ async fn f23_no_companion_key_can_be_locked() {
     }
 }
 
-/// F38: a release of one wakes the waiter of its own lock and leaves that of the other in its place.
+/// F38: a release of one lock notifies its own waiter and leaves that of the other in its place.
 #[tokio::test]
 async fn f38_a_release_wakes_no_waiter_of_another_name() {
     let cluster = Cluster::start(3).await;
@@ -129,7 +129,7 @@ async fn f38_a_release_wakes_no_waiter_of_another_name() {
     turn.release().await.expect("released");
 }
 
-/// Tokens are counted for each name by itself: a fence far ahead of one holds up no other.
+/// Tokens are counted per name: a fence far ahead of one does not affect another.
 #[tokio::test]
 async fn f38_a_fence_belongs_to_one_name() {
     let cluster = Cluster::start(1).await;

@@ -11,7 +11,7 @@ use tower::{
     Service, ServiceBuilder, ServiceExt as _, limit::GlobalConcurrencyLimitLayer, service_fn,
 };
 
-/// Time for a request to take a permit, if it would.
+/// Time in which a request would take a permit.
 const MEANWHILE: Duration = Duration::from_millis(50);
 const MAX_HOLD: Duration = Duration::from_millis(200);
 

@@ -1,4 +1,4 @@
-//! The replay: who gets a recorded response, when, and what of it.
+//! The replay: who gets a recorded response, when, and which parts of it.
 
 mod disconnect;
 mod lifetime;

@@ -1,4 +1,4 @@
-//! The layer's limit on those who wait, and `fail_open`.
+//! The layer's limit on waiting requests, and `fail_open`.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,7 +19,7 @@ async fn locks() -> (Nodes, Redlock) {
     (cluster, redlock)
 }
 
-/// A route whose handler stops at a door.
+/// A route whose handler blocks until the test unblocks it.
 fn shop() -> (Router, Arc<Semaphore>) {
     let door = Arc::new(Semaphore::new(0));
     let handler = {
@@ -43,7 +43,7 @@ async fn order(app: &Router, user: &str) -> StatusCode {
 #[tokio::test]
 async fn f51_uncontended_requests_do_not_count_as_waiters() {
     let (cluster, redlock) = locks().await;
-    // So that all of them ask at the same time.
+    // So that all of them are sent at the same time.
     for node in 0..3 {
         cluster.node(node).delay(Duration::from_millis(50));
     }
@@ -101,7 +101,7 @@ async fn f26_without_a_quorum_a_layer_that_fails_open_decides_after_one_attempt(
     let (cluster, redlock) = locks().await;
     let (app, door) = shop();
     door.add_permits(1_000);
-    // The wait is far longer than the test: whoever waits for the outage to end has failed.
+    // The wait is far longer than the test: a request that waits for the end of the outage has failed.
     let app = app.layer(
         RedlockLayer::new(redlock, key::header("x-user-id"))
             .wait(Duration::from_secs(3_600))

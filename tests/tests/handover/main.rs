@@ -1,4 +1,4 @@
-//! Locks that travel between processes: the example `accepted` answers 202, and its workers go on under the locks of the
+//! Locks that pass between processes: the example `accepted` answers 202, and its workers continue under the locks of the
 //! requests, while they are killed.
 //!
 //! `HANDOVERS=10000` is the long run.
@@ -18,11 +18,11 @@ use tokio::{
     process::{Child, Command},
 };
 
-/// For a program to say what it is expected to.
+/// For a program to print the expected line.
 const SOON: Duration = Duration::from_secs(60);
-/// Between two kills.
+/// The time between two kills.
 const KILL_EVERY: Duration = Duration::from_millis(150);
-/// Requests at a time.
+/// Requests in flight.
 const AT_ONCE: usize = 8;
 
 /// The lines that all processes have printed.
@@ -115,7 +115,7 @@ impl Shop {
     }
 }
 
-/// Two workers; again and again the older one is killed and replaced.
+/// Runs two workers. The older one is killed and replaced repeatedly.
 async fn kill_workers(shop: &Shop) {
     let mut workers = Vec::new();
     for number in 0.. {

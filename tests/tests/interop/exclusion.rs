@@ -1,4 +1,4 @@
-//! One of ours and one of theirs, in both directions, for each library.
+//! Our client and one of another library exclude each other, in both directions, for each library.
 
 use redlock::Redlock;
 use tests::{Cluster, eventually};
@@ -7,7 +7,7 @@ use tokio::time::sleep;
 use crate::peer::{Library, Peer};
 use crate::support::{KEPT, KEY, LONG, SHORT, SOON, is_ours, ours, stands, still_stands};
 
-/// What we look like with tokens and without.
+/// Our client with tokens and without.
 const FENCING: [bool; 2] = [true, false];
 
 async fn a_lock_of_another_library_is_busy_for_us(library: Library) {
@@ -103,7 +103,7 @@ async fn a_late_release_does_not_affect_the_next_holder(library: Library) {
     };
     for fencing in FENCING {
         let redlock = ours(&cluster, fencing).await;
-        // Theirs expires, ours is next, they release.
+        // Their lock expires, our client gets it, and then they release.
         assert!(peer.acquire(SHORT).await);
         let guard = redlock
             .lock(KEY)
@@ -122,7 +122,7 @@ async fn a_late_release_does_not_affect_the_next_holder(library: Library) {
         guard.extend().await.expect("still held");
         guard.release().await.expect("released");
 
-        // Ours expires, theirs is next, we release.
+        // Our lock expires, they get it, and then our client releases.
         let late = hold_shortly(&redlock).await;
         eventually(SOON, async || peer.acquire(LONG).await).await;
         let standing = stands(&cluster).await;

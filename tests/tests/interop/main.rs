@@ -1,4 +1,4 @@
-//! Locks of ours and of other libraries on the same nodes: each is busy for the others, and nobody deletes another's.
+//! Our locks and those of other libraries on the same nodes: each is busy for the others, and none deletes another's.
 
 mod exclusion;
 mod peer;

@@ -9,10 +9,10 @@ use tests::{Cluster, within};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-/// Time for an order to be carried out, and for a process to load its library.
+/// Time for a command to be carried out, and for a process to load its library.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What else speaks `SET key value NX PX`.
+/// Other libraries that send `SET key value NX PX`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Library {
     /// `redlock`, of npm.
@@ -42,12 +42,12 @@ impl Library {
         self != Self::RedlockPy
     }
 
-    /// Whether the library says so where a release came too late.
+    /// Whether the library reports a release that came too late.
     pub(crate) fn tells_late_releases(self) -> bool {
         self != Self::RedlockPy
     }
 
-    /// The program that speaks for it. `None`, with a word about it, where it is not installed.
+    /// The program that drives the library. Returns `None` and prints a note if it is not installed.
     fn program(self) -> Option<Command> {
         let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop");
         let installed = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("interop");
@@ -60,7 +60,7 @@ impl Library {
             ),
         };
         if !folder.join(".pins").is_file() {
-            // Not by `eprintln!`, which the test harness keeps to itself where a test passes.
+            // Not by `eprintln!`, whose output the test harness hides if a test passes.
             let _ = writeln!(
                 stderr(),
                 "NOT TESTED against {}: it is not installed, scripts/interop-setup does it",
@@ -77,7 +77,7 @@ impl Library {
     }
 }
 
-/// A running client. Dropped: ended.
+/// A running client, which ends when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Peer {
     library: Library,
@@ -87,7 +87,7 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// A client that locks `key` on all nodes; `None` where the library is not installed.
+    /// A client that locks `key` on all nodes; `None` if the library is not installed.
     pub(crate) fn start(library: Library, cluster: &Cluster, key: &str) -> Option<Self> {
         let mut process = library
             .program()?
@@ -106,24 +106,24 @@ impl Peer {
         })
     }
 
-    /// One look for the lock: whether it has it now.
+    /// Tries once to acquire the lock. Returns whether the client has it.
     pub(crate) async fn acquire(&mut self, ttl: Duration) -> bool {
         self.ask(&format!("acquire {}", ttl.as_millis()), "held", "busy")
             .await
     }
 
-    /// Whether the lock was still there to be extended.
+    /// Extends the lock. Returns whether it was still held.
     pub(crate) async fn extend(&mut self, ttl: Duration) -> bool {
         self.ask(&format!("extend {}", ttl.as_millis()), "extended", "lost")
             .await
     }
 
-    /// Whether the lock was still there to be released.
+    /// Releases the lock. Returns whether it was still held.
     pub(crate) async fn release(&mut self) -> bool {
         self.ask("release", "released", "lost").await
     }
 
-    /// Adds one to the number in `file` that many times, each time under the lock.
+    /// Increments the number in `file` that many times, each time under the lock.
     pub(crate) async fn count(&mut self, file: &Path, turns: u64) {
         assert!(
             self.ask(&format!("count {} {turns}", file.display()), "counted", "")

@@ -1,4 +1,4 @@
-//! Those who write `SET key value NX PX` themselves: a client library, a shell, and a lock that knows one node only.
+//! Clients that send `SET key value NX PX` themselves: a client library, a shell, and a lock that uses one node only.
 
 use std::process::Command;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use tests::{Cluster, Node, eventually};
 use crate::peer::{Library, Peer};
 use crate::support::{KEY, LONG, SOON, is_ours, ours, values};
 
-/// `SET key value NX PX`: whether the node took it.
+/// `SET key value NX PX`. Returns whether the node accepted it.
 async fn set(node: &Node, value: &str) -> bool {
     let set: Option<String> = node
         .ask(
@@ -23,7 +23,7 @@ async fn set(node: &Node, value: &str) -> bool {
     set.is_some()
 }
 
-/// Deletes the key where the value is still this one: how many were.
+/// Deletes the key if it still has this value. Returns how many keys were deleted.
 async fn compare_and_delete(node: &Node, value: &str) -> u64 {
     let script = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) else return 0 end";
     node.ask(redis::cmd("EVAL").arg(script).arg(1).arg(KEY).arg(value))
@@ -46,7 +46,7 @@ async fn a_client_that_writes_the_keys_itself() {
         guard.release().await.expect("released");
         eventually(SOON, async || cluster.locked_on(KEY).await.is_empty()).await;
 
-        // On a majority it is a lock, as for them.
+        // On a majority it is a lock, also for the other libraries.
         for node in &cluster.nodes()[..2] {
             assert!(set(node, "theirs").await);
         }
@@ -115,7 +115,7 @@ async fn a_library_that_locks_a_single_node() {
     assert!(peer.extend(LONG).await);
     assert!(peer.release().await);
 
-    // Theirs expires, ours is next, they release.
+    // Their lock expires, our client gets it, and then they release.
     assert!(peer.acquire(Duration::from_millis(200)).await);
     let guard = redlock
         .lock(KEY)

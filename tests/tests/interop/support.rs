@@ -1,26 +1,26 @@
-//! What the tests share: the key, times with a meaning, a look at all nodes.
+//! What the tests share: the key, times with a meaning, and the values on all nodes.
 
 use std::time::Duration;
 
 use redlock::{Guard, Redlock};
 use tests::{Cluster, eventually};
 
-/// `pottery` writes under this prefix whatever it is given, so everybody else does too.
+/// `pottery` puts every key under this prefix, so all others use it as well.
 pub(crate) const KEY: &str = "redlock:invoice:42";
 
-/// A ttl that does not end within a test.
+/// A ttl that does not expire within a test.
 pub(crate) const LONG: Duration = Duration::from_secs(30);
 
-/// A ttl that does.
+/// A ttl that expires within a test.
 pub(crate) const SHORT: Duration = Duration::from_millis(600);
 
-/// A bound for what takes a few round trips, on a busy machine.
+/// A bound for a few round trips, on a busy machine.
 pub(crate) const SOON: Duration = Duration::from_secs(10);
 
-/// A ttl that is kept alive: long enough that a busy machine finds the time.
+/// A ttl that is renewed: long enough for a busy machine.
 pub(crate) const KEPT: Duration = Duration::from_secs(3);
 
-/// A client of ours. The plain form writes nothing but the key.
+/// One of our clients. The plain form writes only the key.
 pub(crate) async fn ours(cluster: &Cluster, fencing: bool) -> Redlock {
     Redlock::builder()
         .nodes(cluster.urls())
@@ -39,9 +39,9 @@ pub(crate) async fn values(cluster: &Cluster) -> Vec<Option<String>> {
     values
 }
 
-/// Waits until one lock stands on a majority, and nothing else on the rest; returns what stands where.
+/// Waits until one lock is held on a majority and no other on the rest. Returns the value of each node.
 ///
-/// Not on all nodes: keys expire at each node in its own time, so whoever comes first may find one still taken.
+/// Not on all nodes: keys expire at different times on different nodes, so a client may find one of them still held.
 pub(crate) async fn stands(cluster: &Cluster) -> Vec<Option<String>> {
     eventually(SOON, async || {
         let values = values(cluster).await;
@@ -54,7 +54,7 @@ pub(crate) async fn stands(cluster: &Cluster) -> Vec<Option<String>> {
     values(cluster).await
 }
 
-/// Whether whoever stood somewhere still does; where nobody did, the same may have arrived since.
+/// Whether each node that held a value still holds it. A node without one may have got the same value since.
 pub(crate) async fn still_stands(cluster: &Cluster, before: &[Option<String>]) -> bool {
     let now = values(cluster).await;
     let holder = before.iter().flatten().next();
@@ -64,7 +64,7 @@ pub(crate) async fn still_stands(cluster: &Cluster, before: &[Option<String>]) -
         .all(|(before, now)| now == before || (before.is_none() && now.as_ref() == holder))
 }
 
-/// Whether what stands is the lock of `guard`.
+/// Whether the values are those of the lock of `guard`.
 pub(crate) fn is_ours(values: &[Option<String>], guard: &Guard) -> bool {
     values.iter().flatten().all(|value| value == guard.owner())
 }

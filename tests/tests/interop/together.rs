@@ -1,4 +1,4 @@
-//! Everybody together on one key: no addition is lost, whoever made it.
+//! All libraries on one key at the same time: no increment is lost.
 
 use std::path::Path;
 use std::time::Duration;

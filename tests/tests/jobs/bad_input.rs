@@ -1,4 +1,4 @@
-//! Options, schedules and names that cannot be: said at once, and by name.
+//! Invalid options, schedules and names: reported at once, by name.
 
 use std::time::{Duration, SystemTime};
 

@@ -67,7 +67,7 @@ async fn the_next_firing_cancels_a_running_one() {
         gaps(&ran).iter().all(|gap| *gap == 10) && ran.all().len() >= 8,
         "{ran:?}"
     );
-    // The last one had the time to end, since the replica stopped after it, or was cancelled by the next instant.
+    // The last one had time to end, because the replica stopped after it, or was cancelled by the next instant.
     assert!(done.all().len() <= 1, "{done:?}");
     assert_eq!(last(&redlock).await.state, RunState::Cancelled);
 }

@@ -117,7 +117,7 @@ async fn a_start_that_is_not_confirmed_runs_nothing() {
     let replica = job.spawn({
         let (nodes, ran) = (nodes.clone(), ran.clone());
         move |firing, _| {
-            // The end of this one and the start of the next one are confirmed by nobody.
+            // No quorum confirms the end of this firing and the start of the next one.
             if ran.all().is_empty() {
                 nodes.node(0).stop();
                 nodes.node(1).stop();

@@ -29,7 +29,7 @@ impl Zone {
     }
 }
 
-/// Chrono makes a zone of an offset, which has to know its zone.
+/// Chrono creates a zone from an offset, which has to know its zone.
 #[derive(Clone, Copy, Debug)]
 struct Offset(Zone, FixedOffset);
 

@@ -1,4 +1,4 @@
-//! Replicas that run a job with other options or another schedule: both go on, and a warning names both.
+//! Replicas that run a job with other options or another schedule: both continue, and a warning names both.
 
 use std::time::Duration;
 

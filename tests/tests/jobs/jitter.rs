@@ -10,12 +10,12 @@ use redlock::{Redlock, job::RunState};
 
 use super::{EVERY, client, job, seconds};
 
-const MOST: Duration = Duration::from_secs(8);
+const MAX_JITTER: Duration = Duration::from_secs(8);
 
 /// The delays of the firings of a job in a minute.
 async fn delays(redlock: &Redlock, name: &str) -> Vec<Duration> {
     let ran = Arc::new(Mutex::new(0));
-    let replica = redlock.job(name, EVERY).jitter(MOST).spawn({
+    let replica = redlock.job(name, EVERY).jitter(MAX_JITTER).spawn({
         let ran = Arc::clone(&ran);
         move |_, _| {
             *ran.lock().expect("no panic") += 1;
@@ -46,7 +46,7 @@ async fn a_job_is_delayed_by_the_same_part_on_each_replica_and_jobs_by_different
         all.extend(delays(&client(&nodes).await, name).await);
         let (least, most) = (all.iter().min().copied(), all.iter().max().copied());
         let (least, most) = (least.expect("six"), most.expect("six"));
-        assert!(most < MOST + seconds(1), "{name}: {all:?}");
+        assert!(most < MAX_JITTER + seconds(1), "{name}: {all:?}");
         assert!(most - least < Duration::from_millis(500), "{name}: {all:?}");
         parts.insert(least.as_secs());
     }

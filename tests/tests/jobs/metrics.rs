@@ -1,4 +1,4 @@
-//! What is counted of jobs, compared with the table in the docs.
+//! The metrics of jobs, compared with the table in the docs.
 
 #[path = "../operations/recorder.rs"]
 mod recorder;
@@ -35,7 +35,7 @@ async fn day() -> SystemTime {
         .force_release("job:long")
         .await
         .expect("three nodes");
-    // The next look finds a firing without an end.
+    // The next holder finds a firing without an end.
     tokio::time::sleep(seconds(5)).await;
     drop(cancelled);
     completed

@@ -1,4 +1,4 @@
-//! Replicas, first deployments, and firings that nobody ran in time.
+//! Replicas, first deployments, and firings that no replica ran in time.
 
 use redlock::job::{Firing, Missed, Overlap};
 
@@ -60,7 +60,7 @@ async fn nodes_time(nodes: &redlock::memory::Nodes) -> std::time::SystemTime {
     now.expect("it was asked")
 }
 
-/// What a replica runs that starts 45 s after the last one stopped, in seconds since the first.
+/// The firings of a replica that starts 45 s after the last one stopped, in seconds since the first.
 async fn after_an_outage(missed: Missed, overlap: Overlap) -> (u64, Vec<u64>) {
     let (_nodes, _redlock, job) = job().await;
     let job = job

@@ -1,4 +1,4 @@
-//! On real servers, while nodes and replicas go and come.
+//! On real servers, while nodes and replicas stop and start.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -13,7 +13,7 @@ use super::{NAME, Ran};
 const SOON: Duration = Duration::from_secs(30);
 const OFTEN: Duration = Duration::from_millis(200);
 
-/// Servers report their uptime in whole seconds: by then every client knows that what is written is newer than their start.
+/// Servers report their uptime in whole seconds. After this time every client knows that a write is newer than their start.
 async fn servers() -> Cluster {
     let cluster = Cluster::start(3).await;
     tokio::time::sleep(Duration::from_secs(3)).await;

@@ -1,4 +1,4 @@
-//! Elections: one leads, the next one follows, and a lost term ends its body.
+//! Elections: one process leads, another one follows, and a lost term ends its body.
 
 use std::{
     sync::{
@@ -73,7 +73,7 @@ async fn another_process_leads_after_the_leader_crashed() {
     let urls = cluster.urls();
     let crashed = std::thread::spawn(move || {
         let runtime = tokio::runtime::Runtime::new().expect("threads");
-        // Nobody renews once the runtime is gone, and nothing is released while the term is kept.
+        // Without its runtime the term is not renewed, and it is not released while it is kept.
         runtime.block_on(async {
             let redlock = Redlock::connect(urls).await.expect("three nodes");
             let election = redlock.election("scheduler").ttl(Duration::from_secs(1));

@@ -1,6 +1,7 @@
-//! Stores that check fencing tokens: a holder that slept for longer than its lease writes too late, and the store refuses it.
+//! Stores that check fencing tokens: a holder that was paused for longer than its lease writes too late, and the store
+//! refuses.
 //!
-//! The statements run in real databases, by their command-line programs.
+//! The statements run in real databases, through their command-line programs.
 
 use std::{process::Command, time::Duration};
 
@@ -16,15 +17,15 @@ use crate::{SOON, client};
 const LEASE: Duration = Duration::from_millis(60);
 const LATE_WRITES: u64 = 10;
 
-/// A database with a table `accounts` of one row, and that of the fences.
+/// A database with a table `accounts` of one row, and the table of fences.
 trait Store {
-    /// One transaction: the check, and the write if the check accepted it. Without a check: the write.
+    /// Runs one transaction: the check, and the write if the check accepted it. Without a check, only the write.
     fn write(&self, token: Option<FencingToken>, balance: u64);
 
     fn balance(&self) -> u64;
 }
 
-/// The balance after late writes of holders that slept through their leases, and the last one written in time.
+/// The balance after late writes of paused holders, and the last balance that was written in time.
 async fn balances(redlock: &Redlock, store: &impl Store, check: bool) -> Vec<(u64, u64)> {
     let mut balances = Vec::new();
     for turn in 0..LATE_WRITES {
@@ -49,7 +50,7 @@ async fn balances(redlock: &Redlock, store: &impl Store, check: bool) -> Vec<(u6
 async fn refuses_late_writes(store: &impl Store) {
     let cluster = Cluster::start(3).await;
     let redlock = client(&cluster).await;
-    // The test of the test: without the check, each late write wins.
+    // Proof that the test can fail: without the check, each late write wins.
     let unchecked = balances(&redlock, store, false).await;
     assert!(
         unchecked
@@ -61,7 +62,7 @@ async fn refuses_late_writes(store: &impl Store) {
         checked.iter().all(|(balance, written)| balance == written),
         "{checked:?}"
     );
-    // A holder may write more than once, and a token of 0 is none.
+    // A holder may write more than once, and 0 is not a token.
     let guard = redlock.lock("account").await.expect("free");
     store.write(Some(guard.token()), 1_000);
     store.write(Some(guard.token()), 1_001);
@@ -105,7 +106,7 @@ impl Store for Sqlite {
         let check = fence::SQLITE
             .replace("?1", "'account'")
             .replace("?2", &i64::from(token).to_string());
-        // What a program does with the number of rows that its driver returns.
+        // What a program does with the number of affected rows that its driver returns.
         self.run(&[
             "BEGIN IMMEDIATE",
             &check,
@@ -139,7 +140,7 @@ impl Store for Postgres {
         let check = fence::POSTGRES
             .replace("$1", "'account'")
             .replace("$2", &i64::from(token).to_string());
-        // The rows that were affected, as a driver returns them, decide about the write in the same transaction.
+        // The number of affected rows that a driver returns decides about the write in the same transaction.
         let both = format!(
             "WITH checked AS ({check} RETURNING 1) {write} WHERE EXISTS (SELECT FROM checked)"
         );

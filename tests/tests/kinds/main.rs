@@ -13,7 +13,7 @@ use redlock::Redlock;
 use std::time::Duration;
 use tests::Cluster;
 
-/// For what takes milliseconds on a machine that has nothing else to do.
+/// For operations that take milliseconds on an idle machine.
 const SOON: Duration = Duration::from_secs(20);
 
 async fn client(cluster: &Cluster) -> Redlock {

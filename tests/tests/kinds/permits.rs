@@ -1,4 +1,4 @@
-//! Semaphores: what one permit tells about the others, which is nothing.
+//! Semaphores: one permit says nothing about the others.
 
 use std::{
     mem::ManuallyDrop,
@@ -34,7 +34,7 @@ async fn an_expired_permit_is_acquired_although_the_others_are_held_for_long() {
         .ttl(Duration::from_secs(2))
         .keep_alive(false)
         .wait(SOON);
-    // Nobody announces its end.
+    // No notification announces its end.
     let _last = ManuallyDrop::new(last.await.expect("the last permit"));
     let wait = Duration::from_secs(120);
     let permit = waiter.semaphore("export", 16).acquire().wait(wait);
@@ -68,7 +68,7 @@ async fn a_fence_that_is_far_ahead_counts_for_its_own_permit_only() {
     };
     assert!(ahead.token().get() > FAR_AHEAD, "{}", ahead.token());
     other.release().await.expect("three nodes");
-    // About every other request asks for the permit with that fence first.
+    // About every second request asks for the permit with that fence first.
     for _ in 0..20 {
         let permit = exports.acquire().wait(SOON).await.expect("the other one");
         assert!(permit.token().get() < FAR_AHEAD, "{}", permit.token());
@@ -108,8 +108,9 @@ async fn a_permit_is_not_handed_over_to_a_request_that_names_another_number_of_p
         assert!(futures_util::poll!(waiting).is_pending());
     }
     held.release().await.expect("three nodes");
-    // It was granted while others waited, so it can be handed over for a short time. The second one has the turn to ask the
-    // nodes then, and the next in the queue is the one with another number.
+    // It was granted while others waited, so it can be handed over for a short time. Then the second waiter has the turn to
+    // ask
+    // the nodes, and the next one in the queue is the waiter with another number.
     let permit = within(SOON, first).await.expect("the only permit");
     let second = tokio::spawn(second);
     permit.release().await.expect("three nodes");

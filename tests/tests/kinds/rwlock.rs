@@ -1,4 +1,4 @@
-//! Read/write locks: many readers or one writer over processes, and tokens in the order of the writers.
+//! Read/write locks over processes: many readers or one writer, and tokens in the order of the writers.
 
 use std::{
     collections::HashSet,
@@ -74,7 +74,7 @@ async fn readers_of_several_processes_read_together_and_exclude_a_writer() {
             .expect("three nodes")
             .is_none()
     );
-    // A lock of the same name is another one.
+    // A lock of the same name is independent.
     let lock = one.try_lock("catalog").await.expect("three nodes");
     assert!(lock.is_some());
     writer.release().await.expect("three nodes");
@@ -84,7 +84,7 @@ async fn readers_of_several_processes_read_together_and_exclude_a_writer() {
 #[tokio::test]
 async fn readers_and_a_writer_exclude_each_other_and_tokens_follow_the_writers() {
     let cluster = Cluster::start(3).await;
-    // Below zero while somebody writes.
+    // Below zero while a writer holds the lock.
     let inside = Arc::new(AtomicI64::new(0));
     let written = Arc::new(AtomicI64::new(0));
     let mut tasks = JoinSet::new();
@@ -138,7 +138,7 @@ async fn readers_of_one_process_share_a_hold_and_it_ends_with_the_last() {
     let reads = (0..32).map(|_| redlock.rwlock("catalog").read().into_future());
     let more = within(SOON, futures_util::future::try_join_all(reads)).await;
     let more = more.expect("nobody writes");
-    // Within 100 ms all are of the first hold; a slow machine may take a few.
+    // Within 100 ms all readers share the first hold; a slow machine may need a few.
     let owners: HashSet<_> = more.iter().map(Guard::owner).collect();
     assert!(owners.len() < 8, "{} holds for 32 readers", owners.len());
     first.release().await.expect("others read on");

@@ -1,4 +1,4 @@
-//! Semaphores: at most so many at a time, over processes, with a token for each permit.
+//! Semaphores: a limited number of holders over all processes, with a token for each permit.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -52,7 +52,7 @@ async fn all_permits_can_be_held_and_the_next_request_waits() {
         .expect("three nodes");
     second.release().await.expect("three nodes");
     eventually(SOON, async || held_on(&cluster).await == 0).await;
-    // A lock of the same name is another one.
+    // A lock of the same name is independent.
     let _lock = one
         .try_lock("export")
         .await
@@ -78,7 +78,7 @@ async fn exactly_all_permits_are_used_and_tokens_of_each_increase() {
             let permit = permit.expect("a permit in time");
             let now = inside.fetch_add(1, SeqCst) + 1;
             most.fetch_max(now, SeqCst);
-            // Until all permits were in use once, nobody lets go; a bound for the case that they never are.
+            // No permit is released before all of them were in use once. The wait is bounded in case that never happens.
             let full = async {
                 while most.load(SeqCst) < PERMITS {
                     tokio::task::yield_now().await;
@@ -204,7 +204,7 @@ async fn the_permit_of_a_process_that_crashed_is_free_after_its_ttl() {
     let urls = cluster.urls();
     let crashed = std::thread::spawn(move || {
         let runtime = tokio::runtime::Runtime::new().expect("threads");
-        // Nobody renews once the runtime is gone, and nothing is released while the permit is kept.
+        // Without its runtime the permit is not renewed, and it is not released while it is kept.
         runtime.block_on(async {
             let redlock = Redlock::connect(urls).await.expect("three nodes");
             let ttl = Duration::from_secs(1);

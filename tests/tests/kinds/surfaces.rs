@@ -23,7 +23,7 @@ use crate::SOON;
 #[redlock(key = "export", ttl = "10s", wait = "30s", permits = 2, lock = locks)]
 async fn export(locks: &Redlock, inside: &AtomicUsize, most: &AtomicUsize) -> Result<()> {
     most.fetch_max(inside.fetch_add(1, SeqCst) + 1, SeqCst);
-    // Together with another one; a bound for the case that it never comes.
+    // Runs beside another request; bounded in case that one never comes.
     let two = eventually_two(most);
     let _ = tokio::time::timeout(Duration::from_secs(10), two).await;
     inside.fetch_sub(1, SeqCst);

@@ -1,4 +1,4 @@
-//! Tickets: a lock goes on in another process, was never free in between, and is adopted once.
+//! Tickets: a lock continues in another process, is never free in between, and is adopted once.
 
 use std::{
     sync::{
@@ -26,7 +26,7 @@ async fn another_process_adopts_the_lock_which_was_never_free() {
     let (sender, adopter) = (client(&cluster).await, client(&cluster).await);
     let guard = sender.lock("invoice:42").await.expect("free");
     let (token, mut lost) = (guard.token(), guard.lost());
-    // Strangers in both processes, which ask all the time.
+    // Other clients in both processes request the lock all the time.
     let stop = Arc::new(AtomicBool::new(false));
     let strangers: Vec<_> = [sender.clone(), adopter.clone()]
         .into_iter()
@@ -78,7 +78,7 @@ async fn a_ticket_can_be_adopted_only_once() {
                             guard.release().await.expect("three nodes");
                             return;
                         }
-                        // Several at the same moment, and none had a majority.
+                        // Several adopted at the same moment, and none had a majority.
                         Err(error) if error.is_busy() => {
                             let pause = rand::random_range(1..20);
                             tokio::time::sleep(Duration::from_millis(pause)).await;
@@ -140,7 +140,7 @@ async fn a_failed_adoption_leaves_the_ticket_adoptable() {
     assert!(none.is_no_quorum(), "{none}");
     all[1].resume();
     all[2].resume();
-    // The adoption that the nodes carry out late is given back too.
+    // An adoption that the nodes carry out late is given back too.
     let adopted = async || match redlock.adopt(&ticket).await {
         Ok(guard) => Some(guard),
         Err(error) => {
@@ -167,7 +167,7 @@ async fn a_cancelled_adoption_leaves_the_ticket_adoptable() {
     let ticket = ticket(&redlock, Duration::from_secs(10)).await;
     for turns in 0..20 {
         let mut adoption = Box::pin(other.adopt(&ticket));
-        // Sent, and dropped before its replies were read, at one moment or another.
+        // Dropped after it was sent and before its replies were read, at different moments.
         assert!(adoption.as_mut().now_or_never().is_none());
         for _ in 0..turns {
             tokio::task::yield_now().await;
@@ -228,7 +228,7 @@ async fn a_ticket_that_this_client_cannot_adopt_is_a_clear_error() {
             .expect_err("changed"),
         "cut or changed",
     );
-    // In what is stored it is that text.
+    // A serialized ticket is that text.
     let stored = serde_json::to_string(&ticket).expect("a text");
     assert_eq!(
         serde_json::from_str::<Ticket>(&stored).expect("the same"),

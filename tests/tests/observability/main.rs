@@ -18,7 +18,7 @@ use crate::{
     prometheus::Prometheus,
 };
 
-/// A bound for what takes some scrapes, on a busy machine.
+/// A bound for a few scrapes, on a busy machine.
 const BOUND: Duration = Duration::from_secs(60);
 
 #[test]

@@ -41,7 +41,7 @@ impl Process {
             panic!("the shop ended");
         });
         let address = address.await;
-        // Whatever it says later must not fill the pipe.
+        // Later output must not fill the pipe.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         (Self { _child: child }, address)
     }

@@ -25,14 +25,14 @@ pub(crate) struct Prometheus {
 }
 
 impl Prometheus {
-    /// Where it is. `None`, with a word about it, if it is not installed.
+    /// The path of Prometheus. Returns `None` and prints a note if it is not installed.
     pub(crate) fn installed() -> Option<PathBuf> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let found = std::env::split_paths(&path)
             .map(|folder| folder.join("prometheus"))
             .find(|file| file.is_file());
         if found.is_none() {
-            // Not by `eprintln!`, which the test harness keeps to itself where a test passes.
+            // Not by `eprintln!`, whose output the test harness hides if a test passes.
             let _ = writeln!(
                 std::io::stderr(),
                 "NOT TESTED with Prometheus: install it (on Debian: prometheus)"

@@ -1,4 +1,4 @@
-//! What cannot be meant: named, with the remedy, and exit code 2; and no secret is shown.
+//! Invalid input is reported with its remedy and exit code 2, and no secret is shown.
 
 use std::process::Stdio;
 
@@ -67,7 +67,7 @@ async fn wrong_nodes_are_named_without_their_secrets() {
     assert!(!ended.stderr.contains("s3cret"), "{ended:?}");
     let error: serde_json::Value = serde_json::from_str(&ended.stderr).expect("JSON");
     assert_eq!(error["kind"], "InvalidNodes");
-    // Nodes that are not there are no mistake of the command line.
+    // Nodes that are down are not a mistake of the command line.
     let args = ["run", "--key", "k", "--wait", "100ms", "--", "true"];
     let ended = start_with("redis://:s3cret@127.0.0.1:1", &args, Stdio::null())
         .ended()

@@ -91,7 +91,7 @@ async fn waiting_outlasts_an_outage() {
     eventually(PATIENCE, looked).await;
     cluster.node(0).pause();
     cluster.node(1).pause();
-    // Several looks without a quorum.
+    // Polls several times without a quorum.
     tokio::time::sleep(Duration::from_secs(2)).await;
     cluster.node(0).resume();
     cluster.node(1).resume();

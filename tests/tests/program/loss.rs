@@ -1,4 +1,4 @@
-//! Commands whose lock is lost, or whose `redlock` is killed or stopped: they do not run on without it.
+//! Commands whose lock is lost, or whose `redlock` is killed or stopped: they do not continue without it.
 
 use redlock::Redlock;
 use rustix::process::Signal;
@@ -8,7 +8,7 @@ use crate::process::{PATIENCE, Program, gone, is_running, run, start, three_serv
 
 const KEY: &str = "nightly";
 
-/// Says which processes it and its child are, and runs on.
+/// Reports its own process and that of its child, and keeps running.
 const COMMAND: &str = "sleep 600 & echo $$ $!; wait";
 
 /// The program with a command that runs, and the processes of the command.
@@ -64,7 +64,7 @@ async fn the_command_of_a_killed_program_is_killed() {
     let (program, processes) = running(&cluster, "3s").await;
     program.signal(Signal::KILL);
     all_gone(&processes).await;
-    // Nobody released it: it ends with its ttl.
+    // The lock was not released: it ends with its ttl.
     assert_eq!(program.ended().await.code, None);
     eventually(PATIENCE, async || {
         !redlock.is_locked(KEY).await.expect("a quorum")
@@ -77,7 +77,7 @@ async fn the_command_of_a_stopped_program_is_killed_when_the_lock_is_lost() {
     let cluster = three_servers().await;
     let (program, processes) = running(&cluster, "2s").await;
     program.signal(Signal::STOP);
-    // Nobody renews the lock, and the next one gets it.
+    // The lock is not renewed, and the next client gets it.
     let next = start(
         &cluster,
         &["run", "--key", KEY, "--wait", "1m", "--", "echo", "next"],

@@ -1,4 +1,4 @@
-//! The program `redlock` as a process, on real servers: a lock around a command, and a look at locks and nodes.
+//! The program `redlock` as a process, on real servers: a lock around a command, and the state of locks and nodes.
 
 mod bad_input;
 mod looking;

@@ -12,7 +12,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// Time for a line to come, and for a program to end.
+/// Time for a line to appear, and for a program to end.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 static BUILT: LazyLock<Option<HashMap<String, PathBuf>>> = LazyLock::new(|| {
@@ -36,7 +36,7 @@ pub(crate) struct Program {
 
 #[derive(Debug)]
 pub(crate) struct Ended {
-    /// `None` where a signal ended it.
+    /// `None` if a signal ended it.
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
@@ -57,13 +57,14 @@ pub(crate) fn start_with(nodes: &str, args: &[&str], stdin: Stdio) -> Program {
     spawn(nodes, &[], args, stdin)
 }
 
-/// Starts it through another program, which gets the path and the arguments behind its own.
+/// Starts it through another program, which gets the path and the arguments at the end of its own.
 pub(crate) fn start_through(cluster: &Cluster, wrapper: &[&str], args: &[&str]) -> Program {
     spawn(&cluster.urls().join(","), wrapper, args, Stdio::piped())
 }
 
-/// The program ignores no signal, although these tests may do so, as where `nohup` or the background of a script started them:
-/// that is inherited, and a shell cannot undo it.
+/// Starts the program without ignored signals. These tests may ignore some, for example under `nohup` or in the background
+/// of a
+/// script; that is inherited, and a shell cannot undo it.
 fn spawn(nodes: &str, wrapper: &[&str], args: &[&str], stdin: Stdio) -> Program {
     let mut child = Command::new("env")
         .arg("--default-signal")
@@ -94,7 +95,7 @@ fn spawn(nodes: &str, wrapper: &[&str], args: &[&str], stdin: Stdio) -> Program 
     }
 }
 
-/// Starts three servers, once the program is built: while a test waits for the build, nothing renews its locks.
+/// Starts three servers after the program is built: while a test waits for the build, no lock is renewed.
 pub(crate) async fn three_servers() -> Cluster {
     program();
     Cluster::start(3).await
@@ -185,7 +186,7 @@ pub(crate) async fn gone(process: &str) {
     eventually(PATIENCE, async || !is_running(process)).await;
 }
 
-/// One that has ended and that nobody waits for runs no more.
+/// A zombie that no process waits for has ended.
 pub(crate) fn is_running(process: &str) -> bool {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let state = status.lines().find_map(|line| line.strip_prefix("State:"));

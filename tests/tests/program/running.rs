@@ -153,7 +153,7 @@ async fn a_quick_command_is_not_run_again_by_the_next_replica() {
 async fn the_lock_is_held_until_the_command_has_ended_after_a_signal() {
     let cluster = three_servers().await;
     let redlock = Redlock::connect(cluster.urls()).await.expect("three nodes");
-    // It takes its time to end, and says when it has.
+    // It ends slowly, and reports its end.
     let command = "trap 'echo ending; read go < $0; echo ended; exit 3' INT; echo started; while :; do sleep 0.05; done";
     let folder = tempfile::tempdir().expect("a folder");
     let go = folder.path().join("go");

@@ -129,7 +129,7 @@ async fn a_terminal_is_drawn_again_and_restored() {
         first.contains("redlock top, every 100 ms, ends with Ctrl-C"),
         "{first:?}"
     );
-    // Of its ten lines, five and their number fit: two of the heading, and the nodes.
+    // Of its ten lines, five and their count fit: two of the heading, and the nodes.
     let last = program.line_with("and 5 more lines").await;
     assert!(
         last.contains("\x1b[J\x1b[H"),

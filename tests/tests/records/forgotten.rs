@@ -106,7 +106,7 @@ async fn a_layer_that_fails_open_runs_the_request_and_records_it() {
     let cluster = Cluster::start(3).await;
     let redlock = newcomer(&cluster).await;
     let service = Service::with(&[redlock], Quorum::new, Layer::fail_open, "");
-    // What is written within the clock skew after the start of a node does not count.
+    // A write within the clock skew after the start of a node does not count.
     eventually(BOUND, async || {
         let key = service.runs().to_string();
         let first = service.send(0, "ann", &key).await;

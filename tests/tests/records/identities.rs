@@ -1,4 +1,5 @@
-//! No header, body or spelling makes one key of two identities, or two keys of one: over header bytes, percent-encodings, repeated
+//! No header, body or spelling maps two identities to one key, or one identity to two: over header bytes, percent-encodings,
+//! repeated
 //! fields, JSON, and trees of `.and()` and `.or()`.
 
 use std::{
@@ -19,7 +20,7 @@ use tests::web::{DAY, connect, redlock, send};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// Where a part of the key is. All have the same name, so that only the tree tells them apart.
+/// Where a part of the key comes from. All have the same name, so that only the structure distinguishes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Source {
     Header,
@@ -36,7 +37,7 @@ enum Tree {
     Or(Box<Tree>, Box<Tree>),
 }
 
-/// What a source holds in a request.
+/// What a source contains in a request.
 #[derive(Clone, Debug)]
 enum Sent {
     Nothing,
@@ -60,7 +61,7 @@ struct Submit {
     body: Sent,
 }
 
-/// What the key should tell apart: the alternatives that were taken, and the values. `Err` if the request is rejected.
+/// What the key has to distinguish: the alternatives that were used, and the values. `Err` if the request is rejected.
 type Meaning = Result<Option<Vec<String>>, ()>;
 
 impl Submit {
@@ -157,7 +158,7 @@ fn pairs(sent: &Sent, name: &str, encode: fn(&str, &[bool]) -> String) -> Vec<St
     values(sent).map(pair).collect()
 }
 
-/// Some bytes are encoded that need not be, with digits of either case.
+/// Encodes some bytes that need not be encoded, with hex digits of either case.
 fn percent_encoded(text: &str, spelling: &[bool]) -> String {
     let mut out = String::new();
     for (byte, encode) in text.bytes().zip(spelling.iter().cycle()) {
@@ -203,7 +204,7 @@ fn json_string(text: &str, spelling: &[bool]) -> String {
     out + "\""
 }
 
-/// An extractor of the head, as one that may read the body, so that all have one type.
+/// An extractor of the head, wrapped as one that may read the body, so that all have one type.
 struct Leaf<K>(K);
 
 impl<K: KeyExtractor> KeyExtractor for Leaf<K> {
@@ -247,7 +248,7 @@ fn trees() -> impl Strategy<Value = Tree> {
     })
 }
 
-/// Few values, so that two are often equal, of characters and words that have a meaning in keys and encodings.
+/// Few different values, so that two are often equal, of characters and words with a meaning in keys and encodings.
 fn value() -> impl Strategy<Value = Value> {
     let piece = prop::sample::select(vec![
         ":", "%", "{", "}", "=", "&", "+", ";", "\"", "\\", "/", "é", "😀", "7", "%3A", "id=",
@@ -268,7 +269,7 @@ fn sent() -> impl Strategy<Value = Sent> {
     prop_oneof![1 => Just(Sent::Nothing), 4 => value().prop_map(Sent::Once), 1 => twice]
 }
 
-/// A cookie has no quotes around its value, which readers take away.
+/// A cookie has no quotes around its value, because readers remove them.
 fn cookie() -> impl Strategy<Value = Sent> {
     let unquoted = |value: &Value| !value.text.contains('"');
     sent().prop_filter("quotes", move |sent| match sent {
@@ -408,7 +409,7 @@ fn no_user_gets_the_recorded_response_of_another() {
     });
     let seen = RefCell::new(HashSet::new());
     let (fresh, replayed) = (Cell::new(0), Cell::new(0));
-    // Quoted, with characters that a quoted string may have.
+    // Quoted, with characters that are allowed in a quoted string.
     let idempotency_key = "[:%{}=;a7/]{1,3}";
     let run = runner(600).run(&(header_value(), idempotency_key), |(user, key)| {
         let order = Request::post("/orders")

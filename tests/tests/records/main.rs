@@ -1,4 +1,4 @@
-//! Recorded responses on the nodes of the lock, and shared ones between processes; and that no spelling of a request makes two
+//! Recorded responses on the nodes of the lock, and responses that processes share; and no spelling of a request makes two
 //! identities one.
 #![allow(clippy::unwrap_used)]
 

@@ -1,4 +1,4 @@
-//! Two server processes: a response goes from one to the other, and one that is killed takes nothing with it.
+//! Two server processes: a response passes from one to the other, and killing one of them loses nothing of the other.
 
 use std::{
     io::{BufRead as _, BufReader},

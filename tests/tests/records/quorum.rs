@@ -117,7 +117,7 @@ async fn a_key_belongs_to_its_client_and_to_its_payload() {
 async fn no_further_connection_is_opened() {
     let cluster = Cluster::start(3).await;
     let redlock = trusting(&cluster).await;
-    // The first acquire may open what the lock needs.
+    // The first acquire may open connections.
     redlock.lock("warm").await.unwrap().release().await.unwrap();
     let mut before = Vec::new();
     for node in cluster.nodes() {

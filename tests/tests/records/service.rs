@@ -23,17 +23,17 @@ use tests::{
 
 use crate::BOUND;
 
-/// A skew that a test can wait for: what is written later counts on a node that has just started.
+/// A skew that is short enough for a test: a later write counts on a node that has just started.
 const SKEW: Duration = Duration::from_millis(100);
-/// For as long as this a node that restarted has no vote on locks.
+/// For this long, a node that restarted has no vote on locks.
 const TTL: Duration = Duration::from_secs(3);
 
 pub(crate) type Layer = RedlockLayer<Identity<Header>>;
 
-/// A client that cannot know what the nodes forgot before.
+/// A client that cannot know what the nodes forgot before it connected.
 pub(crate) async fn newcomer(cluster: &Cluster) -> Redlock {
     let builder = Redlock::builder().nodes(cluster.urls()).clock_skew(SKEW);
-    // The machine may have other work: what is slow is not dead.
+    // The machine may be busy, so a slow node must not count as down.
     let builder = builder.node_timeout(TTL / 4).max_ttl(TTL).ttl(TTL);
     builder.connect().await.expect("a quorum")
 }
@@ -94,7 +94,7 @@ impl Service {
     }
 }
 
-/// An `Idempotency-Key` whose record even `newcomer` knows to be newer than the nodes: a server tells its start in seconds.
+/// An `Idempotency-Key` whose record even `newcomer` knows to be newer than the nodes, which report their start in seconds.
 pub(crate) async fn record(service: &Service, newcomer: &Service) -> (String, String) {
     let mut found = Default::default();
     eventually(BOUND, async || {

@@ -5,6 +5,6 @@ mod servers;
 
 use std::time::Duration;
 
-/// For what takes milliseconds on a machine that has nothing else to do.
+/// For operations that take milliseconds on an idle machine.
 const SOON: Duration = Duration::from_secs(20);
 const KEY: &str = "import:7";

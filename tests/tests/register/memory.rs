@@ -79,7 +79,7 @@ async fn a_restarted_majority_has_no_vote_until_it_is_as_old_as_the_retention() 
         .await
         .expect_err("two of three");
     assert!(error.is_forgotten(), "{error}");
-    // By now even what the third one knows has expired.
+    // By now, the value of the third node has expired as well.
     tokio::time::sleep(HOUR).await;
     assert_eq!(
         guard.read().retention(HOUR).await.expect("an hour old"),
@@ -109,7 +109,7 @@ async fn a_write_on_a_minority_is_seen_by_all_or_by_nobody() {
     );
     apart.node(0).lose_requests(true);
     drop(guard);
-    // Without the node that has it.
+    // Without the node that has the value.
     nodes.node(0).stop();
     let next = lock(&redlock).await;
     assert_eq!(

@@ -8,7 +8,7 @@ use tests::{Cluster, eventually, within};
 
 use crate::{KEY, SOON};
 
-/// A skew that a test can wait for: what is written later counts on a node that has just started.
+/// A skew that is short enough for a test: a later write counts on a node that has just started.
 const SKEW: Duration = Duration::from_millis(100);
 
 /// A client for which the nodes have forgotten nothing.
@@ -18,7 +18,7 @@ async fn trusting(cluster: &Cluster) -> Redlock {
     redlock
 }
 
-/// A client that cannot know what the nodes forgot before.
+/// A client that cannot know what the nodes forgot before it connected.
 async fn newcomer(cluster: &Cluster) -> Redlock {
     let builder = Redlock::builder().nodes(cluster.urls()).clock_skew(SKEW);
     builder.connect().await.expect("a quorum")
@@ -97,7 +97,7 @@ async fn young_nodes_do_not_report_an_unwritten_register_as_empty() {
         );
     }
     guard.release().await.expect("three nodes");
-    // What is written from now on, they cannot have forgotten.
+    // They cannot have forgotten later writes.
     let guard = lock_and_write(&redlock, "page 1").await;
     assert_eq!(
         guard.read().await.expect("three nodes"),
@@ -145,13 +145,13 @@ async fn a_register_works_without_one_node_but_not_without_two() {
 async fn a_node_that_restarted_empty_does_not_vote_on_older_values() {
     let cluster = Cluster::start(3).await;
     let redlock = newcomer(&cluster).await;
-    // Servers report their uptime in whole seconds: by then every client knows that what is written
+    // Servers report their uptime in whole seconds. After this time every client knows that a write
     // is newer than their start.
     tokio::time::sleep(Duration::from_secs(3)).await;
     let guard = lock_and_write(&redlock, "page 1").await;
     guard.release().await.expect("three nodes");
     cluster.node(0).restart_empty().await;
-    // Both others still know.
+    // Both other nodes still have the value.
     for client in [&redlock, &newcomer(&cluster).await] {
         eventually(SOON, async || {
             client
@@ -161,7 +161,7 @@ async fn a_node_that_restarted_empty_does_not_vote_on_older_values() {
         })
         .await;
     }
-    // One of them remains, and the node that restarted may not say that there was nothing.
+    // One of them remains, and the node that restarted must not report an empty register.
     cluster.node(1).kill();
     for _ in 0..20 {
         let error = redlock.read(KEY).await.expect_err("one of three");

@@ -1,4 +1,4 @@
-//! Another process with a client of its own: the program `worker`, with one job to do.
+//! Another process with a client of its own: the program `worker` with one task.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::support::{BOUND, KEY};
 
 const WORKER: &str = env!("CARGO_BIN_EXE_worker");
 
-/// A process of its own. Dropped: killed.
+/// A process, which is killed when this is dropped.
 pub(crate) struct Worker {
     process: Child,
     stdin: ChildStdin,
@@ -24,8 +24,8 @@ impl Worker {
         Self::run(Command::new(WORKER), job, cluster, args)
     }
 
-    /// One whose machine was started `earlier` than this one, as the clocks tell that count from there. `None` where
-    /// that takes rights that the tests do not have.
+    /// One whose machine was started `earlier` than this one, according to the clocks that count from there. `None` if
+    /// the tests lack the rights for that.
     pub(crate) async fn start_elsewhere(
         earlier: Duration,
         job: &str,

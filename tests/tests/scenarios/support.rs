@@ -7,18 +7,18 @@ use tests::proxy::Proxy;
 use tests::{Cluster, Node, eventually};
 use tokio::time::Instant;
 
-/// A ttl that does not end within a test: what is gone before was released, not forgotten.
+/// A ttl that does not expire within a test: a key that is gone earlier was released.
 pub(crate) const LONG: Duration = Duration::from_secs(30);
 
-/// A bound for what takes a few round trips, on a busy machine.
+/// A bound for a few round trips, on a busy machine.
 pub(crate) const SOON: Duration = Duration::from_secs(5);
 
-/// A bound for everything else.
+/// A bound for longer operations.
 pub(crate) const BOUND: Duration = Duration::from_secs(60);
 
 pub(crate) const KEY: &str = "invoice:42";
 
-/// Where the tokens of [`KEY`] are kept on a node.
+/// The key that stores the highest token of [`KEY`] on a node.
 pub(crate) const FENCE: &str = "{invoice:42}{}:fence";
 
 /// A client of its own, as in another process.

@@ -92,7 +92,8 @@ async fn w1_many_tasks_in_three_processes() {
             "not first come, first served in process {process}"
         );
     }
-    // All ask at once, so the waits lie evenly between nothing and the whole: p99 is twice p50 when nobody starves.
+    // All of them request it at once, so the waits are spread evenly between zero and the total: p99 is twice p50 if none
+    // starves.
     let mut waits: Vec<_> = holds
         .iter()
         .map(|held| Duration::from_nanos(held.start - held.asked))
@@ -106,7 +107,7 @@ async fn w1_many_tasks_in_three_processes() {
     );
 }
 
-/// Passes when one of a few rounds is fast enough: a busy machine only makes them slower.
+/// Passes if one of a few rounds is fast enough: a busy machine only makes them slower.
 #[tokio::test]
 async fn w1_hand_over_costs_little() {
     let mut seen = Vec::new();
@@ -122,7 +123,7 @@ async fn w1_hand_over_costs_little() {
     panic!("whole times, and the bodies in them: {seen:?}");
 }
 
-/// Which client had the lock, in order, while `tasks` of each client always want it.
+/// The client of each hold, in order, while `tasks` of each client always want the lock.
 async fn order_of_holds(clients: usize, tasks: usize, holds: usize) -> Vec<usize> {
     let cluster = Cluster::start(3).await;
     let order = Arc::new(Mutex::new(Vec::new()));
@@ -152,7 +153,7 @@ async fn w1_clients_are_served_in_turn() {
     const CLIENTS: usize = 3;
     const TASKS: usize = 4;
     let order = order_of_holds(CLIENTS, TASKS, 450).await;
-    // Once all tasks have joined.
+    // After all tasks have joined.
     let order = &order[50..];
     let served = |client| order.iter().filter(|of| **of == client).count();
     let served: Vec<usize> = (0..CLIENTS).map(served).collect();
@@ -207,7 +208,7 @@ async fn w2_a_dead_waiter_does_not_delay_others() {
     dead.line("waiting").await;
     let mut alive = Worker::start("wait", &cluster, &["30000"]);
     alive.line("waiting").await;
-    // Both have asked, and sleep.
+    // Both have made an attempt, and sleep.
     sleep(Duration::from_millis(200)).await;
     dead.kill();
     guard.release().await.expect("released");
@@ -220,7 +221,7 @@ async fn w2_a_dead_waiter_does_not_delay_others() {
     );
 }
 
-/// Everything that is said to the waiter while the lock is released is lost, and its connections stay as they are.
+/// All messages to the waiter are lost while the lock is released, and its connections stay open.
 #[tokio::test]
 async fn w2_the_wake_up_is_lost() {
     let cluster = Cluster::start(3).await;
@@ -231,7 +232,7 @@ async fn w2_the_wake_up_is_lost() {
     let guard = holder.lock(KEY).ttl(ttl).await.expect("free");
     let granted = Instant::now();
     let waiting = tokio::spawn(async move { waiter.lock(KEY).ttl(LONG).wait(BOUND).await });
-    // It has asked, was refused, and sleeps.
+    // It has made an attempt, was refused, and sleeps.
     sleep(Duration::from_millis(300)).await;
     for proxy in &proxies {
         proxy.set(Direction::ToClient, Flow::Lose);
@@ -245,7 +246,7 @@ async fn w2_the_wake_up_is_lost() {
         .await
         .expect("no panic")
         .expect("a lock");
-    // One poll more: what it asked meanwhile was lost as well, and has its own time-out.
+    // One more poll: its last attempt was lost as well, and has its own time-out.
     assert!(
         granted.elapsed() < ttl + Duration::from_secs(1),
         "{:?}",
@@ -284,7 +285,7 @@ async fn w2_the_waiters_connections_are_cut() {
     next.release().await.expect("released");
 }
 
-/// Somebody holds ten thousand keys, and all of them are waited on.
+/// One client holds ten thousand keys, and each of them has a waiter.
 #[tokio::test]
 async fn w3_ten_thousand_keys_are_waited_on() {
     const KEYS: usize = 10_000;
@@ -326,7 +327,7 @@ async fn w3_ten_thousand_keys_are_waited_on() {
     sleep(Duration::from_secs(2)).await;
     let during = join_all(cluster.nodes().iter().map(tests::Node::connections)).await;
     for (before, during) in before.iter().zip(&during) {
-        // The inbox for wake-ups may be one more.
+        // The inbox for notifications may be one more.
         assert!(
             during <= &(before + 1),
             "{before} connections, and {during} while keys are waited on"
@@ -334,7 +335,7 @@ async fn w3_ten_thousand_keys_are_waited_on() {
     }
     for ended in within(BOUND, waiting.join_all()).await {
         let error = ended.expect_err("held all the time");
-        // Ten thousand at once on a small machine: the last look of some is not answered in time.
+        // Ten thousand at once on a small machine: the last attempt of some gets no reply in time.
         assert!(error.is_timed_out() || error.is_no_quorum(), "{error}");
     }
     let after = join_all(cluster.nodes().iter().map(tests::Node::connections)).await;

@@ -1,4 +1,4 @@
-//! What a rejected client is answered: when to try again, why, and in which format.
+//! The response of a rejected client: when to try again, why, and in which format.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ async fn retry_after_is_the_recent_hold_of_the_same_route() {
         assert_eq!(first.await.unwrap().status, 200);
         seconds
     };
-    // Nothing is known of the routes yet, so it is the rest of the lease.
+    // Nothing was measured for the route yet, so it is the rest of the lease.
     assert!(retry_after("/fast", &fast, 1).await > 10);
     // The first hold took milliseconds.
     let fast_again = retry_after("/fast", &fast, 2).await;

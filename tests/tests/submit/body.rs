@@ -1,4 +1,4 @@
-//! The handler receives the body as the client sent it, and only a body whose key is asked for is read ahead.
+//! The handler receives the body as the client sent it, and a body is read ahead only if its key is requested.
 
 use std::{
     collections::VecDeque,
@@ -189,7 +189,7 @@ async fn a_body_is_not_read_ahead_if_the_key_is_in_the_head() {
     assert_eq!(seen, expected);
     assert_eq!(*polls.lock().unwrap(), 3, "the handler alone has polled it");
 
-    // Without the first part of a key the second one is not asked for.
+    // If the first part of a key is missing, the second one is not requested.
     let both = (key::header("x-user-id"), key::form("token"));
     let seen = pass(both, &[FORM], Frames::new([data(large)]))
         .await
@@ -286,7 +286,7 @@ async fn an_extractor_may_read_the_body_in_a_task_of_its_own() {
             body.map(|body| Some(body.to_vec()))
         }
     });
-    // `from_async` states that it reads heads: the second part of the key is what offers the body.
+    // `from_async` states that it reads heads, so only the second part of the key offers the body.
     let seen = pass(
         (by, key::fingerprint()),
         &[],

@@ -37,7 +37,7 @@ async fn the_last_address_that_is_not_a_trusted_proxy_is_the_client() {
         ("10.1.2.3:5", &["8.8.8.8, 9.9.9.9"], "9.9.9.9"),
         ("10.1.2.3:5", &["8.8.8.8", "9.9.9.9 , 10.0.0.1"], "9.9.9.9"),
         ("10.1.2.3:5", &["8.8.8.8", "10.0.0.1"], "8.8.8.8"),
-        // What stands before the client is not looked at.
+        // Entries before that of the client are ignored.
         ("10.1.2.3:5", &["nonsense,9.9.9.9"], "9.9.9.9"),
         ("10.1.2.3:5", &["9.9.9.9:4711"], "9.9.9.9"),
         ("10.1.2.3:5", &["[2001:db8::1]:4711"], "2001:db8::1"),
@@ -68,7 +68,7 @@ async fn a_trusted_network_may_be_ipv4_written_as_ipv6() {
     }
     let found = client(&["::ffff:10.0.0.0/104"], "11.1.2.3:5", &["9.9.9.9"]).await;
     assert_eq!(found, Ok(Some("11.1.2.3".to_owned())));
-    // As in "10.0.0.0/8": as IPv6 it would be most of all addresses.
+    // As in "10.0.0.0/8": taken as IPv6 it would be most of all addresses.
     for malformed in ["::ffff:10.0.0.0/8", "::ffff:10.0.0.0/129"] {
         let found = client(&[malformed], "10.1.2.3:5", &[]).await;
         let expected = "a trusted proxy of this route is not an address or a network";

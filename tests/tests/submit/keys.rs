@@ -348,7 +348,7 @@ async fn parts_of_the_head_and_of_the_body_are_combined() {
     assert_eq!(found(by, &[JSON], r#"{"number":"007"}"#).await, "/number=7");
 }
 
-/// States that it reads heads, and asks for the body.
+/// States that it reads heads, but requests the body.
 struct Mistaken;
 
 impl KeyExtractor for Mistaken {

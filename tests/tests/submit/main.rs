@@ -1,4 +1,4 @@
-//! The duplicate submit: keys in the body, and what a client is answered.
+//! The duplicate submit: keys in the body, and the responses that clients get.
 #![allow(clippy::unwrap_used)]
 
 mod answers;

@@ -1,4 +1,4 @@
-//! Duplicates of a request that runs get its response, on two instances that share a store.
+//! Duplicates of a running request get its response, on two instances that share a store.
 
 use std::{
     sync::{

@@ -3,7 +3,7 @@
 use crate::{load::Load, recipe::BatchRecipe};
 
 /// The most commands of a call.
-const MOST: usize = 64;
+const MAX_BATCH: usize = 64;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -54,7 +54,7 @@ impl Batches {
     /// The calls with all that waits, in its order. No lock is in two commands at once here.
     pub(super) fn calls(&mut self) -> Vec<u8> {
         let mut out = Vec::new();
-        for commands in self.waiting.chunks(MOST) {
+        for commands in self.waiting.chunks(MAX_BATCH) {
             self.call(commands, &mut out);
         }
         self.waiting.clear();

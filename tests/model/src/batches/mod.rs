@@ -12,7 +12,7 @@ mod state;
 use stateright::{Model, Property};
 
 use self::state::{
-    Action, Call, Client, Command, Does, LOCKS, List, MOST, Node, Replies, Reply, State,
+    Action, Call, Client, Command, Does, LOCKS, List, MAX_BATCH, Node, Replies, Reply, State,
 };
 use crate::run::Checked;
 
@@ -65,7 +65,7 @@ impl Batches {
         };
         let apart =
             |(at, a): (usize, &Command)| commands[..at].iter().all(|earlier| !clash(earlier, a));
-        commands.len() <= MOST
+        commands.len() <= MAX_BATCH
             && commands.iter().all(|command| !command.alone)
             && commands.iter().enumerate().all(apart)
     }
@@ -135,7 +135,7 @@ impl Batches {
         let commands = call.as_slice();
         let mut releases = commands.iter().filter(|command| command.releases);
         let waited = releases.any(|command| seen.waiting[waitlist(command)] != 0);
-        let mut replies = Replies::of(&[Reply::Ok; MOST][..commands.len()]);
+        let mut replies = Replies::of(&[Reply::Ok; MAX_BATCH][..commands.len()]);
         for releases in [false, true] {
             let places = commands.iter().enumerate();
             for (place, command) in places.filter(|(_, command)| command.releases == releases) {
@@ -146,7 +146,7 @@ impl Batches {
             }
         }
         if self.is(Rule::FailureSpreads) && fails.is_some() {
-            replies = Replies::of(&[Reply::Error; MOST][..commands.len()]);
+            replies = Replies::of(&[Reply::Error; MAX_BATCH][..commands.len()]);
         }
         (node, replies)
     }

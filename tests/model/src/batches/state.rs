@@ -4,7 +4,7 @@
 pub(crate) const LOCKS: usize = 3;
 pub(crate) const CLIENTS: usize = 3;
 /// Commands of a call.
-pub(crate) const MOST: usize = 3;
+pub(crate) const MAX_BATCH: usize = 3;
 /// A client has at most one command that waits or is in flight, and a late one.
 const QUEUE: usize = CLIENTS;
 
@@ -86,8 +86,8 @@ impl<T: Copy + Default, const N: usize> List<T, N> {
     }
 }
 
-pub(crate) type Call = List<Command, MOST>;
-pub(crate) type Replies = List<Reply, MOST>;
+pub(crate) type Call = List<Command, MAX_BATCH>;
+pub(crate) type Replies = List<Reply, MAX_BATCH>;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct State {

@@ -1,4 +1,4 @@
-//! Connecting: seeds that are gone, what is no cluster or is there twice, TLS and passwords.
+//! Connecting: seeds that are down, servers that are no cluster or are listed twice, TLS and passwords.
 
 use redlock::{ErrorKind, FaultKind, Redlock, RestartGuard};
 use tests::Cluster;

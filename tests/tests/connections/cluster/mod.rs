@@ -1,4 +1,4 @@
-//! A Redis Cluster as one node: its shards fail, hang, forget and take over one by one, and only their own keys notice.
+//! A Redis Cluster as one node: its shards fail, hang, forget and take over one by one, which affects only their own keys.
 
 mod connecting;
 mod sharded;

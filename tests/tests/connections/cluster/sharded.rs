@@ -9,7 +9,7 @@ use crate::support::patient;
 
 pub(super) const MAX_TTL: Duration = Duration::from_secs(2);
 pub(super) const SKEW: Duration = Duration::from_millis(500);
-/// `max_ttl` and 1 % and the skew.
+/// `max_ttl`, 1 % of it, and the clock skew.
 pub(super) const GUARD_TIME: Duration = Duration::from_millis(2520);
 
 pub(super) fn settings(guard: RestartGuard) -> Builder {
@@ -33,7 +33,7 @@ pub(super) async fn connect(sharded: &Sharded) -> Redlock {
     patient([sharded.url()]).connect().await.expect("a cluster")
 }
 
-/// One turn, as asked for: granted, and released.
+/// One hold: granted as requested, and released.
 pub(super) async fn take_turn(request: redlock::LockRequest) {
     let guard = request.await.expect("granted");
     guard.release().await.expect("released");

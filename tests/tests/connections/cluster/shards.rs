@@ -1,4 +1,4 @@
-//! The keys of all shards, and shards that fail or hang: only their own keys notice.
+//! The keys of all shards, and shards that fail or hang, which affects only their own keys.
 
 use std::time::Duration;
 
@@ -67,7 +67,7 @@ async fn many_keys_over_all_slots() {
 
 #[tokio::test]
 async fn as_one_of_three_nodes() {
-    // Before the cluster is formed, which takes seconds: a node that is much younger than others has no vote at first.
+    // Before the cluster is formed, which takes seconds: a node that is much younger than the others has no vote at first.
     let plain = Cluster::start(2).await;
     let Some(sharded) = Sharded::start(0).await else {
         return;
@@ -125,7 +125,7 @@ async fn a_shard_that_is_down_affects_only_its_own_keys() {
     }
     assert!(!held.is_lost());
 
-    // Back, and empty: it has no vote for the guard time, towards its own keys.
+    // Back, and empty: it has no vote on its own keys for the guard time.
     sharded.shard(1).start().await;
     let start = Instant::now();
     eventually(BOUND, async || {
@@ -142,7 +142,7 @@ async fn a_shard_that_is_down_affects_only_its_own_keys() {
         .await
         .expect_err("no vote");
     let said = blamed(&error, "cluster");
-    // The server itself takes two seconds to find that it belongs to the cluster.
+    // The server itself needs two seconds to find that it belongs to the cluster.
     assert!(
         said.kind() == FaultKind::Quarantined || said.cause().contains("CLUSTERDOWN"),
         "{error}"
@@ -186,7 +186,7 @@ async fn a_shard_that_hangs_delays_only_its_own_keys() {
         }
     }
     assert!(hung.await.expect("no panic") > 0);
-    // Far from the 250 ms of the node time-out.
+    // Far below the node time-out of 250 ms.
     assert!(slowest < Duration::from_millis(150), "{slowest:?}");
     sharded.shard(1).resume();
     let _ = redlock

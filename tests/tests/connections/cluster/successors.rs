@@ -1,4 +1,4 @@
-//! Who has a slot changes: a replica takes over and may have forgotten, a slot moves.
+//! The owner of a slot changes: a replica that may lack locks takes over, or a slot moves.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::sharded::{
 };
 use crate::support::{BOUND, KEY, LONG, SOON, blamed};
 
-/// A replica takes over: what it may have missed is waited for.
+/// A replica takes over, and has no vote until locks that it may lack have expired.
 #[tokio::test]
 async fn observed_a_failover_quarantines_the_new_master() {
     let Some(sharded) = Sharded::start(1).await else {
@@ -46,7 +46,7 @@ async fn observed_a_failover_quarantines_the_new_master() {
             .contains(&OF_SHARD[1].to_owned())
     );
     assert!(!elsewhere.is_lost());
-    // The old master comes back as a replica, which nobody asks.
+    // The old master comes back as a replica, which the client ignores.
     sharded.shard(1).start().await;
     guard.release().await.expect("released");
     for redlock in [&redlock, &other] {
@@ -57,7 +57,7 @@ async fn observed_a_failover_quarantines_the_new_master() {
     }
 }
 
-/// The key was replicated, the release reached nobody: who takes over hears of it, and the key does not live out its ttl.
+/// The key was replicated, and the release reached no server: the new master gets it, so the key does not last for its ttl.
 #[tokio::test]
 async fn a_release_deferred_for_a_dead_master_goes_to_its_successor() {
     let Some(sharded) = Sharded::start(1).await else {

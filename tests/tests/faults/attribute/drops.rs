@@ -7,7 +7,7 @@ use redlock::{Redlock, Result, redlock};
 
 use tests::World;
 
-/// What was dropped, and whether the key was held then.
+/// What was dropped, and whether the key was held at that time.
 #[derive(Clone)]
 struct Log {
     world: World,
@@ -67,7 +67,7 @@ async fn named(log: &Log, a: Value, _b: Value, c: Value) -> Result<()> {
     Ok(())
 }
 
-/// The same without the attribute: what the order has to be.
+/// The same without the attribute: the expected order.
 async fn plain(log: &Log, a: Value, _b: Value, c: Value) {
     let _local = log.value("local");
     assert_eq!(a.id, 7);

@@ -1,4 +1,5 @@
-//! Expressions in options: any, evaluated once and in order, awaiting or not, in a future as `Send` as the body.
+//! Expressions in options: of any kind, evaluated once and in order, with or without an await, in a future that is `Send` if
+//! the body is.
 
 use std::{
     cell::Cell,
@@ -176,7 +177,7 @@ async fn f28_each_expression_is_evaluated_once_in_the_order_of_the_source() {
     assert_eq!(key, "4:3");
 }
 
-/// Writes half of itself, and fails.
+/// Writes half of its output, and fails.
 #[derive(Clone, Copy)]
 struct Half;
 

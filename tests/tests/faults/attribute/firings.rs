@@ -1,4 +1,4 @@
-//! What names a firing, and what becomes of one.
+//! The name of a firing, and its outcome.
 
 use std::{
     borrow::Cow,
@@ -16,7 +16,7 @@ macro_rules! named {
     ($name:ident, $ty:ty) => {
         #[redlock(key = "t", ttl = "1s", lock = locks, fire = at, guard = held)]
         async fn $name(locks: &Redlock, at: $ty) -> Result<String> {
-            // Only looked at: it is still the body's.
+            // Only borrowed: it still belongs to the body.
             let _at = at;
             Ok(held.key().to_owned())
         }

@@ -1,4 +1,4 @@
-//! Keys that mean something else than they say.
+//! Keys that do not mean what they seem to.
 
 use redlock::{Redlock, Result, redlock};
 

@@ -1,4 +1,4 @@
-//! Any order of attributes, and whatever they leave of the function.
+//! Attributes in any order, whatever the others do to the function.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What a call returns, and what a window opens after.
+//! The result of a call, and the results that open a window.
 
 use std::time::Duration;
 
@@ -201,7 +201,7 @@ fn future(
     async move { Ok(outcome.status()) }
 }
 
-/// A type of one's own: what a success is has to be said.
+/// A type of the user's own needs an explicit `success`.
 enum Reply {
     Done,
     Failed,

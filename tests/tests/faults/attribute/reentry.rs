@@ -1,4 +1,4 @@
-//! What a joined lock cannot keep is refused, not dropped.
+//! Options that a joined lock cannot keep are refused, not ignored.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ async fn f27_options_that_a_joined_lock_would_ignore_are_refused() {
     assert!(error.is_cooling_down(), "the caller's own terms: {error}");
 }
 
-/// Nested with one key, without `reentrant`: an error at once, also from a helper that two levels lie between.
+/// Nested with one key, without `reentrant`: an error at once, even from a helper with two levels in between.
 #[redlock(key = "h6:{id}", ttl = "10s", lock = locks)]
 async fn outer(locks: &redlock::Redlock, id: u8) -> Result<()> {
     middle(locks, id).await

@@ -1,4 +1,4 @@
-//! Runtimes that were built without what locks need: an error, never a panic.
+//! Runtimes that lack what locks need: an error, never a panic.
 
 use std::{future::IntoFuture as _, time::Duration};
 
@@ -58,7 +58,7 @@ fn f30_a_runtime_without_timers_is_an_error() {
             outside.block_on(Redlock::connect(cluster.urls())).unwrap(),
         ] {
             runtime.block_on(each_is_an_error(&locks));
-            // Also where the key is held in this process, so that a place in line would be waited in.
+            // Even if the key is held in this process, so that the request would wait in the local queue.
             let guard = outside.block_on(locks.lock("k").into_future()).unwrap();
             runtime.block_on(async { refused(locks.lock("k").await) });
             runtime.block_on(async {

@@ -1,4 +1,4 @@
-//! Servers that tell an old map, and are the nearest.
+//! Servers with an old map, which are the nearest.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tests::{eventually, within};
 
 use super::support::{BOUND, far_away, settings};
 
-/// The second server knows nobody any more, so nobody can tell it that its replica has taken over.
+/// The second server is isolated from the others, so it does not learn that its replica has taken over.
 async fn cut_off(sharded: &Sharded, state: &str) {
     let cut = sharded.shard(1);
     if state == "fail" {
@@ -44,7 +44,7 @@ async fn finds_the_successor(state: &str) {
         .unwrap();
     cut_off(&sharded, state).await;
     let start = tokio::time::Instant::now();
-    // The keys of the others are none of its business, and nobody has restarted.
+    // The keys of other servers are not affected, and no server has restarted.
     let mut others = 0;
     while start.elapsed() < Duration::from_secs(2) {
         for key in [OF_SHARD[0], OF_SHARD[2]] {
@@ -68,7 +68,7 @@ async fn finds_the_successor(state: &str) {
         );
     }
 
-    // And a client that comes later, by both.
+    // The same for a later client, through both.
     let far = proxies[0].url().replace("redis://", "");
     let builder = settings(RestartGuard::Off).node(format!("{near},{far}"));
     let late = builder.connect().await.expect("a cluster");

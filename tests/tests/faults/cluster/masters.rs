@@ -1,4 +1,4 @@
-//! Masters that sentinels replace, and that come back as they were.
+//! Masters that sentinels replace, and that come back with their old data.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ async fn named(managed: &Managed) -> u16 {
     port
 }
 
-/// Has the sentinels name the server at `port` the master.
+/// Makes the sentinels name the server at `port` the master.
 async fn replace(managed: &Managed, port: u16) {
     let failover = redis::cmd("SENTINEL")
         .arg("FAILOVER")
@@ -51,8 +51,8 @@ async fn is_replica(server: &Node) -> bool {
     info.is_ok_and(|info| info.contains("master_link_status:up"))
 }
 
-/// The sentinels replace a master that is well, as one that only they have lost sight of. They make it a replica some seconds
-/// later: until then it answers as before, to a client that has its connection still.
+/// The sentinels replace a master that is up but that they cannot reach. They make it a replica some seconds
+/// later: until then it answers as before, to a client that is still connected.
 #[tokio::test]
 async fn f37_a_master_that_was_superseded_does_not_vote_over_an_old_connection() {
     let managed = Managed::start(None).await;
@@ -60,7 +60,7 @@ async fn f37_a_master_that_was_superseded_does_not_vote_over_an_old_connection()
     one.trust_nodes().await.unwrap();
     one.lock("k").await.unwrap().release().await.unwrap();
     replace(&managed, managed.replica().port()).await;
-    // For so long its votes count after a majority of the sentinels confirmed it.
+    // For this long its votes count after a majority of the sentinels has confirmed it.
     sleep(Duration::from_millis(2_500)).await;
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(3) {
@@ -78,7 +78,7 @@ async fn f37_a_master_that_was_superseded_does_not_vote_over_an_old_connection()
     }
 }
 
-/// The sentinels name it again, by an election after the one that replaced it: its marker is the old one.
+/// The sentinels name it again, in a later election than the one that replaced it: its marker is the old one.
 #[tokio::test]
 async fn f37_a_master_that_was_elected_again_is_quarantined() {
     let managed = Managed::start(None).await;
@@ -91,7 +91,7 @@ async fn f37_a_master_that_was_elected_again_is_quarantined() {
         replace(&managed, managed.servers.node(next).port()).await;
         eventually(BOUND, async || is_replica(managed.servers.node(old)).await).await;
     }
-    // As it was, the locks of the other one's time missing.
+    // With its old data, without the locks that the other master granted.
     let () = managed
         .master()
         .ask(redis::cmd("SET").arg(marker).arg(before))

@@ -1,4 +1,4 @@
-//! Clients that come after a move, or come back after it, and learn of it under difficulties.
+//! Clients that connect after a move, or reconnect after it, and learn of it under difficulties.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::{
     support::{BOUND, client, far_away, give, settings, slot_of},
 };
 
-/// A lock of the second shard, which is gone; its slot goes to the third one.
+/// A lock of the second shard, which is down; its slot moves to the third one.
 async fn moved_from_a_dead_shard(sharded: &Sharded) -> Guard {
     let one = client(sharded, RestartGuard::Observed).await;
     let held = one.lock(OF_SHARD[1]).await.unwrap();
@@ -22,8 +22,9 @@ async fn moved_from_a_dead_shard(sharded: &Sharded) -> Guard {
     held
 }
 
-/// The user knows the servers by another name than they tell each other, and connecting takes a while: the connections
-/// that have answered are those by which the records are read.
+/// The user knows the servers under other names than they report to each other, and connecting takes a while: the records
+/// are
+/// read over the connections that have answered.
 #[tokio::test]
 async fn f35_a_client_with_other_names_for_the_servers_knows_of_the_move() {
     let Some(sharded) = Sharded::start(0).await else {
@@ -40,7 +41,7 @@ async fn f35_a_client_with_other_names_for_the_servers_knows_of_the_move() {
     never_beside(&held, &late, OF_SHARD[1]).await;
 }
 
-/// The servers take longer to tell their records than a near one would.
+/// The servers take longer to report their records than a near one would.
 #[tokio::test]
 async fn f35_a_distant_client_that_connects_late_knows_of_the_move() {
     let Some(sharded) = Sharded::start(0).await else {
@@ -57,7 +58,7 @@ async fn f35_a_distant_client_that_connects_late_knows_of_the_move() {
     never_beside(&held, &late, OF_SHARD[1]).await;
 }
 
-/// The first that it reaches is the server that took over and has no record: it waits for a majority.
+/// The first server that it reaches is the one that took over and has no record: the client waits for a majority.
 #[tokio::test]
 async fn f35_a_client_that_connects_to_the_new_server_first_knows_of_the_move() {
     let Some(sharded) = Sharded::start(0).await else {
@@ -75,14 +76,14 @@ async fn f35_a_client_that_connects_to_the_new_server_first_knows_of_the_move() 
     never_beside(&held, &late, OF_SHARD[1]).await;
 }
 
-/// Gives a slot to a server as resharding does: by an epoch of its own, so that the one before deletes the slot's keys.
+/// Gives a slot to a server as resharding does: with a new epoch, so that the previous owner deletes the slot's keys.
 async fn take_over(slot: u16, from: &Node, to: &Node) {
     let slot = slot.to_string();
     tell(to, &["SETSLOT", &slot, "IMPORTING", &id(from).await]).await;
     tell(to, &["SETSLOT", &slot, "NODE", &id(to).await]).await;
 }
 
-/// The process of a client stands still while a slot goes to another server and comes back, without its keys.
+/// The process of a client is paused while a slot moves to another server and back, without its keys.
 #[tokio::test]
 async fn f35_a_slot_that_moved_and_returned_while_a_client_was_paused_has_no_vote() {
     let Some(sharded) = Sharded::start(0).await else {

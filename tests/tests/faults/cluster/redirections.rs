@@ -1,4 +1,4 @@
-//! Calls that a server sends elsewhere: they are followed within the call.
+//! Redirected commands: they are followed within the call.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tests::{Cluster, Node, eventually, within};
 
 use super::support::{BOUND, client, give, settings, slot_of};
 
-/// The slot of the second shard's key is on its way from there to `to`.
+/// The slot of the second shard's key is being moved to `to`.
 pub(super) async fn set_out(sharded: &Sharded, key: &str, to: &Node) {
     let slot = slot_of(sharded, key).await.to_string();
     let (from, here) = (id(sharded.shard(1)).await, id(to).await);
@@ -16,7 +16,7 @@ pub(super) async fn set_out(sharded: &Sharded, key: &str, to: &Node) {
     tell(sharded.shard(1), &["SETSLOT", &slot, "MIGRATING", &here]).await;
 }
 
-/// Carries keys along, as `redis-cli --cluster reshard` does.
+/// Moves keys, as `redis-cli --cluster reshard` does.
 async fn carry(sharded: &Sharded, keys: &[String], to: &Node) {
     for key in keys {
         let mut migrate = redis::cmd("MIGRATE");
@@ -71,7 +71,7 @@ async fn f72_moved_without_a_host() {
         let () = server.ask(&set).await;
     }
     let redlock = client(&sharded, RestartGuard::Off).await;
-    // As many keys of the second shard as there are operations, since a client that was sent elsewhere remembers it.
+    // As many keys of the second shard as there are operations, because a client remembers a redirection.
     let mut keys = Vec::new();
     for number in 0.. {
         let key = format!("k{number}");
@@ -106,7 +106,7 @@ async fn f72_moved_without_a_host() {
         .unwrap();
 }
 
-/// The key is nowhere yet: its server sends whoever asks to the one that will have it.
+/// The key does not exist yet: its server redirects to the one that imports the slot.
 #[tokio::test]
 async fn f72_keys_of_a_migrating_slot() {
     let Some(sharded) = Sharded::start(0).await else {
@@ -128,7 +128,7 @@ async fn f72_keys_of_a_migrating_slot() {
             .any(|name| name.contains(key))
     );
     assert!(!sharded.shard(1).keys().await.contains(&key.to_owned()));
-    // Without tokens, which takes other commands.
+    // Without tokens, which uses other commands.
     let url = sharded.url_by("", &[0, 1, 2]);
     let builder = settings(RestartGuard::Observed).fencing(false).node(url);
     let plain = builder.connect().await.unwrap();
@@ -139,7 +139,7 @@ async fn f72_keys_of_a_migrating_slot() {
     assert!(!plain.is_locked(key).await.unwrap());
 }
 
-/// What is held when the slot sets out is extended and released there, by way of the moments in between.
+/// A lock that is held when the move begins is extended and released on the other server, also while its keys are on both.
 #[tokio::test]
 async fn f72_a_lock_whose_keys_are_migrated() {
     let Some(sharded) = Sharded::start(0).await else {
@@ -151,7 +151,7 @@ async fn f72_a_lock_whose_keys_are_migrated() {
     set_out(&sharded, key, sharded.shard(0)).await;
     let mut keys = sharded.shard(1).keys().await;
     keys.retain(|name| name.contains(key));
-    // The lock first, its fence after a while: meanwhile the server says TRYAGAIN.
+    // First the lock, and its fence a while later: meanwhile the server replies TRYAGAIN.
     keys.sort_by_key(|name| name != key);
     carry(&sharded, &keys[..1], sharded.shard(0)).await;
     let extended = async { held.extend().await };
@@ -172,8 +172,8 @@ async fn f72_a_lock_whose_keys_are_migrated() {
     .await;
 }
 
-/// Its keys are at a server that does not take the slot any more, and the one that has the slot sends everybody there. The
-/// release is kept until they agree.
+/// Its keys are on a server that refuses the slot, and the owner of the slot redirects to that server. The
+/// release is deferred until they agree.
 #[tokio::test]
 async fn f6_a_release_that_is_redirected_in_circles_arrives_once_the_servers_agree() {
     let Some(sharded) = Sharded::start(0).await else {
@@ -201,7 +201,7 @@ async fn f6_a_release_that_is_redirected_in_circles_arrives_once_the_servers_agr
     .await;
 }
 
-/// To a server that has no slots yet, so that no map names it.
+/// To a server without slots, which no map contains.
 #[tokio::test]
 async fn f72_a_slot_that_migrates_to_a_new_server() {
     let Some(sharded) = Sharded::start(0).await else {
@@ -237,7 +237,7 @@ async fn f72_a_slot_that_migrates_to_a_new_server() {
     .await;
     let key = OF_SHARD[1];
     set_out(&sharded, key, new).await;
-    // It started after the others, to both of them, which do not count the same fractions of a second.
+    // It started after the others, and the clocks of both clients differ by fractions of a second.
     for redlock in [&one, &other] {
         let guard = redlock.lock(key).wait(BOUND).await.unwrap();
         guard.release().await.unwrap();

@@ -1,4 +1,4 @@
-//! Slots that set out for another server and stay after all: some of their locks are where they were to go.
+//! Slots whose move to another server is cancelled: some of their locks are on that server.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::{
     support::{client, settings, slot_of},
 };
 
-/// Resharding is called off, as `redis-cli --cluster fix` does too.
+/// Resharding is cancelled, as `redis-cli --cluster fix` does too.
 async fn call_off(sharded: &Sharded, key: &str) {
     let slot = slot_of(sharded, key).await.to_string();
     for server in [1, 2] {
@@ -19,7 +19,7 @@ async fn call_off(sharded: &Sharded, key: &str) {
     }
 }
 
-/// Nobody has the keys that were new meanwhile, and the map is what it was.
+/// The slot's owner lacks the keys that were created meanwhile, and the map has not changed.
 #[tokio::test]
 async fn f35_a_slot_whose_migration_was_cancelled_has_no_vote() {
     let Some(sharded) = Sharded::start(0).await else {
@@ -31,7 +31,7 @@ async fn f35_a_slot_whose_migration_was_cancelled_has_no_vote() {
     );
     let key = OF_SHARD[1];
     set_out(&sharded, key, sharded.shard(2)).await;
-    // The clients hear of it when they look at the map, several times within two seconds.
+    // The clients notice it when they read the map, several times within two seconds.
     tokio::time::sleep(Duration::from_secs(2)).await;
     let held = one.lock(key).keep_alive(false).no_wait().await;
     let held = held.expect("free, there");
@@ -42,7 +42,7 @@ async fn f35_a_slot_whose_migration_was_cancelled_has_no_vote() {
         never_beside(&held, &other, key),
         never_beside(&held, &late, key)
     );
-    // Nothing else has lost its vote.
+    // No other slot has lost its vote.
     for key in [OF_SHARD[0], OF_SHARD[2]] {
         let _free = other.try_lock(key).await.unwrap().expect("free");
     }

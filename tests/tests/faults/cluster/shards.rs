@@ -1,4 +1,4 @@
-//! Shards that are gone: they take along their own keys, and nothing else.
+//! Shards that are down, which affects only their own keys.
 
 use std::time::Duration;
 
@@ -72,10 +72,10 @@ async fn f67_connecting_while_a_shard_hangs() {
     connects_and_tells(&sharded, &redlock).await;
 }
 
-/// As one of three nodes, another one down, so that its vote is needed.
+/// As one of three nodes, of which another is down, so that its vote is needed.
 #[tokio::test]
 async fn f67_a_dead_shard_among_three_nodes() {
-    // Before the cluster is formed, which takes seconds: a node that is much younger than others has no vote at first.
+    // Before the cluster is formed, which takes seconds: a node that is much younger than the others has no vote at first.
     let plain = Cluster::start(2).await;
     let Some(sharded) = Sharded::start(0).await else {
         return;
@@ -95,7 +95,7 @@ async fn f67_a_dead_shard_among_three_nodes() {
     assert_eq!(redlock.health().await[1].state, NodeState::Up);
 }
 
-/// The server of its key notifies a waiter of a release, whatever state the others are in: the waiter need not poll.
+/// The server of its key notifies a waiter of a release, whatever the state of the others is: the waiter need not poll.
 #[tokio::test]
 async fn f67_notifications_continue_for_the_other_keys() {
     let Some(sharded) = Sharded::start(0).await else {
@@ -142,6 +142,6 @@ async fn f67_notifications_continue_for_the_other_keys() {
     let healthy = looks(OF_SHARD[0]).await;
     sharded.shard(1).kill();
     let gone = looks(OF_SHARD[0]).await;
-    // Without notifications a waiter looks every 40 ms or so.
+    // Without notifications a waiter polls every 40 ms or so.
     assert!(gone <= healthy + 4, "{gone} looks, and {healthy} before");
 }

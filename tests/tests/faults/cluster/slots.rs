@@ -7,7 +7,7 @@ use tests::{Cluster, eventually};
 
 use super::support::{BOUND, client, give, settings};
 
-/// Asks until the lock is granted, which must not be while `held` stands.
+/// Requests the lock until it is granted, which must not happen while `held` is valid.
 pub(super) async fn never_beside(held: &redlock::Guard, other: &Redlock, key: &str) {
     eventually(BOUND, async || match other.try_lock(key).await {
         Ok(Some(_)) => {
@@ -19,7 +19,7 @@ pub(super) async fn never_beside(held: &redlock::Guard, other: &Redlock, key: &s
     .await;
 }
 
-/// A shard is gone, and an operator gives its slots to a master that stands already.
+/// A shard is down, and an operator gives its slots to another master.
 #[tokio::test]
 async fn f35_slots_of_a_dead_shard_that_go_to_a_known_master_have_no_vote() {
     let Some(sharded) = Sharded::start(0).await else {
@@ -34,17 +34,17 @@ async fn f35_slots_of_a_dead_shard_that_go_to_a_known_master_have_no_vote() {
     sharded.shard(1).kill();
     give(&sharded, key, 2, &[0, 2]).await;
     never_beside(&held, &other, key).await;
-    // Only what moved has no vote.
+    // Only the moved slots have no vote.
     for key in [OF_SHARD[0], OF_SHARD[2]] {
         let _free = one.try_lock(key).await.unwrap().expect("free");
     }
 }
 
-/// As one of three nodes. The holder had its lock from the cluster and the first node, which is down by then; the other
+/// As one of three nodes. The holder got its lock from the cluster and the first node, which is down by then; the other
 /// client has the second node, which knows nothing of the lock, and needs the cluster's vote.
 #[tokio::test]
 async fn f35_slots_that_move_have_no_vote_among_three_nodes() {
-    // Before the cluster is formed, which takes seconds: a node that is much younger than others has no vote at first.
+    // Before the cluster is formed, which takes seconds: a node that is much younger than the others has no vote at first.
     let plain = Cluster::start(2).await;
     let Some(sharded) = Sharded::start(0).await else {
         return;
@@ -67,7 +67,7 @@ async fn f35_slots_that_move_have_no_vote_among_three_nodes() {
     never_beside(&held, &other, key).await;
 }
 
-/// A replica that the client never asked for anything, promoted by hand while its master is well.
+/// A replica that the client never used, promoted by hand while its master is up.
 #[tokio::test]
 async fn f35_a_promoted_replica_has_no_vote_for_the_slots_that_it_took_over() {
     let Some(sharded) = Sharded::start(1).await else {
@@ -87,7 +87,7 @@ async fn f35_a_promoted_replica_has_no_vote_for_the_slots_that_it_took_over() {
     }
 }
 
-/// A client that comes after the move: the cluster remembers for it who had the slot.
+/// A client that connects after the move: the cluster has recorded the previous owner of the slot.
 #[tokio::test]
 async fn f35_a_client_that_connects_after_the_move_does_not_count_the_vote() {
     let Some(sharded) = Sharded::start(0).await else {
@@ -103,7 +103,7 @@ async fn f35_a_client_that_connects_after_the_move_does_not_count_the_vote() {
     never_beside(&held, &late, key).await;
 }
 
-/// Without the guard it does happen: what was moved is granted at once.
+/// Proof that the guard is needed: without it, a moved lock is granted at once.
 #[tokio::test]
 async fn f35_off_the_lock_of_a_moved_slot_is_granted_twice() {
     let Some(sharded) = Sharded::start(0).await else {

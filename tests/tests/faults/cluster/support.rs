@@ -7,11 +7,11 @@ use tests::eventually;
 use tests::proxy::{Flow, Proxy};
 use tests::sharded::{Sharded, id, tell};
 
-/// A bound for all that a busy machine may delay.
+/// A bound for operations on a busy machine.
 pub(super) const BOUND: Duration = Duration::from_secs(60);
 pub(super) const MAX_TTL: Duration = Duration::from_secs(3);
 
-/// Whatever stands on the nodes is over by `max_ttl` and a little more.
+/// All locks on the nodes have expired after `max_ttl` and a little more.
 pub(super) fn settings(guard: RestartGuard) -> Builder {
     Redlock::builder()
         .ttl(MAX_TTL)
@@ -26,7 +26,7 @@ pub(super) async fn client(sharded: &Sharded, guard: RestartGuard) -> Redlock {
     builder.connect().await.expect("a cluster")
 }
 
-/// Gives the slot of `key` to the server at `to`, as the servers at `told` see it. Its keys are not moved.
+/// Gives the slot of `key` to the server at `to`, in the maps of the servers at `told`. Its keys are not moved.
 pub(super) async fn give(sharded: &Sharded, key: &str, to: usize, told: &[usize]) {
     let slot = slot_of(sharded, key).await.to_string();
     let id = id(sharded.shard(to)).await;
@@ -41,7 +41,7 @@ pub(super) async fn slot_of(sharded: &Sharded, key: &str) -> u16 {
         .await
 }
 
-/// Clients meet every server but the second one over a slow way: that one is nearest.
+/// Clients reach every server but the second one over a slow network, so that one is the nearest.
 pub(super) async fn far_away(sharded: &Sharded, delay: Duration) -> Vec<Proxy> {
     let mut proxies = Vec::new();
     for server in sharded.servers.nodes() {

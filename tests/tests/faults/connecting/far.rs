@@ -1,4 +1,4 @@
-//! F65: nodes that are far away, as far as one round trip is below the node time-out.
+//! F65: distant nodes, with one round trip below the node time-out.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::authority::Authority;
 const LONG: Duration = Duration::from_secs(30);
 const BOUND: Duration = Duration::from_secs(60);
 const KEY: &str = "invoice:42";
-/// A round trip takes most of it, and yet leaves almost a second to a busy machine.
+/// A round trip takes most of it, but leaves almost a second for a busy machine.
 const NODE_TIMEOUT: Duration = Duration::from_millis(2_500);
 const ONE_WAY: Duration = Duration::from_millis(800);
 
@@ -42,7 +42,7 @@ fn port(proxy: &Proxy) -> u16 {
     port.parse().expect("a number")
 }
 
-/// The first call of a client that has connected to nothing yet, and then the life of a lock.
+/// The first call of a client without connections, and then the life of a lock.
 async fn works(builder: Builder) {
     let lazy = builder.clone().connect_lazy().expect("addresses");
     let guard = within(BOUND, lazy.lock(KEY).ttl(LONG).no_wait()).await;
@@ -161,7 +161,7 @@ async fn f65_far_sentinels() {
     .await;
 }
 
-/// It is connected behind the calls that do without it, and votes from then on.
+/// The node is connected while calls go on without it, and votes from then on.
 #[tokio::test]
 async fn f65_one_node_is_far() {
     let cluster = Cluster::start(3).await;
@@ -194,7 +194,7 @@ async fn f65_one_node_is_far() {
     guard.release().await.expect("released");
 }
 
-/// Beyond the node time-out there is no help, but advice.
+/// Beyond the node time-out the calls fail, and the error says what to do.
 #[tokio::test]
 async fn f65_an_error_for_distant_nodes_names_the_setting() {
     let cluster = Cluster::start(1).await;

@@ -1,4 +1,4 @@
-//! F36: what others store under a key harms nobody but whoever asks for that key, however long it is.
+//! F36: what others store under a key affects only requests for that key, however long it is.
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ impl World {
         }
     }
 
-    /// Everybody else goes on while `ask` is under way, on the same connections.
+    /// Other keys work while `ask` is in progress, on the same connections.
     async fn beside(&self, ask: impl Future<Output = ()>) {
         let accepted: usize = self.proxies.iter().map(Proxy::accepted).sum();
         let others = futures_util::future::join_all((0..400).map(async |n| {
@@ -157,7 +157,7 @@ async fn f36_a_long_string_under_the_key_of_the_fence() {
         .await;
 }
 
-/// A message of anybody's on the channels that a client listens to.
+/// A message of another client on the channels of this one.
 #[tokio::test]
 async fn f36_a_long_message_is_ignored() {
     let world = World::start(true).await;

@@ -1,4 +1,4 @@
-//! F1: connections that end while nobody uses them. The nodes are healthy all the time, so nobody should notice.
+//! F1: connections that end while they are idle. The nodes are healthy all the time, so no request should notice.
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
@@ -13,7 +13,8 @@ use tower::ServiceExt as _;
 const LONG: Duration = Duration::from_secs(30);
 const SOON: Duration = Duration::from_secs(10);
 const KEY: &str = "nightly-report";
-/// Far above a round trip here, so that only what never comes is late. Half of it passes before silence is doubted.
+/// Far above a round trip here, so that only a reply that never comes is late. A connection counts as silent after half of
+/// it.
 const NODE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Three nodes, each behind a proxy, and a client whose connections are warm.
@@ -58,7 +59,7 @@ impl World {
         }
     }
 
-    /// Cuts all connections, without giving the client the time to notice.
+    /// Cuts all connections, and leaves the client no time to notice.
     async fn lose(&self, loss: Loss) {
         match loss {
             Loss::Silent => self
@@ -117,7 +118,7 @@ async fn f1_a_single_try_without_fencing_tokens() {
     }
 }
 
-/// The node carried the acquire out, and the answer went with the connection.
+/// The node carried out the acquire, and the reply was lost with the connection.
 #[tokio::test]
 async fn f1_an_acquire_whose_reply_was_lost_does_not_block_its_own_retry() {
     for fencing in [true, false] {
@@ -141,7 +142,7 @@ async fn f1_an_acquire_whose_reply_was_lost_does_not_block_its_own_retry() {
     }
 }
 
-/// What was sent on the lost connection arrives after everything that was sent on the next one.
+/// Commands on the lost connection arrive after all commands on the next one.
 #[tokio::test]
 async fn f1_a_request_that_arrives_late_on_a_lost_connection_leaves_no_key() {
     let world = World::start().await;
@@ -166,8 +167,8 @@ async fn f1_a_request_that_arrives_late_on_a_lost_connection_leaves_no_key() {
     world.all_free().await;
 }
 
-/// The nodes carried out what an operator asked for, the answers were lost, and meanwhile somebody else has taken the lock:
-/// what is asked again is not meant for them.
+/// The nodes carried out the forced release, the replies were lost, and meanwhile another client has acquired the lock:
+/// the repeated command must not take the lock from it.
 #[tokio::test]
 async fn f1_a_repeated_force_release_spares_a_later_holder() {
     let world = World::start().await;
@@ -271,7 +272,7 @@ async fn f1_a_job_that_skips_if_busy_runs_once_over_its_replicas() {
     }
 }
 
-/// One connection goes after the other, the way there always: what is sent once more is lost once more.
+/// One connection after the other is lost, and the requests with it: a command that is sent again is lost again.
 #[tokio::test]
 async fn f1_the_loss_of_a_few_connections_is_not_an_outage() {
     let world = World::start().await;
@@ -284,7 +285,7 @@ async fn f1_the_loss_of_a_few_connections_is_not_an_outage() {
     }
 }
 
-/// While nobody asks for anything: connections are used now and then, and one that is dead is replaced.
+/// While there are no requests: idle connections are probed, and a dead one is replaced.
 #[tokio::test]
 async fn f1_a_dead_connection_is_replaced_before_it_is_needed() {
     let world = World::start().await;

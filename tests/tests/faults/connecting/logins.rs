@@ -1,4 +1,4 @@
-//! F10, F11, F71: who a client logs in as, what a refusal is, and sentinels that ask for a password.
+//! F10, F11, F71: the user of a connection, refused logins, and sentinels that require a password.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::authority::Authority;
 const SOON: Duration = Duration::from_secs(10);
 const KEY: &str = "invoice:42";
 
-/// Time for handshakes on a busy machine: nothing here is about time.
+/// Time for handshakes on a busy machine: these tests are not about time.
 fn patient(node: impl Into<String>) -> Builder {
     Redlock::builder()
         .node(node.into())
@@ -25,7 +25,7 @@ async fn acl(node: &Node, user: &[&str]) {
     let () = node.ask(&command).await;
 }
 
-/// The users that are logged in to `node`, without the one that looks.
+/// The users that are logged in to `node`, without that of the inspecting connection.
 async fn users(node: &Node) -> Vec<String> {
     let clients: String = node.ask(redis::cmd("CLIENT").arg("LIST")).await;
     let clients = clients
@@ -70,7 +70,7 @@ async fn f10_a_user_without_a_password_is_that_user() {
         assert_eq!(kind(&error), FaultKind::Authentication, "{error}");
         assert!(users(node).await.is_empty(), "logged in as another");
     }
-    // The rest of the login by the builder, or all of it.
+    // The builder has the rest of the login, or all of it.
     drop(works(patient(socket("guarded")).password("s3cret")).await);
     let plain = format!("redis://{}", node.address());
     drop(
@@ -97,7 +97,7 @@ async fn f10_a_user_without_a_password_over_a_unix_socket() {
     assert_eq!(users(node).await, ["locker"]);
 }
 
-/// F59: nothing of a password by the builder has to be encoded.
+/// F59: a password in the builder needs no encoding.
 #[tokio::test]
 async fn f59_any_password_by_the_builder() {
     for password in ["p@ss/w#rd", "%41?x=1&y", ":", "100%"] {
@@ -149,7 +149,7 @@ async fn f11_servers_without_a_required_command() {
     }
 }
 
-/// A server of a cluster that is written as a single one: what to write instead.
+/// A server of a cluster with the address of a single server: the error says what to write instead.
 #[tokio::test]
 async fn f11_a_server_of_a_cluster() {
     let Some(sharded) = Sharded::start(0).await else {
@@ -187,7 +187,7 @@ async fn f11_wrong_logins_and_missing_rights_and_full_memory() {
     assert_eq!(kind(&error), FaultKind::Permission, "{error}");
 }
 
-/// A master and a sentinel that watches over it and asks for a password.
+/// A master and a sentinel that monitors it and requires a password.
 async fn sentinel(master: &Node, more: &str) -> Cluster {
     let config = format!(
         "sentinel monitor shop 127.0.0.1 {} 1\n{more}",
@@ -256,7 +256,7 @@ async fn f71_sentinels_with_users_of_their_own() {
     .await;
 }
 
-/// Sentinels without TLS before a master with it.
+/// Sentinels without TLS for a master with TLS.
 #[tokio::test]
 async fn f71_sentinels_with_another_transport_than_the_master() {
     let authority = Authority::new("ours");

@@ -11,7 +11,7 @@ use tracing::level_filters::LevelFilter;
 
 const SECRET: &str = "hunter2";
 
-/// As users write them, of all kinds; `{}` is where the password stands.
+/// Addresses of all kinds, as users write them; `{}` stands for the password.
 const ADDRESSES: [&str; 16] = [
     "redis://:{}@127.0.0.1:6379",
     "redis://locker:{}@127.0.0.1:6379/2",
@@ -31,7 +31,7 @@ const ADDRESSES: [&str; 16] = [
     "valkey://locker:{}@127.0.0.1:6379",
 ];
 
-/// Everything that the crate says of `address` before a node is asked anything.
+/// All texts of the crate about `address` before a node is contacted.
 fn said_of(address: &str) -> String {
     let logs = Logs::capture(LevelFilter::TRACE);
     let node = NodeAddress::from(address);
@@ -62,7 +62,7 @@ fn all_of(error: &Error) -> String {
     said
 }
 
-/// One slip of the fingers, outside of the secret itself.
+/// One typing mistake, outside of the secret itself.
 fn slip(address: &str, at: usize, kind: usize, with: char) -> String {
     let chars: Vec<char> = address.chars().collect();
     let secret: Vec<usize> = address
@@ -95,7 +95,7 @@ fn slips(most: usize) -> impl Strategy<Value = Vec<(usize, usize, char)>> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// A password of letters and digits, and one slip.
+    /// A password of letters and digits, and one typing mistake.
     #[test]
     fn f3_no_mistyped_address_shows_its_password(
         address in proptest::sample::select(&ADDRESSES[..]),
@@ -108,7 +108,7 @@ proptest! {
         prop_assert!(!said.contains(SECRET), "{address:?} is shown: {said}");
     }
 
-    /// A password that no part of an address can be, raw or encoded, and several slips.
+    /// A password that cannot be part of an address, raw or encoded, and several typing mistakes.
     #[test]
     fn f3_no_mangled_address_shows_its_password(
         address in proptest::sample::select(&ADDRESSES[..]),
@@ -131,7 +131,7 @@ proptest! {
     }
 }
 
-/// From outside use, and of the same kind.
+/// Addresses that were found by using the product from outside, and similar ones.
 #[test]
 fn f3_an_error_for_a_mistyped_address_shows_no_secret() {
     for address in [
@@ -221,7 +221,7 @@ fn f59_a_password_that_has_to_be_encoded() {
     }
 }
 
-/// How a server repeats what it was sent, to which of the commands of a connection.
+/// How a server repeats the arguments of a command, and of which command.
 #[derive(Clone, Copy, Debug)]
 struct Echo {
     after: usize,
@@ -229,7 +229,7 @@ struct Echo {
     behind: &'static str,
 }
 
-/// Servers that repeat what they do not understand: the login itself.
+/// Servers that repeat commands that they do not understand: here the login.
 async fn echoing(echo: Echo) -> u16 {
     const ROLE: &str = "+redis_version:7.0.0\r\n";
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");

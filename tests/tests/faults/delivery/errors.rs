@@ -1,4 +1,4 @@
-//! A release that a node answers with an error is no release: it is sent again.
+//! A release to which a node replies with an error is sent again.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ async fn set(cluster: &Cluster, setting: &str, value: &str) {
     }
 }
 
-/// Holds a lock, has all nodes refuse what writes, and lets go.
+/// Holds a lock, makes all nodes refuse writes, and releases.
 async fn released_meanwhile(cluster: &Cluster, redlock: &Redlock, window: Option<Duration>) {
     let guard = redlock.lock("k:1").ttl(LONG).await.expect("free");
     eventually(SOON, async || cluster.locked_on("k:1").await.len() == 3).await;
@@ -45,11 +45,11 @@ async fn f6_a_cool_down_that_is_answered_by_an_error_is_sent_again() {
     let redlock = connect(&cluster).await;
     let window = Duration::from_secs(2);
     released_meanwhile(&cluster, &redlock, Some(window)).await;
-    // For the window, and not for the ttl.
+    // For the window, not for the ttl.
     eventually(LONG / 2, async || cluster.locked_on("k:1").await.is_empty()).await;
 }
 
-/// Holds a lock, spoils the nodes, lets go, and mends them: the release arrives then, long before the ttl is over.
+/// Holds a lock, breaks the nodes, releases, and repairs them: the release arrives then, long before the ttl is over.
 async fn kept(says: FaultKind, spoil: impl AsyncFn(&Node), mend: impl AsyncFn(&Node)) {
     let cluster = Cluster::start(3).await;
     let redlock = connect(&cluster).await;
@@ -84,7 +84,7 @@ async fn f6_a_server_that_cannot_write_snapshots_gets_the_release_later() {
     kept(FaultKind::Misconfigured, spoil, mend).await;
 }
 
-/// A replica of nobody that can be reached, so that it keeps its data.
+/// A replica of a master that does not exist, which keeps its data.
 #[tokio::test]
 async fn f6_a_server_that_is_read_only_for_a_while_gets_the_release_later() {
     let follow = async |node: &Node, words: [&str; 2]| {

@@ -1,4 +1,5 @@
-//! A node that was silent for longer than a ttl carries out what its buffers kept. The release comes after it.
+//! A node that was silent for longer than a ttl carries out the commands in its buffers. The release is carried out after
+//! them.
 
 use std::time::Duration;
 
@@ -12,15 +13,15 @@ use super::{BOUND, LONG, SOON, connect, locks_on};
 
 const TTL: Duration = Duration::from_secs(4);
 
-/// Waits until no lock stands, and says how long that took.
+/// Waits until no lock is held, and returns how long that took.
 async fn free_after(cluster: &Cluster) -> Duration {
     let since = Instant::now();
     eventually(BOUND, async || locks_on(cluster).await == 0).await;
     since.elapsed()
 }
 
-/// A request that makes paused nodes count as silent while those that come after it are on their way: what they take
-/// back is not sent any more.
+/// A request after which paused nodes count as silent while later requests are in flight: the rollbacks of those are
+/// deferred.
 async fn silent_soon(redlock: &Redlock) {
     let redlock = redlock.clone();
     tokio::spawn(async move { redlock.try_lock("first").await });
@@ -44,7 +45,7 @@ async fn f34_requests_that_a_silent_node_carries_out_late_leave_no_keys() {
     for node in &cluster.nodes()[..2] {
         node.resume();
     }
-    // What a buffered acquire wrote would stand for a ttl from now on.
+    // A lock of a buffered acquire would last for a ttl from now on.
     let took = free_after(&cluster).await;
     assert!(took < TTL * 3 / 4, "{took:?}");
 }
@@ -88,7 +89,7 @@ async fn f34_an_acquire_that_the_network_delivers_after_its_ttl_is_stale() {
         proxy.cut_client_side();
     }
     sleep(ttl * 2).await;
-    // The partition heals. What was on its way comes last of all.
+    // The partition heals. The commands in flight arrive last.
     for proxy in &proxies {
         proxy.set_both(Flow::PASS);
     }
@@ -100,7 +101,7 @@ async fn f34_an_acquire_that_the_network_delivers_after_its_ttl_is_stale() {
         proxy.deliver();
     }
     for proxy in &proxies {
-        // The old connection ends when all of it has been delivered.
+        // The old connection ends when all of them have been delivered.
         eventually(SOON, async || proxy.open() == 1).await;
     }
     assert_eq!(cluster.locked_on("k:1").await, [0_usize; 0]);
@@ -116,9 +117,9 @@ async fn f34_a_cool_down_that_arrives_after_its_window_has_no_effect() {
     for node in cluster.nodes() {
         node.pause();
     }
-    // Silent before the cool-down is sent, so that it waits for the nodes to be heard again.
+    // Silent before the cool-down is sent, so that the cool-down is deferred.
     redlock.try_lock("k:2").await.expect_err("all are silent");
-    // The attempt ends at the moment at which its connections are blocked.
+    // The attempt ends at the moment when its connections are blocked.
     sleep(Duration::from_millis(100)).await;
     guard.cool_down(window).await.expect_err("all are silent");
     sleep(window).await;
@@ -146,7 +147,7 @@ async fn f34_nodes_in_memory_behave_the_same() {
     for node in &nodes.nodes()[..2] {
         node.resume();
     }
-    // Connecting again takes up to a second, and what the nodes carried out late would stay for its ttl.
+    // Connecting again takes up to a second, and a late acquire would last for its ttl.
     sleep(Duration::from_millis(1_200)).await;
     for node in nodes.nodes() {
         let locks: Vec<String> = node.keys();

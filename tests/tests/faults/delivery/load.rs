@@ -1,4 +1,4 @@
-//! Thousands at once: attempts wait for each other, and what ends or renews a lock waits for none of them.
+//! Thousands of requests at once: attempts wait for each other, but releases and renewals wait for none of them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -57,7 +57,7 @@ async fn f15_releases_that_are_awaited_at_once_all_succeed() {
     );
 }
 
-/// One task each: lock, release, and once more.
+/// One task for each: lock, release, and again.
 async fn lock_twice(redlock: &Redlock) -> usize {
     let failed = Arc::new(AtomicUsize::new(0));
     let tasks = (0..MANY).map(|i| {
@@ -110,7 +110,7 @@ async fn f15_nodes_in_memory_refuse_no_release() {
     assert_eq!(within(BOUND, lock_twice(&redlock)).await, 0);
 }
 
-/// Locks that are renewed are not lost beside thousands of tasks, and these do no less than fewer would.
+/// Locks are renewed in time beside thousands of tasks, and these do no less than fewer tasks would.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f73_renewed_locks_are_kept_beside_many_tasks() {
     let cluster = Cluster::start(3).await;
@@ -127,7 +127,7 @@ async fn f73_renewed_locks_are_kept_beside_many_tasks() {
         .map(|guard| guard.expect("free"))
         .collect();
     let started = Instant::now();
-    // For longer than a ttl, so that each is renewed beside them.
+    // For longer than a ttl, so that each lock is renewed meanwhile.
     while started.elapsed() < Duration::from_secs(10) {
         assert_eq!(within(BOUND * 2, lock_twice(&redlock)).await, 0);
     }
@@ -138,7 +138,7 @@ async fn f73_renewed_locks_are_kept_beside_many_tasks() {
     }
 }
 
-/// A request that does not wait for the lock waits for its attempt, for a node time-out at most.
+/// A request that does not wait for the lock still waits for its attempt, for a node time-out at most.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f73_an_attempt_above_the_limit_is_a_clear_error() {
     let nodes = memory::Nodes::new(3);

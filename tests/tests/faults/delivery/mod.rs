@@ -11,11 +11,11 @@ use std::time::Duration;
 use redlock::Redlock;
 use tests::{Cluster, Node, eventually};
 
-/// A ttl that does not end within a test: what is gone before was released, not forgotten.
+/// A ttl that does not expire within a test: a key that is gone earlier was released.
 const LONG: Duration = Duration::from_secs(60);
-/// A bound for what takes a few round trips, on a busy machine.
+/// A bound for a few round trips, on a busy machine.
 const SOON: Duration = Duration::from_secs(20);
-/// A bound for everything else.
+/// A bound for longer operations.
 const BOUND: Duration = Duration::from_secs(120);
 
 /// A client whose scripts the nodes know.
@@ -31,12 +31,12 @@ async fn connect(cluster: &Cluster) -> Redlock {
     redlock
 }
 
-/// The locks named `k:…` that stand on a node.
+/// The locks named `k:…` that a node holds.
 async fn locks(node: &Node) -> Vec<String> {
     node.ask(redis::cmd("KEYS").arg("k:*")).await
 }
 
-/// How many of them stand on all nodes together.
+/// How many of them all nodes hold together.
 async fn locks_on(cluster: &Cluster) -> usize {
     let mut count = 0;
     for node in cluster.live() {

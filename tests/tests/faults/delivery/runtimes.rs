@@ -1,4 +1,4 @@
-//! Whatever a lock needs goes by any runtime of the client that lives, and waits for one where there is none.
+//! Commands of a lock use any living runtime of the client, and wait for one if there is none.
 
 use std::time::Duration;
 
@@ -73,7 +73,7 @@ fn f13_a_release_without_a_runtime_is_sent_by_the_next_one() {
 #[test]
 fn f13_releases_of_a_runtime_that_ended_are_sent_by_another() {
     let (outside, cluster, inside, redlock, guard) = held(false, LONG);
-    // Dropped at the very end of the runtime: nothing of it is sent.
+    // Dropped at the very end of the runtime: nothing is sent.
     inside.block_on(async { drop(guard) });
     outside.block_on(async { drop(redlock.lock("k:2").await.expect("free")) });
     drop(inside);
@@ -128,8 +128,9 @@ fn f19_renewal_continues_in_another_runtime() {
     }
 }
 
-/// A lease that goes from a guard in `inside` to one in `outside`. It can if somebody waited when it was granted, and in
-/// its first moments only, which a busy machine may miss: then it is tried again.
+/// A lease that passes from a guard in `inside` to one in `outside`. It can if a request waited when it was granted, and
+/// only
+/// shortly after that, which a busy machine may miss: then it is tried again.
 fn handed_over(inside: &Runtime, outside: &Runtime, ask: impl Fn() -> LockRequest) -> Guard {
     for _ in 0..200 {
         let (last, is_handed_over) = inside.block_on(async {
@@ -140,7 +141,7 @@ fn handed_over(inside: &Runtime, outside: &Runtime, ask: impl Fn() -> LockReques
             tokio::time::sleep(Duration::from_millis(2)).await;
             first.release().await.expect("held");
             let second = within(SOON, second).await.expect("no panic");
-            // A release that is done at once asked no node.
+            // A release that completes at once has asked no node.
             let released = second.expect("its turn").release().now_or_never();
             (last, released.is_some())
         });
@@ -192,7 +193,7 @@ fn block_on(future: impl Future<Output = ()>) {
 #[test]
 fn f19_the_end_of_the_validity_is_noticed_outside_of_a_runtime() {
     let (outside, _cluster, inside, redlock, guard) = held(false, Duration::from_secs(2));
-    // Another runtime of the client goes on.
+    // Another runtime of the client continues.
     outside.block_on(async { drop(redlock.lock("k:2").await.expect("free")) });
     drop(inside);
     let (done, is_done) = std::sync::mpsc::channel();
@@ -217,7 +218,7 @@ fn f19_outside_of_a_runtime_there_is_an_error_and_no_panic() {
     assert!(holder.expect("at once").is_err());
     redlock.close().now_or_never().expect("at once");
     drop(inside);
-    // The release was kept.
+    // The release was deferred.
     outside.block_on(async {
         redlock.health().await;
         free_soon(&cluster).await;

@@ -1,4 +1,4 @@
-//! Servers that do not know the scripts: what was asked for a key first is carried out first all the same.
+//! Servers that do not know the scripts: commands for a key are still carried out in their order.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -9,7 +9,7 @@ use super::LONG;
 
 const KEY: &str = "k:1";
 
-/// The nodes know no script but those that an acquire needs.
+/// The nodes know only the scripts of an acquire.
 async fn forget_scripts(cluster: &Cluster, other: &Redlock) -> Vec<Guard> {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     for node in cluster.nodes() {
@@ -19,7 +19,7 @@ async fn forget_scripts(cluster: &Cluster, other: &Redlock) -> Vec<Guard> {
     for fencing in [true, false] {
         let name = format!("other:{}", NEXT.fetch_add(1, Relaxed));
         let request = other.lock(&name).fencing(fencing);
-        // Not released yet: that would be one script more.
+        // Not released yet: that would load another script.
         held.push(request.no_wait().await.expect("free"));
     }
     held
@@ -42,7 +42,7 @@ async fn hold(redlock: &Redlock) -> Guard {
     redlock.lock(KEY).ttl(LONG).await.expect("free")
 }
 
-/// What ends a hold, and what is asked at once behind it: in each way that the client can.
+/// Each way in which a hold can end, followed at once by a request.
 async fn assert_in_order(cluster: &Cluster, redlock: &Redlock, other: &Redlock) {
     let guard = hold(redlock).await;
     let _held = forget_scripts(cluster, other).await;

@@ -14,10 +14,10 @@ use tower::{Layer as _, ServiceExt as _, service_fn};
 use tracing::level_filters::LevelFilter;
 
 const BOUND: Duration = Duration::from_secs(30);
-/// It stands in every key, and in every value of the user.
+/// A text that is part of every key, and of every value of the user.
 const SECRET: &str = "jane.doe";
 
-/// What is captured holds something of the scenario, and no secret.
+/// The captured events contain something of the scenario, and no secret.
 fn assert_keyless(logs: &Logs, of: &str, events: &[&str]) {
     let text = logs.text();
     let leaks: Vec<&str> = text.lines().filter(|line| line.contains(SECRET)).collect();
@@ -58,7 +58,8 @@ async fn open(locks: &Redlock, id: &str) -> Result<(), redlock::Error> {
     Ok(())
 }
 
-/// All paths to the lock `n:jane.doe`, whose nodes have no vote. Nobody's error is looked at: the events are.
+/// All ways to acquire the lock `n:jane.doe`, whose nodes have no vote. The errors are ignored: the test is about the
+/// events.
 async fn all_paths(redlock: &Redlock) {
     let name = format!("n:{SECRET}");
     let request = || redlock.lock(&name).wait(Duration::from_millis(300));

@@ -59,7 +59,8 @@ async fn f62_a_hand_over_is_reported() {
     let redlock = Redlock::connect(memory::Nodes::new(3).nodes())
         .await
         .unwrap();
-    // Tokens for turns are reserved where somebody waits already; a lease that was held for some time goes back to the nodes.
+    // Tokens for hand-over are reserved if a request waits already; a lease that was held for some time returns to the
+    // nodes.
     eventually(BOUND, async || {
         let turn = async || {
             let guard = redlock.lock("k").await.unwrap();
@@ -136,7 +137,7 @@ async fn f61_a_node_in_quarantine_is_reported_once() {
     })
     .await;
     one(&logs, &["node quarantined", &port, "why=", "seconds="]);
-    // Another client finds it in the same state: that is one event of its own, beside that the node is up.
+    // Another client finds it in the same state: that is an event too, beside the one that the node is up.
     let before = logs.lines_with(&port).len();
     let _ = Redlock::connect(cluster.urls()).await.unwrap();
     let of_it = &logs.lines_with(&port)[before..];
@@ -156,7 +157,7 @@ async fn f61_a_node_that_is_down_or_barred_at_the_start_is_reported_once() {
     let again = Proxy::before(cluster.node(1)).await;
     let twice = [cluster.node(0).url(), cluster.node(1).url(), again.url()];
     let redlock = Redlock::connect_lazy(twice).unwrap();
-    // It is tried again and again.
+    // It is retried repeatedly.
     eventually(BOUND, async || {
         let _ = redlock.health().await;
         again.accepted() >= 5

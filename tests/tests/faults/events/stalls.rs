@@ -85,7 +85,7 @@ async fn f75_a_thread_of_its_own_renews_while_the_runtime_is_blocked() {
         let redlock = builder.connect().await.unwrap();
         let guard = redlock.lock("k").ttl(ttl).await.unwrap();
         tokio::task::yield_now().await;
-        // Nothing of this runtime runs.
+        // No task of this runtime runs.
         thread::sleep(2 * ttl);
         assert_eq!(guard.is_lost(), !own, "renewal_thread({own})");
         if own {

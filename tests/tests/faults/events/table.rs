@@ -52,7 +52,7 @@ fn arguments(code: &str) -> Vec<String> {
     parts.filter(|part| !part.is_empty()).collect()
 }
 
-/// The events of a source, and whether each is said in a module of events.
+/// The events of a source, and whether each is emitted in a module of events.
 fn in_source(path: &Path) -> Vec<Event> {
     const TARGET: &str = "const TARGET: &str = \"";
     let code = fs::read_to_string(path).unwrap();

@@ -1,4 +1,4 @@
-//! `run` cancels its body at an await. Blocking work that the body started goes on, and has to check the lock itself.
+//! `run` cancels its body at an await. Blocking work that the body started continues, and has to check the lock itself.
 
 use std::{
     sync::{
@@ -12,7 +12,7 @@ use redlock::{Redlock, memory::Nodes};
 use tests::{eventually, within};
 
 const SOON: Duration = Duration::from_secs(10);
-/// A runtime waits for its blocking work: a test that has failed ends all the same.
+/// A runtime waits for its blocking work, so the work has to end even if the test fails.
 const GIVE_UP: Duration = Duration::from_secs(30);
 
 /// How many steps of blocking work ran, and how many of them after the lock was over.
@@ -45,7 +45,7 @@ async fn f63_blocking_work_that_checks_its_lock_stops_after_the_loss() {
         });
     let lost = within(SOON, run).await.unwrap_err();
     assert!(lost.is_lost(), "{lost}");
-    // The work ends by itself: nobody holds its counter any more.
+    // The work ends by itself: nothing else holds its counter.
     eventually(SOON, async || Arc::strong_count(&steps) == 1).await;
     assert!(steps.all.load(SeqCst) > 0);
 }

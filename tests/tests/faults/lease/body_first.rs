@@ -21,12 +21,12 @@ use tracing::level_filters::LevelFilter;
 
 use super::{BOUND, Owned, client};
 
-const MOST: Duration = Duration::from_millis(200);
-/// Longer than anything here takes to stop.
+const MAX_HOLD: Duration = Duration::from_millis(200);
+/// Longer than any body here takes to stop.
 const TTL: Duration = Duration::from_secs(20);
 const STOPS: Duration = Duration::from_millis(600);
 
-/// Waits for the lock in another client and in this one; neither gets it before the body is gone.
+/// Waits for the lock in another client and in this one; neither gets it before the body is dropped.
 async fn nobody_before(cluster: &Cluster, here: &Redlock, key: &str, gone: &Arc<AtomicBool>) {
     eventually(BOUND, async || cluster.locked_on(key).await.len() == 3).await;
     let there = client(cluster).await;
@@ -61,7 +61,7 @@ async fn f14_run() {
     let cluster = Cluster::start(3).await;
     let redlock = client(&cluster).await;
     let (owned, gone) = owned();
-    let request = redlock.lock("body").ttl(TTL).max_hold(MOST);
+    let request = redlock.lock("body").ttl(TTL).max_hold(MAX_HOLD);
     let body = tokio::spawn(request.run(async move |_| {
         let _owned = owned;
         pending::<Infallible>().await
@@ -70,7 +70,7 @@ async fn f14_run() {
     assert!(within(BOUND, body).await.unwrap().unwrap_err().is_lost());
 }
 
-/// One of two locks is let go: the body is gone before either key is free.
+/// One of two locks is released: the body is dropped before either key is free.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn f14_run_under_several_locks() {
     let cluster = Cluster::start(3).await;
@@ -78,7 +78,7 @@ async fn f14_run_under_several_locks() {
     for key in ["first", "second"] {
         let (owned, gone) = owned();
         let request = redlock.lock_all(["second", "first"]);
-        let request = request.ttl(TTL).max_hold(MOST);
+        let request = request.ttl(TTL).max_hold(MAX_HOLD);
         let body = tokio::spawn(request.run(async move |_| {
             let _owned = owned;
             pending::<Infallible>().await
@@ -147,10 +147,15 @@ async fn f14_a_body_that_blocks_between_awaits() {
     let cluster = Cluster::start(3).await;
     let redlock = client(&cluster).await;
     let (owned, gone) = owned();
-    let guard = redlock.lock("body").ttl(TTL).max_hold(MOST).await.unwrap();
+    let guard = redlock
+        .lock("body")
+        .ttl(TTL)
+        .max_hold(MAX_HOLD)
+        .await
+        .unwrap();
     let body = tokio::spawn(guard.run(async move {
         let _owned = owned;
-        thread::sleep(MOST + STOPS);
+        thread::sleep(MAX_HOLD + STOPS);
         pending::<Infallible>().await
     }));
     nobody_before(&cluster, &redlock, "body", &gone).await;
@@ -174,7 +179,7 @@ async fn f14_the_layer() {
     let layer = RedlockLayer::new(redlock.clone(), key::header("x-user-id"))
         .namespace("body")
         .ttl(TTL)
-        .max_hold(MOST);
+        .max_hold(MAX_HOLD);
     let request = http::Request::post("/")
         .header("x-user-id", "ada")
         .body(String::new());
@@ -202,7 +207,7 @@ async fn f14_the_layer_for_any_service() {
     let owned = Arc::new(std::sync::Mutex::new(Some(owned)));
     let layer = LockLayer::new(redlock.clone(), |key: &String| Some(key.clone()))
         .ttl(TTL)
-        .max_hold(MOST);
+        .max_hold(MAX_HOLD);
     let service = layer.layer(service_fn(move |_| {
         let owned = owned.lock().unwrap().take();
         async move {
@@ -254,8 +259,9 @@ async fn f14_the_next_waiter_in_this_process_waits_for_a_body_whose_lock_was_rel
     assert!(within(BOUND, body).await.unwrap().unwrap_err().is_lost());
 }
 
-/// The worker that waits for sockets runs what they have woken; while that blocks, tokio wakes no other worker to wait. A task
-/// from outside does. Until the sender is dropped.
+/// The worker that waits for sockets runs the tasks that they wake; while that blocks, tokio wakes no other worker to wait.
+/// A task
+/// from outside does, until the sender is dropped.
 fn keep_workers_awake() -> mpsc::Sender<()> {
     let runtime = Handle::current();
     let (kept, until) = mpsc::channel();
@@ -274,7 +280,7 @@ async fn f14_a_body_that_never_stops_keeps_its_key_for_the_rest_of_the_ttl_only(
     let (redlock, there) = (client(&cluster).await, client(&cluster).await);
     let ttl = Duration::from_secs(2);
     let (end, ended) = mpsc::channel::<()>();
-    let request = redlock.lock("body").ttl(ttl).max_hold(MOST);
+    let request = redlock.lock("body").ttl(ttl).max_hold(MAX_HOLD);
     let body = tokio::spawn(request.run(async move |_| {
         let _ = ended.recv_timeout(BOUND * 4);
         pending::<Infallible>().await
@@ -284,7 +290,7 @@ async fn f14_a_body_that_never_stops_keeps_its_key_for_the_rest_of_the_ttl_only(
     let begun = Instant::now();
     let guard = there.lock("body").wait(BOUND).await.unwrap();
     assert!(begun.elapsed() < BOUND / 2, "{:?}", begun.elapsed());
-    // Here too: the line has moved on.
+    // Here too: the next waiter has the lock.
     guard.release().await.unwrap();
     let next = redlock.lock("body").wait(BOUND).into_future();
     within(BOUND, next).await.unwrap().release().await.unwrap();
@@ -297,10 +303,10 @@ async fn f14_a_body_that_keeps_blocking_is_reported() {
     let cluster = Cluster::start(3).await;
     let redlock = client(&cluster).await;
     let logs = Logs::capture(LevelFilter::INFO);
-    let request = redlock.lock("body").ttl(TTL).max_hold(MOST);
+    let request = redlock.lock("body").ttl(TTL).max_hold(MAX_HOLD);
     let ran = request.run(async |_| {
         tokio::task::yield_now().await;
-        thread::sleep(MOST + STOPS);
+        thread::sleep(MAX_HOLD + STOPS);
         pending::<Infallible>().await
     });
     assert!(

@@ -35,12 +35,12 @@ async fn f9_invalid_durations_of_a_request_are_named() {
         let request = redlock.lock("a").at_least(bad);
         names(&request.await.unwrap_err(), "at_least");
     }
-    // A wait goes to no node, and may have no end.
+    // A wait is sent to no node, and may be unlimited.
     let wait = redlock.lock("a").wait(Duration::MAX);
     wait.await.unwrap().release().await.unwrap();
     let ttl = redlock.lock_all(["a", "b"]).ttl(Duration::MAX);
     names(&ttl.await.unwrap_err(), "ttl");
-    // Nothing is held by any of them.
+    // None of them left a lock.
     assert!(!redlock.is_locked("a").await.unwrap());
 }
 

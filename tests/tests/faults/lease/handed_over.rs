@@ -1,4 +1,4 @@
-//! No guard without validity is ever returned, however late the task learns of it.
+//! No guard without validity is ever returned, however late its task runs.
 
 use std::{future::IntoFuture as _, thread, time::Duration};
 

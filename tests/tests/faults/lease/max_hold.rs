@@ -1,4 +1,4 @@
-//! `max_hold` ends every hold, though nobody looks at it.
+//! `max_hold` ends every hold, even if its guard is not polled.
 
 use std::{future::IntoFuture as _, time::Duration};
 
@@ -6,8 +6,8 @@ use tests::{Cluster, eventually, within};
 
 use super::{BOUND, client, handed_over, settle_down};
 
-const MOST: Duration = Duration::from_millis(300);
-/// So long that nothing ends by it.
+const MAX_HOLD: Duration = Duration::from_millis(300);
+/// So long that it ends nothing.
 const TTL: Duration = Duration::from_secs(50);
 
 #[tokio::test]
@@ -15,7 +15,7 @@ async fn f18_a_guard_without_renewal_is_released_at_its_max_hold() {
     let cluster = Cluster::start(3).await;
     let redlock = client(&cluster).await;
     let request = redlock.lock("held").ttl(TTL).keep_alive(false);
-    let guard = request.max_hold(MOST).await.unwrap();
+    let guard = request.max_hold(MAX_HOLD).await.unwrap();
     eventually(BOUND, async || cluster.locked_on("held").await.is_empty()).await;
     assert!(guard.is_lost());
     assert!(guard.release().await.unwrap_err().is_lost());
@@ -28,9 +28,9 @@ async fn f18_a_lease_that_was_handed_over_is_released_at_its_max_hold() {
     for keep_alive in [true, false] {
         let ask = || {
             let request = redlock.lock("held").ttl(TTL).keep_alive(keep_alive);
-            request.max_hold(MOST).wait(BOUND).into_future()
+            request.max_hold(MAX_HOLD).wait(BOUND).into_future()
         };
-        // A lease is handed over in its first moments only, which a busy machine may miss.
+        // A lease is handed over only shortly after its grant, which a busy machine may miss.
         let mut handed_over = None;
         for _ in 0..200 {
             let first = ask().await.unwrap();
@@ -53,7 +53,7 @@ async fn f18_a_lease_that_was_handed_over_is_released_at_its_max_hold() {
     }
 }
 
-/// Those before it may last for as long as they like, or for longer.
+/// Earlier holds may be unlimited, or longer.
 #[tokio::test]
 async fn f18_a_later_hold_of_a_lease_may_be_shorter() {
     let cluster = Cluster::start(3).await;
@@ -72,7 +72,7 @@ async fn f18_a_later_hold_of_a_lease_may_be_shorter() {
             };
             request.wait(BOUND).into_future()
         };
-        let last = handed_over(|| ask(before), || tokio::spawn(ask(Some(MOST)))).await;
+        let last = handed_over(|| ask(before), || tokio::spawn(ask(Some(MAX_HOLD)))).await;
         let last = within(BOUND, last).await.unwrap().unwrap();
         eventually(BOUND, async || cluster.locked_on("held").await.is_empty()).await;
         assert!(
@@ -86,7 +86,7 @@ async fn f18_a_later_hold_of_a_lease_may_be_shorter() {
 async fn f18_several_locks_are_released_at_their_max_hold() {
     let cluster = Cluster::start(3).await;
     let redlock = client(&cluster).await;
-    let request = redlock.lock_all(["a", "b"]).ttl(TTL).max_hold(MOST);
+    let request = redlock.lock_all(["a", "b"]).ttl(TTL).max_hold(MAX_HOLD);
     let guards = request.await.unwrap();
     for key in ["a", "b"] {
         eventually(BOUND, async || cluster.locked_on(key).await.is_empty()).await;

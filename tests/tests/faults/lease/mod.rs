@@ -25,7 +25,7 @@ use redlock::{LockRequest, Redlock};
 use tests::{Cluster, within};
 use tokio::task::JoinHandle;
 
-/// Longer than anything here takes.
+/// Longer than any step of these tests.
 const BOUND: Duration = Duration::from_secs(20);
 
 async fn client(cluster: &Cluster) -> Redlock {
@@ -39,13 +39,13 @@ async fn settle_down() {
     }
 }
 
-/// A request on its way.
+/// A request in progress.
 type Asked = <LockRequest as IntoFuture>::IntoFuture;
 
 /// Hands a lease over to `last`, whose task has not run since.
 ///
-/// A lease can be handed over if somebody waited when it was granted, and in its first moments only. A busy machine may
-/// miss them: then it is tried again.
+/// A lease can be handed over if a request waited when it was granted, and only shortly after that. A busy machine may
+/// miss that: then it is tried again.
 async fn handed_over<T>(
     ask: impl Fn() -> Asked,
     last: impl Fn() -> JoinHandle<T>,
@@ -57,7 +57,7 @@ async fn handed_over<T>(
         settle_down().await;
         first.release().await.expect("held");
         let second = within(BOUND, second).await.expect("no panic");
-        // A release that is done at once asked no node.
+        // A release that completes at once has asked no node.
         if second.expect("a turn").release().now_or_never().is_some() {
             return last;
         }
@@ -66,7 +66,7 @@ async fn handed_over<T>(
     panic!("no lease was handed over");
 }
 
-/// Runs a future on a thread and a runtime of its own, which nothing here can stall.
+/// Runs a future on a thread and a runtime of its own, which this test cannot stall.
 fn elsewhere<T, F>(work: impl FnOnce() -> F + Send + 'static) -> mpsc::Receiver<T>
 where
     T: Send + 'static,
@@ -83,7 +83,7 @@ where
     receive
 }
 
-/// What a body owns: it takes its time to go, and notes that it is gone.
+/// A value that a body owns: dropping it takes time, and is recorded.
 struct Owned {
     takes: Duration,
     gone: Arc<AtomicBool>,

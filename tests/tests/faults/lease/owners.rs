@@ -1,4 +1,4 @@
-//! What has to be unique comes from the operating system, not from the state of a generator that can be copied.
+//! Unique values come from the operating system, not from the state of a generator that can be copied.
 
 use std::{collections::HashSet, process::Stdio, time::Duration};
 
@@ -67,7 +67,7 @@ async fn f16_equal_random_generators_produce_different_owners() {
         for key in ["a", "b"] {
             let guard = redlock.lock(key).await.expect("free");
             owners.insert(guard.owner().to_owned());
-            // What a cool-down leaves behind is no owner of anybody.
+            // The value of a cool-down is the owner of no client.
             guard
                 .cool_down(Duration::from_secs(5))
                 .await

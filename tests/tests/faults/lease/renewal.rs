@@ -1,4 +1,4 @@
-//! Every lock is renewed until it is released, unless it is asked for without.
+//! Every lock is renewed until it is released, unless `keep_alive` is off.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ async fn f58_a_guard_outlives_its_ttl() {
     let looked = redlock.try_lock("looked").await.unwrap().unwrap();
     let lapses = redlock.lock("lapses").ttl(TTL).keep_alive(false);
     let lapses = lapses.await.unwrap();
-    // As long as the one without renewal lasts, and once more.
+    // As long as the lock without renewal lasts, and once more.
     within(BOUND, lapses.lost()).await;
     tokio::time::sleep(TTL).await;
     assert!(!guard.is_lost() && !looked.is_lost());

@@ -1,4 +1,4 @@
-//! Fencing tokens go into a store and come back.
+//! Fencing tokens are stored and read again.
 
 use redlock::{FencingToken, Redlock, memory};
 

@@ -79,7 +79,7 @@ async fn f41_a_client_that_times_out_and_retries_is_charged_once() {
     let gave_up = pay(address, Duration::from_millis(300)).await.unwrap_err();
     assert!(gave_up.is_timeout(), "{gave_up}");
     eventually(SOON, async || payments.begun.load(SeqCst) == 1).await;
-    // The first one spayments runs.
+    // Only the first payment runs.
     let (status, _) = pay(address, SOON).await.unwrap();
     assert_eq!((status, payments.gone.load(SeqCst)), (409, 0));
     unblock.add_permits(10);

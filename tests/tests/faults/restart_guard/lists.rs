@@ -21,7 +21,7 @@ fn with(urls: impl IntoIterator<Item = String>) -> Builder {
         .clock_skew(SHORT)
 }
 
-/// A client with these nodes, as soon as the nodes let it.
+/// A client with these nodes, as soon as the nodes accept it.
 async fn as_soon_as_possible(cluster: &Cluster, nodes: &[usize]) -> Redlock {
     within(BOUND, async {
         loop {
@@ -57,7 +57,7 @@ async fn f64_a_conflicting_list_is_refused_and_both_lists_are_named() {
     guard.release().await.expect("released");
 }
 
-/// From three nodes to one, where nobody is left who uses the three: the error says how long it takes, and that is so.
+/// From three nodes to one, when no client uses the three any more: the error says how long it takes, and that is correct.
 #[tokio::test]
 async fn f64_the_error_says_how_long_a_list_counts() {
     let cluster = Cluster::start(3).await;
@@ -106,7 +106,7 @@ async fn f64_a_lazy_client_gets_the_error_when_it_locks() {
     }
 }
 
-/// The rolling deploy of the row: every client has another nearest node.
+/// A rolling deployment, with another nearest node for each client.
 #[tokio::test]
 async fn f64_a_rolling_deploy_has_no_two_holders() {
     let cluster = Cluster::start(4).await;
@@ -185,8 +185,8 @@ async fn f64_names_and_order_do_not_matter() {
         .expect("a node");
 }
 
-/// A node that starts empty again has lost its identity too, and is still the same node of the same list: for a client that
-/// knew it, and for one that comes when nobody is left who did.
+/// A node that restarts empty has lost its identity too, and is still the same node of the same list: for a client that
+/// knew it, and for one that comes when no such client is left.
 #[tokio::test]
 async fn f64_an_empty_restart_does_not_count_as_another_list() {
     let cluster = Cluster::start(3).await;
@@ -237,7 +237,7 @@ async fn f64_a_new_identity_under_another_name_does_not_count_as_another_list() 
     proxies[2].refuse(true);
     proxies[2].cut();
     cluster.node(2).restart_empty().await;
-    // Nobody knows yet that it is the node in the older client's list.
+    // No client knows yet that it is the node in the older client's list.
     let error = direct().connect().await.expect_err("another identity");
     assert_eq!(error.kind(), ErrorKind::InvalidNodes, "{error}");
     proxies[2].refuse(false);
@@ -264,8 +264,9 @@ async fn f64_nodes_in_memory_check_the_list() {
     held.release().await.expect("released");
 }
 
-/// Clients that list the nodes in another order ask the same node first, so one of them always wins, although each has another
-/// node next to it. In paused time, since they have the time of one attempt for it, whatever the machine does.
+/// Clients that list the nodes in another order ask the same node first, so one of them always wins, although each has
+/// another
+/// nearest node. In paused time, because they have the time of one attempt, whatever the machine does.
 #[tokio::test(start_paused = true)]
 async fn f69_the_order_of_the_list_does_not_matter() {
     let cluster = redlock::memory::Nodes::seeded(3, 1);

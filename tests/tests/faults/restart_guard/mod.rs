@@ -71,7 +71,7 @@ impl Watched {
             );
         }
         assert!(!self.held.is_lost());
-        // At once, but for a connection that has to be made anew.
+        // At once, except for the time to reconnect.
         eventually(BOUND, async || {
             matches!(
                 self.other.health().await[1].state,

@@ -1,4 +1,4 @@
-//! Servers that tell no `run_id`, as some proxies and other makes do.
+//! Servers that report no `run_id`, as some proxies and other products do.
 
 use std::net::SocketAddr;
 
@@ -12,7 +12,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::*;
 
-/// A server before `node` that leaves `run_id` out of `INFO`.
+/// A proxy in front of `node` that removes `run_id` from `INFO`.
 async fn without_run_id(node: &Node) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let (here, there) = (listener.local_addr().expect("bound"), node.address());
@@ -34,7 +34,7 @@ async fn relay(client: TcpStream, there: SocketAddr) -> std::io::Result<()> {
             while let Some(at) = held.windows(7).position(|word| word == b"run_id:") {
                 held[at] = b'_';
             }
-            // The beginning of a word may be all that has come.
+            // Only the beginning of a word may have arrived.
             let rest = (1..7)
                 .rev()
                 .find(|&rest| held.ends_with(&b"run_id:"[..rest]));
@@ -84,8 +84,8 @@ async fn f8_observed_warns() {
     guard.expect("free").release().await.expect("released");
 }
 
-/// An uptime that goes back is a restart. The node comes back with an old snapshot, so nothing else shows it: the
-/// record of the node is there, and the lock is not.
+/// An uptime that decreases is a restart. The node comes back with an old snapshot, so nothing else shows it: the
+/// record of the node is there, but the lock is not.
 #[tokio::test]
 async fn f8_a_restart_with_an_old_snapshot_is_noticed_by_the_uptime() {
     let cluster = Cluster::start(3).await;

@@ -1,4 +1,4 @@
-//! What the documentation says of restarts, as written.
+//! The documentation about restarts is correct.
 
 use std::sync::{
     Arc,
@@ -43,7 +43,7 @@ async fn f68_a_rolling_restart_as_documented_loses_nothing() {
         tokio::spawn(async move {
             let mut asked = 0;
             while !over.load(SeqCst) {
-                // Another one may hold it, and a busy machine be late: only the votes are in question.
+                // Another client may hold the lock, and a busy machine may be late: only the votes matter.
                 match redlock.try_lock(KEY).await {
                     Err(error) if !is_late(&error) => return Err(error),
                     _ => {}

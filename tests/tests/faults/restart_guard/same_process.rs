@@ -1,4 +1,4 @@
-//! The data of a node are replaced or emptied while its process lives on.
+//! The data of a node are replaced or emptied while its process continues.
 
 use super::*;
 
@@ -24,7 +24,7 @@ async fn f2_a_node_that_was_a_replica_does_not_vote() {
     watched.nobody_else_gets_it().await;
 }
 
-/// What the guard is for: without it there are two holders.
+/// Proof that the guard is needed: without it there are two holders.
 #[tokio::test]
 async fn f2_without_the_guard_a_node_that_was_a_replica_votes() {
     let watched = Watched::start(three().await, RestartGuard::Off).await;
@@ -122,7 +122,7 @@ async fn f2_a_node_in_memory_that_was_flushed_does_not_vote() {
     assert!(!held.is_lost());
 }
 
-/// Nor is one that brings along what the clients wrote there to know the node by.
+/// A copied node has no vote either, even if the copy contains the record by which clients know the node.
 #[tokio::test]
 async fn f2_a_node_that_loads_a_snapshot_with_its_record_does_not_vote() {
     let cluster = three().await;
@@ -143,7 +143,7 @@ async fn f2_a_node_that_loads_a_snapshot_with_its_record_does_not_vote() {
     watched.nobody_else_gets_it().await;
 }
 
-/// An old snapshot brings the marker of the strict guard along, and not the lock.
+/// An old snapshot contains the marker of the strict guard, but not the lock.
 #[tokio::test]
 async fn f2_strict_quarantines_a_node_with_an_old_snapshot() {
     let cluster = three().await;
@@ -158,13 +158,13 @@ async fn f2_strict_quarantines_a_node_with_an_old_snapshot() {
     run(watched.node(), &["DEBUG", "RELOAD", "NOSAVE"]).await;
     assert!(!watched.node().exists(KEY).await, "it has forgotten");
     watched.nobody_else_gets_it().await;
-    // An operator knows better.
+    // An operator can override that.
     watched.other.trust_nodes().await.expect("three nodes");
     let second = watched.other.try_lock(KEY).await.expect("three nodes");
     assert!(second.is_some(), "all were vouched for");
 }
 
-/// A copy of the node's own data, from before the lock, brings the marker along too.
+/// A copy of the node's own data, from before the lock, contains the marker too.
 #[tokio::test]
 async fn f2_strict_quarantines_a_node_with_a_copy_of_old_data() {
     let cluster = three().await;
@@ -184,7 +184,7 @@ async fn f2_strict_quarantines_a_node_with_a_copy_of_old_data() {
     watched.nobody_else_gets_it().await;
 }
 
-/// Who comes later hears it from those who saw it.
+/// A later client learns it from those that saw it.
 #[tokio::test]
 async fn f2_a_client_that_connects_later_does_not_count_a_node_that_was_flushed() {
     let cluster = three().await;
@@ -206,7 +206,7 @@ async fn f2_a_client_that_connects_later_does_not_count_a_node_that_was_flushed(
     assert!(matches!(health[1].state, NodeState::Quarantined { .. }));
 }
 
-/// Nodes that are emptied together, as between two tests, start anew for those who come later.
+/// Nodes that are emptied together, as between two tests, count as new for later clients.
 #[tokio::test]
 async fn f2_nodes_that_were_emptied_together_serve_later_clients() {
     let cluster = three().await;

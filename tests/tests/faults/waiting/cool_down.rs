@@ -1,4 +1,5 @@
-//! A request for a key in its cool-down is refused at once, even if it would wait, and not mistaken for one of a held key.
+//! A request for a key in its cool-down is refused at once, even if it would wait, and its error differs from that of a held
+//! key.
 
 use std::time::Duration;
 
@@ -6,9 +7,9 @@ use redlock::{Error, ErrorKind, Guard, Redlock, RestartGuard, memory};
 use tests::Cluster;
 use tokio::{task::JoinSet, time::timeout};
 
-/// What a waiter would wait if nobody refused it, and how long the windows here last.
+/// How long a waiter would wait if it were not refused, and how long the windows last.
 const LONG: Duration = Duration::from_secs(50);
-/// Within this a refusal is at once, on a busy machine too.
+/// A refusal within this time is immediate, on a busy machine too.
 const SOON: Duration = Duration::from_secs(20);
 const KEY: &str = "order:42";
 
@@ -20,14 +21,14 @@ async fn clients<const N: usize>(cluster: &Cluster) -> [Redlock; N] {
     clients.try_into().expect("as many")
 }
 
-/// The error of somebody who waits.
+/// The error of a request that waits.
 async fn waits(redlock: &Redlock, fencing: bool) -> Error {
     let request = redlock.lock(KEY).fencing(fencing).wait(LONG);
     let refused = timeout(SOON, request).await.expect("refused at once");
     refused.expect_err("in its cool-down")
 }
 
-/// The error says that the key cools down, and for how long at most.
+/// The error says that the key is in a cool-down, and for how long at most.
 fn assert_cools(error: &Error, window: Duration) {
     assert_eq!(error.kind(), ErrorKind::CoolingDown, "{error}");
     assert!(error.is_cooling_down(), "{error}");
@@ -38,7 +39,7 @@ fn assert_cools(error: &Error, window: Duration) {
     assert!(error.to_string().contains("cool-down"), "{error}");
 }
 
-/// Whoever asks, with or without waiting, here or elsewhere.
+/// Every request is refused, with and without waiting, in this client and in others.
 async fn assert_refused(clients: &[&Redlock], window: Duration) {
     for redlock in clients {
         for fencing in [true, false] {
@@ -135,7 +136,7 @@ async fn f20_waiters_are_refused_when_the_cool_down_begins() {
     let [one, other, third] = clients(&cluster).await;
     let guard = held(&one).await;
     let waiting = waiters([&one, &other, &third]);
-    // Those of the other clients wait to be notified.
+    // Those of the other clients wait for a notification.
     tests::eventually(SOON, async || {
         let mut list = redis::cmd("ZCARD");
         list.arg(format!("{{{KEY}}}{{}}:waiters"));
@@ -177,12 +178,12 @@ async fn f20_local_waiters_are_refused_without_a_round_trip() {
     for error in waiting.join_all().await {
         assert_cools(&error, LONG);
     }
-    // The cool-down itself, with its source where the server had not seen it.
+    // The cool-down itself, with its source if the server did not know it.
     let sent = asked().await - before;
     assert!(sent <= 2, "{sent} commands");
 }
 
-/// A window that a minority of the nodes knows blocks nobody, and one beside a holder is not taken for the holder.
+/// A cool-down on a minority of the nodes blocks no request, and one beside a holder is not taken for the holder.
 #[tokio::test]
 async fn f20_a_cool_down_on_a_minority_does_not_count() {
     let cluster = Cluster::start(3).await;

@@ -1,4 +1,4 @@
-//! What waiting costs: next to nothing while nothing happens, and a round trip for each batch when much does.
+//! The cost of waiting: almost none while nothing happens, and a round trip for each batch under load.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tokio::{
 
 const LONG: Duration = Duration::from_secs(59);
 const SOON: Duration = Duration::from_secs(25);
-/// Who looks for itself has looked by then, and who relies on a notification that never comes has not.
+/// A waiter that polls has polled by then, and one that relies on a notification that never comes has not.
 const LOOKED: Duration = Duration::from_secs(15);
 const KEY: &str = "invoice:42";
 
@@ -23,7 +23,7 @@ async fn connected(cluster: &Cluster) -> Redlock {
     Redlock::connect(cluster.urls()).await.expect("all up")
 }
 
-/// Holds so many keys, some at a time.
+/// Holds that many keys, some at a time.
 async fn hold(redlock: &Redlock, keys: usize) -> Vec<Guard> {
     let mut guards = Vec::with_capacity(keys);
     for from in (0..keys).step_by(500) {
@@ -36,7 +36,7 @@ async fn hold(redlock: &Redlock, keys: usize) -> Vec<Guard> {
     guards
 }
 
-/// A waiter for each of so many keys.
+/// A waiter for each of that many keys.
 fn wait(redlock: &Redlock, keys: usize) -> JoinSet<redlock::Result<Guard>> {
     let mut waiting = JoinSet::new();
     for number in 0..keys {
@@ -46,7 +46,7 @@ fn wait(redlock: &Redlock, keys: usize) -> JoinSet<redlock::Result<Guard>> {
     waiting
 }
 
-/// How many keys are waited for on the first node.
+/// How many keys have waiters on the first node.
 async fn waited_for(cluster: &Cluster) -> usize {
     let keys = cluster.node(0).keys().await;
     keys.iter().filter(|key| key.ends_with(":waiters")).count()
@@ -76,7 +76,7 @@ async fn f74_a_waiter_sends_nothing_before_a_notification() {
     let guards = hold(&holder, KEYS).await;
     let mut waiting = wait(&waiter, KEYS);
     tests::eventually(SOON, async || waited_for(&cluster).await == KEYS).await;
-    // Whoever looked at one node only looks once more, at all.
+    // A waiter that has asked only one node makes one more attempt, and no other.
     sleep(Duration::from_secs(2)).await;
     let before = scripts(&cluster).await;
     sleep(Duration::from_secs(5)).await;
@@ -127,7 +127,7 @@ async fn f74_a_notification_lost_with_its_connection_is_not_waited_for() {
 async fn f74_a_holder_that_sends_no_notifications_is_polled() {
     let cluster = Cluster::start(3).await;
     let waiter = connected(&cluster).await;
-    // After a turn of ours, so that there is a fence.
+    // After one of our holders, so that there is a fence.
     let ours = waiter.lock(KEY).ttl(LONG).await.expect("free");
     ours.release().await.expect("released");
     for value in ["theirs", "00112233445566778899aabbccddeeff"] {
@@ -148,7 +148,7 @@ async fn f74_a_holder_that_sends_no_notifications_is_polled() {
     }
 }
 
-/// A server without memory takes nobody into its waitlist, so whoever waits there looks for itself.
+/// A server without memory cannot add waiters to its waitlist, so they poll.
 #[tokio::test]
 async fn f74_a_waiter_that_is_not_on_the_waitlist_polls() {
     let cluster = Cluster::start(3).await;
@@ -173,7 +173,7 @@ async fn f74_a_waiter_that_is_not_on_the_waitlist_polls() {
     turn.release().await.expect("released");
 }
 
-/// Thousands of releases at once: everybody is served.
+/// Thousands of releases at once: every waiter gets its lock.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f74_a_burst_of_releases_serves_all_waiters() {
     const KEYS: usize = 10_000;

@@ -1,4 +1,4 @@
-//! A lock that an operator takes away is free, and those who wait for it know.
+//! A lock that an operator releases by force is free, and its waiters are notified.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ const LONG: Duration = Duration::from_secs(50);
 const SOON: Duration = Duration::from_secs(20);
 const KEY: &str = "invoice:42";
 
-/// In time that is paused a notification takes no time at all, and looking again takes much.
+/// In paused time a notification takes no time, and polling takes long.
 #[tokio::test(start_paused = true)]
 async fn f39_waiters_are_notified() {
     let nodes = memory::Nodes::seeded(3, 1);
@@ -32,7 +32,7 @@ async fn f39_waiters_are_notified() {
     }
 }
 
-/// On servers: more than one waiter, one after the other, and nothing is left.
+/// On servers: several waiters get the lock one after the other, and nothing is left.
 #[tokio::test]
 async fn f39_waiters_of_several_processes_get_the_lock_one_after_the_other() {
     let cluster = Cluster::start(3).await;
@@ -55,7 +55,7 @@ async fn f39_waiters_of_several_processes_get_the_lock_one_after_the_other() {
         cluster.node(0).ask::<u64>(&count).await == 3
     })
     .await;
-    // Whoever looked at one node only looks once more, and relies on being notified from then on.
+    // A waiter that has asked only one node makes one more attempt, and relies on notifications from then on.
     sleep(Duration::from_secs(2)).await;
     operator.force_release(KEY).await.expect("taken");
     let all = timeout(SOON, waiting.join_all()).await;
@@ -63,7 +63,7 @@ async fn f39_waiters_of_several_processes_get_the_lock_one_after_the_other() {
     drop(guard);
 }
 
-/// A holder that uses the same client learns of it, and the waiter behind it goes on.
+/// A holder in the same client notices the loss, and the next waiter gets the lock.
 #[tokio::test]
 async fn f39_a_holder_in_this_process_learns_of_it_at_once() {
     let cluster = Cluster::start(3).await;

@@ -1,4 +1,4 @@
-//! A server that is out of memory takes no new locks, and lets those that are held go on and end.
+//! A server without memory grants no new locks, and held ones are extended and released.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -36,7 +36,7 @@ async fn assert_nowhere(cluster: &Cluster, key: &str) {
     tests::eventually(LONG, async || cluster.locked_on(key).await.is_empty()).await;
 }
 
-/// The least that is left of `key` on any node.
+/// The shortest remaining time of `key` on any node.
 async fn left(cluster: &Cluster, key: &str) -> Duration {
     let mut least = Duration::MAX;
     for node in cluster.nodes() {
@@ -50,7 +50,7 @@ async fn locked(redlock: &Redlock, key: &str, fencing: bool, ttl: Duration) -> G
     request.await.expect("free")
 }
 
-/// What was held before the servers were full is extended, released, kept busy and taken by force.
+/// Locks that were held before the servers were full are extended, released, cooled down and released by force.
 async fn assert_works_when_full(cluster: &Cluster, redlock: &Redlock) {
     for fencing in [true, false] {
         let short = Duration::from_secs(8);
@@ -73,7 +73,7 @@ async fn assert_works_when_full(cluster: &Cluster, redlock: &Redlock) {
         given.release().await.expect("released");
         assert_nowhere(cluster, "given").await;
         if fencing {
-            // A tombstone all the same: what comes late is stale.
+            // There is still a tombstone: late commands are stale.
             for node in cluster.nodes() {
                 let stands = node.get("{given}{}:fence").await.expect("a fence");
                 assert_ne!(stands, fence, "no tombstone on node {}", node.index());
@@ -141,7 +141,7 @@ async fn f5_a_body_runs_on_while_the_servers_are_full() {
     assert_nowhere(&cluster, KEY).await;
 }
 
-/// A node that forgot the lock writes it again only together with its fence, for which a full one has no room.
+/// A node that forgot the lock restores it only together with its fence, for which a full node has no memory.
 #[tokio::test]
 async fn f5_a_full_server_does_not_restore_a_forgotten_lock() {
     let cluster = Cluster::start(3).await;
@@ -164,7 +164,7 @@ async fn f5_a_full_server_does_not_restore_a_forgotten_lock() {
     assert_nowhere(&cluster, KEY).await;
 }
 
-/// A held key whose fence is gone gets one, also on a full server: its yes is a vote for both.
+/// A held key without a fence gets one, also on a full server: its yes is a vote for both.
 #[tokio::test]
 async fn f5_a_missing_fence_is_written_on_full_servers() {
     let cluster = Cluster::start(3).await;

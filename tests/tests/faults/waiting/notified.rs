@@ -1,4 +1,4 @@
-//! Who waits is notified, whatever became of others who waited and of the connections meanwhile.
+//! A waiter is notified, whatever happened to other waiters and to the connections meanwhile.
 
 use std::time::Duration;
 
@@ -18,14 +18,14 @@ async fn connected(cluster: &Cluster) -> Redlock {
     Redlock::connect(cluster.urls()).await.expect("all up")
 }
 
-/// Waits for the key in a task, and is on the waitlist of all nodes.
+/// Waits for the key in a task, until it is on the waitlist of all nodes.
 async fn waiter(cluster: &Cluster, redlock: &Redlock) -> JoinHandle<redlock::Result<Guard>> {
     let before = listed(cluster).await;
     let request = redlock.lock(KEY).ttl(LONG).wait(LONG);
     let waiting = tokio::spawn(async move { request.await });
     let all = before.iter().map(|count| count + 1).collect::<Vec<_>>();
     tests::eventually(LONG, async || listed(cluster).await == all).await;
-    // Whoever has just taken the place may look once more.
+    // A waiter that has just joined may make one more attempt.
     sleep(Duration::from_millis(300)).await;
     waiting
 }
@@ -38,7 +38,7 @@ async fn listed(cluster: &Cluster) -> Vec<u64> {
     listed
 }
 
-/// Waiters that crashed, and came before all others.
+/// Waiters that crashed, and are before all others.
 async fn crashed(cluster: &Cluster, count: usize) {
     for node in cluster.nodes() {
         let mut add = redis::cmd("ZADD");
@@ -91,7 +91,7 @@ async fn f20_many_crashed_waiters_do_not_hide_a_cool_down_from_a_live_one() {
     assert!(listed(&cluster).await.iter().all(|count| *count == 0));
 }
 
-/// A notification that nobody heard, since all connections of the waiter were replaced at that moment.
+/// A notification that was lost because all connections of the waiter were replaced at that moment.
 #[tokio::test]
 async fn f74_waiters_ask_again_after_a_connection_was_replaced() {
     let cluster = Cluster::start(3).await;
@@ -104,7 +104,7 @@ async fn f74_waiters_ask_again_after_a_connection_was_replaced() {
         for kind in ["pubsub", "normal"] {
             both.cmd("CLIENT").arg("KILL").arg("TYPE").arg(kind);
         }
-        // As a release does whose notification goes to the connection that has just ended.
+        // Like a release whose notification goes to the connection that has just ended.
         both.cmd("DEL").arg(KEY);
         let client = redis::Client::open(node.url()).expect("an address");
         let mut connection = client.get_multiplexed_async_connection().await.expect("up");
@@ -117,14 +117,14 @@ async fn f74_waiters_ask_again_after_a_connection_was_replaced() {
     drop(guard);
 }
 
-/// A waitlist lives for as long as the longest lease that somebody on it waits for.
+/// A waitlist lives for as long as the longest lease that one of its waiters waits for.
 #[tokio::test]
 async fn f74_a_shorter_lease_does_not_shorten_the_life_of_the_waitlist() {
     let cluster = Cluster::start(3).await;
     let (holder, other) = (connected(&cluster).await, connected(&cluster).await);
     let guard = holder.lock(KEY).ttl(LONG).await.expect("free");
     let waiting = waiter(&cluster, &other).await;
-    // The next holder has a short ttl, and somebody else sees that and gives up.
+    // The next holder has a short ttl, and another waiter sees that and gives up.
     for node in cluster.nodes() {
         let () = node.ask(redis::cmd("PEXPIRE").arg(KEY).arg(2_000)).await;
     }

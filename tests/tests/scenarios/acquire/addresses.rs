@@ -1,4 +1,4 @@
-//! A13: one server must not vote twice, a replica not at all.
+//! A13: one server must not vote twice, and a replica not at all.
 
 use redlock::{Error, ErrorKind, Redlock};
 use tests::proxy::Proxy;
@@ -75,7 +75,7 @@ async fn a13_a_replica_listed_as_a_node() {
     );
 }
 
-/// Found out later: the double has no vote.
+/// Noticed later: the duplicate has no vote.
 #[tokio::test]
 async fn a13_a_duplicate_that_is_found_after_connecting_has_no_vote() {
     let cluster = Cluster::start(2).await;
@@ -86,7 +86,7 @@ async fn a13_a_duplicate_that_is_found_after_connecting_has_no_vote() {
         .expect("two of three");
     away.refuse(false);
     cluster.node(1).kill();
-    // One server is left, under two addresses: not a quorum of three.
+    // One server under two addresses is left: that is no quorum of three.
     for _ in 0..20 {
         let tried = redlock.lock("k").no_wait().await;
         assert!(tried.expect_err("one server of three").is_no_quorum());

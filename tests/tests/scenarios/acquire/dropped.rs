@@ -1,4 +1,4 @@
-//! A11: an acquire that is dropped leaves nothing behind, wherever it was.
+//! A11: an acquire that is dropped leaves nothing behind, at whichever await.
 
 use std::future::{Future, IntoFuture, poll_fn};
 use std::pin::pin;
@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::support::{KEY, LONG, SOON, all_delivered, connect, held_by_another, through};
 
-/// Polls `future` at most `polls` times, each when it asked for it, and drops it then.
+/// Polls `future` at most `polls` times, each time after it was woken, and then drops it.
 async fn polled<F: Future>(future: F, polls: usize) -> Option<F::Output> {
     let mut future = pin!(future);
     let mut left = polls;
@@ -23,7 +23,7 @@ async fn polled<F: Future>(future: F, polls: usize) -> Option<F::Output> {
         left -= 1;
         match future.as_mut().poll(cx) {
             Poll::Ready(output) => Poll::Ready(Some(output)),
-            // The last poll is not waited after.
+            // After the last poll it is dropped at once.
             Poll::Pending if left == 0 => Poll::Ready(None),
             Poll::Pending => Poll::Pending,
         }
@@ -31,7 +31,7 @@ async fn polled<F: Future>(future: F, polls: usize) -> Option<F::Output> {
     .await
 }
 
-/// Drops at the first poll, the second, .. until one goes through; how many that took.
+/// Drops at the first poll, at the second, and so on, until one completes. Returns how many polls that took.
 async fn at_every_poll(cluster: &Cluster, redlock: &Redlock, rest: &[usize]) -> usize {
     for polls in 0..1000 {
         let acquire = redlock.lock(KEY).ttl(LONG).no_wait().into_future();
@@ -58,13 +58,13 @@ async fn a11_dropped_at_every_poll() {
     let polls = at_every_poll(&cluster, &redlock, &[]).await;
     assert!(polls > 1, "there is an await point");
 
-    // The same where it is refused, with a vote to be taken back.
+    // The same for a refused acquire, with a vote to be rolled back.
     held_by_another(cluster.node(0), KEY).await;
     held_by_another(cluster.node(1), KEY).await;
     assert!(at_every_poll(&cluster, &redlock, &[0, 1]).await > 1);
 }
 
-/// With slow nodes there is time to drop it anywhere between sending and the last reply.
+/// With slow nodes, it can be dropped anywhere between sending and the last reply.
 #[tokio::test]
 async fn a11_dropped_at_every_moment() {
     let cluster = Cluster::start(3).await;
@@ -96,7 +96,7 @@ async fn a11_dropped_at_every_moment() {
     );
 }
 
-/// A waiter that is dropped neither holds nor keeps its place.
+/// A waiter that is dropped neither holds the lock nor keeps its place in the queue.
 #[tokio::test]
 async fn a11_a_waiter_is_dropped() {
     let cluster = Cluster::start(3).await;

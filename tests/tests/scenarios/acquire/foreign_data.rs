@@ -1,4 +1,4 @@
-//! A15: what is not ours stays as it is, and costs only this key.
+//! A15: data of others stay unchanged, and block only their own key.
 
 use redis::Cmd;
 use redlock::Redlock;
@@ -20,7 +20,7 @@ fn command(words: &[&str]) -> Cmd {
     cmd
 }
 
-/// `put` writes something to `key`: on one node its vote is a no, on all there is no quorum, and never a change.
+/// `put` writes something to `key`: on one node its vote is a no, on all there is no quorum, and the data never change.
 async fn is_left_alone(key: &str, put: &[&str], cause: &str) {
     let cluster = Cluster::start(3).await;
     let redlock = connect(&cluster).await;
@@ -57,7 +57,7 @@ async fn is_left_alone(key: &str, put: &[&str], cause: &str) {
         }
         let _: redis::Value = node.ask(&command(put)).await;
     }
-    // With time to wait: it must not be slept on either, there is no end to wait for.
+    // With time to wait: the request must not sleep either, because the data have no expiry.
     let error = within(SOON, redlock.lock(KEY).ttl(LONG).no_wait())
         .await
         .expect_err("no vote at all");

@@ -18,7 +18,7 @@ async fn last_behind_a_proxy() -> (Cluster, Proxy, Redlock) {
         .connect()
         .await
         .expect("all up");
-    // Everything that is done once per connection is done now.
+    // One-time work of each connection is done now.
     warm_up(&cluster, &redlock).await;
     (cluster, proxy, redlock)
 }
@@ -46,7 +46,7 @@ async fn a5_the_reply_is_late_after_a_success() {
         .expect("two of three");
     eventually(SOON, async || cluster.locked_on(KEY).await == [0, 1, 2]).await;
     guard.release().await.expect("released by a quorum");
-    // Also while its replies are still held.
+    // The same while its replies are still held back.
     eventually(SOON, async || cluster.locked_on(KEY).await.is_empty()).await;
     proxy.set(Direction::ToClient, Flow::PASS);
     let guard = redlock.lock(KEY).ttl(LONG).no_wait().await.expect("free");
@@ -93,7 +93,7 @@ async fn a5_the_reply_is_late_after_the_caller_dropped_the_future() {
         acquire.abort();
         assert!(acquire.await.expect_err("dropped").is_cancelled());
         if late {
-            // Dropped first, and the replies come a while after.
+            // Dropped first, and the replies arrive later.
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
         for proxy in &proxies {
@@ -103,7 +103,7 @@ async fn a5_the_reply_is_late_after_the_caller_dropped_the_future() {
     }
 }
 
-/// The nastiest delivery: the acquire is held on its way, the client is cut off, comes back, releases; then it arrives.
+/// The worst delivery: the acquire is held back, the client is cut off, reconnects and releases; then the acquire arrives.
 async fn deliver_after_the_release(fencing: bool) -> Cluster {
     let (cluster, proxy, redlock) = last_behind_a_proxy().await;
     proxy.set(Direction::ToServer, Flow::Hold);
@@ -150,7 +150,7 @@ async fn a6_the_acquire_arrives_after_the_release() {
     );
 }
 
-/// What the tombstone is for, and proof that the delivery above is one: without fencing the orphan stays for a ttl.
+/// Proof that the delivery above is one, and that the tombstone is needed: without fencing, the orphan stays for a ttl.
 #[tokio::test]
 async fn a6_without_fencing_the_orphan_stays() {
     let cluster = deliver_after_the_release(false).await;
@@ -159,7 +159,7 @@ async fn a6_without_fencing_the_orphan_stays() {
     assert!(left <= LONG);
 }
 
-/// The same on one connection: the node hangs through acquire and release, and then works through both.
+/// The same on one connection: the node hangs during acquire and release, and then processes both.
 #[tokio::test]
 async fn a6_a_node_that_hung_through_acquire_and_release() {
     let cluster = Cluster::start(3).await;
@@ -175,7 +175,7 @@ async fn a6_a_node_that_hung_through_acquire_and_release() {
             .expect("two of three");
         guard.release().await.expect("released by a quorum");
         cluster.node(2).resume();
-        // The hung node has the fence once it has worked through what was sent.
+        // The hung node has the fence once it has processed its buffers.
         eventually(SOON, async || cluster.node(2).exists(FENCE).await).await;
         eventually(SOON, async || cluster.locked_on(KEY).await.is_empty()).await;
         let () = cluster.node(2).ask(redis::cmd("DEL").arg(FENCE)).await;

@@ -1,4 +1,4 @@
-//! A2, A10, A12: nodes that are away, for everybody or for one client.
+//! A2, A10, A12: nodes that are down, for all clients or for one.
 
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ async fn a2_one_then_two_then_three_of_five_refuse() {
     eventually(SOON, async || cluster.locked_on(KEY).await.is_empty()).await;
 }
 
-/// And once nodes are back, the same handle goes on.
+/// Once nodes are back, the same handle works again.
 #[tokio::test]
 async fn a2_the_handle_works_again_when_nodes_are_resumed() {
     let cluster = Cluster::start(5).await;
@@ -75,7 +75,7 @@ async fn a2_the_handle_works_again_when_nodes_are_resumed() {
     for down in [0, 2, 4] {
         cluster.node(down).resume();
     }
-    // What was sent to the hung nodes arrives now; it must not keep the key.
+    // The hung nodes process their buffers now, which must not block the key.
     let guard = redlock
         .lock(KEY)
         .ttl(LONG)
@@ -119,7 +119,7 @@ async fn bounded_by_its_wait(redlock: &redlock::Redlock) {
         let took = start.elapsed();
         assert!(error.is_no_quorum(), "{error}");
         assert_eq!(error.node_errors().len(), 3, "{error}");
-        // At most one look more: a node time-out, and time for a busy machine.
+        // At most one more attempt: a node time-out, and some margin for a busy machine.
         assert!(
             took < wait + Duration::from_millis(500),
             "{took:?} for a wait of {wait:?}"
@@ -127,7 +127,7 @@ async fn bounded_by_its_wait(redlock: &redlock::Redlock) {
     }
 }
 
-/// Waiting is for this: the nodes come back while there is time.
+/// A request that waits survives an outage that ends in time.
 #[tokio::test]
 async fn a10_waiting_ends_with_a_grant_when_nodes_come_back() {
     let cluster = Cluster::start(3).await;
@@ -152,7 +152,7 @@ async fn a10_waiting_ends_with_a_grant_when_nodes_come_back() {
     eventually(SOON, async || cluster.locked_on(KEY).await.is_empty()).await;
 }
 
-/// The last look has no time left for its answer. What the looks before it saw still counts.
+/// The last attempt has no time left for its replies. What earlier attempts saw still counts.
 #[tokio::test]
 async fn a10_a_held_lock_is_timed_out_even_if_the_last_attempt_is_cut_short() {
     let cluster = Cluster::start(3).await;
@@ -178,7 +178,7 @@ async fn a10_a_held_lock_is_timed_out_even_if_the_last_attempt_is_cut_short() {
     }
 }
 
-/// The quorum is counted over five, also by a client that reaches three of them.
+/// The quorum is that of five nodes, also for a client that reaches three of them.
 #[tokio::test]
 async fn a12_a_client_that_sees_three_of_five_needs_all_three() {
     let cluster = Cluster::start(5).await;
@@ -219,7 +219,7 @@ async fn a12_a_client_that_sees_three_of_five_needs_all_three() {
     );
 }
 
-/// Two of two connected nodes are no quorum of five, whoever else asks meanwhile.
+/// Two of two connected nodes are no quorum of five, whatever other clients do meanwhile.
 #[tokio::test]
 async fn a12_a_client_that_sees_two_of_five_never_holds() {
     let cluster = Cluster::start(5).await;

@@ -1,4 +1,4 @@
-//! A14: a node that answers with an error votes no with its own cause, and nobody else suffers.
+//! A14: a node that replies with an error votes no with its own cause, which affects no other node.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use crate::support::{KEY, LONG, SOON, connect};
 
-/// `fault` befalls one node of three, then a second one. The errors say one of `causes`.
+/// Applies `fault` to one node of three, then to a second one. The errors contain one of `causes`.
 async fn votes_no(causes: &[&str], fault: impl AsyncFn(&Node)) {
     let cluster = Cluster::start(3).await;
     let redlock = connect(&cluster).await;
@@ -105,9 +105,9 @@ async fn a14_noscript_is_handled_within_one_request() {
 
 #[tokio::test]
 async fn a14_readonly() {
-    // Found out by a reply, or by looking at the node when it connects again.
+    // Noticed by a reply, or when the client connects to the node again.
     votes_no(&["READONLY", "is a replica"], async |node| {
-        // A replica of nobody: the master that it looks for is not there.
+        // A replica of a master that does not exist.
         let () = node
             .ask(redis::cmd("REPLICAOF").arg("127.0.0.1").arg(1))
             .await;
@@ -154,7 +154,7 @@ async fn a14_noauth() {
             .arg("SET")
             .arg("requirepass")
             .arg("s3cret");
-        // A connection that also listens for wake-ups is of another type.
+        // A connection that also receives notifications has another type.
         for kind in ["normal", "pubsub"] {
             pipe.cmd("CLIENT")
                 .arg("KILL")
@@ -167,7 +167,7 @@ async fn a14_noauth() {
             .query_async(&mut client)
             .await
             .expect("a password, from now on");
-        // The client comes back without it. Until it has, the node is only down.
+        // The client reconnects without it. Until then, the node is only down.
         sleep(Duration::from_millis(300)).await;
     })
     .await;
@@ -231,7 +231,7 @@ async fn loading() -> u16 {
                 let mut chunk = [0; 4096];
                 let mut last = b'\n';
                 while let Ok(n @ 1..) = stream.read(&mut chunk).await {
-                    // A command is an array, which starts a line with `*`; no bulk string of ours does.
+                    // A command is an array, which starts a line with `*`; no bulk string of this client does.
                     for byte in &chunk[..n] {
                         if *byte == b'*' && last == b'\n' {
                             let sent = stream

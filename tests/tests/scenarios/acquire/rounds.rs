@@ -1,4 +1,4 @@
-//! One round trip is enough for a lock and its token, in more than 99 of 100 uncontended acquires: counted.
+//! One round trip is enough for a lock and its token, in more than 99 of 100 uncontended acquires.
 //!
 //! `cargo test -p tests --test scenarios one_round -- --nocapture` prints the count.
 
@@ -8,7 +8,7 @@ use tests::Cluster;
 
 use crate::child::Worker;
 
-/// Locks of each client of its own, and as many that all take in turn.
+/// Locks that each client has for itself, and as many that all clients take in turn.
 const EACH: usize = 1_000;
 const CLIENTS: u64 = 4;
 const HOUR: Duration = Duration::from_secs(3600);
@@ -19,7 +19,7 @@ async fn count(apart: Duration) {
     let mut clients = Vec::new();
     let mut clocks = "clocks alike";
     for number in 0..CLIENTS {
-        // Far enough from each other that they seldom meet at a key.
+        // Far enough apart that clients seldom contend for a key.
         let (each, first) = (EACH.to_string(), (number * 12).to_string());
         let args = [each.as_str(), first.as_str()];
         let earlier = apart * u32::try_from(number).expect("a few");

@@ -1,4 +1,4 @@
-//! A1: a node that says nothing costs nothing.
+//! A1: a silent node causes no delay.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ const SAMPLES: usize = 300;
 const ROUNDS: usize = 4;
 const NODE_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// What waits for the silent node takes a node time-out; what does not stays far below.
+/// Waiting for the silent node takes a node time-out; everything else takes much less.
 const NOT_WAITED: Duration = Duration::from_millis(125);
 
 async fn first_two(redlock: &Redlock) -> [Duration; 2] {
@@ -32,7 +32,7 @@ async fn first_two(redlock: &Redlock) -> [Duration; 2] {
     times
 }
 
-/// Passes when one of a few rounds is quick enough: noise only adds, and a wait would be in all of them.
+/// Passes if one of a few rounds is fast enough: noise only adds time, and waiting would slow down all rounds.
 #[tokio::test]
 async fn a1_a_node_that_hangs_after_it_was_connected() {
     let cluster = Cluster::start(5).await;

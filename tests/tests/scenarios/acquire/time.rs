@@ -1,4 +1,4 @@
-//! A8: no time left is no grant.
+//! A8: without time left there is no grant.
 
 use std::future::IntoFuture;
 use std::time::Duration;
@@ -26,7 +26,7 @@ async fn a8_a_ttl_that_leaves_nothing_is_a_typed_error() {
             assert!(node.keys().await.is_empty(), "nothing was sent");
         }
     }
-    // The largest that is allowed, and what is kept off for drift.
+    // The largest ttl that is allowed, and what is deducted for drift.
     let max = Duration::from_secs(60);
     let guard = redlock.lock(KEY).ttl(max).await.expect("max_ttl itself");
     assert!(
@@ -37,7 +37,7 @@ async fn a8_a_ttl_that_leaves_nothing_is_a_typed_error() {
     guard.release().await.expect("released");
 }
 
-/// Whatever the ttl and however slow the nodes: a guard with time left, or an error and no keys.
+/// With any ttl, and however slow the nodes are: a guard with time left, or an error and no keys.
 #[tokio::test]
 async fn a8_slow_nodes_and_short_ttls() {
     let cluster = Cluster::start(3).await;
@@ -45,7 +45,7 @@ async fn a8_slow_nodes_and_short_ttls() {
     let redlock = Redlock::connect(proxies.iter().map(Proxy::url))
         .await
         .expect("all up");
-    // What is done once, such as loading scripts, is done now.
+    // One-time work, such as loading scripts, is done now.
     let warm = redlock.lock("warm-up").ttl(LONG).await.expect("free");
     eventually(SOON, async || {
         cluster.locked_on("warm-up").await == [0, 1, 2]
@@ -96,7 +96,7 @@ async fn a8_slow_nodes_and_short_ttls() {
     );
 }
 
-/// All votes are there, but the client was too long away to see them in time.
+/// All nodes granted it, but the client was paused for too long to see that in time.
 #[tokio::test]
 async fn a8_replies_after_the_validity_grant_nothing() {
     let ttl = Duration::from_millis(400);
@@ -120,7 +120,7 @@ async fn a8_replies_after_the_validity_grant_nothing() {
     for node in cluster.nodes() {
         node.resume();
     }
-    // They answer at once, and this whole runtime stands still, as on an overloaded machine.
+    // They reply at once, and this whole runtime stalls, as on an overloaded machine.
     std::thread::sleep(ttl + Duration::from_millis(50));
     let error = acquire
         .await
@@ -130,7 +130,7 @@ async fn a8_replies_after_the_validity_grant_nothing() {
     eventually(SOON, async || cluster.locked_on(KEY).await.is_empty()).await;
 }
 
-/// All votes came in time, but nobody looked at the future meanwhile.
+/// All votes arrived in time, but the future was not polled meanwhile.
 #[tokio::test]
 async fn a8_a_future_that_is_polled_again_too_late_grants_nothing() {
     let ttl = Duration::from_millis(200);

@@ -1,4 +1,4 @@
-//! A3, A4, A9: even and odd numbers of nodes, split votes, one look.
+//! A3, A4, A9: even and odd numbers of nodes, split votes, one attempt.
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ async fn a3_votes_split_in_halves() {
             assert!(error.is_busy(), "{error}");
             eventually(SOON, async || cluster.locked_on(KEY).await == half).await;
         }
-        // The other half is silent: the vote can only be decided by time.
+        // The other half is silent, so only time can decide the vote.
         for node in &cluster.nodes()[n / 2..] {
             node.pause();
         }
@@ -62,7 +62,7 @@ async fn a3_votes_split_in_halves() {
     }
 }
 
-/// Two clients at once on an even number of nodes: at most one holds, and every attempt ends.
+/// Two clients at the same time on an even number of nodes: at most one gets the lock, and every attempt ends.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a3_every_attempt_is_decided_when_clients_collide() {
     for n in [2, 4] {
@@ -106,7 +106,7 @@ async fn a3_no_nodes_are_refused_and_an_even_number_warns() {
     }
 }
 
-/// Each of three clients has won one node of three, by force: everything else they said is held.
+/// Each of three clients has won one node of three: for each of them, the others report a holder.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a4_three_clients_have_each_won_one_node() {
     let cluster = Cluster::start(3).await;
@@ -151,7 +151,7 @@ async fn a4_three_clients_have_each_won_one_node() {
         start.elapsed()
     );
     first.release().await.expect("released");
-    // And the others after it, none blocked by what it left itself.
+    // The others get it after that, and their own leftovers block none of them.
     let (second, _, rest) = within(BOUND, select_all(rest)).await;
     second
         .expect("no panic")
@@ -209,7 +209,7 @@ async fn a9_a_try_is_one_round_and_never_sleeps() {
     }
     free.sort();
     busy.sort();
-    // A refused try is one round trip, an acquired and released one is two.
+    // A refused attempt is one round trip; an acquire and a release are two.
     let (busy, free) = (percentile(&busy, 50), percentile(&free, 50));
     assert!(
         busy < free * 2,
@@ -217,7 +217,7 @@ async fn a9_a_try_is_one_round_and_never_sleeps() {
     );
 }
 
-/// Also where it cannot be decided by votes: a silent node and a split.
+/// The same if votes cannot decide it: a silent node and a split.
 #[tokio::test]
 async fn a9_a_try_ends_at_the_node_time_out() {
     let cluster = Cluster::start(3).await;
@@ -238,7 +238,7 @@ async fn a9_a_try_ends_at_the_node_time_out() {
     eventually(SOON, async || cluster.locked_on(KEY).await == [0]).await;
 }
 
-/// Split between others who keep what they have: asking again finds the same, and all of it has the time of one round.
+/// Split between others that keep their nodes: further attempts find the same, and all of them have the time of one round.
 #[tokio::test]
 async fn a9_a_try_with_split_votes_ends_at_the_node_time_out() {
     const TIME_OUT: Duration = Duration::from_millis(600);
@@ -259,12 +259,13 @@ async fn a9_a_try_with_split_votes_ends_at_the_node_time_out() {
     let tried = within(SOON, redlock.try_lock(KEY)).await;
     let took = start.elapsed();
     assert!(tried.expect("two nodes are held").is_none());
-    // Some for a machine that has other work.
+    // Some margin for a busy machine.
     assert!(took < TIME_OUT + TIME_OUT / 2, "{took:?}");
     eventually(SOON, async || cluster.locked_on(KEY).await == [0, 1]).await;
 }
 
-/// One node is gone, one hangs, and the votes of the other three split: one of those who try at the same moment has it.
+/// One node is down, one hangs, and the votes of the other three split: one of the clients that try at the same moment gets
+/// the lock.
 #[tokio::test]
 async fn a9_one_of_several_simultaneous_tries_wins_while_a_node_hangs() {
     let cluster = Cluster::start(5).await;

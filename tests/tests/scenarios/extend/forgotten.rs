@@ -1,4 +1,4 @@
-//! E3, E4: the key is gone, and with it the lock for good.
+//! E3, E4: if the key is gone, the lock is lost for good.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ async fn e3_deleted_on_a_majority_is_lost_even_if_the_key_is_free() {
         assert!(guard.is_lost());
         assert_eq!(guard.remaining(), Duration::ZERO);
         within(SOON, guard.lost()).await;
-        // Lost means let go: also where it was still there, or was written again on the way.
+        // A lost lock is released, even if its key still exists or was restored in the meantime.
         eventually(SOON, async || cluster.locked_on(KEY).await.is_empty()).await;
         assert!(guard.release().await.expect_err("lost").is_lost());
     }

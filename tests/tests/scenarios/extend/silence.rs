@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::support::{KEY, LONG, SOON, connect, through};
 
-/// I4: what the guard says it has is there on a quorum of the nodes.
+/// I4: the validity that the guard reports exists on a quorum of the nodes.
 async fn assert_not_over_reported(cluster: &Cluster, guard: &Guard) {
     let start = Instant::now();
     let remaining = guard.remaining();
@@ -60,7 +60,7 @@ async fn e1_three_of_five_hang_while_a_lease_is_extended() {
     eventually(SOON, async || cluster.locked_on(KEY).await.is_empty()).await;
 }
 
-/// The same with the renewal, and a ttl that is much shorter than the outage.
+/// The same by renewal, with a ttl that is much shorter than the outage.
 #[tokio::test]
 async fn e1_a_renewed_lease_survives_a_short_silence() {
     let cluster = Cluster::start(5).await;
@@ -105,7 +105,7 @@ async fn e2_two_of_five_grants_are_not_held() {
     let lost = guard.lost();
     within(ttl + SOON, lost).await;
     assert!(guard.is_lost());
-    // Nothing that the two live nodes said raised it.
+    // The replies of the two live nodes did not raise it.
     assert!(
         Instant::now() < until + Duration::from_millis(500),
         "lost too late by {:?}",
@@ -133,7 +133,7 @@ async fn e6_transport_errors_during_renewal() {
     while start.elapsed() < ttl * 3 {
         sleep(Duration::from_millis(400)).await;
         for proxy in &proxies {
-            // The extension that is on its way now is lost, and the connection with it.
+            // The extension in flight is lost, and the connection with it.
             proxy.set_both(Flow::Lose);
         }
         sleep(Duration::from_millis(150)).await;

@@ -1,4 +1,4 @@
-//! E5, E7, E8: lost by the clock, whatever Redis would answer.
+//! E5, E7, E8: lost by the clock, whatever Redis would reply.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ async fn e5_redis_is_unreachable() {
             .keep_alive(true)
             .await
             .expect("free");
-        // Kept alive while the nodes are there.
+        // Renewed while the nodes are up.
         sleep(ttl * 3 / 2).await;
         assert!(!guard.is_lost());
         for node in cluster.nodes() {
@@ -59,7 +59,7 @@ async fn e5_a_body_is_cancelled_when_its_lock_is_lost() {
     assert!(!got_through);
 }
 
-/// The runtime stalls for longer than the ttl: on waking, the first look says so, before any timer has run.
+/// The runtime stalls for longer than the ttl: the first check after it reports the loss, before any timer has run.
 #[tokio::test]
 async fn e5_the_runtime_stalled_for_longer_than_the_ttl() {
     let ttl = Duration::from_millis(300);
@@ -126,9 +126,10 @@ async fn e7_a_maximum_hold_time() {
         .expect("released");
 }
 
-/// Suspended as a whole, like a process that is stopped: the first look on waking says that it is lost.
+/// The process is suspended, as by SIGSTOP: the first check after it reports the loss.
 ///
-/// That validity counts the time of a suspended *machine*, and no step of the wall clock, is simulated elsewhere.
+/// That the validity counts the time for which a *machine* is suspended, and no step of the wall clock, is simulated
+/// elsewhere.
 #[tokio::test]
 async fn e8_the_process_is_suspended_for_longer_than_the_ttl() {
     let cluster = Cluster::start(3).await;

@@ -1,4 +1,4 @@
-//! N2, N3: keys vanish before their time.
+//! N2, N3: keys disappear too early.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ async fn flush(node: &Node) {
     let () = node.ask(&redis::cmd("FLUSHALL")).await;
 }
 
-/// All keys are evicted, as by a cache that is full.
+/// All keys are evicted, as by a full cache.
 async fn evict(node: &Node) {
     for (name, value) in [
         ("maxmemory-policy", "allkeys-random"),
@@ -47,7 +47,7 @@ async fn holder_learns_of(forget: impl AsyncFn(&Node)) {
         .await
         .expect("free");
     eventually(SOON, async || cluster.locked_on(KEY).await == [0, 1, 2]).await;
-    // A minority that forgets costs nothing.
+    // A minority that forgets has no effect.
     forget(cluster.node(0)).await;
     sleep(ttl / 2).await;
     guard.extend().await.expect("held by the others");

@@ -1,4 +1,4 @@
-//! N4: a holder sleeps through its ttl, and writes when it wakes.
+//! N4: a holder is paused for longer than its ttl, and writes afterwards.
 
 use tests::Cluster;
 
@@ -51,7 +51,7 @@ async fn n4_a_paused_holders_token_is_refused_by_the_store() {
     assert!(guard.token().get() > old);
     assert!(store.write(guard.token().get(), "by the next").await);
 
-    // The holder wakes in the middle of its work, and writes without a look at its guard.
+    // The holder continues in the middle of its work, and writes without checking its guard.
     holder.resume();
     assert!(
         !store.write(old, "by the old holder").await,
@@ -59,7 +59,7 @@ async fn n4_a_paused_holders_token_is_refused_by_the_store() {
     );
     assert_eq!(store.value().await.as_deref(), Some("by the next"));
     assert!(store.write(guard.token().get(), "by the next again").await);
-    // Had it looked, it would have known.
+    // Its guard would have reported the loss.
     holder.say("look").await;
     assert!(holder.line("look").await.starts_with("lost"));
 }

@@ -1,4 +1,4 @@
-//! N1: a node restarts and has forgotten the locks it granted.
+//! N1: a node restarts and has forgotten the locks that it granted.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ const MAX_TTL: Duration = Duration::from_secs(2);
 
 const SKEW: Duration = Duration::from_millis(500);
 
-/// A holds three of five, one of the three restarts empty, B, who knows all five, asks.
+/// A holds three of five nodes, one of the three restarts empty, and B, which knows all five, requests the lock.
 async fn a_holds_three_and_one_of_them_forgets(guard: RestartGuard) -> (Cluster, Guard, Redlock) {
     let cluster = Cluster::start(5).await;
     let proxies = Proxy::before_all(&cluster).await;
@@ -57,7 +57,7 @@ async fn n1_a_node_that_restarted_empty_does_not_vote() {
     }
     assert!(asked > 10, "B asked only {asked} times while A was valid");
 
-    // And after the guard time the node is a full member again: it decides, with two others away.
+    // After the guard time the node is a full member again: with two others down, its vote decides.
     cluster.node(0).kill();
     cluster.node(1).kill();
     let guard = b
@@ -69,7 +69,7 @@ async fn n1_a_node_that_restarted_empty_does_not_vote() {
     guard.release().await.expect("released");
 }
 
-/// What the guard is for: without it there are two holders.
+/// Proof that the guard is needed: without it there are two holders.
 #[tokio::test]
 async fn n1_without_the_guard_there_are_two_holders() {
     let (_cluster, held, b) = a_holds_three_and_one_of_them_forgets(RestartGuard::Off).await;
@@ -83,11 +83,11 @@ async fn n1_without_the_guard_there_are_two_holders() {
     );
 }
 
-/// A client that has not seen the restart, but sees that the node is much younger than the others.
+/// A client that did not see the restart, but sees that the node is much younger than the others.
 #[tokio::test]
 async fn n1_a_client_that_connects_later() {
     let cluster = Cluster::start(5).await;
-    // As long as nodes may differ in age without a suspicion; `uptime_in_seconds` rounds.
+    // The difference in age up to which a node is trusted; `uptime_in_seconds` rounds.
     eventually(BOUND, async || {
         cluster.node(0).info("server", "uptime_in_seconds").await >= 8
     })

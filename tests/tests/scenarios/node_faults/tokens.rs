@@ -1,4 +1,4 @@
-//! N5: fencing tokens only ever rise.
+//! N5: fencing tokens only increase.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::support::{BOUND, KEY, SOON};
 
 /// Random faults of at most two of five nodes at a time, and of others only when those are full members again.
 ///
-/// How many restarts there were.
+/// Returns the number of restarts.
 async fn trouble(cluster: &Cluster, clients: &[Redlock], stop: &AtomicBool) -> usize {
     let mut restarts = 0;
     while !stop.load(Ordering::SeqCst) {
@@ -85,7 +85,7 @@ async fn n5_tokens_strictly_increase_under_outages_and_empty_restarts() {
                 "{token} after {last:?}, acquisition {acquired}"
             );
             last = Some(token);
-            // Also ends that nobody waits for.
+            // Including releases in the background.
             if acquired % 3 == 0 {
                 drop(guard);
             } else {

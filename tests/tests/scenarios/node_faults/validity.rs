@@ -1,4 +1,4 @@
-//! The validity that a holder was given holds: nobody else gets the lock before, whatever happens to an extension.
+//! The validity of a holder is kept: no other client gets the lock before, whatever happens to an extension.
 
 use std::time::Duration;
 
@@ -22,8 +22,9 @@ async fn connect(cluster: &Cluster, guard: RestartGuard) -> Redlock {
         .expect("a quorum of nodes")
 }
 
-/// Granted by three of five; one of the three forgets; another asks in vain, which leaves tombstones on the three nodes
-/// that do not hold the lock. One of those three has no vote, so the lock is not gone.
+/// Granted by three of five; one of the three forgets; another client fails to acquire it, which leaves tombstones on the
+/// three
+/// nodes that do not hold the lock. One of those three has no vote, so the lock is not gone.
 async fn a_restart_and_a_rival_do_not_take_the_lock(guard: RestartGuard) {
     let cluster = Cluster::start(5).await;
     let (ours, rival) = (
@@ -64,7 +65,7 @@ async fn a_restart_and_a_rival_do_not_take_the_lock(guard: RestartGuard) {
     let valid_until = Instant::now() + held.remaining();
     let refused = rival.lock(KEY).no_wait().await;
     refused.expect_err("two of the five hold it, and one has no vote");
-    // Two say yes, two say gone, one may not say anything.
+    // Two say yes, two say gone, and one has no vote.
     let undecided = held.extend().await.expect_err("two yes are no majority");
     assert!(undecided.is_no_quorum(), "{undecided}");
     assert!(!held.is_lost());

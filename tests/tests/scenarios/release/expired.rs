@@ -1,4 +1,4 @@
-//! R1: a release that comes after the lock has passed to the next.
+//! R1: a release that arrives after the lock has passed to the next holder.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use tests::{Cluster, Node};
 
 use crate::support::{KEY, LONG, SOON, connect};
 
-/// The nodes that hold the key for `owner`: a quorum of them at least, but not all where an older lease took its time.
+/// The nodes that hold the key for `owner`: at least a quorum of them, but not all if an older lease expired late on some.
 async fn holding<'a>(cluster: &'a Cluster, owner: &str) -> Vec<&'a Node> {
     let mut holding = Vec::new();
     for node in cluster.nodes() {
@@ -35,7 +35,7 @@ async fn r1_a_release_after_the_expiry_does_not_affect_the_next_holder() {
     assert!(late.is_lost());
     let error = late.release().await.expect_err("it had expired");
     assert!(error.is_lost(), "{error}");
-    // Whatever the release sent has arrived before the answer to this.
+    // The commands of the release have arrived before the reply to this one.
     a.close().await;
     for node in &holding {
         assert_eq!(node.get(KEY).await.as_deref(), Some(guard.owner()));
@@ -44,7 +44,7 @@ async fn r1_a_release_after_the_expiry_does_not_affect_the_next_holder() {
     guard.release().await.expect("released");
 }
 
-/// The same with the two ways that do not wait for an answer.
+/// The same in the two ways that do not wait for a reply.
 #[tokio::test]
 async fn r1_neither_a_drop_nor_a_late_extension_harms_the_next_holder() {
     let cluster = Cluster::start(3).await;

@@ -1,4 +1,4 @@
-//! R4: a release while an extension is on its way.
+//! R4: a release while an extension is in flight.
 
 use std::time::Duration;
 
@@ -7,7 +7,8 @@ use tests::{Cluster, eventually};
 
 use crate::support::{FENCE, KEY, LONG, SOON, all_delivered, evals, through};
 
-/// The extension is held on its way to one node, the client is cut off, comes back, releases; then it arrives.
+/// The extension is held back on its way to one node, the client is cut off, reconnects and releases; then the extension
+/// arrives.
 #[tokio::test]
 async fn r4_an_extension_arrives_after_the_release() {
     let cluster = Cluster::start(3).await;
@@ -26,7 +27,7 @@ async fn r4_an_extension_arrives_after_the_release() {
     proxy.cut_client_side();
     proxy.set(Direction::ToServer, Flow::PASS);
     guard.release().await.expect("two of three");
-    // By the new connection; the fence that stays is the tombstone.
+    // Sent over the new connection; the fence that stays is the tombstone.
     eventually(SOON, async || cluster.locked_on(KEY).await.is_empty()).await;
     assert!(cluster.node(2).exists(FENCE).await);
     assert!(
@@ -50,7 +51,7 @@ async fn r4_an_extension_arrives_after_the_release() {
     );
 }
 
-/// Many times, at every moment of the extension.
+/// Many times, at each moment of the extension.
 #[tokio::test]
 async fn r4_a_release_while_an_extension_is_in_flight() {
     let cluster = Cluster::start(3).await;

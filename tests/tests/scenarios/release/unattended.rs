@@ -1,4 +1,4 @@
-//! R3: nobody releases: dropped, panicked, closed, or without a runtime.
+//! R3: a lock without an explicit release: dropped, panicked, closed, or without a runtime.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -140,9 +140,9 @@ fn r3_the_runtime_ends_without_a_release() {
         cluster.locked_on(KEY).await.is_empty()
     }));
     assert!(guard.is_lost());
-    // Where no runtime is: no panic.
+    // Outside of a runtime there is no panic.
     drop(guard);
-    // The handle works on, from a runtime that it has never seen.
+    // The handle still works, on a runtime that it has never seen.
     current_thread().block_on(async {
         let guard = redlock
             .lock(KEY)
@@ -158,7 +158,7 @@ fn r3_the_runtime_ends_without_a_release() {
     }));
 }
 
-/// Acquired on a runtime that is gone when the guard is dropped on another one: the ttl is long, so it must be released.
+/// Acquired on a runtime that has ended when the guard is dropped on another one: the ttl is long, so it must be released.
 #[test]
 fn r3_a_guard_outlives_its_runtime_and_is_dropped_on_another() {
     let outside = current_thread();
@@ -207,7 +207,7 @@ fn r3_a_guard_is_dropped_without_a_runtime() {
     }));
 }
 
-/// Built lazily where no runtime is, as in a `static`.
+/// Built lazily outside of a runtime, as in a `static`.
 #[test]
 fn r3_a_handle_is_built_before_there_is_a_runtime() {
     let runtime = current_thread();

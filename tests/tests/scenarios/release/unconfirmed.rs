@@ -1,4 +1,4 @@
-//! R2: nodes are away when the lock is released.
+//! R2: nodes are down when the lock is released.
 
 use std::time::Duration;
 
@@ -61,7 +61,7 @@ async fn r2_an_unconfirmed_release_is_reported_in_bounded_time_and_retried() {
     eventually(SOON, async || cluster.locked_on(KEY).await.is_empty()).await;
 }
 
-/// Retried over a new connection as well, while the key lives.
+/// Retried over a new connection too, while the key lives.
 #[tokio::test]
 async fn r2_a_release_is_delivered_when_the_node_is_reachable_again() {
     let cluster = Cluster::start(3).await;

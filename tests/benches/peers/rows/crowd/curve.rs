@@ -14,7 +14,7 @@ pub(crate) const TITLE: &str = "From 1 to 32 000 tasks, distinct keys";
 pub(crate) const TASKS: [usize; 9] = [1, 4, 16, 64, 512, 2_000, 8_000, 16_000, 32_000];
 
 /// Above this many tasks, a cycle of `rslock` takes longer than is measured.
-const MOST_OF_RSLOCK: usize = 8_000;
+const MAX_RSLOCK_TASKS: usize = 8_000;
 
 /// What is measured of a contender.
 pub(crate) struct Curve {
@@ -62,7 +62,7 @@ pub(in crate::rows) async fn measure(stage: &Stage, report: &mut Report) -> Outc
                     .iter()
                     .find(|curve| curve.kind.name() == contender.name)
                     .ok_or("a contender without a curve")?;
-                if curve.kind == Kind::RSLOCK && tasks > MOST_OF_RSLOCK {
+                if curve.kind == Kind::RSLOCK && tasks > MAX_RSLOCK_TASKS {
                     continue;
                 }
                 let load = |time| Load::new(tasks, Keys::Each(fresh("curve")), time);
@@ -80,7 +80,7 @@ pub(in crate::rows) async fn measure(stage: &Stage, report: &mut Report) -> Outc
             }
         }
     }
-    sheet.note(format!("rslock: up to {MOST_OF_RSLOCK} tasks"));
+    sheet.note(format!("rslock: up to {MAX_RSLOCK_TASKS} tasks"));
     report.add(sheet);
     Ok(())
 }

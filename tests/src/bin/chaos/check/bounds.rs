@@ -9,7 +9,7 @@ use crate::run::recovery::Recovery;
 /// How late a process on a busy machine may be scheduled.
 pub(super) const SCHEDULING: Duration = Duration::from_millis(250);
 /// In KiB. A client in a debug build takes a quarter of it.
-const MOST_MEMORY: u64 = 64 << 10;
+const MAX_MEMORY: u64 = 64 << 10;
 /// A node keeps these beside one fence for each lock: the two keys of the strict guard.
 const GUARD_KEYS: usize = 2;
 
@@ -43,7 +43,7 @@ fn usage(recovery: &Recovery, check: &mut Check) {
             recovery.clients.len()
         ));
     }
-    if usage.memory > MOST_MEMORY {
+    if usage.memory > MAX_MEMORY {
         check.violation(format!("a client uses {} KiB", usage.memory));
     }
 }
