@@ -109,16 +109,3 @@ pub(crate) fn code_of(status: ExitStatus) -> u8 {
     code.and_then(|code| u8::try_from(code).ok())
         .unwrap_or(FAILED)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn no_command_is_started_without_the_lock() {
-        let command = [OsString::from("no-such-command")];
-        let started = Child::start(&command, ("TOKEN", "1"), || Duration::ZERO).await;
-        let failure = started.expect_err("the lock is lost");
-        assert!(failure.text.contains("the lock was lost"), "{failure:?}");
-    }
-}

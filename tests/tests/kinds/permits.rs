@@ -109,8 +109,7 @@ async fn a_permit_is_not_handed_over_to_a_request_that_names_another_number_of_p
     }
     held.release().await.expect("three nodes");
     // It was granted while others waited, so it can be handed over for a short time. Then the second waiter has the turn to
-    // ask
-    // the nodes, and the next one in the queue is the waiter with another number.
+    // ask the nodes, and the next one in the queue is the waiter with another number.
     let permit = within(SOON, first).await.expect("the only permit");
     let second = tokio::spawn(second);
     permit.release().await.expect("three nodes");

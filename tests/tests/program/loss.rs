@@ -88,3 +88,33 @@ async fn the_command_of_a_stopped_program_is_killed_when_the_lock_is_lost() {
     program.signal(Signal::CONT);
     assert_eq!(program.ended().await.code, Some(74));
 }
+
+#[tokio::test]
+async fn a_command_is_not_started_without_the_lock() {
+    let cluster = three_servers().await;
+    let redlock = Redlock::connect(cluster.urls()).await.expect("three nodes");
+    for _ in 0..20 {
+        let program = start(
+            &cluster,
+            &[
+                "run", "--key", KEY, "--ttl", "1s", "--", "sh", "-c", COMMAND,
+            ],
+        );
+        if !program.stop_before_its_command().await {
+            // A busy machine: the next one may be stopped in time.
+            program.signal(Signal::CONT);
+            program.signal(Signal::TERM);
+            program.ended().await;
+            continue;
+        }
+        let is_free = async || !redlock.is_locked(KEY).await.expect("a quorum");
+        eventually(PATIENCE, is_free).await;
+        program.signal(Signal::CONT);
+        let ended = program.ended().await;
+        let expected = "the lock was lost before the command was started";
+        assert!(ended.stderr.contains(expected), "{ended:?}");
+        assert_eq!((ended.code, &*ended.stdout), (Some(74), ""), "{ended:?}");
+        return;
+    }
+    panic!("each command was started before its program could be stopped");
+}

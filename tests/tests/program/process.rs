@@ -10,6 +10,7 @@ use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines},
     process::{Child, ChildStdin, ChildStdout, Command},
     task::JoinHandle,
+    time::sleep,
 };
 
 /// Time for a line to appear, and for a program to end.
@@ -62,9 +63,8 @@ pub(crate) fn start_through(cluster: &Cluster, wrapper: &[&str], args: &[&str]) 
     spawn(&cluster.urls().join(","), wrapper, args, Stdio::piped())
 }
 
-/// Starts the program without ignored signals. These tests may ignore some, for example under `nohup` or in the background
-/// of a
-/// script; that is inherited, and a shell cannot undo it.
+/// Starts the program without ignored signals. These tests may ignore some, for example under `nohup` or in the background of
+/// a script; that is inherited, and a shell cannot undo it.
 fn spawn(nodes: &str, wrapper: &[&str], args: &[&str], stdin: Stdio) -> Program {
     let mut child = Command::new("env")
         .arg("--default-signal")
@@ -152,16 +152,34 @@ impl Program {
 
     /// The process that watches it.
     pub(crate) fn watcher(&self) -> Pid {
-        let id = self.id().as_raw_nonzero();
-        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
-        let children = children.expect("the children of a process");
-        let is_watcher = |child: &&str| {
+        let is_watcher = |child: &String| {
             let line = fs::read_to_string(format!("/proc/{child}/cmdline")).unwrap_or_default();
             line.contains("__watch")
         };
-        let watcher = children.split_whitespace().find(is_watcher);
+        let watcher = self.children().into_iter().find(is_watcher);
         let id = watcher.and_then(|child| child.parse().ok());
         id.and_then(Pid::from_raw).expect("a watcher")
+    }
+
+    /// Stops the program while it waits for its watcher to be ready. Returns `false` if it has already started its command.
+    pub(crate) async fn stop_before_its_command(&self) -> bool {
+        let watched = async {
+            while self.children().is_empty() {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        within(PATIENCE, watched).await;
+        self.signal(Signal::STOP);
+        let id = self.id().as_raw_nonzero().to_string();
+        eventually(PATIENCE, async || state(&id) == Some('T')).await;
+        self.children().len() == 1
+    }
+
+    fn children(&self) -> Vec<String> {
+        let id = self.id().as_raw_nonzero();
+        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
+        let children = children.expect("the children of a process");
+        children.split_whitespace().map(str::to_owned).collect()
     }
 
     pub(crate) async fn ended(mut self) -> Ended {
@@ -188,7 +206,12 @@ pub(crate) async fn gone(process: &str) {
 
 /// A zombie that no process waits for has ended.
 pub(crate) fn is_running(process: &str) -> bool {
+    state(process).is_some_and(|state| !['Z', 'X'].contains(&state))
+}
+
+/// The state of a process: `T` if it is stopped.
+fn state(process: &str) -> Option<char> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let state = status.lines().find_map(|line| line.strip_prefix("State:"));
-    state.is_some_and(|state| !state.trim().starts_with(['Z', 'X']))
+    state.and_then(|state| state.trim().chars().next())
 }

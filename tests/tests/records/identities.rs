@@ -1,6 +1,5 @@
 //! No header, body or spelling maps two identities to one key, or one identity to two: over header bytes, percent-encodings,
-//! repeated
-//! fields, JSON, and trees of `.and()` and `.or()`.
+//! repeated fields, JSON, and trees of `.and()` and `.or()`.
 
 use std::{
     cell::{Cell, RefCell},

@@ -23,8 +23,7 @@ async fn moved_from_a_dead_shard(sharded: &Sharded) -> Guard {
 }
 
 /// The user knows the servers under other names than they report to each other, and connecting takes a while: the records
-/// are
-/// read over the connections that have answered.
+/// are read over the connections that have answered.
 #[tokio::test]
 async fn f35_a_client_with_other_names_for_the_servers_knows_of_the_move() {
     let Some(sharded) = Sharded::start(0).await else {

@@ -129,8 +129,7 @@ fn f19_renewal_continues_in_another_runtime() {
 }
 
 /// A lease that passes from a guard in `inside` to one in `outside`. It can if a request waited when it was granted, and
-/// only
-/// shortly after that, which a busy machine may miss: then it is tried again.
+/// only shortly after that, which a busy machine may miss: then it is tried again.
 fn handed_over(inside: &Runtime, outside: &Runtime, ask: impl Fn() -> LockRequest) -> Guard {
     for _ in 0..200 {
         let (last, is_handed_over) = inside.block_on(async {

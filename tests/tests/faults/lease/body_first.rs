@@ -260,8 +260,7 @@ async fn f14_the_next_waiter_in_this_process_waits_for_a_body_whose_lock_was_rel
 }
 
 /// The worker that waits for sockets runs the tasks that they wake; while that blocks, tokio wakes no other worker to wait.
-/// A task
-/// from outside does, until the sender is dropped.
+/// A task from outside does, until the sender is dropped.
 fn keep_workers_awake() -> mpsc::Sender<()> {
     let runtime = Handle::current();
     let (kept, until) = mpsc::channel();

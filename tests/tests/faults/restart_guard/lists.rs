@@ -265,8 +265,7 @@ async fn f64_nodes_in_memory_check_the_list() {
 }
 
 /// Clients that list the nodes in another order ask the same node first, so one of them always wins, although each has
-/// another
-/// nearest node. In paused time, because they have the time of one attempt, whatever the machine does.
+/// another nearest node. In paused time, because they have the time of one attempt, whatever the machine does.
 #[tokio::test(start_paused = true)]
 async fn f69_the_order_of_the_list_does_not_matter() {
     let cluster = redlock::memory::Nodes::seeded(3, 1);

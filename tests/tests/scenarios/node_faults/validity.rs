@@ -23,8 +23,7 @@ async fn connect(cluster: &Cluster, guard: RestartGuard) -> Redlock {
 }
 
 /// Granted by three of five; one of the three forgets; another client fails to acquire it, which leaves tombstones on the
-/// three
-/// nodes that do not hold the lock. One of those three has no vote, so the lock is not gone.
+/// three nodes that do not hold the lock. One of those three has no vote, so the lock is not gone.
 async fn a_restart_and_a_rival_do_not_take_the_lock(guard: RestartGuard) {
     let cluster = Cluster::start(5).await;
     let (ours, rival) = (
