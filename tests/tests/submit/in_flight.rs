@@ -1,18 +1,7 @@
 //! A shutdown waits for the work of clients that have left.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::SeqCst},
-    },
-    time::Duration,
-};
-
-use redlock::FencingToken;
-use redlock_tower::{
-    InFlight, OnDisconnect, RedlockLayer, key,
-    replay::{Begun, MemoryStore, ReplayStore, StoreError},
-};
+use redlock_tower::{InFlight, OnDisconnect, RedlockLayer, key};
+use tests::store::TestStore;
 use tests::web::{DAY, Orders, SOON, by_user, order, redlock, send, start, submit};
 use tests::within;
 use tokio_test::{assert_pending, task::spawn};
@@ -58,51 +47,18 @@ async fn a_handler_that_panics_is_not_awaited() {
     within(SOON, in_flight.finished()).await;
 }
 
-/// A store whose records cannot be written for a while.
-#[derive(Clone)]
-struct Flaky {
-    works: Arc<AtomicBool>,
-    store: MemoryStore,
-}
-
-impl ReplayStore for Flaky {
-    async fn begin(
-        &self,
-        name: &str,
-        token: FencingToken,
-        ttl: Duration,
-    ) -> Result<Begun, StoreError> {
-        self.store.begin(name, token, ttl).await
-    }
-
-    async fn finish(
-        &self,
-        name: &str,
-        token: FencingToken,
-        record: Vec<u8>,
-        ttl: Duration,
-    ) -> Result<bool, StoreError> {
-        if !self.works.load(SeqCst) {
-            return Err(StoreError::new("on purpose"));
-        }
-        self.store.finish(name, token, record, ttl).await
-    }
-}
-
 #[tokio::test]
 async fn a_record_that_is_still_being_written_is_awaited() {
     let (orders, in_flight) = (Orders::unblocked(), InFlight::new());
-    let store = Flaky {
-        works: Arc::default(),
-        store: MemoryStore::new(),
-    };
+    let store = TestStore::default();
+    store.fail_next(usize::MAX);
     let layer = RedlockLayer::new(redlock().await, by_user())
         .in_flight(&in_flight)
         .replay(store.clone(), DAY);
     let app = orders.route().layer(layer);
     assert_eq!(send(&app, submit("/orders", "a", "")).await.status, 201);
     assert_eq!(in_flight.count(), 1);
-    store.works.store(true, SeqCst);
+    store.fail_next(0);
     within(SOON, in_flight.finished()).await;
     assert!(send(&app, submit("/orders", "a", "")).await.is_replayed());
     assert_eq!(orders.entered(), 1);

@@ -2,10 +2,9 @@
 
 use axum::{Router, extract::State, routing::post};
 use http::StatusCode;
-use redlock::FencingToken;
 use redlock_tower::{
     HeldLock, RedlockLayer,
-    replay::{Begun, MemoryStore, RedisStore, ReplayStore, StoreError},
+    replay::{MemoryStore, RedisStore},
 };
 use std::{
     sync::{
@@ -14,8 +13,8 @@ use std::{
     },
     time::Duration,
 };
-use tests::eventually;
 use tests::web::{SOON, by_user, redlock, send, submit};
+use tests::{eventually, store::TestStore};
 use tokio::{sync::Semaphore, time::sleep};
 use tower::ServiceExt as _;
 
@@ -55,42 +54,16 @@ async fn f48_a_handler_slower_than_the_ttl_of_its_record_is_recorded() {
     }
 }
 
-/// A store that counts in-progress markers.
-#[derive(Clone, Default)]
-struct Counting(MemoryStore, Runs);
-
-impl ReplayStore for Counting {
-    async fn begin(
-        &self,
-        key: &str,
-        token: FencingToken,
-        ttl: Duration,
-    ) -> Result<Begun, StoreError> {
-        self.1.fetch_add(1, SeqCst);
-        self.0.begin(key, token, ttl).await
-    }
-
-    async fn finish(
-        &self,
-        key: &str,
-        token: FencingToken,
-        record: Vec<u8>,
-        ttl: Duration,
-    ) -> Result<bool, StoreError> {
-        self.0.finish(key, token, record, ttl).await
-    }
-}
-
 /// A handler of ten minutes, on a paused clock.
 #[tokio::test(start_paused = true)]
 async fn f48_the_in_progress_marker_is_renewed() {
-    let (runs, store) = (Runs::default(), Counting::default());
+    let (runs, store) = (Runs::default(), TestStore::default());
     let layer = RedlockLayer::new(redlock().await, by_user());
     let layer = layer.replay(store.clone(), Duration::from_secs(1));
     let app = slow(&runs, Duration::from_secs(600)).layer(layer);
     assert!(!repeat_is_replayed(&app).await);
     assert!(repeat_is_replayed(&app).await);
-    let begun = store.1.load(SeqCst);
+    let begun = store.begun();
     assert!((20..200).contains(&begun), "{begun} markers");
     assert_eq!(runs.load(SeqCst), 1);
 }

@@ -1,11 +1,8 @@
 //! Replays while nodes or the store are down.
 
 use axum::{Router, routing::post};
-use redlock::{FencingToken, memory::Nodes};
-use redlock_tower::{
-    RedlockLayer,
-    replay::{Begun, MemoryStore, ReplayStore, StoreError},
-};
+use redlock::memory::Nodes;
+use redlock_tower::{RedlockLayer, replay::MemoryStore};
 use std::{
     sync::{
         Arc,
@@ -14,7 +11,7 @@ use std::{
     time::Duration,
 };
 use tests::web::{Answer, DAY, SOON, by_user, locks, read, submit};
-use tests::{eventually, within};
+use tests::{eventually, store::TestStore, within};
 use tokio::sync::Semaphore;
 use tower::ServiceExt as _;
 
@@ -108,40 +105,13 @@ async fn f42_without_a_quorum_nothing_is_recorded_with_the_token_of_an_outer_loc
     assert_eq!(runs.load(SeqCst), 1);
 }
 
-/// A store that counts the records it was given.
-#[derive(Clone, Default)]
-struct Counting(MemoryStore, Runs);
-
-impl ReplayStore for Counting {
-    async fn begin(
-        &self,
-        key: &str,
-        token: FencingToken,
-        ttl: Duration,
-    ) -> Result<Begun, StoreError> {
-        self.0.begin(key, token, ttl).await
-    }
-
-    async fn finish(
-        &self,
-        key: &str,
-        token: FencingToken,
-        record: Vec<u8>,
-        ttl: Duration,
-    ) -> Result<bool, StoreError> {
-        let stored = self.0.finish(key, token, record, ttl).await;
-        self.1.fetch_add(1, SeqCst);
-        stored
-    }
-}
-
 /// A handler that runs without the lock finishes after a disconnect too.
 #[tokio::test]
 async fn f41_a_client_that_retries_during_an_outage_is_charged_once() {
     let (cluster, redlock) = locks().await;
     let layer = RedlockLayer::new(redlock, by_user()).fail_open();
     let (runs, unblock) = (Runs::default(), Arc::new(Semaphore::new(0)));
-    let store = Counting::default();
+    let store = TestStore::default();
     let app = charging(&runs, &unblock).layer(layer.replay(store.clone(), DAY));
     stop_a_majority(&cluster);
     let first = tokio::spawn(app.clone().oneshot(submit("/pay", "1", "")));
@@ -150,40 +120,10 @@ async fn f41_a_client_that_retries_during_an_outage_is_charged_once() {
     assert!(first.await.unwrap_err().is_cancelled());
     unblock.add_permits(1_000);
     // The client is gone, and the first run finishes and is recorded.
-    eventually(SOON, async || store.1.load(SeqCst) == 1).await;
+    eventually(SOON, async || store.finished() == 1).await;
     let again = pay(&app, "1").await;
     assert_eq!((again.text(), again.is_replayed()), ("charge 1", true));
     assert_eq!(runs.load(SeqCst), 1);
-}
-
-/// A store whose first writes of records fail.
-#[derive(Clone)]
-struct Failing(MemoryStore, Arc<AtomicUsize>);
-
-impl ReplayStore for Failing {
-    async fn begin(
-        &self,
-        key: &str,
-        token: FencingToken,
-        ttl: Duration,
-    ) -> Result<Begun, StoreError> {
-        self.0.begin(key, token, ttl).await
-    }
-
-    async fn finish(
-        &self,
-        key: &str,
-        token: FencingToken,
-        record: Vec<u8>,
-        ttl: Duration,
-    ) -> Result<bool, StoreError> {
-        let left = self.1.load(SeqCst);
-        if left > 0 {
-            self.1.store(left - 1, SeqCst);
-            return Err(StoreError::new("the server restarts"));
-        }
-        self.0.finish(key, token, record, ttl).await
-    }
 }
 
 /// The handler has run, so failed writes are retried.
@@ -191,14 +131,14 @@ impl ReplayStore for Failing {
 async fn f48_a_response_is_recorded_after_short_failures_of_the_store() {
     for failures in [1, 3, 10] {
         let (_cluster, redlock) = locks().await;
-        let store = Failing(MemoryStore::new(), Arc::new(AtomicUsize::new(failures)));
-        let (runs, failures) = (Runs::default(), Arc::clone(&store.1));
-        let app = charging(&runs, &open())
-            .layer(RedlockLayer::new(redlock, by_user()).replay(store, DAY));
+        let (runs, store) = (Runs::default(), TestStore::default());
+        store.fail_next(failures);
+        let layer = RedlockLayer::new(redlock, by_user()).replay(store.clone(), DAY);
+        let app = charging(&runs, &open()).layer(layer);
         let first = pay(&app, "1").await;
         assert_eq!(first.text(), "charge 1");
         // The response does not wait for a long outage of the store.
-        eventually(Duration::from_secs(40), async || failures.load(SeqCst) == 0).await;
+        eventually(Duration::from_secs(40), async || store.failures() == 0).await;
         tokio::time::sleep(Duration::from_secs(3)).await;
         assert!(pay(&app, "1").await.is_replayed(), "{first:?}");
         assert_eq!(runs.load(SeqCst), 1);

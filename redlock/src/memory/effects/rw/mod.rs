@@ -47,13 +47,18 @@ fn text(redis: &Redis<'_>, key: &[u8]) -> Option<Vec<u8>> {
     redis.mget(key).map(<[u8]>::to_vec)
 }
 
-/// A bar. `Err`: the reply where it is none.
+/// A bar, or the reply if the key holds something else.
 fn bar(redis: &Redis<'_>, key: &[u8]) -> Result<Option<u64>, Reply> {
     let Some(bar) = redis.mget(key) else {
         return Ok(None);
     };
     let number = short_number(bar).filter(|number| *number < TOKEN_LIMIT);
     number.map(Some).ok_or_else(|| bad_fence(bar))
+}
+
+/// The bars of the own side and of the other one, or the reply for the first that holds something else.
+fn bars(redis: &Redis<'_>, own: &[u8], other: &[u8]) -> Result<(Option<u64>, Option<u64>), Reply> {
+    Ok((bar(redis, own)?, bar(redis, other)?))
 }
 
 fn stale(redis: &Redis<'_>, bar: &[u8]) -> Reply {
@@ -83,7 +88,7 @@ fn read_for(redis: &Redis<'_>, readers: &[u8]) -> Result<u64, Raised> {
     Ok(last.saturating_sub(redis.time()))
 }
 
-/// Stands for all readers, or for a writer that waits.
+/// The holder in replies that stands for all readers, or for a waiting writer.
 fn somebody() -> Vec<u8> {
     Owner::of([0; Owner::LEN / 2], None).as_bytes().to_vec()
 }

@@ -1,7 +1,7 @@
 //! `read/acquire.lua`, `read/extend.lua` and `read/release.lua`: the readers of a read/write lock.
 
 use super::{
-    Args, Raised, Redis, Reply, Waits, abstains, bar, held, leave_tombstone, lua_number, raise,
+    Args, Raised, Redis, Reply, Waits, abstains, bars, held, leave_tombstone, lua_number, raise,
     read_for, stale, text, wake, wrong_type,
 };
 
@@ -31,12 +31,8 @@ pub(crate) fn acquire(
         }
         return held(redis, left, own_bar, writer.as_deref(), waits);
     }
-    let own = match bar(redis, own_bar) {
-        Ok(own) => own,
-        Err(bad) => return Ok(bad),
-    };
-    let other = match bar(redis, other_bar) {
-        Ok(other) => other,
+    let (own, other) = match bars(redis, own_bar, other_bar) {
+        Ok(bars) => bars,
         Err(bad) => return Ok(bad),
     };
     if own.is_some_and(|own| own >= token) {
@@ -89,12 +85,8 @@ pub(crate) fn extend(
     if !reads && redis.mget(keys.at(2)).is_some() {
         return Ok(abstains.unwrap_or_else(gone));
     }
-    let own = match bar(redis, own_bar) {
-        Ok(own) => own,
-        Err(bad) => return Ok(bad),
-    };
-    let other = match bar(redis, other_bar) {
-        Ok(other) => other,
+    let (own, other) = match bars(redis, own_bar, other_bar) {
+        Ok(bars) => bars,
         Err(bad) => return Ok(bad),
     };
     if !reads && own.is_some_and(|own| own >= token) {

@@ -1,7 +1,7 @@
 //! `write/acquire.lua`, `write/extend.lua`, `write/release.lua` and `write/leave.lua`: the writer of a read/write lock.
 
 use super::{
-    Args, Raised, Redis, Reply, Waits, abstains, bar, held, is_of, leave_tombstone, raise,
+    Args, Raised, Redis, Reply, Waits, abstains, bar, bars, held, is_of, leave_tombstone, raise,
     read_for, stale, text, wake, wake_all, wrong_type,
 };
 use crate::command::SECOND;
@@ -47,7 +47,7 @@ pub(crate) fn acquire(
         .map(|done| done.unwrap_or_else(|| abstains.unwrap_or(Reply::OK)))
 }
 
-/// Another one holds the lock for `left` ms: a writer, where there is one, or readers. The writer leaves an intent where it
+/// Refuses the writer, because another writer or readers hold the lock for `left` ms. The writer leaves an intent if it
 /// `may_wait`.
 fn refuse(
     redis: &mut Redis<'_>,
@@ -69,7 +69,7 @@ fn refuse(
     held(redis, left, keys.at(1), other_writer.as_deref(), waits)
 }
 
-/// Nobody else holds the lock. `None`: it is taken.
+/// Takes the lock, which nobody else holds. Returns a reply if that fails.
 fn take(
     redis: &mut Redis<'_>,
     keys: Args<'_>,
@@ -80,9 +80,9 @@ fn take(
     let (key, own_bar, other_bar) = (keys.at(0), keys.at(1), keys.at(3));
     let (owner, token, retention) = (args.at(0), args.number(2)?, args.number(3)?);
     let is_held = redis.mget(key).is_some();
-    let (own, other) = match (bar(redis, own_bar), bar(redis, other_bar)) {
-        (Ok(own), Ok(other)) => (own, other),
-        (Err(bad), _) | (_, Err(bad)) => return Ok(Some(bad)),
+    let (own, other) = match bars(redis, own_bar, other_bar) {
+        Ok(bars) => bars,
+        Err(bad) => return Ok(Some(bad)),
     };
     if own.is_some_and(|own| own >= token) {
         return Ok(Some(stale(redis, own_bar)));
@@ -127,12 +127,8 @@ pub(crate) fn extend(
     {
         return Ok(abstains.unwrap_or_else(gone));
     }
-    let own = match bar(redis, own_bar) {
-        Ok(own) => own,
-        Err(bad) => return Ok(bad),
-    };
-    let other = match bar(redis, other_bar) {
-        Ok(other) => other,
+    let (own, other) = match bars(redis, own_bar, other_bar) {
+        Ok(bars) => bars,
         Err(bad) => return Ok(bad),
     };
     if !writes && own.is_some_and(|own| own > token) {
@@ -192,7 +188,8 @@ pub(crate) fn leave(
     if is_own && redis.del(keys.at(1)) == Ok(true) {
         wake_all(redis, keys.at(2), channel, SECOND.as_bytes(), keys.at(4));
     }
-    // Where the server refuses writes, the inbox may still be the first: it would be notified, and leave, again and again.
+    // If the server refuses writes, the inbox is still listed. Nobody is notified then: it could be the inbox itself, which
+    // would leave again and again.
     if !by.is_empty() && left.is_ok() {
         wake(redis, waiters, channel, by, keys.at(3));
     }
