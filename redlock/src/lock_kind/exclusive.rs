@@ -2,9 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Claim, LockKind, tombstone};
+use super::{Claim, LockKind, cool_down, tombstone};
 use crate::{
-    command::{Acquire, Command, CoolDown, Extend, Inbox, LeaveWaitlist, Release},
+    command::{Acquire, Command, Extend, Inbox, LeaveWaitlist, Release},
     env::clock::Instant,
     key::Key,
 };
@@ -61,14 +61,7 @@ impl LockKind for Exclusive {
     }
 
     fn cool_down(&self, claim: &Claim, window: Duration, until: Instant) -> Command {
-        CoolDown {
-            owner: claim.owner,
-            next: claim.owner.cool_down(),
-            window,
-            until,
-            tombstone: tombstone(claim),
-        }
-        .into()
+        cool_down(claim, window, until)
     }
 
     fn leave_waitlist(&self, inbox: Arc<str>, by: String) -> Command {

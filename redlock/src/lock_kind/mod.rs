@@ -11,7 +11,7 @@ pub(crate) mod read_write;
 use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
-    command::{Command, Inbox, Owner},
+    command::{Command, CoolDown, Inbox, Owner},
     env::clock::Instant,
     key::Key,
     quorum::token::TokenBlock,
@@ -67,4 +67,16 @@ pub(crate) struct Claim {
 /// The fence that a release leaves: above every token of the claim, and below what the next holder proposes.
 fn tombstone(claim: &Claim) -> Option<u64> {
     Some(claim.tokens.last()?.saturating_add(1))
+}
+
+/// Keeps the key of an exclusive claim busy for `window`, which ends at `until`.
+fn cool_down(claim: &Claim, window: Duration, until: Instant) -> Command {
+    CoolDown {
+        owner: claim.owner,
+        next: claim.owner.cool_down(),
+        window,
+        until,
+        tombstone: tombstone(claim),
+    }
+    .into()
 }

@@ -2,11 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Claim, LockKind, tombstone};
+use super::{Claim, LockKind, cool_down, tombstone};
 use crate::{
     command::{
-        AcquireRead, AcquireWrite, Command, CoolDown, ExtendRead, ExtendWrite, Inbox,
-        LeaveWaitlist, LeaveWrite, ReleaseRead, ReleaseWrite,
+        AcquireRead, AcquireWrite, Command, ExtendRead, ExtendWrite, Inbox, LeaveWaitlist,
+        LeaveWrite, ReleaseRead, ReleaseWrite,
     },
     env::clock::Instant,
     key::Key,
@@ -124,14 +124,7 @@ impl LockKind for Write {
 
     /// As that of an exclusive lock: a writer without a holder keeps out readers too.
     fn cool_down(&self, claim: &Claim, window: Duration, until: Instant) -> Command {
-        CoolDown {
-            owner: claim.owner,
-            next: claim.owner.cool_down(),
-            window,
-            until,
-            tombstone: tombstone(claim),
-        }
-        .into()
+        cool_down(claim, window, until)
     }
 
     fn leave_waitlist(&self, inbox: Arc<str>, by: String) -> Command {
