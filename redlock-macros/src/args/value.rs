@@ -59,7 +59,7 @@ pub(crate) enum OnLost {
 
 impl OnLost {
     pub(super) fn parse(name: &Ident, input: ParseStream<'_>) -> syn::Result<Self> {
-        let hint = "with `signal` the body goes on and has to look at its guard";
+        let hint = "with `signal` the body continues and has to look at its guard";
         match parse_word(name, input, &["cancel", "signal"], hint)? {
             0 => Ok(Self::Cancel),
             _ => Ok(Self::Signal),

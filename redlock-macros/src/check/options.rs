@@ -56,7 +56,7 @@ fn combinations(args: &Args, errors: &mut Errors) {
         report(args, "success", message, errors);
     }
     if *on_lost == Some(OnLost::Signal) && guard.is_none() {
-        let message = "with `on_lost = signal` the body goes on after the lock is lost and has to notice it: name the \
+        let message = "with `on_lost = signal` the body continues after the lock is lost and has to notice it: name the \
                        lock with `guard = lock`, and look at `lock.is_lost()` or `lock.lost()`; or write `guard = _lock` \
                        if the body has to run to its end in any case";
         report(args, "on_lost", message, errors);

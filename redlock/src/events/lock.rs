@@ -64,7 +64,7 @@ pub(crate) fn lost(
     tracing::debug!(target: TARGET, %key, token, "key of the lost lock");
 }
 
-/// An election goes on: the body was cancelled, and runs again when this process leads again.
+/// An election continues: the body was cancelled, and runs again when this process leads again.
 pub(crate) fn term_lost(key: &str, error: &Error) {
     tracing::debug!(target: TARGET, key, error = %error.without_key(), "term lost, campaigning again");
 }

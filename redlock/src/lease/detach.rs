@@ -1,4 +1,4 @@
-//! Detaching: a hold ends here without a release, so that another process can go on with the lock.
+//! Detaching: a hold ends here without a release, so that another process can continue with the lock.
 
 use std::sync::Arc;
 

@@ -17,7 +17,7 @@
 //! | end | caused by | the release is sent |
 //! |---|---|---|
 //! | released | the end of the last hold ([`hand_over`]) | at once, or a cool-down instead |
-//! | detached | `Guard::detach` ([`detach`]) | not at all: another process goes on with the lock |
+//! | detached | `Guard::detach` ([`detach`]) | not at all: another process continues with the lock |
 //! | lost: gone | an extension that a majority refused ([`extend`]) | when no body runs any more, at the latest when the validity is over ([`loss`]) |
 //! | lost: expired | the end of the validity, noticed by renewal, by the hold or by a local waiter | the same |
 //! | lost: held too long | `max_hold`, noticed by the same | the same |

@@ -34,7 +34,7 @@ impl State {
         matches!(self.0.load(SeqCst), RELEASED | DETACHED)
     }
 
-    /// Whether another process goes on with the lock, so that nothing is released here.
+    /// Whether another process continues with the lock, so that nothing is released here.
     pub(super) fn is_detached(&self) -> bool {
         self.0.load(SeqCst) == DETACHED
     }

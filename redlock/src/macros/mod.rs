@@ -48,7 +48,7 @@ pub fn namespace(redlock: &crate::Redlock) -> &str {
     &redlock.core().defaults.namespace
 }
 
-/// Ends the lock of a body that panicked, for layers that let the panic go on afterwards.
+/// Ends the lock of a body that panicked, for layers that let the panic continue afterwards.
 pub async fn end_panicked(guard: crate::Guard) {
     guard.end_badly().await;
 }

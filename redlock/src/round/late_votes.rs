@@ -1,4 +1,4 @@
-//! Late votes: a round that is won goes on in the background until its last node has voted.
+//! Late votes: a round that is won continues in the background until its last node has voted.
 
 use std::sync::{Arc, Weak};
 

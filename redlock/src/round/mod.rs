@@ -123,7 +123,7 @@ impl Round {
 
     /// Waits for the decision until the deadline, `within` from now, and decides by the votes so far then.
     ///
-    /// Cancel safe: the round goes on, and can be waited for again.
+    /// Cancel safe: the round continues, and can be waited for again.
     pub(crate) async fn decision(&self, within: Duration) -> Decision {
         match self.early_decision(within).await {
             Some(decision) => decision,

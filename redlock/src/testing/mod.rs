@@ -12,7 +12,7 @@
 //! let nodes = Nodes::seeded(3, 7);
 //! let redlock = Redlock::connect(nodes.nodes()).await?;
 //!
-//! // The work goes on while one node after the other fails.
+//! // The work continues while one node after the other fails.
 //! let script = FaultScript::new()
 //!     .at(Duration::from_secs(1), 0, Fault::Hang)
 //!     .at(Duration::from_secs(5), 0, Fault::Heal)

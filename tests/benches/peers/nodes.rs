@@ -98,7 +98,7 @@ impl Stage {
         Ok(Duration::from_secs_f64(sum))
     }
 
-    /// Lets a node that was paused go on, and waits until it has worked through what had come.
+    /// Lets a node that was paused continue, and waits until it has worked through what had come.
     pub(crate) async fn heal(&self, node: &Node) -> Outcome<()> {
         node.resume();
         node.ask::<String>(&cmd("PING")).await;

@@ -1,5 +1,5 @@
 //! A service in a process of its own, whose duplicates get the first answer: by an `Idempotency-Key`, or because they are
-//! shared. Its handler counts its runs in a store, and blocks there until the test lets it go on.
+//! shared. Its handler counts its runs in a store, and blocks there until the test lets it continue.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use redlock_tower::{
 use tokio::{net::TcpListener, time::sleep};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// How soon others go on after a kill.
+/// How soon others continue after a kill.
 const TTL: Duration = Duration::from_secs(6);
 
 async fn count(mut store: MultiplexedConnection, what: &str) -> u64 {

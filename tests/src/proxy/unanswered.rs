@@ -22,7 +22,7 @@ impl Unanswered {
     ///
     /// # Panics
     ///
-    /// When there is no free port, or the system goes on accepting.
+    /// When there is no free port, or the system continues to accept.
     pub async fn start() -> Self {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket

@@ -79,7 +79,7 @@ async fn each_fault_of_a_majority_costs_the_lock_or_does_not() {
     }
 }
 
-/// One node at a time: work that needs a majority goes on, whatever the seed.
+/// One node at a time: work that needs a majority continues, whatever the seed.
 #[tokio::test(start_paused = true)]
 async fn a_seeded_script_leaves_a_majority() {
     for seed in 0..20 {

@@ -1,4 +1,4 @@
-//! 202 Accepted: a request returns at once, and a worker in another process goes on under its lock.
+//! 202 Accepted: a request returns at once, and a worker in another process continues under its lock.
 
 mod accept;
 mod queue;

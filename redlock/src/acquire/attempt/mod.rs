@@ -234,7 +234,7 @@ impl Attempt<'_> {
 }
 
 /// `by_first`: only the node that all contenders ask first has voted, and it refused. The contender with the vote of that node
-/// goes on to the others, so the votes are not split.
+/// asks the others next, so the votes are not split.
 fn refused(tally: &Tally, by_first: bool) -> Failure {
     match tally.cooling_down() {
         Some(left) => Failure::CoolingDown { left },

@@ -15,7 +15,7 @@
 //! ```
 //!
 //! A request that does not wait never sleeps: it repeats split votes within the time of one attempt, [`SPLITS`] times at
-//! most. One that waits goes on until the wait is over. It joins the waitlist once, and then asks again, so that no
+//! most. One that waits continues until the wait is over. It joins the waitlist once, and then asks again, so that no
 //! release between the two is missed. Each sleep is bounded by [`backoff::delay`] and by the wait; one with a promised
 //! notification is a little longer, so that waiters wake together ([`backoff::on_shared_tick`]).
 

@@ -161,7 +161,7 @@ async fn f65_far_sentinels() {
     .await;
 }
 
-/// The node is connected while calls go on without it, and votes from then on.
+/// The node is connected while calls continue without it, and votes from then on.
 #[tokio::test]
 async fn f65_one_node_is_far() {
     let cluster = Cluster::start(3).await;
