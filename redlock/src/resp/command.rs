@@ -7,12 +7,10 @@ pub(crate) struct CommandWriter<'a> {
     count: usize,
 }
 
-/// Bytes reserved for the argument count of two digits at most: `*NN\r\n`.
-const HEADER: usize = 5;
-
-/// Appends one command to `out`, of fewer than a hundred arguments.
+/// Appends one command to `out`.
 pub(crate) fn command(out: &mut Vec<u8>, write: impl FnOnce(&mut CommandWriter<'_>)) {
     let start = out.len();
+    // Room for the count of most commands, which has two digits.
     out.extend_from_slice(b"*00\r\n");
     let mut command = CommandWriter {
         out,
@@ -67,17 +65,15 @@ impl CommandWriter<'_> {
     }
 
     fn end(self) {
-        let digits = itoa::Buffer::new().format(self.count).len();
-        debug_assert!(digits <= 2, "room was kept for two digits");
-        if digits == 1 {
-            let first = self.start + HEADER;
-            self.out.copy_within(first.., first - 1);
-            self.out.truncate(self.out.len() - 1);
-        }
         let mut number = itoa::Buffer::new();
         let number = number.format(self.count).as_bytes();
-        self.out[self.start + 1..][..digits].copy_from_slice(number);
-        self.out[self.start + 1 + digits..][..2].copy_from_slice(b"\r\n");
+        let room = self.start + 1..self.start + 3;
+        if number.len() == room.len() {
+            self.out[room].copy_from_slice(number);
+        } else {
+            // Moves the arguments.
+            self.out.splice(room, number.iter().copied());
+        }
     }
 }
 
@@ -101,6 +97,11 @@ mod tests {
         assert_eq!(many, format!("before*12\r\n{}", "$1\r\nx\r\n".repeat(12)));
         let nine = written(&["x"; 9]);
         assert_eq!(nine, format!("before*9\r\n{}", "$1\r\nx\r\n".repeat(9)));
+        let most = written(&["x"; 1_234]);
+        assert_eq!(
+            most,
+            format!("before*1234\r\n{}", "$1\r\nx\r\n".repeat(1_234))
+        );
         let mut hundred = Vec::new();
         command_of(100, &mut hundred, |command| {
             command.args(["x"; 100]);
