@@ -453,6 +453,7 @@ pub(crate) const WRITER_AND_READERS: Sides = Sides {
     rounds: 1,
     tokens: 2,
     ttl: 2,
+    intents: false,
     rule: rwlock::Rule::Design,
     fixed_names: false,
 };
@@ -490,5 +491,29 @@ pub(crate) const SIDES_IN_ROUNDS: Sides = Sides {
     extends: true,
     rounds: 2,
     tokens: 3,
+    ..WRITER_AND_READERS
+};
+
+/// A writer that leaves intents and two readers.
+pub(crate) const WAITING_WRITER: Sides = Sides {
+    name: "a writer that waits and two readers",
+    intents: true,
+    ..WRITER_AND_READERS
+};
+
+/// Two writers that leave intents and a reader.
+pub(crate) const WAITING_WRITERS: Sides = Sides {
+    name: "two writers that wait and a reader",
+    intents: true,
+    ..WRITERS_AND_READER
+};
+
+/// A writer that leaves intents and a reader, in two rounds each.
+pub(crate) const WAITING_IN_ROUNDS: Sides = Sides {
+    name: "a writer that waits and a reader in two rounds",
+    writers: 1,
+    readers: 1,
+    rounds: 2,
+    intents: true,
     ..WRITER_AND_READERS
 };

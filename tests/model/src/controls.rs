@@ -502,3 +502,39 @@ fn side_restored_beside_the_other() {
         SIDES_IN_ROUNDS,
     );
 }
+
+#[test]
+fn reader_that_ignores_an_intent() {
+    side_caught(
+        rwlock::Rule::ReadIgnoresIntent,
+        rwlock::NOT_OVERTAKEN,
+        WAITING_WRITER,
+    );
+}
+
+#[test]
+fn intent_removed_by_a_reader() {
+    side_caught(
+        rwlock::Rule::ReleaseRemovesIntent,
+        rwlock::NOT_OVERTAKEN,
+        WAITING_WRITER,
+    );
+}
+
+#[test]
+fn intent_that_keeps_out_writers() {
+    side_caught(
+        rwlock::Rule::IntentBarsWriters,
+        rwlock::WRITERS_PASS,
+        WAITING_WRITERS,
+    );
+}
+
+#[test]
+fn intent_left_by_a_stale_request() {
+    side_caught(
+        rwlock::Rule::IntentWithoutBar,
+        rwlock::NO_LATE_INTENT,
+        WAITING_WRITER,
+    );
+}

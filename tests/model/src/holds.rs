@@ -405,8 +405,23 @@ fn writer_and_reader_in_rounds() {
 }
 
 #[test]
+fn writers_that_wait() {
+    run::holds(&Sides {
+        ttl: 1,
+        ..WAITING_WRITER
+    });
+    run::holds(&Sides {
+        ttl: 1,
+        ..WAITING_WRITERS
+    });
+    run::holds(&WAITING_IN_ROUNDS);
+}
+
+#[test]
 fn sides_of_a_read_write_lock_deep() {
     if run::deep() {
+        run::holds(&WAITING_WRITER);
+        run::holds(&WAITING_WRITERS);
         run::holds(&WRITERS_AND_READER);
         run::holds(&SIDES_IN_ROUNDS);
         for model in [WRITERS_AND_READER_EXTEND, WRITER_AND_READERS_EXTEND] {

@@ -1,8 +1,10 @@
 //! A model of read/write locks.
 //!
 //! Readers and writers send rounds with any token. A holder may send one extension. Requests arrive
-//! in any order, late or never. Replies arrive at once. Intents are not modelled: they only exclude
-//! readers, and only for a limited time.
+//! in any order, late or never. Replies arrive at once. Intents of waiting writers are in
+//! `rwlock/intents.rs`.
+
+mod intents;
 
 use stateright::{Model, Property};
 
@@ -13,6 +15,10 @@ pub(crate) const ON_A_NODE: &str = "no node has a reader and a writer";
 pub(crate) const HELD: &str = "a holder has an entry on a majority of the nodes";
 pub(crate) const ORDER: &str = "tokens follow the writers";
 pub(crate) const NOTHING_LEFT: &str = "a client that has ended leaves no entry";
+pub(crate) const NOT_OVERTAKEN: &str =
+    "no later reader overtakes a writer whose intent a majority has";
+pub(crate) const WRITERS_PASS: &str = "an intent keeps out no writer";
+pub(crate) const NO_LATE_INTENT: &str = "a request that arrives after its release leaves no intent";
 
 const NODES: usize = 3;
 const CLIENTS: usize = 3;
@@ -45,6 +51,14 @@ pub(crate) enum Rule {
     RestoredOverBar,
     /// A missing entry is restored although the other side holds the lock.
     RestoredBesideOther,
+    /// A reader ignores an intent.
+    ReadIgnoresIntent,
+    /// An intent keeps out other writers.
+    IntentBarsWriters,
+    /// A stale request leaves an intent.
+    IntentWithoutBar,
+    /// The release of a reader removes an intent.
+    ReleaseRemovesIntent,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +74,8 @@ pub(crate) struct Sides {
     /// Any token in `1..=tokens` may be proposed.
     pub(crate) tokens: u8,
     pub(crate) ttl: u8,
+    /// Whether writers that are refused leave an intent.
+    pub(crate) intents: bool,
     pub(crate) rule: Rule,
     pub(crate) fixed_names: bool,
 }
@@ -76,10 +92,17 @@ struct Node {
     /// The requests in flight from each client, with the token of its last round.
     flight: [u8; CLIENTS],
     yes: [bool; CLIENTS],
+    /// The writer with an intent, counted from 1, and the remaining time of the intent.
+    intent: u8,
+    intent_timer: u8,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Client {
+    /// The clients that began before this one, a bit for each.
+    later_than: u8,
+    /// The writer whose intent a majority had when this reader asked, counted from 1, while that writer still waits.
+    behind: u8,
     token: u8,
     rounds: u8,
     asking: bool,
@@ -99,6 +122,9 @@ pub(crate) struct State {
     written: u8,
     granted: u8,
     out_of_order: bool,
+    overtaken: bool,
+    kept_out: bool,
+    late_intent: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,7 +183,8 @@ impl Sides {
         0..self.writers + self.readers
     }
 
-    fn ask(state: &mut State, client: usize, token: u8) {
+    fn ask(&self, state: &mut State, client: usize, token: u8) {
+        self.begin_to_wait(state, client);
         let me = &mut state.clients[client];
         me.asking = true;
         me.rounds += 1;
@@ -173,10 +200,16 @@ impl Sides {
         let me = state.clients[client];
         let node = &mut state.nodes[at];
         node.flight[client] &= !ASK;
+        let is_late = me.over && node.flight[client] & BACK == 0;
+        let before = *node;
         let done = match self.writes(client) {
             true => self.write(node, client, me.token),
-            false => self.read(node, client, me.token),
+            false => self.read(node, client, me.token, me.later_than),
         };
+        state.late_intent |= is_late && node.intent != before.intent;
+        let is_free = before.writer == 0 && !before.is_read();
+        let is_stale = self.is_stale(&before, client, me.token);
+        state.kept_out |= self.writes(client) && is_free && !is_stale && !done;
         if done && me.asking {
             node.yes[client] = true;
             self.decide(state, client);
@@ -191,9 +224,10 @@ impl Sides {
         }
     }
 
-    fn read(&self, node: &mut Node, client: usize, token: u8) -> bool {
+    fn read(&self, node: &mut Node, client: usize, token: u8, later_than: u8) -> bool {
         let beside = node.writer != 0 && !self.is(Rule::ReadBesideWriter);
-        if beside || self.is_stale(node, client, token) {
+        let waits = self.waits_for_intent(node, later_than);
+        if beside || waits || self.is_stale(node, client, token) {
             return false;
         }
         if !self.is(Rule::ReadRaisesNoBar) {
@@ -207,8 +241,15 @@ impl Sides {
         let own = client as u8 + 1;
         let other = node.writer != 0 && node.writer != own && !self.is(Rule::WriteBesideWriter);
         let read = node.is_read() && !self.is(Rule::WriteBesideReaders);
-        if other || read || self.is_stale(node, client, token) {
+        if other || read {
+            self.leave_intent(node, client, token);
+        }
+        let waits = self.is(Rule::IntentBarsWriters) && ![0, own].contains(&node.intent);
+        if other || read || waits || self.is_stale(node, client, token) {
             return false;
+        }
+        if node.intent == own {
+            (node.intent, node.intent_timer) = (0, 0);
         }
         node.write_bar = node.write_bar.max(token);
         if !self.is(Rule::WriteRaisesOwnBarOnly) {
@@ -232,6 +273,7 @@ impl Sides {
             false => state.written,
         };
         state.out_of_order |= me.token <= floor;
+        state.overtaken |= me.behind != 0;
         state.granted = state.granted.max(me.token);
         if self.writes(client) {
             state.written = state.written.max(me.token);
@@ -240,6 +282,7 @@ impl Sides {
         me.asking = false;
         me.validity = self.ttl - me.elapsed;
         me.elapsed = 0;
+        Self::waits_no_more(state, client);
         Self::forget_votes(state, client);
     }
 
@@ -305,6 +348,7 @@ impl Sides {
         let me = &mut state.clients[client];
         (me.asking, me.extending, me.over) = (false, false, true);
         (me.validity, me.elapsed) = (0, 0);
+        Self::waits_no_more(state, client);
         for node in &mut state.nodes {
             node.flight[client] |= BACK;
         }
@@ -319,6 +363,9 @@ impl Sides {
             (node.writer, node.timer) = (0, 0);
         }
         node.reads[client] = 0;
+        if self.is(Rule::ReleaseRemovesIntent) && !self.writes(client) {
+            (node.intent, node.intent_timer) = (0, 0);
+        }
         if self.is(Rule::NoTombstone) {
             return;
         }
@@ -337,7 +384,12 @@ impl Sides {
             for left in &mut node.reads {
                 *left = left.saturating_sub(1);
             }
+            node.intent_timer = node.intent_timer.saturating_sub(1);
+            if node.intent_timer == 0 {
+                node.intent = 0;
+            }
         }
+        Self::intents_expired(state);
         for client in 0..CLIENTS {
             let me = &mut state.clients[client];
             let held = me.validity > 0;
@@ -353,7 +405,7 @@ impl Sides {
 
     fn act(&self, state: &mut State, action: Action) {
         match action {
-            Action::Ask { client, token } => Self::ask(state, client, token),
+            Action::Ask { client, token } => self.ask(state, client, token),
             Action::Arrive { client, node } => self.arrive(state, client, node),
             Action::Extend { client } => Self::extend(state, client),
             Action::Extended { client, node } => self.extended(state, client, node),
@@ -370,7 +422,7 @@ impl Sides {
         for client in self.clients() {
             let token = state.clients[client].token;
             for node in &mut state.nodes {
-                if self.is_stale(node, client, token) {
+                if self.is_stale(node, client, token) && !self.is(Rule::IntentWithoutBar) {
                     node.flight[client] &= !ASK;
                 }
                 let is_gone = !node.has(client) && node.flight[client] & ASK == 0;
@@ -399,6 +451,7 @@ impl Sides {
     fn exchanged(mut state: State, one: usize, other: usize) -> State {
         state.clients.swap(one, other);
         let names = [one, other].map(|client| client as u8 + 1);
+        Self::exchange_intents(&mut state, one, other);
         for node in &mut state.nodes {
             node.reads.swap(one, other);
             node.flight.swap(one, other);
@@ -522,6 +575,9 @@ impl Model for Sides {
                     .all(|client| !held(client) || on(client) > NODES / 2)
             }),
             Property::always(ORDER, |_, state: &State| !state.out_of_order),
+            Property::always(NOT_OVERTAKEN, |_, state: &State| !state.overtaken),
+            Property::always(WRITERS_PASS, |_, state: &State| !state.kept_out),
+            Property::always(NO_LATE_INTENT, |_, state: &State| !state.late_intent),
             Property::always(NOTHING_LEFT, |model: &Self, state: &State| {
                 let is_clean =
                     |node: &Node, client: usize| node.flight[client] != 0 || !node.has(client);
