@@ -16,7 +16,7 @@ Environment:
 
 Exit codes:
     0  done; of `run`, the command ended with 0
-    1  of `holder`, nobody holds the lock
+    1  of `holder`, nobody holds the lock or another kind of lock with this key
     2  wrong arguments or settings
    69  too few nodes could vote; of `health` and `top`, the nodes are not well
    70  something else failed
@@ -72,7 +72,9 @@ pub(crate) enum Command {
     /// The variable REDLOCK_TOKEN of the command contains its fencing token. The command runs in its own process group, so it
     /// cannot read from a terminal: if the standard input is a terminal, the command gets an empty input instead.
     Run(Run),
-    /// Show who holds a lock.
+    /// Show who holds a lock, and the read/write lock and the permits of the semaphore with this key.
+    ///
+    /// Permits are shown while the nodes remember their number: for a minute after the last request, unless max_ttl is another.
     Holder {
         /// The key of the lock.
         key: String,

@@ -20,6 +20,7 @@ mod error;
 mod events;
 mod fault;
 pub mod fence;
+mod inspect;
 pub mod job;
 pub mod key;
 mod label;
@@ -46,10 +47,10 @@ pub use crate::{
         builder::Builder,
         election::{Election, Term, leaders::Leaders},
         health::{NodeHealth, NodeState, ServerHealth},
-        inspect::Holder,
         process_default::{get_default, set_default},
     },
     error::{Error, ErrorKind, FaultKind, NodeError, Result},
+    inspect::{Holder, PermitHolder, RwLockHolders},
     job::{Job, JobHandle},
     lock::{
         current::{assert_held, current},

@@ -239,7 +239,6 @@ mod tests {
             Ok(Answer {
                 latency: Duration::ZERO,
                 reply: Reply::Permits(state),
-                key_state: None,
             })
         };
         Answers(replies.into_iter().map(answer).collect())

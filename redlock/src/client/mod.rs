@@ -6,17 +6,17 @@ mod duration;
 pub(crate) mod election;
 mod environment;
 pub(crate) mod health;
-pub(crate) mod inspect;
 pub(crate) mod process_default;
 
 use std::{fmt, sync::Arc};
 
 use crate::{
     acquire::engine::Engine,
-    client::{health::NodeHealth, inspect::Holder},
+    client::health::NodeHealth,
     core::Core,
     error::Result,
     events,
+    inspect::{self, Holder},
     lock::{
         guard::Guard, request::LockRequest, rwlock::RwLock, semaphore::Semaphore,
         several::LockAllRequest, ticket::Ticket,
@@ -87,6 +87,7 @@ impl Redlock {
     }
 
     /// A request for the locks of several keys, all or none. Duplicates count once.
+    /// [`and`](LockAllRequest::and) adds locks of other kinds.
     ///
     /// The locks are always acquired in the same order, so two callers with common keys do not
     /// deadlock.
@@ -158,6 +159,15 @@ impl Redlock {
         health::ask(self.core()).await
     }
 
+    /// How many permits the [semaphore](Self::semaphore) of `key` has, as a majority of the nodes remembers it: for
+    /// [`max_ttl`](crate::Builder::max_ttl) after the last request. `None` if they do not.
+    ///
+    /// # Errors
+    /// As [`is_locked`](Self::is_locked).
+    pub async fn permits(&self, key: impl Into<String>) -> Result<Option<u32>> {
+        inspect::permits(self.core(), &key.into()).await
+    }
+
     /// Whether a majority of the nodes reports that the lock of `key` is held, or that it is in its
     /// cool-down.
     ///
@@ -171,7 +181,8 @@ impl Redlock {
         Ok(self.holder(key).await?.is_some())
     }
 
-    /// Who holds the lock of `key` on a majority of the nodes, and for how long.
+    /// Who holds the lock of `key` on a majority of the nodes, and for how long. For the other kinds of lock with this key, see
+    /// [`Semaphore::holders`] and [`RwLock::holders`].
     ///
     /// # Errors
     /// As [`is_locked`](Self::is_locked).
@@ -189,7 +200,7 @@ impl Redlock {
     /// # Errors
     /// As [`is_locked`](Self::is_locked).
     pub async fn force_release(&self, key: impl Into<String>) -> Result<()> {
-        inspect::force(&self.engine, &key.into()).await
+        inspect::force_release(&self.engine, &key.into()).await
     }
 
     /// Declares that no node has forgotten a lock or a [register](Guard::write), for a first deployment.
@@ -204,7 +215,7 @@ impl Redlock {
     /// # Errors
     /// [`is_no_quorum`](crate::Error::is_no_quorum) if fewer nodes than a majority were reached.
     pub async fn trust_nodes(&self) -> Result<()> {
-        inspect::trust(self.core()).await
+        inspect::trust_nodes(self.core()).await
     }
 
     /// Answers new requests with [`is_closed`](crate::Error::is_closed) from now on, in all clones,

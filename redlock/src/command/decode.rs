@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{KeyState, Reply, Step, TOKEN_LIMIT};
+use super::{HolderState, HoldersState, Reply, Step, TOKEN_LIMIT};
 use crate::{
     fault::{Fault, FaultKind},
     key::FENCE,
@@ -13,8 +13,6 @@ use crate::{
 #[derive(Debug)]
 pub(crate) enum Answer {
     Vote(Reply),
-    /// The reply to [`Inspect`](super::Inspect).
-    Saw(KeyState),
     /// The request takes a further step.
     Next(Step),
 }
@@ -31,8 +29,8 @@ impl Answer {
     /// Whether somebody holds the key, or a plain `SET NX` was refused.
     pub(crate) fn shows_a_holder(&self) -> bool {
         match self {
+            Self::Vote(Reply::Holders(state)) => !state.holders.is_empty(),
             Self::Vote(reply) => matches!(reply, Reply::Held { .. }),
-            Self::Saw(state) => state.owner.is_some(),
             Self::Next(step) => step.asks_holder,
         }
     }
@@ -68,6 +66,50 @@ pub(super) fn common(reply: &Value) -> Answer {
         ("BADFENCE", _) => Answer::failed(bad_fence()),
         ("WRONGTYPE", _) => Answer::failed(wrong_type(first())),
         _ => Answer::unexpected(reply),
+    }
+}
+
+/// The holders of several keys. `None`: another reply.
+pub(super) fn holders(reply: &Value) -> Option<Answer> {
+    let ("HOLDERS", [waiting, holders @ ..]) = status(reply)? else {
+        return None;
+    };
+    let holders = holders.chunks_exact(4).filter_map(|parts| {
+        let [place, owner, left, fence] = parts else {
+            return None;
+        };
+        Some(HolderState {
+            place: small(place),
+            ..holder(owner, left, fence)?
+        })
+    });
+    Some(Answer::Vote(Reply::Holders(HoldersState {
+        holders: holders.collect(),
+        waiting: small(waiting),
+    })))
+}
+
+/// One holder. `None`: nobody.
+pub(super) fn holder(owner: &Value, left: &Value, fence: &Value) -> Option<HolderState> {
+    let Value::BulkString(owner) = owner else {
+        return None;
+    };
+    Some(HolderState {
+        place: 0,
+        owner: owner.clone(),
+        left: match left {
+            Value::Int(left) => millis(*left),
+            _ => Duration::ZERO,
+        },
+        fence: resp::number(fence).unwrap_or(0),
+    })
+}
+
+/// A number that is small and not negative, otherwise 0.
+pub(super) fn small(value: &Value) -> u32 {
+    match value {
+        Value::Int(number) => u32::try_from(*number).unwrap_or(0),
+        _ => 0,
     }
 }
 

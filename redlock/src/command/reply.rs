@@ -36,21 +36,36 @@ pub(crate) enum Reply {
     Forgot { left: Duration },
     /// The state of a semaphore.
     Permits(PermitState),
+    /// Who holds the key.
+    Holders(HoldersState),
     /// The answer about a register, which has rules of its own for what is a vote.
     Register(RegisterAnswer),
     /// No vote, and why.
     Failed(Fault),
 }
 
-/// What a node reports about a key.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct KeyState {
-    /// Empty if the value is too long for an owner.
-    pub(crate) owner: Option<Vec<u8>>,
-    pub(crate) left: Duration,
-    pub(crate) fence: u64,
-    /// How many processes are in the waitlist.
+/// Who holds a lock, all permits of a semaphore, or both sides of a read/write lock, as a node reports it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct HoldersState {
+    pub(crate) holders: Vec<HolderState>,
+    /// How many processes wait.
     pub(crate) waiting: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HolderState {
+    /// The number of the permit; of a read/write lock [`WRITER`](Self::WRITER) or [`READER`](Self::READER); of a lock 0.
+    pub(crate) place: u32,
+    /// Empty if the value is too long for an owner.
+    pub(crate) owner: Vec<u8>,
+    pub(crate) left: Duration,
+    /// The highest token seen.
+    pub(crate) fence: u64,
+}
+
+impl HolderState {
+    pub(crate) const WRITER: u32 = 0;
+    pub(crate) const READER: u32 = 1;
 }
 
 /// What a node reports about a semaphore.

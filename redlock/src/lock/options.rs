@@ -142,7 +142,7 @@ impl LockOptions {
     }
 
     /// The kind of lock, or why the options contradict each other.
-    fn kind(&self) -> Result<&'static dyn LockKind> {
+    pub(super) fn kind(&self) -> Result<&'static dyn LockKind> {
         let side = match (self.read, self.write) {
             (false, false) => return Ok(EXCLUSIVE),
             (true, true) => {

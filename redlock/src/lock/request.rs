@@ -224,6 +224,76 @@ impl LockRequest {
         guard.run(body(held)).await
     }
 
+    /// The place of the request among those for several locks.
+    pub(super) fn order(&self) -> (&str, u8) {
+        let LockOptions {
+            permits,
+            read,
+            write,
+            ..
+        } = &self.options;
+        let kind = match (permits.is_some(), read, write) {
+            (true, ..) => 1,
+            (_, true, _) => 2,
+            (_, _, true) => 3,
+            _ => 0,
+        };
+        (&self.name, kind)
+    }
+
+    pub(super) fn is_for_permit(&self) -> bool {
+        self.options.permits.is_some()
+    }
+
+    pub(super) fn is_of(&self, engine: &Arc<Engine>) -> bool {
+        Arc::ptr_eq(&self.engine, engine)
+    }
+
+    /// An error if both of these neighbours in the [order](Self::order) can never be granted together.
+    pub(super) fn check_beside(&self, next: &Self) -> Result<()> {
+        let (name, both) = (&self.name, (&self.options, &next.options));
+        if *name != next.name {
+            return Ok(());
+        }
+        let text = match both {
+            (one, other) if one.permits.is_some() && other.permits.is_some() => {
+                "a request for several locks has one permit of a semaphore: use `acquire_many` for more, and nothing else with it"
+            }
+            (one, other) if one.read && other.write => {
+                "a request for several locks has one side of a read/write lock: leave out the reader, since a writer may read as well"
+            }
+            _ => return Ok(()),
+        };
+        Err(Error::invalid_permits(name, text.to_owned()))
+    }
+
+    /// An error if the current task runs under a lock that this request would wait for.
+    pub(super) fn check_not_held(&self) -> Result<()> {
+        let core = &self.engine.core;
+        let (key, kind) = (core.key(&self.name)?, self.options.kind()?);
+        if self.is_for_permit() || self.options.reentrant {
+            return Ok(());
+        }
+        let other = kind.other_side(&key);
+        let own = kind.key(key);
+        match other
+            .iter()
+            .chain([&*own])
+            .any(|key| reentrancy::held(core, key).is_some())
+        {
+            true => Err(Error::already_held(&self.name)),
+            false => Ok(()),
+        }
+    }
+
+    /// The request with what is `left` of the wait for all, and with the options for `all` that it does not have itself.
+    pub(super) fn within_all(mut self, all: &LockOptions, left: Duration) -> Self {
+        self.options.wait = Some(left);
+        self.options.ttl = self.options.ttl.or(all.ttl);
+        self.options.max_hold = self.options.max_hold.or(all.max_hold);
+        self
+    }
+
     /// The checks and the first attempt. `Err`: the request has to wait.
     async fn at_once(&self) -> Result<Result<Guard, Checked>> {
         let core = &self.engine.core;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use crate::{
     acquire::engine::Engine,
+    command::Side,
     error::Result,
+    inspect::{self, RwLockHolders},
     lock::{guard::Guard, options::LockOptions, request::LockRequest},
 };
 
@@ -28,8 +30,8 @@ use crate::{
 /// `run` fails with [`is_already_held`](crate::Error::is_already_held).
 ///
 /// A read/write lock is independent of the lock with the same key.
-/// [`holder`](crate::Redlock::holder), [`is_locked`](crate::Redlock::is_locked) and
-/// [`force_release`](crate::Redlock::force_release) ignore it.
+/// [`Redlock::holder`](crate::Redlock::holder), [`is_locked`](crate::Redlock::is_locked) and
+/// [`force_release`](crate::Redlock::force_release) ignore it: use the methods of this type.
 ///
 /// # Examples
 /// ```
@@ -114,6 +116,78 @@ impl RwLock {
     /// That of a [`LockRequest`].
     pub async fn try_write(&self) -> Result<Option<Guard>> {
         unless_busy(self.write()).await
+    }
+
+    /// Who holds the lock on a majority of the nodes, and for how long: a writer, or readers.
+    ///
+    /// The answer may be outdated when it arrives. Use it for display, not for decisions.
+    ///
+    /// # Errors
+    /// [`is_no_quorum`](crate::Error::is_no_quorum) if too few nodes answered,
+    /// [`is_invalid`](crate::Error::is_invalid) for an invalid key,
+    /// [`is_closed`](crate::Error::is_closed).
+    ///
+    /// # Examples
+    /// ```
+    /// # use redlock::{Redlock, memory::Nodes};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), redlock::Error> {
+    /// let redlock = Redlock::builder().nodes(Nodes::new(3).nodes()).label("api-7").connect().await?;
+    /// let catalog = redlock.rwlock("catalog");
+    /// let _reader = catalog.read().await?;
+    /// let holders = catalog.holders().await?;
+    /// assert_eq!(holders.readers[0].label(), Some("api-7"));
+    /// assert!(holders.writer.is_none());
+    /// # Ok(()) }
+    /// ```
+    pub async fn holders(&self) -> Result<RwLockHolders> {
+        inspect::rw_lock_holders(&self.engine.core, &self.name).await
+    }
+
+    /// Whether a majority of the nodes reports a reader, a writer, or the cool-down of a writer.
+    ///
+    /// # Errors
+    /// Those of [`holders`](Self::holders).
+    pub async fn is_locked(&self) -> Result<bool> {
+        Ok(!self.holders().await?.is_free())
+    }
+
+    /// Whether a majority of the nodes reports a reader.
+    ///
+    /// # Errors
+    /// Those of [`holders`](Self::holders).
+    pub async fn is_read_locked(&self) -> Result<bool> {
+        Ok(!self.holders().await?.readers.is_empty())
+    }
+
+    /// Whether a majority of the nodes reports a writer, or its cool-down.
+    ///
+    /// # Errors
+    /// Those of [`holders`](Self::holders).
+    pub async fn is_write_locked(&self) -> Result<bool> {
+        Ok(self.holders().await?.writer.is_some())
+    }
+
+    /// Takes the lock away from its current readers, and notifies the writers that wait. A client that acquires the lock
+    /// meanwhile keeps it.
+    ///
+    /// **For operators.** Readers that use this client and renew their hold lose it at once. Other readers continue until they
+    /// notice the loss, at their next extension or at the end of their validity. Until then a writer may run beside them; only a
+    /// store that checks fencing tokens is protected. Of more than 1,000 readers, those that expire last lose the lock: call it
+    /// again for the others.
+    ///
+    /// # Errors
+    /// Those of [`holders`](Self::holders).
+    pub async fn force_release_readers(&self) -> Result<()> {
+        inspect::force_release_side(&self.engine, &self.name, Side::Read).await
+    }
+
+    /// Takes the lock away from its current writer, as
+    /// [`force_release_readers`](Self::force_release_readers) does from readers. Also ends a cool-down. Notifies all who wait.
+    ///
+    /// # Errors
+    /// Those of [`holders`](Self::holders).
+    pub async fn force_release_writer(&self) -> Result<()> {
+        inspect::force_release_side(&self.engine, &self.name, Side::Write).await
     }
 }
 

@@ -5,6 +5,7 @@ use std::{future::IntoFuture, pin::Pin, sync::Arc, time::Duration};
 use crate::{
     acquire::{available_permits, engine::Engine},
     error::{Error, Result},
+    inspect::{self, PermitHolder},
     lock::{
         guard::Guard, held::Held, options::LockOptions, reentrancy, request::LockRequest,
         several::Guards,
@@ -107,6 +108,62 @@ impl Semaphore {
     pub async fn available(&self) -> Result<u32> {
         let permits = self.checked()?;
         available_permits(&self.engine, &self.name, permits).await
+    }
+
+    /// Who holds which permit on a majority of the nodes, and for how long. A permit that is missing in the list is free.
+    ///
+    /// The answer may be outdated when it arrives. Use it for display, not for decisions.
+    ///
+    /// # Errors
+    /// Those of [`available`](Self::available).
+    ///
+    /// # Examples
+    /// ```
+    /// # use redlock::{Redlock, memory::Nodes};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), redlock::Error> {
+    /// let redlock = Redlock::builder().nodes(Nodes::new(3).nodes()).label("api-7").connect().await?;
+    /// let exports = redlock.semaphore("export", 4);
+    /// let _permit = exports.acquire().await?;
+    /// for held in exports.holders().await? {
+    ///     let by = held.holder.label().unwrap_or("somebody");
+    ///     println!("permit {} is held by {by} for {:?} at most", held.permit, held.holder.remaining);
+    /// #   assert_eq!(by, "api-7");
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub async fn holders(&self) -> Result<Vec<PermitHolder>> {
+        inspect::permit_holders(&self.engine.core, &self.name, self.checked()?).await
+    }
+
+    /// Takes a permit away from its current holder, and notifies those who wait for one. Also ends its
+    /// [cool-down](Guard::cool_down). A client that acquires the permit meanwhile keeps it.
+    ///
+    /// **For operators.** A holder that uses this client and renews the permit loses it at once. Other holders continue until
+    /// they notice the loss, at their next extension or at the end of their validity. Until then more holders than permits may
+    /// run; only a store that checks fencing tokens is protected.
+    ///
+    /// # Errors
+    /// Those of [`available`](Self::available). [`is_invalid`](Error::is_invalid) is also true for a permit that the semaphore
+    /// does not have.
+    pub async fn force_release(&self, permit: u32) -> Result<()> {
+        let permits = self.checked()?;
+        let Some(one) = u16::try_from(permit).ok().filter(|one| *one < permits) else {
+            let text = format!(
+                "has no permit {permit}: it has {permits}, with the numbers 0 to {}",
+                permits - 1
+            );
+            return Err(Error::invalid_permits(&self.name, text));
+        };
+        inspect::force_release_permits(&self.engine, &self.name, permits, Some(one)).await
+    }
+
+    /// Takes all permits away from their current holders, as [`force_release`](Self::force_release) takes one. A permit whose
+    /// holder only a minority of the nodes knows is left.
+    ///
+    /// # Errors
+    /// Those of [`available`](Self::available). The permits that could be taken are taken then.
+    pub async fn force_release_all(&self) -> Result<()> {
+        inspect::force_release_permits(&self.engine, &self.name, self.checked()?, None).await
     }
 
     fn checked(&self) -> Result<u16> {

@@ -11,36 +11,73 @@ use crate::{
     error::{Error, Result},
     events::lock as events,
     lock::{
-        guard::Guard,
-        held::Held,
-        options::LockOptions,
-        reentrancy::{self, ScopeOfAll},
+        guard::Guard, held::Held, options::LockOptions, reentrancy::ScopeOfAll,
         request::LockRequest,
     },
 };
 
-/// A request for several locks. Made by [`Redlock::lock_all`](crate::Redlock::lock_all).
+/// A request for several locks, all or none. Made by [`Redlock::lock_all`](crate::Redlock::lock_all), for exclusive locks, and
+/// [`and`](Self::and) adds others.
+///
+/// The locks are requested one after the other, by their keys, and those with the same key by their kinds. This order is the
+/// same for everybody, so requests for common locks do not wait for each other in a circle.
 #[derive(Clone, Debug)]
 #[must_use = "a request does nothing until it is awaited"]
 pub struct LockAllRequest {
     engine: Arc<Engine>,
-    keys: Vec<String>,
+    /// In their order.
+    requests: Vec<LockRequest>,
     options: LockOptions,
 }
 
 impl LockAllRequest {
-    pub(crate) fn new(engine: &Arc<Engine>, mut keys: Vec<String>) -> Self {
-        // The same order for everybody, so that waiters cannot form a cycle.
-        keys.sort_unstable();
-        keys.dedup();
-        Self {
+    pub(crate) fn new(engine: &Arc<Engine>, keys: Vec<String>) -> Self {
+        let keys = keys.into_iter();
+        let mut request = Self {
             engine: Arc::clone(engine),
-            keys,
+            requests: keys.map(|key| LockRequest::new(engine, key)).collect(),
             options: LockOptions::default(),
-        }
+        };
+        request.sort();
+        request
     }
 
-    /// The ttl of each lock, as [`LockRequest::ttl`](crate::LockRequest::ttl).
+    /// Adds a lock of any kind: a side of a [read/write lock](crate::Redlock::rwlock), a permit of a
+    /// [semaphore](crate::Redlock::semaphore), or an exclusive lock with options of its own. Its
+    /// [`wait`](LockRequest::wait) is replaced by the one for all together.
+    ///
+    /// Awaiting the request fails with [`is_invalid`](Error::is_invalid) if `request` is of another client, if both sides of a
+    /// read/write lock are requested, and for a second permit of a semaphore.
+    ///
+    /// # Examples
+    /// ```
+    /// # use redlock::{Redlock, memory::Nodes};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), redlock::Error> {
+    /// # let redlock = Redlock::connect(Nodes::new(3).nodes()).await?;
+    /// let import = redlock
+    ///     .lock_all(["account:ada", "account:bob"])
+    ///     .and(redlock.rwlock("catalog").read())
+    ///     .and(redlock.semaphore("imports", 5).acquire());
+    /// let guards = import.await?;
+    /// assert_eq!(guards.iter().count(), 4);
+    /// guards.release().await
+    /// # }
+    /// ```
+    pub fn and(mut self, request: LockRequest) -> Self {
+        self.requests.push(request);
+        self.sort();
+        self
+    }
+
+    fn sort(&mut self) {
+        // The sort is stable: of several requests for the same lock, the first one counts.
+        self.requests.sort_by(|a, b| a.order().cmp(&b.order()));
+        // A second permit is an error, see `check`.
+        self.requests
+            .dedup_by(|later, first| later.order() == first.order() && !first.is_for_permit());
+    }
+
+    /// The ttl of each lock that has none of its own, as [`LockRequest::ttl`](crate::LockRequest::ttl).
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.options.ttl = Some(ttl);
         self
@@ -52,7 +89,7 @@ impl LockAllRequest {
         self
     }
 
-    /// Ends each lock this long after it was granted. See
+    /// Ends each lock that has no limit of its own this long after it was granted. See
     /// [`LockRequest::max_hold`](crate::LockRequest::max_hold).
     pub fn max_hold(mut self, most: Duration) -> Self {
         self.options.max_hold = Some(most);
@@ -89,13 +126,13 @@ impl LockAllRequest {
     }
 
     async fn acquire(self) -> Result<Guards> {
-        if self.keys.is_empty() {
+        if self.requests.is_empty() {
             return Err(Error::invalid_key(
                 "",
                 "lock_all was given no keys: give one or more",
             ));
         }
-        self.check_keys()?;
+        self.check()?;
         let wait = self.options.wait(&self.engine.core);
         let clock = &self.engine.core.nodes.clock;
         let begun = clock.now();
@@ -116,28 +153,30 @@ impl LockAllRequest {
         }
     }
 
-    /// A key that this request can never lock is an error before another one is waited for.
-    fn check_keys(&self) -> Result<()> {
-        let core = &self.engine.core;
-        for name in &self.keys {
-            if reentrancy::held(core, &*core.key(name)?).is_some() {
-                return Err(Error::already_held(name));
+    /// A lock that this request can never have is an error before another one is waited for.
+    fn check(&self) -> Result<()> {
+        for request in &self.requests {
+            if !request.is_of(&self.engine) {
+                return Err(Error::invalid_config(
+                    "`and` was given a request of another client, whose locks have no common order with those of this one: make all \
+                     requests with one client",
+                ));
             }
+            request.check_not_held()?;
+        }
+        for pair in self.requests.windows(2) {
+            pair[0].check_beside(&pair[1])?;
         }
         Ok(())
     }
 
     async fn take_all(&self, left: impl Fn() -> Duration) -> Result<Guards> {
         let mut guards = Guards {
-            guards: Vec::with_capacity(self.keys.len()),
+            guards: Vec::with_capacity(self.requests.len()),
         };
-        for key in &self.keys {
+        for request in &self.requests {
             // The first locks are renewed while the request waits for the others.
-            let options = LockOptions {
-                wait: Some(left()),
-                ..self.options.clone()
-            };
-            let request = LockRequest::new(&self.engine, key.clone()).options(options);
+            let request = request.clone().within_all(&self.options, left());
             // On an error, the guards so far are dropped, which releases them.
             guards.guards.push(request.await?);
         }
@@ -168,7 +207,7 @@ impl Guards {
         self.guards.iter()
     }
 
-    /// The guard of `key`, with its namespace.
+    /// The guard of `key`, with its namespace. Of several kinds of lock with this key, the first one.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Guard> {
         self.guards.iter().find(|guard| guard.key() == key)

@@ -5,97 +5,43 @@ use std::{sync::Arc, time::Duration};
 use super::{Claim, LockKind, cool_down, tombstone};
 use crate::{
     command::{
-        AcquireRead, AcquireWrite, Command, ExtendRead, ExtendWrite, Inbox, LeaveWaitlist,
-        LeaveWrite, ReleaseRead, ReleaseWrite,
+        AcquireSide, Command, ExtendSide, Inbox, LeaveWaitlist, LeaveWrite, ReleaseSide, Side,
     },
     env::clock::Instant,
     key::Key,
 };
 
 /// The kind of [`RwLock::read`](crate::RwLock::read).
-pub(crate) static READ: &dyn LockKind = &Read;
+pub(crate) static READ: &dyn LockKind = &ReadWrite(Side::Read);
 /// The kind of [`RwLock::write`](crate::RwLock::write).
-pub(crate) static WRITE: &dyn LockKind = &Write;
+pub(crate) static WRITE: &dyn LockKind = &ReadWrite(Side::Write);
 
 #[derive(Debug)]
-struct Read;
+struct ReadWrite(Side);
 
-#[derive(Debug)]
-struct Write;
-
-impl LockKind for Read {
+impl LockKind for ReadWrite {
     fn name(&self) -> &'static str {
-        "read"
+        match self.0 {
+            Side::Read => "read",
+            Side::Write => "write",
+        }
     }
 
     fn key(&self, key: Arc<Key>) -> Arc<Key> {
-        Arc::new(key.readers())
+        Arc::new(self.0.key(&key))
     }
 
     fn other_side(&self, key: &Key) -> Option<Key> {
-        Some(key.writer())
+        Some(self.0.other().key(key))
     }
 
     fn is_shared(&self) -> bool {
-        true
+        self.0 == Side::Read
     }
 
     fn acquire(&self, claim: &Claim, ttl: Duration, inbox: Option<&Inbox>) -> Command {
-        AcquireRead {
-            owner: claim.owner,
-            ttl,
-            token: claim.tokens.first().unwrap_or_default(),
-            inbox: inbox.cloned(),
-        }
-        .into()
-    }
-
-    fn extend(&self, claim: &Claim, ttl: Duration) -> Command {
-        ExtendRead {
-            owner: claim.owner,
-            ttl,
-            token: claim.tokens.last().unwrap_or_default(),
-        }
-        .into()
-    }
-
-    fn release(&self, claim: &Claim) -> Command {
-        ReleaseRead {
-            owner: claim.owner,
-            tombstone: tombstone(claim).unwrap_or_default(),
-        }
-        .into()
-    }
-
-    /// Requests and guards refuse a cool-down of a reader, which would keep nobody out.
-    fn cool_down(&self, claim: &Claim, _: Duration, _: Instant) -> Command {
-        self.release(claim)
-    }
-
-    fn leave_waitlist(&self, inbox: Arc<str>, by: String) -> Command {
-        LeaveWaitlist { inbox, by }.into()
-    }
-}
-
-impl LockKind for Write {
-    fn name(&self) -> &'static str {
-        "write"
-    }
-
-    fn key(&self, key: Arc<Key>) -> Arc<Key> {
-        Arc::new(key.writer())
-    }
-
-    fn other_side(&self, key: &Key) -> Option<Key> {
-        Some(key.readers())
-    }
-
-    fn is_shared(&self) -> bool {
-        false
-    }
-
-    fn acquire(&self, claim: &Claim, ttl: Duration, inbox: Option<&Inbox>) -> Command {
-        AcquireWrite {
+        AcquireSide {
+            side: self.0,
             owner: claim.owner,
             ttl,
             token: claim.tokens.first().unwrap_or_default(),
@@ -106,7 +52,8 @@ impl LockKind for Write {
     }
 
     fn extend(&self, claim: &Claim, ttl: Duration) -> Command {
-        ExtendWrite {
+        ExtendSide {
+            side: self.0,
             owner: claim.owner,
             ttl,
             token: claim.tokens.last().unwrap_or_default(),
@@ -115,19 +62,27 @@ impl LockKind for Write {
     }
 
     fn release(&self, claim: &Claim) -> Command {
-        ReleaseWrite {
+        ReleaseSide {
+            side: self.0,
             owner: claim.owner,
             tombstone: tombstone(claim).unwrap_or_default(),
         }
         .into()
     }
 
-    /// As that of an exclusive lock: a writer without a holder keeps out readers too.
+    /// A writer without a holder keeps out readers too. Requests and guards refuse the cool-down of a reader, which would
+    /// keep nobody out.
     fn cool_down(&self, claim: &Claim, window: Duration, until: Instant) -> Command {
-        cool_down(claim, window, until)
+        match self.0 {
+            Side::Read => self.release(claim),
+            Side::Write => cool_down(claim, window, until),
+        }
     }
 
     fn leave_waitlist(&self, inbox: Arc<str>, by: String) -> Command {
-        LeaveWrite { inbox, by }.into()
+        match self.0 {
+            Side::Read => LeaveWaitlist { inbox, by }.into(),
+            Side::Write => LeaveWrite { inbox, by }.into(),
+        }
     }
 }

@@ -217,6 +217,12 @@ impl<'a> Redis<'a> {
         Ok(first.map(|(_, member)| member.clone()).collect())
     }
 
+    /// The members with the highest scores, at most this many, and their scores.
+    pub(crate) fn zrange_last(&self, key: &[u8], most: usize) -> Result<Vec<(u64, Bytes)>, Raised> {
+        let members = self.members(key)?;
+        Ok(members[members.len().saturating_sub(most)..].to_vec())
+    }
+
     fn members(&self, key: &[u8]) -> Result<&[(u64, Bytes)], Raised> {
         match self.store.value(key) {
             None => Ok(&[]),

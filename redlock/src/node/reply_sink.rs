@@ -5,7 +5,7 @@ use std::sync::Arc;
 #[cfg(feature = "cluster")]
 use super::NodeState;
 use crate::{
-    command::{KeyState, Reply, Request},
+    command::{Reply, Request},
     env::clock::Instant,
 };
 
@@ -41,7 +41,4 @@ pub(crate) trait ReplySink: Send + Sync {
     /// The request was sent a second time, since its reply was lost with the connection. The first
     /// one may still arrive.
     fn asked_again(&self, _node: usize) {}
-
-    /// The reply to [`Inspect`](crate::command::Inspect). Called before the vote.
-    fn observed(&self, _node: usize, _state: KeyState) {}
 }

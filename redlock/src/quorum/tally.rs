@@ -105,7 +105,9 @@ impl Tally {
         }
         self.voted.insert(node);
         match reply {
-            Reply::Yes | Reply::Permits(_) | Reply::Register(_) => self.yes.insert(node),
+            Reply::Yes | Reply::Permits(_) | Reply::Holders(_) | Reply::Register(_) => {
+                self.yes.insert(node);
+            }
             Reply::Notified => {
                 self.yes.insert(node);
                 self.notified = true;

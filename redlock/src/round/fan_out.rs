@@ -8,7 +8,7 @@ use std::{
 use tokio::sync::Notify;
 
 use crate::{
-    command::{Command, KeyState, Reply, Request},
+    command::{Command, Reply, Request},
     env::{clock::Instant, sync::lock},
     error::NodeError,
     fault::{Fault, FaultKind},
@@ -21,8 +21,6 @@ use crate::{
 pub(crate) struct Answer {
     pub(crate) latency: Duration,
     pub(crate) reply: Reply,
-    /// The state of the key, in the reply to an inspection.
-    pub(crate) key_state: Option<KeyState>,
 }
 
 /// The answers of all nodes, in their order. A silent node has a fault.
@@ -62,7 +60,7 @@ pub(crate) async fn fan_out(
         request: Request { key, command },
         nodes: Arc::clone(nodes),
         sent_at: nodes.now(),
-        received: Mutex::new(vec![Received::default(); nodes.len()]),
+        received: Mutex::new(vec![None; nodes.len()]),
         changed: Notify::new(),
     });
     for node in 0..nodes.len() {
@@ -74,7 +72,7 @@ pub(crate) async fn fan_out(
     // A node that is still silent then is reported as a fault.
     let _ = tokio::time::timeout(within, replies.wait_for(enough)).await;
     let received = lock(&replies.received).clone();
-    let answers = received.into_iter().map(|received| match received.answer {
+    let answers = received.into_iter().map(|received| match received {
         Some(Answer {
             reply: Reply::Failed(fault),
             ..
@@ -92,14 +90,8 @@ struct Replies {
     request: Request,
     nodes: Arc<Nodes>,
     sent_at: Instant,
-    received: Mutex<Vec<Received>>,
+    received: Mutex<Vec<Option<Answer>>>,
     changed: Notify,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Received {
-    answer: Option<Answer>,
-    key_state: Option<KeyState>,
 }
 
 impl Replies {
@@ -107,10 +99,7 @@ impl Replies {
         loop {
             {
                 let received = lock(&self.received);
-                let answers: Vec<&Answer> = received
-                    .iter()
-                    .filter_map(|received| received.answer.as_ref())
-                    .collect();
+                let answers: Vec<&Answer> = received.iter().flatten().collect();
                 if answers.len() == received.len() || enough(&answers) {
                     return;
                 }
@@ -132,19 +121,8 @@ impl ReplySink for Replies {
     fn vote(&self, node: usize, reply: Reply) {
         let latency = self.nodes.now().saturating_since(self.sent_at);
         if let Some(received) = lock(&self.received).get_mut(node) {
-            let key_state = received.key_state.take();
-            received.answer.get_or_insert(Answer {
-                latency,
-                reply,
-                key_state,
-            });
+            received.get_or_insert(Answer { latency, reply });
         }
         self.changed.notify_one();
-    }
-
-    fn observed(&self, node: usize, key_state: KeyState) {
-        if let Some(received) = lock(&self.received).get_mut(node) {
-            received.key_state = Some(key_state);
-        }
     }
 }

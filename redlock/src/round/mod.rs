@@ -284,7 +284,11 @@ impl ReplySink for Round {
 
 fn as_metric(reply: &Reply) -> Vote {
     match reply {
-        Reply::Yes | Reply::Notified | Reply::Permits(_) | Reply::Register(_) => Vote::Yes,
+        Reply::Yes
+        | Reply::Notified
+        | Reply::Permits(_)
+        | Reply::Holders(_)
+        | Reply::Register(_) => Vote::Yes,
         Reply::Held { .. } => Vote::Held,
         Reply::Stale { .. } => Vote::Stale,
         Reply::Gone | Reply::Restored => Vote::Gone,

@@ -16,7 +16,7 @@ use crate::{
     memory, resp,
 };
 
-pub use self::request::Request;
+pub use self::request::{Request, Side};
 pub use crate::memory::Content;
 
 /// An inbox, and since when it waits, in microseconds.
@@ -199,6 +199,16 @@ pub fn keys_of_readers_and_writers(key: &str) -> [String; 5] {
     let [writer, bar] = [writer.lock(), writer.fence()].map(str::to_owned);
     let [readers, bar_of_readers] = [readers.lock(), readers.fence()].map(str::to_owned);
     [writer, bar, readers, bar_of_readers, key.intent()]
+}
+
+/// The first permit of the semaphore `key`, its fence, and the number of its permits.
+///
+/// # Panics
+/// If `key` cannot be one.
+pub fn keys_of_permits(key: &str) -> [String; 3] {
+    let key = Key::new("", key).expect("a key");
+    let (first, all) = (key.permit(0), key.permits());
+    [first.lock(), first.fence(), all.lock()].map(str::to_owned)
 }
 
 /// The keys of the nodes themselves: the marker, the quarantine and the record of node lists.

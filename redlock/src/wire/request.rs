@@ -5,6 +5,22 @@ use std::{sync::Arc, time::Duration};
 use super::{Announce, Inbox, numbered};
 use crate::command;
 
+/// A side of a read/write lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    Read,
+    Write,
+}
+
+impl Side {
+    fn command(self) -> command::Side {
+        match self {
+            Self::Read => command::Side::Read,
+            Self::Write => command::Side::Write,
+        }
+    }
+}
+
 /// A request and its arguments. Owners are numbers here, see [`owner`](super::owner).
 #[derive(Clone, Debug)]
 pub enum Request {
@@ -45,40 +61,39 @@ pub enum Request {
         permits: u16,
         kept: Duration,
     },
-    AcquireRead {
+    InspectPermits {
+        permits: u16,
+    },
+    AcquireSide {
+        side: Side,
         owner: u8,
         ttl: Duration,
         token: u64,
-        inbox: Option<Inbox>,
-    },
-    ExtendRead {
-        owner: u8,
-        ttl: Duration,
-        token: u64,
-    },
-    ReleaseRead {
-        owner: u8,
-        tombstone: u64,
-    },
-    AcquireWrite {
-        owner: u8,
-        ttl: Duration,
-        token: u64,
+        /// A reader reserves one token, whatever this is.
         last: u64,
         inbox: Option<Inbox>,
     },
-    ExtendWrite {
+    ExtendSide {
+        side: Side,
         owner: u8,
         ttl: Duration,
         token: u64,
     },
-    ReleaseWrite {
+    ReleaseSide {
+        side: Side,
         owner: u8,
         tombstone: u64,
     },
     LeaveWrite {
         inbox: String,
         by: String,
+    },
+    InspectSides,
+    ForceReleaseSides {
+        by: u8,
+        write_tombstone: Option<u64>,
+        read_tombstone: Option<u64>,
+        from: Vec<Vec<u8>>,
     },
     Adopt {
         owner: u8,
@@ -150,61 +165,80 @@ impl Request {
                 tombstone,
             }
             .into(),
-            request => request.command_of_readers_and_writers(),
+            request => request.command_of_a_side(),
         }
     }
 
-    fn command_of_readers_and_writers(self) -> command::Command {
+    fn command_of_a_side(self) -> command::Command {
         match self {
-            Self::AcquireRead {
+            Self::AcquireSide {
+                side,
                 owner,
                 ttl,
                 token,
+                last,
                 inbox,
-            } => command::AcquireRead {
+            } => command::AcquireSide {
+                side: side.command(),
                 owner: numbered(owner),
                 ttl,
                 token,
+                last,
                 inbox: inbox.map(Inbox::command),
             }
             .into(),
-            Self::ExtendRead { owner, ttl, token } => command::ExtendRead {
+            Self::ExtendSide {
+                side,
+                owner,
+                ttl,
+                token,
+            } => command::ExtendSide {
+                side: side.command(),
                 owner: numbered(owner),
                 ttl,
                 token,
             }
             .into(),
-            Self::ReleaseRead { owner, tombstone } => command::ReleaseRead {
-                owner: numbered(owner),
+            Self::ReleaseSide {
+                side,
+                owner,
                 tombstone,
-            }
-            .into(),
-            Self::AcquireWrite {
-                owner,
-                ttl,
-                token,
-                last,
-                inbox,
-            } => command::AcquireWrite {
-                owner: numbered(owner),
-                ttl,
-                token,
-                last,
-                inbox: inbox.map(Inbox::command),
-            }
-            .into(),
-            Self::ExtendWrite { owner, ttl, token } => command::ExtendWrite {
-                owner: numbered(owner),
-                ttl,
-                token,
-            }
-            .into(),
-            Self::ReleaseWrite { owner, tombstone } => command::ReleaseWrite {
+            } => command::ReleaseSide {
+                side: side.command(),
                 owner: numbered(owner),
                 tombstone,
             }
             .into(),
             request => request.further_command(),
+        }
+    }
+
+    /// The commands that look at locks and take them away.
+    fn command_of_operators(self) -> command::Command {
+        match self {
+            Self::ForceRelease { by, from } => command::ForceRelease {
+                by: numbered(by),
+                from: from.into(),
+            }
+            .into(),
+            Self::ForceReleaseSides {
+                by,
+                write_tombstone,
+                read_tombstone,
+                from,
+            } => command::ForceReleaseSides {
+                by: numbered(by),
+                write_tombstone,
+                read_tombstone,
+                from: from.into(),
+            }
+            .into(),
+            Self::Inspect | Self::Holder => command::Inspect.into(),
+            Self::InspectPermits { permits } => command::InspectPermits { permits }.into(),
+            Self::InspectSides => command::InspectSides.into(),
+            Self::Trust => command::Trust.into(),
+            // An announcement is no command of a lock, and was written before. The others are those of the functions above.
+            _ => command::Ping.into(),
         }
     }
 
@@ -248,12 +282,6 @@ impl Request {
                 by,
             }
             .into(),
-            Self::ForceRelease { by, from } => command::ForceRelease {
-                by: numbered(by),
-                from: from.into(),
-            }
-            .into(),
-            Self::Inspect | Self::Holder => command::Inspect.into(),
             Self::LookPermits { permits, kept } => command::LookPermits { permits, kept }.into(),
             Self::Adopt {
                 owner,
@@ -285,9 +313,7 @@ impl Request {
             request @ (Self::ReadRegister { .. } | Self::WriteRegister { .. }) => {
                 request.register_command()
             }
-            Self::Trust => command::Trust.into(),
-            // An announcement is no command of a lock, and was written before. The others are those of the functions above.
-            _ => command::Ping.into(),
+            request => request.command_of_operators(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use redlock::__wire::{self, Request};
+use redlock::__wire::{self, Request, Side};
 
 use crate::{
     resp::{self, Value},
@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// What has to occur: a request and its reply, or a message of a server.
-const WANTED: [(&str, &[&str]); 29] = [
+const WANTED: [(&str, &[&str]); 32] = [
     (
         "Acquire",
         &[
@@ -50,6 +50,7 @@ const WANTED: [(&str, &[&str]); 29] = [
     ("ForceRelease", &["OK", "WRONGTYPE"]),
     ("Inspect", &["nil", "an owner"]),
     ("LookPermits", &["FREE", "PERMITS"]),
+    ("InspectPermits", &["a holder", "nobody", "PERMITS"]),
     (
         "AcquireRead",
         &[
@@ -77,6 +78,8 @@ const WANTED: [(&str, &[&str]); 29] = [
     ("ExtendWrite", &["OK", "GONE", "RESTORED", "QUARANTINED"]),
     ("ReleaseWrite", &["OK", "WOKE"]),
     ("LeaveWrite", &["OK"]),
+    ("InspectSides", &["a holder", "nobody"]),
+    ("ForceReleaseSides", &["OK"]),
     (
         "Adopt",
         &["OK", "HELD", "GONE", "STALE", "BADFENCE", "QUARANTINED"],
@@ -221,12 +224,21 @@ fn name(request: &Request) -> &'static str {
         Request::ForceRelease { .. } => "ForceRelease",
         Request::Inspect => "Inspect",
         Request::LookPermits { .. } => "LookPermits",
-        Request::AcquireRead { .. } => "AcquireRead",
-        Request::ExtendRead { .. } => "ExtendRead",
-        Request::ReleaseRead { .. } => "ReleaseRead",
-        Request::AcquireWrite { .. } => "AcquireWrite",
-        Request::ExtendWrite { .. } => "ExtendWrite",
-        Request::ReleaseWrite { .. } => "ReleaseWrite",
+        Request::InspectPermits { .. } => "InspectPermits",
+        Request::AcquireSide { side, .. } => match side {
+            Side::Read => "AcquireRead",
+            Side::Write => "AcquireWrite",
+        },
+        Request::ExtendSide { side, .. } => match side {
+            Side::Read => "ExtendRead",
+            Side::Write => "ExtendWrite",
+        },
+        Request::ReleaseSide { side, .. } => match side {
+            Side::Read => "ReleaseRead",
+            Side::Write => "ReleaseWrite",
+        },
+        Request::InspectSides => "InspectSides",
+        Request::ForceReleaseSides { .. } => "ForceReleaseSides",
         Request::LeaveWrite { .. } => "LeaveWrite",
         Request::Adopt { .. } => "Adopt",
         Request::GiveBack { .. } => "GiveBack",
@@ -245,6 +257,14 @@ fn answer(request: &Request, reply: &Value) -> String {
             Some(Value::Nil) => "nil".to_owned(),
             _ => "an owner".to_owned(),
         },
+        (Request::InspectPermits { .. } | Request::InspectSides, Value::Array(parts))
+            if reply.word().as_deref() == Some("HOLDERS") =>
+        {
+            match parts.len() {
+                2 => "nobody".to_owned(),
+                _ => "a holder".to_owned(),
+            }
+        }
         (Request::Announce(_), Value::Array(parts)) if !parts[4].bytes().is_empty() => {
             "refused".to_owned()
         }

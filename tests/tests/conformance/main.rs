@@ -18,6 +18,7 @@ mod plan;
 mod resp;
 mod server;
 mod shrink;
+mod sides;
 mod step;
 mod switches;
 

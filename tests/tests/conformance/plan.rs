@@ -47,11 +47,11 @@ pub(crate) struct Draw {
     /// The faults of the server at this point.
     on: Option<Switch>,
     /// The lock of the current step, by its place.
-    lock: usize,
+    pub(crate) lock: usize,
     /// The owner and the token of the last acquire of each lock.
-    last: [(u8, u64); LOCKS.len()],
+    pub(crate) last: [(u8, u64); LOCKS.len()],
     /// Steps that follow the current one, the last of them first.
-    next: Vec<Step>,
+    pub(crate) next: Vec<Step>,
 }
 
 impl Draw {
@@ -164,6 +164,11 @@ impl Draw {
                 self.one_of(&[(0, 0), (1, 1), (1, 1), (2, 2), (3, 1), (3, 1), (4, 0)]);
             return (keys[place].clone(), purpose);
         }
+        if self.chance(5) {
+            let keys = __wire::keys_of_permits(lock);
+            let (place, purpose) = self.one_of(&[(0, 0), (0, 0), (1, 1), (2, 0)]);
+            return (keys[place].clone(), purpose);
+        }
         let keys = __wire::keys(lock).into_iter();
         let keys = keys.chain(__wire::keys_of_the_node().map(str::to_owned));
         let keys = keys.chain([__wire::register(lock)]);
@@ -231,14 +236,14 @@ impl Draw {
                 waiters.map(Request::JoinWaitlist).collect()
             }
             3..10 => return self.sides_in_turn(),
-            10..26 => vec![self.request_of_readers_and_writers()],
+            10..28 => vec![self.request_of_a_side()],
             _ => vec![self.request()],
         };
         let (form, settings) = self.form_and_settings();
         self.send(requests, form, settings)
     }
 
-    fn form_and_settings(&mut self) -> (Form, Settings) {
+    pub(crate) fn form_and_settings(&mut self) -> (Form, Settings) {
         let settings = self.settings();
         let form = match self.random.random_range(0..10) {
             0..5 => Form::Hash,
@@ -249,7 +254,7 @@ impl Draw {
         (form, settings)
     }
 
-    fn send(&mut self, requests: Vec<Request>, form: Form, settings: Settings) -> Step {
+    pub(crate) fn send(&mut self, requests: Vec<Request>, form: Form, settings: Settings) -> Step {
         Step::Send {
             connection: self.random.random_range(0..CONNECTIONS),
             lock: LOCKS[self.lock],
@@ -329,13 +334,21 @@ impl Draw {
                 from: foreign::owners(self),
             },
             88 => Request::Inspect,
-            89 => Request::LookPermits {
-                permits: self.random.random_range(1..5),
-                kept: self.ttl(),
-            },
+            89 => self.permits(),
             90..93 => Request::Ping,
             93..95 => Request::Trust,
             _ => Request::Announce(self.announce()),
+        }
+    }
+
+    fn permits(&mut self) -> Request {
+        let permits = self.random.random_range(1..5);
+        match self.chance(50) {
+            true => Request::InspectPermits { permits },
+            false => Request::LookPermits {
+                permits,
+                kept: self.ttl(),
+            },
         }
     }
 
@@ -386,99 +399,19 @@ impl Draw {
         }
     }
 
-    /// One side acquires, the other one waits for it, and the first one releases, which notifies the waiters: three steps.
-    fn sides_in_turn(&mut self) -> Step {
-        let [first, second] = [0; 2].map(|_| self.random.random_range(0..OWNERS));
-        let (ttl, token, inbox) = (self.ttl(), self.token(), self.waiter());
-        self.last[self.lock] = (first, token);
-        let later = (token + 1).min(TOKEN_LIMIT - 1);
-        let read = |owner, token, inbox| Request::AcquireRead {
-            owner,
-            ttl,
-            token,
-            inbox,
-        };
-        let write = |owner, token, inbox| Request::AcquireWrite {
-            owner,
-            ttl,
-            token,
-            last: token,
-            inbox,
-        };
-        let (owner, tombstone) = (first, later);
-        let requests = match self.chance(50) {
-            true => [
-                read(first, token, None),
-                write(second, later, Some(inbox)),
-                Request::ReleaseRead { owner, tombstone },
-            ],
-            false => [
-                write(first, token, None),
-                read(second, later, Some(inbox)),
-                Request::ReleaseWrite { owner, tombstone },
-            ],
-        };
-        let (form, settings) = self.form_and_settings();
-        let [first, second, third] =
-            requests.map(|request| self.send(vec![request], form, settings.clone()));
-        self.next = vec![third, second];
-        first
-    }
-
-    fn request_of_readers_and_writers(&mut self) -> Request {
-        let place = self.random.random_range(0..100);
-        let acquires = matches!(place, 0..30 | 55..75);
-        let owner = match acquires {
-            true => self.random.random_range(0..OWNERS),
-            false => self.owner(),
-        };
-        let (ttl, token) = (self.ttl(), self.token());
-        if acquires {
-            self.last[self.lock] = (owner, token);
-        }
-        let inbox = self.chance(50).then(|| self.waiter());
-        let tombstone = token + 1;
-        match place {
-            0..30 => Request::AcquireRead {
-                owner,
-                ttl,
-                token,
-                inbox,
-            },
-            30..40 => Request::ExtendRead { owner, ttl, token },
-            40..55 => Request::ReleaseRead { owner, tombstone },
-            55..75 => Request::AcquireWrite {
-                owner,
-                ttl,
-                token,
-                last: token + self.random.random_range(0..3),
-                inbox,
-            },
-            75..83 => Request::ExtendWrite { owner, ttl, token },
-            83..95 => Request::ReleaseWrite { owner, tombstone },
-            _ => Request::LeaveWrite {
-                inbox: self.inbox(),
-                by: match self.chance(50) {
-                    true => __wire::owner(owner),
-                    false => String::new(),
-                },
-            },
-        }
-    }
-
     /// Usually the last owner of the lock.
-    fn owner(&mut self) -> u8 {
+    pub(crate) fn owner(&mut self) -> u8 {
         match self.chance(65) {
             true => self.last[self.lock].0,
             false => self.random.random_range(0..OWNERS),
         }
     }
 
-    fn ttl(&mut self) -> Duration {
+    pub(crate) fn ttl(&mut self) -> Duration {
         Duration::from_millis(self.one_of(&TTLS))
     }
 
-    fn token(&mut self) -> u64 {
+    pub(crate) fn token(&mut self) -> u64 {
         match self.random.random_range(0..20) {
             0 => self.random.random_range(1..12),
             1 => TOKEN_LIMIT - self.random.random_range(1..6),
@@ -488,11 +421,11 @@ impl Draw {
         }
     }
 
-    fn inbox(&mut self) -> String {
+    pub(crate) fn inbox(&mut self) -> String {
         self.one_of(&INBOXES).to_owned()
     }
 
-    fn waiter(&mut self) -> Inbox {
+    pub(crate) fn waiter(&mut self) -> Inbox {
         Inbox {
             name: self.inbox(),
             since: TOKEN + self.random.random_range(0..6),

@@ -50,7 +50,7 @@ pub(crate) async fn are_enough(cluster: &Cluster) {
     forget.arg("lock:restored").arg("{lock:restored}{}:fence");
     let _: u64 = cluster.node(0).ask(&forget).await;
     restored.extend().await.expect("two of three");
-    readers_and_a_writer(&one).await.expect("three nodes");
+    other_kinds(&one).await.expect("three nodes");
     assert!(one.health().await.iter().all(|node| node.latency.is_some()));
     assert_eq!(refusals(cluster).await, Vec::<String>::new());
 }
@@ -174,7 +174,7 @@ async fn everything(cluster: &Cluster) -> Result<(), redlock::Error> {
     guard.cool_down(LONG).await?;
     redlock.force_release("k").await?;
     redlock.force_release("free").await?;
-    readers_and_a_writer(&redlock).await?;
+    other_kinds(&redlock).await?;
     // The same under the strict guard.
     let strict = as_user(cluster)
         .restart_guard(RestartGuard::Strict)
@@ -192,17 +192,27 @@ async fn everything(cluster: &Cluster) -> Result<(), redlock::Error> {
     Ok(())
 }
 
-async fn readers_and_a_writer(redlock: &Redlock) -> Result<(), redlock::Error> {
+async fn other_kinds(redlock: &Redlock) -> Result<(), redlock::Error> {
     let catalog = redlock.rwlock("catalog");
     let reader = catalog.read().ttl(LONG).no_wait().await?;
     tokio::time::sleep(Duration::from_millis(5)).await;
     reader.extend().await?;
     assert!(catalog.try_write().await?.is_none());
+    assert_eq!(catalog.holders().await?.readers.len(), 1);
     reader.release().await?;
     let writer = catalog.write().ttl(LONG).no_wait().await?;
     tokio::time::sleep(Duration::from_millis(5)).await;
     writer.extend().await?;
-    writer.release().await
+    writer.release().await?;
+    for request in [catalog.read(), catalog.write()] {
+        let _held = request.ttl(LONG).no_wait().await?;
+        catalog.force_release_readers().await?;
+        catalog.force_release_writer().await?;
+    }
+    let exports = redlock.semaphore("export", 3);
+    let _permit = exports.acquire().ttl(LONG).no_wait().await?;
+    assert_eq!(exports.holders().await?.len(), 1);
+    exports.force_release_all().await
 }
 
 #[tokio::test]

@@ -10,8 +10,9 @@ use std::{
 use futures_util::{Stream, stream};
 
 use crate::{
-    client::{Redlock, inspect::Holder},
+    client::Redlock,
     error::{Error, ErrorKind, Result},
+    inspect::Holder,
 };
 
 /// Minimum polling period. A shorter one would load the nodes too much.

@@ -1,15 +1,10 @@
 //! Inspect: who holds the key, for how long, the highest token seen, and how many processes wait.
 
-use std::time::Duration;
-
 use super::super::{
-    Answer, Delivery, Facts, KeyState, NodeCommand, Purpose, Scope, Script, Step, decode,
-    encode::Encoder,
+    Answer, Delivery, Facts, HoldersState, NodeCommand, Purpose, Reply, Scope, Script, Step,
+    decode, encode::Encoder,
 };
-use crate::{
-    key::Key,
-    resp::{self, Value},
-};
+use crate::{key::Key, resp::Value};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Inspect;
@@ -36,20 +31,9 @@ impl NodeCommand for Inspect {
         let [owner, left, fence, waiting] = parts.as_slice() else {
             return Answer::unexpected(reply);
         };
-        Answer::Saw(KeyState {
-            owner: match owner {
-                Value::BulkString(bytes) => Some(bytes.clone()),
-                _ => None,
-            },
-            left: match left {
-                Value::Int(left) => decode::millis(*left),
-                _ => Duration::ZERO,
-            },
-            fence: resp::number(fence).unwrap_or(0),
-            waiting: match waiting {
-                Value::Int(waiting) => u32::try_from(*waiting).unwrap_or(0),
-                _ => 0,
-            },
-        })
+        Answer::Vote(Reply::Holders(HoldersState {
+            holders: decode::holder(owner, left, fence).into_iter().collect(),
+            waiting: decode::small(waiting),
+        }))
     }
 }

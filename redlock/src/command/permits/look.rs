@@ -45,11 +45,17 @@ impl NodeCommand for LookPermits {
                 let free = resp::word(free).unwrap_or_default().bytes();
                 PermitState::Free(free.map(|digit| digit == b'1').collect())
             }
-            Some(("PERMITS", [number])) => {
-                PermitState::Other(resp::word(number).unwrap_or_default().to_owned())
-            }
-            _ => return decode::common(reply),
+            _ => return other_permits(reply).unwrap_or_else(|| decode::common(reply)),
         };
         Answer::Vote(Reply::Permits(state))
     }
+}
+
+/// Other clients use another number of permits. `None`: another reply.
+pub(super) fn other_permits(reply: &Value) -> Option<Answer> {
+    let ("PERMITS", [number]) = decode::status(reply)? else {
+        return None;
+    };
+    let number = resp::word(number).unwrap_or_default().to_owned();
+    Some(Answer::Vote(Reply::Permits(PermitState::Other(number))))
 }

@@ -11,10 +11,18 @@
 //! A writer that waits leaves an *intent*, which keeps out readers that begin to wait later, until 3 s after the lease that
 //! refused it: the writer asks again when that lease is over. It keeps out no writer. Readers and writers have waitlists of their own.
 
-mod read;
-mod write;
+mod acquire;
+mod admin;
+mod extend;
+mod leave;
+mod release;
+mod side;
 
 pub(crate) use self::{
-    read::{AcquireRead, ExtendRead, ReleaseRead},
-    write::{AcquireWrite, ExtendWrite, LeaveWrite, ReleaseWrite},
+    acquire::AcquireSide,
+    admin::{ForceReleaseSides, InspectSides},
+    extend::ExtendSide,
+    leave::LeaveWrite,
+    release::ReleaseSide,
+    side::Side,
 };

@@ -59,6 +59,7 @@ scripts! {
     JoinWaitlist = ["../waitlist/join.lua"];
     LeaveWaitlist = ["notify.lua" "../waitlist/leave.lua"];
     LookPermits = ["../permits/look.lua"];
+    InspectPermits = ["../permits/inspect.lua"];
     AcquireRead = ["../rw/bars.lua" "../rw/read/acquire.lua"];
     AcquireReadStrict = ["guard.lua" "../rw/bars.lua" "../rw/read/acquire.lua"];
     ExtendRead = ["../rw/bars.lua" "../rw/read/extend.lua"];
@@ -70,6 +71,8 @@ scripts! {
     ExtendWriteStrict = ["guard.lua" "../rw/bars.lua" "../rw/write/extend.lua"];
     ReleaseWrite = ["notify.lua" "put.lua" "../rw/notify_all.lua" "../rw/write/release.lua"];
     LeaveWrite = ["notify.lua" "../rw/notify_all.lua" "../rw/write/leave.lua"];
+    ForceReleaseSides = ["notify.lua" "put.lua" "../rw/bars.lua" "../rw/notify_all.lua" "../rw/admin/force_release.lua"];
+    InspectSides = ["../rw/bars.lua" "../rw/admin/inspect.lua"];
     Adopt = ["../ticket/adopt.lua"];
     AdoptStrict = ["guard.lua" "../ticket/adopt.lua"];
     GiveBack = ["put.lua" "../ticket/give_back.lua"];

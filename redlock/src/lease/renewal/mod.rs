@@ -23,6 +23,7 @@ use self::schedule::{Schedule, Timer, Timers};
 use super::Lease;
 use crate::{
     env::{clock::Instant, sync::lock},
+    key::Key,
     node::{ConnectionSets, Nodes},
 };
 
@@ -112,6 +113,15 @@ impl Renewers {
         };
         let task = async move { running.renewers.run(running.runtime).await };
         nodes.spawn(runtime, task);
+    }
+
+    /// The leases with this key that are renewed, or whose holds have a limit. Some may have ended.
+    pub(crate) fn leases_of(&self, key: &Key) -> Vec<Arc<Lease>> {
+        let leases = lock(&self.schedule).leases();
+        // After the schedule is unlocked: dropping the last reference to a lease may schedule another one.
+        let mut leases: Vec<Arc<Lease>> = leases.iter().filter_map(Weak::upgrade).collect();
+        leases.retain(|lease| **lease.key() == *key);
+        leases
     }
 
     fn schedule_renewal(&self, lease: &Arc<Lease>, after: Duration) {

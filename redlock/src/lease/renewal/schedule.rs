@@ -43,6 +43,11 @@ impl Schedule {
         }
     }
 
+    pub(super) fn leases(&self) -> Vec<Weak<Lease>> {
+        let renewed = self.renewals.leases();
+        renewed.chain(self.checks.leases()).collect()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.renewals.heap.is_empty() && self.checks.heap.is_empty()
     }
@@ -60,6 +65,11 @@ impl<T> Timers<T> {
             heap: BinaryHeap::new(),
             sweep_at: SWEEP_AT,
         }
+    }
+
+    fn leases(&self) -> impl Iterator<Item = Weak<Lease>> {
+        let timers = self.heap.iter();
+        timers.map(|Reverse(timer)| Weak::clone(&timer.lease))
     }
 
     fn next(&self) -> Option<Instant> {

@@ -1,6 +1,10 @@
-//! `look.lua`: which permits of a semaphore are free.
+//! `look.lua` and `inspect.lua` of permits: which permits of a semaphore are free, and who holds the others.
 
-use super::{Args, Raised, Redis, Reply};
+use super::{
+    Args, Raised, Redis, Reply,
+    acquire::{short_fence, short_owner},
+    waitlist::COUNTED,
+};
 
 /// Maximum length of a different number of permits in a reply, in bytes.
 const SHOWN: usize = 16;
@@ -8,10 +12,7 @@ const SHOWN: usize = 16;
 pub(super) fn look(redis: &mut Redis<'_>, keys: Args<'_>, args: Args<'_>) -> Result<Reply, Raised> {
     let (key, permits, kept) = (keys.at(0), args.at(0), args.number(1)?);
     match redis.mget(key) {
-        Some(other) if other != permits => {
-            let shown = Reply::bulk(&other[..other.len().min(SHOWN)]);
-            return Ok(Reply::Array(vec![Reply::bulk("PERMITS"), shown]));
-        }
+        Some(other) if other != permits => return Ok(other_permits(other)),
         // The script ignores errors (`pcall`).
         Some(_) => drop(redis.pexpire(key, kept)),
         None => drop(redis.set_nx(key, permits, Some(kept))),
@@ -25,4 +26,34 @@ pub(super) fn look(redis: &mut Redis<'_>, keys: Args<'_>, args: Args<'_>) -> Res
     };
     let free: Vec<u8> = keys.from(1).iter().map(is_free).collect();
     Ok(Reply::Array(vec![Reply::bulk("FREE"), Reply::Bulk(free)]))
+}
+
+/// The reply where other clients use another number of permits.
+fn other_permits(other: &[u8]) -> Reply {
+    let shown = Reply::bulk(&other[..other.len().min(SHOWN)]);
+    Reply::Array(vec![Reply::bulk("PERMITS"), shown])
+}
+
+pub(super) fn inspect(
+    redis: &mut Redis<'_>,
+    keys: Args<'_>,
+    args: Args<'_>,
+) -> Result<Reply, Raised> {
+    if let Some(other) = redis.mget(keys.at(0)).filter(|other| *other != args.at(0)) {
+        return Ok(other_permits(other));
+    }
+    // As a `pcall`.
+    let waiting = redis.zrange(keys.at(1), COUNTED).unwrap_or_default();
+    let int = |number: usize| Reply::Int(i64::try_from(number).unwrap_or(i64::MAX));
+    let mut parts = vec![Reply::bulk("HOLDERS"), int(waiting.len())];
+    for (number, permit) in keys.from(2).chunks(2).enumerate() {
+        let permit = Args(permit);
+        if let Some(owner) = redis.mget(permit.at(0)) {
+            parts.push(int(number));
+            parts.push(Reply::Bulk(short_owner(Some(owner))));
+            parts.push(Reply::Int(redis.pttl(permit.at(0))));
+            parts.push(Reply::Bulk(short_fence(redis.mget(permit.at(1)))));
+        }
+    }
+    Ok(Reply::Array(parts))
 }

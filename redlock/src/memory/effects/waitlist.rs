@@ -7,6 +7,8 @@ use crate::command::{Owner, SECOND};
 const KEPT: i64 = 10_000;
 /// How many inboxes are read at a time.
 const AT_A_TIME: usize = 16;
+/// How many waiting processes an inspection counts.
+pub(super) const COUNTED: usize = 1_000;
 /// How many processes are notified of a release: the first to take the lock, the second to check
 /// whether it did.
 const NOTIFIED: usize = 2;

@@ -8,7 +8,7 @@ use super::{
     shared::of_server,
 };
 use crate::{
-    command::{KeyState, Reply, Request},
+    command::{Reply, Request},
     env::clock::Instant,
 };
 
@@ -88,10 +88,6 @@ impl ReplySink for Routed {
 
     fn is_importing(&self) -> bool {
         self.importing
-    }
-
-    fn observed(&self, node: usize, key_state: KeyState) {
-        self.op.sink.observed(node, key_state);
     }
 }
 

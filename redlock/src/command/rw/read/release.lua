@@ -6,7 +6,16 @@
 --
 -- OK    the owner does not hold the lock (any more)
 -- WOKE  the same, and a waiting process was notified
-local removed = redis.pcall('ZREM', KEYS[1], ARGV[1]) == 1
+--
+-- The removal comes first: it needs no memory. A server that refuses it is asked again. Under a key of another type are no
+-- readers.
+local found = redis.pcall('ZSCORE', KEYS[1], ARGV[1])
+local removed = type(found) == 'string'
+if removed then
+  redis.call('ZREM', KEYS[1], ARGV[1])
+elseif found and not string.find(found.err, 'WRONGTYPE', 1, true) then
+  return found
+end
 local bar = redis.call('MGET', KEYS[2])[1]
 if not bar then
   put(KEYS[2], ARGV[3], ARGV[4], 'NX')

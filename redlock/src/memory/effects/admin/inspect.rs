@@ -3,13 +3,12 @@
 use super::super::{
     Args, Raised, Redis, Reply,
     acquire::{short_fence, short_owner},
+    waitlist::COUNTED,
 };
 use crate::command::Owner;
 
 /// Maximum length of the value that `holder.lua` returns: one byte more than the longest owner.
 const SHOWN: usize = Owner::MAX_LEN + 1;
-/// How many waiting processes `inspect.lua` counts.
-const COUNTED: usize = 1_000;
 
 pub(crate) fn inspect(redis: &mut Redis<'_>, keys: Args<'_>, _: Args<'_>) -> Result<Reply, Raised> {
     let (key, fence_key) = (keys.at(0), keys.at(1));

@@ -1,5 +1,6 @@
 //! The effects of the scripts of a read/write lock, and what they share: `bars.lua` and `notify_all.lua`.
 
+pub(super) mod admin;
 pub(super) mod read;
 pub(super) mod write;
 

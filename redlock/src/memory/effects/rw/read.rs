@@ -118,8 +118,13 @@ pub(crate) fn release(
     args: Args<'_>,
 ) -> Result<Reply, Raised> {
     let (readers, owner) = (keys.at(0), args.at(0));
-    // As a `pcall`.
-    let removed = redis.zrem(readers, &[owner.into()]) == Ok(1);
+    // A key of another type has no readers (`pcall`).
+    let removed = redis
+        .zscore(readers, owner)
+        .is_ok_and(|score| score.is_some());
+    if removed {
+        redis.zrem(readers, &[owner.into()])?;
+    }
     leave_tombstone(redis, keys.at(1), args.at(2), args.number(3)?);
     if removed
         && read_for(redis, readers)? == 0

@@ -173,11 +173,6 @@ impl Open<'_> {
                 });
                 Ok(())
             }
-            Answer::Saw(state) => {
-                op.sink.observed(op.node, state);
-                op.answer(Reply::Yes);
-                Ok(())
-            }
             Answer::Vote(Reply::Failed(fault))
                 if fault.kind == FaultKind::Moved && !self.shared.is_redirected =>
             {

@@ -1,20 +1,29 @@
 //! `redlock holder`, `wait` and `release`: show the holder of a lock, wait for its end, and take the lock by force.
 
+mod holder;
+mod kinds;
+
 use std::{
     io::{self, BufRead as _, Write as _},
     process::ExitCode,
     time::Duration,
 };
 
+use futures_util::future::join;
 use redlock::Holder;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::{Instant, sleep};
 
+pub(crate) use self::holder::{as_json, summary};
+use self::{
+    holder::{describe, name},
+    kinds::Kinds,
+};
 use crate::{
     args::Common,
     connect::client,
     failure::{BUSY, FREE, Failure, USAGE},
-    output::{Output, Paint, millis, plain, readable},
+    output::{Output, Paint, millis, readable},
 };
 
 /// Polling period of `wait`. A lock may be released long before its ttl is over.
@@ -25,68 +34,24 @@ pub(crate) async fn holder(
     key: &str,
     output: &Output,
 ) -> Result<ExitCode, Failure> {
-    let holder = client(common)?.holder(key).await?;
+    let client = client(common)?;
+    let (holder, kinds) = join(client.holder(key), Kinds::look(&client, key)).await;
+    let holder = holder?;
+    let is_held = holder.is_some() || kinds.are_held();
     output.result(
-        || as_json(key, holder.as_ref()),
-        || match &holder {
-            Some(holder) => describe(holder, output),
-            None => output.paint("nobody holds it", Paint::Good),
+        || kinds.add_to(as_json(key, holder.as_ref())),
+        || {
+            let mut lines = Vec::from_iter(holder.as_ref().map(|holder| describe(holder, output)));
+            if !is_held {
+                lines.push(output.paint("nobody holds it", Paint::Good));
+            }
+            lines.extend(kinds.lines(output));
+            lines.join("\n")
         },
     );
-    Ok(match holder {
-        Some(_) => ExitCode::SUCCESS,
-        None => ExitCode::from(FREE),
-    })
-}
-
-fn describe(holder: &Holder, output: &Output) -> String {
-    let summary = summary(holder, output);
-    if holder.is_cool_down() {
-        return summary;
-    }
-    let owner = output.paint(&format!("owner {}", plain(&holder.owner)), Paint::Faint);
-    format!("{summary}\n{owner}")
-}
-
-/// The holder, in one line.
-pub(crate) fn summary(holder: &Holder, output: &Output) -> String {
-    let left = readable(holder.remaining);
-    if holder.is_cool_down() {
-        return output.paint(
-            &format!("nobody holds it, but it cools down for another {left}"),
-            Paint::Warning,
-        );
-    }
-    let by = output.paint(&name(holder), Paint::Warning);
-    let waiting = match holder.waiting {
-        0 => String::new(),
-        1 => ", 1 process waits".to_owned(),
-        many => format!(", {many} processes wait"),
-    };
-    format!(
-        "held by {by} for another {left} at most, token {}{waiting}",
-        holder.token
-    )
-}
-
-/// A human-readable name of the holder.
-fn name(holder: &Holder) -> String {
-    match holder.label() {
-        Some(label) => label.to_owned(),
-        None => "a client without a label".to_owned(),
-    }
-}
-
-pub(crate) fn as_json(key: &str, holder: Option<&Holder>) -> Value {
-    json!({
-        "key": key,
-        "held": holder.is_some_and(|holder| !holder.is_cool_down()),
-        "cooling_down": holder.is_some_and(Holder::is_cool_down),
-        "label": holder.and_then(Holder::label),
-        "owner": holder.map(|holder| &holder.owner),
-        "remaining_ms": holder.map(|holder| millis(holder.remaining)),
-        "token": holder.map(|holder| holder.token.get()),
-        "waiting": holder.map(|holder| holder.waiting),
+    Ok(match is_held {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(FREE),
     })
 }
 

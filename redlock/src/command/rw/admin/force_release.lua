@@ -1,0 +1,36 @@
+-- Removes the given owners from a read/write lock, makes what they may still send stale, and notifies waiters. Holders that came
+-- later stay: this may be delivered twice, or late.
+--
+-- KEYS  1 writer  2 bar of the writers  3 waiting writers  4 readers  5 bar of the readers  6 waiting readers
+-- ARGV  1 retention of the bars in ms  2 channel prefix  3 the owner to name in notifications
+--       4 tombstone of the writers, or empty  5 tombstone of the readers, or empty
+--       6 ... owners that were seen; an empty one stands for a writer whose value is too long for an owner
+--
+-- OK  none of those owners holds it
+--
+-- The deletions come first: they need no memory.
+local was = redis.call('MGET', KEYS[1], KEYS[2], KEYS[5])
+local writer, wrote, read = was[1], false, false
+for place = 6, #ARGV do
+  local owner = ARGV[place]
+  if writer and (writer == owner or owner == '' and #writer > 64) then
+    wrote = redis.call('DEL', KEYS[1]) == 1 or wrote
+  elseif redis.call('ZSCORE', KEYS[4], owner) then
+    read = redis.call('ZREM', KEYS[4], owner) == 1 or read
+  end
+end
+
+local function leave_tombstone(key, bar, tombstone)
+  if tombstone == '' then return end
+  if not bar then
+    put(key, tombstone, ARGV[1], 'NX')
+  elseif string.match(bar, '^%d+$') and tonumber(bar) < tonumber(tombstone) then
+    put(key, tombstone, ARGV[1])
+  end
+end
+
+leave_tombstone(KEYS[2], was[2], ARGV[4])
+leave_tombstone(KEYS[5], was[3], ARGV[5])
+if wrote or read and read_for(KEYS[4]) == 0 then notify(KEYS[3], ARGV[2], ARGV[3], KEYS[1]) end
+if wrote then notify_all(KEYS[6], ARGV[2], ARGV[3], KEYS[4]) end
+return redis.status_reply('OK')
