@@ -24,6 +24,23 @@ pub(crate) fn completed(job: &str, firing: u64) {
     metrics::job_completed(job, Duration::from_micros(firing));
 }
 
+/// Firings that no replica began and that are not run any more.
+pub(crate) fn missed(job: &str, count: u64) {
+    if count > 0 {
+        metrics::job_missed(job, count);
+        tracing::warn!(target: TARGET, count, "firings of a job were missed, since no replica began them in time");
+        tracing::debug!(target: TARGET, job, "job whose firings were missed");
+    }
+}
+
+/// Firings that were due while an earlier one ran.
+pub(crate) fn skipped(job: &str, count: u64) {
+    if count > 0 {
+        metrics::job_skipped(job, count);
+        tracing::debug!(target: TARGET, job, count, "firings were skipped, since an earlier one still ran");
+    }
+}
+
 /// One attempt of a body failed. `failure` is a text of the user.
 pub(crate) fn failed(job: &str, attempt: u32, failure: &str) {
     tracing::warn!(target: TARGET, attempt, "the body of a job failed");

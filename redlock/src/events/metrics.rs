@@ -21,7 +21,7 @@ use Kind::{Counter, Gauge, Histogram};
 
 /// Name, kind, and description.
 #[cfg(any(feature = "metrics", test))]
-const TABLE: [(&str, Kind, &str); 23] = [
+const TABLE: [(&str, Kind, &str); 25] = [
     ("redlock_acquires_total", Counter, "requests that ended"),
     (
         "redlock_acquire_rounds",
@@ -121,15 +121,29 @@ const TABLE: [(&str, Kind, &str); 23] = [
         Gauge,
         "the instant of the last firing that this process completed, in seconds since 1970",
     ),
+    (
+        "redlock_job_missed_total",
+        Counter,
+        "firings that no replica began in time, counted by the replica that found it",
+    ),
+    (
+        "redlock_job_skipped_total",
+        Counter,
+        "firings that were due while an earlier one ran in this process, under Overlap::Skip",
+    ),
 ];
 
-/// Counts one.
+/// Counts one, or as many as it is given.
 macro_rules! count {
-    ($name:literal $(, $label:literal => $value:expr)*) => {{
+    ($name:literal $(, $label:literal => $value:expr)*) => {
+        count!($name $(, $label => $value)*; 1_u64)
+    };
+    ($name:literal $(, $label:literal => $value:expr)*; $by:expr) => {{
         #[cfg(feature = "metrics")]
-        metrics::counter!($name $(, $label => $value)*).increment(1);
+        metrics::counter!($name $(, $label => $value)*).increment($by);
         #[cfg(not(feature = "metrics"))]
         {
+            let _ = || $by;
             $(let _ = || $value;)*
         }
     }};
@@ -243,6 +257,14 @@ pub(super) fn job_ended(job: &str, state: &'static str) {
 
 pub(super) fn job_took(job: &str, time: Duration) {
     time!("redlock_job_run_seconds", "job" => job.to_owned(); time);
+}
+
+pub(super) fn job_missed(job: &str, count: u64) {
+    count!("redlock_job_missed_total", "job" => job.to_owned(); count);
+}
+
+pub(super) fn job_skipped(job: &str, count: u64) {
+    count!("redlock_job_skipped_total", "job" => job.to_owned(); count);
 }
 
 /// `firing`: since 1970.

@@ -3,9 +3,12 @@
 use super::{
     record::{LastRun, Record},
     rules::{Missed, OnCrash, Overlap, Rules},
-    schedule::{Schedule, following, latest},
+    schedule::{Schedule, between, following, latest},
 };
 use crate::error::Result;
+
+/// How many firings are counted at once: after an outage a dense schedule has millions.
+const COUNTED: u64 = 1_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Decision {
@@ -33,8 +36,7 @@ pub(super) fn decide(
             spent: now.saturating_add(skew),
         });
     };
-    let oldest = now.saturating_sub(rules.window());
-    let from = record.spent.max(oldest.saturating_sub(1));
+    let from = record.spent.max(rules.oldest(now).saturating_sub(1));
     let next = following(schedule, from)?;
     let due = next.filter(|next| *next <= now);
     if let Some(open) = record.open_run() {
@@ -95,6 +97,32 @@ pub(super) fn spent_after(
         true => firing,
         false => firing.max(ended),
     })
+}
+
+/// Counts the firings before `before` that nobody ran and that nobody counted. Returns how many these
+/// are, at most [`COUNTED`].
+pub(super) fn count_missed(
+    record: &mut Record,
+    schedule: &dyn Schedule,
+    before: u64,
+) -> Result<u64> {
+    let from = record.spent.max(record.counted);
+    let missed = between(schedule, from, before, COUNTED)?;
+    record.missed = record.missed.saturating_add(missed);
+    record.counted = record.counted.max(before.saturating_sub(1));
+    Ok(missed)
+}
+
+/// Counts the firings after `firing` that its end leaves out, since `spent` is beyond them.
+pub(super) fn count_skipped(
+    record: &mut Record,
+    schedule: &dyn Schedule,
+    firing: u64,
+    spent: u64,
+) -> Result<u64> {
+    let skipped = between(schedule, firing, spent.saturating_add(1), COUNTED)?;
+    record.skipped = record.skipped.saturating_add(skipped);
+    Ok(skipped)
 }
 
 /// The next firing, to be recorded.
@@ -239,6 +267,21 @@ mod tests {
                 next: Some(160 * SECOND)
             }
         );
+    }
+
+    #[test]
+    fn a_missed_firing_is_counted_once() {
+        let mut record = Record {
+            spent: 100 * SECOND,
+            ..Record::default()
+        };
+        let mut count = |before: u64| count_missed(&mut record, &EVERY, before * SECOND).ok();
+        assert_eq!(count(140), Some(3));
+        assert_eq!(count(140), Some(0));
+        assert_eq!(count(141), Some(1));
+        assert_eq!(count(120), Some(0));
+        assert_eq!(count(1_000_000), Some(COUNTED));
+        assert_eq!(record.missed, 4 + COUNTED);
     }
 
     #[test]

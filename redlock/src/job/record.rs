@@ -21,6 +21,13 @@ pub(super) struct Record {
     pub(super) next: Option<u64>,
     /// The last firing that was completed.
     pub(super) completed: Option<u64>,
+    /// How many firings nobody ran, among those up to [`counted`](Self::counted).
+    pub(super) missed: u64,
+    /// How many firings were skipped because an earlier one still ran.
+    pub(super) skipped: u64,
+    /// Every firing up to this instant that nobody ran is in `missed`. Apart from `spent`, because it
+    /// decides nothing.
+    pub(super) counted: u64,
     /// The options of the writer.
     pub(super) settings: Option<String>,
     pub(super) last: Option<LastRun>,
@@ -118,6 +125,9 @@ impl Record {
                 line(name, &value);
             }
         }
+        line("missed", &self.missed);
+        line("skipped", &self.skipped);
+        line("counted", &self.counted);
         if let Some(settings) = &self.settings {
             line("settings", settings);
         }
@@ -171,6 +181,9 @@ impl Record {
             written: number("written").unwrap_or(0),
             next: number("next"),
             completed: number("completed"),
+            missed: number("missed").unwrap_or(0),
+            skipped: number("skipped").unwrap_or(0),
+            counted: number("counted").unwrap_or(0),
             settings: field("settings").map(str::to_owned),
             last,
         })
@@ -196,6 +209,9 @@ mod tests {
             written: 75,
             next: Some(80),
             completed: None,
+            missed: 4,
+            skipped: 2,
+            counted: 60,
             settings: Some("catch_up 1h".to_owned()),
             last: Some(LastRun {
                 firing: 70,

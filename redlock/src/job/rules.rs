@@ -64,8 +64,13 @@ impl Rules {
         now.saturating_sub(self.delay)
     }
 
+    /// The oldest instant whose firing is still run. `due`: the latest one that is due.
+    pub(super) fn oldest(&self, due: u64) -> u64 {
+        due.saturating_sub(self.window())
+    }
+
     /// How old a firing that is run may be.
-    pub(super) fn window(&self) -> u64 {
+    fn window(&self) -> u64 {
         match self.missed {
             Missed::Skip => self.late.min(self.catch_up),
             Missed::Once | Missed::All => self.catch_up,

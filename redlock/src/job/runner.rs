@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::{
     BodyResult, Firing, RunState,
     body::{Ended, Run},
-    decide::{Decision, decide, differs, next_of, spent_after},
+    decide::{Decision, count_missed, count_skipped, decide, differs, next_of, spent_after},
     definition::Definition,
     options::{Options, micros},
     record::{LastRun, Record},
@@ -170,9 +170,7 @@ impl Runner {
                 Next::Look
             }
             Decision::Wait { next } => {
-                if now.saturating_sub(record.written) >= micros(REFRESH) {
-                    self.write(&guard, &mut record).await?;
-                }
+                self.keep(&guard, &mut record, now).await?;
                 next.map_or(Next::Ended, Next::Wait)
             }
         };
@@ -229,6 +227,18 @@ impl Runner {
         write.retention(self.options.retention).await
     }
 
+    /// Writes the record if firings are missed for good, or if it would expire at some time.
+    async fn keep(&self, guard: &Guard, record: &mut Record, now: u64) -> Result<()> {
+        let rules = &self.options.rules;
+        let oldest = rules.oldest(rules.due_by(now));
+        let missed = count_missed(record, &*self.job.schedule, oldest)?;
+        if missed > 0 || now.saturating_sub(record.written) >= micros(REFRESH) {
+            self.write(guard, record).await?;
+            events::missed(&self.job.name, missed);
+        }
+        Ok(())
+    }
+
     /// Reports replicas that run the job in another way, once for each way.
     fn compare(&mut self, record: Option<&Record>) {
         let (schedule, rules) = (&*self.job.schedule, &self.options.rules);
@@ -258,12 +268,9 @@ impl Runner {
         let started = self.now();
         // A firing that a handle requested is not one of the schedule.
         let scheduled = following(&*self.job.schedule, at.saturating_sub(1))? == Some(at);
-        if scheduled {
-            record.spent = record.spent.max(at);
-        }
-        record.last = Some(LastRun::begun(at, started, self.job.label()));
         // If it is unknown whether this was recorded, the body does not begin.
-        self.write(&guard, &mut record).await?;
+        self.begin(&guard, &mut record, at, started, scheduled)
+            .await?;
         events::started(&self.job.name, at, started, again);
         let mut run = Run {
             job: &self.job,
@@ -285,28 +292,54 @@ impl Runner {
             Ended::Failed(error) => (RunState::Failed, Some(error)),
         };
         let now = self.now();
+        let mut skipped = 0;
         if scheduled {
             let (schedule, rules) = (&*self.job.schedule, &self.options.rules);
             let (began, ended) = (rules.due_by(started), rules.due_by(now));
             let spent = spent_after(at, schedule, rules, began, ended)?;
+            skipped = count_skipped(&mut record, schedule, at, spent)?;
             record.spent = record.spent.max(spent);
         }
         record.end(now, state, attempts, error);
         let took = Duration::from_micros(now.saturating_sub(started));
         events::ended(&self.job.name, state.name(), took, attempts);
-        self.record_end(&guard, &mut record).await;
+        self.record_end(&guard, &mut record, skipped).await;
         self.release(guard).await;
         Ok(Next::Look)
     }
 
+    /// Records the start of a firing, and what became of those before it.
+    async fn begin(
+        &self,
+        guard: &Guard,
+        record: &mut Record,
+        at: u64,
+        started: u64,
+        scheduled: bool,
+    ) -> Result<()> {
+        let mut missed = 0;
+        if scheduled {
+            missed = count_missed(record, &*self.job.schedule, at)?;
+            record.spent = record.spent.max(at);
+        }
+        let open = record.open_run().map(|open| open.firing);
+        record.last = Some(LastRun::begun(at, started, self.job.label()));
+        self.write(guard, record).await?;
+        events::missed(&self.job.name, missed);
+        if open.is_some_and(|open| open != at) {
+            events::crashed(&self.job.name);
+        }
+        Ok(())
+    }
+
     /// Writes the end of a firing. Without it, the firing counts as crashed.
-    async fn record_end(&self, guard: &Guard, record: &mut Record) {
+    async fn record_end(&self, guard: &Guard, record: &mut Record, skipped: u64) {
         for tried in 1..=TRIES {
             let Err(error) = self.write(guard, record).await else {
                 if let Some(firing) = record.completed {
                     events::completed(&self.job.name, firing);
                 }
-                return;
+                return events::skipped(&self.job.name, skipped);
             };
             if tried == TRIES || guard.is_lost() {
                 return events::unrecorded(&self.job.name, &error);

@@ -129,6 +129,17 @@ pub(super) fn latest(schedule: &dyn Schedule, first: u64, now: u64) -> Result<u6
     Ok(firing)
 }
 
+/// How many firings are between two instants, both excluded. Counts at most `most` of them.
+pub(super) fn between(schedule: &dyn Schedule, after: u64, before: u64, most: u64) -> Result<u64> {
+    let (mut count, mut firing) = (0, after);
+    while count < most
+        && let Some(next) = following(schedule, firing)?.filter(|next| *next < before)
+    {
+        (count, firing) = (count + 1, next);
+    }
+    Ok(count)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,6 +184,17 @@ mod tests {
             latest(&rare, 7 * SECOND, 90 * SECOND).ok(),
             Some(90 * SECOND)
         );
+    }
+
+    #[test]
+    fn firings_between_two_instants_are_counted_up_to_a_limit() {
+        let every = Duration::from_secs(10);
+        let count = |after, before| between(&every, after * SECOND, before * SECOND, 5).ok();
+        assert_eq!(count(10, 40), Some(2));
+        assert_eq!(count(10, 41), Some(3));
+        assert_eq!(count(10, 20), Some(0));
+        assert_eq!(count(40, 10), Some(0));
+        assert_eq!(count(0, 1_000_000_000), Some(5));
     }
 
     #[test]

@@ -47,6 +47,8 @@ impl Jobs {
         Ok(Some(JobStatus {
             next: record.next.map(instant),
             last_completed: record.completed.map(instant),
+            missed: record.missed,
+            skipped: record.skipped,
             last: record.last.map(Run::of),
         }))
     }
@@ -68,6 +70,17 @@ pub struct JobStatus {
     pub last_completed: Option<SystemTime>,
     /// The next firing, as known when the record was written.
     pub next: Option<SystemTime>,
+    /// How many firings no replica began, because none ran or had a quorum in time: those that a
+    /// later one replaced, and those that are older than the options allow. Counted since the first
+    /// deployment, or since the nodes forgot the record.
+    ///
+    /// A firing is counted when a replica finds that it will not be run, so not while all are down. At
+    /// most 1000 are counted for one outage. Firings that were begun are not counted, whatever their
+    /// outcome; nor are those that [`skipped`](Self::skipped) counts.
+    pub missed: u64,
+    /// How many firings were skipped under [`Overlap::Skip`](super::Overlap::Skip), because they were
+    /// due while an earlier one still ran. At most 1000 are counted for one run.
+    pub skipped: u64,
 }
 
 /// One run of a firing.

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod bodies;
+mod counts;
 mod crashes;
 mod cron;
 mod differing;

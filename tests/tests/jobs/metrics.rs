@@ -8,15 +8,21 @@ use std::{path::Path, time::SystemTime};
 use redlock::job::{Firing, OnCrash, Overlap};
 
 use self::recorder::Recording;
-use super::{EVERY, Ran, client, job, run_for, seconds};
+use super::{EVERY, Ran, client, deploy, job, run_for, seconds};
 
 async fn failing(firing: Firing) -> Result<(), String> {
     Err(format!("at {:?}", firing.at()))
 }
 
-/// Runs that complete, fail, are cancelled, lose the lock and crash.
+/// Runs that complete, fail, are cancelled, lose the lock and crash, and firings that are missed or skipped.
 async fn day() -> SystemTime {
     let (nodes, redlock, job) = job().await;
+    deploy(&job).await;
+    tokio::time::sleep(seconds(35)).await;
+    let slow = job.clone().spawn(|_, _| tokio::time::sleep(seconds(25)));
+    tokio::time::sleep(seconds(1)).await;
+    slow.stop().await.expect("no error");
+
     let ran = Ran::default();
     run_for(&job, seconds(31), &ran).await;
     let completed = ran.all().last().map(Firing::at).expect("it ran");
@@ -52,6 +58,13 @@ async fn runs_are_counted_as_the_docs_say() {
     for state in ["completed", "failed", "cancelled", "lost", "crashed"] {
         assert!(count(state) >= 1.0, "{state}: {:?}", recording.series());
     }
+    let firings = |name: &str| recording.sum(name, "job=\"report\"");
+    let (missed, skipped) = (
+        firings("redlock_job_missed_total"),
+        firings("redlock_job_skipped_total"),
+    );
+    assert!((2.0..=3.0).contains(&missed), "{missed}");
+    assert!((2.0..=3.0).contains(&skipped), "{skipped}");
     let since = completed
         .duration_since(SystemTime::UNIX_EPOCH)
         .expect("later");
