@@ -72,7 +72,8 @@ impl Run<'_> {
             if self.attempts > self.options.retries {
                 return Ended::Failed(failure);
             }
-            tokio::time::sleep(self.options.pause).await;
+            let pause = self.options.backoff.pause(self.attempts);
+            tokio::time::sleep(pause).await;
         }
     }
 }

@@ -50,6 +50,7 @@ use self::{
 pub use self::{
     firing::{BodyResult, Firing},
     handle::JobHandle,
+    options::Backoff,
     record::RunState,
     rules::{Missed, OnCrash, Overlap},
     schedule::Schedule,
@@ -180,10 +181,14 @@ impl Job {
         self
     }
 
-    /// Retries a body that fails, up to `times` times within its firing, each time `pause` after
-    /// the failure.
-    pub fn retry(mut self, times: u32, pause: Duration) -> Self {
-        (self.settings.retries, self.settings.pause) = (times, pause);
+    /// Retries a body that fails, up to `times` times within its firing. `backoff` says how long to
+    /// wait after each failure: the same `Duration` each time, or longer and longer by
+    /// [`Backoff::exponential`]. Default: no retry.
+    ///
+    /// The lock is held during the pauses, so no other firing of the job runs in them.
+    /// [`max_run`](Self::max_run) limits all attempts and pauses together.
+    pub fn retry(mut self, times: u32, backoff: impl Into<Backoff>) -> Self {
+        (self.settings.retries, self.settings.backoff) = (times, backoff.into());
         self
     }
 

@@ -16,6 +16,57 @@ const KEPT: Duration = Duration::from_secs(28 * 24 * 3600);
 const MAX_CATCH_UP: Duration = Duration::from_secs(180 * 24 * 3600);
 const CATCH_UP: Duration = Duration::from_secs(3600);
 
+/// How long a job waits between two attempts of a body that fails, see [`Job::retry`](super::Job::retry).
+///
+/// A `Duration` converts into a constant one.
+///
+/// # Examples
+/// ```
+/// use redlock::job::Backoff;
+/// use std::time::Duration;
+///
+/// let seconds = Duration::from_secs;
+/// // 5 s, 10 s, 20 s, 40 s, and 60 s from then on.
+/// let growing = Backoff::exponential(seconds(5), seconds(60));
+/// // 5 s each time.
+/// assert_eq!(Backoff::constant(seconds(5)), seconds(5).into());
+/// # let _ = growing;
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Backoff {
+    first: Duration,
+    most: Duration,
+}
+
+impl Backoff {
+    /// The same pause each time.
+    #[must_use]
+    pub const fn constant(pause: Duration) -> Self {
+        Self {
+            first: pause,
+            most: pause,
+        }
+    }
+
+    /// A pause of `first` that doubles with each further failure, up to `most`.
+    #[must_use]
+    pub const fn exponential(first: Duration, most: Duration) -> Self {
+        Self { first, most }
+    }
+
+    /// The pause after this many failures, from 1.
+    pub(super) fn pause(self, failures: u32) -> Duration {
+        let factor = 2_u32.saturating_pow(failures.saturating_sub(1));
+        self.first.saturating_mul(factor).min(self.most)
+    }
+}
+
+impl From<Duration> for Backoff {
+    fn from(pause: Duration) -> Self {
+        Self::constant(pause)
+    }
+}
+
 /// The options as they were set.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
@@ -25,7 +76,7 @@ pub(super) struct Settings {
     pub(super) max_run: Option<Duration>,
     pub(super) jitter: Duration,
     pub(super) retries: u32,
-    pub(super) pause: Duration,
+    pub(super) backoff: Backoff,
 }
 
 impl Default for Settings {
@@ -37,7 +88,7 @@ impl Default for Settings {
             max_run: None,
             jitter: Duration::ZERO,
             retries: 0,
-            pause: Duration::ZERO,
+            backoff: Backoff::constant(Duration::ZERO),
         }
     }
 }
@@ -49,7 +100,7 @@ pub(super) struct Options {
     pub(super) ttl: Option<Duration>,
     pub(super) max_run: Option<Duration>,
     pub(super) retries: u32,
-    pub(super) pause: Duration,
+    pub(super) backoff: Backoff,
     pub(super) retention: Duration,
 }
 
@@ -64,7 +115,9 @@ impl Settings {
         }
         let shorter = "use a shorter one";
         config::check("jitter", self.jitter, Duration::ZERO, shorter)?;
-        config::check("the pause of `retry`", self.pause, Duration::ZERO, shorter)?;
+        for pause in [self.backoff.first, self.backoff.most] {
+            config::check("the pause of `retry`", pause, Duration::ZERO, shorter)?;
+        }
         Ok(Options {
             rules: Rules {
                 catch_up: micros(self.catch_up),
@@ -75,7 +128,7 @@ impl Settings {
             ttl: self.ttl,
             max_run: self.max_run,
             retries: self.retries,
-            pause: self.pause,
+            backoff: self.backoff,
             retention: retention(self.catch_up, core.nodes.max_ttl),
         })
     }
@@ -101,4 +154,20 @@ pub(super) fn usual_retention(max_ttl: Duration) -> Duration {
 
 pub(super) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_growing_pause_doubles_up_to_its_limit() {
+        let seconds = Duration::from_secs;
+        let pauses = |backoff: Backoff| [1, 2, 3, 4, 100].map(|n| backoff.pause(n).as_secs());
+        let growing = Backoff::exponential(seconds(5), seconds(30));
+        assert_eq!(pauses(growing), [5, 10, 20, 30, 30]);
+        assert_eq!(pauses(seconds(5).into()), [5; 5]);
+        let endless = Backoff::exponential(seconds(5), Duration::MAX);
+        assert!(endless.pause(u32::MAX) > seconds(5 << 30));
+    }
 }

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use redlock::{Error, Job, job::Schedule};
+use redlock::{
+    Error, Job,
+    job::{Backoff, Schedule},
+};
 
 use super::{NAME, job, seconds};
 
@@ -52,11 +55,14 @@ async fn invalid_options_are_named() {
             .contains("max_run")
     );
     assert!(
-        refused(job.retry(1, Duration::MAX))
+        refused(job.clone().retry(1, Duration::MAX))
             .await
             .to_string()
             .contains("`retry`")
     );
+    let endless = Backoff::exponential(seconds(1), Duration::MAX);
+    let endless = refused(job.retry(1, endless)).await.to_string();
+    assert!(endless.contains("`retry`"), "{endless}");
     assert!(refused(redlock.job("{}", seconds(1))).await.key().is_some());
     assert!(
         redlock

@@ -1,10 +1,13 @@
 //! Bodies that take long, fail or panic, and what is recorded of them.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use redlock::{
     Job, Redlock,
-    job::{Overlap, Run, RunState},
+    job::{Backoff, Overlap, Run, RunState},
 };
 
 use super::{NAME, Ran, job, seconds};
@@ -99,6 +102,35 @@ async fn a_body_that_fails_is_tried_again_within_its_firing() {
         (RunState::Completed, 3, None)
     );
     assert!(last.ended > Some(last.started + seconds(1)) && last.started >= last.firing);
+}
+
+/// Seconds from each attempt of a failing body to the next one.
+async fn pauses(backoff: impl Into<Backoff>) -> Vec<u64> {
+    let (_nodes, _redlock, job) = job().await;
+    let attempts = Arc::new(Mutex::new(Vec::new()));
+    let job = job.overlap(Overlap::Queue).retry(4, backoff);
+    let replica = job.spawn({
+        let attempts = Arc::clone(&attempts);
+        move |_, _| {
+            let at = tokio::time::Instant::now();
+            attempts.lock().expect("no panic").push(at);
+            async { Err::<(), _>("no route") }
+        }
+    });
+    let begun = || attempts.lock().expect("no panic").clone();
+    while begun().is_empty() {
+        tokio::time::sleep(seconds(1)).await;
+    }
+    replica.stop().await.expect("no error");
+    let between = |pair: &[tokio::time::Instant]| (pair[1] - pair[0]).as_secs();
+    begun().windows(2).map(between).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_pauses_between_attempts_grow_if_that_was_asked_for() {
+    let growing = Backoff::exponential(seconds(1), seconds(5));
+    assert_eq!(pauses(growing).await, [1, 2, 4, 5]);
+    assert_eq!(pauses(seconds(2)).await, [2; 4]);
 }
 
 /// The job with a body that ends in `failure`.
