@@ -10,6 +10,7 @@ mod handle;
 mod jitter;
 mod metrics;
 mod missed;
+mod rare;
 mod servers;
 
 use std::{
