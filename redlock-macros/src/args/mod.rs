@@ -115,7 +115,34 @@ impl Args {
     }
 }
 
+/// Options of a job that a single call cannot have, with the reason and the way without a job.
+const OF_JOBS: [(&str, &str); 4] = [
+    (
+        "overlap",
+        "a call knows one firing, and each firing has a lock of its own; or let the body call a second function with a plain key \
+         and `on_busy = skip`",
+    ),
+    (
+        "missed",
+        "a call knows one firing and not those before it; or call the function for each firing that was missed, with `catch_up`",
+    ),
+    (
+        "jitter",
+        "the scheduler that calls the function says when it runs",
+    ),
+    (
+        "retry",
+        "a call runs its body once; or repeat the work in the body, under the same lock",
+    ),
+];
+
 fn unknown(name: &Ident, meant: Option<&str>) -> syn::Error {
+    if let Some((option, why)) = OF_JOBS.iter().find(|(option, _)| name == option) {
+        let message = format!(
+            "`{option}` is an option of a job, `redlock.job(name, schedule).{option}(..)`: {why}"
+        );
+        return syn::Error::new(name.span(), message);
+    }
     let message = match meant {
         Some("on_busy") => format!("unknown option `{name}`; did you mean `on_busy = skip`?"),
         Some(near) => format!("unknown option `{name}`; did you mean `{near}`?"),

@@ -14,7 +14,9 @@ use syn::{Expr, Ident, Path};
 use super::key::Key;
 use super::suggest::nearest;
 use super::table::options;
-use super::value::{OnBusy, OnLost, Time, is_on, parse_expr, parse_flag, parse_guard, parse_path};
+use super::value::{
+    OnBusy, OnCrash, OnLost, Time, is_on, parse_expr, parse_flag, parse_guard, parse_path,
+};
 use crate::spans::{here, local, local_at};
 
 options! {
@@ -153,7 +155,7 @@ options! {
     max_hold, "max_hold": Time {
         written: "max_hold = time",
         default: "no limit",
-        elsewhere: [],
+        elsewhere: ["max_run"],
         parse: |name, input| {
             Time::parse(name, input)?
                 .not_zero("a `max_hold` of zero loses the lock at once; write for example \"5m\"")
@@ -314,6 +316,38 @@ options! {
         statement: fire,
     }
 
+    /// With `rerun`, the other replicas wait while one runs the firing, and one of them runs it again if that one crashes or
+    /// loses the lock.
+    on_crash, "on_crash": OnCrash {
+        written: "on_crash = rerun",
+        default: "`skip`",
+        elsewhere: ["requests_recovery"],
+        parse: OnCrash::parse,
+        excludes: [
+            no_wait => "`on_crash = rerun` and `no_wait` exclude each other: the other replicas wait, to see whether the one \
+                        that runs the firing crashes",
+            max_hold => "`on_crash = rerun` and `max_hold` exclude each other: a lost lock counts as a crash, so each replica \
+                         in turn would run a body that takes too long; wrap the body in `tokio::time::timeout`"
+        ],
+        statement: |on_crash, Target { call, .. }| match on_crash {
+            OnCrash::Skip => TokenStream::new(),
+            OnCrash::Rerun => quote!(#call.rerun_crashed();),
+        },
+    }
+
+    /// How late a firing may begin. An older one is skipped, and a firing that has ended is remembered for as long.
+    catch_up, "catch_up": Time {
+        written: "catch_up = time",
+        default: "any firing; remembered for 10 min",
+        elsewhere: ["misfire_threshold", "starting_deadline"],
+        parse: window,
+        excludes: [
+            at_least => "`catch_up` and `at_least` exclude each other: both say for how long a firing is remembered; leave \
+                         `at_least` out"
+        ],
+        statement: |window, Target { call, .. }| quote!(#call.catch_up(#window);),
+    }
+
     /// The path of the crate if it is re-exported.
     krate, "crate": Path {
         written: "crate = path",
@@ -334,6 +368,8 @@ pub(crate) struct Target<'a> {
     call: &'a Ident,
     /// The path of the crate.
     krate: &'a TokenStream,
+    /// Whether the age of a firing matters, so that it has to be an instant.
+    dated: bool,
 }
 
 impl Target<'_> {
@@ -374,14 +410,18 @@ fn window(name: &Ident, input: ParseStream<'_>) -> syn::Result<Time> {
 }
 
 /// Names the firing before the first await, so that the future does not hold what the expression borrows.
-fn fire(fire: &Expr, Target { call, krate }: &Target<'_>) -> TokenStream {
+fn fire(fire: &Expr, Target { call, krate, dated }: &Target<'_>) -> TokenStream {
     let (value, firing) = (local_at("value", fire.span()), local("firing"));
+    let other = match dated {
+        false => quote!(FiringText),
+        true => quote!(FiringUndated),
+    };
     quote_spanned! {here(fire.span())=>
         let #firing = match &(#fire) {
             #value => {
                 #[allow(unused_imports)]
                 use #krate::__private::{
-                    FiringSince as _, FiringSinceRef as _, FiringText as _, FiringTime as _, FiringTimeRef as _,
+                    FiringSince as _, FiringSinceRef as _, FiringTime as _, FiringTimeRef as _, #other as _,
                 };
                 (&&&&&#krate::__private::Firing(#value)).__redlock_firing()
             }

@@ -50,7 +50,8 @@ macro_rules! options {
 
             /// The statements that set the options on `call`, in the order of the table.
             pub(crate) fn statements(&self, call: &Ident, krate: &TokenStream) -> TokenStream {
-                let target = Target { call, krate };
+                let dated = self.catch_up.is_some();
+                let target = Target { call, krate, dated };
                 let mut statements = TokenStream::new();
                 $(if let Some(value) = &self.$field {
                     let statement: fn(&$value, &Target<'_>) -> TokenStream = $statement;

@@ -29,6 +29,13 @@ impl Value for Expr {}
 impl Value for Ident {}
 impl Value for OnBusy {}
 impl Value for OnLost {}
+
+impl Value for OnCrash {
+    fn is_on(&self) -> bool {
+        *self == Self::Rerun
+    }
+}
+
 impl Value for Path {}
 impl Value for Time {}
 
@@ -63,6 +70,23 @@ impl OnLost {
         match parse_word(name, input, &["cancel", "signal"], hint)? {
             0 => Ok(Self::Cancel),
             _ => Ok(Self::Signal),
+        }
+    }
+}
+
+/// `on_crash = ...`
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnCrash {
+    Skip,
+    Rerun,
+}
+
+impl OnCrash {
+    pub(super) fn parse(name: &Ident, input: ParseStream<'_>) -> syn::Result<Self> {
+        let hint = "with `rerun` a firing whose replica crashed is run again";
+        match parse_word(name, input, &["skip", "rerun"], hint)? {
+            0 => Ok(Self::Skip),
+            _ => Ok(Self::Rerun),
         }
     }
 }

@@ -43,8 +43,18 @@ fn combinations(args: &Args, errors: &mut Errors) {
         dedupe_for,
         on_lost,
         guard,
+        fire,
         ..
     } = &args.options;
+    for option in ["on_crash", "catch_up"] {
+        if fire.is_none() && !args.attempted("fire") {
+            let message = format!(
+                "`{option}` is about a firing: add `fire = instant` with the instant that the scheduler has planned; or let \
+                 `redlock.job(name, schedule)` be the scheduler"
+            );
+            report(args, option, &message, errors);
+        }
+    }
     if *keep_alive == Some(false) && max_hold.is_some() {
         let message =
             "`max_hold` limits the renewal; with `keep_alive = false` the lock ends with its `ttl`";

@@ -26,6 +26,11 @@ impl Error {
         .retry(Some(left))
     }
 
+    pub(crate) fn firing_too_old(key: &str, age: Duration, most: Duration) -> Self {
+        let text = format!("the firing is {age:.1?} old, so it is not run: `catch_up` is {most:?}");
+        Self::new(ErrorKind::TimedOut, text).about(key)
+    }
+
     pub(crate) fn timed_out(
         key: &str,
         waited: Duration,

@@ -9,6 +9,7 @@ use tracing::Instrument as _;
 
 use super::ending::{Dedupe, Ending};
 use super::fire::Name;
+use super::firing::Rules;
 use super::handle::Handle;
 use super::hold::{Hold, OnLost};
 use super::key::Key;
@@ -16,14 +17,6 @@ use crate::{
     Error, Held, LockOptions, LockRequest, Redlock, Result, events::attribute as events,
     get_default, key,
 };
-
-/// The default of `at_least` for a firing. The clocks of the replicas, and the delays of their
-/// schedulers, may differ by this much.
-const FIRING: Duration = Duration::from_secs(600);
-
-/// The minimum ttl of a firing. A replica that crashes has extended the lock within the last third of the ttl, so at least two
-/// thirds are left: more than the 5 s by which clocks may differ.
-const FIRING_TTL: Duration = Duration::from_secs(10);
 
 /// The options of one call.
 #[derive(Debug)]
@@ -34,7 +27,7 @@ pub struct Call<E = ()> {
     lock: Option<Redlock>,
     /// The options of the lock, which the expansion sets.
     pub options: LockOptions,
-    fires: bool,
+    firing: Rules,
     needed: bool,
     fail_open: bool,
     on_lost: OnLost,
@@ -52,7 +45,7 @@ impl Call {
                 ttl: Some(ttl),
                 ..LockOptions::default()
             },
-            fires: false,
+            firing: Rules::default(),
             needed: true,
             fail_open: false,
             on_lost: OnLost::Cancel,
@@ -70,7 +63,7 @@ impl Call {
                 dedupe_for: Some(window),
                 ..self.options
             },
-            fires: self.fires,
+            firing: self.firing,
             needed: self.needed,
             fail_open: self.fail_open,
             on_lost: self.on_lost,
@@ -85,9 +78,11 @@ impl<E> Call<E> {
         self.lock = Some(lock.redlock().clone());
     }
 
-    /// Locks one firing of a schedule: its name is part of the key, nobody waits for it, and the key stays busy after the body
-    /// has ended.
+    /// Locks one firing of a schedule: its name is part of the key, which stays busy after the body has ended. Nobody waits for
+    /// it, unless it is run again after a crash.
     pub fn fire(&mut self, name: Name) {
+        self.firing.fires = true;
+        self.firing.at = name.instant();
         if let Ok(key) = &mut self.key {
             match name.into_text() {
                 Ok(name) => *key = format!("{key}:{}", key::part(name)),
@@ -97,9 +92,16 @@ impl<E> Call<E> {
                 }
             }
         }
-        self.fires = true;
-        self.options.at_least = self.options.at_least.or(Some(FIRING));
-        self.options.wait = Some(Duration::ZERO);
+    }
+
+    /// Waits while another replica runs the firing, and runs it if that one crashes.
+    pub fn rerun_crashed(&mut self) {
+        self.firing.reruns = true;
+    }
+
+    /// Runs no firing that is older than `window`.
+    pub fn catch_up(&mut self, window: Duration) {
+        self.firing.catch_up = Some(window);
     }
 
     /// Returns while another call holds the lock. Waits only if `wait` was given before.
@@ -176,9 +178,10 @@ impl<E> Call<E> {
         let function = self.function;
         let span = events::span(function);
         let acquired = async move {
-            let request = self.request()?;
+            let (request, remembered) = self.request()?;
             let guard = request.await?;
-            Ok(Hold::new(function, guard, self.on_lost, self.ending))
+            let hold = Hold::new(function, guard, self.on_lost, self.ending);
+            Ok(hold.remembered_for(remembered))
         };
         let acquired: Result<_, Error> = acquired.instrument(span).await;
         if let Err(error) = &acquired {
@@ -187,19 +190,17 @@ impl<E> Call<E> {
         acquired
     }
 
-    fn request(&self) -> Result<LockRequest> {
+    /// The request, and for how long the key is kept busy after the body.
+    fn request(&self) -> Result<(LockRequest, Option<Duration>)> {
         let lock = match &self.lock {
             Some(lock) => lock.clone(),
             None => get_default()?,
         };
         let mut options = self.options.clone();
         options.fail_fast |= self.fail_open;
-        if self.fires {
-            // At most what the client allows: a larger ttl would be an error.
-            let least = FIRING_TTL.min(lock.max_ttl());
-            options.ttl = options.ttl.map(|ttl| ttl.max(least));
-        }
-        Ok(lock.lock(self.key.clone()?).options(options))
+        let key = self.key.clone()?;
+        let remembered = self.firing.apply(&mut options, &lock, &key)?;
+        Ok((lock.lock(key).options(options), remembered))
     }
 }
 

@@ -43,7 +43,7 @@ pub trait FiringSince {
 
 impl FiringSince for &&Firing<'_, Duration> {
     fn __redlock_firing(&self) -> Name {
-        Name::new(Seconds(*self.0))
+        since(*self.0)
     }
 }
 
@@ -55,7 +55,7 @@ pub trait FiringSinceRef {
 
 impl FiringSinceRef for &Firing<'_, &Duration> {
     fn __redlock_firing(&self) -> Name {
-        Name::new(Seconds(**self.0))
+        since(**self.0)
     }
 }
 
@@ -74,6 +74,34 @@ impl<T: ?Sized> FiringText<T> for Firing<'_, T> {
     {
         self.0.fire()
     }
+}
+
+/// Everything else, where `catch_up` needs an instant: it does not compile.
+pub trait FiringUndated<T: ?Sized> {
+    /// The name of the firing.
+    fn __redlock_firing(&self) -> Name
+    where
+        T: Undated;
+}
+
+impl<T: ?Sized> FiringUndated<T> for Firing<'_, T> {
+    fn __redlock_firing(&self) -> Name
+    where
+        T: Undated,
+    {
+        self.0.name()
+    }
+}
+
+/// Implemented by nothing.
+#[diagnostic::on_unimplemented(
+    message = "`catch_up` cannot see how old a firing is that is named by `{Self}`",
+    label = "not an instant",
+    note = "with `catch_up`, `fire` takes the scheduled instant: a `SystemTime` or a type that converts into one (of chrono, time, jiff), or a `Duration` since 1970"
+)]
+pub trait Undated {
+    /// The name of the firing.
+    fn name(&self) -> Name;
 }
 
 /// What names a firing.
@@ -97,25 +125,49 @@ impl<T: Display + ?Sized> Fire for T {
 
 /// The name of a firing, or that its `Display` failed.
 #[derive(Debug)]
-pub struct Name(Result<String, fmt::Error>);
+pub struct Name {
+    text: Result<String, fmt::Error>,
+    /// The scheduled instant, if the value is one.
+    at: Option<SystemTime>,
+}
 
 impl Name {
     fn new(value: impl Display) -> Self {
         let mut text = String::new();
-        Self(write!(text, "{value}").map(|()| text))
+        Self {
+            text: write!(text, "{value}").map(|()| text),
+            at: None,
+        }
+    }
+
+    fn at(self, at: SystemTime) -> Self {
+        Self {
+            at: Some(at),
+            ..self
+        }
+    }
+
+    pub(super) fn instant(&self) -> Option<SystemTime> {
+        self.at
     }
 
     pub(super) fn into_text(self) -> Result<String, fmt::Error> {
-        self.0
+        self.text
     }
+}
+
+fn since(epoch: Duration) -> Name {
+    let at = UNIX_EPOCH.checked_add(epoch).unwrap_or(UNIX_EPOCH);
+    Name::new(Seconds(epoch)).at(at)
 }
 
 /// Seconds since 1970, before it with a minus.
 fn instant(at: SystemTime) -> Name {
-    match at.duration_since(UNIX_EPOCH) {
+    let name = match at.duration_since(UNIX_EPOCH) {
         Ok(since) => Name::new(Seconds(since)),
         Err(before) => Name::new(format_args!("-{}", Seconds(before.duration()))),
-    }
+    };
+    name.at(at)
 }
 
 /// Seconds, with a fraction only where there is one.

@@ -1,6 +1,7 @@
 //! A body under its lock: cancelled or notified when the lock is lost, released or kept busy at the end.
 
 use std::future::Future;
+use std::panic::resume_unwind;
 use std::time::Duration;
 
 use super::ending::Ending;
@@ -22,6 +23,8 @@ pub(super) struct Hold<E> {
     guard: Guard,
     on_lost: OnLost,
     ending: E,
+    /// For how long the key is kept busy after a body that returned or panicked, unless `ending` says it.
+    remembered: Option<Duration>,
 }
 
 impl<E> Hold<E> {
@@ -31,7 +34,13 @@ impl<E> Hold<E> {
             guard,
             on_lost,
             ending,
+            remembered: None,
         }
+    }
+
+    /// Keeps the key busy after the body has returned or panicked. After a loss, it is free for others.
+    pub(super) fn remembered_for(self, remembered: Option<Duration>) -> Self {
+        Self { remembered, ..self }
     }
 
     pub(super) fn held(&self) -> Held {
@@ -52,6 +61,11 @@ impl<E> Hold<E> {
         };
         let value = match outcome {
             Some(Ok(value)) => value,
+            Some(Err(panic)) if self.remembered.is_some() => {
+                let remembered = self.remembered;
+                self.end(remembered).await;
+                resume_unwind(panic)
+            }
             Some(Err(panic)) => self.guard.end_panicked(panic).await,
             None => {
                 let lost = self.guard.end_lost().await;
@@ -60,7 +74,7 @@ impl<E> Hold<E> {
             }
         };
         events::ran(self.function);
-        let window = self.ending.window(&value);
+        let window = self.ending.window(&value).or(self.remembered);
         self.end(window).await;
         Ok(value)
     }

@@ -4,6 +4,7 @@ mod call;
 mod ending;
 mod failure;
 mod fire;
+mod firing;
 mod handle;
 mod hold;
 mod key;
@@ -17,7 +18,8 @@ pub use ending::{
 };
 pub use failure::{ErrorFromLock, FromLockError, Skipped, Unreturned, on_error, skip, skip_busy};
 pub use fire::{
-    Fire, Firing, FiringSince, FiringSinceRef, FiringText, FiringTime, FiringTimeRef, Name,
+    Fire, Firing, FiringSince, FiringSinceRef, FiringText, FiringTime, FiringTimeRef,
+    FiringUndated, Name, Undated,
 };
 pub use handle::Handle;
 pub use key::{Key, Part};

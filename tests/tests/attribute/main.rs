@@ -12,6 +12,7 @@ mod crate_path;
 mod dedupe_for;
 mod fail_open;
 mod fire;
+mod fire_again;
 mod functions;
 mod guard;
 mod hygiene;

@@ -48,6 +48,11 @@ async fn open(n: u8) -> Result<Option<Held>> {
     Ok(held)
 }
 
+#[redlock(key = "a", ttl = "10s", fire = at, on_crash = rerun, catch_up = "1h", on_busy = skip)]
+async fn fire_again(at: SystemTime) -> Option<u8> {
+    Some(u8::from(at > SystemTime::UNIX_EPOCH))
+}
+
 #[redlock(key = "a", ttl = "10s", fire = at, on_busy = skip, on_error = |_| None, at_least = "1h")]
 async fn fire(at: SystemTime) -> Option<u8> {
     Some(1)
@@ -77,6 +82,7 @@ fn compiles() {
         spelled_out,
         open,
         fire,
+        fire_again,
         look,
         change,
         export,
