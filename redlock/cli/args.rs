@@ -16,7 +16,7 @@ Environment:
 
 Exit codes:
     0  done; of `run`, the command ended with 0
-    1  of `holder`, nobody holds the lock or another kind of lock with this key
+    1  of `holder`, nobody holds the lock or another kind of lock with this key; of `job`, nothing is on record
     2  wrong arguments or settings
    69  too few nodes could vote; of `health` and `top`, the nodes are not well
    70  something else failed
@@ -106,13 +106,21 @@ pub(crate) enum Command {
         #[arg(long)]
         all: bool,
     },
-    /// Show the nodes and the holders of locks, and refresh them.
+    /// Show the last run of a job, its next firing, and how many firings were missed.
+    ///
+    /// Exit code 0 if the job is on record, whatever became of its last run, and 1 otherwise. With --json, `state` is running,
+    /// completed, failed, crashed or cancelled, and instants are in milliseconds since 1970.
+    Job {
+        /// The name of the job.
+        name: String,
+    },
+    /// Show the nodes, the holders of locks and the runs of jobs, and refresh them.
     ///
     /// On a terminal, the screen is refreshed after each interval, until Ctrl-C. Otherwise the state is written once, and the
     /// exit code is 0 if a quorum of the nodes votes, 69 otherwise. With --json, one object is written per interval until the
     /// program is ended; --once ends it after the first one.
     ///
-    /// The locks are those with the given keys: servers keep no list of locks.
+    /// The locks are those with the given keys, and the jobs those with the given names: servers keep no list of them.
     Top(Top),
     /// Write a completion script for a shell.
     Completions {
@@ -131,6 +139,9 @@ pub(crate) struct Top {
     /// The keys of the locks to show.
     #[arg(value_name = "KEY")]
     pub(crate) keys: Vec<String>,
+    /// The name of a job to show. Can be given more than once.
+    #[arg(long = "job", value_name = "NAME")]
+    pub(crate) jobs: Vec<String>,
     /// The time between two refreshes, at least 100ms.
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = interval)]
     pub(crate) interval: Duration,

@@ -11,6 +11,7 @@ mod connect;
 mod failure;
 mod generate;
 mod health;
+mod job;
 mod look;
 mod output;
 mod run;
@@ -70,6 +71,7 @@ async fn serve(args: Args, output: &Output) -> Result<ExitCode, Failure> {
             look::release(&common, &key, force, yes, output).await
         }
         Command::Health { all } => health::health(&common, all, output).await,
+        Command::Job { name } => job::job(&common, &name, output).await,
         Command::Top(top) => top::top(&common, top, output).await,
         Command::Completions { shell } => generate::completions(shell),
         Command::Man => generate::man(),

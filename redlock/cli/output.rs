@@ -122,7 +122,9 @@ pub(crate) fn readable(time: Duration) -> String {
     match time.as_millis() {
         ms @ ..1_000 => format!("{ms} ms"),
         1_000..120_000 => format!("{:.1} s", time.as_secs_f64()),
-        _ => format!("{} min", time.as_secs() / 60),
+        120_000..7_200_000 => format!("{} min", time.as_secs() / 60),
+        7_200_000..172_800_000 => format!("{} h", time.as_secs() / 3_600),
+        _ => format!("{} days", time.as_secs() / 86_400),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `redlock top`: the nodes, and the holders of some locks, refreshed at an interval.
+//! `redlock top`: the nodes, the holders of some locks and the runs of some jobs, refreshed at an interval.
 
 mod screen;
 
@@ -9,16 +9,16 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use redlock::{Holder, NodeHealth, Redlock};
+use redlock::{Holder, NodeHealth, Redlock, job::JobStatus};
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use self::screen::Screen;
 use crate::{
     args::{Common, Top},
     connect::client,
     failure::{FAILED, Failure, UNAVAILABLE},
-    health, look,
+    health, job, look,
     output::{Output, Paint, millis, plain, readable},
     signals::{Signals, signalled},
 };
@@ -42,9 +42,10 @@ async fn watch(client: &Redlock, top: &Top, output: &Output) -> Result<ExitCode,
         true => Some(Screen::enter().map_err(failed)?),
         false => None,
     };
+    let until = Instant::now() + job::PATIENCE;
     let is_once = top.once || (screen.is_none() && !output.is_json());
     loop {
-        let look = Look::take(client, &top.keys).await?;
+        let look = Look::take(client, top, until).await?;
         let written = match &screen {
             Some(screen) => screen.draw(&look.screen(top, output)),
             None => output.write(|| look.as_json(), || look.lines(output).join("\n")),
@@ -71,26 +72,26 @@ async fn watch(client: &Redlock, top: &Top, output: &Output) -> Result<ExitCode,
 struct Look<'a> {
     quorum: usize,
     nodes: Vec<NodeHealth>,
-    locks: Vec<(&'a str, redlock::Result<Option<Holder>>)>,
+    locks: Vec<Seen<'a, Holder>>,
+    jobs: Vec<Seen<'a, JobStatus>>,
 }
 
+/// What is known about a key or the name of a job.
+type Seen<'a, T> = (&'a str, redlock::Result<Option<T>>);
+
 impl<'a> Look<'a> {
-    /// Fails if a key is invalid.
-    async fn take(client: &Redlock, keys: &'a [String]) -> Result<Self, Failure> {
-        let holders = join_all(keys.iter().map(|key| client.holder(key)));
-        let (nodes, holders) = tokio::join!(client.health(), holders);
-        let locks: Vec<_> = keys.iter().map(String::as_str).zip(holders).collect();
-        for (_, holder) in &locks {
-            if let Err(error) = holder
-                && error.is_invalid()
-            {
-                return Err(error.clone().into());
-            }
-        }
+    /// Fails if a key or a name is invalid.
+    async fn take(client: &Redlock, top: &'a Top, until: Instant) -> Result<Self, Failure> {
+        let holders = join_all(top.keys.iter().map(|key| client.holder(key)));
+        let states = top.jobs.iter().map(|name| job::status(client, name, until));
+        let states = join_all(states);
+        let (nodes, holders, states) = tokio::join!(client.health(), holders, states);
+        let states = states.into_iter().map(job::known).collect();
         Ok(Self {
             quorum: client.quorum(),
             nodes,
-            locks,
+            locks: seen(&top.keys, holders)?,
+            jobs: seen(&top.jobs, states)?,
         })
     }
 
@@ -102,18 +103,12 @@ impl<'a> Look<'a> {
         let mut lines = health::table(&self.nodes, output);
         let is_well = self.is_well();
         lines.push(health::summary(&self.nodes, self.quorum, is_well, output));
-        let width = |(key, _): &(&str, _)| plain(key).chars().count();
-        let width = self.locks.iter().map(width).max().unwrap_or(0);
-        if width > 0 {
-            lines.push(String::new());
-        }
-        lines.extend(self.locks.iter().map(|(key, holder)| {
-            let holder = match holder {
-                Ok(Some(holder)) => look::summary(holder, output),
-                Ok(None) => output.paint("free", Paint::Good),
-                Err(error) => output.paint(&plain(&error.without_key().to_string()), Paint::Bad),
-            };
-            format!("{:width$}  {holder}", plain(key))
+        lines.extend(table(&self.locks, output, |holder| match holder {
+            Some(holder) => look::summary(holder, output),
+            None => output.paint("free", Paint::Good),
+        }));
+        lines.extend(table(&self.jobs, output, |status| {
+            job::summary(status, output)
         }));
         lines
     }
@@ -128,9 +123,13 @@ impl<'a> Look<'a> {
     }
 
     fn as_json(&self) -> Value {
-        let lock = |(key, holder): &(&str, redlock::Result<Option<Holder>>)| match holder {
+        let lock = |(key, holder): &Seen<'_, Holder>| match holder {
             Ok(holder) => look::as_json(key, holder.as_ref()),
             Err(error) => json!({ "key": key, "error": error.without_key().to_string() }),
+        };
+        let job = |(name, status): &Seen<'_, JobStatus>| match status {
+            Ok(status) => job::as_json(name, status.as_ref()),
+            Err(error) => json!({ "job": name, "error": error.without_key().to_string() }),
         };
         let at = SystemTime::now().duration_since(UNIX_EPOCH);
         json!({
@@ -140,6 +139,41 @@ impl<'a> Look<'a> {
             "quorum": self.quorum,
             "nodes": self.nodes.iter().map(health::as_json).collect::<Vec<_>>(),
             "locks": self.locks.iter().map(lock).collect::<Vec<_>>(),
+            "jobs": self.jobs.iter().map(job).collect::<Vec<_>>(),
         })
     }
+}
+
+/// What was found for each name. An error that will not pass ends the program.
+fn seen<T>(
+    names: &[String],
+    found: Vec<redlock::Result<Option<T>>>,
+) -> Result<Vec<Seen<'_, T>>, Failure> {
+    let seen = names.iter().map(String::as_str).zip(found);
+    seen.map(|(name, found)| match found {
+        Err(error) if error.is_invalid() => Err(error.into()),
+        found => Ok((name, found)),
+    })
+    .collect()
+}
+
+/// An empty line, and a line for each name.
+fn table<T>(
+    seen: &[Seen<'_, T>],
+    output: &Output,
+    line: impl Fn(Option<&T>) -> String,
+) -> Vec<String> {
+    let width = seen.iter().map(|(name, _)| plain(name).chars().count());
+    let Some(width) = width.max() else {
+        return Vec::new();
+    };
+    let line = |(name, found): &Seen<'_, T>| {
+        let found = match found {
+            Ok(found) => line(found.as_ref()),
+            Err(error) => output.paint(&plain(&error.without_key().to_string()), Paint::Bad),
+        };
+        format!("{:width$}  {found}", plain(name))
+    };
+    let lines = seen.iter().map(line);
+    std::iter::once(String::new()).chain(lines).collect()
 }

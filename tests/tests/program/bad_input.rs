@@ -47,6 +47,8 @@ async fn wrong_arguments_are_named_in_the_error() {
         ),
         (&["run", "--key", "", "--", "true"], "key"),
         (&["holder"], "KEY"),
+        (&["job"], "NAME"),
+        (&["job", "{}"], "key"),
         (&["fly"], "fly"),
         (&["health", "--color", "green"], "green"),
     ] {

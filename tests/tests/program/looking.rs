@@ -179,6 +179,7 @@ async fn completions_and_the_man_page_know_the_commands() {
         "COMMAND RUN",
         "busy\\-code",
         "health",
+        "COMMAND JOB",
         "COMMAND TOP",
         "interval",
         "75",
