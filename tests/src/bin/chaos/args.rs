@@ -15,7 +15,8 @@ Usage: chaos [--seconds N | --soak TIME] [--seed N] [--workers N] [--network aut
        chaos --check-network
 
 Starts five Redis servers and a few client processes, injects faults, and checks the history of what the clients did.
-Fails on a violation of an invariant, and when a fault was planned more than once and never occurred.
+Fails on a violation of an invariant, when a fault was planned more than once and never occurred, and when a kind of lock
+was never granted.
 
   --seconds N             how long faults are injected (default: 45); start, recovery and check take some 20 s more
   --soak TIME             the same for 30m, 2h or 90s; checks what there is every minute, and stops at a violation

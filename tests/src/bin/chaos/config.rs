@@ -31,8 +31,31 @@ pub(crate) const HOT_KEYS: [&str; 3] = [SLOW_KEY, QUICK_KEYS[0], QUICK_KEYS[1]];
 pub(crate) const COLD_KEYS: usize = 16;
 pub(crate) const PROBE_KEYS: usize = 64;
 
-/// The number of lock keys. Each may leave one fence behind.
-pub(crate) const LOCK_KEYS: usize = HOT_KEYS.len() + COLD_KEYS + PROBE_KEYS;
+/// A semaphore, and its number of permits.
+pub(crate) const SEMAPHORE: &str = "semaphore";
+pub(crate) const PERMITS: u32 = 3;
+/// A read/write lock.
+pub(crate) const SIDES_KEY: &str = "sides";
+/// An election.
+pub(crate) const LEADER_KEY: &str = "leader";
+/// Locks that travel between clients.
+pub(crate) const TICKET_KEYS: [&str; 3] = ["ticket:0", "ticket:1", "ticket:2"];
+/// Locks with a register.
+pub(crate) const REGISTER_KEYS: [&str; 2] = ["register:0", "register:1"];
+/// How long a value of a register is kept. Short, since a restarted node has no vote for as long.
+pub(crate) const RETENTION: Duration = Duration::from_secs(2);
+
+/// The number of keys that locks may leave behind: one fence for each lock, and for each permit; two
+/// for a read/write lock; and the number of permits, and the registers.
+pub(crate) const KEPT_KEYS: usize = HOT_KEYS.len()
+    + COLD_KEYS
+    + PROBE_KEYS
+    + PERMITS as usize
+    + 1
+    + 2
+    + 1
+    + TICKET_KEYS.len()
+    + 2 * REGISTER_KEYS.len();
 
 /// The key that the probe takes at its `number`th attempt.
 pub(crate) fn probe_key(number: usize) -> String {

@@ -135,6 +135,11 @@ fn grants(run: &Run) {
         failed("NoQuorum"),
         failed("dropped"),
     ));
+    let counts = check::kinds::counts(history).into_iter();
+    let counts: Vec<String> = counts
+        .map(|(name, count)| format!("{count} {name}"))
+        .collect();
+    print(&format!("  by kind: {}", counts.join(", ")));
 }
 
 fn availability(measured: &Availability) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Run;
 use crate::config::{GUARD_TIME, HOT_KEYS, NODES, QUORUM, is_probe_key};
-use crate::history::{EventKind, Grant, paused};
+use crate::history::{EventKind, Grant, Kind, paused};
 use crate::timestamp::{Timestamp, between, ns};
 
 #[derive(Debug, Default)]
@@ -53,7 +53,9 @@ pub(super) fn measure(run: &Run) -> Availability {
         percent_of_possible: percent(available_of_possible, possible),
         longest_outage: Duration::from_nanos(longest),
         uncontended: latency(run, |grant| is_probe_key(&grant.key)),
-        contended: latency(run, |grant| HOT_KEYS.contains(&grant.key.as_str())),
+        contended: latency(run, |grant| {
+            grant.kind == Kind::Lock && HOT_KEYS.contains(&grant.key.as_str())
+        }),
     }
 }
 

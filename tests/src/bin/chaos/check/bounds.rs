@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use super::{Check, Run};
-use crate::config::{HOT_KEYS, LAST_WAIT, LOCK_KEYS};
+use crate::config::{HOT_KEYS, KEPT_KEYS, LAST_WAIT};
+use crate::history::Kind;
 use crate::run::recovery::Recovery;
 
 /// How late a process on a busy machine may be scheduled.
 pub(super) const SCHEDULING: Duration = Duration::from_millis(250);
 /// In KiB. A client in a debug build takes a quarter of it.
 const MAX_MEMORY: u64 = 64 << 10;
-/// A node keeps these beside one fence for each lock: the two keys of the strict guard.
+/// A node keeps these beside those of the locks: the two keys of the strict guard.
 const GUARD_KEYS: usize = 2;
 
 pub(super) fn check(run: &Run, recovery: &Recovery) -> Check {
@@ -19,7 +20,7 @@ pub(super) fn check(run: &Run, recovery: &Recovery) -> Check {
     starvation(run, recovery, &mut check);
     let usage = &recovery.usage;
     check.figures = format!(
-        "{} keys on a node for {LOCK_KEYS} locks, {} connections from {} clients, {} MiB in the largest client",
+        "{} keys on a node, at most {KEPT_KEYS} are kept, {} connections from {} clients, {} MiB in the largest client",
         usage.keys,
         usage.connections,
         recovery.clients.len(),
@@ -30,9 +31,9 @@ pub(super) fn check(run: &Run, recovery: &Recovery) -> Check {
 
 fn usage(recovery: &Recovery, check: &mut Check) {
     let usage = &recovery.usage;
-    if usage.keys > LOCK_KEYS + GUARD_KEYS {
+    if usage.keys > KEPT_KEYS + GUARD_KEYS {
         check.violation(format!(
-            "{} keys on a node, for {LOCK_KEYS} locks",
+            "{} keys on a node, where locks keep at most {KEPT_KEYS}",
             usage.keys
         ));
     }
@@ -59,12 +60,16 @@ fn starvation(run: &Run, recovery: &Recovery, check: &mut Check) {
     let workers = recovery.clients.iter();
     for client in workers.filter(|client| client.starts_with('w')) {
         let grants = run.history.grants.iter();
-        let got: Vec<&str> = grants
-            .filter(|grant| grant.client == *client && grant.returned > recovery.began)
-            .map(|grant| grant.key.as_str())
-            .collect();
-        for key in HOT_KEYS.iter().filter(|key| !got.contains(*key)) {
+        let got = grants.filter(|grant| grant.client == *client && grant.returned > recovery.began);
+        let (keys, kinds): (Vec<&str>, Vec<Kind>) =
+            got.map(|grant| (grant.key.as_str(), grant.kind)).unzip();
+        for key in HOT_KEYS.iter().filter(|key| !keys.contains(*key)) {
             check.violation(format!("{client} never got {key} after recovery"));
+        }
+        for kind in Kind::ALL.iter().filter(|kind| !kinds.contains(*kind)) {
+            check.violation(format!(
+                "{client} never got a grant of kind {kind} after recovery"
+            ));
         }
     }
 }

@@ -4,7 +4,9 @@ mod availability;
 mod bounds;
 mod cleanup;
 mod exclusion;
+pub(crate) mod kinds;
 mod outage;
+mod overlap;
 mod resource;
 mod takeover;
 mod tokens;
@@ -16,7 +18,7 @@ mod tests;
 pub(crate) use availability::{Availability, Latency};
 
 use crate::args::Control;
-use crate::history::{Event, EventKind, Grant, History, during};
+use crate::history::{Event, EventKind, Grant, History, Kind, during};
 use crate::resource::Counters;
 use crate::run::recovery::Recovery;
 use crate::timestamp::Timestamp;
@@ -78,16 +80,19 @@ pub(crate) fn all(run: &Run) -> Vec<Check> {
             bounds::check(run, recovery),
         ]);
     }
+    checks.extend(kinds::all(run));
     checks
 }
 
 /// The invariants that can be checked while faults are being injected.
 pub(crate) fn during_faults(run: &Run) -> Vec<Check> {
-    vec![
+    let mut checks = vec![
         exclusion::check(run),
         tokens::check(run),
         validity::check(run),
-    ]
+    ];
+    checks.extend(kinds::all(run));
+    checks
 }
 
 pub(crate) fn availability(run: &Run) -> Availability {
@@ -102,11 +107,16 @@ impl Run {
         !self.strict && during(&self.events, from, to).any(flush)
     }
 
-    /// The grants of each key, in the order in which they were returned.
-    fn by_key(&self) -> Vec<Vec<&Grant>> {
+    /// The grants of these kinds by key, in the order in which they were returned.
+    fn by_key(&self, is_one: impl Fn(Kind) -> bool) -> Vec<Vec<&Grant>> {
         let mut keys: std::collections::BTreeMap<&str, Vec<&Grant>> =
             std::collections::BTreeMap::new();
-        for grant in &self.history.grants {
+        for grant in self
+            .history
+            .grants
+            .iter()
+            .filter(|grant| is_one(grant.kind))
+        {
             keys.entry(&grant.key).or_default().push(grant);
         }
         for grants in keys.values_mut() {

@@ -2,10 +2,15 @@
 
 use super::*;
 
-const SECOND: Timestamp = 1_000_000_000;
+pub(super) const SECOND: Timestamp = 1_000_000_000;
 
 /// A grant of key `k`: when it began, returned, and until when it was valid, in seconds.
-fn grant(token: u64, began: Timestamp, returned: Timestamp, valid_until: Timestamp) -> Grant {
+pub(super) fn grant(
+    token: u64,
+    began: Timestamp,
+    returned: Timestamp,
+    valid_until: Timestamp,
+) -> Grant {
     Grant {
         id: format!("g{token}"),
         client: format!("w{token}.1"),
@@ -16,12 +21,11 @@ fn grant(token: u64, began: Timestamp, returned: Timestamp, valid_until: Timesta
         began: began * SECOND,
         returned: returned * SECOND,
         valid_until: valid_until * SECOND,
-        releasing: None,
-        released: None,
+        ..Grant::default()
     }
 }
 
-fn run(grants: Vec<Grant>, events: Vec<Event>) -> Run {
+pub(super) fn run(grants: Vec<Grant>, events: Vec<Event>) -> Run {
     Run {
         history: History {
             grants,
@@ -36,7 +40,7 @@ fn run(grants: Vec<Grant>, events: Vec<Event>) -> Run {
     }
 }
 
-fn flush(at: Timestamp) -> Event {
+pub(super) fn flush(at: Timestamp) -> Event {
     Event {
         from: at * SECOND,
         to: at * SECOND,

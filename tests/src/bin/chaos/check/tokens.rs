@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use super::{Check, Run, seconds};
 use crate::config::{CLOCK_SKEW, is_probe_key};
-use crate::history::Grant;
+use crate::history::{Grant, Kind};
 use crate::timestamp::ns;
 
 pub(super) fn check(run: &Run) -> Check {
     let mut check = Check::of("I2 tokens increase");
-    for grants in run.by_key() {
+    for grants in run.by_key(Kind::is_exclusive) {
         unique(&grants, &mut check);
-        increasing(run, &grants, &mut check);
+        increasing(run, &grants, &grants, &mut check);
     }
     let one_round = |uncontended: bool| {
         let all = run.history.grants.iter();
@@ -29,7 +29,7 @@ pub(super) fn check(run: &Run) -> Check {
     check
 }
 
-fn unique(grants: &[&Grant], check: &mut Check) {
+pub(super) fn unique(grants: &[&Grant], check: &mut Check) {
     let mut owners: HashMap<u64, &Grant> = HashMap::new();
     for grant in grants {
         if let Some(other) = owners.insert(grant.token, grant) {
@@ -41,12 +41,13 @@ fn unique(grants: &[&Grant], check: &mut Check) {
     }
 }
 
-/// `grants` are in the order of their returns.
-fn increasing(run: &Run, grants: &[&Grant], check: &mut Check) {
-    let mut by_begin = grants.to_vec();
+/// Each of `later` has a larger token than those of `earlier` that had returned when it began. Both
+/// are in the order of their returns.
+pub(super) fn increasing(run: &Run, earlier: &[&Grant], later: &[&Grant], check: &mut Check) {
+    let mut by_begin = later.to_vec();
     by_begin.sort_by_key(|grant| grant.began);
     // The largest token among those returned before the current one began.
-    let (mut returned, mut largest) = (grants.iter().peekable(), None::<&Grant>);
+    let (mut returned, mut largest) = (earlier.iter().peekable(), None::<&Grant>);
     for grant in by_begin {
         while let Some(earlier) = returned.next_if(|earlier| earlier.returned < grant.began) {
             if largest.is_none_or(|largest| earlier.token > largest.token) {

@@ -1,22 +1,19 @@
 //! One cycle: request the lock, record the grant, work, release, record the release.
 
 use std::cell::Cell;
+use std::slice::from_mut;
 use std::time::Duration;
 
 use redlock::{Guard, Redlock};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 
+use super::hold::{self, Granted, Hold};
 use super::sample::Sampler;
 use crate::args::Problem;
-use crate::config::{QUORUM, validity};
-use crate::history::{Failure, Grant, Journal};
+use crate::config::{LAST_WAIT, MAX_TTL, QUORUM, TTL, WAIT};
+use crate::history::{Failure, Journal, Kind};
 use crate::resource::Access;
-use crate::timestamp::{Timestamp, now, ns};
-
-/// How often a holder reads its validity.
-const CHECK_INTERVAL: Duration = Duration::from_millis(80);
-/// A smaller increase of the validity is rounding and no extension.
-const ROUNDING: u64 = 1_000_000;
+use crate::timestamp::{Timestamp, now};
 
 /// What all tasks of a process share.
 #[derive(Debug)]
@@ -42,6 +39,26 @@ pub(crate) struct Cycle {
     pub(crate) sample: bool,
 }
 
+impl Cycle {
+    pub(crate) const PLAIN: Self = Self {
+        ttl: TTL,
+        wait: WAIT,
+        hold: Duration::ZERO,
+        keep_alive: false,
+        drop_request_after: None,
+        drop_guard: false,
+        sample: false,
+    };
+
+    /// The last cycle of a task. It must succeed, and its key must be gone before its ttl ends.
+    pub(crate) const LAST: Self = Self {
+        ttl: MAX_TTL,
+        wait: LAST_WAIT,
+        hold: Duration::from_millis(5),
+        ..Self::PLAIN
+    };
+}
+
 impl Client {
     /// One cycle, with an increment of the counters that the key protects where there is an `access`.
     pub(crate) async fn cycle(
@@ -51,40 +68,45 @@ impl Client {
         access: Option<&mut Access>,
     ) -> Result<(), Problem> {
         let called = now();
-        let request = self
-            .redlock
-            .lock(key)
-            .ttl(cycle.ttl)
-            .wait(cycle.wait)
-            .keep_alive(cycle.keep_alive);
-        let result = match cycle.drop_request_after {
-            None => request.await,
-            Some(limit) => match timeout(limit, request).await {
-                Ok(result) => result,
-                Err(_) => {
-                    self.failure(key, called, cycle.wait, "dropped");
-                    return Ok(());
-                }
-            },
-        };
-        match result {
-            Ok(guard) => self.hold(guard, called, cycle, access).await,
-            Err(error) => {
-                self.failure(key, called, cycle.wait, &format!("{:?}", error.kind()));
-                Ok(())
-            }
+        let request = self.plain(key, cycle);
+        match self.request(key, cycle, request).await {
+            Some(guard) => self.hold(guard, called, cycle, access).await,
+            None => Ok(()),
         }
     }
 
-    fn failure(&self, key: &str, called: Timestamp, wait: Duration, reason: &str) {
+    /// A request for a plain lock.
+    pub(super) async fn plain(&self, key: &str, cycle: Cycle) -> Result<Guard, redlock::Error> {
+        let request = self.redlock.lock(key).ttl(cycle.ttl).wait(cycle.wait);
+        request.keep_alive(cycle.keep_alive).await
+    }
+
+    /// Awaits a request, or drops it if the cycle says so. Records a failure.
+    pub(super) async fn request<T>(
+        &self,
+        key: &str,
+        cycle: Cycle,
+        request: impl Future<Output = Result<T, redlock::Error>>,
+    ) -> Option<T> {
+        let called = now();
+        let result = match cycle.drop_request_after {
+            None => Ok(request.await),
+            Some(limit) => timeout(limit, request).await,
+        };
+        let reason = match result {
+            Ok(Ok(granted)) => return Some(granted),
+            Ok(Err(error)) => format!("{:?}", error.kind()),
+            Err(_) => "dropped".to_owned(),
+        };
         self.journal.failure(&Failure {
             client: self.name.clone(),
             key: key.to_owned(),
             called,
             returned: now(),
-            wait,
-            reason: reason.to_owned(),
+            wait: cycle.wait,
+            reason,
         });
+        None
     }
 
     async fn hold(
@@ -94,33 +116,40 @@ impl Client {
         cycle: Cycle,
         access: Option<&mut Access>,
     ) -> Result<(), Problem> {
-        let (mut hold, token) = (Hold::new(self, &guard, called, cycle), guard.token().get());
+        let granted = Granted {
+            kind: Kind::Lock,
+            called,
+            ttl: cycle.ttl,
+            rounds: guard.rounds(),
+            ticket: None,
+        };
+        let mut hold = Hold::new(self, guard.held(), granted);
         match access {
-            None => hold.work(cycle.hold).await,
+            None => hold::work(from_mut(&mut hold), cycle.hold).await,
             Some(access) => {
+                let token = guard.token().get();
                 // Like most code, it reads, works and writes without checking the lock in between.
                 let values = access.read(guard.key(), token).await?;
-                hold.work(cycle.hold).await;
+                hold::work(from_mut(&mut hold), cycle.hold).await;
                 access.write(guard.key(), token, values).await?;
             }
         }
         if cycle.sample {
             self.sample(&guard, &mut hold).await;
         }
-        hold.check();
-        let id = hold.id;
-        self.journal.releasing(&id, now());
-        let outcome = if cycle.drop_guard {
-            drop(guard);
-            "dropped".to_owned()
-        } else {
-            match guard.release().await {
-                Ok(()) => "released".to_owned(),
-                Err(error) => format!("{:?}", error.kind()),
-            }
-        };
-        self.journal.released(&id, now(), &outcome);
+        self.end(&mut hold, cycle, guard).await;
         Ok(())
+    }
+
+    /// Releases the guard, or drops it if the cycle says so.
+    pub(super) async fn end(&self, hold: &mut Hold<'_>, cycle: Cycle, guard: Guard) {
+        if cycle.drop_guard {
+            hold.releasing();
+            drop(guard);
+            hold.released("dropped");
+        } else {
+            hold::end(from_mut(hold), guard.release()).await;
+        }
     }
 
     async fn sample(&self, guard: &Guard, hold: &mut Hold<'_>) {
@@ -132,64 +161,6 @@ impl Client {
         // A lock that was lost meanwhile is being released.
         if !guard.is_lost() && sample.nodes.len() >= QUORUM {
             self.journal.sample(&sample);
-        }
-    }
-}
-
-/// A grant while it is held.
-struct Hold<'a> {
-    client: &'a Client,
-    guard: &'a Guard,
-    id: String,
-    /// The latest end of validity that was reported.
-    valid_until: Timestamp,
-}
-
-impl<'a> Hold<'a> {
-    fn new(client: &'a Client, guard: &'a Guard, called: Timestamp, cycle: Cycle) -> Self {
-        // Reads the clock first, so that the recorded validity never exceeds the reported one.
-        let returned = now();
-        let valid_until = returned + ns(guard.remaining());
-        client.grants.set(client.grants.get() + 1);
-        let id = format!("{}-{}", client.name, client.grants.get());
-        client.journal.grant(&Grant {
-            id: id.clone(),
-            client: client.name.clone(),
-            key: guard.key().to_owned(),
-            token: guard.token().get(),
-            rounds: guard.rounds(),
-            called,
-            began: valid_until
-                .saturating_sub(ns(validity(cycle.ttl)))
-                .max(called),
-            returned,
-            valid_until,
-            releasing: None,
-            released: None,
-        });
-        Self {
-            client,
-            guard,
-            id,
-            valid_until,
-        }
-    }
-
-    async fn work(&mut self, time: Duration) {
-        let end = Instant::now() + time;
-        while Instant::now() < end {
-            sleep(CHECK_INTERVAL.min(end - Instant::now())).await;
-            self.check();
-        }
-    }
-
-    /// Records an extension.
-    fn check(&mut self) {
-        let at = now();
-        let remaining = ns(self.guard.remaining());
-        if remaining > 0 && at + remaining > self.valid_until + ROUNDING {
-            self.valid_until = at + remaining;
-            self.client.journal.extended(&self.id, self.valid_until);
         }
     }
 }

@@ -5,6 +5,8 @@
 //! succeed; then the process prints `idle`. After `quit` it closes its client and exits.
 
 mod cycle;
+mod hold;
+mod kinds;
 mod sample;
 mod tasks;
 
@@ -64,6 +66,7 @@ fn spawn_tasks(
         tasks.spawn_local(tasks::quick(client(), resource(), draining()));
     }
     tasks.spawn_local(tasks::cold(client(), draining()));
+    kinds::spawn(&mut tasks, settings, client, draining);
     tasks
 }
 

@@ -9,31 +9,11 @@ use tokio::time::sleep;
 
 use super::cycle::{Client, Cycle};
 use crate::args::Problem;
-use crate::config::{
-    COLD_KEYS, LAST_WAIT, MAX_TTL, PROBE_KEYS, QUICK_KEYS, SLOW_KEY, TTL, WAIT, probe_key,
-};
+use crate::config::{COLD_KEYS, PROBE_KEYS, QUICK_KEYS, SLOW_KEY, probe_key};
 use crate::resource::Access;
 
 /// The pause between two measurements of the probe.
 const PROBE_INTERVAL: Duration = Duration::from_millis(25);
-
-const PLAIN: Cycle = Cycle {
-    ttl: TTL,
-    wait: WAIT,
-    hold: Duration::ZERO,
-    keep_alive: false,
-    drop_request_after: None,
-    drop_guard: false,
-    sample: false,
-};
-
-/// The last cycle of a task. It must succeed, and its key must be gone before its ttl ends.
-const LAST: Cycle = Cycle {
-    ttl: MAX_TTL,
-    wait: LAST_WAIT,
-    hold: Duration::from_millis(5),
-    ..PLAIN
-};
 
 /// Holds one key for a long time, so that faults happen while it is held.
 pub(crate) async fn slow(
@@ -54,7 +34,7 @@ pub(crate) async fn slow(
             keep_alive,
             drop_guard: one_in(8),
             sample: one_in(3),
-            ..PLAIN
+            ..Cycle::PLAIN
         };
         client.cycle(SLOW_KEY, cycle, Some(&mut access)).await?;
         sleep(millis(1..20)).await;
@@ -76,7 +56,7 @@ pub(crate) async fn quick(
             drop_request_after: one_in(10).then(|| millis(0..30)),
             drop_guard: one_in(8),
             sample: one_in(20),
-            ..PLAIN
+            ..Cycle::PLAIN
         };
         let key = QUICK_KEYS[rand::random_range(0..QUICK_KEYS.len())];
         client.cycle(key, cycle, Some(&mut access)).await?;
@@ -96,7 +76,7 @@ pub(crate) async fn cold(client: Rc<Client>, drain: watch::Receiver<bool>) -> Re
             hold: millis(0..10),
             drop_request_after: one_in(10).then(|| millis(0..4)),
             drop_guard: one_in(8),
-            ..PLAIN
+            ..Cycle::PLAIN
         };
         let key = format!("cold:{}", rand::random_range(0..COLD_KEYS));
         client.cycle(&key, cycle, None).await?;
@@ -109,7 +89,7 @@ pub(crate) async fn cold(client: Rc<Client>, drain: watch::Receiver<bool>) -> Re
 pub(crate) async fn probe(client: Rc<Client>, drain: watch::Receiver<bool>) -> Result<(), Problem> {
     let cycle = Cycle {
         wait: Duration::ZERO,
-        ..PLAIN
+        ..Cycle::PLAIN
     };
     // Another key each time: the remains of an attempt without a quorum must not block the next
     // one.
@@ -124,13 +104,13 @@ pub(crate) async fn probe(client: Rc<Client>, drain: watch::Receiver<bool>) -> R
 }
 
 async fn last(client: &Client, key: &str, access: &mut Access) -> Result<(), Problem> {
-    client.cycle(key, LAST, Some(access)).await
+    client.cycle(key, Cycle::LAST, Some(access)).await
 }
 
-fn one_in(times: u32) -> bool {
+pub(super) fn one_in(times: u32) -> bool {
     rand::random_ratio(1, times)
 }
 
-fn millis(range: std::ops::Range<u64>) -> Duration {
+pub(super) fn millis(range: std::ops::Range<u64>) -> Duration {
     Duration::from_millis(rand::random_range(range))
 }

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Mutex;
 
-use super::{Failure, Grant, NodeState, Sample};
+use super::{Failure, Grant, NodeState, RegisterRead, Sample, Version};
 use crate::timestamp::{Timestamp, ns};
 
 /// The file of one client.
@@ -26,6 +26,7 @@ impl Journal {
     pub(crate) fn grant(&self, grant: &Grant) {
         let Grant {
             id,
+            kind,
             client,
             key,
             token,
@@ -34,10 +35,12 @@ impl Journal {
             began,
             returned,
             valid_until,
+            ticket,
             ..
         } = grant;
         self.line(&format!(
-            "grant {id} {client} {key} {token} {rounds} {called} {began} {returned} {valid_until}"
+            "grant {id} {client} {key} {token} {rounds} {called} {began} {returned} {valid_until} {kind} {}",
+            ticket.as_deref().unwrap_or("-")
         ));
     }
 
@@ -54,6 +57,42 @@ impl Journal {
     /// The release returned.
     pub(crate) fn released(&self, id: &str, at: Timestamp, outcome: &str) {
         self.line(&format!("released {id} {at} {outcome}"));
+    }
+
+    /// The grant has become a ticket.
+    pub(crate) fn detached(&self, id: &str, at: Timestamp) {
+        self.line(&format!("detached {id} {at}"));
+    }
+
+    /// A write of a register was called.
+    pub(crate) fn writing(&self, key: &str, version: Version, at: Timestamp) {
+        self.line(&format!("writing {key} {version} {at}"));
+    }
+
+    /// A write of a register was confirmed.
+    pub(crate) fn written(&self, key: &str, version: Version, at: Timestamp) {
+        self.line(&format!("written {key} {version} {at}"));
+    }
+
+    /// A read of a register was answered.
+    pub(crate) fn saw(&self, read: &RegisterRead) {
+        let RegisterRead {
+            client,
+            key,
+            called,
+            returned,
+            ..
+        } = read;
+        self.line(&format!(
+            "saw {client} {key} {} {called} {returned} {}",
+            word(read.holder),
+            word(read.found)
+        ));
+    }
+
+    /// A read of a register failed.
+    pub(crate) fn unanswered(&self, key: &str, at: Timestamp) {
+        self.line(&format!("unanswered {key} {at}"));
     }
 
     pub(crate) fn failure(&self, failure: &Failure) {
@@ -96,4 +135,8 @@ impl Journal {
             panic!("the history cannot be written: {error}");
         }
     }
+}
+
+fn word(value: Option<impl ToString>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
 }

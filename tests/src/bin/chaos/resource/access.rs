@@ -59,6 +59,19 @@ impl Access {
         self.request(line).await.map(drop)
     }
 
+    /// Sends the ticket of a grant to other clients.
+    pub(crate) async fn post(&mut self, grant: &str, ticket: &str) -> Result<(), Problem> {
+        let line = format!("post {grant} {ticket}\n");
+        self.request(line).await.map(drop)
+    }
+
+    /// The next grant that was detached, and its ticket.
+    pub(crate) async fn fetch(&mut self) -> Result<Option<(String, String)>, Problem> {
+        let reply = self.request("fetch\n".to_owned()).await?;
+        let ticket = reply.split_once(' ');
+        Ok(ticket.map(|(grant, ticket)| (grant.to_owned(), ticket.to_owned())))
+    }
+
     async fn request(&mut self, line: String) -> Result<String, Problem> {
         self.stream.get_mut().write_all(line.as_bytes()).await?;
         let mut reply = String::new();

@@ -3,10 +3,11 @@
 //!
 //! A unix socket is reachable from every network namespace, and no network fault affects it.
 //! Requests are `read KEY CLIENT TOKEN` and `write KEY CLIENT TOKEN CHECKED UNCHECKED`; a value
-//! that was refused is `-`.
+//! that was refused is `-`. Tickets go from client to client by `post GRANT TICKET` and `fetch`.
 
 mod access;
 mod counter;
+mod tickets;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -23,6 +24,7 @@ use tokio::time::timeout;
 use crate::args::Problem;
 pub(crate) use access::Access;
 pub(crate) use counter::Counters;
+use tickets::Tickets;
 
 /// The server. It runs in this process, and no fault affects it.
 #[derive(Clone, Debug)]
@@ -34,6 +36,8 @@ pub(crate) struct Resource {
 #[derive(Debug)]
 struct State {
     counters: RefCell<HashMap<String, Counters>>,
+    /// Each with the grant that it was made of.
+    tickets: RefCell<Tickets>,
     /// Key and client of every read.
     entries: broadcast::Sender<(String, String)>,
 }
@@ -45,6 +49,7 @@ impl Resource {
         let listener = UnixListener::bind(&socket)?;
         let state = Rc::new(State {
             counters: RefCell::default(),
+            tickets: RefCell::default(),
             entries: broadcast::Sender::new(1024),
         });
         let shared = Rc::clone(&state);
@@ -123,12 +128,18 @@ impl State {
                 );
                 Some("written\n".to_owned())
             }
+            ["post", grant, ref ticket @ ..] => {
+                let ticket = format!("{grant} {}", ticket.join(" "));
+                self.tickets.borrow_mut().post(ticket);
+                Some("posted\n".to_owned())
+            }
+            ["fetch"] => Some(format!("{}\n", word(self.tickets.borrow_mut().fetch()))),
             _ => None,
         }
     }
 }
 
-fn word(value: Option<u64>) -> String {
+fn word(value: Option<impl ToString>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| value.to_string())
 }
 

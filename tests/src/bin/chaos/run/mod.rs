@@ -134,6 +134,7 @@ async fn execute(
     };
     let mut problems = harness.problems();
     problems.extend(counts.missing());
+    problems.extend(check::kinds::missing(&run.history));
     Ok(Outcome {
         run,
         counts,

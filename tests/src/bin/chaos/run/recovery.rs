@@ -178,13 +178,21 @@ async fn cleanup(harness: &Harness, last_release: Timestamp) -> Cleanup {
     }
 }
 
-/// The lock keys on all nodes. Companion keys have braces.
+/// The lock keys on all nodes.
 async fn lock_keys(harness: &Harness) -> Vec<String> {
     let mut locks: Vec<String> = keys(harness).await.into_iter().flatten().collect();
-    locks.retain(|key| !key.contains('{'));
+    locks.retain(|key| is_lock(key));
     locks.sort();
     locks.dedup();
     locks
+}
+
+/// Whether a key is there only while something is held or waited for. Companion keys have braces, and
+/// so do the locks of permits and of both sides.
+fn is_lock(key: &str) -> bool {
+    let of_a_kind = key.contains("{}:permit:") || key.contains("{}:rw:");
+    let kept = key.ends_with("{}:fence") || key.ends_with("{}:waiters");
+    !key.contains('{') || (of_a_kind && !kept)
 }
 
 async fn keys(harness: &Harness) -> Vec<Vec<String>> {

@@ -66,6 +66,8 @@ fn read(folder: &Path, events: Vec<Event>, began: Timestamp, strict: bool) -> Re
     let mut history = History::read(folder)?;
     // A grant that returned later may follow a release that was not written when its file was read.
     history.grants.retain(|grant| grant.returned < until);
+    // So may a read follow a write.
+    history.reads.retain(|read| read.returned < until);
     Ok(Run {
         history,
         events,
