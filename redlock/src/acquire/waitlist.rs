@@ -11,7 +11,8 @@ use crate::{
     round::{Plan, Round},
 };
 
-/// The entry of this process. If it is dropped without a grant, the process leaves the waitlist.
+/// The entry of this process. If it is dropped without a grant, the process leaves the waitlist. The entry of a writer leaves it
+/// after a grant too.
 #[derive(Debug)]
 pub(super) struct WaitlistEntry {
     nodes: Arc<Nodes>,
@@ -62,7 +63,7 @@ impl WaitlistEntry {
         self.subscriber.notified().await
     }
 
-    /// Records that the lock was granted, which removed the entry on the nodes.
+    /// Records that the lock was granted, which removed the entry and the intent of a writer on the nodes that said yes.
     pub(super) fn granted(mut self) {
         self.granted = true;
     }
@@ -80,10 +81,13 @@ impl WaitlistEntry {
 
 impl Drop for WaitlistEntry {
     fn drop(&mut self) {
-        if !self.granted {
-            let inbox = Arc::clone(&self.inbox.name);
-            let by = self.subscriber.unanswered().unwrap_or_default();
-            self.send(self.kind.leave_waitlist(inbox, by));
-        }
+        let by = match self.granted {
+            false => self.subscriber.unanswered().unwrap_or_default(),
+            // A node that still had a holder keeps the intent. It would keep readers out although no writer waits.
+            true if self.kind.leaves_intent() => String::new(),
+            true => return,
+        };
+        let inbox = Arc::clone(&self.inbox.name);
+        self.send(self.kind.leave_waitlist(inbox, by));
     }
 }

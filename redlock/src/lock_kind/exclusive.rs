@@ -32,6 +32,10 @@ impl LockKind for Exclusive {
         false
     }
 
+    fn leaves_intent(&self) -> bool {
+        false
+    }
+
     fn acquire(&self, claim: &Claim, ttl: Duration, inbox: Option<&Inbox>) -> Command {
         Acquire {
             owner: claim.owner,

@@ -31,6 +31,9 @@ pub(crate) trait LockKind: fmt::Debug + Send + Sync {
     /// Whether holders do not keep each other out, so that those of one process share a hold.
     fn is_shared(&self) -> bool;
 
+    /// Whether a waiter that a node refuses keeps others out there while it waits.
+    fn leaves_intent(&self) -> bool;
+
     /// Writes the claim if the key is free and the first token is above the fence. With an inbox,
     /// joins the waitlist if the key is not free.
     fn acquire(&self, claim: &Claim, ttl: Duration, inbox: Option<&Inbox>) -> Command;

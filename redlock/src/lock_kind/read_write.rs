@@ -39,6 +39,10 @@ impl LockKind for ReadWrite {
         self.0 == Side::Read
     }
 
+    fn leaves_intent(&self) -> bool {
+        self.0 == Side::Write
+    }
+
     fn acquire(&self, claim: &Claim, ttl: Duration, inbox: Option<&Inbox>) -> Command {
         AcquireSide {
             side: self.0,
