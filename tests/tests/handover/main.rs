@@ -1,7 +1,7 @@
 //! Locks that pass between processes: the example `accepted` answers 202, and its workers continue under the locks of the
 //! requests, while they are killed.
-//!
-//! `HANDOVERS=10000` is the long run.
+
+mod many;
 
 use std::{
     collections::HashMap,
@@ -24,6 +24,7 @@ const SOON: Duration = Duration::from_secs(60);
 const KILL_EVERY: Duration = Duration::from_millis(150);
 /// Requests in flight.
 const AT_ONCE: usize = 8;
+const ORDERS: usize = 60;
 
 /// The lines that all processes have printed.
 type Said = Arc<Mutex<Vec<String>>>;
@@ -133,9 +134,6 @@ async fn kill_workers(shop: &Shop) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn orders_are_shipped_once_while_workers_are_killed() {
-    let count: usize =
-        std::env::var("HANDOVERS").map_or(60, |count| count.parse().expect("a number"));
-    let patience = SOON + Duration::from_millis(100) * u32::try_from(count).expect("a few");
     let shop = Shop::open().await;
     let _server = shop.start(&["serve"]);
     let address = shop.address().await;
@@ -153,14 +151,14 @@ async fn orders_are_shipped_once_while_workers_are_killed() {
         }
     };
     let all_shipped = async {
-        stream::iter(0..count)
+        stream::iter(0..ORDERS)
             .map(order)
             .buffer_unordered(AT_ONCE)
             .collect::<()>()
             .await;
-        eventually(patience, async || shop.shipped().await.len() == count).await;
+        eventually(SOON, async || shop.shipped().await.len() == ORDERS).await;
     };
-    within(patience * 2, async {
+    within(SOON * 2, async {
         tokio::select! {
             () = all_shipped => {}
             () = kill_workers(&shop) => {}
