@@ -31,7 +31,7 @@ const fn at_least(name: &'static str, value: f64) -> Goal {
     }
 }
 
-const GOALS: [Goal; 31] = [
+const GOALS: [Goal; 34] = [
     at_most("latency-1", 1.15),
     at_least("throughput-512-plain", 1.1),
     at_least("throughput-512-fenced", 1.5),
@@ -60,6 +60,9 @@ const GOALS: [Goal; 31] = [
     at_most("burst", 1.5),
     at_most("burst-errors", 0.0),
     at_most("growth", 1.2),
+    at_most("read-acquire", 1.1),
+    at_least("readers-32", 20.0),
+    at_least("permits-16", 0.9),
     at_most("layer-pass-ns", 80.0),
     at_most("layer-pass-allocations", 0.0),
     at_most("layer-guarded-us", 1.2),

@@ -42,6 +42,10 @@ pub(crate) enum Kind {
     Fenced,
     /// This crate without fencing tokens, which is what the peers do.
     Plain,
+    /// Readers of this crate's read/write lock.
+    Readers,
+    /// This crate's semaphore, with so many permits.
+    Permits(u32),
     /// `rslock`, with this retry delay.
     Rslock(Duration),
     /// The `redlock` of crates.io, with this retry delay.
@@ -67,6 +71,8 @@ impl Kind {
         match self {
             Self::Fenced => "this crate, fenced",
             Self::Plain => "this crate, plain",
+            Self::Readers => "this crate, readers",
+            Self::Permits(_) => "this crate, permits",
             Self::Rslock(_) => "rslock",
             Self::Peer(_) => "redlock 2",
             Self::RedisFenced => "redis crate, fenced",
@@ -85,7 +91,9 @@ impl Kind {
             Self::Plain => "plain".to_owned(),
             Self::Rslock(delay) => format!("rslock/{}", delay.as_millis()),
             Self::Peer(delay) => format!("peer/{}", delay.as_millis()),
-            Self::RedisFenced
+            Self::Readers
+            | Self::Permits(_)
+            | Self::RedisFenced
             | Self::RedisPlain
             | Self::RawFenced
             | Self::RawPlain
@@ -111,6 +119,14 @@ impl Kind {
             Self::Fenced | Self::Plain => {
                 let ours = ours::connect(urls, self == Self::Fenced).await?;
                 Contender::of(self, move || ours.clone())
+            }
+            Self::Readers => {
+                let readers = ours::Readers(ours::connect(urls, true).await?);
+                Contender::of(self, move || readers.clone())
+            }
+            Self::Permits(count) => {
+                let permits = ours::Permits(ours::connect(urls, true).await?, count);
+                Contender::of(self, move || permits.clone())
             }
             Self::Rslock(delay) => {
                 let manager = rslock::connect(urls, delay);

@@ -5,6 +5,7 @@ pub(crate) mod crowd;
 mod handover;
 mod hung_memory;
 mod hung_node;
+mod kinds;
 mod latency;
 mod layer;
 mod many;
@@ -31,12 +32,13 @@ pub(crate) enum Row {
     Waiters,
     Burst,
     Growth,
+    Kinds,
     Layer,
     Curve,
 }
 
 impl Row {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Latency,
         Self::Throughput,
         Self::HungNode,
@@ -50,6 +52,7 @@ impl Row {
         Self::Waiters,
         Self::Burst,
         Self::Growth,
+        Self::Kinds,
         Self::Layer,
         Self::Curve,
     ];
@@ -69,6 +72,7 @@ impl Row {
             Self::Waiters => "waiters",
             Self::Burst => "burst",
             Self::Growth => "growth",
+            Self::Kinds => "kinds",
             Self::Layer => "layer",
             Self::Curve => "curve",
         }
@@ -98,6 +102,7 @@ impl Row {
             Self::Waiters => &["idle-waiters", "waiter-memory"],
             Self::Burst => &["burst", "burst-errors"],
             Self::Growth => &["growth"],
+            Self::Kinds => &["read-acquire", "readers-32", "permits-16"],
             Self::Layer => &[
                 "layer-pass-ns",
                 "layer-pass-allocations",
@@ -147,6 +152,7 @@ impl Row {
             Self::Waiters => crowd::waiters::measure(stage, report).await,
             Self::Burst => crowd::burst::measure(stage, report).await,
             Self::Growth => many::growth::measure(stage, report).await,
+            Self::Kinds => kinds::measure(stage, report).await,
             Self::Layer => layer::measure(stage, report).await,
             Self::Curve => crowd::curve::measure(stage, report).await,
         }
