@@ -29,6 +29,7 @@ async fn main() {
     match *job {
         "hold" => hold(&redlock, key, args, orders).await,
         "wait" => wait(&redlock, key, args).await,
+        "lead" => lead(&redlock, key, args, orders).await,
         "contend" => contend(redlock, key, args, orders).await,
         other => panic!("no such job: {other}"),
     }
@@ -83,6 +84,15 @@ async fn wait(redlock: &Redlock, key: &str, args: &[&str]) {
     let _guard = waiting.await.expect("a turn");
     tell("held");
     sleep(BOUND).await;
+}
+
+/// Leads until it is killed.
+async fn lead(redlock: &Redlock, key: &str, args: &[&str], mut orders: mpsc::Receiver<String>) {
+    let ttl = Duration::from_millis(args[0].parse().expect("a number"));
+    let election = redlock.election(key).ttl(ttl);
+    let term = election.campaign().await.expect("nobody else leads");
+    tell(&format!("leads {}", term.token()));
+    orders.recv().await;
 }
 
 /// So many tasks, one turn each of so many milliseconds; told afterwards, so that telling takes no

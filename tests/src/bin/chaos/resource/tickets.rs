@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 /// How many tickets are kept. The oldest is dropped for the next one.
-const MOST: usize = 16;
+const MAX_TICKETS: usize = 16;
 /// To how many clients each ticket goes.
 const COPIES: usize = 3;
 
@@ -13,7 +13,7 @@ pub(super) struct Tickets(VecDeque<(String, usize)>);
 
 impl Tickets {
     pub(super) fn post(&mut self, ticket: String) {
-        if self.0.len() == MOST {
+        if self.0.len() == MAX_TICKETS {
             self.0.pop_front();
         }
         self.0.push_back((ticket, COPIES));
