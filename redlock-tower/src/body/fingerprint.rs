@@ -1,32 +1,39 @@
 //! The fingerprint of a request: distinguishes its repetition from another request.
 
+use super::content_type::ContentType;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Uri, header::CONTENT_TYPE, request::Parts};
+use http::{HeaderName, Uri, header::CONTENT_TYPE, request::Parts};
 use sha2::{Digest as _, Sha256};
 
 /// A hash that a request and its repetition have in common.
 pub(crate) type Fingerprint = [u8; 32];
 
-/// Longest multipart boundary, as in RFC 2046. A longer one would make the search for it slow.
-const MAX_BOUNDARY: usize = 70;
-
-/// Hashes method, path, query, these headers, and the body. Multipart boundaries are left out, because a client draws new
-/// ones for each try.
+/// Hashes method, path, query, these headers, the content type, and the body. The same bytes mean something else under
+/// another content type (RFC 9110, section 8). Multipart boundaries are left out, because a client draws new ones for
+/// each try.
 pub(crate) fn fingerprint(head: &Parts, headers: &[HeaderName], body: &Bytes) -> Fingerprint {
     let mut hash = Sha256::new();
     add(&mut hash, head.method.as_str().as_bytes());
     let path = original_uri(head).path_and_query();
     add(&mut hash, path.map_or("", |path| path.as_str()).as_bytes());
     for name in headers {
-        let values = head.headers.get_all(name);
-        add(&mut hash, &values.iter().count().to_be_bytes());
-        for value in values {
-            add(&mut hash, value.as_bytes());
-        }
+        add_header(&mut hash, head, name);
     }
-    match boundary(&head.headers) {
+    let content_type = ContentType::of(&head.headers);
+    match &content_type {
+        Some(content_type) => {
+            let parts = content_type.parts();
+            add(&mut hash, b"content type");
+            add(&mut hash, &parts.len().to_be_bytes());
+            parts
+                .iter()
+                .for_each(|part| add(&mut hash, part.as_bytes()));
+        }
+        None => add_header(&mut hash, head, &CONTENT_TYPE),
+    }
+    match content_type.as_ref().and_then(ContentType::boundary) {
         Some(boundary) => {
-            let delimiter = [b"--", boundary.as_slice()].concat();
+            let delimiter = [b"--", boundary.as_bytes()].concat();
             let mut rest = &body[..];
             while let Some(at) = find(rest, &delimiter) {
                 add(&mut hash, &rest[..at]);
@@ -48,6 +55,14 @@ fn original_uri(head: &Parts) -> &Uri {
     &head.uri
 }
 
+fn add_header(hash: &mut Sha256, head: &Parts, name: &HeaderName) {
+    let values = head.headers.get_all(name);
+    add(hash, &values.iter().count().to_be_bytes());
+    for value in values {
+        add(hash, value.as_bytes());
+    }
+}
+
 fn add(hash: &mut Sha256, part: &[u8]) {
     hash.update((part.len() as u64).to_be_bytes());
     hash.update(part);
@@ -56,23 +71,6 @@ fn add(hash: &mut Sha256, part: &[u8]) {
 fn find(body: &[u8], delimiter: &[u8]) -> Option<usize> {
     body.windows(delimiter.len())
         .position(|window| window == delimiter)
-}
-
-/// The boundary of a multipart body, from its content type.
-fn boundary(headers: &HeaderMap) -> Option<Vec<u8>> {
-    let kind = headers.get(CONTENT_TYPE)?.to_str().ok()?;
-    let mut parts = kind.split(';').map(str::trim);
-    let multipart = parts.next()?.get(..10)?;
-    if !multipart.eq_ignore_ascii_case("multipart/") {
-        return None;
-    }
-    let (_, value) = parts
-        .filter_map(|part| part.split_once('='))
-        .find(|(name, _)| name.eq_ignore_ascii_case("boundary"))?;
-    let value = value.trim_matches('"');
-    (1..=MAX_BOUNDARY)
-        .contains(&value.len())
-        .then(|| value.as_bytes().to_vec())
 }
 
 #[cfg(test)]
@@ -91,10 +89,13 @@ mod tests {
     fn method_path_query_and_body_make_the_fingerprint() {
         let first = of("POST", "/a?b=1", "text/plain", "x");
         assert_eq!(first, of("POST", "/a?b=1", "text/plain", "x"));
+        assert_eq!(first, of("POST", "/a?b=1", "Text/Plain ", "x"));
         for other in [
             of("PUT", "/a?b=1", "text/plain", "x"),
             of("POST", "/a?b=2", "text/plain", "x"),
             of("POST", "/a?b=1", "text/plain", "y"),
+            of("POST", "/a?b=1", "text/csv", "x"),
+            of("POST", "/a?b=1", "text/plain; charset=utf-16", "x"),
         ] {
             assert_ne!(first, other);
         }

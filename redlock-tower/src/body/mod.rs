@@ -1,5 +1,6 @@
 //! The body of a request: read ahead for a key or a replay, and passed on to the handler.
 
+mod content_type;
 mod error;
 mod fingerprint;
 mod reader;

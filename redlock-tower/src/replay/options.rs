@@ -134,7 +134,7 @@ impl<St: ReplayStore> ReplayOptions<St> {
 
     /// What a request and its repetition have in common. A different request with the same key is rejected with 422.
     ///
-    /// Default: method, path, query and the bytes of the body, without the boundaries of a multipart body. Return less if
+    /// Default: method, path, query, content type and the bytes of the body, without the boundaries of a multipart body. Return less if
     /// clients do not repeat a request byte for byte, because it contains a timestamp, or JSON fields in any order:
     ///
     /// ```

@@ -105,6 +105,17 @@ async fn another_payload_is_422_with_a_link() {
         link_of(&answer),
         "https://example.com/idempotency#key-reused"
     );
+    // The same bytes mean something else under another content type (RFC 9110, section 8).
+    let typed = async |kind: &'static str| {
+        let mut request = pay("ann", &["b"], "201");
+        let kind = kind.parse().unwrap();
+        request.headers_mut().insert("content-type", kind);
+        send(&payments.app, request).await.status
+    };
+    assert_eq!(typed("text/plain; charset=utf-8").await, 201);
+    assert_eq!(typed("Text/Plain;charset=\"UTF-8\"").await, 201);
+    assert_eq!(typed("application/json").await, 422);
+    assert_eq!(payments.runs(), 2);
 }
 
 #[tokio::test]

@@ -14,12 +14,12 @@ pub struct FingerprintKey {
     headers: Arc<[HeaderName]>,
 }
 
-/// A hash of method, path, query and body: the same for a request and its exact repetition.
+/// A hash of method, path, query, content type and body: the same for a request and its exact repetition.
 ///
 /// For duplicates that no field of the request identifies, such as the second click on a button. It does not name the
 /// caller: combine it with an extractor that does. Method, path (before a nested router removed its prefix), query and body are
-/// compared byte for byte, except for multipart boundaries, which a client draws anew for each try. A body with a timestamp
-/// or a random number has a different fingerprint each time.
+/// compared byte for byte, except for multipart boundaries, which a client draws anew for each try. Spellings of one content
+/// type are equal. A body with a timestamp or a random number has a different fingerprint each time.
 ///
 /// ```
 /// use redlock_tower::key::{self, KeyExtractor};
