@@ -46,7 +46,8 @@ impl Records {
         }
     }
 
-    /// No record is older than this.
+    /// No record is older than this, by a clock within the skew bound. If one is, a majority that restarted between the
+    /// record and this time has forgotten it, and reports that there is none.
     #[must_use]
     pub fn since(mut self, first: SystemTime) -> Self {
         let first = first.duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -200,6 +200,11 @@ fn register_with_the_guard_time_of_locks() {
 }
 
 #[test]
+fn register_whose_first_write_is_stated_to_be_later() {
+    caught(Rule::StatedTooLate, SEEN, RESTARTS);
+}
+
+#[test]
 fn register_without_the_skew() {
     caught(Rule::SkewLeftOut, SEEN, AHEAD);
 }

@@ -7,6 +7,7 @@ mod identities;
 mod processes;
 mod quorum;
 mod service;
+mod unlocked;
 
 use std::time::Duration;
 

@@ -63,6 +63,11 @@ impl Quorum {
     /// A node that started before it has forgotten no record, so it votes although it is younger than the `ttl`. The
     /// statement stays true, so it can stay in the program. A time in the future has no effect until it has come.
     ///
+    /// The promise that nothing runs twice then depends on the statement. If it is wrong, because a record was written before
+    /// `first` and two of three nodes lost it at a restart before `first`, the repetition of its request runs a second time. So state a time at
+    /// which no instance had served yet. The clocks of the instances and the nodes may differ by the
+    /// [skew bound](redlock::Builder::clock_skew); it is added to the time for which a node has to have been up.
+    ///
     /// ```
     /// use redlock_tower::replay::Quorum;
     /// use std::time::{Duration, UNIX_EPOCH};

@@ -9,7 +9,8 @@ pub(super) const OF_READER: usize = HOLDERS * OF_HOLDER;
 pub(super) const READ: usize = 0;
 pub(super) const WRITE_BACK: usize = 1;
 pub(super) const WRITE: usize = 1;
-/// The first time. A node that started earlier has forgotten nothing.
+/// The first time, before which nothing was written. A node that started earlier has forgotten nothing, however young it is:
+/// this is what `Quorum::since` states.
 pub(super) const BEGIN: u8 = 1;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +39,8 @@ pub(crate) enum Rule {
     EveryAckCounts,
     /// A node votes on every version after the guard time of locks.
     GuardTimeOfLocks,
+    /// The first write is stated to be later than it is.
+    StatedTooLate,
     /// A token above the start of a node counts as newer, without regard to the clock skew.
     SkewLeftOut,
     /// A promise is kept for the retention without the skew.

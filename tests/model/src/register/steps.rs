@@ -40,7 +40,13 @@ impl Register {
         } else {
             self.skew
         };
-        !node.restarted || state.now - node.started >= covered || token(of) > node.started + skew
+        let started_before_the_first_write = match self.rule {
+            Rule::StatedTooLate => node.started <= BEGIN,
+            _ => !node.restarted,
+        };
+        started_before_the_first_write
+            || state.now - node.started >= covered
+            || token(of) > node.started + skew
     }
 
     pub(super) fn arrive(&self, state: &mut State, request: usize, at: usize) {
