@@ -24,6 +24,8 @@ const PERMITS: &str = "{}:permits";
 const RECORD: &str = "{}:record";
 /// The suffix of the key of a register.
 const REGISTER: &str = "{}:register";
+/// The suffix of the key of the newest request.
+const NEWEST: &str = "{}:newest";
 /// What the keys of a read/write lock end in: the writer, its readers, and the writer that waits. They have suffixes of their
 /// own too, for the bars and the waitlists of each side.
 const WRITER: &str = "{}:rw:writer";
@@ -51,6 +53,8 @@ pub(crate) mod reserved {
 }
 
 /// The Redis keys of one lock, all on one hash slot.
+///
+/// The newest request of `a:1` is in `{a:1}{}:newest`, as its register is in the last column.
 ///
 /// | lock | fence | waiters | register |
 /// |---|---|---|---|
@@ -228,6 +232,12 @@ impl Key {
     pub(crate) fn register(&self) -> String {
         let base = &self.fence()[..self.fence().len() - FENCE.len()];
         [base, REGISTER].concat()
+    }
+
+    /// The key of the newest request, for a lock whose newest request wins.
+    pub(crate) fn newest(&self) -> String {
+        let base = &self.fence()[..self.fence().len() - FENCE.len()];
+        [base, NEWEST].concat()
     }
 
     /// The key that stores the highest fencing token.

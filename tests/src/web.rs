@@ -45,10 +45,14 @@ pub async fn connect(cluster: &memory::Nodes) -> Redlock {
     Redlock::connect(cluster.nodes()).await.unwrap()
 }
 
-/// The locked keys on the nodes, without fences and waitlists.
+/// The locked keys on the nodes, without fences, waitlists and the numbers of newest requests.
 pub fn held(cluster: &memory::Nodes) -> Vec<String> {
     let mut keys: Vec<_> = (cluster.nodes().iter().flat_map(memory::Node::keys))
-        .filter(|key| !key.ends_with(":fence") && !key.ends_with(":waiters"))
+        .filter(|key| {
+            ![":fence", ":waiters", ":newest"]
+                .iter()
+                .any(|end| key.ends_with(end))
+        })
         .collect();
     keys.sort();
     keys.dedup();

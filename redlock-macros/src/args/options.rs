@@ -267,6 +267,26 @@ options! {
         statement: |on, target| target.set("write", on),
     }
 
+    /// The newest call supersedes the older ones, in all processes: they fail with *superseded*, and a body that runs is cancelled.
+    newest_wins, "newest_wins": bool {
+        written: "newest_wins",
+        default: "calls run in turn",
+        elsewhere: ["preempt"],
+        parse: parse_flag,
+        excludes: [
+            no_wait => "`newest_wins` and `no_wait` exclude each other: the older call has to stop first; leave one of them out",
+            dedupe_for => "`newest_wins` and `dedupe_for` exclude each other: a cool-down refuses the newest call; leave one \
+                           of them out",
+            at_least => "`newest_wins` and `at_least` exclude each other: it keeps the newest call out; leave one of them out",
+            permits => "`newest_wins` and `permits` exclude each other: a semaphore has several holders; leave one of them out",
+            read => "`newest_wins` and `read` exclude each other: readers run beside each other; leave one of them out",
+            write => "`newest_wins` and `write` exclude each other: readers are not superseded; leave one of them out",
+            reentrant => "`newest_wins` and `reentrant` exclude each other: a joined lock belongs to the caller; leave one of \
+                          them out"
+        ],
+        statement: |on, target| target.set("newest_wins", on),
+    }
+
     /// Joins the lock of the caller if this task holds the same key.
     reentrant, "reentrant": bool {
         written: "reentrant",

@@ -109,6 +109,39 @@ impl<K> RedlockLayer<K> {
         self
     }
 
+    /// Whether the newest request with a key wins, over all instances of the service, for autosave and searches. Default: off.
+    ///
+    /// The older requests are answered with 409 and the reason [`Superseded`](crate::Reason::Superseded): those that wait do
+    /// not run, and the handler of the one that runs is cancelled at its next await, before the newer one begins. Of
+    /// the handlers that run to their ends, that of the newest request runs last, so what it stores stays. A request is newer
+    /// than those that had reached the nodes before it: see
+    /// [`LockRequest::newest_wins`](redlock::LockRequest::newest_wins).
+    ///
+    /// ```
+    /// use axum::{Router, routing::put};
+    /// use redlock::Redlock;
+    /// use redlock_tower::{RedlockLayer, key};
+    ///
+    /// async fn save(_text: String) {}
+    ///
+    /// fn app(redlock: Redlock) -> Router {
+    ///     let newest = RedlockLayer::new(redlock, key::path("document")).newest_wins(true);
+    ///     Router::new().route("/documents/{document}", put(save)).layer(newest)
+    /// }
+    /// # let _ = app;
+    /// ```
+    ///
+    /// Searches are GET requests, which are locked only where [`methods`](Self::methods) names GET. Combined with
+    /// [`no_wait`](Self::no_wait), a replay (which does not wait), [`dedupe_for`](Self::dedupe_for),
+    /// [`at_least`](Self::at_least), [`permits`](Self::permits), [`read`](Self::read), [`write`](Self::write) or
+    /// [`reentrant`](Self::reentrant), every request is rejected with 500. With [`OnLost::Signal`](crate::OnLost::Signal), a
+    /// handler that is superseded runs on and may run beside the newer one.
+    #[must_use]
+    pub fn newest_wins(mut self, on: bool) -> Self {
+        self.policy.lock.options.newest_wins = on;
+        self
+    }
+
     /// Whether the lock is renewed while the handler runs. Off, the lock is lost when its ttl is over. Default: on.
     #[must_use]
     pub fn keep_alive(mut self, on: bool) -> Self {

@@ -21,7 +21,16 @@ impl Policy {
         response
     }
 
-    pub(super) fn lost<B>(&self, context: &RejectContext) -> Response<ResponseBody<B>> {
-        self.reject(Rejection::new(Reason::Lost), context)
+    /// The lock was lost, to a newer request if it was `superseded`.
+    pub(super) fn lost<B>(
+        &self,
+        superseded: bool,
+        context: &RejectContext,
+    ) -> Response<ResponseBody<B>> {
+        let reason = match superseded {
+            true => Reason::Superseded,
+            false => Reason::Lost,
+        };
+        self.reject(Rejection::new(reason), context)
     }
 }

@@ -40,7 +40,7 @@ enum State<F: Future> {
 /// What this future completes with once the hold has ended.
 enum Outcome<O> {
     Output(O),
-    Lost,
+    Lost { superseded: bool },
     Panic(Panic),
 }
 
@@ -91,8 +91,9 @@ where
                         State::end(end, Outcome::Output(Err(error)))
                     }
                     Ran::Lost(lease) => {
+                        let superseded = lease.as_ref().is_some_and(Lease::is_superseded);
                         let end = lease.and_then(|lease| EndHold::new(lease, Ending::Release));
-                        State::end(end, Outcome::Lost)
+                        State::end(end, Outcome::Lost { superseded })
                     }
                     Ran::Panicked(panic, lease) => {
                         let end = EndHold::new(lease, Ending::ReleaseAfterPanic);
@@ -109,7 +110,9 @@ where
                         Some(Outcome::Output(output)) => {
                             Poll::Ready(output.map(|response| response.map(ResponseBody::inner)))
                         }
-                        Some(Outcome::Lost) => Poll::Ready(Ok(this.policy.lost(this.context))),
+                        Some(Outcome::Lost { superseded }) => {
+                            Poll::Ready(Ok(this.policy.lost(superseded, this.context)))
+                        }
                         Some(Outcome::Panic(panic)) => resume_unwind(panic),
                         None => Poll::Pending,
                     };

@@ -12,6 +12,9 @@ pub enum LockError<E> {
     TooManyWaiters,
     /// The lock was lost while the request ran, and the request was cancelled. How far it got is unknown.
     Lost,
+    /// A newer request with the same key was made, and the newest wins: see
+    /// [`newest_wins`](crate::LockLayer::newest_wins). This one did not run, or was cancelled.
+    Superseded,
     /// The error of the inner service.
     Inner(E),
 }
@@ -20,6 +23,8 @@ impl<E> From<redlock::Error> for LockError<E> {
     fn from(error: redlock::Error) -> Self {
         if error.is_too_many_waiters() {
             Self::TooManyWaiters
+        } else if error.is_superseded() {
+            Self::Superseded
         } else {
             Self::Lock(error)
         }
@@ -36,6 +41,9 @@ impl<E: fmt::Display> fmt::Display for LockError<E> {
             Self::Lost => {
                 f.write_str("the request was cancelled, because its lock was lost while it ran")
             }
+            Self::Superseded => f.write_str(
+                "the request did not run or was cancelled, because a newer one was made",
+            ),
             Self::Inner(error) => error.fmt(f),
         }
     }
@@ -46,7 +54,7 @@ impl<E: Error + 'static> Error for LockError<E> {
         match self {
             Self::Lock(error) => Some(error),
             Self::Inner(error) => error.source(),
-            Self::TooManyWaiters | Self::Lost => None,
+            Self::TooManyWaiters | Self::Lost | Self::Superseded => None,
         }
     }
 }

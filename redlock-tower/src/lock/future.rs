@@ -92,8 +92,12 @@ impl<S: Service<Req>, Req> State<S, Req> {
                 Self::end(end, Ok(result.map_err(LockError::Inner)))
             }
             Ran::Lost(lease) => {
+                let error = match lease.as_ref().is_some_and(Lease::is_superseded) {
+                    true => LockError::Superseded,
+                    false => LockError::Lost,
+                };
                 let end = lease.and_then(|lease| EndHold::new(lease, Ending::Release));
-                Self::end(end, Ok(Err(LockError::Lost)))
+                Self::end(end, Ok(Err(error)))
             }
             Ran::Panicked(panic, lease) => {
                 Self::end(EndHold::new(lease, Ending::ReleaseAfterPanic), Err(panic))

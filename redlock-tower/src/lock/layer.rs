@@ -144,6 +144,16 @@ impl<F> LockLayer<F> {
         self
     }
 
+    /// Whether the newest request with a key supersedes the older ones, which fail with
+    /// [`LockError::Superseded`](crate::LockError::Superseded): see
+    /// [`LockRequest::newest_wins`](redlock::LockRequest::newest_wins), which also says what it cannot be combined with.
+    /// Default: off.
+    #[must_use]
+    pub fn newest_wins(mut self, on: bool) -> Self {
+        self.policy.options.newest_wins = on;
+        self
+    }
+
     /// What happens when the lock is lost while a request runs. Default: [`OnLost::Cancel`].
     #[must_use]
     pub fn on_lost(mut self, on_lost: OnLost) -> Self {

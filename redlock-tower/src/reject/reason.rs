@@ -19,6 +19,9 @@ pub enum Reason {
     NoQuorum,
     /// The lock was lost while the handler ran, and the handler was cancelled. How far it got is unknown.
     Lost,
+    /// A newer request with the same key was made, and the newest wins: see [`newest_wins`](crate::RedlockLayer::newest_wins).
+    /// This one was rejected before its handler ran, or its handler was cancelled.
+    Superseded,
     /// The request has no key, and the layer requires one.
     NoKey,
     /// The key of the request is malformed or ambiguous.
@@ -54,6 +57,7 @@ impl Reason {
             Self::TooManyWaiters => "too-many-waiters",
             Self::NoQuorum => "no-quorum",
             Self::Lost => "lost",
+            Self::Superseded => "superseded",
             Self::NoKey => "no-key",
             Self::InvalidKey => "invalid-key",
             Self::KeyUnavailable => "key-unavailable",
@@ -76,6 +80,7 @@ impl Reason {
             Self::TooManyWaiters => "Too many requests like this one are waiting",
             Self::NoQuorum => "The lock service cannot be reached",
             Self::Lost => "The request was interrupted",
+            Self::Superseded => "A newer request replaced this one",
             Self::NoKey => "A required key is missing from the request",
             Self::InvalidKey => "The key of the request is invalid",
             Self::KeyUnavailable => "The key of the request cannot be determined now",
@@ -100,6 +105,7 @@ impl Reason {
                 "The request was not processed. Try again later."
             }
             Self::Lost => "How far it got is unknown. Check its effects before you try again.",
+            Self::Superseded => "Use the response to the newest one.",
             Self::NoKey => {
                 "The request was not processed. Send the key that this resource requires."
             }
@@ -123,9 +129,11 @@ impl Reason {
     /// The status, before [`BusyStatus`](super::BusyStatus) is applied.
     pub(super) fn status(self) -> StatusCode {
         match self {
-            Self::Busy | Self::Answered | Self::TimedOut | Self::NotReplayable => {
-                StatusCode::CONFLICT
-            }
+            Self::Busy
+            | Self::Answered
+            | Self::TimedOut
+            | Self::Superseded
+            | Self::NotReplayable => StatusCode::CONFLICT,
             Self::TooManyWaiters => StatusCode::TOO_MANY_REQUESTS,
             Self::NoQuorum
             | Self::Lost
@@ -157,11 +165,11 @@ impl Reason {
     pub(super) fn grpc_code(self) -> u8 {
         match self {
             Self::NoKey | Self::InvalidKey | Self::BodyTooLarge | Self::BodyUnreadable => 3, // INVALID_ARGUMENT
-            Self::Answered => 6,                            // ALREADY_EXISTS
-            Self::TooManyWaiters => 8,                      // RESOURCE_EXHAUSTED
-            Self::KeyReused | Self::NotReplayable => 9,     // FAILED_PRECONDITION
-            Self::Busy | Self::TimedOut | Self::Lost => 10, // ABORTED
-            Self::AlreadyHeld | Self::Misconfigured => 13,  // INTERNAL
+            Self::Answered => 6,                        // ALREADY_EXISTS
+            Self::TooManyWaiters => 8,                  // RESOURCE_EXHAUSTED
+            Self::KeyReused | Self::NotReplayable => 9, // FAILED_PRECONDITION
+            Self::Busy | Self::TimedOut | Self::Lost | Self::Superseded => 10, // ABORTED
+            Self::AlreadyHeld | Self::Misconfigured => 13, // INTERNAL
             Self::NoQuorum | Self::KeyUnavailable | Self::Stopping | Self::StoreUnavailable => 14, // UNAVAILABLE
         }
     }

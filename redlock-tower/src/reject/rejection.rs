@@ -204,6 +204,7 @@ impl From<redlock::Error> for Rejection {
             e if e.is_timed_out() => Reason::TimedOut,
             e if e.is_too_many_waiters() => Reason::TooManyWaiters,
             e if e.is_lost() => Reason::Lost,
+            e if e.is_superseded() => Reason::Superseded,
             e if is_outage(e) => Reason::NoQuorum,
             e if e.is_closed() => Reason::Stopping,
             e if e.is_already_held() => Reason::AlreadyHeld,
@@ -245,5 +246,6 @@ mod tests {
         assert_eq!(Rejection::new(Reason::NoQuorum).retry_after(), Some(1));
         assert_eq!(Rejection::new(Reason::NoKey).retry_after(), None);
         assert_eq!(Rejection::new(Reason::Lost).retry_after(), None);
+        assert_eq!(Rejection::new(Reason::Superseded).retry_after(), None);
     }
 }

@@ -59,6 +59,11 @@ impl Lease {
         &self.held
     }
 
+    /// Whether it was lost to a newer request.
+    pub(crate) fn is_superseded(&self) -> bool {
+        self.held.is_superseded()
+    }
+
     /// Time since the grant.
     pub(crate) fn age(&self) -> Duration {
         self.since.elapsed()

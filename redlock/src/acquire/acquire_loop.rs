@@ -238,6 +238,8 @@ impl<'a> AcquireLoop<'a> {
                 0 => 1,
                 // All guards of a shared hold have the same token.
                 _ if request.options.lease.kind.is_shared() => 1,
+                // Superseding a hold must not end that of a later request.
+                _ if request.options.lease.newest_wins => 1,
                 _ => FencingToken::BLOCK,
             },
             // Not for read/write locks: if readers hold one, the refusal of one node says nothing about the others, and a writer

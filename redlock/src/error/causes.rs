@@ -78,6 +78,14 @@ impl Error {
         Self::new(ErrorKind::Lost, why).about(key)
     }
 
+    pub(crate) fn superseded(key: &str) -> Self {
+        Self::new(
+            ErrorKind::Superseded,
+            "is wanted by a newer request, and the newest wins",
+        )
+        .about(key)
+    }
+
     pub(crate) fn expired(key: &str, ttl: Duration, took: Duration) -> Self {
         Self::new(
             ErrorKind::Expired,

@@ -19,6 +19,8 @@ pub enum ErrorKind {
     Lost,
     /// A majority granted the lock, but too late for its ttl to be of use.
     Expired,
+    /// A newer request for the same lock was made, and the newest wins.
+    Superseded,
     /// This task already holds the lock and did not ask for re-entrancy.
     AlreadyHeld,
     /// No process default was set.

@@ -111,6 +111,13 @@ impl Error {
         self.kind() == ErrorKind::Lost
     }
 
+    /// A newer request for the same lock was made, and this one was made with
+    /// [`newest_wins`](crate::LockRequest::newest_wins). It either did not get the lock or lost it.
+    #[must_use]
+    pub fn is_superseded(&self) -> bool {
+        self.kind() == ErrorKind::Superseded
+    }
+
     /// A majority granted the lock, but too late for its ttl to be of use. Nothing of it is left on the nodes.
     #[must_use]
     pub fn is_expired(&self) -> bool {

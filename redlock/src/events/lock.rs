@@ -64,6 +64,15 @@ pub(crate) fn lost(
     tracing::debug!(target: TARGET, %key, token, "key of the lost lock");
 }
 
+/// A newer request for the same lock was announced, and the newest wins.
+pub(crate) fn superseded(key: &Key, token: u64, held: impl Fn() -> Duration) {
+    metrics::lost("superseded");
+    tracing::debug!(
+        target: TARGET, %key, token, held_ms = ms(held()),
+        "lock superseded by a newer request"
+    );
+}
+
 /// An election continues: the body was cancelled, and runs again when this process leads again.
 pub(crate) fn term_lost(key: &str, error: &Error) {
     tracing::debug!(target: TARGET, key, error = %error.without_key(), "term lost, campaigning again");

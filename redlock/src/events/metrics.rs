@@ -204,6 +204,7 @@ pub(super) fn outcome(kind: ErrorKind) -> &'static str {
         ErrorKind::TooManyWaiters => "too_many_waiters",
         ErrorKind::NoQuorum => "no_quorum",
         ErrorKind::Expired => "expired",
+        ErrorKind::Superseded => "superseded",
         ErrorKind::AlreadyHeld => "already_held",
         ErrorKind::Closed => "closed",
         ErrorKind::Lost

@@ -98,6 +98,11 @@ impl Hold {
         self.was_lost()
     }
 
+    /// Whether it was lost to a newer request.
+    pub(crate) fn is_superseded(&self) -> bool {
+        self.state.loss() == Some(Loss::Superseded)
+    }
+
     /// As [`is_lost`](Self::is_lost), as far as it was noticed.
     pub(super) fn was_lost(&self) -> bool {
         self.state.loss().is_some()

@@ -24,6 +24,11 @@ impl Lease {
         self.lose(Loss::ForceReleased);
     }
 
+    /// A newer request for the same lock was announced: see [`newest_wins`](crate::LockRequest::newest_wins).
+    pub(crate) fn superseded(self: &Arc<Self>) {
+        self.lose(Loss::Superseded);
+    }
+
     /// For how much longer the lease keeps others from the key: while it holds, and while the body of a lost lease has not
     /// stopped.
     pub(crate) fn blocks_key_for(&self) -> Option<Duration> {
@@ -47,8 +52,15 @@ impl Lease {
             return;
         }
         let held = || self.core.now().saturating_since(self.granted_at);
-        let reason = (loss.reason(), loss.label());
-        events::lost(&self.key, self.last_token(), reason, held);
+        match loss {
+            Loss::Superseded => events::superseded(&self.key, self.last_token(), held),
+            _ => events::lost(
+                &self.key,
+                self.last_token(),
+                (loss.reason(), loss.label()),
+                held,
+            ),
+        }
         let hold = {
             let mut holds = lock(&self.holds);
             holds.releasing_after = holds.current.upgrade();

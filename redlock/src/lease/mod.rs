@@ -22,6 +22,7 @@
 //! | lost: expired | the end of the validity, noticed by renewal, by the hold or by a local waiter | the same |
 //! | lost: held too long | `max_hold`, noticed by the same | the same |
 //! | lost: released by force | `Redlock::force_release` in this process | the same |
+//! | lost: superseded | a newer request, where the newest wins | the same |
 //!
 //! An extension may be on its way when the lease ends. It records the nodes it was sent to before it looks at the state
 //! again, and the release looks at the state before it reads these nodes, so at least one of the two sends the release
@@ -218,6 +219,9 @@ impl Lease {
 
     pub(crate) fn lost_error(&self) -> Error {
         let loss = self.state.loss();
+        if loss == Some(state::Loss::Superseded) {
+            return Error::superseded(self.key.name());
+        }
         let reason = loss.map_or("it was released before", state::Loss::reason);
         Error::lost(self.key.name(), reason)
     }

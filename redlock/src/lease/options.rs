@@ -11,6 +11,8 @@ pub(crate) struct LeaseOptions {
     pub(crate) ttl: Duration,
     pub(crate) fencing: bool,
     pub(crate) keep_alive: bool,
+    /// A newer request supersedes the hold. Nothing is handed over then.
+    pub(crate) newest_wins: bool,
 }
 
 /// The options of one hold, which may differ from those of the hold before.

@@ -19,6 +19,7 @@ pub(super) enum Loss {
     Expired,
     HeldTooLong,
     ForceReleased,
+    Superseded,
 }
 
 impl State {
@@ -66,11 +67,12 @@ impl State {
 }
 
 impl Loss {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 5] = [
         Self::Gone,
         Self::Expired,
         Self::HeldTooLong,
         Self::ForceReleased,
+        Self::Superseded,
     ];
 
     /// The reason as metrics have it.
@@ -80,6 +82,7 @@ impl Loss {
             Self::Expired => "expired",
             Self::HeldTooLong => "held_too_long",
             Self::ForceReleased => "force_released",
+            Self::Superseded => "superseded",
         }
     }
 
@@ -91,6 +94,7 @@ impl Loss {
             Self::Expired => "its validity is over: it was not extended in time",
             Self::HeldTooLong => "its maximum hold time is over",
             Self::ForceReleased => "an operator released it by force",
+            Self::Superseded => "a newer request superseded it",
         }
     }
 }

@@ -101,6 +101,12 @@ impl Guard {
         self.hold.is_lost()
     }
 
+    /// Whether the lock was lost to a newer request, see [`newest_wins`](crate::LockRequest::newest_wins).
+    #[must_use]
+    pub fn is_superseded(&self) -> bool {
+        self.hold.is_superseded()
+    }
+
     /// Completes when the lock is no longer valid: at the latest at the end of its validity,
     /// whatever happens to Redis, to the network, or to the task that extends it. Also completes
     /// when the lock is released.
@@ -290,7 +296,8 @@ impl Guard {
     /// A release that fails emits an event and never replaces the value of the body.
     ///
     /// # Errors
-    /// [`is_lost`](Error::is_lost) if the lock was lost before the body finished. The body was dropped then.
+    /// [`is_lost`](Error::is_lost) if the lock was lost before the body finished, [`is_superseded`](Error::is_superseded) if that
+    /// was to a newer request. The body was dropped then.
     ///
     /// # Cancel safety
     /// Dropping the future drops the body and releases in the background, as does a panic of the body.

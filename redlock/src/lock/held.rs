@@ -47,6 +47,12 @@ impl Held {
         self.hold.is_lost()
     }
 
+    /// Whether the lock was lost to a newer request, as [`Guard::is_superseded`](crate::Guard::is_superseded).
+    #[must_use]
+    pub fn is_superseded(&self) -> bool {
+        self.hold.is_superseded()
+    }
+
     /// Completes when the lock is no longer valid. See [`Guard::lost`](crate::Guard::lost).
     pub fn lost(&self) -> Lost {
         Lost::new(&self.hold)

@@ -70,6 +70,8 @@ pub struct LockOptions {
     /// Writes, as by [`RwLock::write`](crate::RwLock::write): keeps out readers and writers. Default: an exclusive lock,
     /// which shares nothing with readers.
     pub write: bool,
+    /// See [`LockRequest::newest_wins`](crate::LockRequest::newest_wins).
+    pub newest_wins: bool,
 }
 
 impl Default for LockOptions {
@@ -88,6 +90,7 @@ impl Default for LockOptions {
             permits: None,
             read: false,
             write: false,
+            newest_wins: false,
         }
     }
 }
@@ -113,6 +116,7 @@ impl LockOptions {
             // See `kind`.
             read: _,
             write: _,
+            newest_wins,
         } = self;
         let defaults = &core.defaults;
         let ttl = ttl.unwrap_or(defaults.ttl);
@@ -125,6 +129,9 @@ impl LockOptions {
         if *reentrant {
             self.can_be_joined()?;
         }
+        if *newest_wins {
+            self.can_be_superseded(core)?;
+        }
         let kind = self.kind()?;
         Ok(AcquireOptions {
             lease: LeaseOptions {
@@ -133,6 +140,7 @@ impl LockOptions {
                 // Readers and writers keep each other out by their tokens too.
                 fencing: self.read || self.write || fencing.unwrap_or(defaults.fencing),
                 keep_alive: *keep_alive,
+                newest_wins: *newest_wins,
             },
             hold,
             wait: wait.unwrap_or(defaults.wait),
@@ -211,6 +219,46 @@ impl LockOptions {
 
     pub(crate) fn wait(&self, core: &Core) -> Duration {
         self.wait.unwrap_or(core.defaults.wait)
+    }
+
+    /// The newest request always gets the lock, after all others.
+    fn can_be_superseded(&self, core: &Core) -> Result<()> {
+        let contradicting = [
+            (
+                "no_wait",
+                self.wait(core).is_zero(),
+                "the holder has to stop first",
+            ),
+            (
+                "fencing(false)",
+                !self.fencing.unwrap_or(core.defaults.fencing),
+                "requests are ordered by their tokens",
+            ),
+            (
+                "permits",
+                self.permits.is_some(),
+                "a semaphore has several holders",
+            ),
+            ("read", self.read, "readers run beside each other"),
+            ("write", self.write, "readers are not superseded"),
+            ("reentrant", self.reentrant, "a joined lock is the caller's"),
+            (
+                "dedupe_for",
+                self.dedupe_for.is_some(),
+                "a cool-down refuses the newest request",
+            ),
+            (
+                "at_least",
+                self.at_least.is_some_and(|least| !least.is_zero()),
+                "it keeps the newest request out",
+            ),
+        ];
+        match contradicting.iter().find(|(_, given, _)| *given) {
+            None => Ok(()),
+            Some((option, _, why)) => Err(Error::invalid_config(format!(
+                "`newest_wins` and `{option}` contradict each other: {why}. Leave one of them out"
+            ))),
+        }
     }
 
     /// A joined lock ends with the first guard, so options about its end have no effect.

@@ -11,8 +11,8 @@ use std::{
 
 use crate::{
     acquire::{
-        AcquireOptions, AcquireRequest, Begun, acquire_at_once, acquire_hold, acquire_shared,
-        engine::Engine, waiter_limit::WaiterLimit,
+        AcquireOptions, AcquireRequest, Begun, acquire_at_once, acquire_hold, acquire_newest,
+        acquire_shared, engine::Engine, waiter_limit::WaiterLimit,
     },
     core::in_runtime,
     env::clock::Instant,
@@ -31,6 +31,7 @@ use crate::{
 /// - [`is_no_quorum`](Error::is_no_quorum) if too few nodes could vote until the wait was over;
 /// - [`is_expired`](Error::is_expired) if the ttl is too short for the latency of the nodes;
 /// - [`is_too_many_waiters`](Error::is_too_many_waiters) if the limit of [`max_waiters`](Self::max_waiters) is reached;
+/// - [`is_superseded`](Error::is_superseded) if a newer request was made, see [`newest_wins`](Self::newest_wins);
 /// - [`is_already_held`](Error::is_already_held) if this task holds the lock;
 /// - [`is_invalid`](Error::is_invalid) for an invalid key or duration;
 /// - [`is_closed`](Error::is_closed).
@@ -171,6 +172,42 @@ impl LockRequest {
         self
     }
 
+    /// Whether the newest request for the key wins, for autosave and searches: it supersedes the older ones in all
+    /// processes. Default: off.
+    ///
+    /// An older request that waits fails with [`is_superseded`](Error::is_superseded). One that holds the lock loses it: its
+    /// body in [`run`](Self::run) is dropped, the key is free once it is, and `run` fails with the same error. Of the bodies
+    /// that run to their ends, that of the newest request runs last. A request is newer than those whose announcement had
+    /// reached a majority of the nodes before it was made, in any process. A newer request that is given up does not bring
+    /// an older one back. All of this is promised while no request waits for longer than the guard time of the
+    /// [restart guard](crate::RestartGuard), a little over a minute by default.
+    ///
+    /// Give it to all requests for the key: one without it neither supersedes another nor is superseded, though they
+    /// exclude each other. It needs a wait, in which the older holder stops, and costs two round trips. With
+    /// `no_wait`, `fencing(false)`, `reentrant`, `at_least`, or for a permit or a side of a read/write lock it is an error.
+    ///
+    /// A guard that is not [run](Guard::run) frees the key at once when it is superseded: watch [`lost`](Guard::lost), or
+    /// check the token where you write. A body that does not reach an await keeps the key for at most the rest of the ttl.
+    ///
+    /// # Examples
+    /// ```
+    /// # use redlock::{Redlock, memory::Nodes};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), redlock::Error> {
+    /// # let redlock = Redlock::connect(Nodes::new(3).nodes()).await?;
+    /// # async fn store(text: &str) {}
+    /// let save = redlock.lock("draft:42").newest_wins(true);
+    /// match save.run(async |_| store("the latest text").await).await {
+    ///     Ok(()) => {}
+    ///     Err(error) if error.is_superseded() => {} // a later edit is stored instead
+    ///     Err(error) => return Err(error),
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn newest_wins(mut self, on: bool) -> Self {
+        self.options.newest_wins = on;
+        self
+    }
+
     pub(crate) fn permits(mut self, permits: u32) -> Self {
         self.options.permits = Some(permits);
         self
@@ -201,8 +238,8 @@ impl LockRequest {
     /// ```
     ///
     /// # Errors
-    /// Those of the request; [`is_lost`](Error::is_lost) if the lock was lost before the body finished. The body was dropped
-    /// then.
+    /// Those of the request; [`is_lost`](Error::is_lost) if the lock was lost before the body finished, and
+    /// [`is_superseded`](Error::is_superseded) if a newer request took it. The body was dropped then.
     ///
     /// # Cancel safety
     /// Dropping the future drops the body and releases in the background.
@@ -337,6 +374,10 @@ impl LockRequest {
             // Boxed, so that the future of an exclusive lock does not grow by it.
             let shared = Box::pin(acquire_shared(&request)).await?;
             return Ok(Ok(Guard::shared(shared)));
+        }
+        if options.lease.newest_wins {
+            let hold = Box::pin(acquire_newest(&request)).await?;
+            return Ok(Ok(Guard::new(hold)));
         }
         match acquire_at_once(&request).await? {
             Ok(hold) => Ok(Ok(Guard::new(hold))),

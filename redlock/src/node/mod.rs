@@ -23,7 +23,7 @@ pub(crate) use connection_sets::ConnectionSets;
 pub(crate) use connection_wakers::ConnectionWakers;
 pub(crate) use info::{Info, Optional};
 pub(crate) use nodes::Nodes;
-pub(crate) use notify::{Notification, Notifications, Subscriber};
+pub(crate) use notify::{Notification, Notifications, Preemptible, Subscriber};
 pub(crate) use operation::Operation;
 pub(crate) use outbox::Outbox;
 #[cfg(feature = "__fuzzing")]

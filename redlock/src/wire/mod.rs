@@ -189,6 +189,14 @@ pub fn register(key: &str) -> String {
     Key::new("", key).expect("a key").register()
 }
 
+/// The newest request for the lock `key`.
+///
+/// # Panics
+/// If `key` cannot be one.
+pub fn newest(key: &str) -> String {
+    Key::new("", key).expect("a key").newest()
+}
+
 /// The keys of the read/write lock `key`: the writer and the bar of the writers, the readers and their bar, the intent.
 ///
 /// # Panics

@@ -61,6 +61,10 @@ pub enum Request {
         permits: u16,
         kept: Duration,
     },
+    Preempt {
+        since: u64,
+        inbox: String,
+    },
     InspectPermits {
         permits: u16,
     },
@@ -242,7 +246,7 @@ impl Request {
         }
     }
 
-    /// The commands of a register.
+    /// The commands of a register, and of the newest request.
     fn register_command(self) -> command::Command {
         match self {
             Self::ReadRegister { holder, kept } => command::ReadRegister { holder, kept }.into(),
@@ -259,6 +263,11 @@ impl Request {
                     value,
                 }),
                 kept,
+            }
+            .into(),
+            Self::Preempt { since, inbox } => command::Preempt {
+                since,
+                inbox: inbox.into(),
             }
             .into(),
             _ => command::Ping.into(),
@@ -310,9 +319,9 @@ impl Request {
                 tombstone,
             }
             .into(),
-            request @ (Self::ReadRegister { .. } | Self::WriteRegister { .. }) => {
-                request.register_command()
-            }
+            request @ (Self::ReadRegister { .. }
+            | Self::WriteRegister { .. }
+            | Self::Preempt { .. }) => request.register_command(),
             request => request.command_of_operators(),
         }
     }

@@ -18,6 +18,8 @@ mod limits;
 mod lists;
 mod moved;
 mod mutants;
+mod newest;
+mod newest_runs;
 mod node;
 mod observed;
 mod permits;

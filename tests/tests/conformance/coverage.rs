@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// What has to occur: a request and its reply, or a message of a server.
-const WANTED: [(&str, &[&str]); 32] = [
+const WANTED: [(&str, &[&str]); 33] = [
     (
         "Acquire",
         &[
@@ -51,6 +51,10 @@ const WANTED: [(&str, &[&str]); 32] = [
     ("Inspect", &["nil", "an owner"]),
     ("LookPermits", &["FREE", "PERMITS"]),
     ("InspectPermits", &["a holder", "nobody", "PERMITS"]),
+    (
+        "Preempt",
+        &["OK", "STALE", "QUARANTINED", "MAXTTL", "OutOfMemory"],
+    ),
     (
         "AcquireRead",
         &[
@@ -239,6 +243,7 @@ fn name(request: &Request) -> &'static str {
         },
         Request::InspectSides => "InspectSides",
         Request::ForceReleaseSides { .. } => "ForceReleaseSides",
+        Request::Preempt { .. } => "Preempt",
         Request::LeaveWrite { .. } => "LeaveWrite",
         Request::Adopt { .. } => "Adopt",
         Request::GiveBack { .. } => "GiveBack",

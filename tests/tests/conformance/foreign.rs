@@ -58,11 +58,23 @@ const REGISTERS: [&str; 9] = [
     "",
 ];
 
+/// Newest requests, and what nearly is one.
+const NEWEST: [&str; 8] = [
+    "1790000000000003 two",
+    "1790000000000003 two words",
+    "17 ",
+    "17",
+    " two",
+    "0000000000000017 two",
+    "12345678901234567 two",
+    "-1 two",
+];
+
 /// A text for the key with this purpose: 0 a lock, 1 a fence, 2 the waiters, 3 a marker, 4 a quarantine, 5 the record of
-/// node lists, 6 a register. Now and then one for another purpose.
+/// node lists, 6 a register, 7 the newest request. Now and then one for another purpose.
 pub(crate) fn text(draw: &mut Draw, purpose: usize) -> Vec<u8> {
     let purpose = match draw.chance(15) {
-        true => draw.random.random_range(0..7),
+        true => draw.random.random_range(0..8),
         false => purpose,
     };
     match purpose {
@@ -77,6 +89,7 @@ pub(crate) fn text(draw: &mut Draw, purpose: usize) -> Vec<u8> {
             false => draw.one_of(&MARKERS).into(),
         },
         6 => draw.one_of(&REGISTERS).into(),
+        7 => draw.one_of(&NEWEST).into(),
         _ => record(draw),
     }
 }

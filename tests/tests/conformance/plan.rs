@@ -171,9 +171,9 @@ impl Draw {
         }
         let keys = __wire::keys(lock).into_iter();
         let keys = keys.chain(__wire::keys_of_the_node().map(str::to_owned));
-        let keys = keys.chain([__wire::register(lock)]);
+        let keys = keys.chain([__wire::register(lock), __wire::newest(lock)]);
         let all: Vec<String> = keys.collect();
-        let purpose = self.one_of(&[0, 0, 0, 1, 1, 1, 1, 2, 3, 4, 5, 6, 6]);
+        let purpose = self.one_of(&[0, 0, 0, 1, 1, 1, 1, 2, 3, 4, 5, 6, 6, 7]);
         (all[purpose].clone(), purpose)
     }
 
@@ -313,7 +313,8 @@ impl Draw {
                 left: self.ttl(),
                 tombstone: self.token() + 1,
             },
-            38..52 => self.extend(),
+            38..49 => self.extend(),
+            49..52 => self.preempt(),
             52..63 => self.release(),
             63..68 => self.register(),
             68..75 => Request::CoolDown {
@@ -378,6 +379,13 @@ impl Draw {
         Request::Release {
             owner: self.owner(),
             tombstone: self.chance(80).then(|| self.token() + 1),
+        }
+    }
+
+    fn preempt(&mut self) -> Request {
+        Request::Preempt {
+            since: self.token(),
+            inbox: self.inbox(),
         }
     }
 

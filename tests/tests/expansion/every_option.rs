@@ -68,6 +68,11 @@ async fn change() -> Result<()> {
     Ok(())
 }
 
+#[redlock(key = "a", ttl = "10s", newest_wins, wait = "3s")]
+async fn save() -> Result<()> {
+    Ok(())
+}
+
 #[redlock(key = "a", ttl = "10s", permits = 5)]
 async fn export() -> Result<()> {
     Ok(())
@@ -84,6 +89,7 @@ fn compiles() {
         fire,
         fire_again,
         look,
+        save,
         change,
         export,
     );

@@ -74,7 +74,8 @@ fn the_pictures_match_the_code() {
 fn every_test_in_the_list_of_long_tests_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let list = fs::read_to_string(root.join("long.txt")).expect("long.txt");
-    let tests = tests::house::texts(&root.join("tests"));
+    let mut tests = tests::house::texts(&root.join("tests"));
+    tests.extend(tests::house::texts(&root.join("model")));
     for name in list.lines() {
         let found = tests
             .iter()

@@ -9,6 +9,7 @@ use std::{sync::Arc, time::Duration};
 
 pub(super) use self::{
     failure::{Failure, Series},
+    prerequisites::meet as meet_prerequisites,
     rollback::Adoption,
 };
 use self::{node_order::node_order, rollback::Rollback};

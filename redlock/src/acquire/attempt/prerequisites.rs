@@ -24,7 +24,7 @@ pub(super) fn is_first_contact(nodes: &Nodes, fencing: bool) -> bool {
 
 /// Asks the nodes about `key` until a majority has answered. Connecting calibrates the token clock and records the list of
 /// nodes, and a request about the key itself takes the route that the acquire will take.
-pub(super) async fn meet(
+pub(in crate::acquire) async fn meet(
     core: &Core,
     connections: &ConnectionSet,
     key: &Arc<Key>,

@@ -17,6 +17,7 @@ fn wants(fail_fast: bool) -> Wants {
             ttl: Duration::from_secs(10),
             fencing: true,
             keep_alive: true,
+            newest_wins: false,
         },
         permits: None,
         hold: HoldOptions::default(),

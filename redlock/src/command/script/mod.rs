@@ -56,6 +56,8 @@ scripts! {
     Release = ["notify.lua" "put.lua" "../lock/release.lua" "../lock/steps/release.lua"];
     CoolDown = ["put.lua" "../lock/cool_down.lua"];
     CoolDownStrict = ["guard.lua" "put.lua" "../lock/cool_down.lua"];
+    Preempt = ["../lock/preempt.lua"];
+    PreemptStrict = ["guard.lua" "../lock/preempt.lua"];
     JoinWaitlist = ["../waitlist/join.lua"];
     LeaveWaitlist = ["notify.lua" "../waitlist/leave.lua"];
     LookPermits = ["../permits/look.lua"];

@@ -6,12 +6,13 @@
 
 mod acquire;
 mod admin;
-mod announce;
 mod batch;
 mod cool_down;
 mod extend;
 mod guard;
+mod node;
 mod permits;
+mod preempt;
 mod put;
 mod register;
 mod release;
@@ -34,6 +35,7 @@ pub(super) fn effect(script: Script) -> Effect {
         Script::Extend | Script::ExtendStrict => extend::extend,
         Script::Release => release::release,
         Script::CoolDown | Script::CoolDownStrict => cool_down::cool_down,
+        Script::Preempt | Script::PreemptStrict => preempt::preempt,
         Script::JoinWaitlist => waitlist::join,
         Script::LeaveWaitlist => waitlist::leave,
         Script::AcquireRead | Script::AcquireReadStrict => rw::read::acquire,
@@ -55,7 +57,7 @@ pub(super) fn effect(script: Script) -> Effect {
         Script::Inspect => admin::inspect::inspect,
         Script::PingStrict => guard::ping,
         Script::Trust => guard::trust,
-        Script::Announce => announce::announce,
+        Script::Announce => node::announce::announce,
         Script::Batch => batch::batch,
         Script::BatchStrict => batch::batch_strict,
     }

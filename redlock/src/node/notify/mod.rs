@@ -4,6 +4,7 @@
 //! again after a while.
 
 mod deferral;
+mod newest;
 
 use std::{
     collections::BTreeMap,
@@ -14,13 +15,15 @@ use std::{
 use tokio::sync::Notify;
 
 use super::ReplySink;
-use crate::command::{LeaveWaitlist, Owner, Reply, Request, SECOND};
+use crate::command::{LeaveWaitlist, Owner, Reply, Request, SECOND, newer_request};
 use crate::{
     env::sync::lock,
     key::{Key, waited_for},
     quorum::node_set::NodeSet,
 };
 use deferral::Deferrals;
+pub(crate) use newest::Preemptible;
+use newest::Requests;
 
 /// How long to wait for the other nodes after the first notification of a release. The second process on the waitlist leaves
 /// the lock to the first for as long.
@@ -34,6 +37,8 @@ pub(crate) struct Notifications {
     waiting: Mutex<BTreeMap<Arc<str>, Arc<Waiter>>>,
     /// The locks that another process was notified of.
     deferrals: Deferrals,
+    /// The requests that a newer one supersedes.
+    preemptible: Arc<Requests>,
 }
 
 #[derive(Debug)]
@@ -102,8 +107,18 @@ impl Notifications {
         }
     }
 
-    /// A node notified this process that `by` released `key`. Returns whether a waiter for it is here.
+    /// A request for `key` that a newer one will supersede, unless it ends before.
+    pub(crate) fn preemptible(&self, key: &str) -> Preemptible {
+        self.preemptible.add(key)
+    }
+
+    /// A node notified this process that `by` released `key`, or of a newer request for it. Returns whether a waiter for a
+    /// release is here.
     pub(crate) fn receive(&self, key: &str, by: &str, node: usize) -> bool {
+        if let Some(since) = newer_request(by) {
+            self.preemptible.supersede(key, since);
+            return true;
+        }
         let Some(waiter) = lock(&self.waiting).get(&*waited_for(key)).cloned() else {
             return false;
         };

@@ -1,7 +1,7 @@
 //! `announce.lua`: makes a client and its list of nodes known to the node, and the node to the
 //! client.
 
-use super::{Args, Raised, Redis, Reply, number};
+use super::super::{Args, Raised, Redis, Reply, number};
 use crate::quorum::lists::NodeList;
 
 /// Maximum number of lists in a record, beside the client's own.
@@ -117,7 +117,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-pub(super) fn announce(
+pub(crate) fn announce(
     redis: &mut Redis<'_>,
     keys: Args<'_>,
     args: Args<'_>,

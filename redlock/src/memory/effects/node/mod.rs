@@ -1,0 +1,3 @@
+//! The effects of commands about a node itself.
+
+pub(super) mod announce;
