@@ -237,6 +237,7 @@ impl Draw {
             }
             3..10 => return self.sides_in_turn(),
             10..28 => vec![self.request_of_a_side()],
+            28..31 => return self.permits_in_turn(),
             _ => vec![self.request()],
         };
         let (form, settings) = self.form_and_settings();
@@ -340,6 +341,19 @@ impl Draw {
             93..95 => Request::Trust,
             _ => Request::Announce(self.announce()),
         }
+    }
+
+    /// Somebody holds a permit, and an operator looks: two steps.
+    fn permits_in_turn(&mut self) -> Step {
+        let [permit, ..] = __wire::keys_of_permits(LOCKS[self.lock]);
+        let (form, settings) = self.form_and_settings();
+        let permits = self.random.random_range(1..5);
+        let look = Request::InspectPermits { permits };
+        self.next = vec![self.send(vec![look], form, settings)];
+        let owner = foreign::text(self, 0);
+        let set = [b"SET".to_vec(), permit.into_bytes(), owner];
+        let kept = [b"PX".to_vec(), b"60000".to_vec()];
+        self.command([&set[..], &kept].concat())
     }
 
     fn permits(&mut self) -> Request {

@@ -17,7 +17,9 @@ const SOON: Duration = Duration::from_secs(20);
 const LONG: Duration = Duration::from_secs(50);
 
 async fn labelled(cluster: &Cluster, label: &str) -> Redlock {
-    let builder = Redlock::builder().nodes(cluster.urls()).label(label);
+    // The tests are not about slow nodes.
+    let builder = Redlock::builder().nodes(cluster.urls()).node_timeout(SOON);
+    let builder = builder.label(label).ttl(LONG);
     builder.connect().await.expect("three nodes")
 }
 

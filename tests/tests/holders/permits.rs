@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use redlock::{ErrorKind, Redlock, Semaphore, memory::Nodes};
+use redlock::{ErrorKind, Semaphore, memory::Nodes};
 use tests::{Cluster, eventually, within};
 
 use crate::{LONG, SOON, in_memory, is_taken, labelled};
@@ -29,7 +29,7 @@ async fn everybody_sees_who_holds_which_permit() {
         .expect("five are free");
     let other = worker.semaphore("export", 5).acquire().ttl(LONG).await;
     let other = other.expect("three are free");
-    let looker = Redlock::connect(cluster.urls()).await.expect("three nodes");
+    let looker = labelled(&cluster, "looker").await;
     assert_eq!(
         looker.permits("export").await.expect("three nodes"),
         Some(5)
@@ -50,7 +50,9 @@ async fn everybody_sees_who_holds_which_permit() {
         } else {
             "api-7"
         };
-        assert_eq!((seen.label(), seen.token), (Some(label), guard.token()));
+        assert_eq!(seen.label(), Some(label));
+        // A request for this permit that was refused may have raised it on a node.
+        assert!(seen.token >= guard.token(), "{seen:?}");
         assert!(
             seen.remaining <= LONG && seen.remaining > LONG / 2,
             "{seen:?}"

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use redlock::{Guard, Redlock, Result, memory::Nodes};
+use redlock::{Guard, Result, memory::Nodes};
 use tests::{Cluster, eventually, within};
 use tokio::task::JoinHandle;
 
@@ -15,7 +15,7 @@ async fn everybody_sees_who_reads_and_who_writes() {
         labelled(&cluster, "api-7").await,
         labelled(&cluster, "worker").await,
     );
-    let looker = Redlock::connect(cluster.urls()).await.expect("three nodes");
+    let looker = labelled(&cluster, "looker").await;
     let catalog = looker.rwlock("catalog");
     assert!(catalog.holders().await.expect("three nodes").is_free());
     assert!(!catalog.is_locked().await.expect("three nodes"));
@@ -64,7 +64,7 @@ async fn everybody_sees_who_reads_and_who_writes() {
         (seen.label(), &*seen.owner),
         (Some("api-7"), writer.owner())
     );
-    assert_eq!(seen.token, writer.token());
+    assert!(seen.token >= writer.token(), "{seen:?}");
     assert!(catalog.is_write_locked().await.expect("three nodes"));
     assert!(!catalog.is_read_locked().await.expect("three nodes"));
     writer.release().await.expect("three nodes");
