@@ -18,6 +18,9 @@ with_all! {
         Partition,
         /// A client is cut off from some nodes for longer than any ttl.
         LongCut,
+        /// All clients but one are cut off from the same node, so that their grants rest on a bare
+        /// majority.
+        BareMajority,
         /// Requests are held back and delivered late, after later ones on a new connection.
         HoldBack,
         /// Connections are reset.

@@ -30,6 +30,8 @@ pub(crate) struct Nemesis {
     ahead: Vec<Duration>,
     /// A replica of each node, which may lag behind.
     replicas: Nodes,
+    /// When the last [`Event::BareMajority`] ends.
+    bare_until: At,
 }
 
 impl Nemesis {
@@ -49,12 +51,16 @@ impl Nemesis {
             drifted: vec![At::ZERO; plan.nodes],
             ahead,
             replicas: Nodes::seeded(plan.nodes, plan.seed ^ 1),
+            bare_until: At::ZERO,
         }
     }
 
     /// Injects faults until the end of the storm, and then ends all of them.
     pub(crate) async fn storm(&mut self, until: At) {
         let longest = millis(self.plan().longest_pause).max(1);
+        if self.plan().has(Event::BareMajority) {
+            self.copy_to_replicas();
+        }
         while self.world.now() < until {
             let pause = some_ms(&mut self.dice, 1..=longest);
             sleep(pause).await;
@@ -89,6 +95,7 @@ impl Nemesis {
             Event::Loss => self.loss(),
             Event::Partition => self.partition(),
             Event::LongCut => self.long_cut(),
+            Event::BareMajority => self.bare_majority(),
             Event::HoldBack => self.hold_back(),
             Event::Reset => self.reset(),
             Event::HalfOpen => self.half_open(),

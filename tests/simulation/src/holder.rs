@@ -44,7 +44,7 @@ impl Wants {
         let wants_permit = plan.permits > 0 && dice.random_bool(plan.permit_share);
         let key = key.filter(|_| !wants_permit);
         let longest = millis(plan.max_ttl);
-        let wait = if dice.random_bool(0.4) {
+        let wait = if dice.random_bool(plan.no_wait) {
             Duration::ZERO
         } else {
             some_ms(dice, 1..=600)

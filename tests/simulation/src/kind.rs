@@ -8,9 +8,9 @@ use redlock::RestartGuard;
 
 use crate::{
     event::Event::{
-        self, BlockedThread, Busy, Delete, Drift, EmptyRestart, EndedRuntime, EqualRandom,
-        FailedSave, FarContact, ForeignValue, Freeze, Full, Hang, IdleCut, Loading, LongCut,
-        LongHang, Loss, ManyReleases, NewClient, Promotion, Reset, Restart, ScriptFlush, Stall,
+        self, BareMajority, BlockedThread, Busy, Delete, Drift, EmptyRestart, EndedRuntime,
+        EqualRandom, FailedSave, FarContact, ForeignValue, Freeze, Full, Hang, IdleCut, Loading,
+        LongCut, LongHang, Loss, ManyReleases, NewClient, Promotion, Reset, ScriptFlush, Stall,
     },
     plan::{Dice, Plan, ms, some_ms},
     variants::with_all,
@@ -37,7 +37,7 @@ with_all! {
         HandOvers,
         /// Idle connections that are cut.
         IdleCuts,
-        /// Nodes that become replicas and are promoted.
+        /// Nodes that become replicas and are promoted, while a holder needs their votes.
         Promotions,
         /// Nodes whose memory is full.
         FullServers,
@@ -130,10 +130,12 @@ impl Kind {
                 ..calm(plan, &[IdleCut])
             },
             Self::Promotions => Plan {
-                longest_pause: ms(100),
+                tasks: 1,
+                idle: ms(60),
+                no_wait: 1.0,
                 ..duel(plan)
             }
-            .with(&[Loss, Loss, Promotion, Promotion, Restart]),
+            .with(&[BareMajority, Promotion, Promotion]),
             Self::FullServers => Plan {
                 lingering: 0.0,
                 brief: false,

@@ -78,6 +78,8 @@ pub(crate) struct Plan {
     pub(crate) longest: f64,
     /// The longest pause of a task between two locks.
     pub(crate) idle: Duration,
+    /// The probability that a request does not wait.
+    pub(crate) no_wait: f64,
     /// All tasks make the same short requests, so that leases are handed over.
     pub(crate) brief: bool,
     /// Clients are used in two runtimes at once.
@@ -138,6 +140,7 @@ impl Plan {
             lingering: if dice.random_bool(0.3) { 0.6 } else { 0.1 },
             longest: 0.1,
             idle: ms(if brief { 20 } else { 60 }),
+            no_wait: 0.4,
             brief,
             two_runtimes: false,
         }

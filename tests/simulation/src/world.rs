@@ -89,6 +89,10 @@ async fn live(plan: Plan, cluster: Nodes, log: bool, second: Arc<Second>) -> His
     let mut nemesis = Nemesis::new(&world, dice(plan.seed, 1));
     let mut calm_dice = dice(plan.seed, 3);
     world.trust_nodes().await;
+    if plan.has(Event::BareMajority) {
+        // A client that meets a node for the first time cannot notice that its process has lost data.
+        world.look_at_nodes().await;
+    }
     for storm in 0..plan.storms {
         let until = world.now() + plan.storm;
         let tasks = world.start_tasks(storm, until);

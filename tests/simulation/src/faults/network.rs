@@ -57,6 +57,24 @@ impl Nemesis {
         self.cut_off(length);
     }
 
+    /// One node at a time: a client that is cut off from two nodes gets no lock.
+    pub(super) fn bare_majority(&mut self) {
+        let now = self.world.now();
+        if now < self.bare_until {
+            return;
+        }
+        self.bare_until = now + LONGEST_CUT;
+        let (spared, node) = (self.any_client(), self.any_node());
+        self.world.log(|| {
+            format!("all clients but {spared}: cut off from node {node} for {LONGEST_CUT:?}")
+        });
+        self.world.count(Event::BareMajority);
+        for client in (0..self.plan().clients).filter(|client| *client != spared) {
+            let node = self.world.clients[client].machine.node(node);
+            cut(&node, true, false, LONGEST_CUT);
+        }
+    }
+
     fn cut_off(&mut self, length: Duration) {
         let client = self.any_client();
         let nodes = self.dice.random_range(1..=self.plan().nodes);

@@ -153,10 +153,23 @@ impl Nemesis {
         self.world.history().restarted.push((node, now));
     }
 
+    /// Brings the replicas up to date. They do not know the locks that are granted later.
+    pub(super) fn copy_to_replicas(&self) {
+        for (replica, node) in self.replicas.nodes().iter().zip(self.world.cluster.nodes()) {
+            replica.replicate(&node);
+            replica.promote();
+        }
+    }
+
     /// Makes a node lose data, preferably one whose vote a holder relies on. Does nothing if a
     /// majority of nodes with all their data would no longer be left.
     pub(super) fn forget(&mut self, fault: Event) {
-        let node = self.node_of_a_holder();
+        let is_bare = self.plan().has(Event::BareMajority);
+        let node = match is_bare {
+            true => self.node_of_a_bare_majority(),
+            false => Some(self.node_of_a_holder()),
+        };
+        let Some(node) = node else { return };
         let now = self.world.now();
         if self.may_not_forget(node) {
             return;
@@ -167,7 +180,7 @@ impl Nemesis {
             Event::EmptyRestart => switch.restart_empty(),
             _ => {
                 let replica = self.replicas.node(node);
-                if self.dice.random_bool(0.3) {
+                if !is_bare && self.dice.random_bool(0.3) {
                     // The replica keeps this state until the next promotion, so it lags behind.
                     self.world
                         .log(|| format!("node {node}: copied to its replica"));
@@ -176,7 +189,8 @@ impl Nemesis {
                     return;
                 }
                 switch.replicate(&replica);
-                let length = some_ms(&mut self.dice, 0..=30);
+                let longest = [0, 30][usize::from(!is_bare || self.dice.random_bool(0.3))];
+                let length = some_ms(&mut self.dice, 0..=longest);
                 if length.is_zero() {
                     switch.promote();
                 } else {
@@ -208,6 +222,20 @@ impl Nemesis {
                 .unwrap_or(node);
         }
         node
+    }
+
+    /// A node that holds the latest lock, if a bare majority holds it.
+    fn node_of_a_bare_majority(&mut self) -> Option<usize> {
+        let first = self.any_node();
+        let now = self.world.now();
+        let latest = self.world.history().grants.last().cloned()?;
+        let name = World::name(latest.key);
+        let nodes = self.world.cluster.nodes();
+        let holds = |node: &usize| nodes[*node].get(&name).as_ref() == Some(&latest.owner);
+        let all = (0..nodes.len()).map(|step| (first + step) % nodes.len());
+        let holding: Vec<usize> = all.filter(holds).collect();
+        let is_bare = now < latest.relied_until() && holding.len() == self.plan().quorum();
+        holding.first().copied().filter(|_| is_bare)
     }
 
     /// Whether too many other nodes have lost data within the guard time. Where new clients judge
