@@ -37,6 +37,8 @@ mod round;
 pub mod sim;
 pub mod testing;
 
+#[cfg(feature = "macros")]
+pub use crate::__private::Outcome;
 #[cfg(feature = "__fuzzing")]
 #[doc(hidden)]
 pub use crate::node::read as __read_answer;

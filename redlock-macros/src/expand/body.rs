@@ -115,7 +115,7 @@ fn own(arguments: &[Argument]) -> TokenStream {
         .collect()
 }
 
-/// `success` where it is not given: `Ok`, an HTTP status below 400, or any value of another type.
+/// `success` where it is not given: `Ok`, what an `Outcome` says, or any value of another type.
 fn default_success(source: &Source<'_>) -> TokenStream {
     let krate = &source.krate;
     let value = local("value");
@@ -127,7 +127,7 @@ fn default_success(source: &Source<'_>) -> TokenStream {
     quote_spanned! {span=> |#typed| {
         #[allow(unused_imports)]
         use #krate::__private::{
-            AnySuccess as _, PlainReply as _, PlainSuccess as _, ResultOfAny as _, ResultOfReply as _,
+            AnySuccess as _, PlainOutcome as _, PlainSuccess as _, ResultOfAny as _, ResultOfOutcome as _,
         };
         (&&&&&#krate::__private::Returned(#value)).__redlock_success()
     }}

@@ -164,12 +164,13 @@ impl<'a> AcquireLoop<'a> {
         }
     }
 
-    /// Waits until a client that was just built has tried to reach its nodes.
+    /// Waits until a client that was just built has tried to reach its nodes. Even a very short wait has a node time-out for
+    /// this, so that it is not refused what `no_wait` would be granted.
     async fn meet_nodes(&self) -> Result<Arc<ConnectionSet>> {
         let core = self.core();
         core.open(Some(self.request.name))?;
         let within = match self.request.waits() {
-            true => self.request.left(),
+            true => self.request.left().max(core.nodes.timeout),
             false => core.nodes.contact_within(),
         };
         let connections = core.connections()?;

@@ -110,6 +110,12 @@ trait NodeCommand {
         None
     }
 
+    /// Whether the node carried it out so late that what it wrote lasts too long, if its reply arrives at `now`. The
+    /// [deferred](Self::deferred) form is sent then.
+    fn began_late(&self, _now: Instant, _allowed: Duration) -> bool {
+        false
+    }
+
     /// The command to send first when this one is sent a second time because its reply was lost. `None`: sending it twice
     /// does no harm.
     fn rollback(&self) -> Option<Command> {
@@ -222,6 +228,11 @@ impl Command {
     /// See [`NodeCommand::deferred`].
     pub(crate) fn deferred(&self, now: Instant) -> Option<Self> {
         self.parts().deferred(now)
+    }
+
+    /// See [`NodeCommand::began_late`].
+    pub(crate) fn began_late(&self, now: Instant, allowed: Duration) -> bool {
+        self.parts().began_late(now, allowed)
     }
 
     /// See [`NodeCommand::rollback`].

@@ -50,6 +50,17 @@ impl Error {
             .held_by(by)
     }
 
+    /// The error of a request that waited `wait` for several locks, of which only a part was left for this one.
+    pub(crate) fn after_wait(self, wait: Duration) -> Self {
+        let key = self.key().map(str::to_owned);
+        match (self.kind(), key) {
+            (ErrorKind::Busy | ErrorKind::TimedOut, Some(key)) if !wait.is_zero() => {
+                Self::timed_out(&key, wait, self.retry_after(), self.0.held_by)
+            }
+            _ => self,
+        }
+    }
+
     pub(crate) fn too_many_waiters(key: &str) -> Self {
         Self::new(
             ErrorKind::TooManyWaiters,

@@ -1,6 +1,6 @@
 //! The handle of a job that runs in its own task.
 
-use std::fmt;
+use std::{fmt, panic::resume_unwind};
 
 use tokio::{sync::watch, task::JoinHandle};
 
@@ -51,12 +51,21 @@ impl JobHandle {
     /// # Errors
     /// The error with which the job ended before, see [`Job::run`](super::Job::run).
     ///
+    /// # Panics
+    /// If the schedule of the job panicked. A panic of the body is a failed run.
+    ///
     /// # Cancel safety
     /// Once the future was polled, the job stops, even if the future is dropped.
     pub async fn stop(self) -> Result<()> {
         self.control.send_modify(|control| control.stopped = true);
-        // An error means that the runtime of the task has ended.
-        self.task.await.unwrap_or(Ok(()))
+        match self.task.await {
+            Ok(ended) => ended,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                // The runtime of the task has ended.
+                Err(_) => Ok(()),
+            },
+        }
     }
 }
 

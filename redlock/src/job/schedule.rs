@@ -76,7 +76,15 @@ fn next_of<Tz: chrono::TimeZone>(
     zone: &Tz,
     after: SystemTime,
 ) -> Option<SystemTime> {
-    let after = chrono::DateTime::<chrono::Utc>::from(after).with_timezone(zone);
+    // `None` beyond the calendar of chrono, which panics there in a conversion.
+    let since = i64::try_from(
+        after
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_micros(),
+    )
+    .ok()?;
+    let after = chrono::DateTime::from_timestamp_micros(since)?.with_timezone(zone);
     // An error means that the pattern matches no existing time.
     let next = cron.find_next_occurrence(&after, false).ok()?;
     Some(next.with_timezone(&chrono::Utc).into())

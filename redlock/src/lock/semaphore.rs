@@ -263,16 +263,14 @@ impl AcquireMany {
         let mut attempt = 0_u32;
         loop {
             let left = wait.saturating_sub(engine.core.now().saturating_since(begun));
-            let busy = match self.take_all(left).await? {
+            let permits = self.take_all(left).await;
+            let busy = match permits.map_err(|error| error.after_wait(wait))? {
                 Ok(all) => return Ok(all),
                 Err(busy) => busy,
             };
             let left = wait.saturating_sub(engine.core.now().saturating_since(begun));
             if left.is_zero() {
-                return Err(match wait.is_zero() {
-                    true => busy,
-                    false => Error::timed_out(name, wait, busy.retry_after(), None),
-                });
+                return Err(busy.after_wait(wait));
             }
             let jitter = engine.core.nodes.random.draw();
             let pause = backoff::delay(Refusal::Split, attempt, jitter, WakeUp::Never);

@@ -138,7 +138,8 @@ impl LockAllRequest {
         let begun = clock.now();
         loop {
             let left = || wait.saturating_sub(clock.now().saturating_since(begun));
-            let guards = self.take_all(left).await?;
+            let guards = self.take_all(left).await;
+            let guards = guards.map_err(|error| error.after_wait(wait))?;
             match guards.guards.iter().find(|guard| guard.is_lost()) {
                 None => return Ok(guards),
                 Some(lost) if left().is_zero() => {

@@ -65,7 +65,7 @@ impl LockKind for Exclusive {
     }
 
     fn cool_down(&self, claim: &Claim, window: Duration, until: Instant) -> Command {
-        cool_down(claim, window, until)
+        cool_down(claim, window, until).into()
     }
 
     fn leave_waitlist(&self, inbox: Arc<str>, by: String) -> Command {

@@ -73,13 +73,14 @@ fn tombstone(claim: &Claim) -> Option<u64> {
 }
 
 /// Keeps the key of an exclusive claim busy for `window`, which ends at `until`.
-fn cool_down(claim: &Claim, window: Duration, until: Instant) -> Command {
+fn cool_down(claim: &Claim, window: Duration, until: Instant) -> CoolDown {
     CoolDown {
         owner: claim.owner,
         next: claim.owner.cool_down(),
         window,
         until,
+        of_writer: false,
+        is_rest: false,
         tombstone: tombstone(claim),
     }
-    .into()
 }

@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 use super::{Claim, LockKind, cool_down, tombstone};
 use crate::{
     command::{
-        AcquireSide, Command, ExtendSide, Inbox, LeaveWaitlist, LeaveWrite, ReleaseSide, Side,
+        AcquireSide, Command, CoolDown, ExtendSide, Inbox, LeaveWaitlist, LeaveWrite, ReleaseSide,
+        Side,
     },
     env::clock::Instant,
     key::Key,
@@ -79,7 +80,11 @@ impl LockKind for ReadWrite {
     fn cool_down(&self, claim: &Claim, window: Duration, until: Instant) -> Command {
         match self.0 {
             Side::Read => self.release(claim),
-            Side::Write => cool_down(claim, window, until),
+            Side::Write => CoolDown {
+                of_writer: true,
+                ..cool_down(claim, window, until)
+            }
+            .into(),
         }
     }
 

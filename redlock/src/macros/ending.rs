@@ -45,15 +45,15 @@ pub fn success_with<H, F: Future, P: Fn(&F::Output) -> bool>(
 #[derive(Debug)]
 pub struct Returned<'a, T: ?Sized>(pub &'a T);
 
-/// A `Result` that holds an HTTP response.
-pub trait ResultOfReply {
+/// A `Result` that holds an [`Outcome`].
+pub trait ResultOfOutcome {
     /// Whether the body succeeded.
     fn __redlock_success(&self) -> bool;
 }
 
-impl<T: Reply, E> ResultOfReply for &&&&Returned<'_, Result<T, E>> {
+impl<T: Outcome, E> ResultOfOutcome for &&&&Returned<'_, Result<T, E>> {
     fn __redlock_success(&self) -> bool {
-        self.0.as_ref().is_ok_and(Reply::is_success)
+        self.0.as_ref().is_ok_and(Outcome::is_success)
     }
 }
 
@@ -69,13 +69,13 @@ impl<T, E> ResultOfAny for &&&Returned<'_, Result<T, E>> {
     }
 }
 
-/// An HTTP response.
-pub trait PlainReply {
+/// An [`Outcome`].
+pub trait PlainOutcome {
     /// Whether the body succeeded.
     fn __redlock_success(&self) -> bool;
 }
 
-impl<T: Reply> PlainReply for &&Returned<'_, T> {
+impl<T: Outcome> PlainOutcome for &&Returned<'_, T> {
     fn __redlock_success(&self) -> bool {
         self.0.is_success()
     }
@@ -130,8 +130,9 @@ impl<T> Plain for Vec<T> {}
 pub trait AnySuccess {
     /// Whether the body succeeded: always.
     #[deprecated(
-        note = "`dedupe_for` treats every value of this type as a success and keeps the key busy after it; write \
-                `success = |value| ...`, or `success = |_| true` if every value is a success"
+        note = "`dedupe_for` treats every value of this type as a success and keeps the key busy after it; implement \
+                `redlock::Outcome` for the type, or write `success = |value| ...`, or `success = |_| true` if every value is a \
+                success"
     )]
     fn __redlock_success(&self) -> bool;
 }
@@ -142,8 +143,35 @@ impl<T: ?Sized> AnySuccess for Returned<'_, T> {
     }
 }
 
-/// A type with an HTTP status, or a tuple with one. The feature `http` implements it.
-pub trait Reply {
-    /// Whether the status is one of success (2xx) or redirection (3xx).
+/// A value that says whether it is a success. After a success, the option `dedupe_for` of the attribute `#[redlock]` keeps the key
+/// busy.
+///
+/// Implement it for types of your own that stand for a success or a failure, such as one that becomes an HTTP response later. The
+/// attribute uses it for a function that returns the type, or a `Result` with it. With the feature `http`, it is implemented for
+/// HTTP responses and statuses, and for the tuples with them that axum makes responses of: a success is 2xx and 3xx.
+///
+/// # Examples
+/// ```
+/// use redlock::{Outcome, Redlock, redlock};
+///
+/// enum Reply {
+///     Accepted,
+///     SoldOut,
+/// }
+///
+/// impl Outcome for Reply {
+///     fn is_success(&self) -> bool {
+///         matches!(self, Self::Accepted)
+///     }
+/// }
+///
+/// // After `SoldOut` the next order is accepted at once.
+/// #[redlock(key = "order:{user}", ttl = "10s", lock = locks, no_wait, dedupe_for = "5s")]
+/// async fn order(locks: &Redlock, user: u64, stock: u32) -> Result<Reply, redlock::Error> {
+///     Ok(if stock > 0 { Reply::Accepted } else { Reply::SoldOut })
+/// }
+/// ```
+pub trait Outcome {
+    /// Whether the work is done, so that it is not to be repeated.
     fn is_success(&self) -> bool;
 }

@@ -13,8 +13,8 @@ mod reply;
 
 pub use call::Call;
 pub use ending::{
-    AnySuccess, Dedupe, Ending, Plain, PlainReply, PlainSuccess, Reply, ResultOfAny, ResultOfReply,
-    Returned, success, success_with,
+    AnySuccess, Dedupe, Ending, Outcome, Plain, PlainOutcome, PlainSuccess, ResultOfAny,
+    ResultOfOutcome, Returned, success, success_with,
 };
 pub use failure::{ErrorFromLock, FromLockError, Skipped, Unreturned, on_error, skip, skip_busy};
 pub use fire::{

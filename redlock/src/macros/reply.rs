@@ -2,32 +2,32 @@
 
 use http::{HeaderMap, Response, StatusCode, response::Parts};
 
-use super::ending::Reply;
+use super::ending::Outcome;
 
-impl Reply for StatusCode {
+impl Outcome for StatusCode {
     fn is_success(&self) -> bool {
         StatusCode::is_success(self) || self.is_redirection()
     }
 }
 
-impl<B> Reply for Response<B> {
+impl<B> Outcome for Response<B> {
     fn is_success(&self) -> bool {
-        Reply::is_success(&self.status())
+        Outcome::is_success(&self.status())
     }
 }
 
-impl Reply for Parts {
+impl Outcome for Parts {
     fn is_success(&self) -> bool {
-        Reply::is_success(&self.status)
+        Outcome::is_success(&self.status)
     }
 }
 
 // The tuples that axum makes answers of: the status, or what has one, comes first; or last, behind headers.
 macro_rules! status_first {
     ($first:ty, $($rest:ident),+) => {
-        impl<$($rest),+> Reply for ($first, $($rest),+) {
+        impl<$($rest),+> Outcome for ($first, $($rest),+) {
             fn is_success(&self) -> bool {
-                Reply::is_success(&self.0)
+                Outcome::is_success(&self.0)
             }
         }
     };
@@ -46,13 +46,13 @@ macro_rules! tuples {
 
 tuples!(StatusCode, Parts, Response<()>);
 
-impl<R: Reply> Reply for (HeaderMap, R) {
+impl<R: Outcome> Outcome for (HeaderMap, R) {
     fn is_success(&self) -> bool {
         self.1.is_success()
     }
 }
 
-impl<K, V, const N: usize, R: Reply> Reply for ([(K, V); N], R) {
+impl<K, V, const N: usize, R: Outcome> Outcome for ([(K, V); N], R) {
     fn is_success(&self) -> bool {
         self.1.is_success()
     }

@@ -83,8 +83,8 @@ impl ConnectionSet {
                 }
             })
             .collect();
-        // The other end is owned by a task, which ends with its runtime or with this set. It also ends by a panic in code
-        // of the user that it calls, such as a subscriber of events; the next use makes new connections then.
+        // The other end is owned by a task, which ends with its runtime or with this set. The next use makes new connections
+        // then.
         let (alive, ended) = oneshot::channel();
         if tasks.is_empty() {
             runtime.spawn(ended);

@@ -162,7 +162,9 @@ impl Explorer {
         let (world, failure) = runtime.block_on(async {
             let world = World::new(seed, nodes);
             tokio::spawn(Nemesis::new(&world, &self.hazards, self.faults).strike_all());
-            let run = timeout(self.limit, caught(scenario(world.clone())));
+            // The scenario may panic before it returns its future.
+            let run = caught(async { scenario(world.clone()).await });
+            let run = timeout(self.limit, run);
             let failure = tokio::select! {
                 biased;
                 message = world.inner.panic() => Some(message),

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep};
 
 use crate::{
     env::random::Random,
@@ -11,6 +11,8 @@ use crate::{
 
 /// The shortest fault of a script from a seed. The longest is 2^10 times as long.
 const SHORTEST: Duration = Duration::from_millis(10);
+/// The longest script from a seed. It has a fault every few seconds.
+const LONGEST: Duration = Duration::from_secs(365 * 86_400);
 /// How many times the length of a fault may double.
 const DOUBLINGS: u64 = 11;
 
@@ -148,10 +150,15 @@ impl FaultScript {
     /// replies or is slow, for 10 ms to 10 s, and is healed. At most one node fails at a time.
     ///
     /// # Panics
-    /// If `nodes` is 0.
+    /// If `nodes` is 0, or `length` is more than a year.
     #[must_use]
     pub fn seeded(seed: u64, nodes: usize, length: Duration) -> Self {
         assert!(nodes > 0, "a script of faults needs a node that can fail");
+        assert!(
+            length <= LONGEST,
+            "a script of faults lasts at most {} days, and this one {length:?}: use a shorter one",
+            LONGEST.as_secs() / 86_400
+        );
         let random = Random::seeded(seed);
         let below = |end: u64| random.draw::<u64>() % end;
         let some_time = || SHORTEST * (1 << below(DOUBLINGS));
@@ -194,7 +201,7 @@ impl FaultScript {
             );
         }
         for step in &self.steps {
-            sleep_until(start + step.at).await;
+            sleep(step.at.saturating_sub(start.elapsed())).await;
             step.fault.strike(&nodes[step.node]);
         }
     }

@@ -119,8 +119,15 @@ impl Settings {
 
 impl Request {
     fn about(&self, key: &str) -> command::Request {
+        let key = Key::new("", key).expect("a key");
+        let key = match self {
+            Self::CoolDown {
+                of_writer: true, ..
+            } => key.writer(),
+            _ => key,
+        };
         command::Request {
-            key: Arc::new(Key::new("", key).expect("a key")),
+            key: Arc::new(key),
             command: self.command(),
         }
     }

@@ -42,10 +42,12 @@ pub enum Request {
         owner: u8,
         tombstone: Option<u64>,
     },
+    /// `of_writer`: of the writer of a read/write lock.
     CoolDown {
         owner: u8,
         window: Duration,
         tombstone: Option<u64>,
+        of_writer: bool,
     },
     JoinWaitlist(Inbox),
     LeaveWaitlist {
@@ -161,11 +163,14 @@ impl Request {
                 owner,
                 window,
                 tombstone,
+                of_writer,
             } => command::CoolDown {
                 owner: numbered(owner),
                 next: numbered(owner).cool_down(),
                 window,
                 until: crate::env::clock::Instant::END,
+                of_writer,
+                is_rest: false,
                 tombstone,
             }
             .into(),

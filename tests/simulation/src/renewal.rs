@@ -12,7 +12,7 @@ use redlock::{
     Redlock,
     memory::{Node, Nodes},
 };
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::sleep;
 use tracing::{
     Event, Metadata, Subscriber,
     span::{Attributes, Id, Record},
@@ -45,16 +45,14 @@ impl Subscriber for Panicking {
     fn exit(&self, _: &Id) {}
 }
 
-/// E5: the lease is no longer renewed, and `lost()` resolves at the end of its validity. The next
-/// lease is renewed again.
+/// E5: the task goes on, and the lease is renewed in time.
 #[tokio::test(start_paused = true)]
-async fn e5_a_panic_in_the_renewal_is_noticed_as_a_loss_in_time() {
+async fn e5_a_panic_in_the_renewal_ends_neither_it_nor_the_lease() {
     let ttl = Duration::from_secs(3);
     let nodes = Nodes::new(3);
     let redlock = Redlock::connect(nodes.nodes()).await.expect("a client");
-    let request = redlock.lock("invoice:42").ttl(ttl).keep_alive(true);
-    let held = request.clone().await.expect("free");
-    let until = Instant::now() + held.remaining();
+    let held = redlock.lock("invoice:42").ttl(ttl).keep_alive(true);
+    let held = held.await.expect("free");
 
     let panicked = Arc::new(AtomicBool::new(false));
     let subscriber = tracing::subscriber::set_default(Panicking(Arc::clone(&panicked)));
@@ -64,14 +62,7 @@ async fn e5_a_panic_in_the_renewal_is_noticed_as_a_loss_in_time() {
     nodes.nodes().iter().for_each(Node::start);
     assert!(panicked.load(SeqCst), "the renewal has failed by now");
 
-    timeout(ttl, held.lost()).await.expect("noticed");
-    let late = until.elapsed();
-    assert!(
-        held.is_lost() && late <= Duration::from_millis(2),
-        "{late:?}"
-    );
     drop(subscriber);
-    let held = request.wait(ttl).await.expect("expired");
     sleep(ttl * 4).await;
     assert!(!held.is_lost(), "kept alive");
 }

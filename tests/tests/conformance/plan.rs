@@ -320,8 +320,9 @@ impl Draw {
             63..68 => self.register(),
             68..75 => Request::CoolDown {
                 owner,
-                window: self.ttl(),
+                window: self.window(),
                 tombstone: self.chance(80).then(|| self.token() + 1),
+                of_writer: false,
             },
             75..79 => Request::JoinWaitlist(self.waiter()),
             79..83 => Request::LeaveWaitlist {
@@ -426,6 +427,14 @@ impl Draw {
         match self.chance(65) {
             true => self.last[self.lock].0,
             false => self.random.random_range(0..OWNERS),
+        }
+    }
+
+    /// That of a cool-down. One that is over releases.
+    pub(crate) fn window(&mut self) -> Duration {
+        match self.chance(20) {
+            true => Duration::ZERO,
+            false => self.ttl(),
         }
     }
 

@@ -85,10 +85,16 @@ impl Draw {
                 ttl,
                 token,
             },
-            65..83 => Request::ReleaseSide {
+            65..80 => Request::ReleaseSide {
                 side,
                 owner,
                 tombstone: token + 1,
+            },
+            80..83 => Request::CoolDown {
+                owner,
+                window: self.window(),
+                tombstone: Some(token + 1),
+                of_writer: true,
             },
             83..88 => Request::LeaveWrite {
                 inbox: self.inbox(),

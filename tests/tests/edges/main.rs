@@ -1,11 +1,17 @@
-//! Edges of the API: holds that end in two ways at once, tasks that would wait for themselves, a client that is closing, a
-//! panic in a function of the user that the client calls, and odd places to drop a guard.
+//! Edges of the API: holds that end in two ways at once, futures dropped at each await, tasks that would wait for themselves, a
+//! client that is closing, panics in functions of the user that the client calls, windows that begin late, foreign data.
 
+mod dropped;
 mod endings;
+mod exploring;
+mod kinds;
 mod names;
+mod outcomes;
 mod panics;
+mod secrets;
 mod shutdown;
 mod waits;
+mod windows;
 
 use std::time::Duration;
 

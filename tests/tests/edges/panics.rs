@@ -6,7 +6,11 @@ use std::sync::{
 };
 
 use redlock::{Credentials, CredentialsProvider, Redlock, memory::Nodes};
-use tests::{Cluster, eventually, within};
+use tests::{
+    Cluster, eventually,
+    sharded::{OF_SHARD, Sharded},
+    within,
+};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::{Layer, Registry, layer::Context, layer::SubscriberExt as _};
 
@@ -69,4 +73,78 @@ async fn a_subscriber_of_events_that_panics_costs_a_reconnection() {
     next.release().await.expect("two nodes are left");
     held.extend().await.expect("two nodes are left");
     held.release().await.expect("two nodes are left");
+}
+
+/// The connection to each server of a Cluster has a task of its own, which is made only when the map of slots changes.
+#[tokio::test]
+async fn a_subscriber_that_panics_costs_a_cluster_no_shard() {
+    let Some(sharded) = Sharded::start(0).await else {
+        return;
+    };
+    let panics = Arc::new(AtomicBool::new(false));
+    let subscriber = Registry::default().with(PanicsOnce(Arc::clone(&panics)));
+    let _subscriber = tracing::subscriber::set_default(subscriber);
+    let redlock = Redlock::connect([sharded.url()]).await.expect("a cluster");
+    for key in OF_SHARD {
+        redlock
+            .lock(key)
+            .await
+            .expect("free")
+            .release()
+            .await
+            .expect("a cluster");
+    }
+    for shard in 0..3 {
+        panics.store(true, SeqCst);
+        // A hung connection is reported as well.
+        sharded.shard(shard).pause();
+        let _ = redlock.lock(OF_SHARD[shard]).no_wait().await;
+        eventually(SOON, async || !panics.load(SeqCst)).await;
+        sharded.shard(shard).resume();
+        let next = within(SOON, redlock.lock(OF_SHARD[shard]).wait(SOON).into_future()).await;
+        next.expect("the server is back")
+            .release()
+            .await
+            .expect("a cluster");
+    }
+}
+
+/// Panics at the next event of a lock.
+struct PanicsAtLock(Arc<AtomicUsize>);
+
+impl<S: Subscriber> Layer<S> for PanicsAtLock {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let of_lock = event.metadata().target() == "redlock::lock";
+        let left = |left: usize| left.checked_sub(1);
+        let panics = of_lock && self.0.fetch_update(SeqCst, SeqCst, left).is_ok();
+        assert!(!panics, "the log is full");
+    }
+}
+
+/// Renewals are reported where they fail, by the task that makes all of them.
+#[tokio::test(start_paused = true)]
+async fn a_subscriber_that_panics_costs_no_renewed_lock() {
+    let panics = Arc::new(AtomicUsize::new(0));
+    let subscriber = Registry::default().with(PanicsAtLock(Arc::clone(&panics)));
+    let _subscriber = tracing::subscriber::set_default(subscriber);
+    let nodes = Nodes::new(3);
+    let redlock = Redlock::connect(nodes.nodes()).await.expect("three nodes");
+    let mut held = Vec::new();
+    for key in ["a", "b", "c"] {
+        held.push(redlock.lock(key).ttl(SOON).await.expect("free"));
+    }
+    panics.store(1, SeqCst);
+    for node in nodes.nodes() {
+        node.stop();
+    }
+    tokio::time::sleep(SOON * 2 / 5).await;
+    assert_eq!(panics.load(SeqCst), 0, "renewals have failed by now");
+    for node in nodes.nodes() {
+        node.start();
+    }
+    tokio::time::sleep(SOON * 5).await;
+    for guard in held {
+        assert!(!guard.is_lost(), "{guard:?}");
+        guard.release().await.expect("three nodes");
+    }
 }

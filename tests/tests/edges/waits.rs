@@ -1,6 +1,8 @@
-//! Requests that could only wait in vain.
+//! Waits that could only be in vain, and very short ones.
 
-use redlock::ErrorKind;
+use std::time::Duration;
+
+use redlock::{ErrorKind, Redlock, memory::Nodes};
 use tests::{World, within};
 
 use crate::{MINUTE, SOON};
@@ -68,4 +70,69 @@ async fn permits_of_other_tasks_are_waited_for() {
         .release()
         .await
         .expect("three nodes");
+}
+
+fn delay(nodes: &Nodes) {
+    for node in nodes.nodes() {
+        node.delay(Duration::from_millis(10));
+    }
+}
+
+/// As one that does not wait at all.
+#[tokio::test(start_paused = true)]
+async fn a_very_short_wait_of_a_client_that_never_connected_is_granted_what_is_free() {
+    let nodes = Nodes::new(3);
+    delay(&nodes);
+    let redlock = Redlock::connect_lazy(nodes.nodes()).expect("three nodes");
+    let guard = redlock.lock("a").wait(Duration::from_millis(1)).await;
+    guard.expect("free").release().await.expect("three nodes");
+}
+
+/// Nodes that do not answer are given up after a node time-out.
+#[tokio::test(start_paused = true)]
+async fn a_very_short_wait_of_a_client_that_never_connected_is_bounded() {
+    let nodes = Nodes::new(3);
+    for node in nodes.nodes() {
+        node.hang();
+    }
+    let redlock = Redlock::connect_lazy(nodes.nodes()).expect("three nodes");
+    let begun = tokio::time::Instant::now();
+    let request = redlock.lock("a").wait(Duration::from_millis(1)).await;
+    assert!(request.expect_err("nodes hang").is_no_quorum());
+    let took = begun.elapsed();
+    assert!(took <= Duration::from_millis(500), "{took:?}");
+}
+
+/// Nothing is left of the wait for the second key.
+#[tokio::test(start_paused = true)]
+async fn a_wait_that_the_first_of_several_keys_used_up_has_timed_out() {
+    let world = World::new().await;
+    let _held = world.busy("b").await;
+    delay(&world.nodes);
+    let request = world.locks.lock_all(["a", "b"]);
+    let error = request.wait(Duration::from_millis(1)).await;
+    let error = error.expect_err("another holds b");
+    assert!(error.is_timed_out(), "{error}");
+    assert_eq!(error.key(), Some("b"));
+    assert!(error.to_string().contains("1 ms of the wait"), "{error}");
+    let request = world.locks.lock_all(["a", "b"]).wait(Duration::ZERO).await;
+    let error = request.expect_err("another holds b");
+    assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
+}
+
+/// The whole wait is named, and not what was left of it for one key.
+#[tokio::test(start_paused = true)]
+async fn a_request_for_several_names_its_whole_wait() {
+    let world = World::new().await;
+    let (first, _held) = (world.busy("a").await, world.busy("b").await);
+    let wait = Duration::from_secs(2);
+    let request = world.locks.lock_all(["a", "b"]).wait(wait).into_future();
+    let release = async {
+        tokio::time::sleep(wait / 2).await;
+        first.release().await.expect("three nodes");
+    };
+    let (error, ()) = tokio::join!(request, release);
+    let error = error.expect_err("another holds b");
+    assert!(error.is_timed_out(), "{error}");
+    assert!(error.to_string().contains("2000 ms of the wait"), "{error}");
 }

@@ -11,6 +11,8 @@
 local function record_of(key)
   local text = redis.call('GET', key)
   if not text then return {'0', '0', '0', '0', '-', ''} end
+  -- Longer than the numbers and the largest value: nothing of it is searched or returned.
+  if #text > 65636 then return nil, {'BADRECORD'} end
   local promise, token, seq, expires, kind, at = string.match(text, '^(%d+) (%d+) (%d+) (%d+) ([+-])()')
   if not promise then return nil, {'BADRECORD'} end
   return {promise, token, seq, expires, kind, string.sub(text, at)}

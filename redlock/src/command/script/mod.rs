@@ -54,8 +54,10 @@ scripts! {
     Extend = ["put.lua" "../lock/extend.lua" "../lock/steps/extend.lua"];
     ExtendStrict = ["guard.lua" "put.lua" "../lock/extend.lua" "../lock/steps/extend.lua"];
     Release = ["notify.lua" "put.lua" "../lock/release.lua" "../lock/steps/release.lua"];
-    CoolDown = ["put.lua" "../lock/cool_down.lua"];
-    CoolDownStrict = ["guard.lua" "put.lua" "../lock/cool_down.lua"];
+    CoolDown = ["notify.lua" "put.lua" "../rw/notify_all.lua" "../lock/cool_down.lua"];
+    CoolDownStrict = [
+        "guard.lua" "notify.lua" "put.lua" "../rw/notify_all.lua" "../lock/cool_down.lua"
+    ];
     Preempt = ["../lock/preempt.lua"];
     PreemptStrict = ["guard.lua" "../lock/preempt.lua"];
     JoinWaitlist = ["../waitlist/join.lua"];

@@ -17,12 +17,13 @@ use std::{
 use tokio::{
     runtime::{Handle, Id},
     sync::Notify,
+    time::sleep,
 };
 
 use self::schedule::{Schedule, Timer, Timers};
 use super::Lease;
 use crate::{
-    env::{clock::Instant, sync::lock},
+    env::{clock::Instant, sync::lock, unwind::caught},
     key::Key,
     node::{ConnectionSets, Nodes},
 };
@@ -31,6 +32,9 @@ use crate::{
 const PART: u32 = 3;
 /// After a failed extension it is tried again when this part of the ttl has passed.
 const RETRY_PART: u32 = 12;
+
+/// The pause after a panic in the task, in case that the next step panics as well.
+const AFTER_PANIC: Duration = Duration::from_millis(5);
 
 /// The leases of a client that are renewed, or whose holds have a limit.
 #[derive(Debug)]
@@ -111,7 +115,12 @@ impl Renewers {
             renewers: Arc::clone(self),
             runtime: runtime.id(),
         };
-        let task = async move { running.renewers.run(running.runtime).await };
+        let task = async move {
+            // By a panic in code of the user, such as a subscriber of events, no lease may be lost.
+            while caught(running.renewers.run(running.runtime)).await.is_err() {
+                sleep(AFTER_PANIC).await;
+            }
+        };
         nodes.spawn(runtime, task);
     }
 

@@ -24,7 +24,7 @@ use self::{routed::Trip, shared::Shared};
 use super::{
     Nodes, Operation,
     connection::FirstContact,
-    redis::{Target, TopologyReader, slot_of},
+    redis::{Target, slot_of},
 };
 use crate::{env::sync::lock, key::Key, quorum::restart_guard};
 
@@ -45,9 +45,9 @@ impl Cluster {
         runtime: &Handle,
     ) -> Self {
         let shared = Arc::new(Shared::new(nodes, index, target, inbox, contact, runtime));
-        runtime.spawn(watch::watch(
+        runtime.spawn(watch::keep_watching(
             Arc::downgrade(&shared),
-            TopologyReader::new(target),
+            target.clone(),
             restart_guard::confirmed_for(nodes.skew) / LOOKS,
         ));
         Self(shared)

@@ -4,7 +4,11 @@ use std::{sync::Weak, time::Duration};
 
 use tokio::time::{sleep, timeout};
 
-use super::{super::redis::TopologyReader, Shared};
+use super::{
+    super::redis::{Target, TopologyReader},
+    Shared,
+};
+use crate::env::unwind::caught;
 
 /// The pause between two looks at the map while something is wrong; it doubles up to [`MAX_PAUSE`].
 const MIN_PAUSE: Duration = Duration::from_millis(50);
@@ -12,8 +16,19 @@ const MAX_PAUSE: Duration = Duration::from_secs(1);
 /// Maximum number of steps until a new connection to a server has an answer. Each has a node time-out.
 const STEPS: u32 = 4;
 
-/// Keeps the map up to date for as long as it is used.
-pub(super) async fn watch(cluster: Weak<Shared>, mut reader: TopologyReader, every: Duration) {
+/// Keeps the map up to date for as long as it is used, also after a panic in code of the user that this calls, such as a
+/// subscriber of events.
+pub(super) async fn keep_watching(cluster: Weak<Shared>, target: Target, every: Duration) {
+    loop {
+        let reader = TopologyReader::new(&target);
+        match caught(watch(Weak::clone(&cluster), reader, every)).await {
+            Ok(()) => return,
+            Err(_panic) => sleep(MAX_PAUSE.min(every)).await,
+        }
+    }
+}
+
+async fn watch(cluster: Weak<Shared>, mut reader: TopologyReader, every: Duration) {
     let mut pause = MIN_PAUSE;
     let mut recorded = None;
     loop {

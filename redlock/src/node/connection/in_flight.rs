@@ -30,7 +30,7 @@ pub(super) enum OwnCommand {
     Batch(usize),
 }
 
-/// Dropped: operations are answered, since the runtime has ended.
+/// Dropped: operations are answered, since the runtime has ended or code of the user panicked.
 #[derive(Default)]
 pub(super) struct InFlight(VecDeque<Result<InFlightCommand, OwnCommand>>);
 
@@ -78,9 +78,24 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         for command in self.drain() {
-            command.op.answer(Reply::Failed(runtime_ended()));
+            command.op.answer(Reply::Failed(dropped()));
         }
     }
+}
+
+/// Why commands are not answered that were in flight when the connection was dropped.
+pub(super) fn dropped() -> Fault {
+    match std::thread::panicking() {
+        true => panicked(),
+        false => runtime_ended(),
+    }
+}
+
+pub(super) fn panicked() -> Fault {
+    Fault::unknown(
+        FaultKind::Other,
+        "code that the connection calls panicked, such as a subscriber of events or a verifier of certificates",
+    )
 }
 
 pub(super) fn runtime_ended() -> Fault {

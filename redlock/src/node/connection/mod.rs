@@ -30,6 +30,9 @@
 //! one, since it is unknown whether it was carried out. What is lost twice is answered as unknown,
 //! and releases are deferred.
 //!
+//! A panic in code of the user that a connection calls, such as a subscriber of events or a verifier of certificates, ends
+//! this connection, or this attempt to connect, and nothing else (`task`).
+//!
 //! # Bounds
 //! New work in the backlog, deferred releases and operations in flight are bounded. Releases and
 //! extensions are never refused: there are no more of them than locks that were granted.

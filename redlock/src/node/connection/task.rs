@@ -1,6 +1,7 @@
 //! The life of a connection: connect, serve until it is lost, and again.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{Arc, atomic::Ordering::Relaxed},
     task::{Context, Poll},
@@ -11,14 +12,14 @@ use tokio::time::Instant;
 
 use super::{
     connect::{MAX_PAUSE, MIN_PAUSE, connect},
-    in_flight::{InFlight, runtime_ended},
+    in_flight::{InFlight, panicked, runtime_ended},
     open::{self, End},
     shared::Shared,
     unanswered::Unanswered,
 };
 use crate::{
     command::Reply,
-    env::sync::lock,
+    env::{sync::lock, unwind::caught},
     events::node as events,
     fault::{Fault, FaultKind},
 };
@@ -39,7 +40,7 @@ pub(in crate::node) struct ConnectionTask {
 impl ConnectionTask {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         Self {
-            run: Box::pin(run(Ending(Arc::clone(&shared)))),
+            run: Box::pin(run_until_done(Ending(Arc::clone(&shared)))),
             shared,
         }
     }
@@ -75,8 +76,32 @@ impl Drop for Ending {
     }
 }
 
-async fn run(ending: Ending) {
+/// A panic in code of the user that the connection calls, such as a subscriber of events or a verifier of certificates, ends
+/// one connection, or one attempt to connect.
+async fn run_until_done(ending: Ending) {
     let shared = &ending.0;
+    let mut pause = MIN_PAUSE;
+    loop {
+        let started = Instant::now();
+        if caught(run(shared)).await.is_ok() {
+            return;
+        }
+        shared.contact.attempted(shared.index, false);
+        if started.elapsed() >= MAX_PAUSE {
+            pause = MIN_PAUSE;
+        }
+        let block = || shared.block(&panicked(), pause);
+        // Blocking reports that the node is down, to the same subscriber.
+        if catch_unwind(AssertUnwindSafe(block)).is_err() {
+            shared.refuse(&panicked(), pause);
+        }
+        shared.rest(shared.jittered(pause)).await;
+        pause = (pause * 2).min(MAX_PAUSE);
+    }
+}
+
+/// Runs until nothing is left to do after the handle was dropped.
+async fn run(shared: &Shared) {
     let mut pause = MIN_PAUSE;
     let mut quick_reconnects = 0;
     let mut unanswered = Unanswered {

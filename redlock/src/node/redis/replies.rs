@@ -102,6 +102,8 @@ fn calls() -> Vec<Request> {
             next,
             window,
             until,
+            of_writer: false,
+            is_rest: false,
             tombstone,
         };
         commands.push(acquire.into());

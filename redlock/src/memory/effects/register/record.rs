@@ -2,6 +2,9 @@
 
 use super::super::{Raised, Redis, lua_number};
 
+/// Maximum length of a record in bytes: the numbers and the largest value.
+const LONGEST: usize = 64 * 1024 + 100;
+
 /// The parts of a record. Numbers stay in the text form in which they were written.
 pub(super) struct Record {
     pub(super) promise: Vec<u8>,
@@ -14,6 +17,9 @@ pub(super) struct Record {
 impl Record {
     /// Returns `None` if the text is not a record. In Lua: `^(%d+) (%d+) (%d+) (%d+) ([+-])()`.
     pub(super) fn of(text: Option<&[u8]>) -> Option<Self> {
+        if text.is_some_and(|text| text.len() > LONGEST) {
+            return None;
+        }
         let mut parts = text.unwrap_or(b"0 0 0 0 -").splitn(5, |byte| *byte == b' ');
         let mut number = || {
             let digits = parts.next().filter(|part| lua_number(part).is_some());

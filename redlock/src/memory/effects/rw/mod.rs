@@ -129,7 +129,7 @@ fn held(
 }
 
 /// Notifies all inboxes of a waitlist and removes them. Returns how many have a subscriber.
-fn wake_all(
+pub(super) fn wake_all(
     redis: &mut Redis<'_>,
     waiters: &[u8],
     channel: &[u8],

@@ -207,7 +207,7 @@ impl Open<'_> {
             self.shared.forgot(Forgot::Loads);
         }
         if op.must_arrive() {
-            self.defer_unless_done(op, &reply);
+            self.defer_unless_done(op, &reply, now);
         }
         op.answer(match barred {
             Some(fault) => Reply::Failed(Fault::unknown(fault.kind, fault.text.clone())),

@@ -3,25 +3,38 @@
 use std::task::Context;
 
 use super::{Liveness, Open};
-use crate::{command::Reply, env::sync::lock, fault::FaultKind, node::Operation};
+use crate::{
+    command::Reply,
+    env::{clock::Instant, sync::lock},
+    fault::FaultKind,
+    node::Operation,
+};
 
 /// Maximum number of releases that are sent again at a time, so that a node that answers all of
 /// them by errors is not overloaded.
 const MAX_BATCH: usize = 64;
 
 impl Open<'_> {
-    /// Defers a release unless the node has carried it out or never will.
-    pub(super) fn defer_unless_done(&mut self, op: &Operation, reply: &Reply) {
+    /// Defers a release unless the node has carried it out in time or never will.
+    pub(super) fn defer_unless_done(&mut self, op: &Operation, reply: &Reply, now: Instant) {
+        let command = &op.sink.request().command;
         match reply {
             // It is sent to the server that the fault names.
             Reply::Failed(fault) if self.shared.is_redirected && fault.kind == FaultKind::Moved => {
             }
-            Reply::Failed(fault) if !fault.is_final() => {
-                lock(&self.shared.backlog).defer(op.clone(), self.shared.clock.now());
-                self.schedule_retry();
+            Reply::Failed(fault) if !fault.is_final() => self.send_later(op, now),
+            Reply::Yes | Reply::Quarantined { .. }
+                if command.began_late(now, self.shared.timeout) =>
+            {
+                self.send_later(op, now);
             }
             _ => self.retry.reset(),
         }
+    }
+
+    fn send_later(&mut self, op: &Operation, now: Instant) {
+        lock(&self.shared.backlog).defer(op.clone(), now);
+        self.schedule_retry();
     }
 
     /// Queues a batch of deferred releases when their pause is over.
