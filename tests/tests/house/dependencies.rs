@@ -120,3 +120,19 @@ fn licences_ask_for_no_more_than_a_notice() {
     }
     assert!(others.is_empty(), "{others:#?}");
 }
+
+/// Not from a repository, whose contents may change or go.
+#[test]
+fn packages_come_from_the_registry_or_the_workspace() {
+    const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
+    let mut others = BTreeSet::new();
+    for package in packages(true) {
+        match package["source"].as_str() {
+            None | Some(REGISTRY) => {}
+            Some(other) => {
+                others.insert(format!("{} from {other}", text(&package, "name")));
+            }
+        }
+    }
+    assert!(others.is_empty(), "{others:#?}");
+}
