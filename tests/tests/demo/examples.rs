@@ -192,3 +192,32 @@ async fn background() {
         );
     }
 }
+
+#[tokio::test]
+async fn grpc() {
+    let said = said("grpc").await;
+    let answers = |user: &str, answer: &str| {
+        let start = format!("{user}: {answer}");
+        said.lines().filter(|line| line.starts_with(&start)).count()
+    };
+    assert_eq!(answers("ada", "tea is ordered"), 1, "{said}");
+    assert_eq!(answers("ada", "Aborted, to be tried again in"), 1, "{said}");
+    assert_eq!(answers("bob", "tea is ordered"), 1, "{said}");
+    assert!(!said.contains("in some ms"), "{said}");
+}
+
+#[tokio::test]
+async fn cluster() {
+    let Some(sharded) = tests::Sharded::start(0).await else {
+        return;
+    };
+    let ended = Program::start("cluster", &[&sharded.url()], &[]).ended();
+    let ended = ended.await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let said = ended.stdout;
+    assert_eq!(said.matches("votes on the keys of").count(), 3, "{said}");
+    for order in 1..=3 {
+        let shipped = format!("order {order} is shipped with token ");
+        assert!(said.contains(&shipped), "{said}");
+    }
+}

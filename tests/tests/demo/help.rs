@@ -6,7 +6,10 @@ use crate::program::Program;
 async fn f61_help_helps() {
     for name in [
         "attribute",
+        "background",
+        "election",
         "fencing",
+        "grpc",
         "layer",
         "lost",
         "observability",
@@ -31,7 +34,10 @@ async fn f61_help_helps() {
 async fn f61_an_option_that_does_not_exist_starts_nothing() {
     for name in [
         "attribute",
+        "background",
+        "election",
         "fencing",
+        "grpc",
         "layer",
         "lost",
         "schedule",

@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 
-const load = createRequire(`${process.env.PEER_LIBRARIES}/`);
+const load = createRequire(`${process.cwd()}/`);
 const Redis = load("ioredis");
 const { default: Redlock, ExecutionError } = load("redlock");
 

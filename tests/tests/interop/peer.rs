@@ -47,16 +47,15 @@ impl Library {
         self != Self::RedlockPy
     }
 
-    /// The program that drives the library. Returns `None` and prints a note if it is not installed.
-    fn program(self) -> Option<Command> {
-        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop");
+    /// A command that runs a program with the library, in the folder where it is installed. Returns `None` and prints a note if
+    /// it is not installed.
+    pub(crate) fn interpreter(self) -> Option<Command> {
         let installed = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("interop");
-        let (folder, interpreter, source) = match self {
-            Self::NodeRedlock => (installed.join("node"), PathBuf::from("node"), "peer.mjs"),
+        let (folder, interpreter) = match self {
+            Self::NodeRedlock => (installed.join("node"), PathBuf::from("node")),
             _ => (
                 installed.join("python"),
                 installed.join("python/bin/python"),
-                "peer.py",
             ),
         };
         if !folder.join(".pins").is_file() {
@@ -69,10 +68,19 @@ impl Library {
             return None;
         }
         let mut command = Command::new(interpreter);
-        command
-            .arg(sources.join(source))
-            .arg(self.name())
-            .env("PEER_LIBRARIES", folder);
+        command.current_dir(folder);
+        Some(command)
+    }
+
+    /// The program that drives the library.
+    fn program(self) -> Option<Command> {
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop");
+        let source = match self {
+            Self::NodeRedlock => "peer.mjs",
+            _ => "peer.py",
+        };
+        let mut command = self.interpreter()?;
+        command.arg(sources.join(source)).arg(self.name());
         Some(command)
     }
 }

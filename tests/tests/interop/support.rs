@@ -17,6 +17,9 @@ pub(crate) const SHORT: Duration = Duration::from_millis(600);
 /// A bound for a few round trips, on a busy machine.
 pub(crate) const SOON: Duration = Duration::from_secs(10);
 
+/// A bound for many turns of all libraries.
+pub(crate) const BOUND: Duration = Duration::from_secs(120);
+
 /// A ttl that is renewed: long enough for a busy machine.
 pub(crate) const KEPT: Duration = Duration::from_secs(3);
 

@@ -8,10 +8,9 @@ use tests::{Cluster, eventually, within};
 use tokio::time::sleep;
 
 use crate::peer::{Library, Peer};
-use crate::support::{KEY, SOON, ours};
+use crate::support::{BOUND, KEY, SOON, ours};
 
 const TURNS: u64 = 12;
-const BOUND: Duration = Duration::from_secs(120);
 
 #[tokio::test]
 async fn all_libraries_increment_a_counter_without_lost_updates() {
