@@ -1,6 +1,6 @@
 //! The nodes of an example: three inside the process, or the Redis nodes in `REDIS_URLS`.
 
-use redlock::{Error, NodeState, Redlock, memory};
+use redlock::{Error, NodeAddress, NodeState, Redlock, memory};
 
 /// An example of `REDIS_URLS`, for messages.
 const FORM: &str =
@@ -13,6 +13,7 @@ pub struct Locks {
     pub redlock: Redlock,
     /// The nodes inside this process; empty if `REDIS_URLS` names real ones.
     pub embedded: Vec<memory::Node>,
+    addresses: Vec<NodeAddress>,
 }
 
 impl Locks {
@@ -28,29 +29,48 @@ impl Locks {
         let Some(urls) = urls.to_str() else {
             return Err(format!("REDIS_URLS is not UTF-8; write it as {FORM}"));
         };
-        let nodes: Vec<&str> = urls
+        let addresses: Vec<NodeAddress> = urls
             .split(',')
             .map(str::trim)
             .filter(|url| !url.is_empty())
+            .map(NodeAddress::from)
             .collect();
-        if nodes.is_empty() {
+        if addresses.is_empty() {
             return Err(format!(
                 "REDIS_URLS names no node; write it as {FORM}, or unset it to use nodes inside this process"
             ));
         }
-        let redlock = Redlock::connect(nodes)
+        let redlock = Redlock::connect(addresses.clone())
             .await
             .map_err(|error| unusable(&error))?;
         Ok(Locks {
             redlock,
             embedded: Vec::new(),
+            addresses,
         })
+    }
+
+    /// A further client of the same nodes, as another process would have it.
+    ///
+    /// # Errors
+    ///
+    /// One sentence, if the label is none.
+    pub fn client(&self, label: &str) -> Result<Redlock, String> {
+        let client = Redlock::builder()
+            .nodes(self.addresses.clone())
+            .label(label);
+        client.connect_lazy().map_err(|error| error.to_string())
     }
 
     async fn embedded(count: usize) -> Result<Locks, String> {
         let embedded = memory::Nodes::new(count).nodes();
+        let addresses = embedded.iter().map(NodeAddress::from).collect();
         match Redlock::connect(&embedded).await {
-            Ok(redlock) => Ok(Locks { redlock, embedded }),
+            Ok(redlock) => Ok(Locks {
+                redlock,
+                embedded,
+                addresses,
+            }),
             Err(error) => Err(format!(
                 "the nodes inside this process do not start: {error}"
             )),

@@ -46,6 +46,10 @@ async fn a_double_click_orders_once() {
     );
     assert_eq!(shop.json("/orders").await.as_array().map(Vec::len), Some(4));
     browser.picture("shop").await;
+    browser.colours("dark").await;
+    browser.picture("shop-dark").await;
+    browser.width(500).await;
+    browser.picture("shop-narrow").await;
     browser.close().await;
 }
 
@@ -102,6 +106,16 @@ async fn the_page_works_by_keyboard_and_input_stays_text() {
     browser.shows(1, "#orders > li").await;
     assert_eq!(browser.value("return document.images.length").await, 0);
     assert_ne!(browser.value("return document.title").await, "broken");
+
+    // From the form, in the order of the page, to the buttons of the nodes.
+    browser.fill("#item", "tea").await;
+    let mut focused = Vec::new();
+    for _ in 0..7 {
+        focused.push(browser.tab().await);
+    }
+    let order = ["submit", "double", "two", "pause", "crash", "timeline"];
+    assert_eq!(focused[..6], order);
+    assert_eq!(focused[6], "Stop: memory-0");
 
     // A name that cannot be sent in a header is reported, not sent.
     browser.fill("#user", "eve\u{20AC}").await;

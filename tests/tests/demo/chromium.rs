@@ -2,13 +2,17 @@
 
 use std::io::{Write, stderr};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 use fantoccini::actions::{InputSource, MouseActions, PointerAction};
+use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
+use http::Method;
 use hyper_util::client::legacy::connect::HttpConnector;
+use reqwest::Url;
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 use tests::eventually;
 use tokio::process::Command;
@@ -39,6 +43,19 @@ fn installed(setting: &str, names: &[&str]) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
+/// Starts chromedriver on a free port. It ends where another program has taken the port meanwhile.
+async fn start_driver(path: &Path) -> (Program, String) {
+    for _ in 0..3 {
+        let mut driver = Program::spawn(Command::new(path).arg("--port=0"));
+        let line = driver.find_line("started successfully on port").await;
+        if let Some(line) = line {
+            let port = line.trim_end_matches('.').rsplit(' ').next();
+            return (driver, port.expect("a port").to_owned());
+        }
+    }
+    panic!("chromedriver does not start");
+}
+
 impl Browser {
     /// `None`, with a word about it, where there is no Chromium or no chromedriver.
     pub(crate) async fn start() -> Option<Browser> {
@@ -60,14 +77,7 @@ impl Browser {
             );
             return None;
         };
-        let mut driver = Program::spawn(Command::new(driver).arg("--port=0"));
-        let port = driver.line("started successfully on port").await;
-        let port = port
-            .trim_end_matches('.')
-            .rsplit(' ')
-            .next()
-            .expect("a port")
-            .to_owned();
+        let (driver, port) = start_driver(&driver).await;
 
         let profile = tempfile::Builder::new()
             .prefix("redlock-chromium-")
@@ -173,8 +183,57 @@ impl Browser {
     }
 
     /// The value of a script.
-    pub(crate) async fn value(&self, script: &str) -> serde_json::Value {
+    pub(crate) async fn value(&self, script: &str) -> Value {
         self.client.execute(script, Vec::new()).await.expect(script)
+    }
+
+    /// Turns JavaScript off, from the next document on.
+    pub(crate) async fn without_scripts(&self) {
+        let command = "Emulation.setScriptExecutionDisabled";
+        self.devtools(command, json!({ "value": true })).await;
+    }
+
+    /// Fails all requests for addresses that match, from now on.
+    pub(crate) async fn block(&self, address: &str) {
+        self.devtools("Network.enable", json!({})).await;
+        let addresses = json!({ "urls": [address] });
+        self.devtools("Network.setBlockedURLs", addresses).await;
+    }
+
+    /// What the page gets when it asks whether the user prefers dark or light colours.
+    pub(crate) async fn colours(&self, scheme: &str) {
+        let feature = json!({ "name": "prefers-color-scheme", "value": scheme });
+        let features = json!({ "features": [feature] });
+        self.devtools("Emulation.setEmulatedMedia", features).await;
+    }
+
+    /// Presses the Tab key, and returns the id or the label of the element that has the focus then.
+    pub(crate) async fn tab(&self) -> String {
+        let focused = self.client.active_element().await.expect("a focus");
+        focused.send_keys("\u{E004}").await.expect("a key");
+        let name = "return document.activeElement.id || document.activeElement.ariaLabel";
+        self.value(name)
+            .await
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    /// The text of the first such element. Works without scripts.
+    pub(crate) async fn text(&self, selector: &str) -> String {
+        let wait = self.client.wait().at_most(PATIENCE);
+        let element = wait.for_element(Locator::Css(selector)).await;
+        element.expect(selector).text().await.expect(selector)
+    }
+
+    /// The address that is shown.
+    pub(crate) async fn address(&self) -> String {
+        self.client.current_url().await.expect("an address").into()
+    }
+
+    async fn devtools(&self, command: &str, params: Value) {
+        let command = DevTools(json!({ "cmd": command, "params": params }));
+        self.client.issue_cmd(command).await.expect("chromedriver");
     }
 
     /// Makes the window so wide, in CSS pixels.
@@ -185,8 +244,8 @@ impl Browser {
             .expect("a window");
     }
 
-    /// Keeps a picture of the top of the page as `target/pictures/NAME.png`, and where `UPDATE_PICTURES` is set also as the one that README
-    /// shows, in `examples/docs`.
+    /// Keeps a picture of the top of the page as `target/pictures/NAME.png`. Where `UPDATE_PICTURES` is set, also in place of the one in
+    /// `examples/docs`, if there is one.
     pub(crate) async fn picture(&self, name: &str) {
         let to_top = "window.scrollTo(0, 0)";
         let scrolled = self.client.execute(to_top, Vec::new()).await;
@@ -194,10 +253,12 @@ impl Browser {
         let picture = self.client.screenshot().await.expect("a picture");
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../pictures");
-        let shown = std::env::var_os("UPDATE_PICTURES").map(|_| root.join("examples/docs"));
-        for folder in [Some(target), shown].into_iter().flatten() {
-            std::fs::create_dir_all(&folder).expect("a folder for pictures");
-            std::fs::write(folder.join(format!("{name}.png")), &picture).expect("a file");
+        std::fs::create_dir_all(&target).expect("a folder for pictures");
+        let file = format!("{name}.png");
+        std::fs::write(target.join(&file), &picture).expect("a file");
+        let shown = root.join("examples/docs").join(&file);
+        if std::env::var_os("UPDATE_PICTURES").is_some() && shown.exists() {
+            std::fs::write(shown, &picture).expect("a file");
         }
     }
 
@@ -218,5 +279,22 @@ impl Drop for Browser {
         if let Some(process) = self.process {
             let _ = kill_process(process, Signal::KILL);
         }
+    }
+}
+
+/// A command of the protocol of the developer tools, which chromedriver passes on.
+#[derive(Debug)]
+struct DevTools(Value);
+
+impl WebDriverCompatibleCommand for DevTools {
+    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, <Url as FromStr>::Err> {
+        base.join(&format!(
+            "session/{}/goog/cdp/execute",
+            session.unwrap_or_default()
+        ))
+    }
+
+    fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
+        (Method::POST, Some(self.0.to_string()))
     }
 }

@@ -192,11 +192,17 @@ async fn the_page_comes_with_everything_it_needs() {
         .to_owned();
     assert!(policy.starts_with("default-src 'none';"), "{policy}");
     let page = response.text().await.expect("text");
-    for outside in ["src=", "href=\"http", "@import", "url("] {
-        assert!(
-            !page.contains(outside),
-            "the page loads something: {outside}"
-        );
+    for outside in ["href=\"http", "src=\"http", "@import", "url("] {
+        assert!(!page.contains(outside), "the page loads {outside}");
+    }
+    for (path, content_type) in [
+        ("/style.css", "text/css; charset=utf-8"),
+        ("/script.js", "text/javascript; charset=utf-8"),
+    ] {
+        assert!(page.contains(&format!("=\"{path}\"")), "{path}");
+        let response = shop.get(path).await;
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        assert_eq!(response.headers()["content-type"], content_type);
     }
 }
 

@@ -70,6 +70,14 @@ impl Program {
 
     /// The next line that has `part` in it.
     pub(crate) async fn line(&mut self, part: &str) -> String {
+        match self.find_line(part).await {
+            Some(line) => line,
+            None => panic!("it ended and never said `{part}`, but {:#?}", self.said),
+        }
+    }
+
+    /// The next line that has `part` in it. `None` if the program ends before it.
+    pub(crate) async fn find_line(&mut self, part: &str) -> Option<String> {
         let found = tokio::time::timeout(PATIENCE, async {
             while let Some(line) = self.stdout.next_line().await.expect("lines of text") {
                 self.said.push(line.clone());
@@ -80,8 +88,7 @@ impl Program {
             None
         });
         match found.await {
-            Ok(Some(line)) => line,
-            Ok(None) => panic!("it ended and never said `{part}`, but {:#?}", self.said),
+            Ok(found) => found,
             Err(_) => panic!(
                 "it did not say `{part}` in {PATIENCE:?}, but {:#?}",
                 self.said

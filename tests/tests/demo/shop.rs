@@ -67,6 +67,35 @@ impl Shop {
             .expect("an answer")
     }
 
+    /// Sends the form as a browser does, and returns the page that it shows then.
+    pub(crate) async fn check_out(&self, form: &str) -> Response {
+        let request = self.client.post(format!("{}/checkout", self.address));
+        request
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("accept", "text/html,application/xhtml+xml,*/*;q=0.8")
+            .body(form.to_owned())
+            .send()
+            .await
+            .expect("an answer")
+    }
+
+    /// The live timeline, after the entry `seen`.
+    pub(crate) async fn live(&self, seen: Option<&str>) -> Response {
+        let mut request = self.client.get(format!("{}/timeline/live", self.address));
+        if let Some(seen) = seen {
+            request = request.header("last-event-id", seen);
+        }
+        request.send().await.expect("an answer")
+    }
+
+    /// The kinds of the entries of the timeline, in their order.
+    pub(crate) async fn kinds(&self) -> Vec<String> {
+        let entries = self.json("/timeline").await;
+        let entries = entries.as_array().expect("a list");
+        let kinds = entries.iter().map(|entry| entry["kind"].as_str());
+        kinds.map(|kind| kind.expect("a kind").to_owned()).collect()
+    }
+
     /// A request for an order, yet to be sent.
     pub(crate) fn request(&self) -> reqwest::RequestBuilder {
         self.client.post(format!("{}/orders", self.address))

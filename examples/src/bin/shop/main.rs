@@ -3,6 +3,8 @@
 //! `PORT` sets the port (default: 3000; 0 for any free one). `REDIS_URLS` sets real Redis nodes (default: three nodes inside the
 //! process).
 
+mod checkout;
+mod locks;
 mod nodes;
 mod orders;
 mod page;
@@ -10,6 +12,8 @@ mod refusal;
 mod report;
 mod settings;
 mod shutdown;
+mod stock;
+mod timeline;
 
 use std::{
     io::{IsTerminal, stderr},
@@ -20,8 +24,12 @@ use std::{
 use axum::Router;
 use examples::{Locks, say};
 use redlock::{Redlock, memory};
+use timeline::Timeline;
 use tokio::net::TcpListener;
-use tracing_subscriber::EnvFilter;
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::{
+    EnvFilter, Layer, layer::SubscriberExt, registry, util::SubscriberInitExt,
+};
 
 const ABOUT: &str = "A shop in which a double submit runs once: a web server on 127.0.0.1";
 const ENVIRONMENT: &str = "Environment:
@@ -37,6 +45,10 @@ struct Shop {
     redlock: Redlock,
     embedded: Arc<[memory::Node]>,
     orders: Arc<orders::Book>,
+    stock: Arc<stock::Stock>,
+    timeline: Arc<Timeline>,
+    /// Cancelled when the server begins to stop.
+    stop: CancellationToken,
 }
 
 #[tokio::main]
@@ -46,28 +58,36 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), String> {
+    let timeline = Arc::default();
     let asked_for = std::env::var_os("RUST_LOG").is_some();
     if asked_for {
-        log();
+        log(&timeline);
     }
     let listener = settings::listen().await?;
     let locks = Locks::from_env().await?;
     if !asked_for {
         // Not earlier: the error of connecting, or the welcome, already contains its warnings.
-        log();
+        log(&timeline);
     }
+    let stop = shutdown::on_signal();
     welcome(&listener, &locks).await;
 
     let shop = Shop {
+        stock: Arc::new(stock::Stock::new(&locks)?),
         redlock: locks.redlock,
         embedded: locks.embedded.into(),
         orders: Arc::default(),
+        timeline,
+        stop: stop.clone(),
     };
     let routes = Router::new()
         .merge(page::routes())
+        .merge(checkout::routes(&shop.redlock))
         .merge(orders::routes(&shop.redlock))
-        .merge(nodes::routes());
-    let stop = shutdown::on_signal();
+        .merge(stock::routes())
+        .merge(nodes::routes())
+        .merge(locks::routes())
+        .merge(timeline::routes());
     let server = axum::serve(listener, routes.with_state(shop.clone()))
         .with_graceful_shutdown(stop.clone().cancelled_owned());
 
@@ -77,19 +97,23 @@ async fn run() -> Result<(), String> {
         () = shutdown::patience(&stop) => Ok(()),
     };
     // Wait for releases in flight, so that no other process has to wait for their ttl.
-    shop.redlock.close().await;
+    tokio::join!(shop.redlock.close(), shop.stock.close());
     served?;
     say("stopped");
     Ok(())
 }
 
-/// Events on standard error; `RUST_LOG=redlock=debug` shows each vote.
-fn log() {
+/// Events on standard error, and in the timeline of the page. `RUST_LOG=redlock=debug` shows each vote.
+fn log(timeline: &Arc<Timeline>) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(stderr);
-    log.with_ansi(stderr().is_terminal()).init();
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(stderr)
+        .with_ansi(stderr().is_terminal())
+        .with_filter(filter);
+    registry()
+        .with(lines)
+        .with(timeline::recorder(timeline.clone()))
+        .init();
 }
 
 /// Prints the address, where the locks are, and what to try.

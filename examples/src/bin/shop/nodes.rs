@@ -39,6 +39,8 @@ struct Node {
     /// The customers whose locks the node holds now. Of nodes that live in this process.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     holds: Vec<String>,
+    /// How many recorded responses the node keeps. Of nodes that live in this process.
+    records: usize,
 }
 
 impl From<NodeHealth> for Node {
@@ -54,6 +56,7 @@ impl From<NodeHealth> for Node {
                     )),
                 )
             }
+            NodeState::Partial { cause } => ("partial", Some(cause)),
             NodeState::Down { cause } => ("down", Some(cause)),
             _ => ("unknown", None),
         };
@@ -63,6 +66,7 @@ impl From<NodeHealth> for Node {
             cause,
             latency_ms: health.latency.map(|latency| latency.as_secs_f64() * 1e3),
             holds: Vec::new(),
+            records: 0,
         }
     }
 }
@@ -72,6 +76,7 @@ async fn list(State(shop): State<Shop>) -> Json<Nodes> {
     let mut nodes: Vec<Node> = health.into_iter().map(Node::from).collect();
     for (node, embedded) in nodes.iter_mut().zip(&*shop.embedded) {
         node.holds = locks_on(embedded);
+        node.records = records_on(embedded);
     }
     Json(Nodes {
         quorum: shop.redlock.quorum(),
@@ -116,6 +121,12 @@ fn locks_on(node: &memory::Node) -> Vec<String> {
         (!key.starts_with('{')).then(|| customer.to_owned())
     };
     keys.filter_map(of_customer).collect()
+}
+
+fn records_on(node: &memory::Node) -> usize {
+    let keys = node.keys();
+    let records = keys.iter().filter(|key| key.contains("{}:record"));
+    records.count()
 }
 
 fn node(shop: &Shop, index: usize) -> Result<&memory::Node, Refusal> {

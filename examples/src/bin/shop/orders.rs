@@ -37,12 +37,12 @@ pub(crate) fn routes(redlock: &Redlock) -> Router<Shop> {
 /// An order, as in responses.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Order {
-    id: u64,
-    user: String,
+    pub(crate) id: u64,
+    pub(crate) user: String,
     /// The body of the request.
-    details: Value,
+    pub(crate) details: Value,
     /// The fencing token of the lock, which a store would check.
-    token: u64,
+    pub(crate) token: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     invoice: Option<u64>,
 }
@@ -62,6 +62,10 @@ impl Book {
     /// The number of orders so far.
     pub(crate) fn count(&self) -> u64 {
         self.pages().last_order
+    }
+
+    pub(crate) fn find(&self, id: u64) -> Result<Order, Refusal> {
+        self.pages().find(id).cloned()
     }
 
     fn pages(&self) -> MutexGuard<'_, Pages> {
@@ -103,7 +107,17 @@ impl Pages {
 
 /// The user, from the header that is the key of the layer.
 #[derive(Debug)]
-struct User(String);
+pub(crate) struct User(String);
+
+impl User {
+    pub(crate) fn named(name: &str) -> Result<Self, Refusal> {
+        let name = name.trim();
+        match name.len() {
+            1..=64 => Ok(User(name.to_owned())),
+            _ => Err(Refusal::NoUser),
+        }
+    }
+}
 
 impl<S: Sync> FromRequestParts<S> for User {
     type Rejection = Refusal;
@@ -112,12 +126,8 @@ impl<S: Sync> FromRequestParts<S> for User {
         let name = parts
             .headers
             .get("x-user-id")
-            .and_then(|name| name.to_str().ok())
-            .map(str::trim);
-        match name {
-            Some(name) if (1..=64).contains(&name.len()) => Ok(User(name.to_owned())),
-            _ => Err(Refusal::NoUser),
-        }
+            .and_then(|name| name.to_str().ok());
+        User::named(name.unwrap_or_default())
     }
 }
 
@@ -125,16 +135,21 @@ async fn list(State(shop): State<Shop>) -> Json<VecDeque<Order>> {
     Json(shop.orders.pages().orders.clone())
 }
 
-/// Takes half a second, enough for a second click.
 async fn submit(
     State(shop): State<Shop>,
-    User(user): User,
+    user: User,
     lock: HeldLock,
     Json(details): Json<Value>,
 ) -> (StatusCode, Json<Order>) {
-    sleep(Duration::from_millis(500)).await;
-    let order = shop.orders.pages().enter(user, details, lock.token().get());
+    let order = take(&shop, user, details, &lock).await;
     (StatusCode::CREATED, Json(order))
+}
+
+/// Takes half a second, enough for a second click.
+pub(crate) async fn take(shop: &Shop, user: User, details: Value, lock: &HeldLock) -> Order {
+    sleep(Duration::from_millis(500)).await;
+    let token = lock.token().get();
+    shop.orders.pages().enter(user.0, details, token)
 }
 
 async fn invoice(State(shop): State<Shop>, Path(id): Path<u64>) -> Result<Json<Order>, Refusal> {
@@ -144,7 +159,7 @@ async fn invoice(State(shop): State<Shop>, Path(id): Path<u64>) -> Result<Json<O
 /// A concurrent request waits for its turn, and then finds the invoice written.
 #[redlock(key = "shop:invoice:{id}", ttl = "10s", lock = shop.redlock)]
 async fn invoice_once(shop: &Shop, id: u64) -> Result<Order, Refusal> {
-    let order = shop.orders.pages().find(id)?.clone();
+    let order = shop.orders.find(id)?;
     if order.invoice.is_some() {
         return Ok(order);
     }

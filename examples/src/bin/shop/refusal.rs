@@ -11,7 +11,7 @@ use serde_json::json;
 /// The error of a handler.
 #[derive(Debug)]
 pub(crate) enum Refusal {
-    /// The header `x-user-id` is missing, empty or too long.
+    /// The name of the user is missing, empty or too long.
     NoUser,
     NoSuchOrder(u64),
     NoSuchNode(usize),
@@ -31,7 +31,7 @@ impl IntoResponse for Refusal {
         let (status, detail) = match &self {
             Refusal::NoUser => (
                 StatusCode::BAD_REQUEST,
-                "say who orders in the header x-user-id, with 64 characters at most".to_owned(),
+                "say who orders in the header x-user-id, or in the field `user` of the form, with 64 characters at most".to_owned(),
             ),
             Refusal::NoSuchOrder(id) => (
                 StatusCode::NOT_FOUND,

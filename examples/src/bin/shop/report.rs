@@ -8,6 +8,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
 use crate::Shop;
 
+/// The key of its lock.
+pub(crate) const KEY: &str = "shop:report";
+
 const PERIOD: Duration = Duration::from_secs(5);
 
 /// Tries to run the report every few seconds, and prints the outcome.

@@ -12,8 +12,9 @@ const PATIENCE: Duration = Duration::from_secs(12);
 pub(crate) fn on_signal() -> CancellationToken {
     let stop = CancellationToken::new();
     let told = stop.clone();
+    let signal = signal();
     tokio::spawn(async move {
-        signal().await;
+        signal.await;
         say("stopping: finishing the requests under way, releasing the locks");
         told.cancel();
     });
@@ -29,26 +30,34 @@ pub(crate) async fn patience(stop: &CancellationToken) {
     }
 }
 
+/// The handlers are installed at once, not at the first poll: a signal in between would end the process.
+#[cfg(unix)]
+fn signal() -> impl Future<Output = ()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let interrupt = signal(SignalKind::interrupt());
+    let terminate = signal(SignalKind::terminate());
+    async {
+        tokio::select! {
+            () = received(interrupt) => {}
+            () = received(terminate) => {}
+        }
+    }
+}
+
+/// Never, if the handler could not be installed: then the signal ends the process, as by default.
+#[cfg(unix)]
+async fn received(signal: std::io::Result<tokio::signal::unix::Signal>) {
+    match signal {
+        Ok(mut signal) => {
+            signal.recv().await;
+        }
+        Err(_) => std::future::pending().await,
+    }
+}
+
+#[cfg(not(unix))]
 async fn signal() {
-    // If a handler cannot be installed, the signal ends the process, as by default.
-    let interrupt = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    #[cfg(unix)]
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(_) => std::future::pending().await,
-        }
-    };
-    #[cfg(not(unix))]
-    let terminate = std::future::pending::<()>();
-    tokio::select! {
-        () = interrupt => {}
-        () = terminate => {}
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
     }
 }
