@@ -513,15 +513,6 @@ fn reader_that_ignores_an_intent() {
 }
 
 #[test]
-fn intent_removed_by_a_reader() {
-    side_caught(
-        rwlock::Rule::ReleaseRemovesIntent,
-        rwlock::NOT_OVERTAKEN,
-        WAITING_WRITER,
-    );
-}
-
-#[test]
 fn intent_that_keeps_out_writers() {
     side_caught(
         rwlock::Rule::IntentBarsWriters,

@@ -57,8 +57,6 @@ pub(crate) enum Rule {
     IntentBarsWriters,
     /// A stale request leaves an intent.
     IntentWithoutBar,
-    /// The release of a reader removes an intent.
-    ReleaseRemovesIntent,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -363,9 +361,6 @@ impl Sides {
             (node.writer, node.timer) = (0, 0);
         }
         node.reads[client] = 0;
-        if self.is(Rule::ReleaseRemovesIntent) && !self.writes(client) {
-            (node.intent, node.intent_timer) = (0, 0);
-        }
         if self.is(Rule::NoTombstone) {
             return;
         }
