@@ -39,6 +39,7 @@ pub(crate) fn plan(seed: u64) -> Vec<Step> {
         steps.push(step);
         steps.extend(again);
     }
+    steps.extend(draw.held_permit());
     steps
 }
 
@@ -366,6 +367,20 @@ impl Draw {
                 kept: self.ttl(),
             },
         }
+    }
+
+    /// A permit that is held, and a look at it, which are rare among the other steps.
+    fn held_permit(&mut self) -> [Step; 2] {
+        let [permit, ..] = __wire::keys_of_permits(LOCKS[self.lock]);
+        let owner = __wire::owner(self.owner());
+        let words = ["SET", &permit, &owner, "PX", "10000"];
+        let words = words.map(|word| word.as_bytes().to_vec());
+        let inspect = vec![Request::InspectPermits { permits: 4 }];
+        let settings = self.settings();
+        [
+            self.command(words.to_vec()),
+            self.send(inspect, Form::Source, settings),
+        ]
     }
 
     fn acquire(&mut self, token: Option<u64>) -> Request {
