@@ -15,9 +15,10 @@
 //! | a first deployment runs nothing that was due before it | always | |
 //!
 //! `catch_up` is accurate to the clock skew. If a majority of the nodes has lost the record, this
-//! counts as a first deployment: firings that were due are not run, because they might run twice. A
-//! body can write with the [token](crate::Held::token) of its lock, so that a store refuses the
-//! writes of a body that does not know yet that it was replaced.
+//! counts as a first deployment: firings that were due are not run, because they might run twice.
+//! While nodes that may have it do not answer, a replica waits for them, for half of the time until
+//! the next firing at most. A body can write with the [token](crate::Held::token) of its lock, so
+//! that a store refuses the writes of a body that does not know yet that it was replaced.
 //!
 //! | | a replica crashes during a firing | all replicas are down at the instant | a long run | state |
 //! |---|---|---|---|---|

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     events::job as events,
+    fault::FaultKind,
     lock::{guard::Guard, held::Held},
     quorum::backoff::{self, Refusal, WakeUp},
 };
@@ -47,6 +48,9 @@ pub(super) struct Runner {
     triggered: u64,
     /// The settings of another replica that were reported last.
     reported: Option<String>,
+    /// While nodes are silent and the others may have forgotten the record: when it counts as
+    /// forgotten.
+    forgotten_at: Option<u64>,
 }
 
 /// What the loop does after it has read the record under the lock.
@@ -67,6 +71,7 @@ impl Runner {
             _open: control,
             triggered: 0,
             reported: None,
+            forgotten_at: None,
         }
     }
 
@@ -165,8 +170,8 @@ impl Runner {
                 if let Some(last) = &mut record.last {
                     (last.state, last.ended) = (RunState::Crashed, Some(now));
                 }
-                events::crashed(&self.job.name);
                 self.write(&guard, &mut record).await?;
+                events::crashed(&self.job.name);
                 Next::Look
             }
             Decision::Wait { next } => {
@@ -202,19 +207,51 @@ impl Runner {
     }
 
     /// Reads the record. Returns `None` if there is none, or if too few nodes know.
-    async fn read(&self, guard: &Guard) -> Result<Option<Record>> {
-        match guard.read().retention(self.options.retention).await {
-            Ok(None) => Ok(None),
-            Ok(Some(text)) => match Record::read(&text) {
-                Some(record) => Ok(Some(record)),
-                None => Err(Error::other_record(&self.job.name)),
-            },
+    async fn read(&mut self, guard: &Guard) -> Result<Option<Record>> {
+        let read = guard.read().retention(self.options.retention).await;
+        let text = match read {
             Err(error) if error.is_forgotten() => {
+                if self.may_come_back(&error)? {
+                    return Err(error);
+                }
                 events::forgotten(&self.job.name, &error);
-                Ok(None)
+                None
             }
-            Err(error) => Err(error),
+            read => read?,
+        };
+        self.forgotten_at = None;
+        let Some(text) = text else {
+            return Ok(None);
+        };
+        match Record::read(&text) {
+            Some(record) => Ok(Some(record)),
+            None => Err(Error::other_record(&self.job.name)),
         }
+    }
+
+    /// Whether to wait for nodes that did not answer, which may have the record. Without it the
+    /// firings that are due are never run. Waits for half of the time until the next firing at
+    /// most, so that the next one runs in any case.
+    fn may_come_back(&mut self, forgotten: &Error) -> Result<bool> {
+        let mut nodes = forgotten.node_errors().iter();
+        if nodes.all(|node| node.kind() == FaultKind::Quarantined) {
+            return Ok(false);
+        }
+        let now = self.now();
+        let until = match self.forgotten_at {
+            Some(until) => until,
+            None => {
+                let rules = &self.options.rules;
+                let due_by = rules.due_by(now);
+                let next = following(&*self.job.schedule, due_by)?;
+                // A first deployment runs no firing within the skew.
+                let skew = micros(self.job.redlock.core().nodes.skew);
+                let left = next.map_or(u64::MAX, |next| (next - due_by).saturating_sub(skew));
+                now.saturating_add(left.min(rules.catch_up) / 2)
+            }
+        };
+        self.forgotten_at = Some(until);
+        Ok(now < until)
     }
 
     async fn write(&self, guard: &Guard, record: &mut Record) -> Result<()> {

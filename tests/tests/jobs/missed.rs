@@ -142,3 +142,41 @@ async fn a_record_that_a_majority_forgot_is_a_first_deployment() {
     run_for(&job, seconds(40), &ran).await;
     assert!(ran.all().len() >= before + 2);
 }
+
+/// One node has forgotten the record, and another one that has it does not answer for so many
+/// seconds. Returns the first firing that runs then, in seconds since one that was due two minutes
+/// before.
+async fn while_a_node_is_silent(length: u64) -> u64 {
+    let (nodes, redlock, _) = job().await;
+    let job = redlock.job(NAME, seconds(60));
+    let ran = Ran::default();
+    while ran.all().is_empty() {
+        run_for(&job, seconds(1), &ran).await;
+    }
+    nodes.node(0).restart_empty();
+    // It votes again after the guard time of locks.
+    tokio::time::sleep(seconds(120)).await;
+    nodes.node(1).stop();
+    let replica = job.spawn({
+        let ran = ran.clone();
+        move |firing, _| {
+            ran.push(firing);
+            async {}
+        }
+    });
+    tokio::time::sleep(seconds(length)).await;
+    nodes.node(1).start();
+    tokio::time::sleep(seconds(20)).await;
+    replica.stop().await.expect("no error");
+    ran.seconds()[1]
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_due_firing_waits_for_a_silent_node_that_has_the_record() {
+    assert_eq!(while_a_node_is_silent(5).await, 120);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_on_a_silent_node_counts_as_lost_before_the_next_firing() {
+    assert_eq!(while_a_node_is_silent(100).await, 180);
+}
