@@ -158,18 +158,19 @@ async fn a_cool_down_is_carried_out_without_a_vote() {
 #[tokio::test]
 async fn a_cool_down_that_arrives_twice_finds_its_own_window() {
     let script = concat!(
+        include_str!("../../../redlock/src/command/script/notify.lua"),
         include_str!("../../../redlock/src/command/script/put.lua"),
+        include_str!("../../../redlock/src/command/rw/notify_all.lua"),
         include_str!("../../../redlock/src/command/lock/cool_down.lua"),
     );
     let cluster = Cluster::start(1).await;
     let node = cluster.node(0);
     let cool_down = async |owner: &str, next: &str, window: u32| -> String {
         let mut eval = redis::cmd("EVAL");
-        eval.arg(script)
-            .arg(3)
-            .arg(KEY)
-            .arg(format!("{{{KEY}}}{{}}:waiters"))
-            .arg(format!("{{{KEY}}}{{}}:fence"));
+        // Twice, because the holder is no writer.
+        let lock = [KEY.to_owned(), format!("{{{KEY}}}{{}}:waiters")];
+        eval.arg(script).arg(5).arg(&lock).arg(&lock);
+        eval.arg(format!("{{{KEY}}}{{}}:fence"));
         eval.arg(owner).arg(next).arg(window).arg("inbox:");
         eval.arg(7).arg(60_000);
         node.ask(&eval).await
