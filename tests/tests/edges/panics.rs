@@ -94,15 +94,15 @@ async fn a_subscriber_that_panics_costs_a_cluster_no_shard() {
             .await
             .expect("a cluster");
     }
-    for shard in 0..3 {
+    for (shard, key) in OF_SHARD.into_iter().enumerate() {
         panics.store(true, SeqCst);
         // A hung connection is reported as well.
         sharded.shard(shard).pause();
         // In a task of its own, since the request may be where the next event of a node is.
-        let _ = tokio::spawn(redlock.lock(OF_SHARD[shard]).no_wait().into_future()).await;
+        let _ = tokio::spawn(redlock.lock(key).no_wait().into_future()).await;
         eventually(SOON, async || !panics.load(SeqCst)).await;
         sharded.shard(shard).resume();
-        let next = within(SOON, redlock.lock(OF_SHARD[shard]).wait(SOON).into_future()).await;
+        let next = within(SOON, redlock.lock(key).wait(SOON).into_future()).await;
         next.expect("the server is back")
             .release()
             .await

@@ -115,7 +115,7 @@ async fn holders_in_this_process_learn_of_it_at_once() {
         .expect("free");
     let held = exports.acquire_many(3).await.expect("free");
     exports.force_release_all().await.expect("three nodes");
-    for guard in held.iter() {
+    for guard in &held {
         assert!(guard.is_lost());
     }
     let error = held.release().await.expect_err("lost").to_string();

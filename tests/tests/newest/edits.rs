@@ -59,7 +59,7 @@ struct Edit {
 }
 
 impl Edit {
-    async fn is_superseded(self) {
+    async fn assert_superseded(self) {
         let (status, problem) = within(BOUND, self.answer).await.unwrap();
         assert!(
             status == 409 && problem.contains("urn:problem-type:redlock:superseded"),
@@ -68,7 +68,7 @@ impl Edit {
         );
     }
 
-    async fn is_saved(self, store: &Cluster) {
+    async fn assert_saved(self, store: &Cluster) {
         let (status, problem) = within(BOUND, self.answer).await.unwrap();
         assert_eq!(status, 204, "{}: {problem}", self.text);
         assert_eq!(store.node(0).get("draft").await, Some(self.text));
@@ -111,10 +111,10 @@ async fn the_last_of_a_thousand_edits_is_saved() {
         let last = server.save(&client, format!("edit {pause}.{EDITS}"));
         eventually(BOUND, async || is_saving(&store, &last.text).await).await;
         for edit in edits {
-            edit.is_superseded().await;
+            edit.assert_superseded().await;
         }
         set_go(&store, true).await;
-        last.is_saved(&store).await;
+        last.assert_saved(&store).await;
         set_go(&store, false).await;
     }
 }
@@ -135,5 +135,5 @@ async fn without_it_the_older_edit_stays() {
         "{problem}"
     );
     set_go(&store, true).await;
-    first.is_saved(&store).await;
+    first.assert_saved(&store).await;
 }

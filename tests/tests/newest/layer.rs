@@ -85,13 +85,13 @@ async fn a_superseded_message_fails_with_an_error_of_its_own() {
                 Ok::<_, io::Error>(number)
             }
         }));
-    let call = async |number| {
+    let call = |number| {
         let mut service = service.clone();
         tokio::spawn(async move { service.ready().await.unwrap().call(number).await })
     };
-    let older = call(1).await;
+    let older = call(1);
     orders.wait_entered(1).await;
-    let newer = call(2).await;
+    let newer = call(2);
     let error = within(BOUND, older).await.unwrap().unwrap_err();
     assert!(matches!(error, LockError::Superseded), "{error}");
     orders.unblock(1);

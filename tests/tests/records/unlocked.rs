@@ -1,6 +1,6 @@
 //! A request that runs without its lock, while the records can be read.
 
-use redlock_tower::replay::Quorum;
+use redlock_tower::{RedlockLayer, replay::Quorum};
 use tests::{Cluster, Logs};
 use tracing::level_filters::LevelFilter;
 
@@ -22,7 +22,7 @@ async fn a_request_that_runs_without_its_lock_is_not_recorded() {
     let logs = Logs::capture(LevelFilter::WARN);
     let cluster = Cluster::start(3).await;
     let clients = [trusting(&cluster).await];
-    let service = Service::with(&clients, Quorum::new, |layer| layer.fail_open(), "");
+    let service = Service::with(&clients, Quorum::new, RedlockLayer::fail_open, "");
     assert_eq!(
         shown(&service.send(0, "ann", "a").await),
         (201, "run 1", false)

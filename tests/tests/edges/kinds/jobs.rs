@@ -84,7 +84,10 @@ async fn panics_around_the_body_are_failures_of_its_run() {
     let runs = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&runs);
     let job = redlock.job("report", SECOND).spawn(move |_, _| {
-        assert!(counted.fetch_add(1, SeqCst) % 2 == 0, "before the future");
+        assert!(
+            counted.fetch_add(1, SeqCst).is_multiple_of(2),
+            "before the future"
+        );
         async { Err::<(), _>(Undisplayable) }
     });
     sleep(MINUTE).await;
