@@ -11,7 +11,7 @@ use tests::{
     sharded::{OF_SHARD, Sharded},
     within,
 };
-use tracing::{Event, Subscriber};
+use tracing::{Event, Subscriber, subscriber::DefaultGuard};
 use tracing_subscriber::{Layer, Registry, layer::Context, layer::SubscriberExt as _};
 
 use crate::SOON;
@@ -147,5 +147,75 @@ async fn a_subscriber_that_panics_costs_no_renewed_lock() {
     for guard in held {
         assert!(!guard.is_lost(), "{guard:?}");
         guard.release().await.expect("three nodes");
+    }
+}
+
+/// Nodes in memory, a client of them, and a switch: the next events of locks panic, as many as it says.
+async fn with_panics() -> (Nodes, Redlock, Arc<AtomicUsize>, DefaultGuard) {
+    let panics = Arc::new(AtomicUsize::new(0));
+    let subscriber = Registry::default().with(PanicsAtLock(Arc::clone(&panics)));
+    let subscriber = tracing::subscriber::set_default(subscriber);
+    let nodes = Nodes::new(3);
+    let redlock = Redlock::connect(nodes.nodes()).await.expect("three nodes");
+    (nodes, redlock, panics, subscriber)
+}
+
+/// The warning is about the time that has passed, and comes when renewals are due.
+#[tokio::test(start_paused = true)]
+async fn a_panic_before_late_renewals_costs_no_lock() {
+    let (_nodes, redlock, panics, _subscriber) = with_panics().await;
+    let mut held = Vec::new();
+    for key in ["a", "b", "c"] {
+        held.push(redlock.lock(key).ttl(SOON).await.expect("free"));
+    }
+    // The time of the client stands still otherwise, so this is a runtime that was blocked for most of a ttl.
+    tokio::time::advance(SOON * 7 / 10).await;
+    panics.store(1, SeqCst);
+    tokio::time::sleep(SOON * 5).await;
+    assert_eq!(panics.load(SeqCst), 0, "the delay was reported");
+    for guard in held {
+        assert!(!guard.is_lost(), "{guard:?}");
+        guard.release().await.expect("three nodes");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_loss_whose_event_panics_is_a_loss() {
+    let (nodes, redlock, panics, _subscriber) = with_panics().await;
+    let guard = redlock.lock("a").ttl(SOON).await.expect("free");
+    let held = guard.held();
+    panics.store(1, SeqCst);
+    let forced = tokio::spawn({
+        let redlock = redlock.clone();
+        async move { redlock.force_release("a").await }
+    });
+    assert!(forced.await.is_err(), "the subscriber panics");
+    assert!(held.is_lost() && guard.is_lost(), "{guard:?}");
+    assert!(held.remaining().is_zero());
+    within(SOON, guard.lost()).await;
+    drop(guard);
+    let next = within(SOON, redlock.lock("a").wait(SOON).into_future()).await;
+    next.expect("nobody has it")
+        .release()
+        .await
+        .expect("three nodes");
+    drop(nodes);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_whose_event_panics_is_sent() {
+    let (_nodes, redlock, panics, _subscriber) = with_panics().await;
+    for waits in [false, true] {
+        let guard = redlock.lock("a").ttl(SOON * 2).await.expect("free");
+        let waiter = waits.then(|| tokio::spawn(redlock.lock("a").wait(SOON).into_future()));
+        tokio::task::yield_now().await;
+        panics.store(1, SeqCst);
+        let released = tokio::spawn(async move { guard.release().await }).await;
+        assert!(released.is_err(), "the subscriber panics");
+        if let Some(waiter) = waiter {
+            drop(waiter.await.expect("no panic").expect("released"));
+        }
+        let next = redlock.lock("a").wait(SOON).await.expect("released");
+        next.release().await.expect("three nodes");
     }
 }
