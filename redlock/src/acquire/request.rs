@@ -66,7 +66,7 @@ impl AcquireRequest<'_> {
     /// Counts the request as waiting from now on, if there is a limit.
     pub(super) fn begin_to_wait(&self, slot: &mut Option<WaiterSlot>) -> Result<()> {
         if let (Some(limit), None) = (&self.options.max_waiters, &slot) {
-            let entered = limit.enter(self.name);
+            let entered = limit.enter(self.name, self.options.lease.newest_wins);
             *slot = Some(entered.ok_or_else(|| Error::too_many_waiters(self.name))?);
         }
         Ok(())

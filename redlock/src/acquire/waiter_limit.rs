@@ -38,11 +38,12 @@ impl WaiterLimit {
         }))
     }
 
-    /// Counts a request that waits for `key`. `None` if the limit is reached.
-    pub(super) fn enter(&self, key: &str) -> Option<WaiterSlot> {
+    /// Counts a request that waits for `key`. `None` if the limit is reached. The limit of a key is not for a request that
+    /// supersedes the others: they leave when it comes.
+    pub(super) fn enter(&self, key: &str, newest_wins: bool) -> Option<WaiterSlot> {
         let mut count = lock(&self.0.count);
         let of_key = count.by_key.get(key).copied().unwrap_or_default();
-        if count.in_all >= self.0.in_all || of_key >= self.0.per_key {
+        if count.in_all >= self.0.in_all || (of_key >= self.0.per_key && !newest_wins) {
             return None;
         }
         count.in_all += 1;
@@ -97,14 +98,15 @@ mod tests {
     #[test]
     fn a_key_and_all_keys_have_limits_and_nothing_is_left_behind() {
         let limit = WaiterLimit::new(2, 3);
-        let a = (limit.enter("a"), limit.enter("a"));
+        let a = (limit.enter("a", false), limit.enter("a", false));
         assert!(a.0.is_some() && a.1.is_some());
-        assert!(limit.enter("a").is_none(), "two wait for a");
-        let b = limit.enter("b");
+        assert!(limit.enter("a", false).is_none(), "two wait for a");
+        assert!(limit.enter("a", true).is_some(), "it supersedes them");
+        let b = limit.enter("b", false);
         assert!(b.is_some());
-        assert!(limit.enter("c").is_none(), "three wait in all");
+        assert!(limit.enter("c", false).is_none(), "three wait in all");
         drop(a);
-        assert!(limit.enter("c").is_some());
+        assert!(limit.enter("c", false).is_some());
         drop(b);
         let count = lock(&limit.0.count);
         assert_eq!((count.in_all, count.by_key.len()), (0, 0));

@@ -166,7 +166,8 @@ impl LockRequest {
     }
 
     /// Fails with [`is_too_many_waiters`](Error::is_too_many_waiters) instead of waiting, if
-    /// `limit` requests already wait.
+    /// `limit` requests already wait. With [`newest_wins`](Self::newest_wins) the number for one key does not count, since
+    /// the requests that wait for it leave.
     pub fn max_waiters(mut self, limit: &WaiterLimit) -> Self {
         self.options.max_waiters = Some(limit.clone());
         self
@@ -284,6 +285,23 @@ impl LockRequest {
 
     pub(super) fn is_of(&self, engine: &Arc<Engine>) -> bool {
         Arc::ptr_eq(&self.engine, engine)
+    }
+
+    /// Whether it is for the same lock as `other`, which is its neighbour in the [order](Self::order).
+    pub(super) fn is_same_lock(&self, other: &Self) -> bool {
+        self.is_of(&other.engine) && self.order() == other.order()
+    }
+
+    /// An error if the newest request wins: it would be announced only when the locks before it are held.
+    pub(super) fn check_newest_alone(&self) -> Result<()> {
+        if !self.options.newest_wins {
+            return Ok(());
+        }
+        Err(Error::invalid_config(format!(
+            "{:?} is requested with `newest_wins` among several locks: which request is the newest would depend on the wait for \
+             the others. Request it alone, and the others under it",
+            self.name
+        )))
     }
 
     /// An error if both of these neighbours in the [order](Self::order) can never be granted together.

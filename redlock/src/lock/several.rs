@@ -47,7 +47,8 @@ impl LockAllRequest {
     /// [`wait`](LockRequest::wait) is replaced by the one for all together.
     ///
     /// Awaiting the request fails with [`is_invalid`](Error::is_invalid) if `request` is of another client, if both sides of a
-    /// read/write lock are requested, and for a second permit of a semaphore.
+    /// read/write lock are requested, for a second permit of a semaphore, and for a request with
+    /// [`newest_wins`](LockRequest::newest_wins).
     ///
     /// # Examples
     /// ```
@@ -74,7 +75,7 @@ impl LockAllRequest {
         self.requests.sort_by(|a, b| a.order().cmp(&b.order()));
         // A second permit is an error, see `check`.
         self.requests
-            .dedup_by(|later, first| later.order() == first.order() && !first.is_for_permit());
+            .dedup_by(|later, first| later.is_same_lock(first) && !first.is_for_permit());
     }
 
     /// The ttl of each lock that has none of its own, as [`LockRequest::ttl`](crate::LockRequest::ttl).
@@ -163,6 +164,7 @@ impl LockAllRequest {
                      requests with one client",
                 ));
             }
+            request.check_newest_alone()?;
             request.check_not_held()?;
         }
         for pair in self.requests.windows(2) {

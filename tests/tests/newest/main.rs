@@ -3,6 +3,7 @@
 
 mod edits;
 mod layer;
+mod limits;
 mod requests;
 
 use std::time::Duration;
