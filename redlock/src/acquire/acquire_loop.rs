@@ -137,7 +137,7 @@ impl<'a> AcquireLoop<'a> {
 
     /// Returns the first step, and the connections for it.
     async fn start(&mut self) -> Result<(Step, Arc<ConnectionSet>)> {
-        let connections = self.meet_nodes().await?;
+        let connections = self.request.meet_nodes().await?;
         let deferral = self.deferral().await;
         self.progress.contended = deferral.is_some();
         let step = self.progress.retry.start(deferral, self.request.left());
@@ -162,20 +162,6 @@ impl<'a> AcquireLoop<'a> {
             jitter: self.core().nodes.random.draw(),
             now: now.saturating_since(self.request.engine.since),
         }
-    }
-
-    /// Waits until a client that was just built has tried to reach its nodes. Even a very short wait has a node time-out for
-    /// this, so that it is not refused what `no_wait` would be granted.
-    async fn meet_nodes(&self) -> Result<Arc<ConnectionSet>> {
-        let core = self.core();
-        core.open(Some(self.request.name))?;
-        let within = match self.request.waits() {
-            true => self.request.left().max(core.nodes.timeout),
-            false => core.nodes.contact_within(),
-        };
-        let connections = core.connections()?;
-        connections.first_contact(&core.nodes, within).await;
-        Ok(connections)
     }
 
     /// How long to yield to a waiter that our last release notified; otherwise the local waiter always wins.

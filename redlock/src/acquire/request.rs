@@ -14,7 +14,7 @@ use crate::{
     fault::FaultKind,
     key::Key,
     lease::{HoldOptions, LeaseOptions},
-    node::NodeState,
+    node::{ConnectionSet, NodeState},
 };
 
 #[derive(Debug)]
@@ -61,6 +61,20 @@ impl AcquireRequest<'_> {
 
     pub(super) fn node_timeout(&self) -> Duration {
         self.core().node_timeout(self.options.lease.ttl)
+    }
+
+    /// Waits until a client that was just built has tried to reach its nodes. Even a very short wait has a node time-out for
+    /// this, so that it is not refused what `no_wait` would be granted.
+    pub(super) async fn meet_nodes(&self) -> Result<Arc<ConnectionSet>> {
+        let core = self.core();
+        core.open(Some(self.name))?;
+        let within = match self.waits() {
+            true => self.left().max(core.nodes.timeout),
+            false => core.nodes.contact_within(),
+        };
+        let connections = core.connections()?;
+        connections.first_contact(&core.nodes, within).await;
+        Ok(connections)
     }
 
     /// Counts the request as waiting from now on, if there is a limit.

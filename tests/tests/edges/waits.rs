@@ -88,6 +88,36 @@ async fn a_very_short_wait_of_a_client_that_never_connected_is_granted_what_is_f
     guard.expect("free").release().await.expect("three nodes");
 }
 
+/// Its announcement comes before the first attempt, and meets the nodes as that does.
+#[tokio::test(start_paused = true)]
+async fn a_very_short_wait_of_the_newest_request_is_granted_what_is_free() {
+    let nodes = Nodes::new(3);
+    delay(&nodes);
+    let redlock = Redlock::connect_lazy(nodes.nodes()).expect("three nodes");
+    let request = redlock.lock("a").newest_wins(true);
+    let guard = request.wait(Duration::from_millis(1)).await;
+    guard.expect("free").release().await.expect("three nodes");
+}
+
+/// Two of the nodes come only after some attempts.
+#[tokio::test(start_paused = true)]
+async fn the_newest_request_waits_for_nodes_that_are_away() {
+    let nodes = Nodes::new(3);
+    for node in &nodes.nodes()[..2] {
+        node.stop();
+    }
+    let redlock = Redlock::connect_lazy(nodes.nodes()).expect("three nodes");
+    let request = redlock.lock("a").newest_wins(true).wait(SOON);
+    let request = tokio::spawn(request.into_future());
+    tokio::time::sleep(SOON / 4).await;
+    assert!(!request.is_finished());
+    for node in &nodes.nodes()[..2] {
+        node.start();
+    }
+    let guard = within(SOON, request).await.expect("no panic");
+    guard.expect("free").release().await.expect("three nodes");
+}
+
 /// Nodes that do not answer are given up after a node time-out.
 #[tokio::test(start_paused = true)]
 async fn a_very_short_wait_of_a_client_that_never_connected_is_bounded() {

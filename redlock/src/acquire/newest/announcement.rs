@@ -8,7 +8,7 @@ use crate::{
     core::Core,
     error::{Error, Result},
     key::Key,
-    node::Preemptible,
+    node::{ConnectionSet, Preemptible},
     quorum::{
         backoff::{self, Refusal, WakeUp},
         node_set::NodeSet,
@@ -36,11 +36,7 @@ impl Announcement {
     pub(super) async fn new(request: &AcquireRequest<'_>) -> Result<Self> {
         let core = request.core();
         let nodes = &core.nodes;
-        let connections = core.connections()?;
-        connections.first_contact(nodes, request.left()).await;
-        meet_prerequisites(core, &connections, request.key, true, || request.left())
-            .await
-            .map_err(|failure| request.error(failure))?;
+        let connections = meet(request).await?;
         let mut new = Self {
             core: Arc::clone(core),
             key: Arc::clone(request.key),
@@ -87,21 +83,12 @@ impl Announcement {
 
     /// Asks again while too few nodes answer, until the wait is over.
     async fn ask_until_answered(&self, request: &AcquireRequest<'_>) -> Result<Option<u64>> {
-        let mut number = 0;
+        let mut failed = 0;
         loop {
-            let error = match self.ask().await {
+            match self.ask().await {
                 Ok(newer) => return Ok(newer),
-                Err(error) => error,
-            };
-            let left = request.left();
-            if request.options.fail_fast || left.is_zero() {
-                return Err(error);
+                Err(error) => pause(request, &mut failed, error).await?,
             }
-            let jitter = self.core.nodes.random.draw();
-            let pause = backoff::delay(Refusal::Outage, number, jitter, WakeUp::Never);
-            tokio::time::sleep(pause.min(left)).await;
-            self.core.open(Some(self.name.as_str()))?;
-            number = number.saturating_add(1);
         }
     }
 
@@ -131,4 +118,32 @@ impl Announcement {
             }
         }
     }
+}
+
+/// Meets the nodes, as the first attempt of any other request does.
+async fn meet(request: &AcquireRequest<'_>) -> Result<Arc<ConnectionSet>> {
+    let core = request.core();
+    let left = || request.left().max(core.nodes.timeout);
+    let mut failed = 0;
+    loop {
+        let connections = request.meet_nodes().await?;
+        match meet_prerequisites(core, &connections, request.key, true, left).await {
+            Ok(()) => return Ok(connections),
+            Err(failure) => pause(request, &mut failed, request.error(failure)).await?,
+        }
+    }
+}
+
+/// The pause of an outage, after which the request may go on. An error if its wait is over.
+async fn pause(request: &AcquireRequest<'_>, failed: &mut u32, error: Error) -> Result<()> {
+    let left = request.left();
+    if request.options.fail_fast || left.is_zero() {
+        return Err(error);
+    }
+    let core = request.core();
+    let jitter = core.nodes.random.draw();
+    let pause = backoff::delay(Refusal::Outage, *failed, jitter, WakeUp::Never);
+    tokio::time::sleep(pause.min(left)).await;
+    *failed = failed.saturating_add(1);
+    core.open(Some(request.name))
 }
