@@ -93,6 +93,16 @@ async fn f64_a_lazy_client_gets_the_error_when_it_locks() {
             .fencing(fencing)
             .connect_lazy()
             .expect("a list");
+        // A client that has met nodes 0 and 1 alone may have a lock on both: the other list has no majority without one of
+        // them. On a busy machine it meets node 3 later.
+        within(BOUND, async {
+            while let Ok(guard) = new.try_lock(KEY).await {
+                let guard = guard.expect("free");
+                assert!(cluster.locked_on(KEY).await.starts_with(&[0, 1]));
+                guard.release().await.expect("two nodes");
+            }
+        })
+        .await;
         for _ in 0..3 {
             let error = new.try_lock(KEY).await.expect_err("two lists");
             assert!(error.is_no_quorum(), "{error}");
@@ -104,6 +114,38 @@ async fn f64_a_lazy_client_gets_the_error_when_it_locks() {
             assert!(cluster.locked_on(KEY).await.is_empty());
         }
     }
+}
+
+/// Until then the nodes of both lists are enough: no other client has a majority without one of them.
+#[tokio::test]
+async fn f64_a_client_is_refused_once_it_has_met_the_node_that_others_lack() {
+    let cluster = Cluster::start(4).await;
+    let old = of(&cluster, &[0, 1, 2])
+        .connect()
+        .await
+        .expect("three nodes");
+    cluster.node(3).pause();
+    let new = of(&cluster, &[0, 1, 3]).connect_lazy().expect("a list");
+    let guard = within(BOUND, async {
+        loop {
+            if let Ok(guard) = new.lock(KEY).wait(SHORT).await {
+                return guard;
+            }
+        }
+    })
+    .await;
+    assert_eq!(cluster.locked_on(KEY).await, [0, 1]);
+    assert!(matches!(old.try_lock(KEY).await, Ok(None)));
+    guard.release().await.expect("two nodes");
+    cluster.node(3).resume();
+    within(BOUND, async {
+        while new.try_lock(KEY).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
+    let guard = old.lock(KEY).wait(BOUND).await.expect("three nodes");
+    guard.release().await.expect("released");
 }
 
 /// A rolling deployment, with another nearest node for each client.
