@@ -5,7 +5,8 @@
 //! single lock, an event at `debug` with the key follows it. The arguments are only evaluated if
 //! there is a subscriber.
 //!
-//! The functions that emit events also count what [`metrics`] has.
+//! The functions that emit events also count what [`metrics`] has. A subscriber or a recorder that panics costs its event and
+//! nothing else: see [`contained`].
 
 pub(crate) mod attribute;
 pub(crate) mod job;
@@ -13,6 +14,15 @@ pub(crate) mod lock;
 pub(crate) mod metrics;
 pub(crate) mod node;
 pub(crate) mod span;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Calls the subscribers and recorders of the user. Locks and connections change state around an event, so a panic ends here.
+/// The panic hook has reported it.
+fn contained(emit: impl FnOnce()) {
+    // Nothing of ours is left half changed: only references were captured.
+    drop(catch_unwind(AssertUnwindSafe(emit)));
+}
 
 /// Whole milliseconds, for fields whose names end in `_ms`.
 fn ms(time: std::time::Duration) -> u64 {

@@ -202,12 +202,10 @@ impl Hold {
             return Err(AlreadyEnded);
         }
         self.ended.notify_waiters();
-        let release = self.lease.end_hold(ended_well, window);
-        // Last, since a subscriber of events may panic.
         let held = || self.lease.core.now().saturating_since(self.started);
         let left = || self.lease.remaining();
         events::released(self.lease.key(), self.token.get(), held, left, window);
-        Ok(release)
+        Ok(self.lease.end_hold(ended_well, window))
     }
 
     /// Ends the hold, with nothing sent. `false` if it had ended before.

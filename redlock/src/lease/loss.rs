@@ -51,8 +51,6 @@ impl Lease {
         if !self.state.lose(loss) {
             return;
         }
-        self.end_lost_hold(loss);
-        // Last, since a subscriber of events may panic.
         let held = || self.core.now().saturating_since(self.granted_at);
         match loss {
             Loss::Superseded => events::superseded(&self.key, self.last_token(), held),
@@ -63,10 +61,6 @@ impl Lease {
                 held,
             ),
         }
-    }
-
-    /// Releases the key at once if no body runs under it, and otherwise behind the body.
-    fn end_lost_hold(self: &Arc<Self>, loss: Loss) {
         let hold = {
             let mut holds = lock(&self.holds);
             holds.releasing_after = holds.current.upgrade();
@@ -87,11 +81,10 @@ impl Lease {
         let Some(hold) = lock(&self.holds).releasing_after.take() else {
             return;
         };
-        self.send_release_of_lost(hold.rest_of_at_least());
-        let body = lock(&hold.bodies).running();
-        if let Some(body) = body {
+        if let Some(body) = lock(&hold.bodies).running() {
             events::body_runs_unlocked(&self.key, body, hold.since_lost());
         }
+        self.send_release_of_lost(hold.rest_of_at_least());
     }
 
     fn send_release_of_lost(&self, window: Option<Duration>) {

@@ -118,6 +118,23 @@ async fn the_newest_request_waits_for_nodes_that_are_away() {
     guard.expect("free").release().await.expect("three nodes");
 }
 
+/// They accept the other list once the clients with the first one are gone.
+#[tokio::test(start_paused = true)]
+async fn the_newest_request_waits_for_nodes_that_refuse_its_list() {
+    let nodes = Nodes::new(4);
+    let of = |list: [usize; 3]| Redlock::builder().nodes(list.map(|node| nodes.node(node)));
+    let old = of([0, 1, 2]).connect().await.expect("three nodes");
+    let new = of([0, 1, 3]).connect_lazy().expect("a list");
+    let request = new.lock("a").newest_wins(true).wait(MINUTE * 5);
+    let request = tokio::spawn(request.into_future());
+    tokio::time::sleep(SOON).await;
+    assert!(!request.is_finished());
+    old.close().await;
+    drop(old);
+    let guard = request.await.expect("no panic").expect("accepted");
+    guard.release().await.expect("three nodes");
+}
+
 /// Nodes that do not answer are given up after a node time-out.
 #[tokio::test(start_paused = true)]
 async fn a_very_short_wait_of_a_client_that_never_connected_is_bounded() {
@@ -127,9 +144,13 @@ async fn a_very_short_wait_of_a_client_that_never_connected_is_bounded() {
     }
     let redlock = Redlock::connect_lazy(nodes.nodes()).expect("three nodes");
     let begun = tokio::time::Instant::now();
-    let request = redlock.lock("a").wait(Duration::from_millis(1)).await;
-    assert!(request.expect_err("nodes hang").is_no_quorum());
+    let request = || redlock.lock("a").wait(Duration::from_millis(1));
+    assert!(request().await.expect_err("nodes hang").is_no_quorum());
     let took = begun.elapsed();
+    assert!(took <= Duration::from_millis(500), "{took:?}");
+    let newest = request().newest_wins(true).await;
+    assert!(newest.expect_err("nodes hang").is_no_quorum());
+    let took = begun.elapsed() - took;
     assert!(took <= Duration::from_millis(500), "{took:?}");
 }
 

@@ -116,7 +116,7 @@ impl Renewers {
             runtime: runtime.id(),
         };
         let task = async move {
-            // By a panic in code of the user, such as a subscriber of events, no lease may be lost.
+            // A panic may lose no lease.
             while caught(running.renewers.run(running.runtime)).await.is_err() {
                 sleep(AFTER_PANIC).await;
             }

@@ -1,6 +1,6 @@
 //! The renewal task of one runtime: extends the leases that are due, and checks deadlines.
 
-use std::{mem, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::{runtime::Id, time::sleep};
@@ -73,8 +73,8 @@ impl Renewers {
             if let Some(lease) = timer.lease.upgrade()
                 && lease.take_check(timer.stamp)
             {
-                let _next = NextCheck(self, &lease);
                 lease.check_deadlines();
+                self.schedule_check(&lease);
             }
         }
     }
@@ -90,20 +90,20 @@ impl Renewers {
             leases.extend(lease.filter(|lease| lease.is_current_renewal(timer.stamp)));
         }
         drop(schedule);
-        let mut due = Due(self, leases);
-        if let Some(ttl) = due.1.iter().map(|lease| lease.options().ttl).min() {
+        if let Some(ttl) = leases.iter().map(|lease| lease.options().ttl).min() {
             self.warn_if_late(late, ttl, now);
         }
-        due.1.retain(|lease: &Arc<Lease>| {
-            let _next = NextCheck(self, lease);
+        leases.retain(|lease: &Arc<Lease>| {
             let open = lease.check_deadlines();
             if open {
                 // Scheduled again before it is extended, in case that this runtime is blocked before the extension.
                 self.schedule_renewal(lease, lease.options().ttl / PART);
+            } else {
+                self.schedule_check(lease);
             }
             open
         });
-        mem::take(&mut due.1)
+        leases
     }
 
     fn extended(&self, lease: &Arc<Lease>, extended: Result<()>) {
@@ -112,8 +112,8 @@ impl Renewers {
             // The key may be kept for a body that has not stopped yet.
             Err(error) if error.is_lost() => self.schedule_check(lease),
             Err(error) => {
-                self.schedule_renewal(lease, lease.options().ttl / RETRY_PART);
                 events::renewal_failed(lease.key(), &error);
+                self.schedule_renewal(lease, lease.options().ttl / RETRY_PART);
             }
         }
     }
@@ -131,27 +131,6 @@ impl Renewers {
             *warned = Some(now);
         }
         events::renewal_stalled(late, ttl, late.saturating_mul(LATE_PART));
-    }
-}
-
-/// Leases whose renewal is due. Those that are still in here when it is dropped, since a subscriber of events panicked, are
-/// due again.
-struct Due<'a>(&'a Renewers, Vec<Arc<Lease>>);
-
-impl Drop for Due<'_> {
-    fn drop(&mut self) {
-        for lease in &self.1 {
-            self.0.schedule_renewal(lease, Duration::ZERO);
-        }
-    }
-}
-
-/// Schedules the next check of a lease when it is dropped: also when a subscriber of events panicked in this one.
-struct NextCheck<'a>(&'a Renewers, &'a Arc<Lease>);
-
-impl Drop for NextCheck<'_> {
-    fn drop(&mut self) {
-        self.0.schedule_check(self.1);
     }
 }
 

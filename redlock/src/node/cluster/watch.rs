@@ -17,7 +17,7 @@ const MAX_PAUSE: Duration = Duration::from_secs(1);
 const STEPS: u32 = 4;
 
 /// Keeps the map up to date for as long as it is used, also after a panic in code of the user that this calls, such as a
-/// subscriber of events.
+/// verifier of certificates.
 pub(super) async fn keep_watching(cluster: Weak<Shared>, target: Target, every: Duration) {
     loop {
         let reader = TopologyReader::new(&target);

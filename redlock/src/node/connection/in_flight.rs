@@ -94,7 +94,7 @@ pub(super) fn dropped() -> Fault {
 pub(super) fn panicked() -> Fault {
     Fault::unknown(
         FaultKind::Other,
-        "code that the connection calls panicked, such as a subscriber of events or a verifier of certificates",
+        "code that the connection calls panicked, such as a verifier of certificates",
     )
 }
 

@@ -30,7 +30,7 @@
 //! one, since it is unknown whether it was carried out. What is lost twice is answered as unknown,
 //! and releases are deferred.
 //!
-//! A panic in code of the user that a connection calls, such as a subscriber of events or a verifier of certificates, ends
+//! A panic in code of the user that a connection calls, such as a verifier of certificates, ends
 //! this connection, or this attempt to connect, and nothing else (`task`).
 //!
 //! # Bounds

@@ -194,11 +194,6 @@ impl Shared {
         self.set_subscribed(false);
         self.state.went_down(fault);
         self.lists.reevaluate(self.clock.now());
-        self.refuse(fault, known_for);
-    }
-
-    /// Answers queued operations with the cause, defers releases, and refuses what is submitted within `known_for`.
-    pub(super) fn refuse(&self, fault: &Fault, known_for: Duration) {
         let refused = lock(&self.backlog).block(fault, self.clock.now(), known_for);
         events::backlog_refused(self.state.meter());
         for op in refused {

@@ -1,7 +1,6 @@
 //! The life of a connection: connect, serve until it is lost, and again.
 
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{Arc, atomic::Ordering::Relaxed},
     task::{Context, Poll},
@@ -76,7 +75,7 @@ impl Drop for Ending {
     }
 }
 
-/// A panic in code of the user that the connection calls, such as a subscriber of events or a verifier of certificates, ends
+/// A panic in code of the user that the connection calls, such as a verifier of certificates, ends
 /// one connection, or one attempt to connect.
 async fn run_until_done(ending: Ending) {
     let shared = &ending.0;
@@ -90,11 +89,7 @@ async fn run_until_done(ending: Ending) {
         if started.elapsed() >= MAX_PAUSE {
             pause = MIN_PAUSE;
         }
-        let block = || shared.block(&panicked(), pause);
-        // Blocking reports that the node is down, to the same subscriber.
-        if catch_unwind(AssertUnwindSafe(block)).is_err() {
-            shared.refuse(&panicked(), pause);
-        }
+        shared.block(&panicked(), pause);
         shared.rest(shared.jittered(pause)).await;
         pause = (pause * 2).min(MAX_PAUSE);
     }

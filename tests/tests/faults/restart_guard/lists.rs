@@ -116,7 +116,7 @@ async fn f64_a_lazy_client_gets_the_error_when_it_locks() {
     }
 }
 
-/// Until then the nodes of both lists are enough: no other client has a majority without one of them.
+/// While the new node is away, the two nodes of both lists are enough: no other client has a majority without one of them.
 #[tokio::test]
 async fn f64_a_client_is_refused_once_it_has_met_the_node_that_others_lack() {
     let cluster = Cluster::start(4).await;
