@@ -46,10 +46,15 @@ fn wait(redlock: &Redlock, keys: usize) -> JoinSet<redlock::Result<Guard>> {
     waiting
 }
 
-/// How many keys have waiters on the first node.
+/// How many keys have waiters on a majority of three nodes. A waiter joins the waitlists that it can reach.
 async fn waited_for(cluster: &Cluster) -> usize {
-    let keys = cluster.node(0).keys().await;
-    keys.iter().filter(|key| key.ends_with(":waiters")).count()
+    let mut counts = Vec::new();
+    for node in cluster.nodes() {
+        let keys = node.keys().await;
+        counts.push(keys.iter().filter(|key| key.ends_with(":waiters")).count());
+    }
+    counts.sort_unstable();
+    counts[1]
 }
 
 async fn scripts(cluster: &Cluster) -> u64 {
