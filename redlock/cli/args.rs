@@ -60,6 +60,26 @@ pub(crate) enum Color {
     Never,
 }
 
+/// The locks with one key, which are independent of each other, except for readers and their writer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    /// The exclusive lock.
+    Lock,
+    /// The read/write lock, from all who read.
+    Readers,
+    /// The read/write lock, from the one who writes.
+    Writer,
+    /// All permits of the semaphore.
+    Permits,
+}
+
+impl Kind {
+    /// Whether it can have several holders.
+    pub(crate) fn is_shared(self) -> bool {
+        matches!(self, Self::Readers | Self::Permits)
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run a command while holding a lock.
@@ -87,15 +107,18 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
         timeout: Option<Duration>,
     },
-    /// Take a lock from its holder.
+    /// Take a lock from its holders.
     ///
-    /// The holder continues until it notices the loss, at its next renewal. Until then, two holders may run.
+    /// A holder continues until it notices the loss, at its next renewal. Until then, others may run beside it.
     Release {
         /// The key of the lock.
         key: String,
         /// Required, because the lock is taken from a holder that may be running.
         #[arg(long, required = true)]
         force: bool,
+        /// Which of the locks with this key is taken.
+        #[arg(long, value_name = "KIND", default_value = "lock")]
+        kind: Kind,
         /// Do not ask for confirmation.
         #[arg(long)]
         yes: bool,

@@ -67,8 +67,8 @@ async fn serve(args: Args, output: &Output) -> Result<ExitCode, Failure> {
         Command::Run(run) => run::run(&common, run, output).await,
         Command::Holder { key } => look::holder(&common, &key, output).await,
         Command::Wait { key, timeout } => look::wait(&common, &key, timeout, output).await,
-        Command::Release { key, force, yes } => {
-            look::release(&common, &key, force, yes, output).await
+        Command::Release { key, kind, yes, .. } => {
+            look::release(&common, &key, kind, yes, output).await
         }
         Command::Health { all } => health::health(&common, all, output).await,
         Command::Job { name } => job::job(&common, &name, output).await,

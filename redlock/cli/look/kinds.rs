@@ -2,7 +2,7 @@
 //!
 //! Their keys derive from the key alone, and the nodes remember the number of permits.
 
-use redlock::{Holder, PermitHolder, Redlock, Result, RwLockHolders};
+use redlock::{Error, Holder, PermitHolder, Redlock, Result, RwLockHolders};
 use serde_json::{Value, json};
 
 use super::holder::{fields, summary};
@@ -38,10 +38,19 @@ impl Kinds {
                 .is_ok_and(|permits| !permits.held.is_empty())
     }
 
+    /// Why it is not known whether one of them is held.
+    pub(crate) fn into_unknown(self) -> Option<Error> {
+        self.sides.err().or(self.permits.err())
+    }
+
+    pub(crate) fn are_known(&self) -> bool {
+        self.sides.is_ok() && self.permits.is_ok()
+    }
+
     /// A line for each holder.
     pub(crate) fn lines(&self, output: &Output) -> Vec<String> {
         let line = |what: &str, holder: &Holder| format!("{what}: {}", summary(holder, output));
-        let unknown = |what: &str, error: &redlock::Error| {
+        let unknown = |what: &str, error: &Error| {
             output.paint(&plain(&format!("{what}: unknown: {error}")), Paint::Warning)
         };
         let mut lines = Vec::new();

@@ -2,19 +2,19 @@
 
 mod holder;
 mod kinds;
+mod release;
 
-use std::{
-    io::{self, BufRead as _, Write as _},
-    process::ExitCode,
-    time::Duration,
-};
+use std::{process::ExitCode, time::Duration};
 
 use futures_util::future::join;
 use redlock::Holder;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-pub(crate) use self::holder::{as_json, summary};
+pub(crate) use self::{
+    holder::{as_json, summary},
+    release::release,
+};
 use self::{
     holder::{describe, name},
     kinds::Kinds,
@@ -22,7 +22,7 @@ use self::{
 use crate::{
     args::Common,
     connect::client,
-    failure::{BUSY, FREE, Failure, USAGE},
+    failure::{BUSY, FREE, Failure},
     output::{Output, Paint, millis, readable},
 };
 
@@ -42,17 +42,18 @@ pub(crate) async fn holder(
         || kinds.add_to(as_json(key, holder.as_ref())),
         || {
             let mut lines = Vec::from_iter(holder.as_ref().map(|holder| describe(holder, output)));
-            if !is_held {
+            if !is_held && kinds.are_known() {
                 lines.push(output.paint("nobody holds it", Paint::Good));
             }
             lines.extend(kinds.lines(output));
             lines.join("\n")
         },
     );
-    Ok(match is_held {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::from(FREE),
-    })
+    match kinds.into_unknown() {
+        _ if is_held => Ok(ExitCode::SUCCESS),
+        Some(error) => Err(error.into()),
+        None => Ok(ExitCode::from(FREE)),
+    }
 }
 
 pub(crate) async fn wait(
@@ -97,50 +98,4 @@ fn still(key: &str, holder: Option<&Holder>, waited: &str) -> String {
         "lock `{}`: is still {busy} after {waited}",
         key.escape_debug()
     )
-}
-
-/// `force` was given, or the command line was refused.
-pub(crate) async fn release(
-    common: &Common,
-    key: &str,
-    _force: bool,
-    yes: bool,
-    output: &Output,
-) -> Result<ExitCode, Failure> {
-    let client = client(common)?;
-    let Some(holder) = client.holder(key).await? else {
-        output.result(
-            || json!({ "key": key, "released": false }),
-            || "nobody holds it".to_owned(),
-        );
-        return Ok(ExitCode::from(FREE));
-    };
-    if !yes && !is_confirmed(key, &holder, output)? {
-        return Err(Failure::new(FREE, "nothing was released"));
-    }
-    client.force_release(key).await?;
-    output.result(
-        || json!({ "key": key, "released": true, "from": holder.label() }),
-        || format!("released; it was held by {}", name(&holder)),
-    );
-    Ok(ExitCode::SUCCESS)
-}
-
-fn is_confirmed(key: &str, holder: &Holder, output: &Output) -> Result<bool, Failure> {
-    if !output.can_ask() {
-        let text = "there is no terminal to ask for confirmation: give --yes to release the lock without it";
-        return Err(Failure::new(USAGE, text));
-    }
-    let mut screen = io::stderr();
-    let _ = write!(
-        screen,
-        "lock `{}`: {}\nIts holder continues until it notices the loss, so two may run until then. Release it? [y/N] ",
-        key.escape_debug(),
-        describe(holder, output)
-    );
-    let _ = screen.flush();
-    let mut answer = String::new();
-    let read = io::stdin().lock().read_line(&mut answer);
-    read.map_err(|error| Failure::new(USAGE, format!("no answer: {error}")))?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }

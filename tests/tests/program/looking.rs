@@ -47,6 +47,29 @@ async fn the_holder_is_shown_to_people_and_to_machines() {
     assert!(json["remaining_ms"].as_u64().expect("a number") <= 10_000);
 }
 
+/// A user that may only read the keys of the exclusive lock cannot tell whether somebody reads or has a permit.
+#[tokio::test]
+async fn what_is_unknown_is_not_free() {
+    let cluster = three_servers().await;
+    for node in cluster.nodes() {
+        let mut limit = redis::cmd("ACL");
+        limit.arg(&["SETUSER", "default", "resetkeys", "~{redlock}*"][..]);
+        limit.arg(&[format!("~{KEY}"), format!("~{{{KEY}}}{{}}:fence")]);
+        limit.arg(format!("~{{{KEY}}}{{}}:waiters"));
+        let () = node.ask(&limit).await;
+    }
+    let unknown = run(&cluster, &["holder", KEY]).await;
+    assert_eq!(unknown.code, Some(69), "{unknown:?}");
+    assert!(!unknown.stdout.contains("nobody"), "{unknown:?}");
+    for what in ["readers and writers: unknown: ", "permits: unknown: "] {
+        assert!(unknown.stdout.contains(what), "{unknown:?}");
+    }
+    let json = run(&cluster, &["--json", "holder", KEY]).await;
+    assert_eq!(json.code, Some(69), "{json:?}");
+    assert_eq!(json.json()["held"], false, "{json:?}");
+    assert!(json.json()["readers"].is_null(), "{json:?}");
+}
+
 #[tokio::test]
 async fn wait_ends_when_the_lock_is_free_and_does_not_acquire_it() {
     let cluster = three_servers().await;
@@ -124,6 +147,46 @@ async fn a_lock_is_force_released_only_with_the_flag() {
         (Some(1), "nobody holds it"),
         "{again:?}"
     );
+}
+
+#[tokio::test]
+async fn each_kind_of_lock_is_force_released_for_itself() {
+    let cluster = three_servers().await;
+    let redlock = Redlock::builder().nodes(cluster.urls()).label("api-7");
+    let redlock = redlock.connect().await.expect("three nodes");
+    let (shared, sole) = (redlock.rwlock(KEY), redlock.rwlock("invoice:43"));
+    let guards = [
+        redlock.lock(KEY).await.expect("free"),
+        shared.read().await.expect("free"),
+        redlock.semaphore(KEY, 3).acquire().await.expect("free"),
+        sole.write().await.expect("free"),
+    ];
+    let shown = run(&cluster, &["holder", KEY]).await;
+    assert!(shown.stdout.contains("reader: held by api-7"), "{shown:?}");
+    for (taken, (kind, key)) in [
+        ("lock", KEY),
+        ("readers", KEY),
+        ("permits", KEY),
+        ("writer", "invoice:43"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let command = ["release", "--force", "--yes", "--json", "--kind", kind, key];
+        let ended = run(&cluster, &command).await;
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        let from = &ended.json()["from"];
+        assert_eq!(
+            from.as_str().or(from[0].as_str()),
+            Some("api-7"),
+            "{ended:?}"
+        );
+        guards[taken].extend().await.expect_err("taken");
+        let others = &guards[taken + 1..];
+        assert!(others.iter().all(|guard| !guard.is_lost()), "after {kind}");
+        let again = run(&cluster, &command).await;
+        assert_eq!(again.code, Some(1), "{again:?}");
+    }
 }
 
 #[tokio::test]
