@@ -90,7 +90,7 @@ pub(super) fn holders(reply: &Value) -> Option<Answer> {
 }
 
 /// One holder. `None`: nobody.
-pub(super) fn holder(owner: &Value, left: &Value, fence: &Value) -> Option<HolderState> {
+pub(super) fn holder(owner: &Value, left: &Value, token: &Value) -> Option<HolderState> {
     let Value::BulkString(owner) = owner else {
         return None;
     };
@@ -101,7 +101,7 @@ pub(super) fn holder(owner: &Value, left: &Value, fence: &Value) -> Option<Holde
             Value::Int(left) => millis(*left),
             _ => Duration::ZERO,
         },
-        fence: resp::number(fence).unwrap_or(0),
+        fence: fence(token).unwrap_or(0),
     })
 }
 

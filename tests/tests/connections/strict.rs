@@ -160,6 +160,7 @@ async fn a_cool_down_that_arrives_twice_finds_its_own_window() {
     let script = concat!(
         include_str!("../../../redlock/src/command/script/notify.lua"),
         include_str!("../../../redlock/src/command/script/put.lua"),
+        include_str!("../../../redlock/src/command/script/tombstone.lua"),
         include_str!("../../../redlock/src/command/rw/notify_all.lua"),
         include_str!("../../../redlock/src/command/lock/cool_down.lua"),
     );

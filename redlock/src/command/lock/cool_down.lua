@@ -28,14 +28,7 @@ elseif held then
 elseif cooling and redis.call('PTTL', KEYS[1]) > tonumber(ARGV[3]) then
   redis.call('PEXPIRE', KEYS[1], ARGV[3])
 end
-if KEYS[5] then
-  local fence = was[2]
-  if not fence then
-    put(KEYS[5], ARGV[5], ARGV[6], 'NX')
-  elseif string.match(fence, '^%d+$') and tonumber(fence) < tonumber(ARGV[5]) then
-    put(KEYS[5], ARGV[5], ARGV[6])
-  end
-end
+if KEYS[5] then leave_tombstone(KEYS[5], was[2], ARGV[5], ARGV[6]) end
 if not held and not cooling then return abstains or redis.status_reply('GONE') end
 
 local notified = 0

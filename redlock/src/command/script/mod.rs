@@ -1,8 +1,7 @@
 //! The Lua scripts of the commands, and how they are sent.
 //!
-//! Besides the scripts of the commands there are parts that precede some of them: `put.lua`,
-//! `notify.lua` and `guard.lua` in this folder, and `importing.lua` for a server that imports a
-//! cluster slot.
+//! Besides the scripts of the commands there are parts that precede some of them: `put.lua`, `tombstone.lua`, `notify.lua` and
+//! `guard.lua` in this folder, and `importing.lua` for a server that imports a cluster slot.
 
 use std::sync::LazyLock;
 
@@ -53,10 +52,10 @@ scripts! {
     Holder = ["../lock/holder.lua"];
     Extend = ["put.lua" "../lock/extend.lua" "../lock/steps/extend.lua"];
     ExtendStrict = ["guard.lua" "put.lua" "../lock/extend.lua" "../lock/steps/extend.lua"];
-    Release = ["notify.lua" "put.lua" "../lock/release.lua" "../lock/steps/release.lua"];
-    CoolDown = ["notify.lua" "put.lua" "../rw/notify_all.lua" "../lock/cool_down.lua"];
+    Release = ["notify.lua" "put.lua" "tombstone.lua" "../lock/release.lua" "../lock/steps/release.lua"];
+    CoolDown = ["notify.lua" "put.lua" "tombstone.lua" "../rw/notify_all.lua" "../lock/cool_down.lua"];
     CoolDownStrict = [
-        "guard.lua" "notify.lua" "put.lua" "../rw/notify_all.lua" "../lock/cool_down.lua"
+        "guard.lua" "notify.lua" "put.lua" "tombstone.lua" "../rw/notify_all.lua" "../lock/cool_down.lua"
     ];
     Preempt = ["../lock/preempt.lua"];
     PreemptStrict = ["guard.lua" "../lock/preempt.lua"];
@@ -68,18 +67,18 @@ scripts! {
     AcquireReadStrict = ["guard.lua" "../rw/bars.lua" "../rw/read/acquire.lua"];
     ExtendRead = ["../rw/bars.lua" "../rw/read/extend.lua"];
     ExtendReadStrict = ["guard.lua" "../rw/bars.lua" "../rw/read/extend.lua"];
-    ReleaseRead = ["notify.lua" "put.lua" "../rw/bars.lua" "../rw/read/release.lua"];
+    ReleaseRead = ["notify.lua" "put.lua" "tombstone.lua" "../rw/bars.lua" "../rw/read/release.lua"];
     AcquireWrite = ["../rw/bars.lua" "../rw/write/acquire.lua"];
     AcquireWriteStrict = ["guard.lua" "../rw/bars.lua" "../rw/write/acquire.lua"];
     ExtendWrite = ["../rw/bars.lua" "../rw/write/extend.lua"];
     ExtendWriteStrict = ["guard.lua" "../rw/bars.lua" "../rw/write/extend.lua"];
-    ReleaseWrite = ["notify.lua" "put.lua" "../rw/notify_all.lua" "../rw/write/release.lua"];
+    ReleaseWrite = ["notify.lua" "put.lua" "tombstone.lua" "../rw/notify_all.lua" "../rw/write/release.lua"];
     LeaveWrite = ["notify.lua" "../rw/notify_all.lua" "../rw/write/leave.lua"];
-    ForceReleaseSides = ["notify.lua" "put.lua" "../rw/bars.lua" "../rw/notify_all.lua" "../rw/admin/force_release.lua"];
+    ForceReleaseSides = ["notify.lua" "put.lua" "tombstone.lua" "../rw/bars.lua" "../rw/notify_all.lua" "../rw/admin/force_release.lua"];
     InspectSides = ["../rw/bars.lua" "../rw/admin/inspect.lua"];
     Adopt = ["../ticket/adopt.lua"];
     AdoptStrict = ["guard.lua" "../ticket/adopt.lua"];
-    GiveBack = ["put.lua" "../ticket/give_back.lua"];
+    GiveBack = ["put.lua" "tombstone.lua" "../ticket/give_back.lua"];
     ReadRegister = ["../register/record.lua" "../register/read.lua"];
     WriteRegister = ["../register/record.lua" "../register/write.lua"];
     ForceRelease = ["notify.lua" "put.lua" "../admin/force_release.lua"];
@@ -88,8 +87,8 @@ scripts! {
     Trust = ["../admin/trust.lua"];
     Announce = ["../node/announce.lua"];
     /// Several commands in one call.
-    Batch = ["../batch/begin.lua" "notify.lua" "put.lua" steps "../batch/run.lua"];
-    BatchStrict = ["../batch/begin.lua" "guard.lua" "notify.lua" "put.lua" steps "../batch/run.lua"];
+    Batch = ["../batch/begin.lua" "notify.lua" "put.lua" "tombstone.lua" steps "../batch/run.lua"];
+    BatchStrict = ["../batch/begin.lua" "guard.lua" "notify.lua" "put.lua" "tombstone.lua" steps "../batch/run.lua"];
 }
 
 impl Script {

@@ -11,10 +11,5 @@ if was[1] == ARGV[1] then
   local done = put(KEYS[1], ARGV[2], math.max(left, 1))
   if done.err then return done end
 end
-local fence = was[2]
-if not fence then
-  put(KEYS[2], ARGV[4], ARGV[5], 'NX')
-elseif string.match(fence, '^%d+$') and tonumber(fence) < tonumber(ARGV[4]) then
-  put(KEYS[2], ARGV[4], ARGV[5])
-end
+leave_tombstone(KEYS[2], was[2], ARGV[4], ARGV[5])
 return redis.status_reply('OK')

@@ -174,3 +174,15 @@ async fn f36_a_long_message_is_ignored() {
     assert_eq!(listening, 3);
     world.beside(async {}).await;
 }
+
+#[tokio::test]
+async fn f36_a_fence_that_no_token_can_be_is_not_shown_as_one() {
+    let world = World::start(true).await;
+    world.store(KEY, b"theirs", Some(LONG)).await;
+    for (fence, token) in [("41", 41), ("9999999999999999", 0), ("many", 0)] {
+        let name = format!("{{{KEY}}}{{}}:fence");
+        world.store(&name, fence.as_bytes(), None).await;
+        let holder = world.redlock.holder(KEY).await.expect("a quorum");
+        assert_eq!(holder.expect("held").token.get(), token, "{fence}");
+    }
+}

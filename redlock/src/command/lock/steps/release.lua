@@ -14,13 +14,7 @@
 -- The deletion comes first: it needs no memory.
 local held = holder == owner
 if held then redis.call('DEL', lock_key) end
-if fence_key then
-  if not fence then
-    put(fence_key, tombstone, retention, 'NX')
-  elseif string.match(fence, '^%d+$') and tonumber(fence) < tonumber(tombstone) then
-    put(fence_key, tombstone, retention)
-  end
-end
+if fence_key then leave_tombstone(fence_key, fence, tombstone, retention) end
 if held and not nobody_waits and notify(waiters_key, channel, owner, lock_key) > 0 then
   return redis.status_reply('WOKE')
 end

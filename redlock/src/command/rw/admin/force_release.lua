@@ -19,18 +19,8 @@ for place = 6, #ARGV do
     read = redis.call('ZREM', KEYS[4], owner) == 1 or read
   end
 end
-
-local function leave_tombstone(key, bar, tombstone)
-  if tombstone == '' then return end
-  if not bar then
-    put(key, tombstone, ARGV[1], 'NX')
-  elseif string.match(bar, '^%d+$') and tonumber(bar) < tonumber(tombstone) then
-    put(key, tombstone, ARGV[1])
-  end
-end
-
-leave_tombstone(KEYS[2], was[2], ARGV[4])
-leave_tombstone(KEYS[5], was[3], ARGV[5])
+if ARGV[4] ~= '' then leave_tombstone(KEYS[2], was[2], ARGV[4], ARGV[1]) end
+if ARGV[5] ~= '' then leave_tombstone(KEYS[5], was[3], ARGV[5], ARGV[1]) end
 if wrote or read and read_for(KEYS[4]) == 0 then notify(KEYS[3], ARGV[2], ARGV[3], KEYS[1]) end
 if wrote then notify_all(KEYS[6], ARGV[2], ARGV[3], KEYS[4]) end
 return redis.status_reply('OK')

@@ -16,12 +16,7 @@ if removed then
 elseif found and not string.find(found.err, 'WRONGTYPE', 1, true) then
   return found
 end
-local bar = redis.call('MGET', KEYS[2])[1]
-if not bar then
-  put(KEYS[2], ARGV[3], ARGV[4], 'NX')
-elseif string.match(bar, '^%d+$') and tonumber(bar) < tonumber(ARGV[3]) then
-  put(KEYS[2], ARGV[3], ARGV[4])
-end
+leave_tombstone(KEYS[2], redis.call('MGET', KEYS[2])[1], ARGV[3], ARGV[4])
 if removed and read_for(KEYS[1]) == 0 and notify(KEYS[4], ARGV[2], ARGV[1], KEYS[3]) > 0 then
   return redis.status_reply('WOKE')
 end

@@ -9,13 +9,9 @@
 --
 -- The deletion comes first: it needs no memory.
 local was = redis.call('MGET', KEYS[1], KEYS[2])
-local removed, bar = was[1] == ARGV[1], was[2]
+local removed = was[1] == ARGV[1]
 if removed then redis.call('DEL', KEYS[1]) end
-if not bar then
-  put(KEYS[2], ARGV[3], ARGV[4], 'NX')
-elseif string.match(bar, '^%d+$') and tonumber(bar) < tonumber(ARGV[3]) then
-  put(KEYS[2], ARGV[3], ARGV[4])
-end
+leave_tombstone(KEYS[2], was[2], ARGV[3], ARGV[4])
 if not removed then return redis.status_reply('OK') end
 local notified = notify(KEYS[3], ARGV[2], ARGV[1], KEYS[1])
 notified = notified + notify_all(KEYS[5], ARGV[2], ARGV[1], KEYS[4])

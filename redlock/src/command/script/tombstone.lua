@@ -1,0 +1,10 @@
+-- Raises a fence to a tombstone: what was sent for an earlier token and arrives later is stale. Leaves what is no fence as it is.
+-- Prepended to the scripts that need it, after put.lua.
+local function leave_tombstone(fence_key, fence, tombstone, retention)
+  if not fence then
+    put(fence_key, tombstone, retention, 'NX')
+  elseif string.match(fence, '^%d+$') and tonumber(fence) < tonumber(tombstone) then
+    put(fence_key, tombstone, retention)
+  end
+end
+
