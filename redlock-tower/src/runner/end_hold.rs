@@ -2,7 +2,7 @@
 
 use super::Lease;
 use crate::events;
-use redlock::Guard;
+use redlock::{Error, Guard};
 use std::{
     fmt,
     pin::Pin,
@@ -35,9 +35,8 @@ impl EndHold {
 async fn end_hold(guard: Guard, ending: Ending) {
     match ending {
         Ending::Release => {
-            // A lost lock has had its event already.
             if let Err(error) = guard.release().await
-                && !error.is_lost()
+                && !is_of_lost_lock(&error)
             {
                 events::release_unconfirmed(&error);
             }
@@ -45,9 +44,16 @@ async fn end_hold(guard: Guard, ending: Ending) {
         Ending::ReleaseAfterPanic => redlock::__private::end_panicked(guard).await,
         Ending::CoolDown(window) => match guard.cool_down(window).await {
             Ok(()) => events::cooled_down(),
+            // No cool-down began.
+            Err(error) if is_of_lost_lock(&error) => {}
             Err(error) => events::cool_down_unconfirmed(&error),
         },
     }
+}
+
+/// Whether the lock had ended by a loss, to a newer request or otherwise, which has had its event.
+fn is_of_lost_lock(error: &Error) -> bool {
+    error.is_lost() || error.is_superseded()
 }
 
 impl Future for EndHold {

@@ -118,6 +118,11 @@ impl Error {
         self.kind() == ErrorKind::Superseded
     }
 
+    /// The lock had ended by a loss, to a newer request or otherwise, which has had its event.
+    pub(crate) fn is_of_lost_lock(&self) -> bool {
+        self.is_lost() || self.is_superseded()
+    }
+
     /// A majority granted the lock, but too late for its ttl to be of use. Nothing of it is left on the nodes.
     #[must_use]
     pub fn is_expired(&self) -> bool {

@@ -43,9 +43,15 @@ pub(crate) fn left_out(function: &'static str, error: &Error) {
     );
 }
 
-pub(crate) fn cancelled(function: &'static str) {
-    metrics::called(function, "cancelled");
-    tracing::warn!(target: TARGET, function, "the lock is lost: the body was cancelled");
+/// A newer call that supersedes this one is normal operation.
+pub(crate) fn cancelled(function: &'static str, lost: &Error) {
+    if lost.is_superseded() {
+        metrics::called(function, "superseded");
+        tracing::debug!(target: TARGET, function, "superseded by a newer call: the body was cancelled");
+    } else {
+        metrics::called(function, "cancelled");
+        tracing::warn!(target: TARGET, function, "the lock is lost: the body was cancelled");
+    }
 }
 
 pub(crate) fn not_ended(function: &'static str, error: &Error) {

@@ -71,6 +71,7 @@ pub(crate) async fn release(release: impl Future<Output = Result<()>>) -> Result
     let released = release.instrument(span.clone()).await;
     let outcome = match &released {
         Ok(()) => "released",
+        Err(error) if error.is_superseded() => "superseded",
         Err(error) if error.is_lost() => "lost",
         Err(_) => "unconfirmed",
     };

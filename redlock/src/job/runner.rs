@@ -201,7 +201,9 @@ impl Runner {
     }
 
     async fn release(&self, guard: Guard) {
-        if let Err(error) = guard.release().await {
+        if let Err(error) = guard.release().await
+            && !error.is_of_lost_lock()
+        {
             events::look_failed(&self.job.name, &error);
         }
     }

@@ -293,7 +293,8 @@ impl Guard {
 
     /// Runs `body` under the lock, cancels it if the lock is lost, and releases the lock at the end.
     ///
-    /// A release that fails emits an event and never replaces the value of the body.
+    /// A release that fails emits an event and never replaces the value of the body. A lock that was lost in the meantime has
+    /// had the event of its loss.
     ///
     /// # Errors
     /// [`is_lost`](Error::is_lost) if the lock was lost before the body finished, [`is_superseded`](Error::is_superseded) if that
@@ -330,7 +331,9 @@ impl Guard {
             None => return Err(self.end_lost().await),
         };
         let key = Arc::clone(self.hold.lease().key());
-        if let Err(error) = self.release().await {
+        if let Err(error) = self.release().await
+            && !error.is_of_lost_lock()
+        {
             events::release_failed(&key, &error);
         }
         Ok(value)
@@ -381,6 +384,7 @@ impl Guard {
     async fn end_hold(&mut self, window: Window, ended_well: bool) -> Result<()> {
         let released = self.hold.release(window, ended_well);
         self.span.end(|| match (&released, window) {
+            (Err(AlreadyEnded), _) if self.hold.is_superseded() => "superseded",
             (Err(AlreadyEnded), _) => "lost",
             (Ok(_), Window::CoolDown(_)) => "cooled_down",
             (Ok(_), Window::RestOfAtLeast | Window::Zero) => "released",
@@ -411,6 +415,7 @@ impl Drop for Guard {
                 .release(Window::RestOfAtLeast, !std::thread::panicking());
             self.span.end(|| match released {
                 Ok(_) => "dropped",
+                Err(AlreadyEnded) if self.hold.is_superseded() => "superseded",
                 Err(AlreadyEnded) if self.hold.is_lost() => "lost",
                 Err(AlreadyEnded) => "detached",
             });

@@ -279,7 +279,9 @@ impl Guards {
     async fn release_finished(self) {
         let release = |guard: Guard| async move {
             let key = Arc::clone(guard.hold().lease().key());
-            if let Err(error) = guard.release().await {
+            if let Err(error) = guard.release().await
+                && !error.is_of_lost_lock()
+            {
                 events::release_failed(&key, &error);
             }
         };

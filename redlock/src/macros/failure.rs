@@ -129,11 +129,12 @@ pub fn skip_busy<R: Skipped>(error: Error) -> Result<R, Error> {
 }
 
 /// Reports the reason by an event, since nothing can be returned. It is an error if every call will
-/// fail in the same way.
+/// fail in the same way. A body that was cancelled has had its event, and a call that a newer one
+/// replaced is no failure.
 fn report(function: &'static str, error: &Error) {
     if error.is_invalid() || error.is_not_configured() || error.is_already_held() {
         events::never_runs(function, error);
-    } else {
+    } else if !error.is_of_lost_lock() {
         events::left_out(function, error);
     }
 }

@@ -69,7 +69,7 @@ impl<E> Hold<E> {
             Some(Err(panic)) => self.guard.end_panicked(panic).await,
             None => {
                 let lost = self.guard.end_lost().await;
-                events::cancelled(self.function);
+                events::cancelled(self.function, &lost);
                 return Err(lost);
             }
         };
@@ -79,13 +79,15 @@ impl<E> Hold<E> {
         Ok(value)
     }
 
-    /// Ends the lock. The body has finished by now, so a failure is only an event.
+    /// Ends the lock. The body has finished by now, so a failure is only an event. A loss has had its own.
     async fn end(self, window: Option<Duration>) {
         let ended = match window {
             None => self.guard.release().await,
             Some(window) => self.guard.cool_down(window).await,
         };
-        if let Err(error) = ended {
+        if let Err(error) = ended
+            && !error.is_of_lost_lock()
+        {
             events::not_ended(self.function, &error);
         }
     }

@@ -5,3 +5,4 @@ mod layer;
 mod recorder;
 mod recording;
 mod spans;
+mod superseded;

@@ -110,7 +110,7 @@ impl Renewers {
         match extended {
             Ok(()) => self.schedule_renewal(lease, lease.options().ttl / PART),
             // The key may be kept for a body that has not stopped yet.
-            Err(error) if error.is_lost() => self.schedule_check(lease),
+            Err(error) if error.is_of_lost_lock() => self.schedule_check(lease),
             Err(error) => {
                 events::renewal_failed(lease.key(), &error);
                 self.schedule_renewal(lease, lease.options().ttl / RETRY_PART);
