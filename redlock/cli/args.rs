@@ -2,7 +2,10 @@
 
 use std::{ffi::OsString, time::Duration};
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{
+    Parser, Subcommand, ValueEnum,
+    error::{ContextKind, ContextValue},
+};
 use clap_complete::Shell;
 
 use crate::duration;
@@ -25,6 +28,23 @@ Exit codes:
   126, 127  of `run`, the command cannot be started, or does not exist
   128 + N   of `run`, signal N ended the command; of `run` and `top`, signal N ended this program, as Ctrl-C does (130)
   Any other code of `run` is that of the command.";
+
+/// An argument in the wrong place may be an address with its password, or a variable with its value: the error does not repeat it.
+pub(crate) fn without_secrets(mut error: clap::Error) -> clap::Error {
+    for place in [
+        ContextKind::InvalidArg,
+        ContextKind::InvalidSubcommand,
+        ContextKind::InvalidValue,
+    ] {
+        if let Some(ContextValue::String(given)) = error.get(place)
+            && given.contains([':', '@', '='])
+        {
+            let hidden = "(not shown, since it may contain a secret)".to_owned();
+            error.insert(place, ContextValue::String(hidden));
+        }
+    }
+    error
+}
 
 /// Runs commands under a distributed lock on independent Redis nodes, and shows locks and nodes.
 #[derive(Debug, Parser)]

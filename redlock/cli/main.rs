@@ -34,7 +34,7 @@ use crate::{
 };
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = Args::try_parse().unwrap_or_else(|error| args::without_secrets(error).exit());
     let output = Output::new(&args);
     connect::listen(&args);
     let runtime = tokio::runtime::Builder::new_current_thread()

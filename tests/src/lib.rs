@@ -28,6 +28,7 @@ pub mod postgres;
 pub mod proxy;
 mod servers;
 pub mod sharded;
+pub mod slips;
 pub mod store;
 pub mod web;
 pub mod world;

@@ -4,15 +4,13 @@ use std::error::Error as _;
 
 use proptest::prelude::*;
 use redlock::{Builder, Credentials, CredentialsProvider, Error, Redlock, RestartGuard};
-use tests::{Cluster, Logs, eventually};
+use tests::{
+    Cluster, Logs, eventually,
+    slips::{ADDED, SECRET, looks_like_a_name, slip},
+};
 use tracing::level_filters::LevelFilter;
 
 use crate::SOON;
-
-const SECRET: &str = "hunter2";
-
-/// The characters that slips add.
-const SLIPS: &str = "/:@?#%&=;,. []\\\"+-0x\n'";
 
 /// As operators write lists of nodes, and other settings that may hold one.
 const VARIABLES: [(&str, &str); 12] = [
@@ -76,40 +74,8 @@ fn said_of(name: &str, value: &str) -> String {
     said + &logs.text()
 }
 
-/// A slip outside of the secrets: a character removed, replaced or added.
-fn slip(text: &str, at: usize, with: Option<char>, replaces: bool) -> String {
-    let mut chars: Vec<char> = text.chars().collect();
-    let at = at % chars.len();
-    let is_secret = |index: usize| {
-        let mut secrets = text.match_indices(SECRET);
-        secrets.any(|(start, _)| (start..start + SECRET.len()).contains(&index))
-    };
-    // All values are of ASCII characters until here or have lost that by an earlier slip only.
-    if !text.is_ascii() || is_secret(at) {
-        return text.to_owned();
-    }
-    if replaces || with.is_none() {
-        chars.remove(at);
-    }
-    if let Some(with) = with {
-        chars.insert(at, with);
-    }
-    chars.into_iter().collect()
-}
-
-/// Whether a secret has become a part of a host, of a path or of the name of a master: nothing that ends a part of an address
-/// is left between it and the `/` or `,` before it, and none that tells a login behind it.
-fn looks_like_a_name(text: &str) -> bool {
-    let plain = |any: char| any.is_ascii_alphanumeric() || "._-+~%".contains(any);
-    text.match_indices(SECRET).any(|(start, _)| {
-        let before = text[..start].trim_end_matches(plain);
-        let after = text[start..].trim_start_matches(plain);
-        before.ends_with(['/', ',']) && !after.starts_with(['@', '='])
-    })
-}
-
 fn slips() -> impl Strategy<Value = Vec<(usize, Option<char>, bool)>> {
-    let with = SLIPS.chars().collect::<Vec<_>>();
+    let with = ADDED.chars().collect::<Vec<_>>();
     let with = proptest::option::of(proptest::sample::select(with));
     proptest::collection::vec((any::<usize>(), with, any::<bool>()), 0..=3)
 }
@@ -140,7 +106,7 @@ fn f3_no_variable_with_one_slip_shows_its_password() {
             continue;
         }
         let value = value.replace("{}", SECRET);
-        let adds = SLIPS
+        let adds = ADDED
             .chars()
             .flat_map(|with| [(Some(with), false), (Some(with), true)]);
         for (with, replaces) in adds.chain([(None, true)]) {

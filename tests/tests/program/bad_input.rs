@@ -2,6 +2,9 @@
 
 use std::process::Stdio;
 
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use tests::slips::{ADDED, SECRET, looks_like_a_name, slip};
+
 use crate::process::{Ended, start_with};
 
 async fn refused(nodes: &str, args: &[&str]) -> Ended {
@@ -77,4 +80,60 @@ async fn wrong_nodes_are_named_without_their_secrets() {
     assert_eq!(ended.code, Some(69), "{ended:?}");
     assert!(ended.stderr.contains("127.0.0.1:1: "), "{ended:?}");
     assert!(!ended.stderr.contains("s3cret"), "{ended:?}");
+}
+
+/// An address where something else belongs, and a variable with its value where its name belongs.
+#[tokio::test]
+async fn f3_an_argument_in_the_wrong_place_shows_no_secret() {
+    let address = &*format!("redis://:{SECRET}@127.0.0.1:1");
+    let (node, json) = (format!("--node={address}"), format!("--json={address}"));
+    let variable = format!("DATABASE_PASSWORD={SECRET}");
+    for args in [
+        &[address][..],
+        &["health", address],
+        &["health", address, "--all"],
+        &["health", &node],
+        &["health", &json],
+        &["health", "--color", address],
+        &["wait", "k", "--timeout", address],
+        &["holder", "k", address],
+        &["completions", address],
+        &["run", "--key", "k", "--env", &variable, "--", "true"],
+    ] {
+        let ended = refused("redis://127.0.0.1:1", args).await;
+        assert!(!ended.stderr.contains(SECRET), "{args:?}: {ended:?}");
+    }
+}
+
+/// As `f3_no_mistyped_variable_shows_its_password` does for the library.
+#[tokio::test]
+async fn f3_no_mistyped_nodes_show_their_password() {
+    let mut random = StdRng::seed_from_u64(3);
+    let added: Vec<char> = ADDED.chars().collect();
+    for case in 0..150 {
+        let mut nodes =
+            format!("redis://:{SECRET}@127.0.0.1:1,unix:///run/none.sock?pass={SECRET}");
+        for _ in 0..random.random_range(1..=3) {
+            let with = added.get(random.random_range(0..=added.len())).copied();
+            nodes = slip(&nodes, random.random_range(0..1_000), with, random.random());
+        }
+        if looks_like_a_name(&nodes) {
+            continue;
+        }
+        let args = [
+            "run",
+            "--key",
+            "k",
+            "--no-wait",
+            "--nodes",
+            &nodes,
+            "-vv",
+            "--",
+            "true",
+        ];
+        let ended = start_with("", &args, Stdio::null()).ended().await;
+        let said = ended.stdout + &ended.stderr;
+        assert!(!said.contains(SECRET), "{case}: {nodes:?}: {said}");
+        assert_ne!(ended.code, Some(0), "{case}: {nodes:?}: {said}");
+    }
 }
