@@ -1,9 +1,14 @@
 //! The engine: what all handles and requests of one client share.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+};
 
-use super::{admission::Admission, local_queue::LocalQueue, shared_holds::SharedHolds};
-use crate::{core::Core, env::clock::Instant, lease::renewal::Renewers};
+use super::{
+    admission::Admission, local_queue::LocalQueue, newest::Watches, shared_holds::SharedHolds,
+};
+use crate::{core::Core, env::clock::Instant, lease::renewal::Renewers, node::Wanders};
 
 pub(crate) struct Engine {
     pub(crate) core: Arc<Core>,
@@ -11,14 +16,25 @@ pub(crate) struct Engine {
     pub(crate) renewers: Arc<Renewers>,
     pub(super) admission: Admission,
     pub(super) shared: Arc<SharedHolds>,
+    /// Of the holds that a newer request supersedes.
+    pub(super) watches: Arc<Watches>,
     /// When the client was built.
     pub(super) since: Instant,
 }
 
 impl Engine {
     pub(crate) fn new(core: Core) -> Self {
+        let renewers = Arc::new(Renewers::new(&core.connection_sets));
+        let watches = Arc::new(Watches::new(&core.connection_sets));
+        for work in [
+            Arc::downgrade(&renewers) as Weak<dyn Wanders>,
+            Arc::downgrade(&watches) as Weak<dyn Wanders>,
+        ] {
+            core.connection_sets.continue_in_new_runtimes(work);
+        }
         Self {
-            renewers: Arc::new(Renewers::new(&core.connection_sets)),
+            renewers,
+            watches,
             since: core.now(),
             core: Arc::new(core),
             queue: Arc::default(),

@@ -131,6 +131,11 @@ impl Hold {
 
     /// Resolves when the hold has ended, lost or released: at the latest when its validity is over. Cancel safe.
     pub(crate) async fn ended(self: Arc<Self>) {
+        // A runtime to which a guard has moved renews the lock from now on, since that of the acquire may end or may have ended.
+        if !self.lease.is_of_current_runtime() {
+            // An error means that this one cannot: the others do.
+            let _ = self.lease.core.connections();
+        }
         let mut elsewhere = None;
         loop {
             let ended = self.ended.notified();

@@ -3,18 +3,29 @@
 //! What a caller awaits is driven by the caller's own runtime, so a client outlives the runtime that built it and
 //! works in several side by side.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, Weak},
+};
 
 use tokio::runtime::{Handle, Id};
 
 use super::{ConnectionSet, Nodes, runtime};
 use crate::env::sync::lock;
 
+/// Work of a client that outlives the runtime which began it.
+pub(crate) trait Wanders: fmt::Debug + Send + Sync {
+    /// Continues in the current runtime, which uses the client from now on.
+    fn continue_here(self: Arc<Self>);
+}
+
 /// The nodes of a client, and its connections to them in each runtime.
 #[derive(Debug)]
 pub(crate) struct ConnectionSets {
     nodes: Arc<Nodes>,
     sets: Mutex<Vec<(Id, Arc<ConnectionSet>)>>,
+    /// A few for each client.
+    wandering: Mutex<Vec<Weak<dyn Wanders>>>,
 }
 
 impl ConnectionSets {
@@ -22,7 +33,13 @@ impl ConnectionSets {
         Self {
             nodes,
             sets: Mutex::default(),
+            wandering: Mutex::default(),
         }
+    }
+
+    /// Has `work` continue in each runtime that begins to use the client.
+    pub(crate) fn continue_in_new_runtimes(&self, work: Weak<dyn Wanders>) {
+        lock(&self.wandering).push(work);
     }
 
     pub(crate) fn nodes(&self) -> &Arc<Nodes> {
@@ -66,6 +83,10 @@ impl ConnectionSets {
             };
             outbox.watch(deliver).await;
         });
+        let wandering = lock(&self.wandering).clone();
+        for work in wandering.iter().filter_map(Weak::upgrade) {
+            work.continue_here();
+        }
         Some(connections)
     }
 

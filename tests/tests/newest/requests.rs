@@ -1,6 +1,7 @@
 //! Requests and guards: who is superseded, when, and what is left.
 
 use std::{
+    future::IntoFuture as _,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
@@ -283,6 +284,26 @@ async fn options_that_contradict_it_are_named() {
             "{text}"
         );
     }
+}
+
+/// The runtime of a holder may end while its guard lives on in another one.
+#[test]
+fn a_holder_whose_runtime_has_ended_is_superseded() {
+    let runtime = || tokio::runtime::Runtime::new().unwrap();
+    let (first, second, fresh) = (runtime(), runtime(), runtime());
+    let cluster = second.block_on(Cluster::start(3));
+    let connect = || async { Redlock::connect(cluster.urls()).await.unwrap() };
+    let (one, other) = (first.block_on(connect()), second.block_on(connect()));
+    let in_one = first.block_on(newest(&one).into_future()).unwrap();
+    drop(first);
+    let held = in_one.held();
+    // It has not used the client before.
+    let body = fresh.spawn(in_one.run(std::future::pending::<()>()));
+    second.block_on(async {
+        newest(&other).wait(BOUND).run(async |_| ()).await.unwrap();
+        let error = within(BOUND, body).await.unwrap().unwrap_err();
+        assert!(error.is_superseded() && held.is_superseded(), "{error:?}");
+    });
 }
 
 /// Dropped while they announce themselves, wait, confirm or hold.

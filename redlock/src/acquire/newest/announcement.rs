@@ -21,6 +21,7 @@ use crate::{
 const NUMBERS: u32 = 8;
 
 /// A request that a majority of the nodes knows. Dropped: it has ended.
+#[derive(Debug)]
 pub(super) struct Announcement {
     core: Arc<Core>,
     key: Arc<Key>,

@@ -24,10 +24,12 @@
 //! The numbers are those of the token clock, and the model is `tests/model/src/newest.rs`.
 
 mod announcement;
+mod watch;
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use self::announcement::Announcement;
+pub(super) use self::watch::Watches;
+use self::{announcement::Announcement, watch::Watch};
 use super::{
     acquire_hold::{acquire_at_once, acquire_hold},
     request::AcquireRequest,
@@ -56,7 +58,8 @@ pub(crate) async fn acquire_newest(request: &AcquireRequest<'_>) -> Result<Arc<H
         return Err(hold.lost_error());
     }
     let every = request.options.lease.ttl / 3;
-    tokio::spawn(watch(Arc::clone(&hold), announcement, every));
+    let watch = Watch::new(&hold, announcement, every);
+    request.engine.watches.begin(watch);
     Ok(hold)
 }
 
@@ -64,22 +67,5 @@ async fn acquire(request: &AcquireRequest<'_>) -> Result<Arc<Hold>> {
     match acquire_at_once(request).await? {
         Ok(hold) => Ok(hold),
         Err(mut begun) => acquire_hold(request, &mut begun).await,
-    }
-}
-
-/// Loses the hold when a newer request is announced. Ends with the hold.
-async fn watch(hold: Arc<Hold>, announcement: Announcement, every: Duration) {
-    let mut ended = pin!(Arc::clone(&hold).ended());
-    loop {
-        let newer = tokio::select! {
-            biased;
-            () = &mut ended => return,
-            () = announcement.superseded() => true,
-            newer = announcement.is_outdated_after(every) => newer,
-        };
-        if newer {
-            hold.lease().superseded();
-            return;
-        }
     }
 }

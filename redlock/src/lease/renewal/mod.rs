@@ -25,7 +25,7 @@ use super::Lease;
 use crate::{
     env::{clock::Instant, sync::lock, unwind::caught},
     key::Key,
-    node::{ConnectionSets, Nodes},
+    node::{ConnectionSets, Nodes, Wanders},
 };
 
 /// A lease is extended when this part of its ttl has passed.
@@ -165,6 +165,15 @@ impl Renewers {
         drop(schedule);
         if first {
             self.earlier.notify_waiters();
+        }
+    }
+}
+
+/// A runtime takes over when those before have ended.
+impl Wanders for Renewers {
+    fn continue_here(self: Arc<Self>) {
+        if !lock(&self.schedule).is_empty() {
+            self.run_here();
         }
     }
 }

@@ -91,6 +91,24 @@ fn f19_a_guard_of_a_runtime_that_ended_is_extended_and_released_elsewhere() {
     });
 }
 
+/// A runtime that has not used the client before takes over the renewal with the guard.
+#[test]
+fn f19_a_lock_is_renewed_by_the_runtime_that_its_guard_has_moved_to() {
+    const TTL: Duration = Duration::from_millis(1_500);
+    let (outside, _cluster, inside, redlock, guard) = held(true, TTL);
+    let others = inside.block_on(async {
+        let reader = redlock.rwlock("k:2").read().ttl(TTL);
+        let all = redlock.lock_all(["k:3", "k:4"]).ttl(TTL);
+        (reader.await.expect("free"), all.await.expect("free"))
+    });
+    drop(inside);
+    outside.block_on(async {
+        let body = tokio::time::sleep(2 * TTL);
+        guard.run(body).await.expect("renewed");
+        assert!(!others.0.is_lost() && !others.1.is_lost(), "all are");
+    });
+}
+
 #[test]
 fn f19_a_guard_of_a_runtime_that_is_not_driven_is_extended_and_released_elsewhere() {
     let (outside, cluster, _inside, _redlock, guard) = held(false, LONG);
