@@ -8,7 +8,7 @@ use std::{
 use super::{
     admission::Admission, local_queue::LocalQueue, newest::Watches, shared_holds::SharedHolds,
 };
-use crate::{core::Core, env::clock::Instant, lease::renewal::Renewers, node::Wanders};
+use crate::{core::Core, env::clock::Instant, lease::renewal::Renewers, node::ClientTask};
 
 pub(crate) struct Engine {
     pub(crate) core: Arc<Core>,
@@ -26,11 +26,11 @@ impl Engine {
     pub(crate) fn new(core: Core) -> Self {
         let renewers = Arc::new(Renewers::new(&core.connection_sets));
         let watches = Arc::new(Watches::new(&core.connection_sets));
-        for work in [
-            Arc::downgrade(&renewers) as Weak<dyn Wanders>,
-            Arc::downgrade(&watches) as Weak<dyn Wanders>,
+        for task in [
+            Arc::downgrade(&renewers) as Weak<dyn ClientTask>,
+            Arc::downgrade(&watches) as Weak<dyn ClientTask>,
         ] {
-            core.connection_sets.continue_in_new_runtimes(work);
+            core.connection_sets.continue_in_new_runtimes(task);
         }
         Self {
             renewers,

@@ -14,7 +14,7 @@ use super::{ConnectionSet, Nodes, runtime};
 use crate::env::sync::lock;
 
 /// Work of a client that outlives the runtime which began it.
-pub(crate) trait Wanders: fmt::Debug + Send + Sync {
+pub(crate) trait ClientTask: fmt::Debug + Send + Sync {
     /// Continues in the current runtime, which uses the client from now on.
     fn continue_here(self: Arc<Self>);
 }
@@ -25,7 +25,7 @@ pub(crate) struct ConnectionSets {
     nodes: Arc<Nodes>,
     sets: Mutex<Vec<(Id, Arc<ConnectionSet>)>>,
     /// A few for each client.
-    wandering: Mutex<Vec<Weak<dyn Wanders>>>,
+    client_tasks: Mutex<Vec<Weak<dyn ClientTask>>>,
 }
 
 impl ConnectionSets {
@@ -33,13 +33,13 @@ impl ConnectionSets {
         Self {
             nodes,
             sets: Mutex::default(),
-            wandering: Mutex::default(),
+            client_tasks: Mutex::default(),
         }
     }
 
-    /// Has `work` continue in each runtime that begins to use the client.
-    pub(crate) fn continue_in_new_runtimes(&self, work: Weak<dyn Wanders>) {
-        lock(&self.wandering).push(work);
+    /// Has `task` continue in each runtime that begins to use the client.
+    pub(crate) fn continue_in_new_runtimes(&self, task: Weak<dyn ClientTask>) {
+        lock(&self.client_tasks).push(task);
     }
 
     pub(crate) fn nodes(&self) -> &Arc<Nodes> {
@@ -83,9 +83,9 @@ impl ConnectionSets {
             };
             outbox.watch(deliver).await;
         });
-        let wandering = lock(&self.wandering).clone();
-        for work in wandering.iter().filter_map(Weak::upgrade) {
-            work.continue_here();
+        let client_tasks = lock(&self.client_tasks).clone();
+        for task in client_tasks.iter().filter_map(Weak::upgrade) {
+            task.continue_here();
         }
         Some(connections)
     }

@@ -19,7 +19,7 @@ mod trust;
 
 pub use address::NodeAddress;
 pub(crate) use connection_set::ConnectionSet;
-pub(crate) use connection_sets::{ConnectionSets, Wanders};
+pub(crate) use connection_sets::{ClientTask, ConnectionSets};
 pub(crate) use connection_wakers::ConnectionWakers;
 pub(crate) use info::{Info, Optional};
 pub(crate) use nodes::Nodes;

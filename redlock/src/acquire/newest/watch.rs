@@ -12,7 +12,7 @@ use super::announcement::Announcement;
 use crate::{
     env::sync::lock,
     lease::Hold,
-    node::{ConnectionSets, Wanders},
+    node::{ClientTask, ConnectionSets},
 };
 
 /// The watches of a client.
@@ -121,7 +121,7 @@ impl Watches {
     }
 }
 
-impl Wanders for Watches {
+impl ClientTask for Watches {
     fn continue_here(self: Arc<Self>) {
         let waiting = std::mem::take(&mut *lock(&self.waiting));
         for mut watch in waiting.into_iter().filter(Watch::is_needed) {

@@ -25,7 +25,7 @@ use super::Lease;
 use crate::{
     env::{clock::Instant, sync::lock, unwind::caught},
     key::Key,
-    node::{ConnectionSets, Nodes, Wanders},
+    node::{ClientTask, ConnectionSets, Nodes},
 };
 
 /// A lease is extended when this part of its ttl has passed.
@@ -170,7 +170,7 @@ impl Renewers {
 }
 
 /// A runtime takes over when those before have ended.
-impl Wanders for Renewers {
+impl ClientTask for Renewers {
     fn continue_here(self: Arc<Self>) {
         if !lock(&self.schedule).is_empty() {
             self.run_here();
