@@ -1,7 +1,9 @@
-//! The lock in web and job frameworks other than axum, tonic and hyper: `redlock-tower/docs/frameworks.md` shows the same code.
+//! The lock in web and job frameworks other than axum, tonic and hyper: `redlock-tower/docs/frameworks.md` and
+//! `docs/scheduled-jobs.md` show the same code.
 
 pub mod actix;
 pub mod poem;
+pub mod schedulers;
 
 #[cfg(test)]
 mod apalis;

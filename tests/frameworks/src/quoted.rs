@@ -13,3 +13,14 @@ fn the_docs_have_these_middlewares() {
         );
     }
 }
+
+#[test]
+fn the_guide_has_these_schedulers() {
+    let guide = include_str!("../../../docs/scheduled-jobs.md");
+    for code in [
+        include_str!("schedulers/tokio_cron.rs"),
+        include_str!("schedulers/apalis_cron.rs"),
+    ] {
+        assert!(guide.contains(code), "docs/scheduled-jobs.md lacks:\n{code}");
+    }
+}
