@@ -178,6 +178,9 @@ where
             }
             Err(error) => return Self::reject(Rejection::no_key(&error)),
         };
+        if let Some(error) = &policy.contradiction {
+            return Self::reject(Rejection::from(error.clone()));
+        }
         #[cfg(feature = "replay")]
         if policy.replays {
             let context = super::ReplayContext::new(&key, policy);

@@ -128,10 +128,15 @@ impl<S, K> Layer<S> for RedlockLayer<K> {
 
 #[cfg(feature = "replay")]
 impl<K> RedlockLayer<K> {
-    /// The lock for a replay inside of it: see [`ReplayLayer`](crate::replay::ReplayLayer).
-    pub(crate) fn with_replay_inside(mut self) -> Self {
-        self.policy.replay_inside();
+    /// The lock for a replay inside of it: see [`ReplayLayer`](crate::replay::ReplayLayer). With a contradiction, each of its
+    /// requests is rejected.
+    pub(crate) fn with_replay_inside(mut self, contradiction: Option<redlock::Error>) -> Self {
+        self.policy.replay_inside(contradiction);
         self
+    }
+
+    pub(crate) fn lock_options(&self) -> &redlock::LockOptions {
+        &self.policy.lock.options
     }
 
     /// The key of one submit: this layer's key, and the fingerprint of the request.

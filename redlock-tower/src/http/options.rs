@@ -60,7 +60,7 @@ impl<K> RedlockLayer<K> {
     /// How many requests with the same key may run at the same time, over all instances of the service: see
     /// [`Redlock::semaphore`](redlock::Redlock::semaphore). Default: one, under an exclusive lock.
     ///
-    /// Do not combine it with a replay, which needs an exclusive lock. Combined with [`dedupe_for`](Self::dedupe_for) or
+    /// Combined with a replay, which needs an exclusive lock, with [`dedupe_for`](Self::dedupe_for) or with
     /// [`reentrant`](Self::reentrant), every request is rejected with 500.
     #[must_use]
     pub fn permits(mut self, permits: u32) -> Self {
@@ -90,8 +90,8 @@ impl<K> RedlockLayer<K> {
     /// # let _ = app;
     /// ```
     ///
-    /// Do not combine it with a replay, which needs an exclusive lock. Combined with [`dedupe_for`](Self::dedupe_for) or
-    /// [`permits`](Self::permits), every request is rejected with 500.
+    /// Combined with a replay, which needs an exclusive lock, with [`dedupe_for`](Self::dedupe_for),
+    /// [`at_least`](Self::at_least) or [`permits`](Self::permits), every request is rejected with 500.
     #[must_use]
     pub fn read(mut self) -> Self {
         self.policy.lock.options.read = true;
@@ -101,8 +101,8 @@ impl<K> RedlockLayer<K> {
     /// A request runs alone: no other request [`read`](Self::read)s or writes the same key meanwhile. See
     /// [`Redlock::rwlock`](redlock::Redlock::rwlock).
     ///
-    /// Do not combine it with a replay, which needs an exclusive lock. Combined with [`permits`](Self::permits), every request
-    /// is rejected with 500.
+    /// Combined with a replay, which needs an exclusive lock, or with [`permits`](Self::permits), every request is rejected
+    /// with 500.
     #[must_use]
     pub fn write(mut self) -> Self {
         self.policy.lock.options.write = true;
@@ -132,7 +132,7 @@ impl<K> RedlockLayer<K> {
     /// ```
     ///
     /// Searches are GET requests, which are locked only where [`methods`](Self::methods) names GET. Combined with
-    /// [`no_wait`](Self::no_wait), a replay (which does not wait), [`dedupe_for`](Self::dedupe_for),
+    /// [`no_wait`](Self::no_wait), a replay (whose duplicates must not supersede the first request), [`dedupe_for`](Self::dedupe_for),
     /// [`at_least`](Self::at_least), [`permits`](Self::permits), [`read`](Self::read), [`write`](Self::write) or
     /// [`reentrant`](Self::reentrant), every request is rejected with 500. With [`OnLost::Signal`](crate::OnLost::Signal), a
     /// handler that is superseded runs on and may run beside the newer one.
@@ -164,6 +164,8 @@ impl<K> RedlockLayer<K> {
     }
 
     /// Keeps the key busy for at least this time from the grant, however the request ends. Default: 0.
+    ///
+    /// Combined with `share`, whose duplicates it would refuse, every request is rejected with 500.
     #[must_use]
     pub fn at_least(mut self, at_least: Duration) -> Self {
         self.policy.lock.options.at_least = Some(at_least);

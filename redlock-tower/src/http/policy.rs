@@ -65,6 +65,8 @@ pub(crate) struct Policy {
     pub(crate) on_disconnect: Option<OnDisconnect>,
     /// Whether a replay is inside of the lock.
     pub(crate) replays: bool,
+    /// Why the options of the lock contradict the replay.
+    pub(super) contradiction: Option<redlock::Error>,
     /// Counts the requests that run in tasks of their own.
     pub(crate) in_flight: Option<InFlight>,
     pub(crate) grpc: bool,
@@ -89,6 +91,7 @@ impl Policy {
             hold_until: HoldUntil::default(),
             on_disconnect: None,
             replays: false,
+            contradiction: None,
             in_flight: None,
             grpc: false,
             busy: BusyStatus::default(),
@@ -103,8 +106,9 @@ impl Policy {
     /// Records are guarded by the fencing token. A duplicate gains nothing from waiting behind the first request,
     /// unless the user asked for it.
     #[cfg(feature = "replay")]
-    pub(super) fn replay_inside(&mut self) {
+    pub(super) fn replay_inside(&mut self, contradiction: Option<redlock::Error>) {
         self.replays = true;
+        self.contradiction = contradiction;
         self.lock.options.fencing = Some(true);
         self.lock
             .options

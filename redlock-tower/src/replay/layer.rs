@@ -1,6 +1,9 @@
 //! The layer inside of a lock, and how it is stacked.
 
-use super::{ReplayOptions, ReplayService, ReplayStore};
+use super::{
+    ReplayOptions, ReplayService, ReplayStore,
+    contradictions::{self, Inside},
+};
 use crate::{
     http::RedlockLayer,
     key::{KeyExtractor, Scoped},
@@ -37,7 +40,9 @@ impl<K: KeyExtractor> RedlockLayer<K> {
     /// Replays the first response to requests that repeat an `Idempotency-Key`, for `ttl`: see the
     /// [module](crate::replay).
     ///
-    /// The result is the two layers stacked, the replay inside of the lock. Set all options of the lock first.
+    /// The result is the two layers stacked, the replay inside of the lock. Set all options of the lock first. Combined with
+    /// [`newest_wins`](Self::newest_wins), [`permits`](Self::permits), [`read`](Self::read) or [`write`](Self::write), every
+    /// request is rejected with 500.
     ///
     /// A duplicate of a request that still runs is rejected, unless the layer has a [`wait`](Self::wait): then it waits,
     /// and gets the same response. [`dedupe_for`](Self::dedupe_for) applies only to requests without an
@@ -66,7 +71,9 @@ impl<K: KeyExtractor> RedlockLayer<K> {
     where
         K::Scope: Scoped,
     {
-        Stack::new(ReplayLayer::new(options), self.with_replay_inside())
+        let contradiction = contradictions::of(self.lock_options(), Inside::Replay);
+        let lock = self.with_replay_inside(contradiction);
+        Stack::new(ReplayLayer::new(options), lock)
     }
 }
 

@@ -69,6 +69,7 @@
 //! [draft-ietf-httpapi-idempotency-key-header]: https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
 
 mod body;
+mod contradictions;
 mod exchange;
 mod layer;
 mod options;

@@ -4,7 +4,10 @@
 //! request. A duplicate waits for the lock by default. And a record counts only if it is younger than the duplicate's
 //! wait and the window together; the store compares ages, so that the clocks of two servers do not matter.
 
-use super::{ReplayLayer, ReplayOptions, ReplayStore};
+use super::{
+    ReplayLayer, ReplayOptions, ReplayStore,
+    contradictions::{self, Inside},
+};
 use crate::{
     RedlockLayer,
     key::{And, FingerprintKey, KeyExtractor, Scoped, fingerprint},
@@ -112,8 +115,12 @@ impl<K: KeyExtractor> RedlockLayer<K> {
     /// | has panicked, was cancelled, or was refused with 408, 425 or 429 | runs |
     /// | has a response that cannot be shared: a stream, one that is too large, one with a cookie | 409, `busy` |
     ///
-    /// The result is the two layers stacked, the sharing inside of the lock. Set all options of the lock first. The request
-    /// body is read up to [`max_body`](Self::max_body), [`max_waiters`](Self::max_waiters) duplicates wait for up to
+    /// The result is the two layers stacked, the sharing inside of the lock. Set all options of the lock first. Combined with
+    /// [`newest_wins`](Self::newest_wins), [`permits`](Self::permits), [`read`](Self::read), [`write`](Self::write) or
+    /// [`at_least`](Self::at_least), every request is rejected with 500. With [`no_wait`](Self::no_wait), a duplicate of a
+    /// request that still runs is rejected as busy.
+    ///
+    /// The request body is read up to [`max_body`](Self::max_body), [`max_waiters`](Self::max_waiters) duplicates wait for up to
     /// [`wait`](Self::wait) (10 s by default), and the first request finishes although its client disconnects. A response
     /// that is shared is kept for the wait and the window. No cool-down follows it.
     ///
@@ -161,8 +168,10 @@ impl<K: KeyExtractor> RedlockLayer<K> {
         replay.share = Some(wait);
         // A duplicate that arrives at the end of the window may wait that long for those before it.
         replay.ttl = wait.saturating_add(options.window);
+        let contradiction = contradictions::of(self.lock_options(), Inside::Share);
         let lock = self.with_fingerprint(options.fingerprint);
-        Stack::new(ReplayLayer::new(replay), lock.with_replay_inside())
+        let lock = lock.with_replay_inside(contradiction);
+        Stack::new(ReplayLayer::new(replay), lock)
     }
 }
 

@@ -50,6 +50,12 @@ pub fn namespace(redlock: &crate::Redlock) -> &str {
     &redlock.core().defaults.namespace
 }
 
+/// The error of options that contradict each other, for layers with options of their own.
+#[must_use]
+pub fn invalid_config(text: String) -> crate::Error {
+    crate::Error::invalid_config(text)
+}
+
 /// Ends the lock of a body that panicked, for layers that let the panic continue afterwards.
 pub async fn end_panicked(guard: crate::Guard) {
     guard.end_badly().await;

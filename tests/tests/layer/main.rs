@@ -1,6 +1,7 @@
 //! `RedlockLayer` from outside: the scenarios H1 to H5, and the manners of a tower layer.
 #![allow(clippy::unwrap_used)]
 
+mod contradictions;
 mod extractor;
 mod grpc;
 mod h1_one_at_a_time;
