@@ -1,4 +1,4 @@
-//! Child processes of the benchmark: itself, with a role, told and heard by lines.
+//! Child processes of the benchmark: itself with a role, or another program; told and heard by lines.
 
 use std::{process::Stdio, time::Duration};
 
@@ -30,6 +30,11 @@ impl Child {
         for (name, value) in settings {
             command.args(["--set", name, value]);
         }
+        Self::run(command)
+    }
+
+    /// Another program, which is told and heard in the same way.
+    pub(crate) fn run(mut command: Command) -> Outcome<Self> {
         let mut process = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -10,6 +10,7 @@ mod latency;
 mod layer;
 mod many;
 mod memory_cycle;
+mod nobody_listens;
 pub(crate) mod pictured;
 mod throughput;
 mod wake_up;
@@ -34,11 +35,12 @@ pub(crate) enum Row {
     Growth,
     Kinds,
     Layer,
+    NobodyListens,
     Curve,
 }
 
 impl Row {
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Latency,
         Self::Throughput,
         Self::HungNode,
@@ -54,6 +56,7 @@ impl Row {
         Self::Growth,
         Self::Kinds,
         Self::Layer,
+        Self::NobodyListens,
         Self::Curve,
     ];
 
@@ -74,6 +77,7 @@ impl Row {
             Self::Growth => "growth",
             Self::Kinds => "kinds",
             Self::Layer => "layer",
+            Self::NobodyListens => "nobody-listens",
             Self::Curve => "curve",
         }
     }
@@ -108,6 +112,7 @@ impl Row {
                 "layer-pass-allocations",
                 "layer-guarded-us",
             ],
+            Self::NobodyListens => &["nobody-listens", "nobody-listens-memory"],
             Self::Curve => &[],
         }
     }
@@ -154,6 +159,7 @@ impl Row {
             Self::Growth => many::growth::measure(stage, report).await,
             Self::Kinds => kinds::measure(stage, report).await,
             Self::Layer => layer::measure(stage, report).await,
+            Self::NobodyListens => nobody_listens::measure(stage, report).await,
             Self::Curve => crowd::curve::measure(stage, report).await,
         }
     }
