@@ -2,7 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::super::{attempt::meet_prerequisites, request::AcquireRequest};
+use futures_util::future::BoxFuture;
+
+use super::{
+    super::{attempt::meet_prerequisites, request::AcquireRequest},
+    watch::Newer,
+};
 use crate::{
     command::{Preempt, Request},
     core::Core,
@@ -76,7 +81,7 @@ impl Announcement {
     }
 
     /// Whether the nodes know a newer request after this time, as a lost notification would have said.
-    pub(super) async fn is_outdated_after(&self, time: Duration) -> bool {
+    async fn is_outdated_after(&self, time: Duration) -> bool {
         tokio::time::sleep(time).await;
         // An error says nothing about newer requests. If the lock is at risk, its renewal notices it.
         matches!(self.ask().await, Ok(Some(_)))
@@ -118,6 +123,22 @@ impl Announcement {
                 Err(Error::no_quorum(name, able, quorum, errors))
             }
         }
+    }
+}
+
+impl Newer for Announcement {
+    fn announced(&self, every: Duration) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            loop {
+                tokio::select! {
+                    biased;
+                    () = self.superseded() => return,
+                    is_outdated = self.is_outdated_after(every) => if is_outdated {
+                        return;
+                    },
+                }
+            }
+        })
     }
 }
 

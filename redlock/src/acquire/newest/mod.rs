@@ -58,7 +58,7 @@ pub(crate) async fn acquire_newest(request: &AcquireRequest<'_>) -> Result<Arc<H
         return Err(hold.lost_error());
     }
     let every = request.options.lease.ttl / 3;
-    let watch = Watch::new(&hold, announcement, every);
+    let watch = Watch::new(&hold, Box::new(announcement), every);
     request.engine.watches.begin(watch);
     Ok(hold)
 }

@@ -1,19 +1,27 @@
 //! The watch over a hold that a newer request supersedes. It outlives the runtime that acquired the lock, as the lock does.
 
 use std::{
+    fmt,
     pin::pin,
     sync::{Arc, Mutex, Weak},
     time::Duration,
 };
 
+use futures_util::future::BoxFuture;
 use tokio::runtime::{Handle, Id, RuntimeFlavor};
 
-use super::announcement::Announcement;
 use crate::{
     env::sync::lock,
     lease::Hold,
     node::{ClientTask, ConnectionSets},
 };
+
+/// Knows about newer requests.
+pub(super) trait Newer: fmt::Debug + Send + Sync {
+    /// Completes when a newer request was announced. Asks the nodes each time that this long has passed, since a notification may
+    /// be lost. Cancel safe.
+    fn announced(&self, every: Duration) -> BoxFuture<'_, ()>;
+}
 
 /// The watches of a client.
 #[derive(Debug)]
@@ -27,17 +35,17 @@ pub(in crate::acquire) struct Watches {
 #[derive(Debug)]
 pub(super) struct Watch {
     hold: Weak<Hold>,
-    announcement: Announcement,
+    newer: Box<dyn Newer>,
     every: Duration,
     /// The runtimes that it was in. They have ended, or are about to.
     before: Vec<Id>,
 }
 
 impl Watch {
-    pub(super) fn new(hold: &Arc<Hold>, announcement: Announcement, every: Duration) -> Self {
+    pub(super) fn new(hold: &Arc<Hold>, newer: Box<dyn Newer>, every: Duration) -> Self {
         Self {
             hold: Arc::downgrade(hold),
-            announcement,
+            newer,
             every,
             before: Vec::new(),
         }
@@ -52,18 +60,11 @@ impl Watch {
         let Some(hold) = self.hold.upgrade() else {
             return;
         };
-        let mut ended = pin!(Arc::clone(&hold).ended());
-        loop {
-            let newer = tokio::select! {
-                biased;
-                () = &mut ended => return,
-                () = self.announcement.superseded() => true,
-                newer = self.announcement.is_outdated_after(self.every) => newer,
-            };
-            if newer {
-                hold.lease().superseded();
-                return;
-            }
+        let ended = pin!(Arc::clone(&hold).ended());
+        tokio::select! {
+            biased;
+            () = ended => {}
+            () = self.newer.announced(self.every) => hold.lease().superseded(),
         }
     }
 }
