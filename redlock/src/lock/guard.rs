@@ -363,6 +363,18 @@ impl Guard {
         lost
     }
 
+    /// Releases in the background a lock under which nothing was done, so without the rest of its `at_least`.
+    pub(crate) fn give_back(mut self) {
+        if self.joined || self.shared.is_some() {
+            return;
+        }
+        let released = self.hold.release(Window::Zero, true);
+        self.span.end(|| match released {
+            Ok(_) => "dropped",
+            Err(AlreadyEnded) => "lost",
+        });
+    }
+
     async fn end(mut self, window: Window, ended_well: bool) -> Result<()> {
         // Kept until the hold has ended here, so that it does not end it itself.
         let mut _last_reader = None;

@@ -141,8 +141,8 @@ impl LockAllRequest {
             let left = || wait.saturating_sub(clock.now().saturating_since(begun));
             let guards = self.take_all(left).await;
             let guards = guards.map_err(|error| error.after_wait(wait))?;
-            match guards.guards.iter().find(|guard| guard.is_lost()) {
-                None => return Ok(guards),
+            match guards.0.iter().find(|guard| guard.is_lost()) {
+                None => return Ok(guards.used()),
                 Some(lost) if left().is_zero() => {
                     return Err(Error::lost(
                         lost.key(),
@@ -173,15 +173,13 @@ impl LockAllRequest {
         Ok(())
     }
 
-    async fn take_all(&self, left: impl Fn() -> Duration) -> Result<Guards> {
-        let mut guards = Guards {
-            guards: Vec::with_capacity(self.requests.len()),
-        };
+    async fn take_all(&self, left: impl Fn() -> Duration) -> Result<Unused> {
+        let mut guards = Unused(Vec::with_capacity(self.requests.len()));
         for request in &self.requests {
             // The first locks are renewed while the request waits for the others.
             let request = request.clone().within_all(&self.options, left());
             // On an error, the guards so far are dropped, which releases them.
-            guards.guards.push(request.await?);
+            guards.0.push(request.await?);
         }
         Ok(guards)
     }
@@ -193,6 +191,23 @@ impl IntoFuture for LockAllRequest {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(self.acquire())
+    }
+}
+
+/// Locks under which nothing was done yet. Dropped: they are released without the rest of their `at_least`.
+struct Unused(Vec<Guard>);
+
+impl Unused {
+    fn used(mut self) -> Guards {
+        Guards {
+            guards: std::mem::take(&mut self.0),
+        }
+    }
+}
+
+impl Drop for Unused {
+    fn drop(&mut self) {
+        self.0.drain(..).for_each(Guard::give_back);
     }
 }
 

@@ -77,3 +77,33 @@ async fn f34_a_window_that_is_over_before_it_begins_keeps_nobody_out() {
     // The whole window from then on would end after 10.5 s.
     assert!(asked.elapsed() < pause + window * 4 / 5, "{asked:?}");
 }
+
+/// A lock that was granted for several of which another one is held. Nothing ran under it.
+#[tokio::test]
+async fn a_request_for_several_locks_that_fails_opens_no_window() {
+    let cluster = Cluster::start(3).await;
+    let node_timeout = Duration::from_millis(250);
+    let (one, other) = (
+        client(&cluster, node_timeout).await,
+        client(&cluster, node_timeout).await,
+    );
+    let both = one
+        .lock_all(["b"])
+        .and(one.lock("a").at_least(MINUTE))
+        .wait(Duration::from_millis(300));
+    let held = other.lock("b").await.expect("free");
+    let refused = both.clone().await.expect_err("one of them is held");
+    assert!(refused.is_timed_out(), "{refused}");
+    let after = other.lock("a").no_wait().await.expect("not cooling down");
+    after.release().await.expect("held");
+    // Nor does one that is given up.
+    let given_up = tokio::time::timeout(Duration::from_millis(100), both.clone()).await;
+    given_up.expect_err("still held");
+    let free = async || other.try_lock("a").await.is_ok_and(|guard| guard.is_some());
+    eventually(SOON, free).await;
+    // Work that was done under it does.
+    held.release().await.expect("held");
+    both.wait(SOON).run(async |_| ()).await.expect("free");
+    let busy = other.lock("a").no_wait().await;
+    assert!(busy.expect_err("the rest of the window").is_cooling_down());
+}
