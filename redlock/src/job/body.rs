@@ -38,6 +38,21 @@ impl Run<'_> {
         B: Future,
         B::Output: BodyResult,
     {
+        let guard = self.guard;
+        // What the body owns may panic too when it is dropped.
+        match caught(self.attempts_until_ended(body)).await {
+            Ok(ended) => ended,
+            Err(_) if guard.is_lost() => Ended::Lost,
+            Err(panic) => Ended::Failed(text_of(&panic)),
+        }
+    }
+
+    async fn attempts_until_ended<F, B>(&mut self, body: &mut F) -> Ended
+    where
+        F: FnMut(Firing, Held) -> B,
+        B: Future,
+        B::Output: BodyResult,
+    {
         let (job, options, guard, at) = (self.job, self.options, self.guard, self.at);
         tokio::select! {
             biased;

@@ -201,7 +201,7 @@ impl Job {
     ///
     /// # Errors
     /// [`is_invalid`](Error::is_invalid) if the name is not a valid key, an option is out of
-    /// bounds, the schedule has no future firing or its instants do not advance, or a later version
+    /// bounds, the schedule has no firing in the future or within `catch_up`, or its instants do not advance, or a later version
     /// of this crate wrote the record; [`is_closed`](Error::is_closed).
     ///
     /// # Cancel safety
@@ -247,10 +247,12 @@ impl Job {
         let core = redlock.core();
         core.key(key)?;
         let options = self.settings.checked(core, name)?;
-        let now = self.definition.now();
-        if schedule::following(&**schedule, now)?.is_none() {
+        let (now, rules) = (self.definition.now(), &options.rules);
+        let oldest = rules.oldest(rules.due_by(now));
+        let fires_after = |after| schedule::following(&**schedule, after).map(|at| at.is_some());
+        if !fires_after(now)? && !fires_after(oldest.saturating_sub(1))? {
             return Err(Error::invalid_config(format!(
-                "the schedule of the job `{}` has no firing in the future",
+                "the schedule of the job `{}` has no firing in the future, and none within its catch_up",
                 name.escape_debug()
             )));
         }

@@ -46,6 +46,8 @@ pub(super) struct Runner {
     /// Keeps the channel open after the handle is gone.
     _open: watch::Sender<Control>,
     triggered: u64,
+    /// The instant of a requested firing that has not begun yet: trying again does not make it another one.
+    requested: Option<u64>,
     /// The settings of another replica that were reported last.
     reported: Option<String>,
     /// While nodes are silent and the others may have forgotten the record: when it counts as
@@ -62,6 +64,13 @@ enum Next {
     Ended,
 }
 
+/// A firing whose start is recorded.
+struct Begun {
+    at: u64,
+    started: u64,
+    scheduled: bool,
+}
+
 impl Runner {
     pub(super) fn new(job: Definition, options: Options, control: watch::Sender<Control>) -> Self {
         Self {
@@ -70,6 +79,7 @@ impl Runner {
             control: control.subscribe(),
             _open: control,
             triggered: 0,
+            requested: None,
             reported: None,
             forgotten_at: None,
         }
@@ -148,18 +158,19 @@ impl Runner {
         let mut record = record.unwrap_or_default();
         let wanted = self.control.borrow().triggers;
         let decision = match decision {
-            Decision::Wait { .. } if wanted > self.triggered => {
-                self.triggered = wanted;
-                Decision::Run {
-                    firing: now,
-                    again: false,
-                }
-            }
+            Decision::Wait { .. } if wanted > self.triggered => Decision::Run {
+                firing: *self.requested.get_or_insert(now),
+                again: false,
+            },
             decision => decision,
         };
         let next = match decision {
             Decision::Run { firing, again } => {
-                return self.fire(guard, record, firing, again, body).await;
+                let begun = self.begin(&guard, &mut record, firing).await?;
+                if self.requested == Some(firing) {
+                    (self.requested, self.triggered) = (None, wanted);
+                }
+                return self.fire(guard, record, begun, again, body).await;
             }
             Decision::Begin { spent } => {
                 record.spent = spent;
@@ -295,7 +306,11 @@ impl Runner {
         &mut self,
         guard: Guard,
         mut record: Record,
-        at: u64,
+        Begun {
+            at,
+            started,
+            scheduled,
+        }: Begun,
         again: bool,
         body: &mut F,
     ) -> Result<Next>
@@ -304,12 +319,6 @@ impl Runner {
         B: Future,
         B::Output: BodyResult,
     {
-        let started = self.now();
-        // A firing that a handle requested is not one of the schedule.
-        let scheduled = following(&*self.job.schedule, at.saturating_sub(1))? == Some(at);
-        // If it is unknown whether this was recorded, the body does not begin.
-        self.begin(&guard, &mut record, at, started, scheduled)
-            .await?;
         events::started(&self.job.name, at, started, again);
         let mut run = Run {
             job: &self.job,
@@ -347,15 +356,12 @@ impl Runner {
         Ok(Next::Look)
     }
 
-    /// Records the start of a firing, and what became of those before it.
-    async fn begin(
-        &self,
-        guard: &Guard,
-        record: &mut Record,
-        at: u64,
-        started: u64,
-        scheduled: bool,
-    ) -> Result<()> {
+    /// Records the start of a firing, and what became of those before it. If it is unknown whether this was recorded, the body
+    /// does not begin.
+    async fn begin(&self, guard: &Guard, record: &mut Record, at: u64) -> Result<Begun> {
+        let started = self.now();
+        // A firing that a handle requested is not one of the schedule.
+        let scheduled = following(&*self.job.schedule, at.saturating_sub(1))? == Some(at);
         let mut missed = 0;
         if scheduled {
             missed = count_missed(record, &*self.job.schedule, at)?;
@@ -368,7 +374,11 @@ impl Runner {
         if open.is_some_and(|open| open != at) {
             events::crashed(&self.job.name);
         }
-        Ok(())
+        Ok(Begun {
+            at,
+            started,
+            scheduled,
+        })
     }
 
     /// Writes the end of a firing. Without it, the firing counts as crashed.

@@ -202,3 +202,38 @@ async fn the_record_has_the_label_of_the_client() {
     super::run_for(&job, seconds(21), &Ran::default()).await;
     assert_eq!(last(&redlock).await.label.as_deref(), Some("api-7"));
 }
+
+/// What a body owns may panic when the body is dropped.
+struct PanicsAtEnd;
+
+impl Drop for PanicsAtEnd {
+    fn drop(&mut self) {
+        assert!(std::thread::panicking(), "the printer is on fire");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_survives_a_panic_of_a_body_that_is_dropped() {
+    let (_nodes, redlock, job) = job().await;
+    super::deploy(&job).await;
+    let starts = Ran::default();
+    let handle = job.max_run(seconds(4)).spawn({
+        let starts = starts.clone();
+        move |firing, _| {
+            starts.push(firing);
+            async {
+                let _owned = PanicsAtEnd;
+                std::future::pending::<()>().await;
+            }
+        }
+    });
+    tokio::time::sleep(seconds(35)).await;
+    assert!(starts.all().len() >= 3, "{starts:?}");
+    let run = last(&redlock).await;
+    assert_eq!(run.state, RunState::Failed);
+    assert_eq!(
+        run.error.as_deref(),
+        Some("panicked: the printer is on fire")
+    );
+    handle.stop().await.expect("no error");
+}

@@ -1,6 +1,14 @@
 //! The handle of a job: pause, resume, trigger, stop.
 
-use redlock::job::Firing;
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    time::SystemTime,
+};
+
+use redlock::job::{Firing, Schedule};
 
 use super::{Ran, job, seconds};
 
@@ -88,7 +96,7 @@ async fn a_schedule_that_ends_ends_the_job() {
     let (_nodes, redlock, _) = job().await;
     let begun = tokio::time::Instant::now();
     let first = std::sync::OnceLock::new();
-    let twice = move |after: std::time::SystemTime| {
+    let twice = move |after: SystemTime| {
         let first = *first.get_or_init(|| after + seconds(20));
         let all = [first, first + seconds(10)];
         all.into_iter().find(|at| *at > after)
@@ -101,4 +109,37 @@ async fn a_schedule_that_ends_ends_the_job() {
         .expect("it ended");
     assert_eq!(ran.seconds(), [0, 10]);
     assert!(begun.elapsed() >= seconds(30));
+}
+
+/// The nodes are full when the start of the firing is to be written.
+#[tokio::test(start_paused = true)]
+async fn a_triggered_run_that_could_not_begin_comes_later() {
+    let (nodes, redlock, _) = job().await;
+    let armed = Arc::new(AtomicBool::new(false));
+    let latest = Arc::new(Mutex::new(SystemTime::UNIX_EPOCH));
+    let schedule = {
+        let (armed, nodes) = (Arc::clone(&armed), nodes.nodes());
+        move |after: SystemTime| {
+            let mut latest = latest.lock().expect("no panic");
+            // The last question before the start is written is about the instant of the request.
+            if after > *latest + seconds(1) && armed.swap(false, SeqCst) {
+                nodes.iter().for_each(|node| node.fill(true));
+            }
+            *latest = after.max(*latest);
+            Schedule::next(&seconds(3_600), after)
+        }
+    };
+    let ran = Ran::default();
+    let handle = redlock.job("export", schedule).spawn(recording(&ran));
+    tokio::time::sleep(seconds(15)).await;
+    let before = ran.all().len();
+    armed.store(true, SeqCst);
+    handle.trigger();
+    tokio::time::sleep(seconds(5)).await;
+    assert!(!armed.load(SeqCst), "the nodes are full");
+    assert_eq!(ran.all().len(), before, "its start is not recorded");
+    nodes.nodes().iter().for_each(|node| node.fill(false));
+    tokio::time::sleep(seconds(20)).await;
+    assert_eq!(ran.all().len(), before + 1);
+    handle.stop().await.expect("no error");
 }
