@@ -117,9 +117,11 @@ fn begin(request: &AcquireRequest<'_>) -> Result<Joined> {
         ..
     } = *request.options;
     if !request.waits() {
-        let turn = match request.permits.is_some() || lease.kind.is_shared() {
-            false => engine.queue.try_turn(key),
-            true => engine.queue.turn_beside(key).ok_or(None),
+        let turn = match request.permits {
+            // Readers hold the lock beside each other, so those that wait are not in the way. The nodes know of the writers.
+            None if lease.kind.is_shared() => Ok(engine.queue.turn_of_reader(key)),
+            None => engine.queue.try_turn(key),
+            Some(_) => engine.queue.turn_beside(key).ok_or(None),
         };
         let turn = turn.map(Joined::Turn);
         // A request that is still acquiring the lock will hold it for about as long as this one would.

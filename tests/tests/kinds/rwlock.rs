@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashSet,
+    future::IntoFuture as _,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicI64, Ordering::SeqCst},
@@ -362,4 +363,21 @@ async fn options_that_contradict_a_side_are_a_clear_error() {
     writer.cool_down(second).await.expect("three nodes");
     let reader = catalog.read().await.expect_err("cooling down");
     assert!(reader.is_cooling_down(), "{reader}");
+}
+
+/// They queue for one of them to ask the nodes, which excludes nobody.
+#[tokio::test]
+async fn a_reader_that_does_not_wait_is_not_refused_for_other_readers() {
+    let cluster = Cluster::start(3).await;
+    let redlock = client(&cluster).await;
+    let catalog = redlock.rwlock("catalog");
+    for _ in 0..5 {
+        let (one, other, third) = tokio::join!(
+            catalog.read().into_future(),
+            catalog.read().into_future(),
+            catalog.try_read()
+        );
+        assert!(one.is_ok() && other.is_ok());
+        assert!(third.expect("three nodes").is_some(), "nobody writes");
+    }
 }

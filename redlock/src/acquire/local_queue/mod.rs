@@ -124,6 +124,11 @@ impl LocalQueue {
         (self.waiting(key) == 0).then(|| Turn::beside(self, key))
     }
 
+    /// Returns a turn beside others, for a reader that does not wait.
+    pub(super) fn turn_of_reader(self: &Arc<Self>, key: &Arc<Key>) -> Turn {
+        Turn::beside(self, key)
+    }
+
     fn vacant_turn(self: &Arc<Self>, key: &Arc<Key>) -> Result<Turn, Weak<Lease>> {
         match lock(&self.entries).entry(Arc::clone(key)) {
             MapEntry::Vacant(entry) => {
