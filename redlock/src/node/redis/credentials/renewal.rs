@@ -15,7 +15,10 @@ use futures_util::{
     future::{BoxFuture, WeakShared},
     stream::{self, BoxStream, Stream as _, StreamExt as _},
 };
-use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio::{
+    runtime::{Handle, Id},
+    time::{Instant, Sleep, sleep_until, timeout},
+};
 
 use super::{
     provider::{CredentialsProvider, Source, values},
@@ -49,7 +52,8 @@ pub(in crate::node::redis) struct Renewal {
 #[derive(Default)]
 struct Cache {
     current: Option<Current>,
-    call: Option<WeakShared<BoxFuture<'static, Answer>>>,
+    /// In a runtime of its own, which drives what it waits for.
+    call: Option<(Option<Id>, WeakShared<BoxFuture<'static, Answer>>)>,
 }
 
 struct Current {
@@ -122,12 +126,14 @@ impl Renewal {
             {
                 return Ok(current.credentials.clone());
             }
-            let running = cache.call.as_ref().and_then(WeakShared::upgrade);
+            let runtime = Handle::try_current().ok().map(|runtime| runtime.id());
+            let running = cache.call.as_ref().filter(|(its, _)| *its == runtime);
+            let running = running.and_then(|(_, call)| call.upgrade());
             match running.filter(|call| call.peek().is_none()) {
                 Some(call) => call,
                 None => {
                     let call = self.call().shared();
-                    cache.call = call.downgrade();
+                    cache.call = call.downgrade().map(|call| (runtime, call));
                     call
                 }
             }
