@@ -282,7 +282,9 @@ options! {
             read => "`newest_wins` and `read` exclude each other: readers run beside each other; leave one of them out",
             write => "`newest_wins` and `write` exclude each other: readers are not superseded; leave one of them out",
             reentrant => "`newest_wins` and `reentrant` exclude each other: a joined lock belongs to the caller; leave one of \
-                          them out"
+                          them out",
+            fire => "`newest_wins` and `fire` exclude each other: a firing runs once, and each has a lock of its own; leave one \
+                     of them out"
         ],
         statement: |on, target| target.set("newest_wins", on),
     }

@@ -2,7 +2,7 @@
 
 use proc_macro2::Span;
 
-use crate::args::{Args, OnLost, Options};
+use crate::args::{Args, OnLost, Options, Time};
 use crate::errors::Errors;
 
 pub(super) fn check(args: &Args, errors: &mut Errors) {
@@ -70,6 +70,40 @@ fn combinations(args: &Args, errors: &mut Errors) {
                        lock with `guard = lock`, and look at `lock.is_lost()` or `lock.lost()`; or write `guard = _lock` \
                        if the body has to run to its end in any case";
         report(args, "on_lost", message, errors);
+    }
+    newest_wins(args, errors);
+}
+
+/// A call that supersedes older ones waits until they have stopped, and is ordered by its token.
+fn newest_wins(args: &Args, errors: &mut Errors) {
+    let Options {
+        newest_wins,
+        wait,
+        no_wait,
+        on_busy,
+        fencing,
+        fire,
+        ..
+    } = &args.options;
+    if *newest_wins != Some(true) {
+        return;
+    }
+    // Reported as exclusions.
+    let other_reason = *no_wait == Some(true) || fire.is_some();
+    if on_busy.is_some() && wait.is_none() && !args.attempted("wait") && !other_reason {
+        let message = "`newest_wins` and `on_busy = skip` exclude each other without a `wait`: the older call has to stop \
+                       first; add for example `wait = \"10s\"`, or leave one of them out";
+        report(args, "newest_wins", message, errors);
+    }
+    if matches!(wait, Some(Time::Literal(wait, _)) if wait.is_zero()) {
+        let message = "`newest_wins` and a `wait` of zero exclude each other: the older call has to stop first; leave one of \
+                       them out";
+        report(args, "newest_wins", message, errors);
+    }
+    if *fencing == Some(false) {
+        let message = "`newest_wins` and `fencing = false` exclude each other: calls are ordered by their tokens; leave one of \
+                       them out";
+        report(args, "newest_wins", message, errors);
     }
 }
 
