@@ -8,7 +8,7 @@
 //! | not used before | the handler's, which is recorded: status, headers, body, trailers |
 //! | used by the same request, which has finished | the recorded one, with `idempotency-replayed: true` |
 //! | used by the same request, which still runs | 409 with `Retry-After`; if the layer has a `wait`, the recorded one after it |
-//! | used with another method, path, query or body | 422 |
+//! | used with another method, path, query, content type or body | 422 |
 //!
 //! A request without the header is only locked.
 //!
@@ -62,7 +62,7 @@
 //! # Without an `Idempotency-Key`
 //!
 //! [`RedlockLayer::share`] passes the response of a request on to its duplicates while it runs: requests of the same caller
-//! with the same method, path, query and body. A repetition after the end runs again.
+//! with the same method, path, query, content type and body. A repetition after the end runs again.
 //!
 #![doc = include_str!("../../docs/idempotency.md")]
 //!

@@ -58,7 +58,7 @@ impl<St: ReplayStore> ShareOptions<St> {
     }
 
     /// Requests with different values of these headers are not duplicates, for example `accept` or `host`. Default: only
-    /// method, path, query and body count.
+    /// method, path, query, content type and body count.
     pub fn headers(mut self, headers: impl IntoIterator<Item = HeaderName>) -> Self {
         self.fingerprint = self.fingerprint.headers(headers);
         self
