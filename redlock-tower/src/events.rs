@@ -1,108 +1,136 @@
 //! The events of this crate. `docs/events.md` lists them; a test compares it with this file.
 //!
-//! No event at `info` or above contains a key, an owner or a value of a request.
+//! No event at `info` or above contains a key, an owner or a value of a request. A subscriber that panics costs its event, and
+//! no request.
 
 use crate::metrics;
-use redlock::Error;
+use redlock::{__private::contained, Error};
 
 const TARGET: &str = "redlock_tower";
 
 pub(crate) fn acquiring(key: &str) {
-    tracing::debug!(target: TARGET, key, "acquiring the lock of a request");
+    contained(|| {
+        tracing::debug!(target: TARGET, key, "acquiring the lock of a request");
+    });
 }
 
 /// A rejection that an operator has to look into.
 pub(crate) fn rejected_by_fault(reason: &'static str, error: Option<&Error>) {
-    metrics::rejected(reason);
-    let error = error.map(|error| tracing::field::display(error.without_key()));
-    tracing::warn!(target: TARGET, reason, error, "a request was rejected");
+    contained(|| {
+        metrics::rejected(reason);
+        let error = error.map(|error| tracing::field::display(error.without_key()));
+        tracing::warn!(target: TARGET, reason, error, "a request was rejected");
+    });
 }
 
 /// A rejection in normal operation.
 pub(crate) fn rejected(reason: &'static str, error: Option<&Error>) {
-    metrics::rejected(reason);
-    tracing::debug!(
-        target: TARGET, reason, error = error.map(tracing::field::display),
-        "a request was rejected"
-    );
+    contained(|| {
+        metrics::rejected(reason);
+        tracing::debug!(
+            target: TARGET, reason, error = error.map(tracing::field::display),
+            "a request was rejected"
+        );
+    });
 }
 
 pub(crate) fn runs_unlocked(error: &Error) {
-    metrics::runs_without_quorum();
-    tracing::warn!(
-        target: TARGET, error = %error.without_key(),
-        "no quorum: a request runs without its lock"
-    );
+    contained(|| {
+        metrics::runs_without_quorum();
+        tracing::warn!(
+            target: TARGET, error = %error.without_key(),
+            "no quorum: a request runs without its lock"
+        );
+    });
 }
 
 pub(crate) fn release_unconfirmed(error: &Error) {
-    metrics::release_unconfirmed();
-    tracing::warn!(
-        target: TARGET, error = %error.without_key(),
-        "no quorum confirmed the release of a request's lock"
-    );
+    contained(|| {
+        metrics::release_unconfirmed();
+        tracing::warn!(
+            target: TARGET, error = %error.without_key(),
+            "no quorum confirmed the release of a request's lock"
+        );
+    });
 }
 
 pub(crate) fn cooled_down() {
-    metrics::window(true);
+    contained(|| {
+        metrics::window(true);
+    });
 }
 
 pub(crate) fn cool_down_unconfirmed(error: &Error) {
-    metrics::window(false);
-    tracing::warn!(
-        target: TARGET, error = %error.without_key(),
-        "no quorum confirmed the cool-down after a request: a duplicate may run"
-    );
+    contained(|| {
+        metrics::window(false);
+        tracing::warn!(
+            target: TARGET, error = %error.without_key(),
+            "no quorum confirmed the cool-down after a request: a duplicate may run"
+        );
+    });
 }
 
 /// Emitted once for each layer.
 pub(crate) fn common_namespace() {
-    tracing::warn!(
-        target: TARGET,
-        "gRPC requests reach a layer that knows no route, so all methods of all services share one namespace, and calls of one user exclude each other: add `.grpc()` or `.namespace(..)` to the layer"
-    );
+    contained(|| {
+        tracing::warn!(
+            target: TARGET,
+            "gRPC requests reach a layer that knows no route, so all methods of all services share one namespace, and calls of one user exclude each other: add `.grpc()` or `.namespace(..)` to the layer"
+        );
+    });
 }
 
 #[cfg(feature = "axum")]
 pub(crate) fn extractor_rejected(extractor: &'static str, status: u16) {
-    tracing::debug!(
-        target: TARGET, extractor, status,
-        "the axum extractor of a key rejected a request"
-    );
+    contained(|| {
+        tracing::debug!(
+            target: TARGET, extractor, status,
+            "the axum extractor of a key rejected a request"
+        );
+    });
 }
 
 /// Emitted when the key extractor is built.
 pub(crate) fn invalid_header_name(name: &str) {
-    tracing::error!(
-        target: TARGET, name,
-        "a key extractor has an invalid header name: every request is rejected with 500"
-    );
+    contained(|| {
+        tracing::error!(
+            target: TARGET, name,
+            "a key extractor has an invalid header name: every request is rejected with 500"
+        );
+    });
 }
 
 /// Emitted when the key extractor is built.
 pub(crate) fn invalid_network(network: &str) {
-    tracing::error!(
-        target: TARGET, network,
-        "a trusted proxy of a key extractor is not an address or a network: every request is rejected with 500"
-    );
+    contained(|| {
+        tracing::error!(
+            target: TARGET, network,
+            "a trusted proxy of a key extractor is not an address or a network: every request is rejected with 500"
+        );
+    });
 }
 
 /// Emitted when the key extractor is built.
 pub(crate) fn invalid_pointer(pointer: &str) {
-    tracing::error!(
-        target: TARGET, pointer,
-        "a key extractor has a malformed JSON pointer: every request is rejected with 500"
-    );
+    contained(|| {
+        tracing::error!(
+            target: TARGET, pointer,
+            "a key extractor has a malformed JSON pointer: every request is rejected with 500"
+        );
+    });
 }
 
 #[cfg(feature = "axum")]
 pub(crate) fn no_held_lock(cause: &dyn std::fmt::Display) {
-    tracing::error!(target: TARGET, %cause, "a handler takes a `HeldLock`, but its request has no lock");
+    contained(|| {
+        tracing::error!(target: TARGET, %cause, "a handler takes a `HeldLock`, but its request has no lock");
+    });
 }
 
 #[cfg(feature = "replay")]
 pub(crate) mod replay {
     use crate::metrics;
+    use redlock::__private::contained;
     use std::fmt::Display;
 
     const TARGET: &str = "redlock_tower::replay";
@@ -113,67 +141,87 @@ pub(crate) mod replay {
         reason: Option<&'static str>,
         error: &dyn Display,
     ) {
-        tracing::warn!(target: TARGET, effect, reason, "the replay store failed");
-        store_error(error);
+        contained(|| {
+            tracing::warn!(target: TARGET, effect, reason, "the replay store failed");
+            store_error(error);
+        });
     }
 
     pub(crate) fn store_error(error: &dyn Display) {
-        metrics::store_failed();
-        tracing::debug!(target: TARGET, %error, "error of the replay store");
+        contained(|| {
+            metrics::store_failed();
+            tracing::debug!(target: TARGET, %error, "error of the replay store");
+        });
     }
 
     /// What the store knew of a request.
     pub(crate) fn decided(outcome: &'static str) {
-        metrics::replay(outcome);
+        contained(|| {
+            metrics::replay(outcome);
+        });
     }
 
     pub(crate) fn recorded() {
-        metrics::record("recorded");
+        contained(|| {
+            metrics::record("recorded");
+        });
     }
 
     /// The write continues in the background.
     pub(crate) fn recorded_late() {
-        metrics::record("late");
-        tracing::warn!(
-            target: TARGET,
-            "a response is sent before it is recorded: an early duplicate may run"
-        );
+        contained(|| {
+            metrics::record("late");
+            tracing::warn!(
+                target: TARGET,
+                "a response is sent before it is recorded: an early duplicate may run"
+            );
+        });
     }
 
     pub(crate) fn not_recorded() {
-        metrics::record("not-recorded");
-        tracing::warn!(
-            target: TARGET,
-            "a response is not recorded, because the replay store keeps failing: a duplicate runs again"
-        );
+        contained(|| {
+            metrics::record("not-recorded");
+            tracing::warn!(
+                target: TARGET,
+                "a response is not recorded, because the replay store keeps failing: a duplicate runs again"
+            );
+        });
     }
 
     pub(crate) fn runs_unlocked() {
-        tracing::warn!(
-            target: TARGET,
-            "a request runs without its lock, and its response is not recorded"
-        );
+        contained(|| {
+            tracing::warn!(
+                target: TARGET,
+                "a request runs without its lock, and its response is not recorded"
+            );
+        });
     }
 
     pub(crate) fn superseded() {
-        metrics::record("superseded");
-        tracing::warn!(
-            target: TARGET,
-            "a response is not recorded, because its in-progress marker is gone, or is that of a later holder of the lock"
-        );
+        contained(|| {
+            metrics::record("superseded");
+            tracing::warn!(
+                target: TARGET,
+                "a response is not recorded, because its in-progress marker is gone, or is that of a later holder of the lock"
+            );
+        });
     }
 
     pub(crate) fn memory_full() {
-        tracing::warn!(
-            target: TARGET,
-            "the memory store is full: a record is dropped before it has expired"
-        );
+        contained(|| {
+            tracing::warn!(
+                target: TARGET,
+                "the memory store is full: a record is dropped before it has expired"
+            );
+        });
     }
 
     pub(crate) fn exceeds_memory(bytes: usize, capacity: usize) {
-        tracing::warn!(
-            target: TARGET, bytes, capacity,
-            "a response exceeds the capacity of the memory store and is not recorded: a duplicate runs again"
-        );
+        contained(|| {
+            tracing::warn!(
+                target: TARGET, bytes, capacity,
+                "a response exceeds the capacity of the memory store and is not recorded: a duplicate runs again"
+            );
+        });
     }
 }

@@ -1,8 +1,10 @@
 //! The metrics of this crate, for the facade `metrics`. They are listed in `docs/metrics.md`, which a test compares with
 //! [`TABLE`]. Without the feature nothing is counted, and no clock is read.
 //!
-//! No label is a key or a value of a request.
+//! No label is a key or a value of a request. A recorder that panics costs what it would have counted, and no request.
 
+#[cfg(feature = "metrics")]
+use redlock::__private::contained;
 use std::time::Duration;
 
 #[cfg(any(feature = "metrics", test))]
@@ -75,7 +77,7 @@ const TABLE: [(&str, Kind, &str); 10] = [
 macro_rules! count {
     ($name:literal $(, $label:literal => $value:expr)*) => {{
         #[cfg(feature = "metrics")]
-        metrics::counter!($name $(, $label => $value)*).increment(1);
+        contained(|| metrics::counter!($name $(, $label => $value)*).increment(1));
         #[cfg(not(feature = "metrics"))]
         {
             $(let _ = $value;)*
@@ -86,7 +88,7 @@ macro_rules! count {
 /// Describes all of them to the recorder of this process.
 pub(crate) fn describe() {
     #[cfg(feature = "metrics")]
-    metrics::with_recorder(|recorder| {
+    let describe = |recorder: &dyn metrics::Recorder| {
         for (name, kind, text) in TABLE {
             let unit = name.ends_with("_seconds").then_some(metrics::Unit::Seconds);
             match kind {
@@ -95,20 +97,22 @@ pub(crate) fn describe() {
                 Histogram => recorder.describe_histogram(name.into(), unit, text.into()),
             }
         }
-    });
+    };
+    #[cfg(feature = "metrics")]
+    contained(|| metrics::with_recorder(describe));
 }
 
 /// A request got its lock.
 pub(crate) fn locked() {
     count!("redlock_tower_requests_total", "lock" => "held");
     #[cfg(feature = "metrics")]
-    metrics::gauge!("redlock_tower_in_flight").increment(1);
+    contained(|| metrics::gauge!("redlock_tower_in_flight").increment(1));
 }
 
 /// A request no longer has it.
 pub(crate) fn unlocked() {
     #[cfg(feature = "metrics")]
-    metrics::gauge!("redlock_tower_in_flight").decrement(1);
+    contained(|| metrics::gauge!("redlock_tower_in_flight").decrement(1));
 }
 
 /// A request runs without a lock, because it has no key. The label is a literal, so that the macro allocates nothing.
@@ -127,7 +131,7 @@ pub(crate) fn rejected(reason: &'static str) {
 
 pub(crate) fn held(time: impl Fn() -> Duration) {
     #[cfg(feature = "metrics")]
-    metrics::histogram!("redlock_tower_hold_seconds").record(time().as_secs_f64());
+    contained(|| metrics::histogram!("redlock_tower_hold_seconds").record(time().as_secs_f64()));
     #[cfg(not(feature = "metrics"))]
     let _ = time;
 }
@@ -173,8 +177,10 @@ impl Wait {
 
     pub(crate) fn end(&self) {
         #[cfg(feature = "metrics")]
-        metrics::histogram!("redlock_tower_wait_seconds")
-            .record(self.since.elapsed().as_secs_f64());
+        contained(|| {
+            metrics::histogram!("redlock_tower_wait_seconds")
+                .record(self.since.elapsed().as_secs_f64());
+        });
     }
 }
 

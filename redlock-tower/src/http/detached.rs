@@ -1,13 +1,13 @@
 //! Runs a request in a task of its own, which continues when the client disconnects.
 
 use crate::runner::Running;
+use redlock::__private::in_current_span;
 use std::{
     panic::resume_unwind,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 use tokio::{sync::oneshot, task::JoinHandle};
-use tracing::Instrument as _;
 
 /// Resolves to the output of the task, or to `None` if the runtime shut down first.
 pub(super) struct Detached<T> {
@@ -35,7 +35,7 @@ impl<T: Send + 'static> Detached<T> {
         };
         Self {
             output: Some(output),
-            task: tokio::spawn(task.in_current_span()),
+            task: tokio::spawn(in_current_span(task)),
         }
     }
 }

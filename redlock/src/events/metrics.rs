@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "metrics")]
+use super::contained;
 use crate::error::ErrorKind;
 
 /// The kind of a metric.
@@ -165,7 +167,7 @@ macro_rules! time {
 /// Describes all metrics to the recorder of this process.
 pub(crate) fn describe() {
     #[cfg(feature = "metrics")]
-    metrics::with_recorder(|recorder| {
+    let describe = |recorder: &dyn metrics::Recorder| {
         for (name, kind, text) in TABLE {
             let unit = name.ends_with("_seconds").then_some(metrics::Unit::Seconds);
             match kind {
@@ -174,7 +176,9 @@ pub(crate) fn describe() {
                 Histogram => recorder.describe_histogram(name.into(), unit, text.into()),
             }
         }
-    });
+    };
+    #[cfg(feature = "metrics")]
+    contained(|| metrics::with_recorder(describe));
 }
 
 pub(super) fn granted(rounds: u32, waited: impl Fn() -> Duration) {
@@ -312,7 +316,7 @@ pub(crate) struct Waiting(());
 impl Waiting {
     pub(super) fn begin() -> Self {
         #[cfg(feature = "metrics")]
-        metrics::gauge!("redlock_waiters").increment(1);
+        contained(|| metrics::gauge!("redlock_waiters").increment(1));
         Self(())
     }
 }
@@ -320,7 +324,7 @@ impl Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         #[cfg(feature = "metrics")]
-        metrics::gauge!("redlock_waiters").decrement(1);
+        contained(|| metrics::gauge!("redlock_waiters").decrement(1));
     }
 }
 

@@ -19,7 +19,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Calls the subscribers and recorders of the user. Locks and connections change state around an event, so a panic ends here.
 /// The panic hook has reported it.
-fn contained(emit: impl FnOnce()) {
+pub fn contained(emit: impl FnOnce()) {
     // Nothing of ours is left half changed: only references were captured.
     drop(catch_unwind(AssertUnwindSafe(emit)));
 }

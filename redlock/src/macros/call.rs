@@ -5,8 +5,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use tracing::Instrument as _;
-
 use super::ending::{Dedupe, Ending};
 use super::fire::Name;
 use super::firing::Rules;
@@ -14,7 +12,8 @@ use super::handle::Handle;
 use super::hold::{Hold, OnLost};
 use super::key::Key;
 use crate::{
-    Error, Held, LockOptions, LockRequest, Redlock, Result, events::attribute as events,
+    Error, Held, LockOptions, LockRequest, Redlock, Result,
+    events::{attribute as events, span},
     get_default, key,
 };
 
@@ -176,14 +175,13 @@ impl<E> Call<E> {
 
     async fn acquire(self) -> Result<Hold<E>> {
         let function = self.function;
-        let span = events::span(function);
         let acquired = async move {
             let (request, remembered) = self.request()?;
             let guard = request.await?;
             let hold = Hold::new(function, guard, self.on_lost, self.ending);
             Ok(hold.remembered_for(remembered))
         };
-        let acquired: Result<_, Error> = acquired.instrument(span).await;
+        let acquired: Result<_, Error> = span::of_call(function, acquired).await;
         if let Err(error) = &acquired {
             events::not_locked(function, error);
         }

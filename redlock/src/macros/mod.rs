@@ -24,6 +24,7 @@ pub use fire::{
 pub use handle::Handle;
 pub use key::{Key, Part};
 
+pub use crate::events::{contained, span::in_current_span};
 pub use crate::register::{MAX_VALUE, Record, Records};
 
 /// The records of a replay on the nodes of this client.

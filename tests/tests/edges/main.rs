@@ -6,6 +6,7 @@ mod endings;
 mod exploring;
 mod kinds;
 mod names;
+mod observers;
 mod outcomes;
 mod panics;
 mod secrets;
