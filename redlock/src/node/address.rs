@@ -22,9 +22,8 @@ use crate::memory;
 /// password logs in with an empty one.
 ///
 /// In an address of sentinels, the login before the hosts is the master's. The sentinels' own is
-/// `?sentinel_username=..&sentinel_password=..`, or
-/// [`Builder::sentinel_password`](crate::Builder::sentinel_password). `?sentinel_tls=true` or
-/// `false` overrides whether sentinels are reached over TLS; by default it is as for the master.
+/// `?sentinel_username=..&sentinel_password=..`, or `Builder::sentinel_password`.
+/// `?sentinel_tls=true` or `false` overrides whether sentinels are reached over TLS; by default it is as for the master.
 ///
 /// Of a client of the `redis` crate, the address, login and database are used. Its protocol, TCP settings and library name are
 /// ignored, because this client needs version 3 of the protocol. A client with certificates is an error, because that crate does
