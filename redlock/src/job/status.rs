@@ -31,8 +31,9 @@ impl Jobs {
     /// outcome. `None` if the job never ran, or not within the last four weeks.
     ///
     /// # Errors
-    /// Those of [`Redlock::read`]. [`is_invalid`](Error::is_invalid) is also true if a later
-    /// version of this crate wrote the record.
+    /// Those of [`Redlock::read`]. [`is_forgotten`](Error::is_forgotten) is true if there is no
+    /// record and most nodes have run for less than four weeks. [`is_invalid`](Error::is_invalid)
+    /// is also true if a later version of this crate wrote the record.
     ///
     /// # Cancel safety
     /// Dropping the future changes nothing.
