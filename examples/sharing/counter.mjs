@@ -1,4 +1,4 @@
-// The same as examples/src/bin/sharing.rs, in Node: npm install redlock ioredis, then
+// The same as examples/src/bin/sharing.rs, in Node: npm install redlock@5.0.0-beta.2 ioredis, then
 // REDIS_URLS=redis://127.0.0.1:7001,.. node counter.mjs FILE 10
 import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";

@@ -18,7 +18,7 @@ const KEY: &str = "redlock:counter";
 #[derive(Debug, Parser)]
 #[command(name = "sharing")]
 struct Args {
-    /// The file with the number
+    /// The file that contains the number, 0 at first
     file: std::path::PathBuf,
     /// How often to add one
     #[arg(long, default_value_t = 10)]
