@@ -129,7 +129,8 @@ pub(crate) enum Command {
     },
     /// Take a lock from its holders.
     ///
-    /// A holder continues until it notices the loss, at its next renewal. Until then, others may run beside it.
+    /// A holder continues until it notices the loss, at its next renewal. Until then, others may run beside it. Exit code 1 if
+    /// nobody holds the lock, or if the answer is no.
     Release {
         /// The key of the lock.
         key: String,
