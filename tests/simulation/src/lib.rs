@@ -14,6 +14,7 @@
 
 mod event;
 mod faults;
+mod firings;
 mod grants;
 mod history;
 mod holder;
