@@ -2,13 +2,16 @@
 
 use std::{
     future::IntoFuture as _,
+    pin::Pin,
     sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::SeqCst},
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
+    task::{Context, Poll, Wake, Waker},
     time::Duration,
 };
 
+use futures_util::FutureExt as _;
 use redlock::{LockOptions, LockRequest, Redlock, Result, memory};
 use tests::{Cluster, eventually, web, within};
 use tokio::{sync::Notify, task::JoinHandle};
@@ -327,4 +330,61 @@ async fn requests_that_are_given_up_leave_nothing_behind() {
     }
     web::all_free(&nodes).await;
     assert!(format!("{one:?}").contains("keys: 0"), "{one:?}");
+}
+
+type Request = Pin<Box<dyn Future<Output = Result<redlock::Guard>> + Send>>;
+
+/// Drops its request when it is woken, once it is told to.
+struct Drops {
+    request: Mutex<Option<Request>>,
+    now: AtomicBool,
+    outer: Mutex<Waker>,
+}
+
+impl Wake for Drops {
+    fn wake(self: Arc<Self>) {
+        if self.now.load(SeqCst)
+            && let Ok(mut request) = self.request.try_lock()
+        {
+            drop(request.take());
+        }
+        self.outer.lock().unwrap().wake_by_ref();
+    }
+}
+
+/// The notification of a newer request is the wake-up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_is_dropped_by_its_own_waker_blocks_nothing() {
+    let cluster = Cluster::start(3).await;
+    let connect = || async { Redlock::connect(cluster.urls()).await.unwrap() };
+    let (one, other) = (connect().await, connect().await);
+    let held = other.lock("draft").await.unwrap();
+    let drops = Arc::new(Drops {
+        request: Mutex::new(Some(newest(&one).wait(BOUND).into_future().boxed())),
+        now: AtomicBool::new(false),
+        outer: Mutex::new(Waker::noop().clone()),
+    });
+    let polled = Arc::clone(&drops);
+    let older = tokio::spawn(std::future::poll_fn(move |cx| {
+        cx.waker().clone_into(&mut polled.outer.lock().unwrap());
+        let waker = Waker::from(Arc::clone(&polled));
+        match &mut *polled.request.lock().unwrap() {
+            Some(request) => match request.as_mut().poll(&mut Context::from_waker(&waker)) {
+                Poll::Ready(done) => panic!("{done:?}"),
+                Poll::Pending => Poll::Pending,
+            },
+            None => Poll::Ready(()),
+        }
+    }));
+    eventually(BOUND, async || {
+        let holder = other.holder("draft").await.unwrap();
+        holder.is_some_and(|holder| holder.waiting == 1)
+    })
+    .await;
+    drops.now.store(true, SeqCst);
+    let newer = tokio::spawn(newest(&other).wait(BOUND).into_future());
+    within(BOUND, older).await.unwrap();
+    drop(within(BOUND, one.try_lock("another")).await.unwrap());
+    held.release().await.unwrap();
+    drop(within(BOUND, newer).await.unwrap().unwrap());
 }

@@ -131,7 +131,9 @@ impl Notifications {
 
     /// A connection that brings notifications was lost: all waiters try for themselves.
     pub(crate) fn interrupted(&self) {
-        for waiter in lock(&self.waiting).values() {
+        let waiters: Vec<Arc<Waiter>> = lock(&self.waiting).values().cloned().collect();
+        // After the lock is released, since a waker may run code of the user, which may drop a waiter.
+        for waiter in waiters {
             lock(&waiter.received).interrupted = true;
             waiter.changed.notify_one();
         }

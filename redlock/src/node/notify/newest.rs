@@ -59,11 +59,18 @@ impl Requests {
 
     /// A request with the number `since` was announced: the older ones for `key` are superseded.
     pub(super) fn supersede(&self, key: &str, since: u64) {
-        let keys = lock(&self.keys);
-        let older = keys.get(key).into_iter().flatten();
-        for request in older.filter(|request| (1..since).contains(&request.since)) {
-            request.state.superseded.store(true, SeqCst);
-            request.state.changed.notify_waiters();
+        let mut superseded = Vec::new();
+        {
+            let keys = lock(&self.keys);
+            let older = keys.get(key).into_iter().flatten();
+            for request in older.filter(|request| (1..since).contains(&request.since)) {
+                request.state.superseded.store(true, SeqCst);
+                superseded.push(Arc::clone(&request.state));
+            }
+        }
+        // After the lock is released, since a waker may run code of the user, which may drop a request.
+        for state in superseded {
+            state.changed.notify_waiters();
         }
     }
 }
