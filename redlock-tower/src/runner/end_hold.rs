@@ -14,6 +14,8 @@ use std::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     Release,
+    /// Release without the rest of `at_least`: nothing ran under the lock.
+    Unused,
     /// Release without a hand-over to a local waiter: after a panic, what the lock protects may be inconsistent.
     ReleaseAfterPanic,
     /// The key stays busy for this long, for every client.
@@ -26,6 +28,10 @@ pub(crate) struct EndHold(Pin<Box<dyn Future<Output = ()> + Send>>);
 impl EndHold {
     /// `None` if the handler took the guard: the lock is no longer ours to end.
     pub(crate) fn new(lease: Lease, ending: Ending) -> Option<Self> {
+        let ending = match lease.is_used() {
+            true => ending,
+            false => Ending::Unused,
+        };
         lease
             .take()
             .map(|guard| Self(Box::pin(end_hold(guard, ending))))
@@ -34,13 +40,8 @@ impl EndHold {
 
 async fn end_hold(guard: Guard, ending: Ending) {
     match ending {
-        Ending::Release => {
-            if let Err(error) = guard.release().await
-                && !is_of_lost_lock(&error)
-            {
-                events::release_unconfirmed(&error);
-            }
-        }
+        Ending::Release => report(guard.release().await),
+        Ending::Unused => report(guard.release_early().await),
         Ending::ReleaseAfterPanic => redlock::__private::end_panicked(guard).await,
         Ending::CoolDown(window) => match guard.cool_down(window).await {
             Ok(()) => events::cooled_down(),
@@ -48,6 +49,14 @@ async fn end_hold(guard: Guard, ending: Ending) {
             Err(error) if is_of_lost_lock(&error) => {}
             Err(error) => events::cool_down_unconfirmed(&error),
         },
+    }
+}
+
+fn report(released: redlock::Result<()>) {
+    if let Err(error) = released
+        && !is_of_lost_lock(&error)
+    {
+        events::release_unconfirmed(&error);
     }
 }
 

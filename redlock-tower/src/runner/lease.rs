@@ -42,6 +42,8 @@ pub(crate) struct Lease {
     slot: Arc<Slot>,
     since: Instant,
     route: Route,
+    /// Whether anything has run under the lock.
+    used: bool,
 }
 
 impl Lease {
@@ -52,7 +54,16 @@ impl Lease {
             slot: Arc::new(Slot(Mutex::new(Some(guard)))),
             since: Instant::now(),
             route,
+            used: false,
         }
+    }
+
+    pub(crate) fn body_begins(&mut self) {
+        self.used = true;
+    }
+
+    pub(crate) fn is_used(&self) -> bool {
+        self.used
     }
 
     pub(crate) fn held(&self) -> &Held {
@@ -92,7 +103,10 @@ impl Drop for Lease {
     fn drop(&mut self) {
         metrics::unlocked();
         metrics::held(|| self.age());
-        // The guard releases in its own `drop`, in the background.
-        let _ = self.slot.take();
+        // In the background.
+        match self.slot.take() {
+            Some(guard) if !self.used => redlock::__private::give_back(guard),
+            used => drop(used),
+        }
     }
 }

@@ -73,7 +73,10 @@ impl<F: Begin> Future for Run<F> {
                 && let Some(body) = waiting
             {
                 ready!(body.poll_begin(cx));
-                if let (Some(body), Some(lease)) = (waiting.take(), &*this.lease) {
+                if let (Some(body), Some(lease)) = (waiting.take(), &mut *this.lease) {
+                    if body.begins() {
+                        lease.body_begins();
+                    }
                     let body = lease.held().scope(body);
                     this.body.set(Body::Begun(body));
                 }

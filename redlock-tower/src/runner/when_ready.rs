@@ -13,6 +13,9 @@ use tower_service::Service;
 pub(crate) trait Begin: Future {
     /// Waits until the body can begin. The next poll of the future begins it, or returns the error that prevents it.
     fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// Whether the body begins with the next poll. `false`: an error prevents it.
+    fn begins(&self) -> bool;
 }
 
 /// The future of `poll_ready` followed by `call`.
@@ -55,6 +58,10 @@ impl<S: Service<Req>, Req> Begin for WhenReady<S, Req> {
             self.state = ready!(State::poll_ready(pending, cx));
         }
         Poll::Ready(())
+    }
+
+    fn begins(&self) -> bool {
+        !matches!(self.state, State::NotReady(_) | State::Failed(_))
     }
 }
 

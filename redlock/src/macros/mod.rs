@@ -57,6 +57,11 @@ pub fn invalid_config(text: String) -> crate::Error {
     crate::Error::invalid_config(text)
 }
 
+/// Releases in the background a lock under which nothing ran, without the rest of its `at_least`.
+pub fn give_back(guard: crate::Guard) {
+    guard.give_back();
+}
+
 /// Ends the lock of a body that panicked, for layers that let the panic continue afterwards.
 pub async fn end_panicked(guard: crate::Guard) {
     guard.end_badly().await;

@@ -2,10 +2,19 @@
 
 use redlock::WaiterLimit;
 use redlock_tower::{LockError, LockLayer, Reason, RedlockLayer, key};
-use std::{io, time::Duration};
+use std::{
+    future::{Pending, pending},
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
 use tests::web::{Orders, SOON, all_free, locks, order, send, start};
-use tests::within;
-use tower::{Layer as _, ServiceExt as _, service_fn};
+use tests::{eventually, within};
+use tower::{Layer as _, Service, ServiceExt as _, service_fn};
 
 const AT_LEAST: Duration = Duration::from_secs(50);
 
@@ -75,9 +84,7 @@ async fn at_least_and_keep_alive_with_lock_layer() {
     let pending = LockLayer::new(redlock, key)
         .ttl(Duration::from_millis(300))
         .keep_alive(false)
-        .layer(service_fn(|_: String| {
-            std::future::pending::<Result<(), io::Error>>()
-        }));
+        .layer(service_fn(|_: String| pending::<Result<(), io::Error>>()));
     let error = within(SOON, pending.oneshot("b".to_owned())).await;
     assert!(matches!(error, Err(LockError::Lost)), "{error:?}");
 }
@@ -97,7 +104,7 @@ async fn two_layers_share_a_limit_on_waiters() {
     let running = [start(&first, order("ann")), start(&second, order("ann"))];
     orders.wait_entered(2).await;
     let waits = start(&first, order("ann"));
-    tests::eventually(SOON, async || format!("{limit:?}").contains("waiting: 1")).await;
+    eventually(SOON, async || format!("{limit:?}").contains("waiting: 1")).await;
     let rejected = send(&second, order("ann")).await;
     assert_eq!(rejected.reason(), Some(Reason::TooManyWaiters));
     orders.unblock(3);
@@ -105,4 +112,58 @@ async fn two_layers_share_a_limit_on_waiters() {
         assert_eq!(within(SOON, answer).await.unwrap().status, 201);
     }
     all_free(&cluster).await;
+}
+
+/// Ready for its caller, and not for a request that has its lock: it fails then, or waits for ever.
+#[derive(Clone)]
+struct NeverBegins {
+    asked: Arc<AtomicUsize>,
+    fails: bool,
+}
+
+impl Service<String> for NeverBegins {
+    type Response = ();
+    type Error = io::Error;
+    type Future = Pending<io::Result<()>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.asked.fetch_add(1, SeqCst) {
+            0 => Poll::Ready(Ok(())),
+            _ if self.fails => Poll::Ready(Err(io::Error::other("on purpose"))),
+            _ => Poll::Pending,
+        }
+    }
+
+    fn call(&mut self, _: String) -> Self::Future {
+        pending()
+    }
+}
+
+#[tokio::test]
+async fn at_least_is_for_handlers_that_begin() {
+    let (cluster, redlock) = locks().await;
+    for fails in [true, false] {
+        let inner = NeverBegins {
+            asked: Arc::default(),
+            fails,
+        };
+        let asked = Arc::clone(&inner.asked);
+        let locked = LockLayer::new(redlock.clone(), |key: &String| Some(key.clone()))
+            .at_least(AT_LEAST)
+            .layer(inner);
+        let request = locked.oneshot("a".to_owned());
+        if fails {
+            let error = within(SOON, request).await.unwrap_err();
+            assert!(matches!(error, LockError::Inner(_)), "{error}");
+        } else {
+            let under_the_lock = eventually(SOON, async || asked.load(SeqCst) > 1);
+            tokio::select! {
+                done = request => panic!("{done:?}"),
+                () = under_the_lock => {}
+            }
+        }
+        all_free(&cluster).await;
+        let free = redlock.lock("a").no_wait().await.unwrap();
+        free.release().await.unwrap();
+    }
 }
