@@ -3,6 +3,7 @@
 
 pub mod actix;
 pub mod poem;
+pub mod salvo;
 pub mod schedulers;
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ fn the_docs_have_these_middlewares() {
     for code in [
         include_str!("actix/middleware.rs"),
         include_str!("poem/middleware.rs"),
+        include_str!("salvo/middleware.rs"),
     ] {
         assert!(
             docs.contains(code),
