@@ -5,7 +5,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use redlock::{Credentials, CredentialsProvider, FaultKind, NodeAddress, Redlock};
@@ -189,7 +189,15 @@ async fn a_provider_that_fails_is_named() {
     let expired = CredentialsProvider::new(async |_| {
         Ok::<_, std::io::Error>(Credentials::password("old").expires_in(Duration::ZERO))
     });
-    for (provider, words) in [(failing, "no token service"), (expired, "expired already")] {
+    let past = CredentialsProvider::new(async |_| {
+        let yesterday = SystemTime::now() - Duration::from_secs(86_400);
+        Ok::<_, std::io::Error>(Credentials::password("old").expires_at(yesterday))
+    });
+    for (provider, words) in [
+        (failing, "no token service"),
+        (expired, "expired already"),
+        (past, "expired already"),
+    ] {
         let error = patient(&cluster).credentials(provider).connect().await;
         let error = error.expect_err("no credentials");
         let cause = error
@@ -307,4 +315,20 @@ async fn a_node_may_have_its_own() {
         .credentials(fixed("own"));
     let error = two.connect_lazy().expect_err("two logins");
     assert!(error.to_string().contains("set one of them"), "{error}");
+}
+
+/// Tokens state the instant of their end. One whose end is far away is as good as one without an end.
+#[tokio::test]
+async fn credentials_that_end_at_an_instant_are_used_until_then() {
+    let cluster = Cluster::start(3).await;
+    user(&cluster, "locker", &[">of-today"]).await;
+    let provider = CredentialsProvider::new(async |_| {
+        let tomorrow = SystemTime::now() + Duration::from_secs(86_400);
+        Ok::<_, std::io::Error>(Credentials::new("locker", "of-today").expires_at(tomorrow))
+    });
+    let redlock = patient(&cluster).credentials(provider).connect().await;
+    let redlock = redlock.expect("three nodes");
+    let guard = redlock.lock("order:1").await.expect("free");
+    guard.release().await.expect("three nodes");
+    assert!(one_each(&cluster, "locker").await.is_some());
 }

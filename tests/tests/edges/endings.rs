@@ -88,3 +88,24 @@ async fn a_ticket_equals_the_one_that_is_read_from_its_text() {
     let again = world.elsewhere.adopt(&ticket).await.expect_err("once");
     assert_eq!(again.kind(), ErrorKind::TicketOver);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_joined_lock_is_not_detached_and_its_owner_keeps_it() {
+    let world = World::new().await;
+    let owner = world.locks.lock("nightly").reentrant(true).await;
+    let owner = owner.expect("free");
+    let scope = owner.held();
+    let error = scope.scope(async {
+        let joined = world.locks.lock("nightly").reentrant(true).await;
+        joined.expect("its own").detach().expect_err("not its own")
+    });
+    let error = error.await;
+    assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
+    assert!(error.to_string().contains("reentrant"), "{error}");
+    assert!(!owner.is_lost());
+    let other = world.elsewhere.lock("nightly").no_wait().await;
+    assert!(other.expect_err("held").is_busy());
+    let ticket = owner.detach().expect("it is the first");
+    let adopted = world.elsewhere.adopt(&ticket).await;
+    assert!(!adopted.expect("a ticket").is_lost());
+}

@@ -34,6 +34,11 @@ async fn locks_of_several_kinds_are_held_together_or_not_at_all() {
     let guards = import(&redlock).await.expect("free");
     let keys: Vec<&str> = guards.iter().map(redlock::Guard::key).collect();
     assert_eq!(keys, ["account:ada", "catalog", "imports"]);
+    for (key, guard) in keys.iter().zip(&guards) {
+        let found = guards.get(key).expect("one of them");
+        assert_eq!((found.key(), found.owner()), (*key, guard.owner()));
+    }
+    assert!(guards.get("account:bob").is_none());
     assert!(other.is_locked("account:ada").await.expect("three nodes"));
     assert!(
         other

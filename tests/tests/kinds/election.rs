@@ -141,3 +141,23 @@ async fn an_invalid_election_is_an_error_of_its_campaign() {
     assert!(seen.expect_err("no key").is_invalid());
     assert!(leaders.next().await.is_none());
 }
+
+#[tokio::test]
+async fn a_term_is_watched_by_code_that_does_not_keep_it() {
+    let cluster = Cluster::start(3).await;
+    let (redlock, operator) = (client(&cluster).await, client(&cluster).await);
+    let election = redlock.election("scheduler").ttl(Duration::from_secs(2));
+    let term = within(SOON, election.campaign()).await;
+    let term = term.expect("nobody leads");
+    let (held, lost) = (term.held(), term.lost());
+    assert_eq!((held.key(), held.token()), ("scheduler", term.token()));
+    assert!(!held.is_lost() && !term.remaining().is_zero());
+    assert!(term.remaining() <= Duration::from_secs(2));
+    let forced = operator.force_release("scheduler").await;
+    forced.expect("three nodes");
+    within(SOON, lost).await;
+    assert!(held.is_lost() && term.is_lost());
+    assert!(held.remaining().is_zero() && term.remaining().is_zero());
+    let next = within(SOON, operator.election("scheduler").campaign()).await;
+    assert!(next.expect("nobody leads").token() > term.token());
+}

@@ -160,3 +160,34 @@ fn a_variable_that_is_not_text_is_named() {
         "REDLOCK_PASSWORD: holds bytes that are not UTF-8"
     );
 }
+
+/// The environment of a process cannot be changed safely while it runs, so this test runs itself once more, with another one.
+#[tokio::test]
+async fn a_process_reads_its_own_environment() {
+    const SELF: &str = "environment::a_process_reads_its_own_environment";
+    const NAMESPACE: &str = "of-the-environment:";
+    if std::env::var("REDLOCK_NAMESPACE").is_ok_and(|namespace| namespace == NAMESPACE) {
+        let redlock = Builder::from_env().expect("settings").connect().await;
+        let guard = redlock.expect("three nodes").lock("invoice:42").await;
+        // It stays locked, for the outer test to see.
+        drop(guard.expect("free").detach().expect("a ticket"));
+        return;
+    }
+    let cluster = Cluster::start(3).await;
+    let itself = std::env::current_exe().expect("this program");
+    let mut itself = tokio::process::Command::new(itself);
+    itself
+        .args(["--exact", SELF, "--nocapture"])
+        .env("REDLOCK_NODES", cluster.urls().join(","))
+        .env("REDLOCK_NAMESPACE", NAMESPACE)
+        .env("REDLOCK_TTL", "1m")
+        .kill_on_drop(true);
+    let output = itself.output().await.expect("it runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && text.contains("1 passed"),
+        "{text}"
+    );
+    let key = format!("{NAMESPACE}invoice:42");
+    assert!(cluster.locked_on(&key).await.len() >= 2, "a quorum");
+}

@@ -329,3 +329,22 @@ async fn a_foreign_value_under_the_register_key_is_refused_and_kept() {
         Some("something else")
     );
 }
+
+#[tokio::test]
+async fn readers_have_no_register_and_keep_their_lock() {
+    let cluster = Cluster::start(3).await;
+    let redlock = trusting(&cluster).await;
+    let catalog = redlock.rwlock(KEY);
+    let reader = within(SOON, catalog.read()).await.expect("free");
+    let error = reader.write("page 1").await.expect_err("one of several");
+    assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
+    assert!(
+        error.to_string().contains("a reader has no register"),
+        "{error}"
+    );
+    let error = reader.read().await.expect_err("one of several");
+    assert_eq!(error.kind(), ErrorKind::InvalidConfig, "{error}");
+    assert!(!reader.is_lost(), "nothing happened to the lock");
+    reader.release().await.expect("three nodes");
+    assert_eq!(read(&redlock).await, None, "nothing was written");
+}

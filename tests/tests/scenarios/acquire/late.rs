@@ -6,6 +6,8 @@ use tests::{Cluster, eventually, within};
 
 use crate::support::{FENCE, KEY, LONG, SOON, held_by_another, through};
 
+const LATER: &str = "later";
+
 /// Three nodes, the last of them behind a proxy.
 async fn last_behind_a_proxy() -> (Cluster, Proxy, Redlock) {
     let cluster = Cluster::start(3).await;
@@ -157,6 +159,42 @@ async fn a6_without_fencing_the_orphan_stays() {
     assert_eq!(cluster.locked_on(KEY).await, [2]);
     let left = cluster.node(2).pttl(KEY).await.expect("it ends on its own");
     assert!(left <= LONG);
+}
+
+/// A release uses the connections of the runtime that it is called in, so it can overtake the acquire. Without fencing no
+/// tombstone bars the acquire then: a second release follows it on its own connection.
+#[tokio::test]
+async fn a6_a_release_from_another_runtime_overtakes_the_acquire() {
+    let (cluster, proxy, redlock) = last_behind_a_proxy().await;
+    proxy.set_established(Flow::Hold);
+    let guard = redlock.lock(KEY).ttl(LONG).fencing(false).no_wait();
+    let guard = guard.await.expect("two of three");
+    eventually(SOON, async || proxy.held(Direction::ToServer) > 0).await;
+    let (delivered, until) = tokio::sync::oneshot::channel::<()>();
+    let client = redlock.clone();
+    let elsewhere = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        runtime.expect("a runtime").block_on(async {
+            guard.release().await.expect("released by a quorum");
+            let _later = client.lock(LATER).ttl(LONG).await.expect("free");
+            let _ = until.await;
+        });
+    });
+    // What follows the release on the connections of the other runtime has come, and the acquire has not.
+    eventually(SOON, async || cluster.locked_on(LATER).await == [0, 1, 2]).await;
+    assert!(cluster.locked_on(KEY).await.is_empty());
+    assert!(proxy.held(Direction::ToServer) > 0, "it is still held");
+    proxy.set_established(Flow::PASS);
+    eventually(SOON, async || proxy.held(Direction::ToServer) == 0).await;
+    // The next lock, on the same connection, proves that the server has read all of it.
+    let next = redlock.lock(KEY).ttl(LONG).wait(SOON).await.expect("free");
+    eventually(SOON, async || cluster.locked_on(KEY).await == [0, 1, 2]).await;
+    next.release().await.expect("released");
+    eventually(SOON, async || cluster.locked_on(KEY).await.is_empty()).await;
+    drop(delivered);
+    elsewhere.join().expect("no panic");
 }
 
 /// The same on one connection: the node hangs during acquire and release, and then processes both.
