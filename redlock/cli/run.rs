@@ -34,9 +34,13 @@ pub(crate) async fn run(common: &Common, run: Run, output: &Output) -> Result<Ex
             client.close().await;
             return Ok(signalled(signal));
         }
-        guard = request(&client, &run) => guard.map_err(|error| Failure::from(error).or_busy(run.busy_code))?,
+        guard = request(&client, &run) => guard,
     };
-    let done = hold(guard, &run, &mut signals, output).await;
+    let done = match guard {
+        Ok(guard) => hold(guard, &run, &mut signals, output).await,
+        Err(error) => Err(Failure::from(error).or_busy(run.busy_code)),
+    };
+    // Also releases what a request that failed has acquired on some nodes.
     client.close().await;
     done
 }

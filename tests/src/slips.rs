@@ -28,12 +28,12 @@ pub fn slip(text: &str, at: usize, with: Option<char>, replaces: bool) -> String
 }
 
 /// Whether a secret has become a part of a host, of a path or of the name of a master: nothing that ends a part of an address
-/// is left between it and the `/` or `,` before it, and none that tells a login behind it.
+/// is left between it and the `/`, `,` or `@` before it, and none that tells a login behind it.
 pub fn looks_like_a_name(text: &str) -> bool {
     let plain = |any: char| any.is_ascii_alphanumeric() || "._-+~%".contains(any);
     text.match_indices(SECRET).any(|(start, _)| {
         let before = text[..start].trim_end_matches(plain);
         let after = text[start..].trim_start_matches(plain);
-        before.ends_with(['/', ',']) && !after.starts_with(['@', '='])
+        before.ends_with(['/', ',', '@']) && !after.starts_with(['@', '='])
     })
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use redlock::{ErrorKind, Redlock, memory::Nodes};
-use tests::{World, within};
+use tests::{Cluster, World, within};
 
 use crate::{MINUTE, SOON};
 
@@ -186,4 +186,18 @@ async fn a_request_for_several_names_its_whole_wait() {
     let error = error.expect_err("another holds b");
     assert!(error.is_timed_out(), "{error}");
     assert!(error.to_string().contains("2000 ms of the wait"), "{error}");
+}
+
+/// Its connections are made one after the other, and each node has to accept the list of nodes first.
+#[tokio::test]
+async fn a_client_that_never_connected_and_does_not_wait_is_granted_what_is_free() {
+    let cluster = Cluster::start(3).await;
+    let _first = Redlock::connect(cluster.urls()).await.expect("three nodes");
+    for number in 0..300 {
+        let redlock = Redlock::connect_lazy(cluster.urls()).expect("three nodes");
+        let guard = redlock.lock(format!("invoice:{number}")).no_wait().await;
+        let guard = guard.unwrap_or_else(|error| panic!("{number}: {error}"));
+        guard.release().await.expect("released");
+        redlock.close().await;
+    }
 }

@@ -52,6 +52,38 @@ async fn the_command_has_the_token_and_gives_its_exit_code() {
     assert_eq!(ended.code, Some(137), "{ended:?}");
 }
 
+/// As two machines do whose schedules are the same.
+#[tokio::test]
+async fn of_two_that_start_at_once_and_do_not_wait_one_runs() {
+    let cluster = three_servers().await;
+    for _ in 0..60 {
+        let command = ["run", "--key", KEY, "--no-wait", "--", "sleep", "0.3"];
+        let [first, second] = [(); 2].map(|()| start(&cluster, &command).ended());
+        let (first, second) = tokio::join!(first, second);
+        let mut codes = [first.code, second.code];
+        codes.sort_unstable();
+        assert_eq!(codes, [Some(0), Some(75)], "{first:?} {second:?}");
+        assert!(cluster.locked_on(KEY).await.is_empty());
+    }
+}
+
+/// What it was granted on some nodes is released before the program ends.
+#[tokio::test]
+async fn a_lock_that_was_not_granted_leaves_nothing() {
+    let cluster = three_servers().await;
+    for node in [cluster.node(0), cluster.node(1)] {
+        let mut set = redis::cmd("SET");
+        set.arg(KEY).arg("theirs").arg("PX").arg(50_000);
+        let () = node.ask(&set).await;
+    }
+    let command = ["run", "--key", KEY, "--no-wait", "--", "true"];
+    for _ in 0..20 {
+        let ended = run(&cluster, &command).await;
+        assert_eq!(ended.code, Some(75), "{ended:?}");
+        assert_eq!(cluster.node(2).get(KEY).await, None, "{ended:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_command_under_nohup_survives_a_hangup() {
     let cluster = three_servers().await;

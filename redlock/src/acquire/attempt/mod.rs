@@ -1,4 +1,4 @@
-//! One attempt: a round, and up to two more if tokens were stale.
+//! One attempt: a round, and up to two more if tokens were stale, or if votes did not count yet.
 
 mod failure;
 mod node_order;
@@ -17,7 +17,9 @@ use crate::{
     command::{Inbox, Owner},
     core::Core,
     env::clock::Instant,
+    error::NodeError,
     events::lock as events,
+    fault::FaultKind,
     key::Key,
     lease::{Grant, LeaseOptions},
     node::{ConnectionSet, Nodes},
@@ -30,7 +32,7 @@ use crate::{
     round::Round,
 };
 
-/// The first round, and two more if tokens were stale.
+/// The first round, and two more if tokens were stale or votes did not count yet.
 const ROUNDS: u32 = 3;
 
 /// How long to wait for the errors of the last nodes once a quorum is impossible.
@@ -107,9 +109,16 @@ impl Attempt<'_> {
             let order = order.unwrap_or_default();
             let (decision, by_first) = self.ask(&round, &order, &mut rollback, &deadline).await;
             self.learn(&round, floor);
+            let again = match decision {
+                Decision::Stale => rounds < ROUNDS,
+                Decision::NoQuorum => {
+                    rounds < ROUNDS && self.counts_by_now(&round, &deadline).await
+                }
+                _ => false,
+            };
             match decision {
                 Decision::Won => return self.won(&mut rollback, round, started, rounds),
-                Decision::Stale if rounds < ROUNDS => {
+                _ if again => {
                     // Above the tokens that this attempt itself has reserved on nodes that granted it.
                     *floor = (*floor).max(rollback.last_token());
                     rounds += 1;
@@ -192,6 +201,20 @@ impl Attempt<'_> {
             }
         }
         false
+    }
+
+    /// Whether a round whose votes did not count yet may be repeated: a node that connects meanwhile has to accept the list first.
+    async fn counts_by_now(&self, round: &Round, deadline: &Deadline<'_>) -> bool {
+        let (nodes, lists) = (deadline.nodes, &deadline.nodes.lists);
+        let (_, errors) = round.faults(&nodes.states);
+        let uncounted = |error: &NodeError| error.kind() == FaultKind::OtherNodes;
+        if !errors.iter().any(uncounted) || lists.refusal(nodes.now()).is_some() {
+            return false;
+        }
+        lists
+            .until_complete(deadline.left() / 2, || nodes.now())
+            .await;
+        lists.is_complete()
     }
 
     /// Raises `floor` to the fences in the replies, whatever the decision.
