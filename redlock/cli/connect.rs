@@ -8,6 +8,7 @@ use tracing_subscriber::filter::LevelFilter;
 use crate::{
     args::{Args, Common},
     failure::Failure,
+    output::Output,
 };
 
 /// A client that connects in the background: its first request waits for the nodes.
@@ -34,7 +35,7 @@ fn is_given(common: &Common) -> bool {
 }
 
 /// Writes events to the standard error. Without `-v` only errors: the error of the command already contains warnings about nodes.
-pub(crate) fn listen(args: &Args) {
+pub(crate) fn listen(args: &Args, output: &Output) {
     let level = match args.common.verbose {
         0 => LevelFilter::ERROR,
         1 => LevelFilter::INFO,
@@ -43,5 +44,6 @@ pub(crate) fn listen(args: &Args) {
     tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(std::io::stderr)
+        .with_ansi(output.is_colored(&std::io::stderr()))
         .init();
 }

@@ -36,7 +36,7 @@ use crate::{
 fn main() -> ExitCode {
     let args = Args::try_parse().unwrap_or_else(|error| args::without_secrets(error).exit());
     let output = Output::new(&args);
-    connect::listen(&args);
+    connect::listen(&args, &output);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();

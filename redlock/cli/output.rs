@@ -80,7 +80,7 @@ impl Output {
         paint(text, color, self.is_colored(&io::stdout()))
     }
 
-    fn is_colored(&self, stream: &impl io::IsTerminal) -> bool {
+    pub(crate) fn is_colored(&self, stream: &impl io::IsTerminal) -> bool {
         match self.color {
             Color::Always => true,
             Color::Never => false,

@@ -82,6 +82,19 @@ async fn wrong_nodes_are_named_without_their_secrets() {
     assert!(!ended.stderr.contains("s3cret"), "{ended:?}");
 }
 
+/// Events and errors go to files and mails too.
+#[tokio::test]
+async fn what_is_not_for_a_terminal_has_no_colours() {
+    for color in [&["--color", "auto"][..], &["--color", "never"]] {
+        let command = ["-vv", "run", "--key", "k", "--wait", "200ms", "--", "true"];
+        let args = [color, &command[..]].concat();
+        let ended = start_with("redis://127.0.0.1:1", &args, Stdio::null());
+        let ended = ended.ended().await;
+        assert!(ended.stderr.contains("redlock::"), "an event: {ended:?}");
+        assert!(!ended.stderr.contains('\x1b'), "{ended:?}");
+    }
+}
+
 /// An address where something else belongs, and a variable with its value where its name belongs.
 #[tokio::test]
 async fn f3_an_argument_in_the_wrong_place_shows_no_secret() {
