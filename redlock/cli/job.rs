@@ -6,7 +6,7 @@ use std::{
 };
 
 use redlock::{
-    Redlock,
+    Error, Redlock,
     job::{JobStatus, Run, RunState},
 };
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(50);
 pub(crate) async fn job(common: &Common, name: &str, output: &Output) -> Result<ExitCode, Failure> {
     let client = client(common)?;
     let found = status(&client, name, Instant::now() + PATIENCE).await;
-    let doubt = found.as_ref().err().map(ToString::to_string);
+    let doubt = found.as_ref().err().map(doubt);
     let status = known(found)?;
     output.result(
         || as_json(name, status.as_ref()),
@@ -57,6 +57,13 @@ pub(crate) async fn status(
             found => return found,
         }
     }
+}
+
+/// Why a job without a record may have run all the same.
+fn doubt(forgotten: &Error) -> String {
+    let left = forgotten.retry_after().map(readable);
+    let left = left.map_or_else(String::new, |left| format!(" (known in {left})"));
+    format!("the nodes started lately and may have forgotten an earlier run{left}")
 }
 
 /// The record that is known. Where there is none, nodes that have not been up for the retention of a record
