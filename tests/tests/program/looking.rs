@@ -107,9 +107,13 @@ async fn waiting_outlasts_an_outage() {
     let waiting = start(&cluster, &["wait", KEY]);
     // Nothing else reads the waitlist until the release.
     let looked = async || {
-        let mut stats = redis::cmd("INFO");
-        let stats: String = cluster.node(2).ask(stats.arg("commandstats")).await;
-        stats.contains("cmdstat_zrange:")
+        for node in cluster.nodes() {
+            let stats: String = node.ask(redis::cmd("INFO").arg("commandstats")).await;
+            if !stats.contains("cmdstat_zrange:") {
+                return false;
+            }
+        }
+        true
     };
     eventually(PATIENCE, looked).await;
     cluster.node(0).pause();

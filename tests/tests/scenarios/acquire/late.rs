@@ -233,7 +233,7 @@ async fn a7_the_connection_is_reset_before_the_reply() {
     eventually(SOON, async || cluster.locked_on(KEY).await == [0, 1, 2]).await;
     assert!(!trying.is_finished(), "it waits for the reply");
     proxy.cut();
-    let error = within(SOON, trying)
+    let error = within(SOON * 4, trying)
         .await
         .expect("no panic")
         .expect_err("a vote that nobody heard is none");
