@@ -159,6 +159,9 @@ impl Guard {
     /// [`retention`](WriteRequest::retention), 24 h by default. It is lost if a majority of the nodes loses its data
     /// meanwhile: then reads fail with [`is_forgotten`](Error::is_forgotten), as long as the value might have been there.
     ///
+    /// The exclusive lock of a key, the writers of its read/write lock and each permit have registers of their own.
+    /// [`Redlock::read`](crate::Redlock::read) reads that of the exclusive lock.
+    ///
     /// # Errors
     /// [`is_lost`](Error::is_lost) if the lock was lost: nothing was written, or a later holder decides. Too few nodes
     /// confirmed, [`is_no_quorum`](Error::is_no_quorum) or [`is_forgotten`](Error::is_forgotten) (where the lock was acquired

@@ -189,6 +189,7 @@ impl LockRequest {
     ///
     /// A guard that is not [run](Guard::run) frees the key at once when it is superseded: watch [`lost`](Guard::lost), or
     /// check the token where you write. A body that does not reach an await keeps the key for at most the rest of the ttl.
+    /// A lock that was [detached](Guard::detach) is not superseded: newer requests wait until it is released.
     ///
     /// # Examples
     /// ```
