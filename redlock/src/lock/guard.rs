@@ -368,13 +368,20 @@ impl Guard {
 
     /// Releases in the background a lock under which nothing was done, so without the rest of its `at_least`.
     pub(crate) fn give_back(mut self) {
+        self.drop_hold(Window::Zero, true);
+    }
+
+    fn drop_hold(&mut self, window: Window, ended_well: bool) {
         if self.joined || self.shared.is_some() {
             return;
         }
-        let released = self.hold.release(Window::Zero, true);
+        // An error means that the hold has ended, as after an awaited release.
+        let released = self.hold.release(window, ended_well);
         self.span.end(|| match released {
             Ok(_) => "dropped",
-            Err(AlreadyEnded) => "lost",
+            Err(AlreadyEnded) if self.hold.is_superseded() => "superseded",
+            Err(AlreadyEnded) if self.hold.is_lost() => "lost",
+            Err(AlreadyEnded) => "detached",
         });
     }
 
@@ -421,20 +428,8 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        if !self.joined && self.shared.is_none() {
-            // After a panic the work under the lock may be half done, so the next holder starts
-            // with a lease of its own. An error means that the hold has ended, as after an awaited
-            // release.
-            let released = self
-                .hold
-                .release(Window::RestOfAtLeast, !std::thread::panicking());
-            self.span.end(|| match released {
-                Ok(_) => "dropped",
-                Err(AlreadyEnded) if self.hold.is_superseded() => "superseded",
-                Err(AlreadyEnded) if self.hold.is_lost() => "lost",
-                Err(AlreadyEnded) => "detached",
-            });
-        }
+        // After a panic the work under the lock may be half done, so the next holder starts with a lease of its own.
+        self.drop_hold(Window::RestOfAtLeast, !std::thread::panicking());
     }
 }
 

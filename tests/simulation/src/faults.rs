@@ -204,3 +204,18 @@ fn later(after: Duration, action: impl FnOnce() + Send + 'static) {
         action();
     });
 }
+
+/// A fault, which also ends when this is dropped: its end is not lost where the faults end before.
+pub(crate) async fn for_a_while(length: Duration, begin: impl FnOnce(), end: impl FnOnce()) {
+    struct AtEnd<F: FnOnce()>(Option<F>);
+    impl<F: FnOnce()> Drop for AtEnd<F> {
+        fn drop(&mut self) {
+            if let Some(end) = self.0.take() {
+                end();
+            }
+        }
+    }
+    begin();
+    let _end = AtEnd(Some(end));
+    sleep(length).await;
+}

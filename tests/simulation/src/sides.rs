@@ -17,6 +17,7 @@ use tokio::{
 };
 
 use crate::{
+    faults::for_a_while,
     plan::{Dice, dice, millis, ms, some_ms},
     run::number,
     runtimes::runtime,
@@ -210,21 +211,6 @@ fn cut(links: &[Node], on: bool) {
         link.lose_requests(on);
         link.lose_replies(on);
     }
-}
-
-async fn for_a_while(length: Duration, begin: impl FnOnce(), end: impl FnOnce()) {
-    // Its end is not lost where the faults end before.
-    struct AtEnd<F: FnOnce()>(Option<F>);
-    impl<F: FnOnce()> Drop for AtEnd<F> {
-        fn drop(&mut self) {
-            if let Some(end) = self.0.take() {
-                end();
-            }
-        }
-    }
-    begin();
-    let _end = AtEnd(Some(end));
-    sleep(length).await;
 }
 
 fn client(machine: &Nodes) -> Redlock {

@@ -194,8 +194,11 @@ async fn a_client_that_never_connected_and_does_not_wait_is_granted_what_is_free
     let cluster = Cluster::start(3).await;
     let _first = Redlock::connect(cluster.urls()).await.expect("three nodes");
     for number in 0..300 {
-        let redlock = Redlock::connect_lazy(cluster.urls()).expect("three nodes");
-        let guard = redlock.lock(format!("invoice:{number}")).no_wait().await;
+        let redlock = Redlock::builder().nodes(cluster.urls()).connect_lazy();
+        let redlock = redlock.expect("three nodes");
+        let request = redlock.lock(format!("invoice:{number}")).no_wait();
+        // Without a token, a node would take an earlier try of the same owner for another holder.
+        let guard = request.fencing(number % 2 == 0).await;
         let guard = guard.unwrap_or_else(|error| panic!("{number}: {error}"));
         guard.release().await.expect("released");
         redlock.close().await;

@@ -1,4 +1,4 @@
-//! One attempt: a round, and up to two more if tokens were stale, or if votes did not count yet.
+//! One attempt: a round, and up to two more if tokens were stale. It is made again if votes did not count yet.
 
 mod failure;
 mod node_order;
@@ -32,8 +32,11 @@ use crate::{
     round::Round,
 };
 
-/// The first round, and two more if tokens were stale or votes did not count yet.
+/// The first round, and two more if tokens were stale.
 const ROUNDS: u32 = 3;
+
+/// How often an attempt is made while the nodes do not know each other yet.
+const TRIES: u32 = 3;
 
 /// How long to wait for the errors of the last nodes once a quorum is impossible.
 const LAST_CAUSES: Duration = Duration::from_millis(10);
@@ -89,6 +92,28 @@ impl Attempt<'_> {
         if prerequisites::are_missing(nodes, self.options.fencing) {
             self.meet_prerequisites(&mut deadline).await?;
         }
+        let mut tries = 1;
+        loop {
+            let outcome = self.run_once(floor, &mut deadline).await;
+            match &outcome {
+                Err(Failure::NoQuorum { errors, .. })
+                    if tries < TRIES && self.count_by_now(errors, &deadline).await =>
+                {
+                    tries += 1;
+                    deadline.least = self.within / 5;
+                }
+                _ => return outcome,
+            }
+        }
+    }
+
+    /// With an owner of its own: what it may have written is rolled back before another one is sent.
+    async fn run_once(
+        &self,
+        floor: &mut u64,
+        deadline: &mut Deadline<'_>,
+    ) -> Result<Grant, Failure> {
+        let nodes = deadline.nodes;
         let owner = Owner::fresh(self.core.defaults.label).ok_or(Failure::NoRandomness)?;
         let mut rollback = Rollback::new(
             self.core,
@@ -107,18 +132,11 @@ impl Attempt<'_> {
             let targets = first.map_or(NodeSet::all(nodes.len()), NodeSet::only);
             let round = rollback.start_round(tokens, self.inbox, targets);
             let order = order.unwrap_or_default();
-            let (decision, by_first) = self.ask(&round, &order, &mut rollback, &deadline).await;
+            let (decision, by_first) = self.ask(&round, &order, &mut rollback, deadline).await;
             self.learn(&round, floor);
-            let again = match decision {
-                Decision::Stale => rounds < ROUNDS,
-                Decision::NoQuorum => {
-                    rounds < ROUNDS && self.counts_by_now(&round, &deadline).await
-                }
-                _ => false,
-            };
             match decision {
                 Decision::Won => return self.won(&mut rollback, round, started, rounds),
-                _ if again => {
+                Decision::Stale if rounds < ROUNDS => {
                     // Above the tokens that this attempt itself has reserved on nodes that granted it.
                     *floor = (*floor).max(rollback.last_token());
                     rounds += 1;
@@ -127,7 +145,7 @@ impl Attempt<'_> {
                 Decision::Stale | Decision::Refused | Decision::Gone => {
                     return Err(round.with_tally(|tally| refused(tally, by_first)));
                 }
-                Decision::NoQuorum => return Err(self.no_quorum(&round, &deadline).await),
+                Decision::NoQuorum => return Err(self.no_quorum(&round, deadline).await),
             }
         }
     }
@@ -203,10 +221,9 @@ impl Attempt<'_> {
         false
     }
 
-    /// Whether a round whose votes did not count yet may be repeated: a node that connects meanwhile has to accept the list first.
-    async fn counts_by_now(&self, round: &Round, deadline: &Deadline<'_>) -> bool {
+    /// Whether votes that did not count count by now: each node that connects meanwhile has to accept the list first.
+    async fn count_by_now(&self, errors: &[NodeError], deadline: &Deadline<'_>) -> bool {
         let (nodes, lists) = (deadline.nodes, &deadline.nodes.lists);
-        let (_, errors) = round.faults(&nodes.states);
         let uncounted = |error: &NodeError| error.kind() == FaultKind::OtherNodes;
         if !errors.iter().any(uncounted) || lists.refusal(nodes.now()).is_some() {
             return false;

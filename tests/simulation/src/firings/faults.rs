@@ -16,7 +16,10 @@ use tokio::{
 };
 
 use super::{CATCH_UP, DRIFT, Happened, JOB, PERIOD, Plan, Record, client};
-use crate::plan::{Dice, ms, some_ms};
+use crate::{
+    faults::for_a_while,
+    plan::{Dice, ms, some_ms},
+};
 
 /// Between two losses of data, of one node. It is longer than the guard time.
 const FORGETS_EVERY: Duration = ms(2_000);
@@ -251,19 +254,4 @@ impl<'a> Faults<'a> {
             }
         }
     }
-}
-
-/// The fault ends when this is dropped, too.
-async fn for_a_while(length: Duration, begin: impl FnOnce(), end: impl FnOnce()) {
-    struct AtEnd<F: FnOnce()>(Option<F>);
-    impl<F: FnOnce()> Drop for AtEnd<F> {
-        fn drop(&mut self) {
-            if let Some(end) = self.0.take() {
-                end();
-            }
-        }
-    }
-    begin();
-    let _end = AtEnd(Some(end));
-    sleep(length).await;
 }
