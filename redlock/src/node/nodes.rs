@@ -116,6 +116,13 @@ impl Nodes {
         state.forget(why, self.now(), self.guard, self.guard_time());
     }
 
+    /// The node, or one of its servers, lost its data at this time, before this client met it.
+    pub(crate) fn record_loss(&self, state: &NodeState, at: Instant) {
+        if self.guard != RestartGuard::Off {
+            state::record_loss(&self.states, state, at, self.now(), self.guard_time());
+        }
+    }
+
     /// There is something to announce: idle connections announce it now.
     pub(crate) fn announce(&self) {
         self.connection_wakers.wake();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::token::FencingToken;
+use super::{node_set::quorum, token::FencingToken};
 
 /// What to do about a node that restarted and may have forgotten locks. Default:
 /// [`Observed`](Self::Observed).
@@ -22,7 +22,7 @@ pub enum RestartGuard {
     ///
     /// Not covered:
     /// - What a node forgot before this client met it, other than by a restart, or by losing all
-    ///   its keys under another client; a restart of all nodes at once; single keys that were
+    ///   its keys under another client; a restart of a majority at once; single keys that were
     ///   deleted or evicted; `SWAPDB`. (Slots of a Redis Cluster that moved are covered: see the
     ///   crate's documentation.)
     /// - What happened while this client had no connection to the node, and left no other trace
@@ -31,9 +31,10 @@ pub enum RestartGuard {
     ///   connection, if they leave a trace there.
     /// - A client that meets the nodes for the first time and reaches only nodes that restarted
     ///   within 5 s of each other: it takes that for their first start and counts their votes at
-    ///   once, even if a node that it cannot reach would show otherwise.
-    /// - A node that restarts within 5 s after the oldest one first started: to clients that did
-    ///   not see it, this is part of the first start, whatever the node granted in between.
+    ///   once, even if a node that it cannot reach would show otherwise. So it is with a node that
+    ///   restarts within 5 s after the oldest one first started. In both cases, another client that
+    ///   knew the node and has reached it since then has left word on it that its data were lost,
+    ///   and its vote does not count.
     #[default]
     Observed,
     /// A marker on each node names the process that wrote it, and the election by which sentinels
@@ -99,6 +100,25 @@ pub(crate) fn on_first_sight(
     (joined_later && uptime < guard_time).then(|| guard_time - uptime)
 }
 
+/// Until when a node has no vote that lost its data before this client met it, in microseconds of the client's clock.
+///
+/// `lost` is when other clients noticed that, and `losses` the same of all nodes that did, of how many `nodes`. `None` if a
+/// majority lost their data together: no lock is left to protect, and nodes that were emptied together count as new.
+pub(crate) fn after_a_loss(
+    lost: i64,
+    losses: &[i64],
+    nodes: usize,
+    guard_time: Duration,
+) -> Option<i64> {
+    let micros = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
+    // Nodes that are emptied one guard time after the other have to count one by one, although a loss may be noticed late.
+    let together = micros(SAME_START.min(guard_time / 4)).unsigned_abs();
+    let near = losses
+        .iter()
+        .filter(|other| other.abs_diff(lost) <= together);
+    (near.count() < quorum(nodes)).then(|| lost.saturating_add(micros(guard_time)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,6 +152,19 @@ mod tests {
             on_first_sight(GUARD, Duration::from_secs(3_600), GUARD),
             None
         );
+    }
+
+    #[test]
+    fn a_loss_that_others_saw_bars_the_node_unless_a_majority_lost_their_data_with_it() {
+        let guard = i64::try_from(GUARD.as_micros()).expect("small");
+        let until = |losses: &[i64], nodes| after_a_loss(losses[0], losses, nodes, GUARD);
+        assert_eq!(until(&[-5], 3), Some(guard - 5));
+        assert_eq!(until(&[7, 6], 3), None);
+        assert_eq!(until(&[7, 6], 5), Some(guard + 7));
+        assert_eq!(until(&[7, 6, 5], 5), None);
+        let apart = 6_000_000;
+        assert_eq!(until(&[apart, 0], 3), Some(guard + apart));
+        assert_eq!(until(&[7], 1), None);
     }
 
     #[test]

@@ -16,11 +16,17 @@ use tokio::time::timeout;
 use super::{backlog::Backlog, first_contact::FirstContact};
 use crate::{
     command::{NodeRecord, Reply},
-    env::{clock::Clock, random::Random, sync::lock},
+    env::{
+        clock::{Clock, Instant},
+        random::Random,
+        sync::lock,
+    },
     events::node as events,
     fault::Fault,
     node::{
-        Lists, NodeState, Nodes, Operation, Strict, notify, redis::Target, trust::lists::Announced,
+        Lists, NodeState, Nodes, Operation, Strict, notify,
+        redis::Target,
+        trust::lists::{Announced, Life},
         trust::state::Forgot,
     },
 };
@@ -147,22 +153,25 @@ impl Shared {
     ) {
         let (now, version) = (self.clock.now(), self.lists.version());
         events::answered(self.state.meter(), now.saturating_since(announced.at));
-        let forgot = match reply {
+        match reply {
             Ok(record) => {
-                if let Some(ago) = record.emptied {
-                    self.state.record_emptied(now.before(ago));
+                let emptied = record.emptied.map(|ago| now.before(ago));
+                if let Some(at) = emptied {
+                    self.state.record_emptied(at);
+                }
+                // Before its votes count.
+                match (self.lists.compare_life(self.index, &record), emptied) {
+                    (Life::Another, _) => self.forgot(Forgot::Emptied),
+                    (Life::FirstSeen, Some(at)) => self.lost_before(at),
+                    (Life::FirstSeen, None) | (Life::AsBefore, _) => {}
                 }
                 self.lists
-                    .announcement_answered(self.index, announced, record, now)
+                    .announcement_answered(self.index, announced, record, now);
             }
             Err(fault) => {
                 self.lists
                     .announcement_failed(self.index, announced, &fault, now);
-                false
             }
-        };
-        if forgot {
-            self.forgot(Forgot::Emptied);
         }
         if self.lists.version() != version
             && let Some(nodes) = self.nodes.upgrade()
@@ -175,6 +184,13 @@ impl Shared {
     pub(super) fn forgot(&self, why: Forgot) {
         if let Some(nodes) = self.nodes.upgrade() {
             nodes.forget(&self.state, why);
+        }
+    }
+
+    /// Other clients saw that the node lost its data at this time, before this client met it.
+    fn lost_before(&self, at: Instant) {
+        if let Some(nodes) = self.nodes.upgrade() {
+            nodes.record_loss(&self.state, at);
         }
     }
 

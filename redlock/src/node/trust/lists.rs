@@ -87,6 +87,16 @@ struct Entry {
     copied: bool,
 }
 
+/// The data of a node now, compared with those at its previous answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::node) enum Life {
+    /// There is no previous answer.
+    FirstSeen,
+    AsBefore,
+    /// They were lost in the meantime.
+    Another,
+}
+
 /// An announcement to a node.
 #[derive(Clone, Debug)]
 pub(in crate::node) struct Announced {
@@ -212,28 +222,37 @@ impl Lists {
         }
     }
 
-    /// A node answered an announcement. Returns whether it has lost its data since the previous
-    /// one.
+    /// Whether the node has lost its data since its previous answer.
+    pub(in crate::node) fn compare_life(&self, node: usize, answer: &NodeRecord) -> Life {
+        match &lock(&self.entries)[node].life {
+            life if life.is_empty() => Life::FirstSeen,
+            life if *life == answer.life => Life::AsBefore,
+            _ => Life::Another,
+        }
+    }
+
+    /// A node answered an announcement.
     pub(in crate::node) fn announcement_answered(
         &self,
         node: usize,
         asked: &Announced,
         answer: NodeRecord,
         now: Instant,
-    ) -> bool {
+    ) {
         let mut entries = lock(&self.entries);
         let is_another =
             |(at, other): (usize, &Entry)| at != node && other.id.as_ref() == Some(&answer.id);
         let copied = entries.iter().enumerate().any(is_another);
         let entry = &mut entries[node];
         let before = (entry.id.clone(), entry.refused.is_some());
-        let forgot = !entry.life.is_empty() && entry.life != answer.life;
         entry.exchanged |= entry.id.as_ref().is_some_and(|id| *id != answer.id);
         entry.copied = copied;
         entry.is_unable = false;
+        // Under an id that could not be written, the next announcement would report lost data.
+        let is_unwritten = answer.life.is_empty() && entry.id.is_none();
         entry.life = answer.life;
         entry.former = answer.former;
-        if !copied {
+        if !copied && !is_unwritten {
             entry.id = Some(answer.id);
         }
         match answer.refused {
@@ -258,7 +277,6 @@ impl Lists {
             self.version.fetch_add(1, Release);
         }
         self.evaluate(&entries, now);
-        forgot
     }
 
     /// A node answered an announcement with an error. If the error is temporary, its votes do not

@@ -30,6 +30,8 @@ pub(crate) struct NodeState {
     meter: NodeMeter,
     /// Until when the node's yes does not count, in microseconds of the client's clock.
     no_vote_until: AtomicU64,
+    /// The same, for a loss that only other clients saw.
+    no_vote_after_loss_until: AtomicU64,
     known: Mutex<Known>,
     /// The servers of a cluster. Empty for other nodes.
     parts: Mutex<Vec<Arc<NodeState>>>,
@@ -56,6 +58,8 @@ struct Known {
     earliest: Option<i64>,
     /// When its data were emptied, as other clients saw it. Counts as a start.
     emptied: Option<i64>,
+    /// When it last lost its data before this client met it, as other clients saw it.
+    lost_before: Option<i64>,
     /// It forgot locks while this client knew it, so its age does not matter.
     forgot: bool,
     /// What it may have forgotten.
@@ -86,6 +90,7 @@ impl NodeState {
             name: name.to_owned(),
             meter: NodeMeter::new(name),
             no_vote_until: AtomicU64::new(0),
+            no_vote_after_loss_until: AtomicU64::new(0),
             known: Mutex::new(Known {
                 down: Some(Fault::untouched(
                     FaultKind::Unreachable,
@@ -223,7 +228,9 @@ impl NodeState {
 
     /// For how long the node's yes does not count yet.
     pub(crate) fn quarantined(&self, now: Instant) -> Option<Duration> {
-        let left = Instant::from_micros(self.no_vote_until.load(Relaxed)).saturating_since(now);
+        let until = self.no_vote_until.load(Relaxed);
+        let until = until.max(self.no_vote_after_loss_until.load(Relaxed));
+        let left = Instant::from_micros(until).saturating_since(now);
         (!left.is_zero()).then_some(left)
     }
 
@@ -299,6 +306,8 @@ impl NodeState {
 
     /// An operator declares that the node has forgotten no lock.
     pub(crate) fn end_quarantine(&self) {
+        lock(&self.known).lost_before = None;
+        self.no_vote_after_loss_until.store(0, Relaxed);
         self.no_vote_until.store(0, Relaxed);
     }
 
@@ -551,6 +560,36 @@ fn judge_ages(states: &[impl AsRef<NodeState>], now: Instant, guard_time: Durati
                 let why = "node started after the others and may have forgotten locks";
                 events::quarantined(&state.name, &why, left);
             }
+        }
+    });
+}
+
+/// Records that `state`, which is a node or one of its servers, lost its data at this time: other clients saw it before this
+/// client met the node. Its age says nothing about that, since all nodes that this client knows may have started together.
+pub(crate) fn record_loss(
+    states: &[impl AsRef<NodeState>],
+    state: &NodeState,
+    at: Instant,
+    now: Instant,
+    guard_time: Duration,
+) {
+    lock(&state.known).lost_before = Some(signed(at.micros()));
+    let losses = states.iter().filter_map(|node| {
+        let node = node.as_ref();
+        let parts = lock(&node.parts).clone();
+        let parts = parts.iter().map(|part| lock(&part.known).lost_before);
+        lock(&node.known).lost_before.max(parts.flatten().max())
+    });
+    let losses: Vec<i64> = losses.collect();
+    for_each(states, |state| {
+        let lost = lock(&state.known).lost_before;
+        let until = lost
+            .and_then(|lost| restart_guard::after_a_loss(lost, &losses, states.len(), guard_time));
+        let until = until.and_then(|until| u64::try_from(until).ok());
+        let was = (state.no_vote_after_loss_until).swap(until.unwrap_or(0), Relaxed);
+        let left = Instant::from_micros(until.unwrap_or(0)).saturating_since(now);
+        if was == 0 && !left.is_zero() {
+            events::quarantined(&state.name, &Forgot::Emptied, left);
         }
     });
 }

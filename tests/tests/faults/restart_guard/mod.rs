@@ -82,6 +82,11 @@ impl Watched {
     }
 }
 
+/// A client has told the node who it is.
+async fn knows_who_it_is(node: &Node) -> bool {
+    node.exists("{redlock}:nodes").await
+}
+
 async fn run(node: &Node, words: &[&str]) {
     let () = node.ask(redis::cmd(words[0]).arg(&words[1..])).await;
 }

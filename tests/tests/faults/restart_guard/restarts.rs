@@ -90,3 +90,57 @@ async fn f70_a_long_cool_down_outlives_the_restart_of_one_node() {
     })
     .await;
 }
+
+/// The lock is held on two nodes. One of them restarts empty, and a client that knew it notices. Then the other one hangs: a new
+/// client reaches only nodes that started together, and one of them has told it that its data were lost.
+#[tokio::test]
+async fn a_new_client_believes_others_that_a_node_has_lost_its_data() {
+    let watched = Watched::start(Cluster::start(3).await, RestartGuard::Observed).await;
+    watched.node().restart_empty().await;
+    watched.nobody_else_gets_it().await;
+    eventually(BOUND, async || knows_who_it_is(watched.node()).await).await;
+    watched.cluster.node(0).pause();
+    let new = all(&watched.cluster)
+        .node_timeout(Duration::from_millis(500))
+        .connect()
+        .await
+        .expect("two of three");
+    for _ in 0..5 {
+        let second = new.try_lock(KEY).await;
+        assert!(!matches!(second, Ok(Some(_))), "{second:?}");
+    }
+    assert!(!watched.held.is_lost());
+    let state = &new.health().await[1].state;
+    assert!(matches!(state, NodeState::Quarantined { .. }), "{state:?}");
+    watched.cluster.node(0).resume();
+}
+
+/// Memory was full when a client met the nodes, so it could not tell them who they are. That is no loss of data.
+#[tokio::test]
+async fn nodes_that_were_full_at_the_first_contact_vote_when_there_is_room() {
+    let cluster = Cluster::start(3).await;
+    let limit = async |bytes: &str| {
+        for node in cluster.nodes() {
+            run(node, &["CONFIG", "SET", "maxmemory", bytes]).await;
+        }
+    };
+    limit("1").await;
+    let redlock = all(&cluster).connect().await.expect("three nodes");
+    assert!(redlock.try_lock(KEY).await.is_err(), "no room");
+    limit("0").await;
+    let granted = async |redlock: &Redlock| {
+        let guard = redlock.try_lock(KEY).await;
+        guard.is_ok_and(|guard| guard.is_some())
+    };
+    eventually(Duration::from_secs(15), async || granted(&redlock).await).await;
+    for node in cluster.nodes() {
+        eventually(BOUND, async || knows_who_it_is(node).await).await;
+    }
+    let new = all(&cluster).connect().await.expect("three nodes");
+    eventually(Duration::from_secs(15), async || granted(&new).await).await;
+    let states = new.health().await;
+    assert!(
+        states.iter().all(|node| node.state == NodeState::Up),
+        "{states:?}"
+    );
+}
