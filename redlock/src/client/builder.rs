@@ -217,7 +217,7 @@ impl Builder {
 
     /// The certificate, in PEM form, of the authority that signed the nodes' certificates, instead of the platform's
     /// roots.
-    #[cfg(feature = "tls")]
+    #[cfg(feature = "tls-no-provider")]
     pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.access.certificates.root = Some(pem.into());
         self
@@ -225,7 +225,7 @@ impl Builder {
 
     /// The certificate and the private key, in PEM form, that nodes require of their clients
     /// (`tls-auth-clients yes`).
-    #[cfg(feature = "tls")]
+    #[cfg(feature = "tls-no-provider")]
     pub fn client_certificate(
         mut self,
         certificate: impl Into<Vec<u8>>,
@@ -240,8 +240,9 @@ impl Builder {
     /// [`client_certificate`](Self::client_certificate). Its ALPN protocols should be empty.
     ///
     /// Default: the platform's roots, the crypto provider that the process has installed
-    /// ([`CryptoProvider::install_default`](rustls::crypto::CryptoProvider::install_default)), or *ring* if it has none.
-    #[cfg(feature = "tls")]
+    /// ([`CryptoProvider::install_default`](rustls::crypto::CryptoProvider::install_default)), or *ring* if it has none. With
+    /// the feature `tls-no-provider` in place of `tls`, *ring* is not part of the build.
+    #[cfg(feature = "tls-no-provider")]
     pub fn tls_config(mut self, config: impl Into<Arc<rustls::ClientConfig>>) -> Self {
         self.access.certificates.own = Some(config.into());
         self
@@ -269,7 +270,7 @@ impl Builder {
                 "the strict restart guard needs fencing: leave it on, or choose another guard",
             ));
         }
-        #[cfg(feature = "tls")]
+        #[cfg(feature = "tls-no-provider")]
         self.access.certificates.check()?;
         if self.access.credentials.is_some() && self.access.login.is_given() {
             return Err(Error::invalid_config(

@@ -213,7 +213,7 @@ mod sentinel {
     pub(super) use username as password;
 }
 
-#[cfg(feature = "tls")]
+#[cfg(feature = "tls-no-provider")]
 mod tls {
     use super::Builder;
 
@@ -241,7 +241,7 @@ mod tls {
     }
 }
 
-#[cfg(not(feature = "tls"))]
+#[cfg(not(feature = "tls-no-provider"))]
 mod tls {
     use super::Builder;
 

@@ -1,7 +1,15 @@
 //! `rediss://`: private authorities, client certificates, and mismatches.
 
+use std::sync::Arc;
+
 use redlock::{Builder, FaultKind, Redlock};
 use redlock_tower::replay::{Begun, RedisStore, ReplayStore as _};
+use rustls::{
+    ClientConfig,
+    crypto::ring,
+    pki_types::{CertificateDer, pem::PemObject as _},
+};
+use rustls_platform_verifier::Verifier;
 use tempfile::TempDir;
 use tests::{Cluster, Node, eventually};
 
@@ -42,6 +50,37 @@ async fn a_private_authority() {
     // A connection that was closed is replaced, still over TLS.
     cluster.node(0).restart_empty().await;
     eventually(BOUND, async || one.health().await[0].latency.is_some()).await;
+}
+
+/// An application's own configuration, with the verifier of the operating system.
+#[tokio::test]
+async fn the_platform_verifier() {
+    let authority = Authority::new("ours");
+    let Some((cluster, _dir)) = servers(3, &authority, "no").await else {
+        return;
+    };
+    let verified_by = |roots: Vec<CertificateDer<'static>>| {
+        let provider = Arc::new(ring::default_provider());
+        let verifier = Verifier::new_with_extra_roots(roots, Arc::clone(&provider));
+        ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier.expect("a platform's roots")))
+            .with_no_client_auth()
+    };
+    let ours = CertificateDer::from_pem_slice(authority.pem.as_bytes()).expect("a certificate");
+    let known = || over_tls(&cluster).tls_config(verified_by(vec![ours.clone()]));
+    let one = known().connect().await.expect("three nodes");
+    let other = known().connect().await.expect("three nodes");
+    cycle(&one, &other, KEY).await;
+
+    let unknown = over_tls(&cluster).tls_config(verified_by(Vec::new()));
+    let error = unknown.connect().await.expect_err("no trust");
+    for node in cluster.nodes() {
+        let name = format!("127.0.0.1:{}", node.port_for("--tls-port"));
+        assert_blames(&error, &name, FaultKind::Unreachable, &["certificate"]);
+    }
 }
 
 #[tokio::test]

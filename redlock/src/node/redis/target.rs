@@ -45,7 +45,7 @@ impl Target {
         own: Option<&CredentialsProvider>,
     ) -> Result<Self, Wrong> {
         let url = Url::parse(address)?;
-        if url.tls && cfg!(not(feature = "tls")) {
+        if url.tls && cfg!(not(feature = "tls-no-provider")) {
             return Err("asks for TLS: build redlock with its feature `tls`".into());
         }
         let login = url.login.clone().or(&access.login);
@@ -139,7 +139,7 @@ impl Target {
         // The login before the hosts is the master's.
         let theirs = url.sentinel_login.clone().or(&access.sentinel_login);
         let tls = url.sentinel_tls.unwrap_or(url.tls);
-        if tls && cfg!(not(feature = "tls")) {
+        if tls && cfg!(not(feature = "tls-no-provider")) {
             return Err("asks for TLS: build redlock with its feature `tls`".into());
         }
         let sentinels = servers(&url.hosts, tls, &settings(&theirs, 0))?;
@@ -250,7 +250,7 @@ fn provider<'p>(
 /// What cannot be taken over from a client of the `redis` crate.
 fn check_address(address: &ConnectionAddr) -> Result<(), Wrong> {
     match address {
-        ConnectionAddr::TcpTls { .. } if cfg!(not(feature = "tls")) => {
+        ConnectionAddr::TcpTls { .. } if cfg!(not(feature = "tls-no-provider")) => {
             Err("asks for TLS: build redlock with its feature `tls`".into())
         }
         ConnectionAddr::TcpTls { insecure: true, .. } => Err(

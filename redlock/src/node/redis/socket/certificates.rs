@@ -1,23 +1,23 @@
 //! The certificates of TLS connections, besides the platform's roots.
 
 use std::fmt;
-#[cfg(feature = "tls")]
+#[cfg(feature = "tls-no-provider")]
 use std::{sync::Arc, time::Duration};
 
-#[cfg(feature = "tls")]
+#[cfg(feature = "tls-no-provider")]
 use rustls::{
     ClientConfig, RootCertStore,
     crypto::CryptoProvider,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _},
 };
-#[cfg(feature = "tls")]
+#[cfg(feature = "tls-no-provider")]
 use tokio::{net::TcpStream, sync::OnceCell};
-#[cfg(feature = "tls")]
+#[cfg(feature = "tls-no-provider")]
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-#[cfg(feature = "tls")]
+#[cfg(feature = "tls-no-provider")]
 use super::step::{raise, step};
-#[cfg(feature = "tls")]
+#[cfg(feature = "tls-no-provider")]
 use crate::{
     error::Error,
     fault::{Fault, FaultKind},
@@ -26,15 +26,15 @@ use crate::{
 /// Certificates in PEM form, for all nodes of a client.
 #[derive(Clone, Default)]
 pub(crate) struct Certificates {
-    #[cfg(feature = "tls")]
+    #[cfg(feature = "tls-no-provider")]
     pub(crate) root: Option<Vec<u8>>,
-    #[cfg(feature = "tls")]
+    #[cfg(feature = "tls-no-provider")]
     pub(crate) client: Option<(Vec<u8>, Vec<u8>)>,
     /// Instead of the above.
-    #[cfg(feature = "tls")]
+    #[cfg(feature = "tls-no-provider")]
     pub(crate) own: Option<Arc<ClientConfig>>,
     /// Made from the above on the first connection, for all connections of a client.
-    #[cfg(feature = "tls")]
+    #[cfg(feature = "tls-no-provider")]
     config: Arc<OnceCell<Arc<ClientConfig>>>,
 }
 
@@ -49,18 +49,18 @@ impl Certificates {
     /// For a new client of a cloned builder: it must not share the configuration of another client.
     pub(crate) fn begin(&mut self) {
         let Self {
-            #[cfg(feature = "tls")]
+            #[cfg(feature = "tls-no-provider")]
             config,
             ..
         } = self;
-        #[cfg(feature = "tls")]
+        #[cfg(feature = "tls-no-provider")]
         {
             *config = Arc::default();
         }
     }
 }
 
-#[cfg(feature = "tls")]
+#[cfg(feature = "tls-no-provider")]
 impl Certificates {
     /// Reports errors now that would otherwise be reported by the first connection.
     pub(crate) fn check(&self) -> Result<(), Error> {
@@ -111,6 +111,7 @@ impl Certificates {
             let config = tokio::task::spawn_blocking(move || certificates.config()).await;
             match config.map_err(|error| refused(error.to_string()))? {
                 Ok(config) => Ok(Arc::new(config)),
+                Err(rustls::Error::General(why)) => Err(refused(format!("TLS: {why}"))),
                 Err(error) => Err(refused(format!("TLS: {error}"))),
             }
         });
@@ -133,11 +134,7 @@ impl Certificates {
     }
 
     fn config(&self) -> Result<ClientConfig, rustls::Error> {
-        // The application's cryptography provider, or ring if it has set none.
-        let provider = CryptoProvider::get_default()
-            .cloned()
-            .unwrap_or_else(|| Arc::new(rustls::crypto::ring::default_provider()));
-        let config = ClientConfig::builder_with_provider(provider)
+        let config = ClientConfig::builder_with_provider(crypto_provider()?)
             .with_safe_default_protocol_versions()?
             .with_root_certificates(self.roots()?);
         match &self.client {
@@ -169,8 +166,23 @@ impl Certificates {
     }
 }
 
+/// The provider that the program has installed, or ring.
+#[cfg(feature = "tls-no-provider")]
+fn crypto_provider() -> Result<Arc<CryptoProvider>, rustls::Error> {
+    let installed = CryptoProvider::get_default().cloned();
+    #[cfg(feature = "tls")]
+    let installed = installed.or_else(|| Some(Arc::new(rustls::crypto::ring::default_provider())));
+    installed.ok_or_else(|| {
+        rustls::Error::General(
+            "this program has no provider of cryptography: install one (`CryptoProvider::install_default` of rustls), pass a \
+             `tls_config`, or build redlock with its feature `tls`, which includes ring"
+                .to_owned(),
+        )
+    })
+}
+
 /// Why a handshake failed, and whether the server may not speak TLS at all.
-#[cfg(feature = "tls")]
+#[cfg(feature = "tls-no-provider")]
 fn not_agreed(error: &std::io::Error) -> String {
     let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
     let speaks_tls = cause.is_some_and(|cause| {
@@ -187,14 +199,30 @@ fn not_agreed(error: &std::io::Error) -> String {
     }
 }
 
-#[cfg(feature = "tls")]
+#[cfg(feature = "tls-no-provider")]
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, rustls::Error> {
     CertificateDer::pem_slice_iter(pem)
         .collect::<Result<_, _>>()
         .map_err(unreadable)
 }
 
-#[cfg(feature = "tls")]
+#[cfg(feature = "tls-no-provider")]
 fn unreadable(error: impl fmt::Display) -> rustls::Error {
     rustls::Error::General(error.to_string())
+}
+
+#[cfg(all(test, feature = "tls-no-provider", not(feature = "tls")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_provider_the_error_says_what_to_do() {
+        let Err(rustls::Error::General(why)) = crypto_provider() else {
+            panic!("no provider is installed, and none is part of the build");
+        };
+        assert!(
+            why.contains("install_default") && why.contains("feature `tls`"),
+            "{why}"
+        );
+    }
 }

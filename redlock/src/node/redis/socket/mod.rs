@@ -80,7 +80,7 @@ impl<'a> Server<'a> {
 #[derive(Clone, Debug)]
 pub(super) struct Dialer {
     #[cfg_attr(
-        not(feature = "tls"),
+        not(feature = "tls-no-provider"),
         expect(dead_code, reason = "there is nobody to check")
     )]
     certificates: Certificates,
@@ -144,7 +144,7 @@ impl Dialer {
         };
         match address {
             ConnectionAddr::Tcp(host, port) => Ok(Box::new(self.tcp(host, *port).await?)),
-            #[cfg(feature = "tls")]
+            #[cfg(feature = "tls-no-provider")]
             ConnectionAddr::TcpTls {
                 host,
                 port,
