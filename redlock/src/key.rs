@@ -306,9 +306,12 @@ fn tag(key: &str) -> Tag {
     }
 }
 
-fn shortened(name: &str) -> String {
-    let mut text: String = name.chars().take(40).collect();
-    text.push('…');
+pub(crate) fn shortened(name: &str) -> String {
+    const MOST: usize = 40;
+    let mut text: String = name.chars().take(MOST).collect();
+    if text.len() < name.len() {
+        text.push('…');
+    }
     text
 }
 

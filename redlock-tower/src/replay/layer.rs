@@ -42,7 +42,7 @@ impl<K: KeyExtractor> RedlockLayer<K> {
     ///
     /// The result is the two layers stacked, the replay inside of the lock. Set all options of the lock first. Combined with
     /// [`newest_wins`](Self::newest_wins), [`permits`](Self::permits), [`read`](Self::read) or [`write`](Self::write), every
-    /// request is rejected with 500.
+    /// request is rejected with 500. So it is with a `ttl` shorter than 1 ms or longer than 365 days.
     ///
     /// A duplicate of a request that still runs is rejected, unless the layer has a [`wait`](Self::wait): then it waits,
     /// and gets the same response. [`dedupe_for`](Self::dedupe_for) applies only to requests without an
@@ -71,7 +71,7 @@ impl<K: KeyExtractor> RedlockLayer<K> {
     where
         K::Scope: Scoped,
     {
-        let contradiction = contradictions::of(self.lock_options(), Inside::Replay);
+        let contradiction = contradictions::of(self.lock_options(), Inside::Replay, options.ttl);
         let lock = self.with_replay_inside(contradiction);
         Stack::new(ReplayLayer::new(options), lock)
     }

@@ -117,8 +117,9 @@ impl<K: KeyExtractor> RedlockLayer<K> {
     ///
     /// The result is the two layers stacked, the sharing inside of the lock. Set all options of the lock first. Combined with
     /// [`newest_wins`](Self::newest_wins), [`permits`](Self::permits), [`read`](Self::read), [`write`](Self::write) or
-    /// [`at_least`](Self::at_least), every request is rejected with 500. With [`no_wait`](Self::no_wait), a duplicate of a
-    /// request that still runs is rejected as busy.
+    /// [`at_least`](Self::at_least), every request is rejected with 500. So it is where the [`wait`](Self::wait) and the window
+    /// have more than 365 days together. With [`no_wait`](Self::no_wait), a duplicate of a request that still runs is rejected
+    /// as busy.
     ///
     /// The request body is read up to [`max_body`](Self::max_body), [`max_waiters`](Self::max_waiters) duplicates wait for up to
     /// [`wait`](Self::wait) (10 s by default), and the first request finishes although its client disconnects. A response
@@ -168,7 +169,7 @@ impl<K: KeyExtractor> RedlockLayer<K> {
         replay.share = Some(wait);
         // A duplicate that arrives at the end of the window may wait that long for those before it.
         replay.ttl = wait.saturating_add(options.window);
-        let contradiction = contradictions::of(self.lock_options(), Inside::Share);
+        let contradiction = contradictions::of(self.lock_options(), Inside::Share, replay.ttl);
         let lock = self.with_fingerprint(options.fingerprint);
         let lock = lock.with_replay_inside(contradiction);
         Stack::new(ReplayLayer::new(replay), lock)

@@ -9,7 +9,7 @@ use crate::{
     env::{background::Background, clock::Clock, random::Random},
     error::{Error, Result},
     events,
-    key::Key,
+    key::{Key, shortened},
     label::Label,
     node::{
         Access, ConnectionWakers, CredentialsProvider, Lists, NodeAddress, NodeState, Nodes,
@@ -301,6 +301,7 @@ impl Builder {
         };
         let checked = Label::new(label);
         checked.map(Some).map_err(|wrong| {
+            let label = shortened(label);
             Error::invalid_config(format!("label `{}` {wrong}", label.escape_debug()))
         })
     }
@@ -308,7 +309,7 @@ impl Builder {
     fn check_namespace(&self) -> Result<()> {
         // The rules for a namespace are those for a key.
         Key::new(&self.namespace, "x").map_err(|error| {
-            let shown: String = self.namespace.chars().take(40).collect();
+            let shown = shortened(&self.namespace);
             Error::invalid_config(format!(
                 "namespace `{}` cannot stand before a key: {}",
                 shown.escape_debug(),

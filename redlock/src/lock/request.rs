@@ -19,7 +19,9 @@ use crate::{
     error::{Error, Result},
     events::{lock as events, span::AcquireSpan},
     key::Key,
+    lease::Hold,
     lock::{guard::Guard, held::Held, options::LockOptions, reentrancy},
+    quorum::token::FencingToken,
 };
 
 /// A request for one lock. Await it for a [`Guard`], or [`run`](Self::run) something under the lock.
@@ -151,7 +153,7 @@ impl LockRequest {
     ///
     /// A joined lock ends with the first guard and has its options. Setting
     /// [`max_hold`](Self::max_hold) or [`at_least`](Self::at_least) as well is an error, whether
-    /// there is a lock to join or not.
+    /// there is a lock to join or not. So is [`fencing(true)`](Self::fencing) where the lock to join has no token.
     pub fn reentrant(mut self, on: bool) -> Self {
         self.options.reentrant = on;
         self
@@ -350,6 +352,17 @@ impl LockRequest {
         self
     }
 
+    /// The caller's lock, unless it lacks what this request asks for and its store relies on.
+    fn join(&self, hold: Arc<Hold>) -> Result<Guard> {
+        if self.options.fencing == Some(true) && hold.token() == FencingToken::NONE {
+            return Err(Error::invalid_config(
+                "`reentrant` and `fencing(true)` contradict each other here: the lock to join was acquired with `fencing(false)` and \
+                 has no token. Leave that out there, or `fencing(true)` here",
+            ));
+        }
+        Ok(Guard::joined(hold))
+    }
+
     /// The checks and the first attempt. `Err`: the request has to wait.
     async fn at_once(&self) -> Result<Result<Guard, Checked>> {
         let core = &self.engine.core;
@@ -375,7 +388,7 @@ impl LockRequest {
         }
         if let Some(hold) = reentrancy::held(core, &key) {
             return if self.options.reentrant {
-                Ok(Ok(Guard::joined(hold)))
+                self.join(hold).map(Ok)
             } else {
                 Err(Error::already_held(&self.name))
             };

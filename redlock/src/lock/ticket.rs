@@ -8,6 +8,7 @@ use crate::{
     config::check_ttl,
     core::in_runtime,
     error::{Error, Result},
+    key::shortened,
     lease::{Detached, Hold},
     lock::options::LockOptions,
     lock_kind::Claim,
@@ -114,7 +115,7 @@ impl Ticket {
         if self.namespace != core.defaults.namespace {
             let why = format!(
                 "the ticket has the namespace `{}`, and this client has `{}`: adopt it with a client of its namespace",
-                self.namespace.escape_debug(),
+                shortened(&self.namespace).escape_debug(),
                 core.defaults.namespace.escape_debug()
             );
             return Err(Error::invalid_ticket(Some(name), why));

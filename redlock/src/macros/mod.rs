@@ -11,6 +11,8 @@ mod key;
 #[cfg(feature = "http")]
 mod reply;
 
+use std::time::Duration;
+
 pub use call::Call;
 pub use ending::{
     AnySuccess, Dedupe, Ending, Outcome, Plain, PlainOutcome, PlainSuccess, ResultOfAny,
@@ -55,6 +57,19 @@ pub fn namespace(redlock: &crate::Redlock) -> &str {
 #[must_use]
 pub fn invalid_config(text: String) -> crate::Error {
     crate::Error::invalid_config(text)
+}
+
+/// Checks a duration of a layer with options of its own. `remedy` says what to do about one of more than 365 days.
+///
+/// # Errors
+/// [`is_invalid`](crate::Error::is_invalid).
+pub fn check_duration(
+    name: &str,
+    value: Duration,
+    least: Duration,
+    remedy: &str,
+) -> crate::Result<()> {
+    crate::config::check(name, value, least, remedy)
 }
 
 /// Releases in the background a lock under which nothing ran, without the rest of its `at_least`.

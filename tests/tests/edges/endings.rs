@@ -89,6 +89,28 @@ async fn a_ticket_equals_the_one_that_is_read_from_its_text() {
     assert_eq!(again.kind(), ErrorKind::TicketOver);
 }
 
+/// The store of the inner body would get a token that it cannot check.
+#[tokio::test]
+async fn f27_a_lock_without_a_token_is_not_joined_with_fencing() {
+    let world = World::new().await;
+    let join = || world.locks.lock("nightly").reentrant(true);
+    let unfenced = world.locks.lock("nightly").fencing(false);
+    let (plain, fenced) = unfenced
+        .run(async |_| (join().await.is_ok(), join().fencing(true).await))
+        .await
+        .expect("free");
+    assert!(plain);
+    let error = fenced.expect_err("no token");
+    assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+    assert!(error.to_string().contains("`fencing(true)`"), "{error}");
+    let outer = world
+        .locks
+        .lock("nightly")
+        .run(async |_| join().fencing(true).await);
+    let joined = outer.await.expect("free").expect("its own");
+    assert!(joined.token().get() > 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_joined_lock_is_not_detached_and_its_owner_keeps_it() {
     let world = World::new().await;

@@ -22,6 +22,20 @@ async fn a_namespace_that_cannot_be_used_is_told_why() {
     assert!(braces.contains("one hash tag"), "{braces}");
 }
 
+#[test]
+fn an_error_about_a_label_does_not_repeat_all_of_it() {
+    let labelled = |label: &str| {
+        let built = Redlock::builder().nodes(Nodes::new(3).nodes()).label(label);
+        let error = built.connect_lazy().expect_err("not a label");
+        assert_eq!(error.kind(), ErrorKind::InvalidConfig);
+        error.to_string()
+    };
+    let long = labelled(&"\0x".repeat(250_000));
+    assert!(long.len() < 500 && long.contains('…'), "{long}");
+    let short = labelled("a b");
+    assert!(short.contains("`a b`"), "{short}");
+}
+
 #[tokio::test]
 async fn errors_have_no_runs_of_spaces() {
     let nodes = Nodes::new(3);

@@ -5,9 +5,16 @@ use axum::{
     response::{Html, IntoResponse as _},
     routing::post,
 };
-use redlock_tower::{BusyStatus, Key, Reason, RedlockLayer, Rejection, key};
+use redlock::Redlock;
+use redlock_tower::{
+    BusyStatus, Key, Reason, RedlockLayer, Rejection, key,
+    replay::{MemoryStore, Quorum, RedisStore, ShareOptions},
+};
 use std::time::Duration;
-use tests::web::{Orders, locks, order, send, start};
+use tests::{
+    Cluster,
+    web::{Orders, by_user, locks, order, send, start, submit},
+};
 
 #[tokio::test]
 async fn the_status_for_a_busy_key_is_configurable() {
@@ -119,6 +126,62 @@ async fn an_invalid_ttl_is_500() {
             (500, 0),
             "{ttl:?}"
         );
+    }
+}
+
+/// No record is kept for ever, and nobody finds one that ends at once.
+#[tokio::test]
+async fn f9_a_time_for_which_no_record_is_kept_is_500() {
+    let cluster = Cluster::start(3).await;
+    let redlock = Redlock::connect(cluster.urls()).await.unwrap();
+    let orders = Orders::unblocked();
+    let layer = || RedlockLayer::new(redlock.clone(), by_user());
+    let replay = |ttl| {
+        let server = RedisStore::new(&cluster.urls()[0]).unwrap();
+        let nodes = Quorum::new(&redlock);
+        [
+            orders.route().layer(layer().replay(nodes, ttl)),
+            orders.route().layer(layer().replay(server, ttl)),
+            orders
+                .route()
+                .layer(layer().replay(MemoryStore::new(), ttl)),
+        ]
+    };
+    let share = |wait, window| {
+        let options = ShareOptions::new(MemoryStore::new()).window(window);
+        orders.route().layer(layer().wait(wait).share_with(options))
+    };
+    let (no_time, second) = (Duration::ZERO, Duration::from_secs(1));
+    for ttl in [no_time, Duration::from_nanos(1), Duration::MAX] {
+        for (app, store) in replay(ttl).into_iter().zip(["nodes", "server", "memory"]) {
+            let answer = send(&app, submit("/orders", "1", "")).await;
+            assert_eq!(
+                answer.reason(),
+                Some(Reason::Misconfigured),
+                "{ttl:?}, {store}"
+            );
+            assert_eq!(
+                (answer.status, orders.entered()),
+                (500, 0),
+                "{ttl:?}, {store}"
+            );
+        }
+    }
+    for times in [(second, Duration::MAX), (Duration::MAX, second)] {
+        let answer = send(&share(times.0, times.1), order("ann")).await;
+        assert_eq!(answer.reason(), Some(Reason::Misconfigured), "{times:?}");
+        let rejection: &Rejection = answer.extensions.get().unwrap();
+        let error = rejection.error().map(ToString::to_string);
+        assert!(error.is_some_and(|error| error.contains("the most is 365 days")));
+    }
+    assert_eq!(orders.entered(), 0);
+    // Without a wait and a window, nothing is shared and requests run.
+    let answer = send(&share(no_time, no_time), order("ann")).await;
+    assert_eq!(answer.status, 201);
+    // Nodes that started lately refuse to say whether there is a record.
+    for app in replay(second).into_iter().skip(1) {
+        let answer = send(&app, submit("/orders", "1", "")).await;
+        assert_eq!(answer.status, 201);
     }
 }
 
