@@ -81,6 +81,9 @@ pub(crate) struct History {
     pub(crate) grants: Vec<Grant>,
     /// When a node lost data.
     pub(crate) forgot: Vec<(usize, At)>,
+    /// The keys that a promotion brought back after their owners had given them up on the node: the node, the key and its
+    /// owner. They stay for their ttl.
+    pub(crate) brought_back: Vec<(usize, usize, String)>,
     /// When a node restarted with its data.
     pub(crate) restarted: Vec<(usize, At)>,
     /// When a key was deleted on a majority of the nodes.

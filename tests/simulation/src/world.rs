@@ -197,6 +197,11 @@ impl World {
             let name = Self::name(key);
             for (index, node) in self.cluster.nodes().into_iter().enumerate() {
                 if let Some(owner) = node.get(&name) {
+                    let key_of = (index, key, owner);
+                    if self.history().brought_back.contains(&key_of) {
+                        continue;
+                    }
+                    let (.., owner) = key_of;
                     let left = node.ttl(&name);
                     self.violation(format!(
                         "I5: node {index} still has key {key} of {owner}, for {left:?}"

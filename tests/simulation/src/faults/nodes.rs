@@ -188,7 +188,7 @@ impl Nemesis {
                     replica.promote();
                     return;
                 }
-                switch.replicate(&replica);
+                self.replace_data(node, &replica);
                 let longest = [0, 30][usize::from(!is_bare || self.dice.random_bool(0.3))];
                 let length = some_ms(&mut self.dice, 0..=longest);
                 if length.is_zero() {
@@ -201,6 +201,22 @@ impl Nemesis {
         self.world.log(|| format!("node {node}: {fault:?}"));
         self.world.count(fault);
         self.world.history().forgot.push((node, now));
+    }
+
+    /// The data of a node becomes that of its replica.
+    fn replace_data(&self, node: usize, replica: &Node) {
+        let switch = self.world.cluster.node(node);
+        let owners = || -> Vec<(usize, Option<String>)> {
+            let keys = self.plan().targets();
+            keys.map(|key| (key, switch.get(&World::name(key))))
+                .collect()
+        };
+        let before = owners();
+        switch.replicate(replica);
+        let is_new = |key: &(usize, Option<String>)| !before.contains(key);
+        let new = owners().into_iter().filter(is_new);
+        let brought_back = new.filter_map(|(key, owner)| Some((node, key, owner?)));
+        self.world.history().brought_back.extend(brought_back);
     }
 
     fn node_of_a_holder(&mut self) -> usize {
