@@ -28,7 +28,8 @@
 //!
 //! When a connection is lost or replaced, every operation in flight is sent once more on the next
 //! one, since it is unknown whether it was carried out. What is lost twice is answered as unknown,
-//! and releases are deferred.
+//! and releases are deferred: they are sent again after a pause, like those that a node answered by
+//! an error (`open/retry`).
 //!
 //! A panic in code of the user that a connection calls, such as a verifier of certificates, ends
 //! this connection, or this attempt to connect, and nothing else (`task`).

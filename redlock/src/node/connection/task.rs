@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::{
     connect::{MAX_PAUSE, MIN_PAUSE, connect},
     in_flight::{InFlight, panicked, runtime_ended},
-    open::{self, End},
+    open::{self, End, RetryTimer},
     shared::Shared,
     unanswered::Unanswered,
 };
@@ -99,6 +99,7 @@ async fn run_until_done(ending: Ending) {
 async fn run(shared: &Shared) {
     let mut pause = MIN_PAUSE;
     let mut quick_reconnects = 0;
+    let mut retry = RetryTimer::new();
     let mut unanswered = Unanswered {
         shared,
         in_flight: InFlight::default(),
@@ -114,6 +115,7 @@ async fn run(shared: &Shared) {
                 let connected = Instant::now();
                 let served = open::serve(
                     shared,
+                    &mut retry,
                     connection,
                     std::mem::take(&mut unanswered.in_flight),
                 );

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use redlock::{FaultKind, NodeError, Redlock};
+use redlock::{FaultKind, NodeError, Redlock, memory};
 use tests::{Cluster, Node, eventually};
+use tokio::time::{Instant, sleep};
 
 use super::{LONG, SOON, connect};
 
@@ -47,6 +48,30 @@ async fn f6_a_cool_down_that_is_answered_by_an_error_is_sent_again() {
     released_meanwhile(&cluster, &redlock, Some(window)).await;
     // For the window, not for the ttl.
     eventually(LONG / 2, async || cluster.locked_on("k:1").await.is_empty()).await;
+}
+
+/// Under simulated time, since the pause is shorter than a busy machine is slow. The client does nothing else meanwhile that
+/// would take the release along.
+#[tokio::test(start_paused = true)]
+async fn f6_an_idle_client_sends_a_release_again_after_a_short_pause() {
+    for outage in [0, 10, 100, 1_000, 10_000].map(Duration::from_millis) {
+        let nodes = memory::Nodes::new(3);
+        let redlock = Redlock::connect(nodes.nodes()).await.expect("all up");
+        let guard = redlock.lock("k:1").ttl(LONG).await.expect("free");
+        nodes.nodes().iter().for_each(|node| node.busy(true));
+        guard.release().await.expect_err("busy with a script");
+        sleep(outage).await;
+        nodes.nodes().iter().for_each(|node| node.busy(false));
+        let since = Instant::now();
+        while nodes.nodes().iter().any(|node| node.get("k:1").is_some()) {
+            sleep(Duration::from_millis(1)).await;
+        }
+        // The pause doubles from 20 ms up to 1 s, each at random down to its half: no longer than twice the time so far.
+        let most = Duration::from_millis(50) + outage * 2;
+        let most = most.min(Duration::from_millis(1_100));
+        let took = since.elapsed();
+        assert!(took <= most, "{took:?} after an outage of {outage:?}");
+    }
 }
 
 /// Holds a lock, breaks the nodes, releases, and repairs them: the release arrives then, long before the ttl is over.

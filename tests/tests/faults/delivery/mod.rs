@@ -3,6 +3,7 @@
 mod errors;
 mod late;
 mod load;
+mod lost;
 mod runtimes;
 mod unknown_scripts;
 

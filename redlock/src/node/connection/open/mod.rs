@@ -12,11 +12,13 @@ use std::{pin::Pin, time::Duration};
 
 use tokio::time::Instant;
 
-pub(super) use self::serve::{End, serve};
+pub(super) use self::{
+    retry_timer::RetryTimer,
+    serve::{End, serve},
+};
 use super::{in_flight::InFlight, shared::Shared, unanswered::Unanswered};
 use crate::node::{Operation, redis::ServerConnection};
 use batch::Batch;
-use retry_timer::RetryTimer;
 
 /// How long the server has been silent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,8 +58,8 @@ pub(super) struct Open<'a> {
     announced_version: u64,
     announce_at: Instant,
     must_announce: bool,
-    /// When releases that were answered by errors are sent again.
-    retry: RetryTimer,
+    /// When releases are sent again that were answered by errors or lost twice.
+    retry: &'a mut RetryTimer,
 }
 
 impl Drop for Open<'_> {

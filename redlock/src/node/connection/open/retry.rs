@@ -1,4 +1,4 @@
-//! Releases that a node answered by an error. They are sent again after a pause.
+//! Releases that a node answered by an error, or whose replies were lost twice. They are sent again after a pause.
 
 use std::task::Context;
 
@@ -37,17 +37,19 @@ impl Open<'_> {
         self.schedule_retry();
     }
 
-    /// Queues a batch of deferred releases when their pause is over.
-    pub(super) fn poll_retry(&mut self, cx: &mut Context<'_>) {
-        while self.liveness != Liveness::Suspect && self.retry.poll(cx).is_ready() {
-            let now = self.shared.clock.now();
-            if lock(&self.shared.backlog).retry(MAX_BATCH, now) {
-                self.schedule_retry();
-            }
+    /// Queues a batch of deferred releases when their pause is over. Returns whether it did.
+    pub(super) fn poll_retry(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.liveness == Liveness::Suspect || self.retry.poll(cx).is_pending() {
+            return false;
         }
+        let now = self.shared.clock.now();
+        if lock(&self.shared.backlog).retry(MAX_BATCH, now) {
+            self.schedule_retry();
+        }
+        true
     }
 
-    fn schedule_retry(&mut self) {
+    pub(super) fn schedule_retry(&mut self) {
         self.retry.start(|pause| self.shared.jittered(pause));
     }
 }

@@ -1,4 +1,5 @@
-//! The pause before deferred releases are sent again.
+//! The pause before deferred releases are sent again. It lives longer than a connection: a release that ends each connection
+//! it is sent on is sent less and less often.
 
 use std::{
     pin::Pin,
@@ -11,13 +12,13 @@ use tokio::time::{Sleep, sleep};
 use super::super::connect::{MAX_PAUSE, MIN_PAUSE};
 
 /// When the next batch of releases is sent again.
-pub(super) struct RetryTimer {
+pub(in crate::node::connection) struct RetryTimer {
     timer: Option<Pin<Box<Sleep>>>,
     pause: Duration,
 }
 
 impl RetryTimer {
-    pub(super) fn new() -> Self {
+    pub(in crate::node::connection) fn new() -> Self {
         Self {
             timer: None,
             pause: MIN_PAUSE,
@@ -29,6 +30,11 @@ impl RetryTimer {
         if self.timer.is_none() {
             self.timer = Some(Box::pin(sleep(jittered(self.pause))));
         }
+    }
+
+    /// Nothing is deferred any more: all of it was queued.
+    pub(super) fn stop(&mut self) {
+        self.timer = None;
     }
 
     /// A release was carried out: the next pause is short again.

@@ -34,11 +34,14 @@ pub(in crate::node::connection) struct End {
 
 /// Writes and reads until the connection ends, or until nothing is left to do after the handle was dropped (`None`).
 /// `unanswered` was in flight on the previous connection and is sent once more.
-pub(in crate::node::connection) async fn serve(
-    shared: &Shared,
+pub(in crate::node::connection) async fn serve<'a>(
+    shared: &'a Shared,
+    retry: &'a mut RetryTimer,
     connection: ServerConnection,
     unanswered: InFlight,
 ) -> Option<End> {
+    // What was deferred before is queued.
+    retry.stop();
     shared.set_subscribed(connection.is_subscribed);
     let now = Instant::now();
     let mut open = Open {
@@ -60,7 +63,7 @@ pub(in crate::node::connection) async fn serve(
         announced_version: 0,
         announce_at: now + shared.jittered(ANNOUNCED),
         must_announce: false,
-        retry: RetryTimer::new(),
+        retry,
     };
     open.resend(unanswered);
     let mut silence = pin!(sleep(shared.timeout));
@@ -83,9 +86,12 @@ impl Open<'_> {
     ) -> Poll<Option<Fault>> {
         self.shared.wake.register(cx.waker());
         loop {
-            self.poll_retry(cx);
             if let Err(fault) = self.poll_connection(cx) {
                 return Poll::Ready(Some(fault));
+            }
+            // After reading, which may start the timer: it wakes this task only once it is polled.
+            if self.poll_retry(cx) {
+                continue;
             }
             if let Some(standby) = &mut self.standby
                 && let Poll::Ready(connection) = standby.as_mut().poll(cx)

@@ -190,12 +190,15 @@ impl Open<'_> {
 
     /// Sends again what was in flight on another connection, since it is unknown whether it was
     /// carried out. A command may then arrive twice: it does the same again, or finds its token
-    /// stale. A command that is lost twice is given up.
+    /// stale. A command that is lost twice is given up, and a release is sent again after a pause.
     pub(super) fn resend(&mut self, in_flight: InFlight) {
         let lost = Fault::unknown(FaultKind::Unreachable, "the connection was lost twice");
         for InFlightCommand { op, again, .. } in in_flight.into_commands() {
             if again || !op.sink.wanted() {
                 self.shared.lost(&op, &lost);
+                if op.must_arrive() {
+                    self.schedule_retry();
+                }
                 continue;
             }
             op.sink.asked_again(op.node);
