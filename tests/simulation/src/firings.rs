@@ -1,8 +1,10 @@
 //! Jobs of several replicas under faults: what their firings are promised. Histories of their own, without the kinds and
 //! invariants of locks.
 
+mod clocks;
 mod faults;
 mod happened;
+mod punctual;
 mod record;
 
 use std::{
@@ -24,6 +26,7 @@ use redlock::{
 use tokio::time::{advance, sleep, timeout};
 
 use self::{
+    clocks::Clocks,
     faults::{Faults, Replicas},
     happened::{Counts, Happened},
     record::Record,
@@ -52,8 +55,8 @@ const AGE: Duration = Duration::from_secs(3_600);
 const STORM: Duration = Duration::from_secs(6);
 /// Long enough for everything that is due.
 const CALM: Duration = Duration::from_secs(6);
-/// The end of the calm, in which each firing is punctual.
-const PUNCTUAL: Duration = Duration::from_secs(2);
+/// The end of the calm, in which each firing runs in time or is left out.
+const PUNCTUAL: Duration = Duration::from_secs(3);
 
 /// The options of the job and the size of a history.
 #[derive(Clone, Copy, Debug)]
@@ -120,27 +123,17 @@ async fn look(redlock: &Redlock, record: &Record) {
 async fn live(seed: u64, nodes: Nodes, plan: Plan) -> Arc<Record> {
     let mut dice_of_clocks = dice(seed, 1);
     let record = Arc::new(Record::new(plan, clock(&nodes).await, dice(seed, 2)));
-    for node in nodes.nodes() {
-        node.shift_clock(some_ms(&mut dice_of_clocks, 0..=millis(APART)));
-    }
+    let clocks = Clocks::new(&nodes, || some_ms(&mut dice_of_clocks, 0..=millis(APART)));
     let replicas = Replicas::start(&nodes, plan, Arc::clone(&record));
     let observer = client(&nodes.apart());
     let calm = async {
-        let faults = [3, 4].map(|part| Faults::new(&nodes, &replicas, dice(seed, part)));
-        let [first, second] = faults;
+        let faults = |part| Faults::new(&nodes, &replicas, &clocks, dice(seed, part));
+        let [first, second] = [3, 4].map(faults);
         let storm = async { tokio::join!(first.inject(true), second.inject(false)) };
         // Each of them ends with its fault.
         let _ = timeout(STORM, storm).await;
-        sleep(CALM - PUNCTUAL).await;
-        let before = record.runs();
-        sleep(PUNCTUAL).await;
-        let punctual = record.runs() - before;
-        let wanted = usize::try_from(PUNCTUAL.as_millis() / PERIOD.as_millis()).expect("a few") - 2;
-        if punctual < wanted {
-            record.violation(format!(
-                "{punctual} firings instead of {wanted} after the faults"
-            ));
-        }
+        sleep(CALM).await;
+        record.punctual(PUNCTUAL, &clocks);
     };
     tokio::select! {
         () = calm => {}

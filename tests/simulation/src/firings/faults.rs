@@ -15,7 +15,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{CATCH_UP, DRIFT, Happened, JOB, PERIOD, Plan, Record, client};
+use super::{CATCH_UP, Clocks, DRIFT, Happened, JOB, PERIOD, Plan, Record, client};
 use crate::{
     faults::for_a_while,
     plan::{Dice, ms, some_ms},
@@ -145,14 +145,21 @@ impl Replicas {
 pub(super) struct Faults<'a> {
     nodes: &'a Nodes,
     replicas: &'a Replicas,
+    clocks: &'a Clocks,
     dice: Dice,
 }
 
 impl<'a> Faults<'a> {
-    pub(super) fn new(nodes: &'a Nodes, replicas: &'a Replicas, dice: Dice) -> Self {
+    pub(super) fn new(
+        nodes: &'a Nodes,
+        replicas: &'a Replicas,
+        clocks: &'a Clocks,
+        dice: Dice,
+    ) -> Self {
         Self {
             nodes,
             replicas,
+            clocks,
             dice,
         }
     }
@@ -177,7 +184,8 @@ impl<'a> Faults<'a> {
                 }
                 7 if of_clocks && drifted.0 < DRIFT && drifted.1.elapsed() > DRIFT_EVERY => {
                     self.count(Happened::Drift);
-                    self.any_node().shift_clock(DRIFT_STEP);
+                    let node = self.any_index();
+                    self.clocks.drift(node, DRIFT_STEP);
                     drifted = (drifted.0 + DRIFT_STEP, Instant::now());
                 }
                 _ => sleep(length).await,
@@ -185,9 +193,14 @@ impl<'a> Faults<'a> {
         }
     }
 
-    fn any_node(&mut self) -> Node {
+    fn any_index(&mut self) -> usize {
         let nodes = self.nodes.nodes().len();
-        self.nodes.node(self.dice.random_range(0..nodes))
+        self.dice.random_range(0..nodes)
+    }
+
+    fn any_node(&mut self) -> Node {
+        let node = self.any_index();
+        self.nodes.node(node)
     }
 
     fn count(&self, what: Happened) {

@@ -16,7 +16,11 @@ use redlock::{
 };
 use tokio::time::{Instant, sleep};
 
-use super::{Counts, Happened, PERIOD, Plan, SKEW};
+use super::{
+    Counts, Happened, PERIOD, Plan, SKEW,
+    clocks::Clocks,
+    punctual::{Ahead, Missing, Ran, missing},
+};
 use crate::plan::{Dice, some_ms};
 
 pub(super) struct Record {
@@ -43,6 +47,10 @@ struct Run {
     /// In microseconds since 1970.
     firing: u64,
     token: u64,
+    /// By the slowest clock.
+    began: u64,
+    /// When its body ended, or will end.
+    ends: u64,
     completed: bool,
 }
 
@@ -86,6 +94,39 @@ impl Record {
         self.inside(|inside| inside.violations.clone())
     }
 
+    /// The time by the slowest clock.
+    pub(super) fn now(&self) -> u64 {
+        let (clock, since) = self.clock;
+        clock + micros_of(since.elapsed())
+    }
+
+    /// After all faults, each firing runs in time. `calm`: the time without faults so far.
+    pub(super) fn punctual(&self, calm: Duration, clocks: &Clocks) {
+        let time = |micros: u64| i64::try_from(micros).expect("this century");
+        let length = |length: Duration| time(micros_of(length));
+        let now = time(self.now());
+        let (usual, most) = clocks.ahead();
+        let ahead = Ahead {
+            least: -length(SKEW),
+            usual: length(usual),
+            most: length(most),
+        };
+        self.inside(|inside| {
+            let ran = inside.runs.iter().map(|run| Ran {
+                firing: time(run.firing),
+                began: time(run.began),
+                ended: time(run.ends),
+            });
+            let ran: Vec<Ran> = ran.collect();
+            let calm = now - length(calm)..now;
+            let missing = missing(self.plan, &ran, &calm, ahead);
+            if missing != Missing::default() {
+                let text = format!("in {calm:?}: {missing:?}, clocks {ahead:?}: {ran:?}");
+                inside.violations.push(text);
+            }
+        });
+    }
+
     /// The body of a firing.
     pub(super) async fn body(&self, firing: Firing, held: Held, is_busy: &AtomicBool) {
         let (number, steps) = self.begin(firing, &held);
@@ -105,8 +146,7 @@ impl Record {
     /// Returns the number of the run, and how long the steps of its body take.
     fn begin(&self, firing: Firing, held: &Held) -> (usize, Vec<Duration>) {
         let (at, token) = (micros(firing.at()), held.token().get());
-        let (clock, since) = self.clock;
-        let now = clock + u64::try_from(since.elapsed().as_micros()).expect("a short time");
+        let (clock, now) = (self.clock.0, self.now());
         let (period, skew) = (PERIOD.as_micros(), SKEW.as_micros());
         let (period, skew) = (period as u64, skew as u64);
         self.inside(|inside| {
@@ -151,17 +191,14 @@ impl Record {
             for (what, _) in counts.into_iter().filter(|(_, happened)| *happened) {
                 inside.counts.add(what);
             }
-            let run = Run {
+            let steps = some_steps(&mut inside.dice);
+            inside.runs.push(Run {
                 firing: at,
                 token,
+                began: now,
+                ends: now + micros_of(steps.iter().sum()),
                 completed: false,
-            };
-            inside.runs.push(run);
-            let dice = &mut inside.dice;
-            let steps = dice.random_range(0..=6);
-            // Some take longer than a period.
-            let longest = if dice.random_bool(0.1) { 90 } else { 40 };
-            let steps = (0..steps).map(|_| some_ms(dice, 1..=longest)).collect();
+            });
             (inside.runs.len() - 1, steps)
         })
     }
@@ -243,12 +280,27 @@ struct Dropped<'a> {
 impl Drop for Dropped<'_> {
     fn drop(&mut self) {
         self.is_busy.store(false, Relaxed);
+        let now = self.record.now();
         self.record.inside(|inside| {
-            if !inside.runs[self.number].completed {
+            let run = &mut inside.runs[self.number];
+            run.ends = run.ends.min(now);
+            if !run.completed {
                 inside.counts.add(Happened::Dropped);
             }
         });
     }
+}
+
+/// How long the steps of a body take.
+fn some_steps(dice: &mut Dice) -> Vec<Duration> {
+    let steps = dice.random_range(0..=6);
+    // Some take longer than a period.
+    let longest = if dice.random_bool(0.1) { 90 } else { 40 };
+    (0..steps).map(|_| some_ms(dice, 1..=longest)).collect()
+}
+
+fn micros_of(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).expect("a short time")
 }
 
 fn micros(at: SystemTime) -> u64 {
