@@ -28,6 +28,12 @@ use crate::error::{Error, Result};
 /// let once = move |after| Some(at(8)).filter(|at| *at > after);
 /// assert_eq!((once.next(at(7)), once.next(at(8))), (Some(at(8)), None));
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a schedule",
+    label = "not a schedule",
+    note = "a schedule is a `Duration`, a closure `Fn(SystemTime) -> Option<SystemTime>`, or a type of yours that implements `Schedule`",
+    note = "with the feature `cron` of `redlock`: also `croner::Cron`, and `(croner::Cron, Tz)` with a time zone of chrono"
+)]
 pub trait Schedule: Send + Sync + 'static {
     /// The first instant after `after`, or `None` if there is none.
     fn next(&self, after: SystemTime) -> Option<SystemTime>;
@@ -44,6 +50,7 @@ impl Schedule for Duration {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<F> Schedule for F
 where
     F: Fn(SystemTime) -> Option<SystemTime> + Send + Sync + 'static,
