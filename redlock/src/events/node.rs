@@ -146,7 +146,7 @@ pub(crate) fn even_number(nodes: usize, quorum: usize) {
 /// Another list of nodes is in use on it.
 pub(crate) fn other_nodes(node: &str, cause: &str) {
     contained(|| {
-        tracing::error!(target: TARGET, node, cause, "nothing is locked: clients of the node use other nodes");
+        tracing::error!(target: TARGET, node, cause, "this client acquires no lock: other clients of the node use other nodes");
     });
 }
 

@@ -289,3 +289,30 @@ async fn a_watcher_that_was_stopped_does_not_stop_the_program() {
     );
     assert!(cluster.locked_on(KEY).await.is_empty());
 }
+
+/// A run with another list of nodes gets nothing, while the one with the list in use goes on.
+#[tokio::test]
+async fn a_run_with_other_nodes_speaks_of_itself_only() {
+    let cluster = Cluster::start(5).await;
+    let urls = cluster.urls();
+    let mut first = crate::process::start_with(
+        &urls[..3].join(","),
+        &["run", "--key", KEY, "--", "sh", "-c", UNTIL_TERM],
+        std::process::Stdio::null(),
+    );
+    assert_eq!(first.line().await, "started");
+    let second = crate::process::start_with(
+        &urls[2..].join(","),
+        &["run", "--key", KEY, "--no-wait", "--", "echo", "twice"],
+        std::process::Stdio::null(),
+    );
+    let ended = second.ended().await;
+    assert_eq!((ended.code, &*ended.stdout), (Some(69), ""), "{ended:?}");
+    assert!(!ended.stderr.contains("nothing is locked"), "{ended:?}");
+    assert!(
+        ended.stderr.contains("this client acquires no lock"),
+        "{ended:?}"
+    );
+    first.signal(Signal::TERM);
+    assert_eq!(first.ended().await.code, Some(9));
+}
