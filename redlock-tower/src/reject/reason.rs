@@ -15,7 +15,7 @@ pub enum Reason {
     TimedOut,
     /// More requests wait than [`max_waiters`](crate::RedlockLayer::max_waiters) allows.
     TooManyWaiters,
-    /// Too few nodes answered to tell who holds the lock.
+    /// Too few nodes answered, or may vote, to tell who holds the lock.
     NoQuorum,
     /// The lock was lost while the handler ran, and the handler was cancelled. How far it got is unknown.
     Lost,
@@ -42,7 +42,7 @@ pub enum Reason {
     BodyTooLarge,
     /// The request body could not be read.
     BodyUnreadable,
-    /// The replay store failed.
+    /// The replay store failed, or may have forgotten the record of the request.
     StoreUnavailable,
 }
 
@@ -78,7 +78,7 @@ impl Reason {
             Self::Answered => "A request like this one was answered a moment ago",
             Self::TimedOut => "Earlier requests like this one are still being processed",
             Self::TooManyWaiters => "Too many requests like this one are waiting",
-            Self::NoQuorum => "The lock service cannot be reached",
+            Self::NoQuorum => "The lock service is not available",
             Self::Lost => "The request was interrupted",
             Self::Superseded => "A newer request replaced this one",
             Self::NoKey => "A required key is missing from the request",
@@ -90,7 +90,7 @@ impl Reason {
             Self::NotReplayable => "The request was processed, but its response was not recorded",
             Self::BodyTooLarge => "The request body is too large",
             Self::BodyUnreadable => "The request body could not be read",
-            Self::StoreUnavailable => "The store of recorded responses cannot be reached",
+            Self::StoreUnavailable => "The store of recorded responses is not available",
         }
     }
 

@@ -40,6 +40,7 @@ pub struct Rejection {
     reason: Reason,
     status: StatusCode,
     retry_after: Option<Duration>,
+    title: Option<&'static str>,
     detail: Option<Cow<'static, str>>,
     error: Option<redlock::Error>,
     problem_types: Option<Arc<str>>,
@@ -51,6 +52,7 @@ impl Rejection {
             reason,
             status: reason.status(),
             retry_after: None,
+            title: None,
             detail: None,
             error: None,
             problem_types: None,
@@ -71,6 +73,19 @@ impl Rejection {
         Self {
             retry_after,
             ..Self::new(Reason::StoreUnavailable)
+        }
+    }
+
+    /// The store answered, and may have forgotten what the request left in it.
+    #[cfg(feature = "replay")]
+    pub(crate) fn store_may_have_forgotten(retry_after: Option<Duration>) -> Self {
+        Self {
+            title: Some("It is not known yet whether this request was processed before"),
+            detail: Some(Cow::Borrowed(
+                "The request was not processed now. The store of recorded responses started a short time ago and may have \
+                 forgotten the first response. Send the same request again later.",
+            )),
+            ..Self::store_unavailable(retry_after)
         }
     }
 
@@ -152,7 +167,7 @@ impl Rejection {
     /// What happened, as a short text for people. It contains no value of the request.
     #[must_use]
     pub fn title(&self) -> &str {
-        self.reason.title()
+        self.title.unwrap_or(self.reason.title())
     }
 
     /// What the client can do.

@@ -40,6 +40,8 @@ enum Decision<St> {
     Reject(Reason),
     /// The store failed. With the time after which it may work, if that is known.
     NoStore(Option<Duration>),
+    /// The store may have forgotten the record. With the time after which it knows, if that is known.
+    Forgotten(Option<Duration>),
 }
 
 impl<St> Decision<St> {
@@ -50,7 +52,7 @@ impl<St> Decision<St> {
             Self::RunUnrecorded => "unrecorded",
             Self::Replay(_) => "replayed",
             Self::Reject(reason) => reason.as_str(),
-            Self::NoStore(_) => Reason::StoreUnavailable.as_str(),
+            Self::NoStore(_) | Self::Forgotten(_) => Reason::StoreUnavailable.as_str(),
         }
     }
 }
@@ -111,9 +113,11 @@ impl<St: ReplayStore> Exchange<St> {
             Decision::Replay(whole) => Ok(response::replayed(whole, self.options.share.is_none())),
             Decision::Reject(reason) => Ok(self.reject(reason, &context)),
             Decision::NoStore(retry_after) => {
-                let rejection = Rejection::store_unavailable(retry_after);
-                let response = self.policy.reject(rejection, &context);
-                Ok(response.map(ReplayBody::rejection))
+                Ok(self.reject_as(Rejection::store_unavailable(retry_after), &context))
+            }
+            Decision::Forgotten(retry_after) => {
+                let rejection = Rejection::store_may_have_forgotten(retry_after);
+                Ok(self.reject_as(rejection, &context))
             }
         }
     }
@@ -184,7 +188,10 @@ impl<St: ReplayStore> Exchange<St> {
             }
             Err(error) => {
                 events::replay::store_failed("a request is rejected", error.reason(), &error);
-                Decision::NoStore(error.retry_after())
+                match error.is_forgetful_store() {
+                    true => Decision::Forgotten(error.retry_after()),
+                    false => Decision::NoStore(error.retry_after()),
+                }
             }
         }
     }
@@ -198,6 +205,14 @@ impl<St: ReplayStore> Exchange<St> {
             Reason::Busy => Rejection::busy(self.policy.busy),
             _ => Rejection::new(reason),
         };
+        self.reject_as(rejection, context)
+    }
+
+    fn reject_as<B>(
+        &self,
+        rejection: Rejection,
+        context: &RejectContext,
+    ) -> Response<ReplayBody<B>> {
         let response = self.policy.reject(rejection, context);
         response.map(ReplayBody::rejection)
     }

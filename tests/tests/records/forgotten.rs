@@ -59,6 +59,18 @@ async fn on_a_first_deployment_requests_run_once_an_operator_vouches_for_the_nod
     let service = Service::new(std::slice::from_ref(&redlock));
     let refused = service.send(0, "ann", "a").await;
     assert_eq!(refused.reason(), Some(Reason::StoreUnavailable));
+    let told = refused.json();
+    assert_eq!(
+        told["title"],
+        "It is not known yet whether this request was processed before"
+    );
+    let detail = told["detail"].as_str().unwrap();
+    assert!(detail.contains("started a short time ago"), "{detail}");
+    assert!(refused.retry_after().unwrap() > 3600, "{refused:?}");
+    for internal in ["redlock:", "ann", "127.0.0.1", "register"] {
+        let text = refused.text().replace("urn:problem-type:redlock:", "");
+        assert!(!text.contains(internal), "{text}");
+    }
     // Without an `Idempotency-Key` there is no record.
     let order = request("POST", "/orders", &[("x-user-id", "ann")], "one");
     assert_eq!(send(&service.instances[0], order).await.status, 201);
