@@ -165,6 +165,10 @@ impl<K> RedlockLayer<K> {
 
     /// Keeps the key busy for at least this time from the grant, however the request ends. Default: 0.
     ///
+    /// With a replay, a repetition within this time is rejected with the reason [`Answered`](crate::Reason::Answered), as every
+    /// other request with the key is: the lock comes before the record. `Retry-After` is the rest of the time, and the
+    /// repetition gets the recorded response after it.
+    ///
     /// Combined with `share`, whose duplicates it would refuse, every request is rejected with 500.
     #[must_use]
     pub fn at_least(mut self, at_least: Duration) -> Self {

@@ -46,7 +46,8 @@ impl<K: KeyExtractor> RedlockLayer<K> {
     ///
     /// A duplicate of a request that still runs is rejected, unless the layer has a [`wait`](Self::wait): then it waits,
     /// and gets the same response. [`dedupe_for`](Self::dedupe_for) applies only to requests without an
-    /// `Idempotency-Key`.
+    /// `Idempotency-Key`. [`at_least`](Self::at_least) applies to all: a repetition within it is rejected with 409, the reason
+    /// [`Answered`](crate::Reason::Answered) and a `Retry-After`, and gets the recorded response after it.
     ///
     /// A request with the header, and its response, are read into memory up to the limits of [`ReplayOptions`]. Each such
     /// request costs one round trip to the store before the handler (two with [`Quorum`](super::Quorum)), and one after it.

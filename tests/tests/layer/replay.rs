@@ -352,3 +352,22 @@ async fn the_redis_store_serves_two_instances() {
     }
     assert_eq!(runs.load(SeqCst), 1);
 }
+
+/// The window belongs to the lock, which comes before the record.
+#[tokio::test]
+async fn a_repetition_within_at_least_is_refused_and_replayed_after_it() {
+    let (_cluster, redlock) = locks().await;
+    let (app, runs) = counting();
+    let layer = RedlockLayer::new(redlock, by_user()).at_least(Duration::from_secs(2));
+    let app = app.layer(layer.wait(SOON).replay(MemoryStore::new(), DAY));
+    assert_eq!(send(&app, pay("ann", "1", "5 EUR")).await.status, 201);
+    let within = send(&app, pay("ann", "1", "5 EUR")).await;
+    assert_eq!(within.reason(), Some(Reason::Answered), "{}", within.text());
+    assert!(matches!(within.retry_after(), Some(1 | 2)), "{within:?}");
+    let repeated = tests::eventually(SOON, async || {
+        let again = send(&app, pay("ann", "1", "5 EUR")).await;
+        again.status == 201 && again.is_replayed()
+    });
+    repeated.await;
+    assert_eq!(runs.load(SeqCst), 1);
+}
