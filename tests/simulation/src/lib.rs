@@ -99,22 +99,18 @@ fn many_releases() {
     keep_their_promises(1, Some(Kind::ManyReleases));
 }
 
-/// The kinds in `differs` are not tested. Processes with the same random state are ordered on a
-/// waitlist by the unique part of their names, and two runtimes share one time. In the other kinds
-/// the cause is not known yet.
+/// Left out are histories with processes of the same random state, which are ordered on a waitlist by the
+/// unique part of their names, and with two runtimes, which share one time. Those with many releases
+/// differ too, and the cause is not known yet.
 #[test]
 fn a_history_repeats_itself() {
-    let differs = [
-        Kind::Any,
-        Kind::Batches,
-        Kind::EqualRandom,
-        Kind::ManyReleases,
-        Kind::Runtimes,
-    ];
-    let repeats = |kind: &Kind| !differs.contains(kind);
-    let kinds = Kind::ALL.iter().copied().filter(repeats);
-    for (kind, seed) in kinds.flat_map(|kind| [(kind, 0), (kind, 1)]) {
+    let differs = [Kind::ManyReleases, Kind::Runtimes];
+    let kinds = Kind::ALL.iter().filter(|kind| !differs.contains(kind));
+    for (kind, seed) in kinds.flat_map(|kind| [(*kind, 0), (*kind, 1)]) {
         let plan = plan(Some(kind), seed);
+        if plan.has(Event::EqualRandom) {
+            continue;
+        }
         let (first, second) = (world::run(&plan, true), world::run(&plan, true));
         let (first, second) = (first.log.expect("a log"), second.log.expect("a log"));
         let differ = first
