@@ -192,3 +192,19 @@ async fn password_unix_socket_and_database() {
         "database 0 is somebody else's"
     );
 }
+
+/// RFC 3986: schemes are the same in any case.
+#[tokio::test]
+async fn a_scheme_may_be_written_in_capitals() {
+    let cluster = Cluster::start(3).await;
+    let capitals = |url: &String| url.replace("redis://", "REDIS://");
+    let redlock = Redlock::connect(cluster.urls().iter().map(capitals)).await;
+    let guard = redlock.expect("three nodes").lock("k").await;
+    assert_eq!(cluster.locked_on("k").await, [0, 1, 2]);
+    guard.expect("free").release().await.expect("released");
+    let sockets = Cluster::builder(3).unix_sockets().start().await;
+    let capitals = |url: &String| url.replace("unix://", "Unix://");
+    let redlock = Redlock::connect(sockets.urls().iter().map(capitals)).await;
+    let guard = redlock.expect("three nodes").lock("k").await;
+    guard.expect("free").release().await.expect("released");
+}

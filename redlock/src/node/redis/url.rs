@@ -84,7 +84,8 @@ impl Url {
                     .into(),
             );
         };
-        let known = SCHEMES.iter().find(|(name, ..)| *name == scheme);
+        let mut schemes = SCHEMES.iter();
+        let known = schemes.find(|(name, ..)| name.eq_ignore_ascii_case(scheme));
         let Some((_, kind, tls)) = known else {
             return Err(
                 "has a scheme that is not known: it is one of redis://, rediss://, unix://, \
