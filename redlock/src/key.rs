@@ -1,5 +1,8 @@
 //! Keys: which names are allowed, and the keys that belong to one lock.
 
+#[cfg(feature = "cluster")]
+pub(crate) mod slot;
+
 use std::{
     borrow::Cow,
     fmt,

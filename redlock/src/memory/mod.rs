@@ -23,6 +23,8 @@
 //! # drop(guard); Ok(()) }
 //! ```
 
+#[cfg(feature = "cluster")]
+mod cluster;
 mod effects;
 mod freeze;
 mod look;
@@ -37,6 +39,8 @@ mod store;
 mod stream;
 mod switches;
 
+#[cfg(feature = "cluster")]
+pub use cluster::RedisCluster;
 pub(crate) use freeze::Freezer;
 pub use node::Node;
 #[expect(deprecated, reason = "the former name still works")]

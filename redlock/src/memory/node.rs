@@ -77,6 +77,12 @@ impl Node {
         &self.random
     }
 
+    /// Where it is in the map of a cluster's slots.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn address(&self) -> String {
+        format!("{}:0", self.inner.name)
+    }
+
     /// Freezes the clients of this handle.
     pub(crate) fn freezer(&self) -> &Arc<Freezer> {
         self.network.freezer()

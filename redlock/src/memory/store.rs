@@ -82,6 +82,19 @@ impl Store {
         self.sweep_at = other.sweep_at;
     }
 
+    /// Moves the keys for which `is_moved` holds to `other`, with what is left of their ttl.
+    #[cfg(feature = "cluster")]
+    pub(super) fn move_to(&mut self, other: &mut Self, is_moved: impl Fn(&[u8]) -> bool) {
+        let (here, there) = (self.now, other.now);
+        for (key, mut entry) in self.entries.extract_if(|key, _| is_moved(key)) {
+            if entry.is_live(here) {
+                let left = entry.expires.map(|at| at.saturating_since(here));
+                entry.expires = left.map(|left| there.after(left));
+                other.entries.insert(key, entry);
+            }
+        }
+    }
+
     fn entry(&self, key: &[u8]) -> Option<&Entry> {
         self.entries
             .get(key)

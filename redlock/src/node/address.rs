@@ -41,6 +41,8 @@ enum Given {
     Url(String),
     Info(Box<::redis::ConnectionInfo>),
     Memory(memory::Node),
+    #[cfg(feature = "cluster")]
+    Cluster(memory::RedisCluster),
 }
 
 impl NodeAddress {
@@ -73,6 +75,8 @@ impl NodeAddress {
             Given::Url(url) => Target::parse(url, access, own),
             Given::Info(info) => Target::of(info, access, own),
             Given::Memory(node) => Ok(Target::in_memory(node, access)),
+            #[cfg(feature = "cluster")]
+            Given::Cluster(cluster) => Ok(Target::cluster_in_memory(cluster, access)),
         }
     }
 }
@@ -141,6 +145,20 @@ impl From<&::redis::Client> for NodeAddress {
 impl From<memory::Node> for NodeAddress {
     fn from(node: memory::Node) -> Self {
         Given::Memory(node).into()
+    }
+}
+
+#[cfg(feature = "cluster")]
+impl From<memory::RedisCluster> for NodeAddress {
+    fn from(cluster: memory::RedisCluster) -> Self {
+        Given::Cluster(cluster).into()
+    }
+}
+
+#[cfg(feature = "cluster")]
+impl From<&memory::RedisCluster> for NodeAddress {
+    fn from(cluster: &memory::RedisCluster) -> Self {
+        Given::Cluster(cluster.clone()).into()
     }
 }
 

@@ -27,6 +27,7 @@ mod renewal;
 mod run;
 mod runtimes;
 mod sides;
+mod slots;
 mod variants;
 mod world;
 

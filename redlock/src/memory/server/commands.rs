@@ -21,6 +21,15 @@ impl Server {
         if let Some(refused) = self.condition.refuses(command) {
             return Some(error(refused));
         }
+        #[cfg(feature = "cluster")]
+        if self.cluster.is_some() {
+            if is(command, "CLUSTER") {
+                return Some(self.cluster_command(words));
+            }
+            if let Some(redirected) = self.redirected(number, words) {
+                return Some(redirected);
+            }
+        }
         // Most requests are one of these two.
         if is(command, "EVALSHA") {
             return Some(self.eval_by_hash(words, wakers));

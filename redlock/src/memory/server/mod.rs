@@ -4,6 +4,8 @@
 //! node, in the task that sent them: the order of events that a test sets up is the order in which
 //! they happen. Only the simulated network takes time.
 
+#[cfg(feature = "cluster")]
+mod cluster;
 mod commands;
 mod condition;
 mod data;
@@ -35,6 +37,8 @@ use request::Parsed;
 pub(super) use session::Session;
 pub(crate) use wakers::Wakers;
 
+#[cfg(feature = "cluster")]
+use super::cluster::Membership;
 use super::{
     network::{Fate, Network, Sent},
     process::Process,
@@ -56,6 +60,9 @@ pub(super) struct Server {
     pub(super) store: Store,
     pub(super) process: Process,
     pub(super) condition: Condition,
+    /// If it is a server of a Redis Cluster.
+    #[cfg(feature = "cluster")]
+    pub(super) cluster: Option<Membership>,
     /// The cached scripts, which can be called by hash. One bit for each.
     scripts: u64,
     /// Calls with several commands that were carried out.
@@ -81,6 +88,8 @@ impl Server {
             store: Store::default(),
             process: Process::first(random),
             condition: Condition::default(),
+            #[cfg(feature = "cluster")]
+            cluster: None,
             scripts: 0,
             batches: 0,
             sessions: BTreeMap::new(),

@@ -33,6 +33,9 @@ pub(crate) struct Session {
     pub(super) version_3: bool,
     /// It tracks whether the data are emptied.
     pub(super) tracks: bool,
+    /// The next command is for a slot that the server imports.
+    #[cfg(feature = "cluster")]
+    pub(super) asks: bool,
     /// The channels that it has subscribed to.
     pub(super) channels: Vec<Bytes>,
     /// The writer that waits for room.
@@ -50,6 +53,8 @@ impl Session {
             abandoned: None,
             version_3: false,
             tracks: false,
+            #[cfg(feature = "cluster")]
+            asks: false,
             channels: Vec::new(),
             writer: None,
         }

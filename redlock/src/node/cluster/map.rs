@@ -2,14 +2,11 @@
 
 use std::sync::Arc;
 
-use super::super::{
-    NodeState, Nodes, Operation,
-    connection::Connection,
-    redis::{Slots, slot_of},
-};
+use super::super::{NodeState, Nodes, Operation, connection::Connection, redis::Slots};
 use crate::{
     command::{Request, Scope},
     fault::{Fault, FaultKind},
+    key::slot::slot_of,
 };
 
 /// Maximum number of operations that wait for the first map; a further one is refused.

@@ -21,12 +21,12 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 
 use self::{routed::Trip, shared::Shared};
-use super::{
-    Nodes, Operation,
-    connection::FirstContact,
-    redis::{Target, slot_of},
+use super::{Nodes, Operation, connection::FirstContact, redis::Target};
+use crate::{
+    env::sync::lock,
+    key::{Key, slot::slot_of},
+    quorum::restart_guard,
 };
-use crate::{env::sync::lock, key::Key, quorum::restart_guard};
 
 /// After this many failed looks in a row, the map no longer counts as confirmed.
 const LOOKS: u32 = 4;
@@ -45,11 +45,12 @@ impl Cluster {
         runtime: &Handle,
     ) -> Self {
         let shared = Arc::new(Shared::new(nodes, index, target, inbox, contact, runtime));
-        runtime.spawn(watch::keep_watching(
+        let watching = watch::keep_watching(
             Arc::downgrade(&shared),
             target.clone(),
             restart_guard::confirmed_for(nodes.skew) / LOOKS,
-        ));
+        );
+        nodes.spawn(runtime, watching);
         Self(shared)
     }
 

@@ -91,7 +91,7 @@ impl Shared {
             &self.inbox,
             &self.contact,
         );
-        self.runtime.spawn(ConnectionTasks::new(vec![task]));
+        nodes.spawn(&self.runtime, ConnectionTasks::new(vec![task]));
         Some(Shard {
             server: state.name().into(),
             id,

@@ -6,13 +6,14 @@ use std::{
 };
 
 use super::super::{
-    redis::{Slots, Topology, TopologyReader, slot_of},
+    redis::{Slots, Topology, TopologyReader},
     trust::moves::Look,
 };
 use super::Shared;
 use crate::command::Request;
 use crate::env::clock::Instant;
 use crate::fault::{Fault, FaultKind};
+use crate::key::slot::slot_of;
 
 impl Shared {
     /// Before the first map is accepted: reads what other clients recorded on the masters. Returns

@@ -16,7 +16,7 @@ mod url;
 mod wire;
 
 #[cfg(feature = "cluster")]
-pub(super) use cluster::{Redirection, Slots, Topology, TopologyReader, redirection, slot_of};
+pub(super) use cluster::{Redirection, Slots, Topology, TopologyReader, redirection};
 pub use credentials::{Credentials, CredentialsProvider};
 #[cfg(feature = "__fuzzing")]
 pub use replies::read;

@@ -4,6 +4,8 @@ use std::fmt;
 
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo};
 
+#[cfg(feature = "cluster")]
+use super::place::Place;
 #[cfg(feature = "sentinel")]
 use super::sentinel::Sentinels;
 use super::{
@@ -31,8 +33,9 @@ pub(super) enum Reach {
     Server(Box<ConnectionInfo>),
     /// A node in memory.
     Memory(memory::Node),
+    /// The servers that the user listed.
     #[cfg(feature = "cluster")]
-    Cluster(Vec<ConnectionInfo>),
+    Cluster(Vec<Place>),
     #[cfg(feature = "sentinel")]
     Sentinel(Sentinels),
 }
@@ -108,6 +111,21 @@ impl Target {
         }
     }
 
+    /// A cluster in memory.
+    #[cfg(feature = "cluster")]
+    pub(in crate::node) fn cluster_in_memory(
+        cluster: &memory::RedisCluster,
+        access: &Access,
+    ) -> Self {
+        let servers = cluster.servers();
+        let names: Vec<&str> = servers.iter().map(memory::Node::name).collect();
+        Self {
+            name: format!("cluster {}", names.join(",")),
+            reach: Reach::Cluster(servers.iter().cloned().map(Place::InMemory).collect()),
+            dialer: Dialer::new(access),
+        }
+    }
+
     /// The address of a single server. An error for a cluster or sentinels.
     #[cfg(feature = "http")]
     pub(in crate::node) fn one(address: &str) -> Result<ConnectionInfo, Wrong> {
@@ -126,7 +144,8 @@ impl Target {
     fn cluster(url: &Url, login: &Login) -> Result<(Reach, String), Wrong> {
         let seeds = servers(&url.hosts, url.tls, &settings(login, 0))?;
         let name = format!("cluster {}", names(&seeds));
-        Ok((Reach::Cluster(seeds), name))
+        let seeds = seeds.into_iter().map(|seed| Place::At(Box::new(seed)));
+        Ok((Reach::Cluster(seeds.collect()), name))
     }
 
     #[cfg(not(feature = "sentinel"))]
@@ -153,32 +172,41 @@ impl Target {
         Ok((reach, name))
     }
 
-    /// The servers of a cluster that the user listed.
+    /// The servers of a cluster that the user listed. In memory, all of them.
     #[cfg(feature = "cluster")]
-    pub(super) fn seeds(&self) -> &[ConnectionInfo] {
+    pub(super) fn seeds(&self) -> &[Place] {
         match &self.reach {
             Reach::Cluster(seeds) => seeds,
             _ => &[],
         }
     }
 
-    /// The address of another server of the same cluster.
+    /// Another server of the same cluster, by its name in the map of slots.
     #[cfg(feature = "cluster")]
-    pub(super) fn login_at(&self, server: &str) -> Option<ConnectionInfo> {
-        let seed = self.seeds().first()?;
+    pub(super) fn place_of(&self, server: &str) -> Option<Place> {
+        let seed = match self.seeds().first()? {
+            Place::At(seed) => seed,
+            Place::InMemory(_) => {
+                let mut known = self.seeds().iter();
+                return known.find(|place| place.name() == server).cloned();
+            }
+        };
         let (host, port) = server.rsplit_once(':')?;
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let is_tls = matches!(seed.addr(), ConnectionAddr::TcpTls { .. });
         let address = at(host, port.parse().ok()?, is_tls);
-        Some(seed.clone().set_addr(address))
+        let info = ConnectionInfo::clone(seed).set_addr(address);
+        Some(Place::At(Box::new(info)))
     }
 
     /// The same as a target.
     #[cfg(feature = "cluster")]
     pub(in crate::node) fn server(&self, server: &str) -> Option<Self> {
-        let info = self.login_at(server)?;
         let mut target = self.clone();
-        target.reach = Reach::Server(Box::new(info));
+        target.reach = match self.place_of(server)? {
+            Place::At(info) => Reach::Server(info),
+            Place::InMemory(node) => Reach::Memory(node),
+        };
         server.clone_into(&mut target.name);
         Some(target)
     }
@@ -194,15 +222,25 @@ impl Target {
         match &self.reach {
             Reach::Server(info) => info.addr().to_string().to_lowercase(),
             Reach::Memory(node) => node.identity(),
-            #[cfg(any(feature = "cluster", feature = "sentinel"))]
-            _ => self.name.clone(),
+            #[cfg(feature = "cluster")]
+            Reach::Cluster(seeds) => match seeds.first() {
+                Some(Place::InMemory(node)) => node.identity(),
+                _ => self.name.clone(),
+            },
+            #[cfg(feature = "sentinel")]
+            Reach::Sentinel(_) => self.name.clone(),
         }
     }
 
-    /// The node in memory, if it is one.
+    /// The node in memory, or the first server of a cluster in memory.
     pub(crate) fn memory(&self) -> Option<&memory::Node> {
         match &self.reach {
             Reach::Memory(node) => Some(node),
+            #[cfg(feature = "cluster")]
+            Reach::Cluster(seeds) => match seeds.first() {
+                Some(Place::InMemory(node)) => Some(node),
+                _ => None,
+            },
             _ => None,
         }
     }

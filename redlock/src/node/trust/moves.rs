@@ -17,10 +17,11 @@ use std::{
     time::Duration,
 };
 
-use crate::env::{clock::Instant, sync::lock};
+use crate::{
+    env::{clock::Instant, sync::lock},
+    key::slot::SLOTS,
+};
 
-/// How many slots a cluster has.
-pub(crate) const SLOTS: u16 = 16_384;
 /// The index of a slot without a server.
 const NO_SERVER: u16 = u16::MAX;
 
@@ -309,7 +310,9 @@ impl Owners {
             self.of = vec![NO_SERVER; usize::from(SLOTS)];
         }
         // Neighbouring slots usually have the same server.
-        let place = self.servers.iter().rposition(|other| other == server);
+        let is_same = |other: &Server| Arc::ptr_eq(&other.id, &server.id) || other.id == server.id;
+        let mut known = self.servers.iter();
+        let place = known.rposition(|other| other.epoch == server.epoch && is_same(other));
         let place = place.unwrap_or_else(|| {
             self.servers.push(server.clone());
             self.servers.len() - 1

@@ -238,8 +238,7 @@ impl NodeState {
     #[cfg(feature = "cluster")]
     pub(crate) fn moved(&self, key: &Key, now: Instant) -> Option<Duration> {
         self.moves.longest(now)?;
-        self.moves
-            .left(crate::node::redis::slot_of(key.lock()), now)
+        self.moves.left(crate::key::slot::slot_of(key.lock()), now)
     }
 
     #[cfg(not(feature = "cluster"))]

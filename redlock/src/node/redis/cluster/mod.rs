@@ -5,6 +5,6 @@ mod slots;
 mod topology;
 
 pub(in crate::node) use self::{
-    slots::{Redirection, Slots, redirection, slot_of},
+    slots::{Redirection, Slots, redirection},
     topology::{Topology, TopologyReader},
 };

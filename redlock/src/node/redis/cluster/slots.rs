@@ -2,8 +2,11 @@
 
 use crate::{
     fault::Fault,
-    key::reserved,
-    node::trust::moves::{Range, SLOTS, Server},
+    key::{
+        reserved,
+        slot::{SLOTS, slot_of},
+    },
+    node::trust::moves::{Range, Server},
     resp::{self, Value},
 };
 
@@ -18,34 +21,10 @@ pub(in crate::node) struct Slots {
     ranges: Vec<Range>,
 }
 
-/// The slot of a key: the hash of the key or of its tag.
-pub(in crate::node) fn slot_of(key: &str) -> u16 {
-    let tag = key
-        .split_once('{')
-        .and_then(|(_, rest)| rest.split_once('}'))
-        .map(|(tag, _)| tag)
-        .filter(|tag| !tag.is_empty());
-    crc16(tag.unwrap_or(key).as_bytes()) % SLOTS
-}
-
 /// The key under which a master keeps a record of the slots. It ends like a fence, since it is kept
 /// like one.
 fn record(namespace: &str, number: u16) -> String {
     format!("{namespace}{}{number}}}:fence", reserved::SLOTS)
-}
-
-/// CRC-16/XMODEM, as the specification of Redis Cluster asks for.
-fn crc16(bytes: &[u8]) -> u16 {
-    bytes.iter().fold(0, |crc, byte| {
-        (0..8).fold(crc ^ (u16::from(*byte) << 8), |crc, _| {
-            let shifted = crc << 1;
-            if crc & 0x8000 == 0 {
-                shifted
-            } else {
-                shifted ^ 0x1021
-            }
-        })
-    })
 }
 
 /// A redirection by a server that does not carry out a command itself.
@@ -223,17 +202,6 @@ mod tests {
     fn range(first: i64, last: i64, host: &str, port: i64) -> Value {
         let server = Value::Array(vec![Value::BulkString(host.into()), Value::Int(port)]);
         Value::Array(vec![Value::Int(first), Value::Int(last), server])
-    }
-
-    #[test]
-    fn slots_of_keys() {
-        // From the specification.
-        assert_eq!(crc16(b"123456789"), 0x31C3);
-        assert_eq!(slot_of("foo"), 12_182);
-        assert_eq!(slot_of("{foo}{}:fence"), 12_182);
-        assert_eq!(slot_of("lock:{foo}:1"), 12_182);
-        assert_eq!(slot_of("lock:{foo}:1{}{}:fence"), 12_182);
-        assert_eq!(slot_of("{}foo"), crc16(b"{}foo") % SLOTS);
     }
 
     #[test]

@@ -7,11 +7,11 @@
 use std::{collections::HashMap, time::Duration};
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
-use redis::{ConnectionInfo, ServerError};
+use redis::ServerError;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    super::{login, place::name, socket, target::Target, wire::Wire},
+    super::{login, place::Place, target::Target, wire::Wire},
     slots::{self, Slots},
 };
 use crate::{
@@ -105,9 +105,8 @@ impl TopologyReader {
             self.confirmed = slots.clone();
         }
         let (known, seeds) = (&self.known, self.target.seeds());
-        let is_asked = |at: &String| {
-            known.contains(at) || seeds.iter().any(|seed| name(seed.addr(), 0) == *at)
-        };
+        let is_asked =
+            |at: &String| known.contains(at) || seeds.iter().any(|seed| seed.name() == *at);
         self.wires.retain(|at, _| is_asked(at));
         self.met.retain(|_, at| is_asked(at));
         let leaving = views.into_iter();
@@ -126,18 +125,18 @@ impl TopologyReader {
         let target = self.target.clone();
         let mut asked: Vec<String> = Vec::new();
         let mut answers = FuturesUnordered::new();
-        let mut ask = |info: ConnectionInfo, wires: &mut HashMap<String, Wire>| {
-            let at = name(info.addr(), 0);
+        let mut ask = |place: Place, wires: &mut HashMap<String, Wire>| {
+            let at = place.name();
             (!asked.contains(&at)).then(|| {
                 asked.push(at.clone());
                 let kept = wires.remove(&at);
-                replies(at, info, kept, &target)
+                replies(at, place, kept, &target)
             })
         };
         let known = self.known.iter();
-        let known = known.filter_map(|server| target.login_at(server));
-        for info in target.seeds().iter().cloned().chain(known) {
-            answers.extend(ask(info, &mut self.wires));
+        let known = known.filter_map(|server| target.place_of(server));
+        for place in target.seeds().iter().cloned().chain(known) {
+            answers.extend(ask(place, &mut self.wires));
         }
         let mut seen = Views::default();
         let mut until = deadline;
@@ -145,8 +144,8 @@ impl TopologyReader {
             match self.keep(answer) {
                 Ok(views) => {
                     for server in views.slots.servers() {
-                        let info = target.login_at(server);
-                        answers.extend(info.and_then(|info| ask(info, &mut self.wires)));
+                        let place = target.place_of(server);
+                        answers.extend(place.and_then(|place| ask(place, &mut self.wires)));
                     }
                     seen.views.push(views);
                     seen.confirmed = self.is_confirmed(&seen.views);
@@ -348,7 +347,7 @@ fn field<'a>(about: &'a str, name: &str) -> Option<&'a str> {
 /// The replies to `CLUSTER SLOTS`, `INFO` and `NODES`, over the open connection if it still works.
 async fn replies(
     at: String,
-    info: ConnectionInfo,
+    place: Place,
     kept: Option<Wire>,
     target: &Target,
 ) -> (String, Result<(Wire, [Value; 3]), Fault>) {
@@ -359,7 +358,7 @@ async fn replies(
         }
     }
     let answer = async {
-        let server = socket::Server::At(&info);
+        let server = place.server();
         let dialer = &target.dialer;
         // When the login ends, the next connection has another one.
         let (login, _) = dialer.login(server).await?;
