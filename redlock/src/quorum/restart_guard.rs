@@ -44,8 +44,10 @@ pub enum RestartGuard {
     ///
     /// A first deployment waits once for the guard time, unless an operator calls
     /// [`trust_nodes`](crate::Redlock::trust_nodes). Data that were replaced while the process
-    /// lived may contain the marker: the clients that see it handle that as under `Observed`. A
-    /// client with another `max_ttl` is refused. Requires fencing.
+    /// lived (a master that became a replica and was promoted again, without sentinels) may contain
+    /// the marker. The clients that see it handle that as under `Observed`; to a client that meets
+    /// the node for the first time afterwards, the marker is in order, and the node votes. A client
+    /// with another `max_ttl` is refused. Requires fencing.
     Strict,
     /// Every node votes at once. For nodes that never lose data: `appendfsync always`.
     Off,
