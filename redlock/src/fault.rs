@@ -65,6 +65,8 @@ pub(crate) struct Fault {
     pub(crate) names: Option<Arc<str>>,
     /// The node certainly did not carry out the command, and never will.
     pub(crate) untouched: bool,
+    /// After this time the node votes again, if that is known.
+    pub(crate) votes_in: Option<Duration>,
 }
 
 impl Fault {
@@ -88,13 +90,14 @@ impl Fault {
             text: text.into(),
             names: None,
             untouched: false,
+            votes_in: None,
         }
     }
 
     /// The command was carried out, but the node has no vote for this long.
     pub(crate) fn quarantined(left: Duration) -> Self {
-        Self::unknown(
-            FaultKind::Quarantined,
+        Self::silenced(
+            left,
             format!(
                 "started recently and may have forgotten locks: no vote for another {} s",
                 left.as_secs() + 1
@@ -102,11 +105,18 @@ impl Fault {
         )
     }
 
+    fn silenced(left: Duration, text: String) -> Self {
+        Self {
+            votes_in: Some(left),
+            ..Self::unknown(FaultKind::Quarantined, text)
+        }
+    }
+
     /// The command was carried out, but its slot has no vote for this long.
     #[cfg(feature = "cluster")]
     pub(crate) fn moved(slot: u16, left: Duration) -> Self {
-        Self::unknown(
-            FaultKind::Quarantined,
+        Self::silenced(
+            left,
             format!(
                 "slot {slot} moved to it lately, and it may not know the locks there: no vote for another {} s",
                 left.as_secs() + 1
@@ -121,6 +131,7 @@ impl Fault {
             text: text.into(),
             names: None,
             untouched: true,
+            votes_in: None,
         }
     }
 }

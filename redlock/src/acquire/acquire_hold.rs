@@ -127,6 +127,9 @@ fn begin(request: &AcquireRequest<'_>) -> Result<Joined> {
         // A request that is still acquiring the lock will hold it for about as long as this one would.
         return turn.map_err(|left| {
             let by = left.and(engine.core.defaults.label);
+            if let (None, Some(outage)) = (left, engine.queue.outage(key)) {
+                return outage;
+            }
             Error::busy(name, left.or(Some(lease.ttl)), by)
         });
     }
@@ -162,7 +165,8 @@ async fn wait_in_queue(
     outcome.map_err(|left| {
         // If a remaining time is known, the holder is in this process.
         let by = left.and(engine.core.defaults.label);
-        full.unwrap_or_else(|| Error::timed_out(request.name, options.wait, left, by))
+        full.or_else(|| engine.queue.outage(request.key))
+            .unwrap_or_else(|| Error::timed_out(request.name, options.wait, left, by))
     })
 }
 

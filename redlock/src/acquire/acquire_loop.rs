@@ -145,6 +145,9 @@ impl<'a> AcquireLoop<'a> {
     }
 
     fn failed(&mut self, failure: Failure) -> Step {
+        if !self.progress.retry.is_cut_short(&failure) {
+            self.turn.attempt_failed(self.request.outage(&failure));
+        }
         let moment = self.moment();
         self.progress.retry.failed(failure, moment)
     }

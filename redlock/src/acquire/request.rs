@@ -101,6 +101,20 @@ impl AcquireRequest<'_> {
         }
     }
 
+    /// The error that `failure` is for the other requests of this process for the key, if no quorum could vote.
+    pub(super) fn outage(&self, failure: &Failure) -> Option<Error> {
+        let Failure::NoQuorum { able, errors } = failure else {
+            return None;
+        };
+        let quorum = self.core().nodes.quorum();
+        Some(Error::no_quorum(
+            Some(self.name),
+            *able,
+            quorum,
+            errors.clone(),
+        ))
+    }
+
     pub(super) fn error(&self, failure: Failure) -> Error {
         match failure {
             Failure::Refused { left, by, .. } if self.waits() => {

@@ -78,7 +78,13 @@ impl Error {
     ) -> Self {
         let nodes = able + errors.len();
         let text = format!("no quorum: {able} of {nodes} nodes could vote, {quorum} are needed");
+        let mut waits: Vec<Duration> = errors.iter().filter_map(NodeError::votes_in).collect();
+        waits.sort_unstable();
+        // As many more as are missing.
+        let last = quorum.saturating_sub(able).checked_sub(1);
+        let after = last.and_then(|last| waits.get(last).copied());
         let error = Self::new(ErrorKind::NoQuorum, text).map(|inner| inner.nodes = errors);
+        let error = error.retry(after);
         match key {
             Some(key) => error.about(key),
             None => error,

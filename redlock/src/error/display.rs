@@ -50,7 +50,11 @@ impl Error {
             ..
         } = &*self.0;
         f.write_str(text)?;
-        if let Some(left) = retry_after {
+        if let Some(left) = retry_after
+            && *kind == ErrorKind::NoQuorum
+        {
+            write!(f, "; enough of them vote again in {}", Readable(*left))?;
+        } else if let Some(left) = retry_after {
             // "held by api-7 for another 3.2 s at most", "or wait for another 3.2 s at most"
             let comma = match kind {
                 ErrorKind::Busy | ErrorKind::Forgotten => "",

@@ -178,7 +178,8 @@ impl Error {
 
     /// The rest of the holder's lease or of the cool-down, if it is known. An earlier retry
     /// succeeds only if the holder releases early, and never during a cool-down. Where a register
-    /// [may be forgotten](Self::is_forgotten), the time until enough nodes are as old as its retention.
+    /// [may be forgotten](Self::is_forgotten), the time until enough nodes are as old as its retention. Where there is
+    /// [no quorum](Self::is_no_quorum) because nodes restarted, the time until enough of them vote again.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
@@ -191,7 +192,8 @@ impl Error {
         self.0.held_by.as_ref().map(Label::as_str)
     }
 
-    /// The key that the error is about.
+    /// The key that the error is about, as the request named it: without the [namespace](crate::Builder::namespace), which
+    /// comes first in the key of the nodes.
     #[must_use]
     pub fn key(&self) -> Option<&str> {
         self.0.key.as_deref()

@@ -1,22 +1,25 @@
 //! The fault of one node, as part of an error.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use crate::fault::{Fault, FaultKind};
 
 /// The fault of one node.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct NodeError {
     node: String,
     kind: FaultKind,
     cause: String,
     /// The length of the part of the cause that does not name the key.
     keyless: usize,
+    /// After this time the node votes again, if that is known.
+    votes_in: Option<Duration>,
 }
 
 impl NodeError {
     pub(crate) fn of(node: &str, fault: &Fault) -> Self {
         let mut error = Self::new(node, fault.kind, fault.text.as_ref());
+        error.votes_in = fault.votes_in;
         if let Some(names) = &fault.names {
             error.cause.push_str(names);
         }
@@ -30,7 +33,12 @@ impl NodeError {
             kind,
             keyless: cause.len(),
             cause,
+            votes_in: None,
         }
+    }
+
+    pub(super) fn votes_in(&self) -> Option<Duration> {
+        self.votes_in
     }
 
     pub(crate) fn without_key(&self) -> &str {
@@ -59,5 +67,15 @@ impl NodeError {
 impl fmt::Display for NodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.node, self.cause)
+    }
+}
+
+impl fmt::Debug for NodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeError")
+            .field("node", &self.node)
+            .field("kind", &self.kind)
+            .field("cause", &self.cause)
+            .finish()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redlock::{ErrorKind, Redlock, memory::Nodes};
+use redlock::{ErrorKind, FaultKind, Redlock, memory::Nodes};
 use tests::{Cluster, World, within};
 
 use crate::{MINUTE, SOON};
@@ -203,4 +203,50 @@ async fn a_client_that_never_connected_and_does_not_wait_is_granted_what_is_free
         guard.release().await.expect("released");
         redlock.close().await;
     }
+}
+
+/// Only one request of a process asks the nodes for a key. The others report what it found when their wait ends first.
+#[tokio::test]
+async fn a_wait_that_ends_while_no_quorum_can_vote_says_so_also_behind_another_request() {
+    let cluster = Cluster::start(3).await;
+    let redlock = Redlock::connect(cluster.urls()).await.expect("three nodes");
+    let held = redlock.lock("k").await.expect("free");
+    held.release().await.expect("released");
+    for node in 0..2 {
+        cluster.node(node).restart_empty().await;
+    }
+    let first = tokio::spawn(redlock.lock("k").wait(MINUTE).into_future());
+    // The first one has asked the nodes since they restarted.
+    tests::eventually(SOON, async || {
+        let error = redlock.lock("k").no_wait().await.expect_err("no quorum");
+        error.is_no_quorum()
+    })
+    .await;
+    let wait = Duration::from_millis(300);
+    let behind = within(SOON, redlock.lock("k").wait(wait)).await;
+    let alone = within(SOON, redlock.lock("other").wait(wait)).await;
+    for error in [
+        behind.expect_err("no quorum"),
+        alone.expect_err("no quorum"),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::NoQuorum, "{error}");
+        let causes = error.node_errors().iter().map(redlock::NodeError::kind);
+        let quarantined = causes.filter(|kind| *kind == FaultKind::Quarantined);
+        assert_eq!(quarantined.count(), 2, "{error}");
+        // The nodes vote once every lock that they may have forgotten is over.
+        let after = error.retry_after().expect("it is known");
+        assert!(after > SOON && after < 10 * MINUTE, "{error}");
+        assert!(
+            error.to_string().contains("enough of them vote again in"),
+            "{error}"
+        );
+    }
+    first.abort();
+    // A request that finds the key held says that again.
+    let healthy = Redlock::connect(Nodes::new(3).nodes())
+        .await
+        .expect("nodes");
+    let _held = healthy.lock("k").await.expect("free");
+    let error = healthy.lock("k").wait(wait).await.expect_err("held");
+    assert!(error.is_timed_out(), "{error}");
 }

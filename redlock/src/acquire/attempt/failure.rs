@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use crate::{error::NodeError, label::Label, quorum::backoff::Refusal};
+use crate::{
+    error::NodeError,
+    fault::FaultKind,
+    label::Label,
+    quorum::{backoff::Refusal, node_set::quorum},
+};
 
 /// Whatever the attempt wrote is being rolled back.
 #[derive(Debug)]
@@ -35,6 +40,15 @@ pub(in crate::acquire) enum Failure {
 impl Failure {
     pub(in crate::acquire) fn is_refused(&self) -> bool {
         matches!(self, Self::Refused { .. })
+    }
+
+    /// Whether nodes that did not answer in time could have made a quorum.
+    pub(in crate::acquire) fn may_be_impatience(&self) -> bool {
+        let Self::NoQuorum { able, errors } = self else {
+            return false;
+        };
+        let silent = |error: &&NodeError| error.kind() == FaultKind::TimedOut;
+        able + errors.iter().filter(silent).count() >= quorum(able + errors.len())
     }
 
     pub(in crate::acquire) fn is_outage(&self) -> bool {

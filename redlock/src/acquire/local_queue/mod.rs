@@ -54,6 +54,8 @@ struct Entry {
     holder: Weak<Lease>,
     /// `None` until somebody waits: most keys have a holder and no waiter.
     waiters: Option<Box<Waiters>>,
+    /// Why the last attempt found no quorum, until another one fails in another way or is granted.
+    outage: Option<Error>,
 }
 
 /// What a waiter gets.
@@ -116,6 +118,12 @@ impl LocalQueue {
         // The check ends a lease whose validity is over.
         lease.check_validity();
         self.vacant_turn(key).map_err(|_| None)
+    }
+
+    /// Why nobody of this process can get `key` now, if its last attempt found no quorum.
+    pub(super) fn outage(&self, key: &Arc<Key>) -> Option<Error> {
+        let entries = lock(&self.entries);
+        entries.get(key).and_then(|entry| entry.outage.clone())
     }
 
     /// Returns a turn beside others, for a request that does not wait: the semaphore may have further permits. Returns `None`

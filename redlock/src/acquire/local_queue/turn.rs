@@ -46,6 +46,15 @@ impl Turn {
         self.queue.waiting(&self.key)
     }
 
+    /// An attempt failed. `outage`: because no quorum could vote.
+    pub(in crate::acquire) fn attempt_failed(&self, outage: Option<Error>) {
+        if self.pending
+            && let Some(entry) = lock(&self.queue.entries).get_mut(&self.key)
+        {
+            entry.outage = outage;
+        }
+    }
+
     /// No quorum answered: fails the waiters that do not wait for one.
     pub(in crate::acquire) fn fail_fast(&self, error: &Error) {
         for waiter in self.queue.take_fail_fast(&self.key) {
@@ -59,6 +68,7 @@ impl Turn {
         self.pending = false;
         if let Some(entry) = lock(&self.queue.entries).get_mut(&self.key) {
             entry.holder = Arc::downgrade(lease);
+            entry.outage = None;
             if let Some(waiters) = &mut entry.waiters {
                 waiters.release_before = self.history.last_release.take();
             }
@@ -74,6 +84,7 @@ impl Turn {
             key: Arc::clone(&self.key),
             permits,
         }));
+        self.attempt_failed(None);
         self.pass_on();
     }
 

@@ -158,9 +158,10 @@ impl Retry {
         self.on_waitlist = on_waitlist;
     }
 
-    /// Whether the attempt had less time than a node may take, so that its failure says less than the one before.
+    /// Whether the attempt had less time than a node may take, and more time might have made a difference, so that its failure
+    /// says less than the one before.
     pub(super) fn is_cut_short(&self, failure: &Failure) -> bool {
-        matches!(failure, Failure::NoQuorum { .. })
+        failure.may_be_impatience()
             && self.plan.within < self.node_timeout
             && self.refused.is_some()
     }
@@ -180,6 +181,7 @@ impl Retry {
         let failure = if self.is_cut_short(&failure) {
             self.refused.take().unwrap_or(failure)
         } else {
+            self.refused = None;
             failure
         };
         let series = Series::next(self.series.take(), failure.refusal());

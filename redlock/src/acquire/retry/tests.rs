@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Moment, Plan, Retry, SPLITS, Sleep, Step};
-use crate::{acquire::attempt::Failure, node::Notification};
+use crate::{acquire::attempt::Failure, error::NodeError, fault::FaultKind, node::Notification};
 
 const MS: Duration = Duration::from_millis(1);
 const NODE_TIMEOUT: Duration = Duration::from_millis(250);
@@ -310,4 +310,31 @@ fn waiters_that_are_promised_a_notification_wake_on_shared_ticks() {
     assert_eq!(end(1_000_001, 0.5, true) % tick, 0);
     assert_eq!(end(1_003_001, 0.1, true), end(1_000_001, 0.9, true));
     assert_ne!(end(1_000_001, 0.5, false) % tick, 0, "it polls");
+}
+
+/// The time of an attempt makes no difference where nodes answered that they have no vote.
+#[test]
+fn an_outage_that_nodes_reported_is_the_error_also_of_an_attempt_that_was_cut_short() {
+    let silenced = |kind| {
+        let error = |node| NodeError::new(node, kind, "why");
+        Failure::NoQuorum {
+            able: 1,
+            errors: vec![error("a"), error("b")],
+        }
+    };
+    for (kind, is_outage) in [(FaultKind::Quarantined, true), (FaultKind::TimedOut, false)] {
+        let mut retry = on_waitlist();
+        sleep(retry.failed(held(false), after(20 * MS)));
+        assert_eq!(plan(retry.woken(None, after(20 * MS))).within, 20 * MS);
+        let failure = gives_up(retry.failed(silenced(kind), after(Duration::ZERO)));
+        assert_eq!(failure.is_outage(), is_outage, "{kind:?}");
+    }
+    // Not an older refusal, if the attempt between the two had its time.
+    let mut retry = on_waitlist();
+    sleep(retry.failed(held(false), after(WAIT)));
+    plan(retry.woken(None, after(WAIT)));
+    sleep(retry.failed(silenced(FaultKind::TimedOut), after(WAIT)));
+    assert_eq!(plan(retry.woken(None, after(20 * MS))).within, 20 * MS);
+    let failure = gives_up(retry.failed(silenced(FaultKind::TimedOut), after(Duration::ZERO)));
+    assert!(failure.is_outage());
 }
