@@ -67,7 +67,6 @@ pub(crate) mod reserved {
 /// | a writer of `a:1` | `{a:1}{}:rw:writer{}:fence` | `{a:1}{}:rw:writer{}:waiters` | `{a:1}{}:rw:writer{}:register` |
 /// | readers of `a:1` | `{a:1}{}:rw:readers{}:fence` | `{a:1}{}:rw:readers{}:waiters` | |
 /// | a record of the name `a:1` | | | `{a:1}{}:record{}:register` |
-#[derive(PartialEq, Eq)]
 pub(crate) struct Key {
     /// The fence and the waiters, each with the lock in it, in one allocation: every lock that is
     /// held has a `Key`.
@@ -76,6 +75,8 @@ pub(crate) struct Key {
     hash: u32,
     /// Bytes of the name that the user gave, with the namespace.
     len: u16,
+    /// Bytes of the namespace at its begin.
+    namespace_len: u16,
     /// Bytes of the lock's key, if that is not the name.
     lock_len: u16,
     /// Bytes of the fence's key.
@@ -128,6 +129,7 @@ impl Key {
             fence_len,
             names: names.into(),
             len: short,
+            namespace_len: bytes(namespace, ""),
             lock_len: 0,
             tagged,
         })
@@ -184,6 +186,7 @@ impl Key {
             hash: hash(&[&base, group, WAITERS].concat()),
             names: names.into(),
             len: self.len,
+            namespace_len: self.namespace_len,
             lock_len,
             fence_len: lock_len + bytes(FENCE, ""),
             tagged: self.tagged,
@@ -206,10 +209,15 @@ impl Key {
         Some(Self::new("", name?).ok()?.derived(suffix))
     }
 
-    /// The name that the user gave, namespace included.
+    /// The name that the user gave, namespace included. [`given`](Self::given) is without.
     pub(crate) fn name(&self) -> &str {
         let start = braces(self.tagged).0.len();
         &self.names[start..start + usize::from(self.len)]
+    }
+
+    /// The name as the user gave it: errors and events have it.
+    pub(crate) fn given(&self) -> &str {
+        &self.name()[usize::from(self.namespace_len)..]
     }
 
     /// The key that is set while the lock is held, namespace included.
@@ -275,6 +283,15 @@ pub(crate) fn waited_for(lock: &str) -> Cow<'_, str> {
     }
 }
 
+/// The same Redis keys, wherever the namespace ends.
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        (self.hash, self.lock(), &self.names) == (other.hash, other.lock(), &other.names)
+    }
+}
+
+impl Eq for Key {}
+
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.lock().hash(state);
@@ -283,7 +300,7 @@ impl Hash for Key {
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.write_str(self.given())
     }
 }
 

@@ -82,6 +82,6 @@ impl Lease {
     pub(super) fn no_quorum(&self, round: &Round) -> Error {
         let nodes = &self.core.nodes;
         let (able, errors) = round.faults(&nodes.states);
-        Error::no_quorum(Some(self.key.name()), able, nodes.quorum(), errors)
+        Error::no_quorum(Some(self.key.given()), able, nodes.quorum(), errors)
     }
 }

@@ -115,7 +115,7 @@ impl Hold {
 
     pub(crate) fn lost_error(&self) -> Error {
         if self.state.is_released() {
-            Error::lost(self.lease.key().name(), "it was released before")
+            Error::lost(self.lease.key().given(), "it was released before")
         } else {
             self.lease.lost_error()
         }

@@ -220,10 +220,10 @@ impl Lease {
     pub(crate) fn lost_error(&self) -> Error {
         let loss = self.state.loss();
         if loss == Some(state::Loss::Superseded) {
-            return Error::superseded(self.key.name());
+            return Error::superseded(self.key.given());
         }
         let reason = loss.map_or("it was released before", state::Loss::reason);
-        Error::lost(self.key.name(), reason)
+        Error::lost(self.key.given(), reason)
     }
 
     fn valid_until(&self) -> Instant {

@@ -1,9 +1,6 @@
 //! Which lock the current task runs under.
 
-use crate::{
-    lease::Hold,
-    lock::{held::Held, reentrancy},
-};
+use crate::lock::{held::Held, reentrancy};
 
 /// The innermost lock that the current task runs under: inside of `run`, the layer, the attribute,
 /// or [`Held::scope`](crate::Held::scope). The lock may have been lost since.
@@ -51,11 +48,11 @@ pub fn current() -> Option<Held> {
 /// ```
 #[track_caller]
 pub fn assert_held(key: &str) -> Held {
-    if let Some(hold) = reentrancy::holds().find(|hold| given_key(hold) == key) {
+    if let Some(hold) = reentrancy::holds().find(|hold| hold.lease().key().given() == key) {
         return Held::new(&hold);
     }
     let others: Vec<String> = reentrancy::holds()
-        .map(|hold| format!("`{}`", given_key(&hold).escape_debug()))
+        .map(|hold| format!("`{}`", hold.lease().key().given().escape_debug()))
         .collect();
     let others = match others.is_empty() {
         true => "no lock".to_owned(),
@@ -66,12 +63,4 @@ pub fn assert_held(key: &str) -> Held {
          attribute with that key; a task that is spawned there runs under none",
         key.escape_debug()
     );
-}
-
-/// The key without the namespace.
-fn given_key(hold: &Hold) -> &str {
-    let lease = hold.lease();
-    let key = lease.key().name();
-    key.strip_prefix(&*lease.core().defaults.namespace)
-        .unwrap_or(key)
 }

@@ -85,20 +85,20 @@ impl Ticket {
     pub(super) fn detach(hold: &Arc<Hold>) -> Result<Self> {
         let lease = hold.lease();
         let core = Arc::clone(lease.core());
-        let name = lease.key().name();
-        if lease.key().lock() != name {
+        let name = lease.key().given();
+        if lease.key().lock() != lease.key().name() {
             let why = "a permit and a side of a read/write lock cannot be detached: detach a lock";
             return Err(Error::invalid_ticket(Some(name), why));
         }
         let namespace = core.defaults.namespace.clone();
         let Some(token) = Some(lease.last_token()).filter(|token| *token > 0) else {
             let why = "a lock without a fencing token cannot be detached, because a store could not distinguish the adopter from \
-                       the sender: remove `fencing(false)`";
+                       the sender: acquire it with `fencing(true)`";
             return Err(Error::invalid_ticket(Some(name), why));
         };
         let Detached { claim, until } = hold.detach()?;
         Ok(Self {
-            key: name.strip_prefix(&*namespace).unwrap_or(name).to_owned(),
+            key: name.to_owned(),
             namespace,
             owner: claim.owner,
             token,

@@ -22,7 +22,7 @@ pub(super) fn check_retention(retention: Duration) -> Result<()> {
 
 pub(super) fn check_size(key: &Key, value: &[u8]) -> Result<()> {
     if value.len() > MAX_VALUE {
-        return Err(Error::value_too_large(key.name(), value.len(), MAX_VALUE));
+        return Err(Error::value_too_large(key.given(), value.len(), MAX_VALUE));
     }
     Ok(())
 }
@@ -36,7 +36,7 @@ fn token_of(hold: &Hold) -> Result<u64> {
     }
     match hold.token().get() {
         0 => Err(Error::invalid_config(
-            "a register needs the fencing token of its lock: acquire it without `fencing(false)`",
+            "a register needs the fencing token of its lock: acquire it with `fencing(true)`",
         )),
         token => Ok(token),
     }

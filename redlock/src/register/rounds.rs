@@ -48,7 +48,7 @@ impl Register<'_> {
             newer,
         } = seen(register_answers(&answers), &trust);
         if newer {
-            return Err(Error::lost(self.key.name(), OVERTAKEN));
+            return Err(Error::lost(self.key.given(), OVERTAKEN));
         }
         let Some(found) = highest.filter(|_| votes >= quorum) else {
             return Err(self.too_few(&answers, &trust));
@@ -78,7 +78,7 @@ impl Register<'_> {
         if done.votes >= self.core.nodes.quorum() {
             Ok(())
         } else if done.newer {
-            Err(Error::lost(self.key.name(), OVERTAKEN))
+            Err(Error::lost(self.key.given(), OVERTAKEN))
         } else {
             Err(self.too_few(&answers, &trust))
         }
@@ -86,7 +86,7 @@ impl Register<'_> {
 
     /// What a reader without the lock finds.
     pub(super) async fn read_by_anyone(&self) -> Result<Stored> {
-        self.core.open(Some(self.key.name()))?;
+        self.core.open(Some(self.key.given()))?;
         let quorum = self.core.nodes.quorum();
         for attempt in 0..ATTEMPTS {
             let answers = self
@@ -118,7 +118,7 @@ impl Register<'_> {
                 pause.await;
             }
         }
-        Err(Error::register_changing(self.key.name(), ATTEMPTS))
+        Err(Error::register_changing(self.key.given(), ATTEMPTS))
     }
 
     /// The command to read the register, by the holder with this token or by a reader without the
@@ -217,7 +217,7 @@ impl Register<'_> {
         let done = answers.done().count();
         let mut errors = answers.errors(nodes);
         if done < quorum {
-            return Error::no_quorum(Some(self.key.name()), done, quorum, errors);
+            return Error::no_quorum(Some(self.key.given()), done, quorum, errors);
         }
         let mut waits = Vec::new();
         for (node, answer) in nodes.states.iter().zip(&answers.0) {
@@ -236,7 +236,7 @@ impl Register<'_> {
         }
         waits.sort_unstable();
         Error::forgotten(
-            self.key.name(),
+            self.key.given(),
             quorum,
             waits.get(quorum - 1).copied(),
             errors,

@@ -3,6 +3,7 @@
 
 mod dropped;
 mod endings;
+mod error_texts;
 mod exploring;
 mod kinds;
 mod names;
