@@ -226,12 +226,12 @@ impl LockOptions {
         let contradicting = [
             (
                 "no_wait",
-                self.wait(core).is_zero(),
+                self.wait == Some(Duration::ZERO),
                 "the holder has to stop first",
             ),
             (
                 "fencing(false)",
-                !self.fencing.unwrap_or(core.defaults.fencing),
+                self.fencing == Some(false),
                 "requests are ordered by their tokens",
             ),
             (
@@ -253,12 +253,29 @@ impl LockOptions {
                 "it keeps the newest request out",
             ),
         ];
-        match contradicting.iter().find(|(_, given, _)| *given) {
-            None => Ok(()),
-            Some((option, _, why)) => Err(Error::invalid_config(format!(
+        if let Some((option, _, why)) = contradicting.iter().find(|(_, given, _)| *given) {
+            return Err(Error::invalid_config(format!(
                 "`newest_wins` and `{option}` contradict each other: {why}. Leave one of them out"
-            ))),
+            )));
         }
+        self.defaults_allow_the_newest(core)
+    }
+
+    /// The defaults of the client, for the options that are not given.
+    fn defaults_allow_the_newest(&self, core: &Core) -> Result<()> {
+        if self.wait(core).is_zero() {
+            return Err(Error::invalid_config(
+                "`newest_wins` has to wait until the holder has stopped, and the client's default is not to wait \
+                 (`Builder::wait`, REDLOCK_WAIT): give the request a `wait`",
+            ));
+        }
+        if !self.fencing.unwrap_or(core.defaults.fencing) {
+            return Err(Error::invalid_config(
+                "`newest_wins` orders requests by their tokens, and the client's default is none (`Builder::fencing`, \
+                 REDLOCK_FENCING): give the request `fencing(true)`",
+            ));
+        }
+        Ok(())
     }
 
     /// A joined lock ends with the first guard, so options about its end have no effect.

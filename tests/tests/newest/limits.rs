@@ -1,6 +1,8 @@
-//! Where the newest wins among requests that are limited, or that want several locks.
+//! Where the newest wins among requests that are limited, that want several locks, or that the client's defaults contradict.
 
-use redlock::{WaiterLimit, memory};
+use std::time::Duration;
+
+use redlock::{Redlock, WaiterLimit, memory};
 use tests::{eventually, web, within};
 
 use crate::BOUND;
@@ -51,4 +53,41 @@ async fn a_lock_of_another_client_is_refused_also_beside_one_of_the_same_name() 
     let (one, other) = (web::connect(&nodes).await, web::connect(&nodes).await);
     let error = one.lock_all(["a"]).and(other.lock("a")).await.unwrap_err();
     assert!(error.is_invalid(), "{error:?}");
+}
+
+/// The request has no option to leave out, so the error names the setting of the client.
+#[tokio::test]
+async fn a_default_of_the_client_that_contradicts_is_named_as_one() {
+    let nodes = memory::Nodes::new(3);
+    let patient = Redlock::builder()
+        .nodes(nodes.nodes())
+        .connect()
+        .await
+        .unwrap();
+    let hasty = Redlock::builder().nodes(nodes.nodes()).wait(Duration::ZERO);
+    let hasty = hasty.connect().await.unwrap();
+    let plain = Redlock::builder().nodes(nodes.nodes()).fencing(false);
+    let plain = plain.connect().await.unwrap();
+    let newest = |client: &Redlock| client.lock("draft").newest_wins(true);
+    for (request, names, not) in [
+        (newest(&hasty), "Builder::wait", "no_wait"),
+        (newest(&plain), "Builder::fencing", "fencing(false)"),
+        (newest(&patient).no_wait(), "no_wait", "Builder"),
+        (newest(&hasty).no_wait(), "no_wait", "Builder"),
+        (newest(&patient).fencing(false), "fencing(false)", "Builder"),
+    ] {
+        let error = request.await.unwrap_err();
+        assert!(error.is_invalid(), "{error:?}");
+        let text = error.to_string();
+        assert!(text.contains(names) && !text.contains(not), "{text}");
+    }
+    for request in [newest(&hasty).wait(BOUND), newest(&plain).fencing(true)] {
+        request.await.unwrap().release().await.unwrap();
+    }
+    // The same for what else needs a token.
+    let held = plain.lock("plain").await.unwrap();
+    let text = held.read().await.unwrap_err().to_string();
+    assert!(text.contains("`fencing(true)`"), "{text}");
+    let text = held.detach().unwrap_err().to_string();
+    assert!(text.contains("`fencing(true)`"), "{text}");
 }
