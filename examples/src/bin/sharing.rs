@@ -44,7 +44,11 @@ async fn add_one(redlock: &Redlock, file: &Path) -> Result<(), Box<dyn std::erro
     // Other libraries do not notify waiters, so this one may wait for some of their turns.
     let lock = redlock.lock(KEY).wait(Duration::from_secs(60));
     let added = lock.run(async |_held| -> Result<(), Box<dyn std::error::Error>> {
-        let number: u64 = fs::read_to_string(file).await?.trim().parse()?;
+        let (text, shown) = (fs::read_to_string(file).await, file.display());
+        let text =
+            text.map_err(|error| format!("{shown} cannot be read: {error}; write a 0 into it"))?;
+        let number = text.trim().parse::<u64>();
+        let number = number.map_err(|_| format!("{shown} does not contain a number"))?;
         sleep(Duration::from_millis(2)).await; // without the lock, another service would read the same number now
         fs::write(file, (number + 1).to_string()).await?;
         Ok(())
