@@ -44,6 +44,10 @@ use crate::{
 /// Dropping the future at any point gives up its place in the local queue, and releases in the background a lock that the
 /// nodes may have granted.
 ///
+/// A future that was polled and is then kept without being polled, as by a branch of `select!` that awaits something else in
+/// its body, keeps its place: like a waiter of tokio's `Mutex`, it holds up those behind it in this process. Drop it, or spawn
+/// the request as a task.
+///
 /// # Examples
 /// ```
 /// # use redlock::{Redlock, memory::Nodes};
