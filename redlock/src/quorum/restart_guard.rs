@@ -37,17 +37,15 @@ pub enum RestartGuard {
     ///   and its vote does not count.
     #[default]
     Observed,
-    /// A marker on each node names the process that wrote it, and the election by which sentinels
-    /// made it the master. A node whose marker is missing, or names another process or an earlier
-    /// election, has no vote for the guard time, for any client and whatever its uptime. Covers
-    /// what `Observed` does not, for a few percent of the servers' time.
+    /// A marker on each node names the process that wrote it, its last promotion, and the election
+    /// by which sentinels made it the master. A node whose marker is missing, or names another
+    /// process, promotion or earlier election, has no vote for the guard time, for any client and
+    /// whatever its uptime. Covers what `Observed` does not, for a few percent of the servers' time.
     ///
     /// A first deployment waits once for the guard time, unless an operator calls
     /// [`trust_nodes`](crate::Redlock::trust_nodes). Data that were replaced while the process
-    /// lived (a master that became a replica and was promoted again, without sentinels) may contain
-    /// the marker. The clients that see it handle that as under `Observed`; to a client that meets
-    /// the node for the first time afterwards, the marker is in order, and the node votes. A client
-    /// with another `max_ttl` is refused. Requires fencing.
+    /// lived, other than by a promotion, may contain the marker: the clients that see it handle
+    /// that as under `Observed`. A client with another `max_ttl` is refused. Requires fencing.
     Strict,
     /// Every node votes at once. For nodes that never lose data: `appendfsync always`.
     Off,

@@ -104,12 +104,12 @@ impl Plan {
         let strict = dice.random_bool(0.25);
         let fencing = strict || dice.random_bool(0.9);
         let mut faults = some_faults(strict, dice);
-        if [NewClient, EqualRandom]
-            .iter()
-            .any(|new| faults.contains(new))
+        if !strict
+            && [NewClient, EqualRandom]
+                .iter()
+                .any(|new| faults.contains(new))
         {
-            // A new client cannot notice that a node lost data without a restart, and the marker of
-            // the strict guard may be among the older data: see `RestartGuard::Strict`.
+            // A new client cannot notice that a node lost data without a restart.
             faults.retain(|fault| *fault != Promotion);
         }
         let brief = dice.random_bool(0.5);

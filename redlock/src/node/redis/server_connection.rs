@@ -164,7 +164,7 @@ impl ServerConnection {
             session: Session {
                 retention,
                 channel: inbox.channel.to_owned(),
-                marker: strict.map(|strict| strict.marker_of(&info.run_id, epoch)),
+                marker: strict.map(|strict| strict.marker_of(&info, epoch)),
             },
             new_logins,
             login,

@@ -1,8 +1,8 @@
-//! The strict restart guard: a marker on each node names the process that wrote it.
+//! The strict restart guard: a marker on each node names the process that wrote it, and its last promotion.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
-use crate::{command::Marker, key::reserved, quorum::restart_guard};
+use crate::{command::Marker, key::reserved, node::Info, quorum::restart_guard};
 
 /// The markers that a client writes to its nodes.
 #[derive(Clone, Debug)]
@@ -31,22 +31,27 @@ impl Strict {
         }
     }
 
-    /// The content of a marker: the run id of the process, the longest ttl that it may have
+    /// The content of a marker: the process and its last promotion, the longest ttl that it may have
     /// forgotten, and the election by which it became the master, if masters are elected.
-    pub(crate) fn marker(&self, run_id: &str, epoch: Option<u64>) -> String {
+    pub(crate) fn marker(&self, process: &str, epoch: Option<u64>) -> String {
         let max_ttl = self.max_ttl.as_millis();
         match epoch {
-            Some(epoch) => format!("{run_id} {max_ttl} {epoch}"),
-            None => format!("{run_id} {max_ttl}"),
+            Some(epoch) => format!("{process} {max_ttl} {epoch}"),
+            None => format!("{process} {max_ttl}"),
         }
     }
 
-    /// The marker for the process at the other end of a connection.
-    pub(crate) fn marker_of(&self, run_id: &str, epoch: Option<u64>) -> Marker {
+    /// The marker for the process at the other end of a connection, which is what `info` says.
+    pub(crate) fn marker_of(&self, info: &Info, epoch: Option<u64>) -> Marker {
+        // The same process may have been a replica in the meantime, with older data that contain its own earlier marker.
+        let process = match info.history.as_str() {
+            "" => Cow::from(&info.run_id),
+            history => Cow::from(format!("{}/{history}", info.run_id)),
+        };
         Marker {
             key: self.marker_key.clone(),
             quarantine_key: self.quarantine_key.clone(),
-            value: self.marker(run_id, epoch),
+            value: self.marker(&process, epoch),
             guard_time: match epoch {
                 Some(_) => self.guard_time_after_a_move,
                 None => self.guard_time,

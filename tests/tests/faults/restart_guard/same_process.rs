@@ -184,6 +184,38 @@ async fn f2_strict_quarantines_a_node_with_a_copy_of_old_data() {
     watched.nobody_else_gets_it().await;
 }
 
+/// So do clients that meet the node only afterwards: the marker in the copy names an earlier promotion.
+#[tokio::test]
+async fn f2_strict_new_clients_do_not_count_a_node_with_a_copy_of_old_data() {
+    let cluster = three().await;
+    let strict = async |cluster: &Cluster| {
+        let builder = all(cluster).restart_guard(RestartGuard::Strict);
+        builder.connect().await.expect("two of three")
+    };
+    strict(&cluster)
+        .await
+        .trust_nodes()
+        .await
+        .expect("three nodes");
+    let copy = Cluster::start(1).await;
+    follow(copy.node(0), cluster.node(1)).await;
+    run(copy.node(0), &["REPLICAOF", "NO", "ONE"]).await;
+    let watched = Watched::start(cluster, RestartGuard::Strict).await;
+    follow(watched.node(), copy.node(0)).await;
+    run(watched.node(), &["REPLICAOF", "NO", "ONE"]).await;
+    assert!(!watched.node().exists(KEY).await, "it has forgotten");
+    for _ in 0..3 {
+        let later = strict(&watched.cluster).await;
+        let second = later.try_lock(KEY).await;
+        assert!(
+            !matches!(second, Ok(Some(_))),
+            "{second:?} beside {:?}",
+            watched.held
+        );
+    }
+    watched.nobody_else_gets_it().await;
+}
+
 /// A later client learns it from those that saw it.
 #[tokio::test]
 async fn f2_a_client_that_connects_later_does_not_count_a_node_that_was_flushed() {

@@ -48,6 +48,11 @@ impl Open<'_> {
                     self.shared.lists.require_announcement(self.shared.index);
                     self.shared.forgot(Forgot::Emptied);
                     self.must_announce = true;
+                    if self.shared.strict.is_some() {
+                        // It may be a replica now. After a promotion its marker is another one, which only a new connection
+                        // knows.
+                        return Err(Fault::unknown(FaultKind::Other, "the node lost its data"));
+                    }
                 }
             }
             match self.connection.poll_incoming(cx) {
