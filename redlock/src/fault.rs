@@ -107,7 +107,12 @@ impl Fault {
 
     fn silenced(left: Duration, text: String) -> Self {
         Self {
-            votes_in: Some(left),
+            // Whole milliseconds: not before it votes.
+            votes_in: Some(Duration::from_millis(
+                u64::try_from(left.as_millis())
+                    .unwrap_or(u64::MAX)
+                    .saturating_add(1),
+            )),
             ..Self::unknown(FaultKind::Quarantined, text)
         }
     }
