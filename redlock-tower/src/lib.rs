@@ -5,6 +5,7 @@
 #![doc = include_str!("../docs/rejections.md")]
 #![doc = include_str!("../docs/events.md")]
 #![doc = include_str!("../docs/metrics.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(all(any(doc, doctest), feature = "axum", feature = "replay"))]
 #[doc = include_str!("../docs/recipes.md")]

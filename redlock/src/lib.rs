@@ -2,6 +2,7 @@
 #![doc = include_str!("../docs/servers.md")]
 #![doc = include_str!("../docs/events.md")]
 #![doc = include_str!("../docs/metrics.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[doc(hidden)]
 #[path = "macros/mod.rs"]
