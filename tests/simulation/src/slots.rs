@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The default number of histories.
-const HISTORIES: u64 = 2;
+const HISTORIES: u64 = 1;
 const MAX_TTL: Duration = ms(400);
 const SKEW: Duration = ms(100);
 /// Between two failovers. It is longer than the slots that moved have no vote.
