@@ -205,6 +205,14 @@ fn later(after: Duration, action: impl FnOnce() + Send + 'static) {
     });
 }
 
+/// Cuts these links off, or ends that.
+pub(crate) fn cut(links: &[Node], on: bool) {
+    for link in links {
+        link.lose_requests(on);
+        link.lose_replies(on);
+    }
+}
+
 /// A fault, which also ends when this is dropped: its end is not lost where the faults end before.
 pub(crate) async fn for_a_while(length: Duration, begin: impl FnOnce(), end: impl FnOnce()) {
     struct AtEnd<F: FnOnce()>(Option<F>);

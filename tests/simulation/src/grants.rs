@@ -16,6 +16,11 @@ use crate::{
 /// How many of the latest grants are searched for another held permit.
 const RECENT: usize = 20;
 
+/// Whether a holder may still rely on its lock, as far as it is told.
+pub(crate) fn is_valid(held: &Held) -> bool {
+    !held.is_lost() && !held.remaining().is_zero()
+}
+
 /// The life of a grant.
 impl World {
     pub(crate) fn granted(&self, client: usize, key: usize, ttl: Duration, guard: &Guard) -> usize {

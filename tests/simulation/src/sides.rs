@@ -7,17 +7,15 @@ use std::{
 };
 
 use rand::RngExt;
-use redlock::{
-    Guard, Held, Redlock,
-    memory::{Node, Nodes},
-};
+use redlock::{Guard, Held, Redlock, memory::Nodes};
 use tokio::{
     task::JoinSet,
     time::{Instant, advance, sleep, timeout},
 };
 
 use crate::{
-    faults::for_a_while,
+    faults::{cut, for_a_while},
+    grants::is_valid,
     plan::{Dice, dice, millis, ms, some_ms},
     run::number,
     runtimes::runtime,
@@ -51,10 +49,6 @@ struct Grants {
     /// Grants to a reader beside another one.
     shared: u64,
     violations: Vec<String>,
-}
-
-fn is_valid(held: &Held) -> bool {
-    !held.is_lost() && !held.remaining().is_zero()
 }
 
 impl Grants {
@@ -203,13 +197,6 @@ impl Sides {
         for client in clients {
             client.close().await;
         }
-    }
-}
-
-fn cut(links: &[Node], on: bool) {
-    for link in links {
-        link.lose_requests(on);
-        link.lose_replies(on);
     }
 }
 

@@ -17,7 +17,8 @@ use tokio::{
 };
 
 use crate::{
-    faults::for_a_while,
+    faults::{cut, for_a_while},
+    grants::is_valid,
     plan::{Dice, dice, millis, ms, some_ms},
     run::number,
     runtimes::runtime,
@@ -59,10 +60,6 @@ struct Seen {
     is_moving: bool,
     new_clients: u64,
     violations: Vec<String>,
-}
-
-fn is_valid(held: &Held) -> bool {
-    !held.is_lost() && !held.remaining().is_zero()
 }
 
 impl Seen {
@@ -268,13 +265,6 @@ impl World {
         for client in clients.into_iter().chain(retired) {
             client.close().await;
         }
-    }
-}
-
-fn cut(links: &[Node], on: bool) {
-    for link in links {
-        link.lose_requests(on);
-        link.lose_replies(on);
     }
 }
 

@@ -164,15 +164,10 @@ async fn f2_strict_quarantines_a_node_with_an_old_snapshot() {
     assert!(second.is_some(), "all were vouched for");
 }
 
-/// A copy of the node's own data, from before the lock, contains the marker too.
-#[tokio::test]
-async fn f2_strict_quarantines_a_node_with_a_copy_of_old_data() {
+/// The lock is held under the strict guard, and a node has a copy of its own data from before the lock: the copy contains a marker.
+async fn with_a_copy_of_old_data() -> Watched {
     let cluster = three().await;
-    let first = all(&cluster)
-        .restart_guard(RestartGuard::Strict)
-        .connect()
-        .await
-        .expect("three nodes");
+    let first = strict(&cluster).await;
     first.trust_nodes().await.expect("three nodes");
     let copy = Cluster::start(1).await;
     follow(copy.node(0), cluster.node(1)).await;
@@ -181,29 +176,24 @@ async fn f2_strict_quarantines_a_node_with_a_copy_of_old_data() {
     follow(watched.node(), copy.node(0)).await;
     run(watched.node(), &["REPLICAOF", "NO", "ONE"]).await;
     assert!(!watched.node().exists(KEY).await, "it has forgotten");
+    watched
+}
+
+async fn strict(cluster: &Cluster) -> Redlock {
+    let builder = all(cluster).restart_guard(RestartGuard::Strict);
+    builder.connect().await.expect("two of three at least")
+}
+
+#[tokio::test]
+async fn f2_strict_quarantines_a_node_with_a_copy_of_old_data() {
+    let watched = with_a_copy_of_old_data().await;
     watched.nobody_else_gets_it().await;
 }
 
 /// So do clients that meet the node only afterwards: the marker in the copy names an earlier promotion.
 #[tokio::test]
 async fn f2_strict_new_clients_do_not_count_a_node_with_a_copy_of_old_data() {
-    let cluster = three().await;
-    let strict = async |cluster: &Cluster| {
-        let builder = all(cluster).restart_guard(RestartGuard::Strict);
-        builder.connect().await.expect("two of three")
-    };
-    strict(&cluster)
-        .await
-        .trust_nodes()
-        .await
-        .expect("three nodes");
-    let copy = Cluster::start(1).await;
-    follow(copy.node(0), cluster.node(1)).await;
-    run(copy.node(0), &["REPLICAOF", "NO", "ONE"]).await;
-    let watched = Watched::start(cluster, RestartGuard::Strict).await;
-    follow(watched.node(), copy.node(0)).await;
-    run(watched.node(), &["REPLICAOF", "NO", "ONE"]).await;
-    assert!(!watched.node().exists(KEY).await, "it has forgotten");
+    let watched = with_a_copy_of_old_data().await;
     for _ in 0..3 {
         let later = strict(&watched.cluster).await;
         let second = later.try_lock(KEY).await;
