@@ -6,7 +6,7 @@ use tokio::runtime::Handle;
 
 use super::{
     ConnectionWakers, Info, Lists, NodeState, Notifications, Optional, Outbox, Strict, Target,
-    trust::state::{self, Forgot},
+    trust::{compare, known::Forgot},
 };
 use crate::{
     env::{
@@ -100,7 +100,7 @@ impl Nodes {
         if info.refuses(Optional::Time) {
             self.tokens.trust_this_machine(index, now);
         }
-        state::record_handshake(
+        compare::record_handshake(
             &self.states,
             index,
             state,
@@ -119,7 +119,7 @@ impl Nodes {
     /// The node, or one of its servers, lost its data at this time, before this client met it.
     pub(crate) fn record_loss(&self, state: &NodeState, at: Instant) {
         if self.guard != RestartGuard::Off {
-            state::record_loss(&self.states, state, at, self.now(), self.guard_time());
+            compare::record_loss(&self.states, state, at, self.now(), self.guard_time());
         }
     }
 

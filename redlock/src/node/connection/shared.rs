@@ -26,8 +26,8 @@ use crate::{
     node::{
         Lists, NodeState, Nodes, Operation, Strict, notify,
         redis::Target,
+        trust::known::Forgot,
         trust::lists::{Announced, Life},
-        trust::state::Forgot,
     },
 };
 

@@ -1,5 +1,5 @@
-//! The state of each node that a client keeps across connections: its identity, and whether its
-//! votes count.
+//! The state of each node that a client keeps across connections: what is known of it, and whether
+//! its votes count.
 
 use std::{
     sync::{
@@ -9,19 +9,16 @@ use std::{
     time::Duration,
 };
 
-use crate::command::Reply;
-use crate::fault::{Fault, FaultKind};
-use crate::node::{Info, Optional};
+use super::known::{Forgot, Known, Memory, signed};
 use crate::{
+    command::Reply,
     env::{clock::Instant, sync::lock},
     events::node::{self as events, NodeMeter},
+    fault::{Fault, FaultKind},
     key::Key,
-    quorum::restart_guard::{self, RestartGuard},
+    node::Info,
+    quorum::restart_guard::RestartGuard,
 };
-
-/// Servers report their uptime in whole seconds, and a reply takes time. So the computed start of a
-/// process may vary by this many microseconds.
-const UPTIME_ROUNDING: i64 = 1_500_000;
 
 /// One node, as the client knows it.
 #[derive(Debug)]
@@ -29,48 +26,15 @@ pub(crate) struct NodeState {
     name: String,
     meter: NodeMeter,
     /// Until when the node's yes does not count, in microseconds of the client's clock.
-    no_vote_until: AtomicU64,
+    pub(super) no_vote_until: AtomicU64,
     /// The same, for a loss that only other clients saw.
-    no_vote_after_loss_until: AtomicU64,
-    known: Mutex<Known>,
+    pub(super) no_vote_after_loss_until: AtomicU64,
+    pub(super) known: Mutex<Known>,
     /// The servers of a cluster. Empty for other nodes.
-    parts: Mutex<Vec<Arc<NodeState>>>,
+    pub(super) parts: Mutex<Vec<Arc<NodeState>>>,
     /// Which server has which slots of a cluster.
     #[cfg(feature = "cluster")]
     pub(in crate::node) moves: super::moves::Moves,
-}
-
-#[derive(Debug, Default)]
-struct Known {
-    run_id: String,
-    /// Where its data came from: [`Info::history`].
-    history: String,
-    version: String,
-    /// When the process started, in microseconds of the client's clock. Possibly before that
-    /// clock's beginning.
-    started: i64,
-    /// Its age is unknown because the server does not report its uptime.
-    is_ageless: bool,
-    /// The optional commands that the server refuses.
-    refused: Vec<Optional>,
-    /// The earliest start of any process of this node. So a restart of the oldest node does not
-    /// make the other nodes seem old.
-    earliest: Option<i64>,
-    /// When its data were emptied, as other clients saw it. Counts as a start.
-    emptied: Option<i64>,
-    /// When it last lost its data before this client met it, as other clients saw it.
-    lost_before: Option<i64>,
-    /// It forgot locks while this client knew it, so its age does not matter.
-    forgot: bool,
-    /// What it may have forgotten.
-    memory: Memory,
-    eviction: Option<String>,
-    /// Why it may never vote: it is a replica, or the same server as another node.
-    barred: Option<Fault>,
-    /// Why it cannot be reached, if it cannot.
-    down: Option<Fault>,
-    /// For a server of a cluster: the first and the last slot of each of its ranges.
-    slots: Vec<(u16, u16)>,
 }
 
 /// The state of a server of a cluster.
@@ -161,7 +125,7 @@ impl NodeState {
     }
 
     /// The name of the process with this run id, if it is this node's.
-    fn runs(&self, run_id: &str) -> Option<String> {
+    pub(super) fn runs(&self, run_id: &str) -> Option<String> {
         if lock(&self.known).run_id == run_id {
             return Some(self.name.clone());
         }
@@ -171,7 +135,7 @@ impl NodeState {
     }
 
     /// A server of this cluster reported its identity.
-    fn record_server(&self, info: &Info) {
+    pub(super) fn record_server(&self, info: &Info) {
         let mut known = lock(&self.known);
         known.version.clone_from(&info.version);
         // The warning is about the server that evicts.
@@ -342,267 +306,4 @@ impl NodeState {
             events::quarantined(&self.name, &why, guard_time);
         }
     }
-}
-
-/// What a node may have forgotten.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Memory {
-    /// It has forgotten nothing, whenever it started.
-    Whole,
-    /// It may have forgotten everything before its start.
-    #[default]
-    SinceStart,
-    /// It may have forgotten something at this time.
-    Since(i64),
-}
-
-/// How a node forgot locks while a client knew it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Forgot {
-    /// Another process answers at its address.
-    Restarted,
-    /// A server of a cluster that was not one of its masters before.
-    TookOver,
-    /// The same process was a replica in the meantime, or was promoted again.
-    WasReplica,
-    /// Its data were emptied: by `FLUSHALL` or `FLUSHDB`, by a synchronisation from a master, or
-    /// before it loaded them again.
-    Emptied,
-    /// It is loading its data.
-    Loads,
-}
-
-impl std::fmt::Display for Forgot {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Restarted => "node restarted and may have forgotten locks",
-            Self::TookOver => "server took over from another one and may have lost locks",
-            Self::WasReplica => "node was a replica of another server and may have lost locks",
-            Self::Emptied => "node has lost its data, and locks with them",
-            Self::Loads => "node is loading its data and may have forgotten locks",
-        })
-    }
-}
-
-/// Records what `state`, which is node `index` or one of its servers, reported on a new connection.
-/// After that, its votes count or are refused.
-pub(crate) fn record_handshake(
-    states: &[impl AsRef<NodeState>],
-    index: usize,
-    state: &NodeState,
-    info: &Info,
-    now: Instant,
-    guard: RestartGuard,
-    guard_time: Duration,
-) {
-    let node = states[index].as_ref();
-    if !std::ptr::eq(node, state) {
-        node.record_server(info);
-    }
-    let barred = barred(states, index, info, guard);
-    let (is_new, forgot) = {
-        let mut known = lock(&state.known);
-        let is_new = known.run_id != info.run_id || known.earliest.is_none();
-        let forgot = known.forgot_by(info, now);
-        if is_new {
-            known.memory = memory_of(info, now, guard);
-        }
-        known.take(info, now, &state.name);
-        known.bar(barred, &state.name);
-        (is_new, forgot)
-    };
-    if let Some(why) = forgot {
-        state.forget(why, now, guard, guard_time);
-    }
-    // A reconnection says nothing new about the node's age.
-    if (is_new || forgot.is_some()) && guard == RestartGuard::Observed {
-        if info.run_id.is_empty() && is_new && !info.refuses(Optional::Info) {
-            events::no_run_id(&state.name);
-        }
-        judge_ages(states, now, guard_time);
-    }
-}
-
-/// What a process that this client meets for the first time may have forgotten.
-fn memory_of(info: &Info, now: Instant, guard: RestartGuard) -> Memory {
-    if guard == RestartGuard::Off || info.is_first_process {
-        Memory::Whole
-    } else if info.history.is_empty() {
-        Memory::SinceStart
-    } else {
-        // It was promoted at an unknown time.
-        Memory::Since(signed(now.micros()))
-    }
-}
-
-/// Why a node may never vote.
-fn barred(
-    states: &[impl AsRef<NodeState>],
-    index: usize,
-    info: &Info,
-    guard: RestartGuard,
-) -> Option<Fault> {
-    if let Some(master) = &info.replica_of {
-        return Some(Fault::untouched(
-            FaultKind::ReadOnly,
-            format!("is a replica of {master}: list independent masters only"),
-        ));
-    }
-    if info.run_id.is_empty() {
-        return (guard == RestartGuard::Strict).then(|| {
-            Fault::untouched(
-                FaultKind::NoRunId,
-                "reports no run_id in INFO, so the strict restart guard cannot distinguish its processes: \
-                 use a server that does, or choose RestartGuard::Observed or Off",
-            )
-        });
-    }
-    let others = states
-        .iter()
-        .enumerate()
-        .filter(|(other, _)| *other != index);
-    let same = others
-        .into_iter()
-        .find_map(|(_, other)| other.as_ref().runs(&info.run_id))?;
-    Some(Fault::untouched(
-        FaultKind::SameServer,
-        format!("is the same server as {same}: list each server once"),
-    ))
-}
-
-impl Known {
-    /// Whether the node forgot locks between what was known about it and what it reports now.
-    fn forgot_by(&self, info: &Info, now: Instant) -> Option<Forgot> {
-        if self.earliest.is_none() {
-            return self.forgot.then_some(Forgot::TookOver);
-        }
-        let was_replica =
-            (self.barred.as_ref()).is_some_and(|fault| fault.kind == FaultKind::ReadOnly);
-        // Without a run id, the uptime is the only evidence.
-        let began_anew =
-            info.uptime.is_some() && started(info, now) > self.started + UPTIME_ROUNDING;
-        if self.run_id != info.run_id || info.run_id.is_empty() && began_anew {
-            return Some(Forgot::Restarted);
-        }
-        let promoted = self.history != info.history && !info.history.is_empty();
-        (was_replica || promoted || info.replica_of.is_some()).then_some(Forgot::WasReplica)
-    }
-
-    fn take(&mut self, info: &Info, now: Instant, name: &str) {
-        if self.refused != info.refused {
-            self.refused.clone_from(&info.refused);
-            for command in &info.refused {
-                let is_usual = *command == Optional::Config;
-                events::refuses(name, command.command(), command.loss(), is_usual);
-            }
-        }
-        self.is_ageless = info.uptime.is_none();
-        self.run_id.clone_from(&info.run_id);
-        self.history.clone_from(&info.history);
-        self.version.clone_from(&info.version);
-        self.eviction.clone_from(&info.eviction);
-        self.started = started(info, now);
-        let born = self.born();
-        self.earliest = Some(self.earliest.map_or(born, |at| at.min(born)));
-    }
-
-    /// Since when it may know locks.
-    fn born(&self) -> i64 {
-        self.started.max(self.emptied.unwrap_or(self.started))
-    }
-
-    fn bar(&mut self, barred: Option<Fault>, name: &str) {
-        if let Some(fault) = &barred
-            && self
-                .barred
-                .as_ref()
-                .is_none_or(|was| was.text != fault.text)
-        {
-            events::barred(name, fault);
-        }
-        if barred.is_none() && self.down.take().is_some() {
-            events::up(name, &self.version);
-        }
-        self.barred = barred;
-    }
-}
-
-/// When the process started, in microseconds of the client's clock.
-fn started(info: &Info, now: Instant) -> i64 {
-    let uptime = info.uptime.unwrap_or_default();
-    let uptime = i64::try_from(uptime.as_micros()).unwrap_or(i64::MAX);
-    signed(now.micros()).saturating_sub(uptime)
-}
-
-/// A node that is new to this client and started well after the oldest node may have had an earlier
-/// process. Evaluated again at each first connection, since the oldest node may connect last.
-fn judge_ages(states: &[impl AsRef<NodeState>], now: Instant, guard_time: Duration) {
-    let since = |start: i64| {
-        let micros = signed(now.micros()).saturating_sub(start);
-        Duration::from_micros(u64::try_from(micros).unwrap_or(0))
-    };
-    let mut oldest = Duration::default();
-    for_each(states, |state| {
-        let known = lock(&state.known);
-        let earliest = known.earliest.filter(|_| !known.is_ageless);
-        oldest = oldest.max(earliest.map_or(Duration::ZERO, since));
-    });
-    for_each(states, |state| {
-        let known = lock(&state.known);
-        if known.forgot || known.is_ageless || known.earliest.is_none() {
-            return;
-        }
-        let age = since(known.born());
-        if let Some(left) = restart_guard::on_first_sight(age, oldest, guard_time) {
-            let until = now.after(left).micros();
-            if state.no_vote_until.fetch_max(until, Relaxed) == 0 {
-                let why = "node started after the others and may have forgotten locks";
-                events::quarantined(&state.name, &why, left);
-            }
-        }
-    });
-}
-
-/// Records that `state`, which is a node or one of its servers, lost its data at this time: other clients saw it before this
-/// client met the node. Its age says nothing about that, since all nodes that this client knows may have started together.
-pub(crate) fn record_loss(
-    states: &[impl AsRef<NodeState>],
-    state: &NodeState,
-    at: Instant,
-    now: Instant,
-    guard_time: Duration,
-) {
-    lock(&state.known).lost_before = Some(signed(at.micros()));
-    let losses = states.iter().filter_map(|node| {
-        let node = node.as_ref();
-        let parts = lock(&node.parts).clone();
-        let parts = parts.iter().map(|part| lock(&part.known).lost_before);
-        lock(&node.known).lost_before.max(parts.flatten().max())
-    });
-    let losses: Vec<i64> = losses.collect();
-    for_each(states, |state| {
-        let lost = lock(&state.known).lost_before;
-        let until = lost
-            .and_then(|lost| restart_guard::after_a_loss(lost, &losses, states.len(), guard_time));
-        let until = until.and_then(|until| u64::try_from(until).ok());
-        let was = (state.no_vote_after_loss_until).swap(until.unwrap_or(0), Relaxed);
-        let left = Instant::from_micros(until.unwrap_or(0)).saturating_since(now);
-        if was == 0 && !left.is_zero() {
-            events::quarantined(&state.name, &Forgot::Emptied, left);
-        }
-    });
-}
-
-/// The nodes, and the servers of clusters.
-fn for_each(states: &[impl AsRef<NodeState>], mut look: impl FnMut(&NodeState)) {
-    for state in states.iter().map(AsRef::as_ref) {
-        look(state);
-        for part in lock(&state.parts).iter() {
-            look(part);
-        }
-    }
-}
-
-fn signed(micros: u64) -> i64 {
-    i64::try_from(micros).unwrap_or(i64::MAX)
 }

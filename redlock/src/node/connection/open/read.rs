@@ -16,8 +16,8 @@ use crate::{
     node::{
         Operation,
         redis::Incoming,
+        trust::known::Forgot,
         trust::lists::{Announced, is_temporary},
-        trust::state::Forgot,
     },
     resp::Value,
 };
