@@ -1,6 +1,6 @@
 //! AWS Lambda: a handler of `lambda_http` is a tower service, so the layer fits.
 
-use crate::{Work, connect};
+use crate::{Work, connect, within};
 use lambda_http::{
     Body, Error, IntoResponse as _, Request, Response, request::from_str, tower::Layer,
 };
@@ -67,7 +67,8 @@ async fn a_duplicate_is_rejected() {
         );
         work.finish.notify_one();
     };
-    let (first, ()) = tokio::join!(send("ann"), duplicates);
+    let both = async { tokio::join!(send("ann"), duplicates) };
+    let (first, ()) = within(both).await;
     assert_eq!(first, (201, "ordered".to_owned()));
     runs(service);
 }

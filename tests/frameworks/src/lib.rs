@@ -34,3 +34,10 @@ async fn connect() -> redlock::Redlock {
     let nodes = redlock::memory::Nodes::new(3);
     redlock::Redlock::connect(nodes.nodes()).await.unwrap()
 }
+
+/// A test that waits for longer than this has failed.
+#[cfg(test)]
+async fn within<T>(future: impl Future<Output = T>) -> T {
+    let done = tokio::time::timeout(std::time::Duration::from_secs(60), future).await;
+    done.expect("within a minute")
+}

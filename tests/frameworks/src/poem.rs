@@ -8,7 +8,7 @@ mod middleware;
 #[cfg(test)]
 mod tests {
     use super::one_at_a_time;
-    use crate::{Work, connect};
+    use crate::{Work, connect, within};
     use poem::{EndpointExt as _, Route, endpoint::make, http::StatusCode, post, test::TestClient};
 
     #[tokio::test]
@@ -41,9 +41,10 @@ mod tests {
             assert_eq!(send("ann").await, 409);
             work.finish.notify_one();
         };
-        let (first, ()) = tokio::join!(send("ann"), duplicates);
+        let both = async { tokio::join!(send("ann"), duplicates) };
+        let (first, ()) = within(both).await;
         assert_eq!(first, 201);
         work.finish.notify_one();
-        assert_eq!(send("ann").await, 201);
+        assert_eq!(within(send("ann")).await, 201);
     }
 }
