@@ -17,6 +17,8 @@ const TTL: Duration = Duration::from_secs(2);
 const BOUND: Duration = Duration::from_secs(60);
 /// Requests at a time.
 const SENDING: usize = 64;
+/// Orders that may be sent and not shipped. A ticket lasts for the ttl, so the sender must not be far ahead of the workers.
+const AHEAD: usize = 256;
 /// Orders that a worker has at a time, with those that wait for the lock of a worker that was killed.
 const WORKING: usize = 256;
 /// Orders that a worker takes at a time.
@@ -71,6 +73,9 @@ async fn send(redlock: &Redlock, store: &Store, count: usize) {
     let sent: HashSet<usize> = store.ask(redis::cmd("SMEMBERS").arg("sent")).await;
     let rest = (0..count).filter(|order| !sent.contains(order));
     let send = async |order: usize| {
+        while store.ahead().await >= AHEAD {
+            sleep(Duration::from_millis(2)).await;
+        }
         // A sender that was killed may have left its lock.
         let lock = redlock.lock(format!("order:{order}")).ttl(TTL);
         let guard = lock.wait(BOUND).await.expect("nobody else sends it");
@@ -173,6 +178,15 @@ impl Store {
                 .arg(mark),
         )
         .await
+    }
+
+    /// Orders that are sent and not shipped.
+    async fn ahead(&self) -> usize {
+        let mut counts = redis::pipe();
+        counts.cmd("SCARD").arg("sent").cmd("HLEN").arg("shipped");
+        let counts: RedisResult<(usize, usize)> = counts.query_async(&mut self.0.clone()).await;
+        let (sent, shipped) = counts.expect("the store answers");
+        sent.saturating_sub(shipped)
     }
 
     /// Orders that a worker got a while ago and has not done.
