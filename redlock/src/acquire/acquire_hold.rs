@@ -62,6 +62,8 @@ pub(crate) async fn acquire_hold(
                     continue;
                 }
                 Outcome::Hold(handed_over) => claim(request, handed_over),
+                // Only readers share a hold.
+                Outcome::Shared(_) => None,
                 Outcome::CoolingDown(left) => {
                     return Err(Error::cooling_down(request.name, left));
                 }

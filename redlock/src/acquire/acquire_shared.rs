@@ -25,6 +25,9 @@ pub(crate) async fn acquire_shared(request: &AcquireRequest<'_>) -> Result<Arc<S
         }
         let turn = match next_outcome(request, &mut slot).await? {
             Outcome::Turn(turn) => turn,
+            Outcome::Shared(hold) if hold.hold().is_open() => return Ok(joined(request, hold)),
+            // It ended before this task ran.
+            Outcome::Shared(_) => continue,
             // Readers join a hold instead of having a lease handed over.
             Outcome::Hold(handed_over) => {
                 drop(handed_over);
@@ -42,7 +45,11 @@ pub(crate) async fn acquire_shared(request: &AcquireRequest<'_>) -> Result<Arc<S
         let hold = lease.start_hold(limits);
         renew(request, &lease);
         match hold {
-            Some(hold) => return Ok(request.engine.shared.add(hold, limits)),
+            Some(hold) => {
+                let shared = request.engine.shared.add(hold, limits);
+                turn.share(&shared);
+                return Ok(shared);
+            }
             None => lease.check_validity(),
         }
     }
@@ -66,15 +73,20 @@ async fn ask(
 }
 
 fn join(request: &AcquireRequest<'_>) -> Option<Arc<SharedHold>> {
-    let (engine, options) = (request.engine, &request.options);
-    let joined = engine
-        .shared
-        .join(request.key, &options.lease, options.hold)?;
+    let options = &request.options;
+    let shared = &request.engine.shared;
+    let hold = shared.join(request.key, &options.lease, options.hold)?;
+    Some(joined(request, hold))
+}
+
+/// Records that the request joined this hold.
+fn joined(request: &AcquireRequest<'_>, hold: Arc<SharedHold>) -> Arc<SharedHold> {
     let waited = || request.core().now().saturating_since(request.since);
-    events::handed_over(request.key, joined.hold().token().get(), waited);
+    events::handed_over(request.key, hold.hold().token().get(), waited);
     // This runtime renews the lease too, because it may outlive the one that acquired it.
-    if options.lease.keep_alive && !joined.hold().lease().is_of_current_runtime() {
-        engine.renewers.run_here();
+    let keep_alive = request.options.lease.keep_alive;
+    if keep_alive && !hold.hold().lease().is_of_current_runtime() {
+        request.engine.renewers.run_here();
     }
-    Some(joined)
+    hold
 }

@@ -1,5 +1,5 @@
-//! Holds that readers of one process share: a reader joins a young hold without a round trip, and the hold is released after
-//! its last reader.
+//! Holds that readers of one process share: a reader joins a young hold without a round trip, all readers that wait join the
+//! first one that is granted, and a hold is released after its last reader.
 //!
 //! A hold may be joined until it is [`MAX_AGE`] old. Later readers ask the nodes, where a writer may wait: otherwise the readers
 //! of one process could keep writers out for ever.
@@ -29,6 +29,7 @@ pub(super) struct SharedHolds {
 #[derive(Debug)]
 pub(crate) struct SharedHold {
     hold: Arc<Hold>,
+    limits: HoldOptions,
     granted_at: Instant,
     all: Arc<SharedHolds>,
 }
@@ -45,8 +46,7 @@ impl SharedHolds {
         let lease = found.hold.lease();
         let is_young = lease.core().now().saturating_since(found.granted_at) < MAX_AGE
             && lease.remaining() >= options.ttl / 2;
-        let fits = is_shareable(limits) && lease.options() == options;
-        (is_young && fits && found.hold.is_open()).then_some(found)
+        (is_young && found.fits(options, limits) && found.hold.is_open()).then_some(found)
     }
 
     /// Adds a hold that was just granted, for others to join.
@@ -55,6 +55,7 @@ impl SharedHolds {
         let shared = Arc::new(SharedHold {
             granted_at: hold.lease().core().now(),
             hold,
+            limits,
             all: Arc::clone(self),
         });
         if is_shareable(limits) {
@@ -72,6 +73,11 @@ fn is_shareable(limits: HoldOptions) -> bool {
 impl SharedHold {
     pub(crate) fn hold(&self) -> &Arc<Hold> {
         &self.hold
+    }
+
+    /// Whether a reader with these options and limits may join the hold.
+    pub(super) fn fits(&self, options: &LeaseOptions, limits: HoldOptions) -> bool {
+        is_shareable(self.limits) && is_shareable(limits) && self.hold.lease().options() == options
     }
 }
 

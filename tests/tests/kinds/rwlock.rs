@@ -171,6 +171,31 @@ async fn readers_of_one_process_share_a_hold_and_it_ends_with_the_last() {
 }
 
 #[tokio::test]
+async fn readers_of_one_process_that_wait_share_the_first_grant() {
+    let cluster = Cluster::start(3).await;
+    let redlock = client(&cluster).await;
+    let writer = write(&redlock).await;
+    let mut readers = JoinSet::new();
+    for _ in 0..32 {
+        let catalog = redlock.rwlock("catalog");
+        // The first one may be gone before the next one runs.
+        readers.spawn(async move { catalog.read().wait(SOON).await.map(|guard| guard.token()) });
+    }
+    let writer = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        writer.release().await.expect("three nodes");
+    };
+    let (readers, ()) = within(SOON, async { tokio::join!(readers.join_all(), writer) }).await;
+    let tokens = readers
+        .into_iter()
+        .map(|token| token.expect("nobody writes"));
+    let tokens: HashSet<_> = tokens.collect();
+    // A busy machine may let some come late.
+    assert!(tokens.len() <= 8, "{tokens:?}");
+    is_free(&cluster).await;
+}
+
+#[tokio::test]
 async fn a_stream_of_readers_does_not_starve_a_writer() {
     let cluster = Cluster::start(3).await;
     let stop = Arc::new(AtomicBool::new(false));
@@ -235,6 +260,40 @@ async fn a_writer_that_gives_up_lets_readers_in_again() {
     })
     .await;
     drop(first);
+    is_free(&cluster).await;
+}
+
+#[tokio::test]
+async fn a_writer_that_got_the_lock_leaves_no_intent_where_a_reader_is_still_recorded() {
+    let cluster = Cluster::start(3).await;
+    let (one, other) = (client(&cluster).await, client(&cluster).await);
+    let reader = read(&one).await;
+    // As if this node had not got the release of an earlier reader, whose ttl is ten minutes.
+    let (late, readers, intent) = (
+        cluster.node(2),
+        "{catalog}{}:rw:readers",
+        "{catalog}{}:rw:intent",
+    );
+    let until = redis::cmd("ZADD")
+        .arg(readers)
+        .arg(4_000_000_000_000_u64)
+        .arg("f".repeat(32))
+        .to_owned();
+    let _: u64 = late.ask(&until).await;
+    let _: u64 = late
+        .ask(redis::cmd("PEXPIRE").arg(readers).arg(600_000))
+        .await;
+    let intends = async || late.ask::<u64>(redis::cmd("EXISTS").arg(intent)).await == 1;
+
+    let catalog = other.rwlock("catalog");
+    let write = tokio::spawn(async move { catalog.write().wait(SOON).await });
+    eventually(SOON, intends).await;
+    reader.release().await.expect("three nodes");
+    let writer = within(SOON, write).await.expect("no panic");
+    let writer = writer.expect("two nodes are enough");
+    eventually(SOON, async || !intends().await).await;
+    writer.release().await.expect("three nodes");
+    let _: u64 = late.ask(redis::cmd("DEL").arg(readers)).await;
     is_free(&cluster).await;
 }
 

@@ -39,6 +39,8 @@ use crate::{
     round::Round,
 };
 
+use super::shared_holds::SharedHold;
+
 type Waiter = waiters::Waiter<Outcome>;
 type Waiters = waiters::Waiters<Outcome>;
 
@@ -65,6 +67,8 @@ pub(super) enum Outcome {
     Turn(Turn),
     /// A hold of a lease that is handed over.
     Hold(HandedOver),
+    /// The hold of another reader.
+    Shared(Arc<SharedHold>),
     /// The holder left the key in a cool-down, for this long.
     CoolingDown(Duration),
     /// No quorum answered, and this waiter does not wait for one.
@@ -156,8 +160,8 @@ impl LocalQueue {
         self.with_waiters(key, |waiters| waiters.len()).unwrap_or(0)
     }
 
-    fn take_fail_fast(&self, key: &Arc<Key>) -> VecDeque<Waiter> {
-        self.with_waiters(key, Waiters::take_fail_fast)
+    fn take_those(&self, key: &Key, are: impl Fn(&Wants) -> bool) -> VecDeque<Waiter> {
+        self.with_waiters(key, |waiters| waiters.take_those(are))
             .unwrap_or_default()
     }
 

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{History, LocalQueue, Outcome, permit_waiters::PermitWaiters};
+use super::{History, LocalQueue, Outcome, Wants, permit_waiters::PermitWaiters};
 use crate::{
+    acquire::shared_holds::SharedHold,
     env::sync::lock,
     error::Error,
     key::Key,
@@ -57,9 +58,19 @@ impl Turn {
 
     /// No quorum answered: fails the waiters that do not wait for one.
     pub(in crate::acquire) fn fail_fast(&self, error: &Error) {
-        for waiter in self.queue.take_fail_fast(&self.key) {
+        for waiter in self.queue.take_those(&self.key, |wants| wants.fail_fast) {
             // An error means that the waiter gave up.
             let _ = waiter.sender.send(Outcome::NoQuorum(error.clone()));
+        }
+    }
+
+    /// Lets the waiting readers that may share this hold join it now. One after the other, each would find that the one before
+    /// has left already.
+    pub(in crate::acquire) fn share(&self, hold: &Arc<SharedHold>) {
+        let fits = |wants: &Wants| hold.fits(&wants.lease, wants.hold);
+        for waiter in self.queue.take_those(&self.key, fits) {
+            // A waiter that gave up leaves the hold again.
+            let _ = waiter.sender.send(Outcome::Shared(Arc::clone(hold)));
         }
     }
 

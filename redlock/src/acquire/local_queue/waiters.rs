@@ -98,10 +98,10 @@ impl<T> Waiters<T> {
         None
     }
 
-    /// Takes out the waiters that do not wait for a quorum.
-    pub(super) fn take_fail_fast(&mut self) -> VecDeque<Waiter<T>> {
+    /// Takes out the waiters whose wants are of this kind.
+    pub(super) fn take_those(&mut self, are: impl Fn(&Wants) -> bool) -> VecDeque<Waiter<T>> {
         let all = std::mem::take(&mut self.queue);
-        let (leaving, staying) = all.into_iter().partition(|waiter| waiter.wants.fail_fast);
+        let (leaving, staying) = all.into_iter().partition(|waiter| are(&waiter.wants));
         self.queue = staying;
         leaving
     }
