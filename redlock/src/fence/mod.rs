@@ -53,11 +53,13 @@ pub const SQLITE_TABLE: &str = "CREATE TABLE IF NOT EXISTS redlock_fences \
      (key TEXT PRIMARY KEY, token INTEGER NOT NULL) WITHOUT ROWID";
 
 /// Accepts the token `?2` for the key `?1`, unless a higher one was accepted before. It affects one row if it accepts the token,
-/// and none otherwise.
+/// and none otherwise. SQLite keeps values of any type, so both are cast: a token in a text is a number, and a key in a blob is
+/// the same key as the text.
 ///
 /// It writes, so it takes the write lock of the database. Begin the transaction with `BEGIN IMMEDIATE`: a transaction that has
 /// read first gets `SQLITE_BUSY` if another connection wrote meanwhile.
-pub const SQLITE: &str = "INSERT INTO redlock_fences (key, token) SELECT ?1, ?2 WHERE ?2 > 0 \
+pub const SQLITE: &str = "INSERT INTO redlock_fences (key, token) \
+     SELECT CAST(?1 AS TEXT), CAST(?2 AS INTEGER) WHERE CAST(?2 AS INTEGER) > 0 \
      ON CONFLICT (key) DO UPDATE SET token = excluded.token WHERE redlock_fences.token <= excluded.token";
 
 /// A Lua function `accepted(key, token)` to prepend to a script of yours, which should return early unless it returns `true`.

@@ -130,6 +130,33 @@ async fn sqlite_refuses_late_writes() {
     }
 }
 
+/// A driver binds a token as a text where a program keeps it as one, and a key as a blob.
+#[test]
+fn sqlite_compares_values_of_all_types() {
+    if !is_installed(Command::new("sqlite3")) {
+        return;
+    }
+    let store = Sqlite::start();
+    let accepts = |key: &str, token: &str| {
+        let check = fence::SQLITE.replace("?1", key).replace("?2", token);
+        store.run(&[&check, "SELECT changes()"]).trim() == "1"
+    };
+    assert!(
+        !accepts("'a'", "'0'"),
+        "the token of a lock without fencing"
+    );
+    assert!(accepts("'a'", "5"));
+    assert!(!accepts("'a'", "'4'"), "an old token in a text");
+    assert!(!accepts("CAST('a' AS BLOB)", "4"), "the same key");
+    assert!(!accepts("'a'", "'nonsense'") && !accepts("'a'", "NULL"));
+    assert!(accepts("'a'", "'10'"), "numbers, not digits, are compared");
+    assert!(
+        accepts("'a'", "11"),
+        "nothing that was refused is in the way"
+    );
+    assert!(accepts("'b'", "1"), "another resource");
+}
+
 impl Store for Postgres {
     fn write(&self, token: Option<FencingToken>, balance: u64) {
         let write = format!("UPDATE accounts SET balance = {balance}");
