@@ -31,7 +31,8 @@ use crate::{
 /// After this many failed looks in a row, the map no longer counts as confirmed.
 const LOOKS: u32 = 4;
 
-/// The connections to the servers of one cluster. When it is dropped, they send what waits and end.
+/// The connections to the servers of one cluster. When it is dropped, they end once all releases have arrived, also those
+/// that are redirected or wait for a successor, and after the longest ttl at the latest.
 #[derive(Debug)]
 pub(super) struct Cluster(Arc<Shared>);
 
@@ -46,7 +47,7 @@ impl Cluster {
     ) -> Self {
         let shared = Arc::new(Shared::new(nodes, index, target, inbox, contact, runtime));
         let watching = watch::keep_watching(
-            Arc::downgrade(&shared),
+            (Arc::clone(&shared), Arc::clone(nodes)),
             target.clone(),
             restart_guard::confirmed_for(nodes.skew) / LOOKS,
         );
@@ -68,6 +69,6 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        self.0.doubted.notify_one();
+        self.0.close();
     }
 }

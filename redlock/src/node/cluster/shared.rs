@@ -17,7 +17,10 @@ use super::{
     map::{Map, Shard},
 };
 use crate::{
-    env::clock::Clock,
+    env::{
+        clock::{Clock, Instant},
+        sync::lock,
+    },
     fault::Fault,
     quorum::restart_guard::{self, RestartGuard},
 };
@@ -42,6 +45,9 @@ pub(super) struct Shared {
     pub(super) epoch: AtomicU64,
     /// The map may be out of date.
     pub(super) doubted: Notify,
+    /// The handle is gone: until when releases are still delivered.
+    closed: Mutex<Option<Instant>>,
+    linger: Duration,
 }
 
 impl Shared {
@@ -72,7 +78,29 @@ impl Shared {
             runtime: runtime.clone(),
             map: Mutex::default(),
             doubted: Notify::new(),
+            closed: Mutex::default(),
+            linger: nodes.max_ttl,
         }
+    }
+
+    /// The handle is gone.
+    pub(super) fn close(&self) {
+        *lock(&self.closed) = Some(self.clock.now().after(self.linger));
+        self.doubted.notify_one();
+    }
+
+    /// Whether the handle is gone and nothing is on its way to a server. Called by the one task that watches.
+    pub(super) fn is_done(self: &Arc<Self>) -> bool {
+        let Some(until) = *lock(&self.closed) else {
+            return false;
+        };
+        // Each operation on its way has a reference, and so has each pause before another try.
+        let is_idle = || {
+            Arc::weak_count(self) == 0
+                && Arc::strong_count(self) == 1
+                && lock(&self.map).early.is_empty()
+        };
+        self.clock.now() >= until || is_idle()
     }
 
     /// A connection to a server.

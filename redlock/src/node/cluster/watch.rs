@@ -1,11 +1,14 @@
 //! Keeps the map of slots up to date.
 
-use std::{sync::Weak, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::{sleep, timeout};
 
 use super::{
-    super::redis::{Target, TopologyReader},
+    super::{
+        Nodes,
+        redis::{Target, TopologyReader},
+    },
     Shared,
 };
 use crate::env::unwind::caught;
@@ -17,24 +20,25 @@ const MAX_PAUSE: Duration = Duration::from_secs(1);
 const STEPS: u32 = 4;
 
 /// Keeps the map up to date for as long as it is used, also after a panic in code of the user that this calls, such as a
-/// verifier of certificates.
-pub(super) async fn keep_watching(cluster: Weak<Shared>, target: Target, every: Duration) {
+/// verifier of certificates. It is used as long as releases are on their way.
+pub(super) async fn keep_watching(
+    (shared, _nodes): (Arc<Shared>, Arc<Nodes>),
+    target: Target,
+    every: Duration,
+) {
     loop {
         let reader = TopologyReader::new(&target);
-        match caught(watch(Weak::clone(&cluster), reader, every)).await {
+        match caught(watch(&shared, reader, every)).await {
             Ok(()) => return,
             Err(_panic) => sleep(MAX_PAUSE.min(every)).await,
         }
     }
 }
 
-async fn watch(cluster: Weak<Shared>, mut reader: TopologyReader, every: Duration) {
+async fn watch(shared: &Arc<Shared>, mut reader: TopologyReader, every: Duration) {
     let mut pause = MIN_PAUSE;
     let mut recorded = None;
-    loop {
-        let Some(shared) = cluster.upgrade() else {
-            return;
-        };
+    while !shared.is_done() {
         let asked = shared.clock.now();
         match reader.look(shared.timeout * STEPS).await {
             Ok(mut topology) => {
@@ -54,7 +58,6 @@ async fn watch(cluster: Weak<Shared>, mut reader: TopologyReader, every: Duratio
             pause = MIN_PAUSE;
             let _ = timeout(every, shared.doubted.notified()).await;
         }
-        drop(shared);
         sleep(pause.min(every)).await;
         pause = (pause * 2).min(MAX_PAUSE);
     }

@@ -81,6 +81,24 @@ async fn a_release_deferred_for_a_dead_master_goes_to_its_successor() {
     assert!(start.elapsed() < LONG * 2 / 3, "{:?}", start.elapsed());
 }
 
+/// The client is dropped before there is a successor, as at the end of a short program whose runtime goes on.
+#[tokio::test]
+async fn a_release_goes_to_a_successor_although_the_client_is_gone() {
+    let Some(sharded) = Sharded::start(1).await else {
+        return;
+    };
+    let builder = client(&sharded, RestartGuard::Off).max_ttl(BOUND);
+    let redlock = builder.connect().await.expect("a cluster");
+    let held = redlock.lock(OF_SHARD[1]).ttl(BOUND).await.expect("free");
+    let replica = sharded.shard(4);
+    let has_it = async || replica.keys().await.contains(&OF_SHARD[1].to_owned());
+    eventually(SOON, has_it).await;
+    sharded.shard(1).kill();
+    drop((held, redlock));
+    // Long before the ttl.
+    eventually(BOUND / 2, async || !has_it().await).await;
+}
+
 #[tokio::test]
 async fn observed_the_quarantine_of_a_new_master_lasts_the_guard_time() {
     let Some(sharded) = Sharded::start(1).await else {

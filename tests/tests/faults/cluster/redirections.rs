@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redlock::{FaultKind, Redlock, RestartGuard};
+use redlock::{FaultKind, Guard, Redlock, RestartGuard};
 use tests::sharded::{OF_SHARD, Sharded, id, tell};
 use tests::{Cluster, Node, eventually, within};
 
@@ -176,6 +176,27 @@ async fn f72_a_lock_whose_keys_are_migrated() {
 /// release is deferred until they agree.
 #[tokio::test]
 async fn f6_a_release_that_is_redirected_in_circles_arrives_once_the_servers_agree() {
+    redirected_in_circles(async |held, redlock| {
+        let error = held.release().await.expect_err("sent around");
+        assert_eq!(error.node_errors()[0].kind(), FaultKind::Moved, "{error}");
+        Some(redlock)
+    })
+    .await;
+}
+
+/// Nothing but the task of the connections is left to deliver it.
+#[tokio::test]
+async fn f6_a_redirected_release_arrives_although_the_client_is_gone() {
+    redirected_in_circles(async |held, redlock| {
+        drop((held, redlock));
+        // Time for its redirections.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        None
+    })
+    .await;
+}
+
+async fn redirected_in_circles(release: impl AsyncFnOnce(Guard, Redlock) -> Option<Redlock>) {
     let Some(sharded) = Sharded::start(0).await else {
         return;
     };
@@ -191,8 +212,7 @@ async fn f6_a_release_that_is_redirected_in_circles_arrives_once_the_servers_agr
     carry(&sharded, &keys, to).await;
     let slot = slot_of(&sharded, key).await.to_string();
     tell(to, &["SETSLOT", &slot, "STABLE"]).await;
-    let error = held.release().await.expect_err("sent around");
-    assert_eq!(error.node_errors()[0].kind(), FaultKind::Moved, "{error}");
+    let _kept = release(held, redlock).await;
     tell(to, &["SETSLOT", &slot, "IMPORTING", &id(from).await]).await;
     // Long before the ttl.
     eventually(BOUND / 2, async || {
