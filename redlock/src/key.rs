@@ -10,7 +10,7 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
 };
 
-use crate::error::Error;
+use crate::error::{Error, shortened};
 
 /// The longest key in bytes, with its namespace. The layer and the attribute hash longer keys.
 pub const MAX_LEN: usize = 1024;
@@ -324,15 +324,6 @@ fn tag(key: &str) -> Tag {
         (Some((open, "{")), Some((close, "}")), None) if close > open + 1 => Tag::Own,
         _ => Tag::Broken,
     }
-}
-
-pub(crate) fn shortened(name: &str) -> String {
-    const MOST: usize = 40;
-    let mut text: String = name.chars().take(MOST).collect();
-    if text.len() < name.len() {
-        text.push('…');
-    }
-    text
 }
 
 /// Makes `value` safe as a part between colons in a key: `%`, `:`, `{` and `}` are percent-encoded,

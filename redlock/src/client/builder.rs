@@ -7,9 +7,9 @@ use crate::{
     config::{MAX_DURATION, check_ttl},
     core::{Core, Defaults},
     env::{background::Background, clock::Clock, random::Random},
-    error::{Error, Result},
+    error::{Error, Result, shortened},
     events,
-    key::{Key, shortened},
+    key::Key,
     label::Label,
     node::{
         Access, ConnectionWakers, CredentialsProvider, Lists, NodeAddress, NodeState, Nodes,

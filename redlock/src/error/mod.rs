@@ -43,7 +43,13 @@ impl Error {
     }
 
     fn about(self, key: &str) -> Self {
-        self.map(|inner| inner.key = Some(key.to_owned()))
+        /// No valid key is longer. One that was not checked yet may have any length.
+        const MAX_LEN: usize = 1024;
+        let key = match key.len() {
+            0..=MAX_LEN => key.to_owned(),
+            _ => shortened(key),
+        };
+        self.map(|inner| inner.key = Some(key))
     }
 
     fn retry(self, after: Option<Duration>) -> Self {
@@ -234,3 +240,13 @@ impl fmt::Debug for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// The beginning of a text of the user, for an error.
+pub(crate) fn shortened(text: &str) -> String {
+    const MOST: usize = 40;
+    let mut short: String = text.chars().take(MOST).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
+}

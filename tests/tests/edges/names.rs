@@ -1,5 +1,7 @@
 //! Names that cannot be used: the error says why.
 
+use std::time::Duration;
+
 use redlock::{
     ErrorKind, Redlock,
     memory::{Node, Nodes},
@@ -34,6 +36,27 @@ fn an_error_about_a_label_does_not_repeat_all_of_it() {
     assert!(long.len() < 500 && long.contains('…'), "{long}");
     let short = labelled("a b");
     assert!(short.contains("`a b`"), "{short}");
+}
+
+/// Also where an option is checked before the key.
+#[tokio::test]
+async fn an_error_about_a_long_key_does_not_repeat_all_of_it() {
+    let redlock = Redlock::connect(Nodes::new(3).nodes()).await;
+    let redlock = redlock.expect("three nodes");
+    let long = "x".repeat(500_000);
+    let errors = [
+        redlock.semaphore(&long, 0).available().await.err(),
+        redlock.semaphore(&long, 0).acquire().await.err(),
+        redlock.lock(&long).ttl(Duration::ZERO).await.err(),
+        redlock.lock(&long).newest_wins(true).no_wait().await.err(),
+        redlock.lock(&long).await.err(),
+    ];
+    for error in errors {
+        let error = error.expect("refused");
+        let key = error.key().expect("the key").len();
+        let (shown, debug) = (error.to_string().len(), format!("{error:?}").len());
+        assert!(key < 100 && shown < 1_000 && debug < 1_000, "{error}");
+    }
 }
 
 #[tokio::test]
