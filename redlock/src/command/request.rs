@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Answer, Command, Form, Script, Session, Step, encode::Encoder};
+use super::{Answer, Command, Form, Scope, Script, Session, Step, encode::Encoder};
 use crate::{
     fault::{Fault, FaultKind},
     key::Key,
@@ -33,10 +33,10 @@ pub(crate) fn decode(request: &Request, step: Step, reply: &Value) -> Answer {
     let Value::ServerError(error) = reply else {
         return request.command.parts().decode(step, reply);
     };
-    if resp::is_unknown_script(error) && step.form == Form::Hash {
+    if step.form == Form::Hash && (resp::is_unknown_script(error) || resp::refuses_hashes(error)) {
         return Answer::Next(step.with_source());
     }
-    let fault = without_arguments(resp::server_fault(error), &request.key);
+    let fault = without_arguments(resp::server_fault(error), request);
     Answer::failed(match fault.kind {
         FaultKind::Permission => with_rights(fault, request),
         _ => fault,
@@ -44,19 +44,25 @@ pub(crate) fn decode(request: &Request, step: Step, reply: &Value) -> Answer {
 }
 
 /// Removes the arguments of the command that a server repeats in its error, since they name the key.
-fn without_arguments(mut fault: Fault, key: &Key) -> Fault {
+fn without_arguments(mut fault: Fault, request: &Request) -> Fault {
     let mut text = fault.text.into_owned();
     if let Some(at) = text.find(", with args beginning with") {
         text.truncate(at);
     }
-    if text.contains(key.lock()) {
-        text = without(&text, key.lock());
+    let key = request.key.lock();
+    if is_about_a_key(request) && text.contains(key) {
+        text = without(&text, key);
     }
     fault.text = text.into();
     fault
 }
 
-/// Replaces `name` by `<key>`, unless it is a part of a longer word.
+/// Whether its key is that of a lock. One for the whole node has a key only to be encoded.
+fn is_about_a_key(request: &Request) -> bool {
+    request.command.facts().scope == Scope::Key
+}
+
+/// Replaces `name` by `<key>`, unless it is a part of a longer word, or the name of the command that is refused.
 fn without(text: &str, name: &str) -> String {
     let joins = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
     let mut rest = text;
@@ -65,7 +71,8 @@ fn without(text: &str, name: &str) -> String {
         let (before, after) = (&rest[..at], &rest[at + name.len()..]);
         kept.push_str(before);
         let is_part = joins(kept.chars().next_back()) || joins(after.chars().next());
-        kept.push_str(if is_part { name } else { "<key>" });
+        let is_command = kept.ends_with("run the '") && after.starts_with("' command");
+        kept.push_str(if is_part || is_command { name } else { "<key>" });
         rest = after;
     }
     kept + rest
@@ -81,7 +88,7 @@ fn with_rights(fault: Fault, request: &Request) -> Fault {
             ..fault
         };
     }
-    if fault.text.contains("key") {
+    if is_about_a_key(request) && fault.text.contains("access") {
         let key = &request.key;
         let names = format!(": `{}` and `{}`", key.lock(), key.fence());
         return Fault {
@@ -217,5 +224,11 @@ mod tests {
         let text = "no access to order:7, nor to order:77 or reorder:7";
         let shown = without(text, "order:7");
         assert_eq!(shown, "no access to <key>, nor to order:77 or reorder:7");
+        let text = "NOPERM User get has no permissions to run the 'get' command";
+        let shown = without(text, "get");
+        assert_eq!(
+            shown,
+            "NOPERM User <key> has no permissions to run the 'get' command"
+        );
     }
 }

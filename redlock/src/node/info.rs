@@ -14,6 +14,8 @@ pub(crate) enum Optional {
     Config,
     Tracking,
     Subscribe,
+    Publish,
+    EvalSha,
 }
 
 impl Optional {
@@ -24,6 +26,8 @@ impl Optional {
             Self::Config => "CONFIG GET",
             Self::Tracking => "CLIENT TRACKING",
             Self::Subscribe => "SUBSCRIBE",
+            Self::Publish => "PUBLISH",
+            Self::EvalSha => "EVALSHA",
         }
     }
 
@@ -34,8 +38,8 @@ impl Optional {
                 "a restart with old data, a replica and a server listed twice go unnoticed: let the user call it"
             }
             Self::Time => {
-                "fencing tokens follow the clock of this machine, and no record of the lists of nodes is kept: \
-                 let the user call it, or synchronise the clocks of all clients"
+                "fencing tokens follow the clock of this machine, no record of the lists of nodes is kept, and \
+                 read/write locks fail: let the user call it, or synchronise the clocks of all clients"
             }
             Self::Config => {
                 "an eviction of locks goes unnoticed: set maxmemory-policy to noeviction"
@@ -43,6 +47,10 @@ impl Optional {
             Self::Tracking => "emptied data are noticed up to 5 s late: let the user call it",
             Self::Subscribe => {
                 "waiters poll instead of being notified: let the user call it, and use the channel"
+            }
+            Self::Publish => "waiters poll, since nobody can notify them: let the user call it",
+            Self::EvalSha => {
+                "scripts are sent with their source, of some kilobytes for each command: let the user call it"
             }
         }
     }

@@ -23,6 +23,13 @@ pub(crate) fn is_unknown_script(error: &ServerError) -> bool {
     error.kind() == Some(ServerErrorKind::NoScript)
 }
 
+/// Whether the server does not know the command `EVALSHA`, or does not permit it.
+pub(crate) fn refuses_hashes(error: &ServerError) -> bool {
+    let fault = server_fault(error);
+    matches!(fault.kind, FaultKind::Unsupported | FaultKind::Permission)
+        && fault.text.to_ascii_lowercase().contains("evalsha")
+}
+
 /// The fault of an error of the `redis` crate.
 pub(crate) fn fault(error: &RedisError) -> Fault {
     let text = match (error.code(), error.detail()) {

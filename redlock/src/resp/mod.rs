@@ -13,7 +13,7 @@ pub(crate) use redis::Value;
 pub(crate) use command::{CommandWriter, command, command_of};
 #[cfg(feature = "sentinel")]
 pub(crate) use error::fault;
-pub(crate) use error::{is_unknown_script, server_fault};
+pub(crate) use error::{is_unknown_script, refuses_hashes, server_fault};
 pub(crate) use frame::{Length, Skip, length, parse, parse_with, skipped};
 #[cfg(feature = "sentinel")]
 pub(crate) use value::field;

@@ -73,8 +73,8 @@ pub(crate) enum BatchReply<'a> {
     Each(&'a [Value]),
     /// None of them ran.
     Refused {
-        /// The server does not know the script.
-        unknown_script: bool,
+        /// The next call has to contain the source of the script.
+        needs_source: bool,
     },
     /// Any of them may have run.
     Unknown(Fault),
@@ -105,8 +105,11 @@ const REFUSALS: [&str; 16] = [
 pub(crate) fn decode_batch(reply: &Value, count: usize) -> BatchReply<'_> {
     match reply {
         Value::Array(replies) if replies.len() == count => BatchReply::Each(replies),
+        Value::ServerError(error) if resp::refuses_hashes(error) => {
+            BatchReply::Refused { needs_source: true }
+        }
         Value::ServerError(error) if REFUSALS.contains(&error.code()) => BatchReply::Refused {
-            unknown_script: resp::is_unknown_script(error),
+            needs_source: resp::is_unknown_script(error),
         },
         Value::ServerError(error) => {
             let fault = resp::server_fault(error);

@@ -27,7 +27,10 @@ end
 local function held(left, bar, holder, waiters, inbox, since)
   local reply = {'HELD', left, bar and #bar <= 16 and bar or '0', #holder <= 64 and holder or ''}
   if inbox ~= '' then
-    if type(redis.pcall('ZADD', waiters, since, inbox)) ~= 'number' then
+    local listed = redis.pcall('ZADD', waiters, since, inbox)
+    -- A release reads the list and removes inboxes: without these rights, a notification may never come.
+    if type(listed) ~= 'number' or redis.pcall('ZRANGE', waiters, 0, 0).err
+        or type(redis.pcall('ZREM', waiters, '')) ~= 'number' then
       reply[5] = 0
     elseif redis.call('PTTL', waiters) < left + 10000 then
       redis.pcall('PEXPIRE', waiters, left + 10000)

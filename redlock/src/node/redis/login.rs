@@ -97,7 +97,11 @@ pub(super) async fn read(
 /// The connection ended, or carried another protocol, before the server answered.
 fn unanswered(server: Server<'_>, fault: Fault) -> Fault {
     let hint = match (server.address(), fault.kind) {
-        (Some(ConnectionAddr::Tcp(..)), FaultKind::Unreachable | FaultKind::Other) => {
+        (Some(ConnectionAddr::Tcp(..)), FaultKind::Unreachable) => {
+            "if it speaks TLS there, write rediss:// instead of redis://, and if it limits its replies, raise \
+             client-output-buffer-limit for normal clients"
+        }
+        (Some(ConnectionAddr::Tcp(..)), FaultKind::Other) => {
             "if it speaks TLS there, write rediss:// instead of redis://"
         }
         _ => return fault,

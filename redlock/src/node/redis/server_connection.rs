@@ -40,6 +40,8 @@ pub(in crate::node) struct ServerConnection {
     /// The kinds of commands whose scripts were sent over this connection, so the server knows
     /// them.
     known: u32,
+    /// The server refuses `EVALSHA`: scripts are always sent with their source.
+    always_source: bool,
     pub(in crate::node) info: Info,
     /// Whether the server notifies the inbox of this process.
     pub(in crate::node) is_subscribed: bool,
@@ -142,9 +144,13 @@ impl ServerConnection {
             tracking.args(["CLIENT", "TRACKING", "ON", "OPTIN"]);
         });
         said.encode(record, wire.out());
+        let channel = format!("{}{}", inbox.channel, inbox.name);
+        resp::command(wire.out(), |publish| {
+            // An empty message, to learn whether this user may notify others.
+            publish.args(["PUBLISH", &channel, ""]);
+        });
         resp::command(wire.out(), |subscribe| {
-            let channel = format!("{}{}", inbox.channel, inbox.name);
-            subscribe.arg("SUBSCRIBE").arg(channel);
+            subscribe.args(["SUBSCRIBE", &channel]);
         });
         login::write_protocol(wire.out());
         let asked = Instant::now();
@@ -169,6 +175,7 @@ impl ServerConnection {
             new_logins,
             login,
             known: 0,
+            always_source: false,
             info,
             is_subscribed,
             record,
@@ -189,9 +196,10 @@ impl ServerConnection {
             true => HOLDER,
             false => request.command.kind() as u32,
         };
-        let is_known = self.known & 1 << script != 0;
-        self.known |= 1 << script;
-        if is_known { step } else { step.with_source() }
+        match self.knows(script) {
+            true => step,
+            false => step.with_source(),
+        }
     }
 
     /// Writes a step of `request`, to be sent by the next flush.
@@ -206,14 +214,25 @@ impl ServerConnection {
     ) {
         /// The script of batches belongs to no kind of command.
         const BATCH: u32 = u32::BITS - 2;
-        let is_known = self.known & 1 << BATCH != 0;
-        self.known |= 1 << BATCH;
+        let is_known = self.knows(BATCH);
         command::encode_batch(requests, !is_known, &self.session, self.wire.out());
+    }
+
+    /// Whether the server knows the script, which it does from now on.
+    fn knows(&mut self, script: u32) -> bool {
+        let is_known = self.known & 1 << script != 0;
+        self.known |= 1 << script;
+        is_known && !self.always_source
     }
 
     /// The server has forgotten the scripts: each goes with its source once more.
     pub(in crate::node) fn forget_scripts(&mut self) {
         self.known = 0;
+    }
+
+    /// The server refuses `EVALSHA`.
+    pub(in crate::node) fn always_send_source(&mut self) {
+        self.always_source = true;
     }
 
     /// Writes an announcement, to be sent by the next flush.
@@ -371,14 +390,16 @@ async fn needed(command: &str, wire: &mut Wire) -> Result<Value, Fault> {
     Ok(reply)
 }
 
-/// Reads the replies to `SUBSCRIBE` and to the last command, `HELLO`, which did not fail before: `SUBSCRIBE` has a reply only
-/// if it fails. Waiters try for themselves then.
+/// Reads the replies to `PUBLISH`, `SUBSCRIBE` and the last command, `HELLO`, which did not fail before: `SUBSCRIBE` has a reply
+/// only if it fails. If one of the two is refused, waiters try for themselves: other clients usually have the same user.
 async fn subscribed(info: &mut Info, wire: &mut Wire) -> Result<bool, Fault> {
+    let published = wire.next().await?;
     let reply = wire.next().await?;
-    if !matches!(reply, Value::ServerError(_)) {
-        return Ok(true);
+    if matches!(reply, Value::ServerError(_)) {
+        info.note_refusal(Optional::Subscribe, &reply);
+        wire.next().await?;
+        return Ok(false);
     }
-    info.note_refusal(Optional::Subscribe, &reply);
-    wire.next().await?;
-    Ok(false)
+    info.note_refusal(Optional::Publish, &published);
+    Ok(!info.refuses(Optional::Publish))
 }

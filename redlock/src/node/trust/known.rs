@@ -26,6 +26,8 @@ pub(super) struct Known {
     pub(super) is_ageless: bool,
     /// The optional commands that the server refuses.
     pub(super) refused: Vec<Optional>,
+    /// It refuses `EVALSHA`, which shows at the first use.
+    pub(super) refuses_hashes: bool,
     /// The earliest start of any process of this node. So a restart of the oldest node does not
     /// make the other nodes seem old.
     pub(super) earliest: Option<i64>,

@@ -16,7 +16,7 @@ use crate::{
     events::node::{self as events, NodeMeter},
     fault::{Fault, FaultKind},
     key::Key,
-    node::Info,
+    node::{Info, Optional},
     quorum::restart_guard::RestartGuard,
 };
 
@@ -181,6 +181,15 @@ impl NodeState {
         let was_up = lock(&self.known).down.replace(fault.clone()).is_none();
         if was_up {
             events::down(&self.name, fault);
+        }
+    }
+
+    /// The server refuses `EVALSHA`.
+    pub(crate) fn hashes_refused(&self) {
+        let is_known = std::mem::replace(&mut lock(&self.known).refuses_hashes, true);
+        if !is_known {
+            let command = Optional::EvalSha;
+            events::refuses(&self.name, command.command(), command.loss(), false);
         }
     }
 

@@ -31,7 +31,9 @@ if holder and holder ~= owner then
   if inbox ~= '' then
     -- Sorted by when they began to wait, the same on every node. The list expires some time after the lease.
     local listed = redis.pcall('ZADD', waiters_key, since, inbox)
-    if type(listed) ~= 'number' then
+    -- A release reads the list and removes inboxes: without these rights, a notification may never come.
+    if type(listed) ~= 'number' or redis.pcall('ZRANGE', waiters_key, 0, 0).err
+        or type(redis.pcall('ZREM', waiters_key, '')) ~= 'number' then
       -- Do not try another write: after one, a server whose memory is full would let the later acquires of a batch write as
       -- well.
       held[5] = 0

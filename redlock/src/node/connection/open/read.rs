@@ -19,7 +19,7 @@ use crate::{
         trust::known::Forgot,
         trust::lists::{Announced, is_temporary},
     },
-    resp::Value,
+    resp::{self, Value},
 };
 
 /// How soon the node list is announced again to a node that cannot answer now.
@@ -77,6 +77,12 @@ impl Open<'_> {
                 "the server answered more than it was asked",
             ));
         };
+        if let Value::ServerError(error) = reply
+            && resp::refuses_hashes(error)
+        {
+            self.connection.always_send_source();
+            self.shared.state.hashes_refused();
+        }
         match command {
             Ok(command) => self.deliver_reply(command, reply, now, barred),
             Err(OwnCommand::Unread) => Ok(()),
@@ -103,10 +109,7 @@ impl Open<'_> {
         let decoded = command::decode_batch(reply, count);
         match decoded {
             BatchReply::Each(_) => self.batch.succeeded(),
-            // The next one goes with its source.
-            BatchReply::Refused {
-                unknown_script: true,
-            } => self.connection.forget_scripts(),
+            BatchReply::Refused { needs_source: true } => self.connection.forget_scripts(),
             BatchReply::Refused { .. } | BatchReply::Unknown(_) => self.batch.failed(),
         }
         let mut delivered = Ok(());
