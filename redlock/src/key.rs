@@ -34,6 +34,8 @@ const NEWEST: &str = "{}:newest";
 const WRITER: &str = "{}:rw:writer";
 const READERS: &str = "{}:rw:readers";
 const INTENT: &str = "{}:rw:intent";
+/// What the suffix of each key that [derives](Key::derived) from a name begins with.
+const DERIVED: &str = "{}:";
 
 /// Keys under the namespace that belong to the nodes themselves. None of them can be a lock.
 pub(crate) mod reserved {
@@ -71,7 +73,7 @@ pub(crate) struct Key {
     /// The fence and the waiters, each with the lock in it, in one allocation: every lock that is
     /// held has a `Key`.
     names: Box<str>,
-    /// A hash of the waiters' key.
+    /// See [`group_hash`](Self::group_hash).
     hash: u32,
     /// Bytes of the name that the user gave, with the namespace.
     len: u16,
@@ -172,18 +174,20 @@ impl Key {
         [open, self.name(), close].concat()
     }
 
-    /// A key whose lock is the name with `suffix`. The waiters of a permit are those of all permits.
+    /// A key whose lock is the name with `suffix`, which begins with [`DERIVED`]. It has a fence and a waitlist of its own, but a
+    /// permit has the waitlist of all permits.
     fn derived(&self, suffix: &str) -> Self {
         let base = self.base();
-        // Commands for one side of a read/write lock use keys of the other one.
-        let (waiters, group) = match suffix {
-            WRITER | READERS => (suffix, WRITER),
-            _ => (PERMITS, PERMITS),
+        let waiters = if suffix.starts_with(PERMIT) {
+            PERMITS
+        } else {
+            suffix
         };
         let names = [&base, suffix, FENCE, &base, waiters, WAITERS].concat();
         let lock_len = bytes(&base, suffix);
         Self {
-            hash: hash(&[&base, group, WAITERS].concat()),
+            // One for all that derive from this name: commands for one of them may use keys of another.
+            hash: hash(&base),
             names: names.into(),
             len: self.len,
             namespace_len: self.namespace_len,
@@ -193,12 +197,10 @@ impl Key {
         }
     }
 
-    /// The key whose [`lock`](Self::lock) this is.
+    /// The key whose [`lock`](Self::lock) this is. `None` if no key can have it.
     pub(crate) fn of_lock(lock: &str) -> Option<Self> {
-        let derived = [PERMITS, PERMIT, WRITER, READERS]
-            .into_iter()
-            .find_map(|suffix| lock.rfind(suffix));
-        let Some(at) = derived else {
+        // No name contains the empty braces, and a suffix begins with them.
+        let Some(at) = lock.rfind(DERIVED) else {
             return Self::new("", lock).ok();
         };
         let (base, suffix) = lock.split_at(at);
@@ -228,8 +230,8 @@ impl Key {
         }
     }
 
-    /// A hash that distinguishes keys: two of them with different hashes have no Redis key in
-    /// common. All permits of a semaphore have the same hash, since they share the waitlist.
+    /// A hash that distinguishes keys: commands for two of them with different hashes have no Redis key in common. All keys that
+    /// derive from one name have the same hash: permits share a waitlist, and a side of a read/write lock uses keys of the other.
     pub(crate) fn group_hash(&self) -> u32 {
         self.hash
     }
@@ -435,6 +437,22 @@ mod tests {
             (permit.lock(), permit.fence()),
             ("{a}{}:permit:7", "{a}{}:permit:7{}:fence")
         );
+    }
+
+    #[test]
+    fn derived_keys_have_waitlists_of_their_own_and_are_found_by_their_locks() {
+        for name in ["app:order:7", "{user}:7"] {
+            let lock = Key::new("", name).expect("a key");
+            let derived = [lock.permits(), lock.writer(), lock.readers(), lock.record()];
+            let mut waitlists = std::collections::HashSet::new();
+            for key in derived.iter().chain([&lock]) {
+                assert_eq!(Key::of_lock(key.lock()).as_ref(), Some(key));
+                assert!(waitlists.insert(key.waiters()), "{}", key.waiters());
+            }
+            let hashes = derived.map(|key| key.group_hash());
+            assert!(hashes.iter().all(|hash| *hash == hashes[0]));
+            assert_ne!(hashes[0], lock.group_hash());
+        }
     }
 
     #[test]

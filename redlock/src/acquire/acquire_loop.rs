@@ -20,7 +20,6 @@ use crate::{
     fault::FaultKind,
     key::Key,
     lease::{Grant, HandOverLimit, Lease},
-    lock_kind::exclusive::EXCLUSIVE,
     node::{ConnectionSet, Notification},
     quorum::token::FencingToken,
 };
@@ -232,9 +231,8 @@ impl<'a> AcquireLoop<'a> {
                 _ if request.options.lease.newest_wins => 1,
                 _ => FencingToken::BLOCK,
             },
-            // Not for read/write locks: if readers hold one, the refusal of one node says nothing about the others, and a writer
-            // has to leave its intent on a majority.
-            one_node_first: plan.one_node_first && request.options.lease.kind == EXCLUSIVE,
+            one_node_first: plan.one_node_first
+                && request.options.lease.kind.may_ask_one_node_first(),
             abandon_splits: !request.waits(),
             inbox: self.waitlist.as_ref().map(WaitlistEntry::inbox),
             adopts: None,

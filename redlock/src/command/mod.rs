@@ -142,6 +142,11 @@ macro_rules! commands {
             $($name,)*
         }
 
+        impl CommandKind {
+            /// How many there are.
+            pub(crate) const COUNT: usize = [$(Self::$name),*].len();
+        }
+
         impl Command {
             fn parts(&self) -> &dyn NodeCommand {
                 match self {

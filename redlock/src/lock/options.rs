@@ -74,6 +74,15 @@ pub struct LockOptions {
     pub newest_wins: bool,
 }
 
+/// An option that chooses a kind of lock.
+struct KindOption {
+    option: &'static str,
+    is_given: bool,
+    kind: &'static dyn LockKind,
+    /// Why the newest request cannot win a lock of this kind.
+    why_not_newest: &'static str,
+}
+
 impl Default for LockOptions {
     fn default() -> Self {
         Self {
@@ -113,7 +122,7 @@ impl LockOptions {
             max_waiters,
             // Decides the key, before this: see `checked_permits`.
             permits: _,
-            // See `kind`.
+            // See `kinds`.
             read: _,
             write: _,
             newest_wins,
@@ -137,8 +146,7 @@ impl LockOptions {
             lease: LeaseOptions {
                 kind,
                 ttl,
-                // Readers and writers keep each other out by their tokens too.
-                fencing: self.read || self.write || fencing.unwrap_or(defaults.fencing),
+                fencing: kind.needs_fencing() || fencing.unwrap_or(defaults.fencing),
                 keep_alive: *keep_alive,
                 newest_wins: *newest_wins,
             },
@@ -151,16 +159,22 @@ impl LockOptions {
 
     /// The kind of lock, or why the options contradict each other.
     pub(super) fn kind(&self) -> Result<&'static dyn LockKind> {
-        let side = match (self.read, self.write) {
-            (false, false) => return Ok(EXCLUSIVE),
-            (true, true) => {
-                return Err(Error::invalid_config(
-                    "`read` and `write` contradict each other: leave one of them out. A writer may read as well",
-                ));
-            }
-            (true, false) => "read",
-            (false, true) => "write",
+        let kinds = self.kinds();
+        let mut given = kinds.iter().filter(|kind| kind.is_given);
+        let Some(chosen) = given.next() else {
+            return Ok(EXCLUSIVE);
         };
+        if let Some(other) = given.next() {
+            let hint = match self.read && self.write {
+                true => ". A writer may read as well",
+                false => "",
+            };
+            return Err(Error::invalid_config(format!(
+                "`{}` and `{}` contradict each other: leave one of them out{hint}",
+                chosen.option, other.option
+            )));
+        }
+        let (option, kind) = (chosen.option, chosen.kind);
         let at_the_end = "nobody has to be kept out after a reader";
         let contradicting = [
             (
@@ -170,26 +184,44 @@ impl LockOptions {
             ),
             (
                 "fencing(false)",
-                self.fencing == Some(false),
+                kind.needs_fencing() && self.fencing == Some(false),
                 "the sides keep each other out by their tokens too",
             ),
             (
                 "dedupe_for",
-                self.read && self.dedupe_for.is_some(),
+                kind.is_shared() && self.dedupe_for.is_some(),
                 at_the_end,
             ),
             (
                 "at_least",
-                self.read && self.at_least.is_some_and(|least| !least.is_zero()),
+                kind.is_shared() && self.at_least.is_some_and(|least| !least.is_zero()),
                 at_the_end,
             ),
         ];
         match contradicting.iter().find(|(_, given, _)| *given) {
-            None => Ok(if self.read { READ } else { WRITE }),
-            Some((option, _, why)) => Err(Error::invalid_config(format!(
-                "`{side}` and `{option}` contradict each other: {why}. Leave one of them out"
+            None => Ok(kind),
+            Some((other, _, why)) => Err(Error::invalid_config(format!(
+                "`{option}` and `{other}` contradict each other: {why}. Leave one of them out"
             ))),
         }
+    }
+
+    /// The kinds of lock beside the exclusive one, each with the option that chooses it.
+    fn kinds(&self) -> [KindOption; 2] {
+        [
+            KindOption {
+                option: "read",
+                is_given: self.read,
+                kind: READ,
+                why_not_newest: "readers run beside each other",
+            },
+            KindOption {
+                option: "write",
+                is_given: self.write,
+                kind: WRITE,
+                why_not_newest: "readers are not superseded",
+            },
+        ]
     }
 
     /// How many permits the semaphore `name` has; `None` for a lock.
@@ -239,8 +271,6 @@ impl LockOptions {
                 self.permits.is_some(),
                 "a semaphore has several holders",
             ),
-            ("read", self.read, "readers run beside each other"),
-            ("write", self.write, "readers are not superseded"),
             ("reentrant", self.reentrant, "a joined lock is the caller's"),
             (
                 "dedupe_for",
@@ -253,7 +283,11 @@ impl LockOptions {
                 "it keeps the newest request out",
             ),
         ];
-        if let Some((option, _, why)) = contradicting.iter().find(|(_, given, _)| *given) {
+        let kinds = self.kinds();
+        let kinds = kinds.iter();
+        let kinds = kinds.map(|kind| (kind.option, kind.is_given, kind.why_not_newest));
+        let mut contradicting = contradicting.into_iter().chain(kinds);
+        if let Some((option, _, why)) = contradicting.find(|(_, given, _)| *given) {
             return Err(Error::invalid_config(format!(
                 "`newest_wins` and `{option}` contradict each other: {why}. Leave one of them out"
             )));

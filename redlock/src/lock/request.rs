@@ -21,6 +21,7 @@ use crate::{
     key::Key,
     lease::Hold,
     lock::{guard::Guard, held::Held, options::LockOptions, reentrancy},
+    lock_kind::LockKind,
     quorum::token::FencingToken,
 };
 
@@ -269,19 +270,12 @@ impl LockRequest {
         guard.run(body(held)).await
     }
 
-    /// The place of the request among those for several locks.
-    pub(super) fn order(&self) -> (&str, u8) {
-        let LockOptions {
-            permits,
-            read,
-            write,
-            ..
-        } = &self.options;
-        let kind = match (permits.is_some(), read, write) {
-            (true, ..) => 1,
-            (_, true, _) => 2,
-            (_, _, true) => 3,
-            _ => 0,
+    /// The place of the request among those for several locks: its key, and the name of its kind.
+    pub(super) fn order(&self) -> (&str, &str) {
+        let kind = match self.is_for_permit() {
+            true => "permit",
+            // Options that contradict each other are an error before anything is acquired.
+            false => self.options.kind().map_or("", LockKind::name),
         };
         (&self.name, kind)
     }
@@ -294,7 +288,12 @@ impl LockRequest {
         Arc::ptr_eq(&self.engine, engine)
     }
 
-    /// Whether it is for the same lock as `other`, which is its neighbour in the [order](Self::order).
+    /// Whether both requests have the same key, of whatever kinds they are.
+    pub(super) fn has_key_of(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+
+    /// Whether both requests are for the same lock.
     pub(super) fn is_same_lock(&self, other: &Self) -> bool {
         self.is_of(&other.engine) && self.order() == other.order()
     }
@@ -311,22 +310,18 @@ impl LockRequest {
         )))
     }
 
-    /// An error if both of these neighbours in the [order](Self::order) can never be granted together.
-    pub(super) fn check_beside(&self, next: &Self) -> Result<()> {
-        let (name, both) = (&self.name, (&self.options, &next.options));
-        if *name != next.name {
+    /// An error if these requests with the same key can never be granted together.
+    pub(super) fn check_beside(&self, other: &Self) -> Result<()> {
+        let key = self.engine.core.key(&self.name)?;
+        let (kind, others) = (self.options.kind()?, other.options.kind()?);
+        let text = if self.is_for_permit() && other.is_for_permit() {
+            "a request for several locks has one permit of a semaphore: use `acquire_many` for more, and nothing else with it"
+        } else if kind.other_side(&key).as_ref() == Some(&*others.key(key)) {
+            "a request for several locks has one side of a read/write lock: leave out the reader, since a writer may read as well"
+        } else {
             return Ok(());
-        }
-        let text = match both {
-            (one, other) if one.permits.is_some() && other.permits.is_some() => {
-                "a request for several locks has one permit of a semaphore: use `acquire_many` for more, and nothing else with it"
-            }
-            (one, other) if one.read && other.write => {
-                "a request for several locks has one side of a read/write lock: leave out the reader, since a writer may read as well"
-            }
-            _ => return Ok(()),
         };
-        Err(Error::invalid_permits(name, text.to_owned()))
+        Err(Error::invalid_permits(&self.name, text.to_owned()))
     }
 
     /// An error if the current task runs under a lock that this request would wait for.

@@ -167,8 +167,11 @@ impl LockAllRequest {
             request.check_newest_alone()?;
             request.check_not_held()?;
         }
-        for pair in self.requests.windows(2) {
-            pair[0].check_beside(&pair[1])?;
+        for (index, request) in self.requests.iter().enumerate() {
+            let later = self.requests[index + 1..].iter();
+            for other in later.take_while(|other| other.has_key_of(request)) {
+                request.check_beside(other)?;
+            }
         }
         Ok(())
     }

@@ -36,6 +36,14 @@ impl LockKind for Exclusive {
         false
     }
 
+    fn needs_fencing(&self) -> bool {
+        false
+    }
+
+    fn may_ask_one_node_first(&self) -> bool {
+        true
+    }
+
     fn acquire(&self, claim: &Claim, ttl: Duration, inbox: Option<&Inbox>) -> Command {
         Acquire {
             owner: claim.owner,

@@ -2,8 +2,8 @@
 //!
 //! Attempts, leases and rollbacks are the same for every kind. A kind defines which commands they
 //! send. A command defines how its replies are decoded as votes, and whether a yes needs a node
-//! that has forgotten nothing. So a new kind is a file beside [`exclusive`], and the commands that
-//! it sends.
+//! that has forgotten nothing. So a new kind is a file beside [`exclusive`], the commands that it
+//! sends, and a row in `LockOptions::kinds`.
 
 pub(crate) mod exclusive;
 pub(crate) mod read_write;
@@ -19,13 +19,15 @@ use crate::{
 
 /// A kind of lock, without state of its own.
 pub(crate) trait LockKind: fmt::Debug + Send + Sync {
-    /// Two kinds with the same name are the same.
+    /// Two kinds with the same name are the same. Requests for several locks acquire those with the same key in the order of
+    /// the names of their kinds, so a name never changes.
     fn name(&self) -> &'static str;
 
-    /// The keys of this kind, of the lock with the name of `key`.
+    /// What the lock of this kind named `key` is stored under.
     fn key(&self, key: Arc<Key>) -> Arc<Key>;
 
-    /// The key of those that a holder of this kind would wait for itself, beside its own.
+    /// What the other side is stored under, for a lock with two sides. A task that holds the other side would wait for
+    /// itself if it requested this one.
     fn other_side(&self, key: &Key) -> Option<Key>;
 
     /// Whether holders do not keep each other out, so that those of one process share a hold.
@@ -33,6 +35,13 @@ pub(crate) trait LockKind: fmt::Debug + Send + Sync {
 
     /// Whether a waiter that a node refuses keeps others out there while it waits.
     fn leaves_intent(&self) -> bool;
+
+    /// Whether the lock has tokens even with `fencing(false)`, since its holders exclude each other by them.
+    fn needs_fencing(&self) -> bool;
+
+    /// Whether contenders may ask one node first to break ties. Not if holders share the lock, since the refusal of one node says
+    /// nothing about the others then, and not if a waiter has to leave its intent on a majority.
+    fn may_ask_one_node_first(&self) -> bool;
 
     /// Writes the claim if the key is free and the first token is above the fence. With an inbox,
     /// joins the waitlist if the key is not free.

@@ -44,6 +44,14 @@ impl LockKind for ReadWrite {
         self.0 == Side::Write
     }
 
+    fn needs_fencing(&self) -> bool {
+        true
+    }
+
+    fn may_ask_one_node_first(&self) -> bool {
+        false
+    }
+
     fn acquire(&self, claim: &Claim, ttl: Duration, inbox: Option<&Inbox>) -> Command {
         AcquireSide {
             side: self.0,

@@ -18,7 +18,7 @@ use super::{
     wire::Wire,
 };
 use crate::{
-    command::{self, Announcement, Form, NodeRecord, Request, Session, Step},
+    command::{self, Announcement, CommandKind, Form, NodeRecord, Request, Session, Step},
     env::clock,
     fault::{Fault, FaultKind},
     node::{Info, Optional, Strict},
@@ -29,6 +29,15 @@ use crate::{
 #[cfg(feature = "sentinel")]
 const UNGUARDED: Duration = Duration::from_secs(4);
 
+/// The scripts that belong to no kind of command, as bits of [`ServerConnection::known`]: the one that asks for the holder, and
+/// that of batches.
+const HOLDER: u32 = u32::BITS - 1;
+const BATCH: u32 = u32::BITS - 2;
+const _: () = assert!(
+    CommandKind::COUNT <= BATCH as usize,
+    "`known` needs more bits"
+);
+
 /// One connection to a node, with what the node said of itself when it was made.
 pub(in crate::node) struct ServerConnection {
     wire: Wire,
@@ -37,8 +46,8 @@ pub(in crate::node) struct ServerConnection {
     new_logins: Option<NewLogins>,
     /// What was logged in with last.
     login: Login,
-    /// The kinds of commands whose scripts were sent over this connection, so the server knows
-    /// them.
+    /// The kinds of commands whose scripts were sent over this connection, one bit each: the server
+    /// knows them.
     known: u32,
     /// The server refuses `EVALSHA`: scripts are always sent with their source.
     always_source: bool,
@@ -187,8 +196,6 @@ impl ServerConnection {
     /// The form of `step` on this connection. A script is sent with its source the first time,
     /// which saves a round trip if the server does not know it.
     pub(in crate::node) fn known_step(&mut self, request: &Request, step: Step) -> Step {
-        /// The script that asks for the holder, which belongs to no kind of command.
-        const HOLDER: u32 = u32::BITS - 1;
         if step.form != Form::Hash {
             return step;
         }
@@ -212,8 +219,6 @@ impl ServerConnection {
         &mut self,
         requests: impl Iterator<Item = &'r Request> + Clone,
     ) {
-        /// The script of batches belongs to no kind of command.
-        const BATCH: u32 = u32::BITS - 2;
         let is_known = self.knows(BATCH);
         command::encode_batch(requests, !is_known, &self.session, self.wire.out());
     }
