@@ -279,12 +279,12 @@ impl Builder {
         }
         self.access.certificates.begin();
         let label = self.checked_label()?;
-        let places = self.places(label)?;
+        let targets = self.targets(label)?;
         self.check_namespace()?;
-        if places.len() % 2 == 0 {
-            events::node::even_number(places.len(), places.len() / 2 + 1);
+        if targets.len() % 2 == 0 {
+            events::node::even_number(targets.len(), targets.len() / 2 + 1);
         }
-        let nodes = self.nodes_at(places)?;
+        let nodes = self.nodes_at(targets)?;
         let defaults = Defaults {
             ttl: self.ttl,
             wait: self.wait,
@@ -320,23 +320,23 @@ impl Builder {
     }
 
     /// The nodes of the client, before it has connected to any.
-    fn nodes_at(&self, places: Vec<Target>) -> Result<Nodes> {
+    fn nodes_at(&self, targets: Vec<Target>) -> Result<Nodes> {
         let (max_ttl, skew) = (self.max_ttl, self.clock_skew);
-        let in_memory = places.iter().all(|place| place.memory().is_some());
+        let in_memory = targets.iter().all(|target| target.memory().is_some());
         let clock = match in_memory {
             true => Clock::Tokio,
             false => Clock::Machine,
         };
-        let states: Arc<[Arc<NodeState>]> = places
+        let states: Arc<[Arc<NodeState>]> = targets
             .iter()
-            .map(|place| Arc::new(NodeState::new(place.name())))
+            .map(|target| Arc::new(NodeState::new(target.name())))
             .collect();
-        let first_in_memory = places.first().and_then(Target::memory);
+        let first_in_memory = targets.first().and_then(Target::memory);
         let (random, freezer) = match (clock, first_in_memory) {
             (Clock::Tokio, Some(node)) => (node.random().clone(), Some(Arc::clone(node.freezer()))),
             _ => (Random::System, None),
         };
-        let mut tokens = TokenClock::new(places.len(), clock.now(), skew);
+        let mut tokens = TokenClock::new(targets.len(), clock.now(), skew);
         if let Some(node) = first_in_memory {
             // The wall clock of the machine does not follow a paused clock of tokio.
             tokens.assume(node.wall_clock(), clock.now());
@@ -358,7 +358,7 @@ impl Builder {
                 .unwrap_or(max_ttl + skew + FENCE_RETENTION),
             lists: Arc::new(Lists::new(&self.namespace, &states, guard_time)),
             states,
-            places,
+            targets,
             notifications: Arc::default(),
             #[cfg(feature = "cluster")]
             namespace: self.namespace.clone(),
@@ -402,14 +402,14 @@ impl Builder {
     }
 
     /// Not every kind of node works with every guard.
-    fn check_guard(&self, place: &Target) -> Result<()> {
-        let (name, guard) = (place.name(), self.restart_guard);
-        if place.is_cluster() && guard == RestartGuard::Strict {
+    fn check_guard(&self, target: &Target) -> Result<()> {
+        let (name, guard) = (target.name(), self.restart_guard);
+        if target.is_cluster() && guard == RestartGuard::Strict {
             return Err(Error::invalid_nodes(format!(
                 "node `{name}` has no process of its own to mark: choose another restart guard than Strict"
             )));
         }
-        if place.is_sentinel() && guard == RestartGuard::Observed {
+        if target.is_sentinel() && guard == RestartGuard::Observed {
             return Err(Error::invalid_nodes(format!(
                 "node `{name}` forgets locks when it fails over, which Observed does not cover: \
                  choose RestartGuard::Strict, or Off to accept it"
@@ -418,7 +418,7 @@ impl Builder {
         Ok(())
     }
 
-    fn places(&self, label: Option<Label>) -> Result<Vec<Target>> {
+    fn targets(&self, label: Option<Label>) -> Result<Vec<Target>> {
         if self.nodes.is_empty() {
             return Err(Error::invalid_nodes(
                 "no nodes were given: list the addresses of one or more independent Redis servers, 3 or 5 for a service that survives failures",
@@ -435,23 +435,23 @@ impl Builder {
         access.limit = self.node_timeout;
         access.label = label;
         let mut seen = HashMap::new();
-        let mut places = Vec::with_capacity(self.nodes.len());
+        let mut targets = Vec::with_capacity(self.nodes.len());
         for (index, address) in self.nodes.iter().enumerate() {
-            let place = address.target(&access).map_err(|wrong| {
+            let target = address.target(&access).map_err(|wrong| {
                 let of = self.nodes.len();
                 Error::invalid_nodes(format!("node {} of {of} {wrong}", index + 1))
             })?;
-            self.check_guard(&place)?;
-            if let Some(first) = seen.insert(place.identity(), index) {
+            self.check_guard(&target)?;
+            if let Some(first) = seen.insert(target.identity(), index) {
                 return Err(Error::invalid_nodes(format!(
                     "node `{}` is listed twice, at positions {} and {}: list each server once",
-                    place.name(),
+                    target.name(),
                     first + 1,
                     index + 1
                 )));
             }
-            places.push(place);
+            targets.push(target);
         }
-        Ok(places)
+        Ok(targets)
     }
 }

@@ -66,10 +66,10 @@ impl ConnectionSet {
         let contact = Arc::new(FirstContact::new());
         let mut tasks = Vec::new();
         let per_node = nodes
-            .places
+            .targets
             .iter()
             .enumerate()
-            .map(|(index, place)| match place {
+            .map(|(index, target)| match target {
                 #[cfg(feature = "cluster")]
                 target if target.is_cluster() => NodeConnection::Cluster(Cluster::start(
                     nodes, index, target, &inbox, &contact, runtime,

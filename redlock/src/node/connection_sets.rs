@@ -63,9 +63,9 @@ impl ConnectionSets {
         sets.retain(|(_, connections)| connections.is_alive());
         let sockets = self
             .nodes
-            .places
+            .targets
             .iter()
-            .any(|place| place.memory().is_none());
+            .any(|target| target.memory().is_none());
         if !runtime::is_able(sockets) {
             return None;
         }

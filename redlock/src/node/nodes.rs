@@ -25,7 +25,7 @@ use crate::{
 /// The nodes of a client, and the state that all of its connections share.
 #[derive(Debug)]
 pub(crate) struct Nodes {
-    pub(crate) places: Vec<Target>,
+    pub(crate) targets: Vec<Target>,
     pub(crate) states: Arc<[Arc<NodeState>]>,
     pub(crate) lists: Arc<Lists>,
     pub(crate) clock: Clock,
@@ -58,11 +58,11 @@ pub(crate) struct Nodes {
 
 impl Nodes {
     pub(crate) fn len(&self) -> usize {
-        self.places.len()
+        self.targets.len()
     }
 
     pub(crate) fn quorum(&self) -> usize {
-        quorum(self.places.len())
+        quorum(self.targets.len())
     }
 
     /// The time-out of the first contact: each step of connecting has a node time-out.

@@ -74,7 +74,7 @@ impl Shared {
         Self {
             index,
             target: target.clone(),
-            is_redirected: nodes.places[index].is_cluster(),
+            is_redirected: nodes.targets[index].is_cluster(),
             state: Arc::clone(state),
             nodes: Arc::downgrade(nodes),
             lists: Arc::clone(&nodes.lists),

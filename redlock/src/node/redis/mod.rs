@@ -3,8 +3,8 @@
 #[cfg(feature = "cluster")]
 mod cluster;
 mod credentials;
+mod endpoint;
 mod login;
-mod place;
 #[cfg(any(test, feature = "__fuzzing"))]
 mod replies;
 #[cfg(feature = "sentinel")]

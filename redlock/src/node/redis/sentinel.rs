@@ -16,8 +16,8 @@ use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use redis::{ConnectionInfo, IntoConnectionInfo as _, RedisConnectionInfo, RedisError};
 
 use super::{
+    endpoint::{at, name},
     login,
-    place::{at, name},
     socket::{Dialer, Server},
     wire::Wire,
 };

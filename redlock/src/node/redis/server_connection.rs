@@ -14,7 +14,7 @@ use super::{
     credentials::Subscription as NewLogins,
     login,
     socket::{Server, access::Login},
-    target::{Reach, Target},
+    target::{NodeKind, Target},
     wire::Wire,
 };
 use crate::{
@@ -90,17 +90,13 @@ impl ServerConnection {
         inbox: Subscription<'_>,
         said: (&str, &Announcement),
     ) -> Result<Self, Fault> {
-        match &target.reach {
-            Reach::Server(server) => {
-                let server = Server::At(server);
-                Self::to_server(server, target, retention, strict, inbox, said, None).await
-            }
-            Reach::Memory(node) => {
-                let server = Server::InMemory(node);
+        match &target.kind {
+            NodeKind::Server(endpoint) => {
+                let server = endpoint.server();
                 Self::to_server(server, target, retention, strict, inbox, said, None).await
             }
             #[cfg(feature = "sentinel")]
-            Reach::Sentinel(sentinels) => {
+            NodeKind::Sentinel(sentinels) => {
                 // Asked again on every connection: a failover changes it.
                 let confirmed_for = strict.map_or(UNGUARDED, |strict| strict.confirmed_for);
                 let (master, epoch, watch) =
@@ -127,7 +123,7 @@ impl ServerConnection {
                 }
             }
             #[cfg(feature = "cluster")]
-            Reach::Cluster(_) => Err(Fault::untouched(
+            NodeKind::Cluster(_) => Err(Fault::untouched(
                 FaultKind::Other,
                 "a cluster is connected to by its servers",
             )),

@@ -4,13 +4,11 @@ use std::fmt;
 
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo};
 
-#[cfg(feature = "cluster")]
-use super::place::Place;
 #[cfg(feature = "sentinel")]
 use super::sentinel::Sentinels;
 use super::{
     credentials::CredentialsProvider,
-    place::{at, name},
+    endpoint::{Endpoint, at, name},
     socket::{
         Dialer,
         access::{Access, Login},
@@ -22,20 +20,18 @@ use crate::memory;
 /// The address of a node, and how to log in to it.
 #[derive(Clone)]
 pub(crate) struct Target {
-    pub(super) reach: Reach,
+    pub(super) kind: NodeKind,
     pub(super) dialer: Dialer,
     name: String,
 }
 
 /// The kinds of nodes.
 #[derive(Clone)]
-pub(super) enum Reach {
-    Server(Box<ConnectionInfo>),
-    /// A node in memory.
-    Memory(memory::Node),
+pub(super) enum NodeKind {
+    Server(Endpoint),
     /// The servers that the user listed.
     #[cfg(feature = "cluster")]
-    Cluster(Vec<Place>),
+    Cluster(Vec<Endpoint>),
     #[cfg(feature = "sentinel")]
     Sentinel(Sentinels),
 }
@@ -53,7 +49,7 @@ impl Target {
         }
         let login = url.login.clone().or(&access.login);
         let provider = provider(url.login.is_given(), access, own)?;
-        let (reach, name) = match url.kind {
+        let (kind, name) = match url.kind {
             Kind::Server | Kind::Unix => {
                 let place = match url.hosts.first() {
                     Some((host, port)) => at(host, *port, url.tls),
@@ -61,16 +57,16 @@ impl Target {
                 };
                 let name = name(&place, url.database);
                 let server = connection(place, settings(&login, url.database))?;
-                (Reach::Server(Box::new(server)), name)
+                (NodeKind::Server(Endpoint::At(Box::new(server))), name)
             }
             Kind::Cluster => Self::cluster(&url, &login)?,
             Kind::Sentinel => Self::sentinel(&url, &login, access)?,
         };
-        Ok(Self::new(reach, name, access, provider))
+        Ok(Self::new(kind, name, access, provider))
     }
 
     fn new(
-        reach: Reach,
+        kind: NodeKind,
         name: String,
         access: &Access,
         provider: Option<&CredentialsProvider>,
@@ -81,7 +77,7 @@ impl Target {
                 Some(provider) => dialer.with_credentials(&name, provider),
                 None => dialer,
             },
-            reach,
+            kind,
             name,
         }
     }
@@ -98,14 +94,14 @@ impl Target {
         let (login, database) = (given.or(&access.login), info.redis_settings().db());
         let name = name(info.addr(), database);
         let server = connection(info.addr().clone(), settings(&login, database))?;
-        let reach = Reach::Server(Box::new(server));
-        Ok(Self::new(reach, name, access, provider))
+        let kind = NodeKind::Server(Endpoint::At(Box::new(server)));
+        Ok(Self::new(kind, name, access, provider))
     }
 
     /// A node in memory, which wants no login.
     pub(in crate::node) fn in_memory(node: &memory::Node, access: &Access) -> Self {
         Self {
-            reach: Reach::Memory(node.clone()),
+            kind: NodeKind::Server(Endpoint::InMemory(node.clone())),
             dialer: Dialer::new(access),
             name: node.name().to_owned(),
         }
@@ -121,7 +117,7 @@ impl Target {
         let names: Vec<&str> = servers.iter().map(memory::Node::name).collect();
         Self {
             name: format!("cluster {}", names.join(",")),
-            reach: Reach::Cluster(servers.iter().cloned().map(Place::InMemory).collect()),
+            kind: NodeKind::Cluster(servers.iter().cloned().map(Endpoint::InMemory).collect()),
             dialer: Dialer::new(access),
         }
     }
@@ -129,32 +125,32 @@ impl Target {
     /// The address of a single server. An error for a cluster or sentinels.
     #[cfg(feature = "http")]
     pub(in crate::node) fn one(address: &str) -> Result<ConnectionInfo, Wrong> {
-        match Self::parse(address, &Access::default(), None)?.reach {
-            Reach::Server(server) => Ok(*server),
+        match Self::parse(address, &Access::default(), None)?.kind {
+            NodeKind::Server(Endpoint::At(server)) => Ok(*server),
             _ => Err("is not one server: write it as redis://host:6379".into()),
         }
     }
 
     #[cfg(not(feature = "cluster"))]
-    fn cluster(_: &Url, _: &Login) -> Result<(Reach, String), Wrong> {
+    fn cluster(_: &Url, _: &Login) -> Result<(NodeKind, String), Wrong> {
         Err("is a Redis Cluster: build redlock with its feature `cluster`".into())
     }
 
     #[cfg(feature = "cluster")]
-    fn cluster(url: &Url, login: &Login) -> Result<(Reach, String), Wrong> {
+    fn cluster(url: &Url, login: &Login) -> Result<(NodeKind, String), Wrong> {
         let seeds = servers(&url.hosts, url.tls, &settings(login, 0))?;
         let name = format!("cluster {}", names(&seeds));
-        let seeds = seeds.into_iter().map(|seed| Place::At(Box::new(seed)));
-        Ok((Reach::Cluster(seeds.collect()), name))
+        let seeds = seeds.into_iter().map(|seed| Endpoint::At(Box::new(seed)));
+        Ok((NodeKind::Cluster(seeds.collect()), name))
     }
 
     #[cfg(not(feature = "sentinel"))]
-    fn sentinel(_: &Url, _: &Login, _: &Access) -> Result<(Reach, String), Wrong> {
+    fn sentinel(_: &Url, _: &Login, _: &Access) -> Result<(NodeKind, String), Wrong> {
         Err("is a Sentinel-managed master: build redlock with its feature `sentinel`".into())
     }
 
     #[cfg(feature = "sentinel")]
-    fn sentinel(url: &Url, login: &Login, access: &Access) -> Result<(Reach, String), Wrong> {
+    fn sentinel(url: &Url, login: &Login, access: &Access) -> Result<(NodeKind, String), Wrong> {
         // The login before the hosts is the master's.
         let theirs = url.sentinel_login.clone().or(&access.sentinel_login);
         let tls = url.sentinel_tls.unwrap_or(url.tls);
@@ -163,32 +159,32 @@ impl Target {
         }
         let sentinels = servers(&url.hosts, tls, &settings(&theirs, 0))?;
         let name = format!("sentinel {} {}", names(&sentinels), url.master);
-        let reach = Reach::Sentinel(Sentinels {
+        let kind = NodeKind::Sentinel(Sentinels {
             sentinels,
             master: url.master.clone(),
             login: Box::new(settings(login, url.database)),
             tls: url.tls,
         });
-        Ok((reach, name))
+        Ok((kind, name))
     }
 
     /// The servers of a cluster that the user listed. In memory, all of them.
     #[cfg(feature = "cluster")]
-    pub(super) fn seeds(&self) -> &[Place] {
-        match &self.reach {
-            Reach::Cluster(seeds) => seeds,
+    pub(super) fn seeds(&self) -> &[Endpoint] {
+        match &self.kind {
+            NodeKind::Cluster(seeds) => seeds,
             _ => &[],
         }
     }
 
     /// Another server of the same cluster, by its name in the map of slots.
     #[cfg(feature = "cluster")]
-    pub(super) fn place_of(&self, server: &str) -> Option<Place> {
+    pub(super) fn endpoint_of(&self, server: &str) -> Option<Endpoint> {
         let seed = match self.seeds().first()? {
-            Place::At(seed) => seed,
-            Place::InMemory(_) => {
+            Endpoint::At(seed) => seed,
+            Endpoint::InMemory(_) => {
                 let mut known = self.seeds().iter();
-                return known.find(|place| place.name() == server).cloned();
+                return known.find(|endpoint| endpoint.name() == server).cloned();
             }
         };
         let (host, port) = server.rsplit_once(':')?;
@@ -196,17 +192,14 @@ impl Target {
         let is_tls = matches!(seed.addr(), ConnectionAddr::TcpTls { .. });
         let address = at(host, port.parse().ok()?, is_tls);
         let info = ConnectionInfo::clone(seed).set_addr(address);
-        Some(Place::At(Box::new(info)))
+        Some(Endpoint::At(Box::new(info)))
     }
 
     /// The same as a target.
     #[cfg(feature = "cluster")]
     pub(in crate::node) fn server(&self, server: &str) -> Option<Self> {
         let mut target = self.clone();
-        target.reach = match self.place_of(server)? {
-            Place::At(info) => Reach::Server(info),
-            Place::InMemory(node) => Reach::Memory(node),
-        };
+        target.kind = NodeKind::Server(self.endpoint_of(server)?);
         server.clone_into(&mut target.name);
         Some(target)
     }
@@ -219,46 +212,43 @@ impl Target {
     /// Equal for addresses of the same server, whatever the database: databases of one server fail
     /// together, so they are not independent nodes.
     pub(crate) fn identity(&self) -> String {
-        match &self.reach {
-            Reach::Server(info) => info.addr().to_string().to_lowercase(),
-            Reach::Memory(node) => node.identity(),
+        match &self.kind {
+            NodeKind::Server(endpoint) => endpoint.identity(),
             #[cfg(feature = "cluster")]
-            Reach::Cluster(seeds) => match seeds.first() {
-                Some(Place::InMemory(node)) => node.identity(),
-                _ => self.name.clone(),
+            NodeKind::Cluster(seeds) => match seeds.first().and_then(Endpoint::memory) {
+                Some(node) => node.identity(),
+                None => self.name.clone(),
             },
             #[cfg(feature = "sentinel")]
-            Reach::Sentinel(_) => self.name.clone(),
+            NodeKind::Sentinel(_) => self.name.clone(),
         }
     }
 
     /// The node in memory, or the first server of a cluster in memory.
     pub(crate) fn memory(&self) -> Option<&memory::Node> {
-        match &self.reach {
-            Reach::Memory(node) => Some(node),
+        match &self.kind {
+            NodeKind::Server(endpoint) => endpoint.memory(),
             #[cfg(feature = "cluster")]
-            Reach::Cluster(seeds) => match seeds.first() {
-                Some(Place::InMemory(node)) => Some(node),
-                _ => None,
-            },
-            _ => None,
+            NodeKind::Cluster(seeds) => seeds.first().and_then(Endpoint::memory),
+            #[cfg(feature = "sentinel")]
+            NodeKind::Sentinel(_) => None,
         }
     }
 
     /// A node without a run id of its own, which cannot be marked.
     pub(crate) fn is_cluster(&self) -> bool {
-        match &self.reach {
+        match &self.kind {
             #[cfg(feature = "cluster")]
-            Reach::Cluster(_) => true,
+            NodeKind::Cluster(_) => true,
             _ => false,
         }
     }
 
     /// A node that may forget locks in a failover.
     pub(crate) fn is_sentinel(&self) -> bool {
-        match &self.reach {
+        match &self.kind {
             #[cfg(feature = "sentinel")]
-            Reach::Sentinel(_) => true,
+            NodeKind::Sentinel(_) => true,
             _ => false,
         }
     }
@@ -388,7 +378,7 @@ mod tests {
     #[cfg(feature = "sentinel")]
     fn sentinels_and_their_master_have_a_login_each() {
         let address = "redis+sentinel://u:p@a:1/shop?sentinel_username=v&sentinel_password=q";
-        let Reach::Sentinel(by) = parse(address).expect("a target").reach else {
+        let NodeKind::Sentinel(by) = parse(address).expect("a target").kind else {
             panic!("a Sentinel-managed master");
         };
         let login = |settings: &RedisConnectionInfo| {

@@ -11,7 +11,7 @@ use redis::ServerError;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    super::{login, place::Place, target::Target, wire::Wire},
+    super::{endpoint::Endpoint, login, target::Target, wire::Wire},
     slots::{self, Slots},
 };
 use crate::{
@@ -125,18 +125,18 @@ impl TopologyReader {
         let target = self.target.clone();
         let mut asked: Vec<String> = Vec::new();
         let mut answers = FuturesUnordered::new();
-        let mut ask = |place: Place, wires: &mut HashMap<String, Wire>| {
-            let at = place.name();
+        let mut ask = |endpoint: Endpoint, wires: &mut HashMap<String, Wire>| {
+            let at = endpoint.name();
             (!asked.contains(&at)).then(|| {
                 asked.push(at.clone());
                 let kept = wires.remove(&at);
-                replies(at, place, kept, &target)
+                replies(at, endpoint, kept, &target)
             })
         };
         let known = self.known.iter();
-        let known = known.filter_map(|server| target.place_of(server));
-        for place in target.seeds().iter().cloned().chain(known) {
-            answers.extend(ask(place, &mut self.wires));
+        let known = known.filter_map(|server| target.endpoint_of(server));
+        for endpoint in target.seeds().iter().cloned().chain(known) {
+            answers.extend(ask(endpoint, &mut self.wires));
         }
         let mut seen = Views::default();
         let mut until = deadline;
@@ -144,8 +144,9 @@ impl TopologyReader {
             match self.keep(answer) {
                 Ok(views) => {
                     for server in views.slots.servers() {
-                        let place = target.place_of(server);
-                        answers.extend(place.and_then(|place| ask(place, &mut self.wires)));
+                        let endpoint = target.endpoint_of(server);
+                        answers
+                            .extend(endpoint.and_then(|endpoint| ask(endpoint, &mut self.wires)));
                     }
                     seen.views.push(views);
                     seen.confirmed = self.is_confirmed(&seen.views);
@@ -347,7 +348,7 @@ fn field<'a>(about: &'a str, name: &str) -> Option<&'a str> {
 /// The replies to `CLUSTER SLOTS`, `INFO` and `NODES`, over the open connection if it still works.
 async fn replies(
     at: String,
-    place: Place,
+    endpoint: Endpoint,
     kept: Option<Wire>,
     target: &Target,
 ) -> (String, Result<(Wire, [Value; 3]), Fault>) {
@@ -358,7 +359,7 @@ async fn replies(
         }
     }
     let answer = async {
-        let server = place.server();
+        let server = endpoint.server();
         let dialer = &target.dialer;
         // When the login ends, the next connection has another one.
         let (login, _) = dialer.login(server).await?;

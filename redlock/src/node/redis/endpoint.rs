@@ -1,24 +1,18 @@
-//! Where servers are, and their names.
+//! Single servers: where they are, how to log in to them, and their names.
 
-use redis::ConnectionAddr;
-#[cfg(feature = "cluster")]
-use redis::ConnectionInfo;
+use redis::{ConnectionAddr, ConnectionInfo};
 
-#[cfg(feature = "cluster")]
 use super::socket::Server;
-#[cfg(feature = "cluster")]
 use crate::memory;
 
-/// A server of a cluster, and how to log in to it.
-#[cfg(feature = "cluster")]
+/// A single server, and how to log in to it.
 #[derive(Clone)]
-pub(super) enum Place {
+pub(super) enum Endpoint {
     At(Box<ConnectionInfo>),
     InMemory(memory::Node),
 }
 
-#[cfg(feature = "cluster")]
-impl Place {
+impl Endpoint {
     pub(super) fn server(&self) -> Server<'_> {
         match self {
             Self::At(info) => Server::At(info),
@@ -27,10 +21,27 @@ impl Place {
     }
 
     /// The name as in the map of slots.
+    #[cfg(feature = "cluster")]
     pub(super) fn name(&self) -> String {
         match self {
             Self::At(info) => name(info.addr(), 0),
             Self::InMemory(node) => node.address(),
+        }
+    }
+
+    /// See [`Target::identity`](super::Target::identity).
+    pub(super) fn identity(&self) -> String {
+        match self {
+            Self::At(info) => info.addr().to_string().to_lowercase(),
+            Self::InMemory(node) => node.identity(),
+        }
+    }
+
+    /// The node in memory, if it is one.
+    pub(super) fn memory(&self) -> Option<&memory::Node> {
+        match self {
+            Self::At(_) => None,
+            Self::InMemory(node) => Some(node),
         }
     }
 }
