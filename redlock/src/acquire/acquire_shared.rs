@@ -1,4 +1,4 @@
-//! Acquires a lock for a reader, which joins the hold of another reader of this process if there is one.
+//! Acquires a lock for a reader. It joins the hold of another reader of this process if there is one.
 
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
 //! The commands that a node understands. Each has a file with its arguments, its encoding, its decoding and its
-//! [`Facts`]; the Lua script that it runs stands beside it.
+//! [`Facts`], and beside it the Lua script that it runs.
 //!
-//! To add a command: write its file, implement [`NodeCommand`] and add it to [`commands!`] below. To add a script: put it
-//! beside its command and add it to [`script::Script`]. Whatever is missing then does not compile.
+//! To add a command, write its file, implement [`NodeCommand`] and add it to [`commands!`] below. To add a script, put it
+//! beside its command and add it to [`script::Script`]. ARCHITECTURE.md has all steps.
 
 mod admin;
 mod batch;

@@ -1,4 +1,4 @@
-//! Each error that there is: its text, which says what happened and what to do.
+//! The constructors of all errors. The text of each says what happened and what to do.
 
 use std::{borrow::Cow, time::Duration};
 

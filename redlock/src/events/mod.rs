@@ -5,8 +5,8 @@
 //! single lock, an event at `debug` with the key follows it. The arguments are only evaluated if
 //! there is a subscriber.
 //!
-//! The functions that emit events also count what [`metrics`] has. A subscriber or a recorder that panics costs its event and
-//! nothing else: see [`contained`].
+//! The functions that emit events also count what [`metrics`] has. A subscriber or a recorder that panics
+//! loses its event, and affects nothing else: see [`contained`].
 
 pub(crate) mod attribute;
 pub(crate) mod job;

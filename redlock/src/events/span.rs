@@ -1,8 +1,8 @@
 //! Spans of a lock: its acquire, its hold and its release. Each is a child of the span that the caller is in, so they are part
 //! of its trace.
 //!
-//! They cost nothing without a subscriber: a disabled span has no fields and no allocation. A subscriber that panics where a
-//! span begins, is entered, left or recorded, or ends, costs what it would have shown: see [`contained`].
+//! They cost nothing without a subscriber: a disabled span has no fields and no allocation. A subscriber that panics
+//! loses what it would have shown, and affects nothing else: see [`contained`].
 
 use std::{
     mem,

@@ -1,4 +1,4 @@
-//! Extensions: the lease is held on if a majority says yes in one round that ends before the old validity does.
+//! Extensions: a lease continues if a majority says yes in one round, which ends before the validity of the lease does.
 
 use std::sync::Arc;
 

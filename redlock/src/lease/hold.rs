@@ -264,8 +264,8 @@ impl Hold {
 #[derive(Debug)]
 pub(crate) struct AlreadyEnded;
 
-/// A hold on its way to the next local waiter. Dropped on the way: it is released at once, since no work was done that
-/// `at_least` could be about.
+/// A hold on its way to the next local waiter. If it is dropped there, it is released at once, whatever its `at_least`: no work
+/// was done under it.
 #[derive(Debug)]
 pub(crate) struct HandedOver(Option<Arc<Hold>>);
 

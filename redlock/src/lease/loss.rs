@@ -7,7 +7,8 @@ use super::{Lease, state::Loss};
 use crate::{env::sync::lock, events::lock as events, round::Round};
 
 impl Lease {
-    /// Loses a lease whose validity is over, whatever Redis would answer. A lost one is released at that time.
+    /// Once the validity of a lease is over, ends it as lost, whatever the nodes would answer. Releases the key if the lease was
+    /// lost before, and its body still runs.
     pub(crate) fn check_validity(self: &Arc<Self>) {
         if self.state.is_released() || self.core.now() < self.valid_until() {
             return;
@@ -29,8 +30,8 @@ impl Lease {
         self.lose(Loss::Superseded);
     }
 
-    /// For how much longer the lease keeps others from the key: while it holds, and while the body of a lost lease has not
-    /// stopped.
+    /// For how much longer the lease keeps the key from others. `None` if its validity is over, or if it has
+    /// ended and no body runs under it.
     pub(crate) fn blocks_key_for(&self) -> Option<Duration> {
         let left = self.remaining();
         let blocks = self.state.is_open() || self.releases_after_body();
@@ -90,7 +91,7 @@ impl Lease {
     fn send_release_of_lost(&self, window: Option<Duration>) {
         let release = self.send_release(window);
         lock(&self.holds).release_of_lost = Some(release);
-        // No release to wait for, and no window to fail for: only the nodes know who holds the key now.
+        // They neither wait for the release nor fail for a cool-down: only the nodes know who holds the key now.
         self.notify_local_waiters(None, None);
     }
 }

@@ -1,4 +1,4 @@
-//! The state of a lease or a hold: open, then either released or lost. Each ends once.
+//! The state of a lease or a hold: open, then released, detached or lost. Each ends once.
 
 use std::sync::atomic::{AtomicU8, Ordering::SeqCst};
 

@@ -1,4 +1,5 @@
-//! What a user asks for and gets: requests, guards, several keys at once, semaphores, re-entrancy.
+//! Locks as users see them: requests and their options, guards, semaphores, read/write locks, several locks at once, tickets,
+//! and re-entrancy.
 
 pub(crate) mod current;
 pub(crate) mod guard;

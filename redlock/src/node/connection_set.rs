@@ -113,7 +113,7 @@ impl ConnectionSet {
     }
 
     /// No connections: releases wait for a runtime.
-    pub(super) fn nowhere(outbox: &Arc<Outbox>) -> Self {
+    pub(super) fn disconnected(outbox: &Arc<Outbox>) -> Self {
         Self {
             per_node: Vec::new(),
             contact: Arc::new(FirstContact::new()),

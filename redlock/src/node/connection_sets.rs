@@ -97,7 +97,7 @@ impl ConnectionSets {
             return Arc::clone(own);
         }
         self.current()
-            .unwrap_or_else(|| Arc::new(ConnectionSet::nowhere(&self.nodes.outbox)))
+            .unwrap_or_else(|| Arc::new(ConnectionSet::disconnected(&self.nodes.outbox)))
     }
 
     /// Whether the client has connections in more than one runtime, including runtimes that have

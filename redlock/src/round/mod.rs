@@ -116,7 +116,7 @@ impl Round {
         }
     }
 
-    /// Commands that are not sent yet need not be.
+    /// Commands that have not been sent yet are no longer wanted.
     pub(crate) fn withdraw(&self) {
         self.withdrawn.store(true, Relaxed);
     }

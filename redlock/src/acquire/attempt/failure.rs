@@ -43,7 +43,7 @@ impl Failure {
     }
 
     /// Whether nodes that did not answer in time could have made a quorum.
-    pub(in crate::acquire) fn may_be_impatience(&self) -> bool {
+    pub(in crate::acquire) fn silent_nodes_could_decide(&self) -> bool {
         let Self::NoQuorum { able, errors } = self else {
             return false;
         };

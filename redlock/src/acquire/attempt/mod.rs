@@ -107,7 +107,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// With an owner of its own: what it may have written is rolled back before another one is sent.
+    /// Each run has an owner of its own. What it may have written is rolled back before the next run begins.
     async fn run_once(
         &self,
         floor: &mut u64,

@@ -161,7 +161,7 @@ impl Retry {
     /// Whether the attempt had less time than a node may take, and more time might have made a difference, so that its failure
     /// says less than the one before.
     pub(super) fn is_cut_short(&self, failure: &Failure) -> bool {
-        failure.may_be_impatience()
+        failure.silent_nodes_could_decide()
             && self.plan.within < self.node_timeout
             && self.refused.is_some()
     }

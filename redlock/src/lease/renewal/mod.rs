@@ -116,7 +116,7 @@ impl Renewers {
             runtime: runtime.id(),
         };
         let task = async move {
-            // By a panic in code of the user, such as a waiter's waker, no lease may be lost.
+            // A panic in code of the user, such as a waker, must not lose a lease.
             while caught(running.renewers.run(running.runtime)).await.is_err() {
                 sleep(AFTER_PANIC).await;
             }

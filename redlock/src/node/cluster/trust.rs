@@ -18,7 +18,7 @@ use crate::key::slot::slot_of;
 impl Shared {
     /// Before the first map is accepted: reads what other clients recorded on the masters. Returns
     /// whether the masters answered.
-    pub(super) async fn recall(&self, slots: &Slots, reader: &mut TopologyReader) -> bool {
+    pub(super) async fn read_records(&self, slots: &Slots, reader: &mut TopologyReader) -> bool {
         let Some(nodes) = self.nodes.upgrade().filter(|_| self.trust.is_some()) else {
             return true;
         };
@@ -26,7 +26,7 @@ impl Shared {
         if !moves.is_new() {
             return true;
         }
-        let records = reader.recall(slots, &nodes.namespace, self.timeout);
+        let records = reader.read_records(slots, &nodes.namespace, self.timeout);
         let records = records.await;
         moves.remember(records.as_deref().unwrap_or_default());
         records.is_some()

@@ -43,7 +43,7 @@ async fn watch(shared: &Arc<Shared>, mut reader: TopologyReader, every: Duration
         match reader.look(shared.timeout * STEPS).await {
             Ok(mut topology) => {
                 if topology.confirmed {
-                    topology.confirmed = shared.recall(&topology.slots, &mut reader).await;
+                    topology.confirmed = shared.read_records(&topology.slots, &mut reader).await;
                 }
                 shared.topology(&topology, asked);
                 if topology.confirmed {

@@ -131,7 +131,7 @@ impl Backlog {
     }
 
     /// Whether an operation waits for a connection.
-    pub(super) fn is_demanded(&self) -> bool {
+    pub(super) fn wants_connection(&self) -> bool {
         self.blocked.is_none() && !self.waiting.is_empty()
     }
 

@@ -232,7 +232,7 @@ impl Shared {
     pub(super) async fn rest(&self, pause: Duration) {
         let demanded = poll_fn(|cx| {
             self.wake.register(cx.waker());
-            match lock(&self.backlog).is_demanded() {
+            match lock(&self.backlog).wants_connection() {
                 true => Poll::Ready(()),
                 false => Poll::Pending,
             }

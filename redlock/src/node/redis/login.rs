@@ -12,7 +12,7 @@ use crate::{
     resp::{self, Value},
 };
 
-/// Writes them; [`read`] reads the replies. Whatever is written behind them is sent in the same
+/// Writes the first commands; [`read`] reads their replies. Whatever is written after them is sent in the same
 /// round trip.
 pub(super) fn write(server: Server<'_>, login: &Login, dialer: &Dialer, out: &mut Vec<u8>) {
     // Version 3 carries notifications beside replies.

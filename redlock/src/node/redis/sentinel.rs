@@ -124,7 +124,7 @@ impl Sentinels {
     ) -> Result<(Wire, Option<Named>), Fault> {
         if let Some(mut wire) = kept {
             self.write(&mut wire);
-            if let Ok(named) = dialer.greeted(read(&mut wire)).await {
+            if let Ok(named) = dialer.handshake(read(&mut wire)).await {
                 return Ok((wire, named));
             }
         }
@@ -133,7 +133,7 @@ impl Sentinels {
         let mut wire = Wire::open(sentinel, &login, dialer).await?;
         login::write(sentinel, &login, dialer, wire.out());
         self.write(&mut wire);
-        let answer = dialer.greeted(async {
+        let answer = dialer.handshake(async {
             login::read(sentinel, &login, dialer, &mut wire).await?;
             read(&mut wire).await
         });

@@ -143,7 +143,7 @@ impl ServerConnection {
         let (login, new_logins) = dialer.login(server).await?;
         let mut wire = Wire::open(server, &login, dialer).await?;
         login::write(server, &login, dialer, wire.out());
-        ask_who_is_there(wire.out());
+        write_identity_queries(wire.out());
         resp::command(wire.out(), |tracking| {
             // Tracks no key, so it costs nothing. The server then reports when it empties its data.
             tracking.args(["CLIENT", "TRACKING", "ON", "OPTIN"]);
@@ -159,9 +159,9 @@ impl ServerConnection {
         });
         login::write_protocol(wire.out());
         let asked = Instant::now();
-        let greeting = dialer.greeted(async {
+        let greeting = dialer.handshake(async {
             login::read(server, &login, dialer, &mut wire).await?;
-            let mut info = who_is_there(&mut wire).await?;
+            let mut info = read_identity(&mut wire).await?;
             let round_trip = asked.elapsed();
             info.answered = Some((asked + round_trip / 2, round_trip));
             info.note_refusal(Optional::Tracking, &wire.next().await?);
@@ -349,7 +349,7 @@ impl ServerConnection {
     }
 }
 
-fn ask_who_is_there(out: &mut Vec<u8>) {
+fn write_identity_queries(out: &mut Vec<u8>) {
     for question in [
         &["INFO", "server"][..],
         &["INFO", "replication"],
@@ -362,8 +362,8 @@ fn ask_who_is_there(out: &mut Vec<u8>) {
     }
 }
 
-/// Reads the replies to [`ask_who_is_there`].
-async fn who_is_there(wire: &mut Wire) -> Result<Info, Fault> {
+/// Reads the replies to [`write_identity_queries`].
+async fn read_identity(wire: &mut Wire) -> Result<Info, Fault> {
     let server = needed("INFO", wire).await?;
     let replication = needed("INFO", wire).await?;
     let time = needed("TIME", wire).await?;

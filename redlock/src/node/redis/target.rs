@@ -1,4 +1,4 @@
-//! Parsed addresses of servers.
+//! Targets: the parsed addresses of nodes.
 
 use std::fmt;
 

@@ -108,7 +108,7 @@ fn judge_ages(states: &[impl AsRef<NodeState>], now: Instant, guard_time: Durati
         if known.forgot || known.is_ageless || known.earliest.is_none() {
             return;
         }
-        let age = since(known.born());
+        let age = since(known.knows_locks_since());
         if let Some(left) = restart_guard::on_first_sight(age, oldest, guard_time) {
             let until = now.after(left).micros();
             if state.no_vote_until.fetch_max(until, Relaxed) == 0 {

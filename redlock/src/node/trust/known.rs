@@ -80,12 +80,12 @@ impl Known {
         self.version.clone_from(&info.version);
         self.eviction.clone_from(&info.eviction);
         self.started = started(info, now);
-        let born = self.born();
+        let born = self.knows_locks_since();
         self.earliest = Some(self.earliest.map_or(born, |at| at.min(born)));
     }
 
     /// Since when it may know locks.
-    pub(super) fn born(&self) -> i64 {
+    pub(super) fn knows_locks_since(&self) -> i64 {
         self.started.max(self.emptied.unwrap_or(self.started))
     }
 

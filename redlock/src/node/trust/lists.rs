@@ -136,7 +136,7 @@ impl Lists {
     }
 
     /// Why the votes of a node do not count, if they do not.
-    pub(in crate::node) fn uncounted(&self, now: Instant) -> Fault {
+    pub(in crate::node) fn why_not_counted(&self, now: Instant) -> Fault {
         self.refusal(now).unwrap_or_else(|| {
             Fault::unknown(
                 FaultKind::OtherNodes,
@@ -156,7 +156,7 @@ impl Lists {
         match reply {
             // It was carried out, so it is rolled back.
             Reply::Yes | Reply::Register(_) if command.needs_trust() && !self.counts(node, now) => {
-                let why = self.uncounted(now);
+                let why = self.why_not_counted(now);
                 Reply::Failed(Fault::unknown(why.kind, why.text))
             }
             reply => reply,

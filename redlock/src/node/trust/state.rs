@@ -252,8 +252,8 @@ impl NodeState {
         let known = lock(&self.known);
         match known.memory {
             Memory::Whole => i64::MIN,
-            Memory::SinceStart => known.born(),
-            Memory::Since(at) => known.born().max(at),
+            Memory::SinceStart => known.knows_locks_since(),
+            Memory::Since(at) => known.knows_locks_since().max(at),
         }
     }
 

@@ -88,7 +88,7 @@ impl TopologyReader {
             views,
             faults,
             confirmed,
-        } = self.hear(within).await;
+        } = self.ask_until_confirmed(within).await;
         if views.is_empty() && faults.is_empty() {
             let text = format!(
                 "no server reported its slots within {} ms",
@@ -120,7 +120,7 @@ impl TopologyReader {
     }
 
     /// Asks the servers that the user listed and those in maps, until a map is confirmed.
-    async fn hear(&mut self, within: Duration) -> Views {
+    async fn ask_until_confirmed(&mut self, within: Duration) -> Views {
         let deadline = Instant::now() + within;
         let target = self.target.clone();
         let mut asked: Vec<String> = Vec::new();
@@ -166,7 +166,7 @@ impl TopologyReader {
     }
 
     /// What earlier clients recorded on the masters. `None` if no majority of them answered.
-    pub(in crate::node) async fn recall(
+    pub(in crate::node) async fn read_records(
         &mut self,
         slots: &Slots,
         namespace: &str,
@@ -354,7 +354,7 @@ async fn replies(
 ) -> (String, Result<(Wire, [Value; 3]), Fault>) {
     if let Some(mut wire) = kept {
         write(&mut wire);
-        if let Ok(replies) = target.dialer.greeted(read(&mut wire)).await {
+        if let Ok(replies) = target.dialer.handshake(read(&mut wire)).await {
             return (at, Ok((wire, replies)));
         }
     }
@@ -366,7 +366,7 @@ async fn replies(
         let mut wire = Wire::open(server, &login, dialer).await?;
         login::write(server, &login, dialer, wire.out());
         write(&mut wire);
-        let replies = dialer.greeted(async {
+        let replies = dialer.handshake(async {
             login::read(server, &login, dialer, &mut wire).await?;
             read(&mut wire).await
         });

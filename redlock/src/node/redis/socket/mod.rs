@@ -1,4 +1,4 @@
-//! The ways to a server: TCP, TLS, a unix socket, or within the process.
+//! Transports: byte streams to a server by TCP, TLS, a unix socket, or within the process.
 
 pub(super) mod access;
 mod certificates;
@@ -199,7 +199,7 @@ impl Dialer {
     }
 
     /// Waits for the replies to the first commands on a connection.
-    pub(super) async fn greeted<T>(
+    pub(super) async fn handshake<T>(
         &self,
         greeting: impl Future<Output = Result<T, Fault>>,
     ) -> Result<T, Fault> {
