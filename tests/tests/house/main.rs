@@ -11,13 +11,15 @@ use tests::house::{Graph, PACKAGES, picture, sources};
 const LINES: usize = 60;
 /// The most sources in one folder.
 const SIBLINGS: usize = 12;
+/// What is wrong with a circle, and what to do about it.
+const CIRCLE: &str = "these use each other in a circle: move what both need into a third one";
 
 #[test]
 fn modules_use_each_other_in_one_direction() {
     for package in PACKAGES {
         let sources = sources(package);
         let circles = Graph::of_rooms(&sources).circles();
-        assert!(circles.is_empty(), "{package}: {circles:#?}");
+        assert!(circles.is_empty(), "{package}: {CIRCLE}: {circles:#?}");
     }
 }
 
@@ -26,7 +28,7 @@ fn modules_use_each_other_in_one_direction() {
 fn files_use_each_other_in_one_direction() {
     for package in PACKAGES {
         let circles = Graph::of_files(&sources(package)).circles();
-        assert!(circles.is_empty(), "{package}: {circles:#?}");
+        assert!(circles.is_empty(), "{package}: {CIRCLE}: {circles:#?}");
     }
 }
 
@@ -46,7 +48,10 @@ fn functions_are_no_longer_than_a_screen() {
             ));
         }
     }
-    assert!(long.is_empty(), "{long:#?}");
+    assert!(
+        long.is_empty(),
+        "longer than {LINES} lines: move a part into a function of its own: {long:#?}"
+    );
 }
 
 #[test]
@@ -57,7 +62,10 @@ fn folders_are_small() {
         *folders.entry(folder).or_default() += 1;
     }
     folders.retain(|_, files| *files > SIBLINGS);
-    assert!(folders.is_empty(), "{folders:#?}");
+    assert!(
+        folders.is_empty(),
+        "more than {SIBLINGS} sources: move those of one idea into a folder of their own: {folders:#?}"
+    );
 }
 
 #[test]

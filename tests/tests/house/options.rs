@@ -74,7 +74,10 @@ fn an_option_has_one_name_everywhere() {
             }
         }
     }
-    assert!(!options.is_empty() && wrong.is_empty(), "{wrong:#?}");
+    assert!(
+        !options.is_empty() && wrong.is_empty(),
+        "add the method, or the row in the attribute's table, or list the place in `WITHOUT` with the reason: {wrong:#?}"
+    );
 }
 
 fn text(file: &str) -> String {
