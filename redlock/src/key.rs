@@ -358,6 +358,12 @@ pub(crate) fn encode(value: impl fmt::Display, text: &mut String) -> fmt::Result
     write!(Encoded(text), "{value}")
 }
 
+/// Appends a text to `key`, encoded as by [`part`], without a text of its own.
+pub(crate) fn push_part(key: &mut String, text: &str) {
+    // A `String` takes everything.
+    let _ = Encoded(key).write_str(text);
+}
+
 struct Encoded<'a>(&'a mut String);
 
 impl fmt::Write for Encoded<'_> {

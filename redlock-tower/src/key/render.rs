@@ -2,6 +2,7 @@
 
 use super::value::{Form, Key, Part};
 use http::{Extensions, Uri};
+use redlock::__private::push_part;
 use sha2::{Digest, Sha256};
 use std::{fmt::Write as _, sync::Arc};
 
@@ -34,7 +35,7 @@ impl Render {
             Form::Exact(key) => return key,
             Form::Parts(parts) => parts,
         };
-        self.write(redlock::key::part(self.namespace(extensions, uri)), &parts)
+        self.write(self.namespace(extensions, uri), &parts)
     }
 
     pub(crate) fn namespace<'a>(&'a self, extensions: &'a Extensions, uri: &'a Uri) -> &'a str {
@@ -54,14 +55,16 @@ impl Render {
     #[cfg(feature = "replay")]
     pub(crate) fn record_key(&self, key: &Key) -> String {
         let name = match &self.namespace {
-            Namespace::Named(name) => redlock::key::part(name),
-            Namespace::Route | Namespace::GrpcMethod => String::new(),
+            Namespace::Named(name) => name,
+            Namespace::Route | Namespace::GrpcMethod => "",
         };
         self.write(name, &key.clone().into_parts())
     }
 
-    fn write(&self, namespace: String, parts: &[Part]) -> String {
-        let mut out = namespace;
+    fn write(&self, namespace: &str, parts: &[Part]) -> String {
+        let len = |part: &Part| part.name.len() + part.value.len() + ":or22:=".len();
+        let mut out = String::with_capacity(namespace.len() + parts.iter().map(len).sum::<usize>());
+        push_part(&mut out, namespace);
         let prefix = out.len();
         for part in parts {
             // Contains no `=`, so it differs from every `name=value`.
@@ -70,11 +73,11 @@ impl Render {
                 out.push_str(&part.alternative);
             }
             out.push(':');
-            let name = redlock::key::part(&part.name);
-            if name.contains('=') {
-                out.push_str(&name.replace('=', "%3D"));
-            } else {
-                out.push_str(&name);
+            for (number, piece) in part.name.split('=').enumerate() {
+                if number > 0 {
+                    out.push_str("%3D");
+                }
+                push_part(&mut out, piece);
             }
             out.push('=');
             push_bytes(&mut out, &part.value);
@@ -120,7 +123,7 @@ pub(in crate::key) fn unslashed(route: &str) -> &str {
 /// Percent-encodes bytes that are not UTF-8, so that different values stay different.
 fn push_bytes(out: &mut String, bytes: &[u8]) {
     for chunk in bytes.utf8_chunks() {
-        out.push_str(&redlock::key::part(chunk.valid()));
+        push_part(out, chunk.valid());
         for byte in chunk.invalid() {
             let _ = write!(out, "%{byte:02X}");
         }

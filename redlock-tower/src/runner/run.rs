@@ -17,9 +17,18 @@ pub(crate) struct Run<F> {
     #[pin]
     body: Body<F>,
     on_lost: OnLost,
-    /// `None` once a loss no longer cancels the body.
-    lost: Option<Lost>,
+    loss: Loss,
     lease: Option<Lease>,
+}
+
+/// How a loss of the lock is noticed.
+enum Loss {
+    /// By a look at the lock before each poll of the body. There is no timer yet: a body that is never pending needs none.
+    Looked,
+    /// By this future, which wakes the task.
+    Awaited(Lost),
+    /// It no longer cancels the body.
+    Ignored,
 }
 
 #[pin_project(project = BodyProj)]
@@ -46,8 +55,29 @@ impl<F: Begin> Run<F> {
         Self {
             body: Body::Waiting(Some(body)),
             on_lost,
-            lost: Some(lease.held().lost()),
+            loss: Loss::Looked,
             lease: Some(lease),
+        }
+    }
+}
+
+impl Loss {
+    fn is_noticed(&mut self, lease: Option<&Lease>, cx: &mut Context<'_>) -> bool {
+        match self {
+            Self::Looked => lease.is_some_and(|lease| lease.held().is_lost()),
+            Self::Awaited(lost) => Pin::new(lost).poll(cx).is_ready(),
+            Self::Ignored => false,
+        }
+    }
+
+    /// The body is pending: from now on a loss wakes the task.
+    fn wake_on(&mut self, lease: Option<&Lease>, cx: &mut Context<'_>) {
+        if let (Self::Looked, Some(lease)) = (&*self, lease) {
+            let mut lost = lease.held().lost();
+            if Pin::new(&mut lost).poll(cx).is_ready() {
+                cx.waker().wake_by_ref();
+            }
+            *self = Self::Awaited(lost);
         }
     }
 }
@@ -58,10 +88,8 @@ impl<F: Begin> Future for Run<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         // Check for a loss before polling the body: what a body does after the loss must not count as a success.
-        if let Some(lost) = this.lost
-            && Pin::new(lost).poll(cx).is_ready()
-        {
-            *this.lost = None;
+        if this.loss.is_noticed(this.lease.as_ref(), cx) {
+            *this.loss = Loss::Ignored;
             // A handler that took the guard decides for itself what a loss means.
             if this.lease.as_ref().is_some_and(|lease| !lease.is_taken()) {
                 this.body.set(Body::Dropped);
@@ -81,7 +109,7 @@ impl<F: Begin> Future for Run<F> {
                     this.body.set(Body::Begun(body));
                 }
                 if *this.on_lost == OnLost::Signal {
-                    *this.lost = None;
+                    *this.loss = Loss::Ignored;
                 }
             }
             match this.body.as_mut().project() {
@@ -90,7 +118,11 @@ impl<F: Begin> Future for Run<F> {
             }
         }));
         let output = match polled {
-            Ok(poll) => Ok(ready!(poll)),
+            Ok(Poll::Ready(output)) => Ok(output),
+            Ok(Poll::Pending) => {
+                this.loss.wake_on(this.lease.as_ref(), cx);
+                return Poll::Pending;
+            }
             Err(panic) => Err(panic),
         };
         this.body.set(Body::Dropped);

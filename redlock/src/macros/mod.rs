@@ -72,6 +72,11 @@ pub fn check_duration(
     crate::config::check(name, value, least, remedy)
 }
 
+/// Appends a part to a key of the layer, encoded as by [`part`](crate::key::part), without a text of its own.
+pub fn push_part(key: &mut String, text: &str) {
+    crate::key::push_part(key, text);
+}
+
 /// Releases in the background a lock under which nothing ran, without the rest of its `at_least`.
 pub fn give_back(guard: crate::Guard) {
     guard.give_back();
