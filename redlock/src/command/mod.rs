@@ -29,7 +29,7 @@ pub(crate) use self::{
     encode::{Marker, Session},
     lock::{Acquire, CoolDown, Extend, Preempt, Release, newer_request},
     node::{Announcement, NodeRecord, OtherList, Ping},
-    owner::{Owner, fingerprint},
+    owner::{KeptOwner, Owner, fingerprint},
     permits::{InspectPermits, LookPermits},
     register::{ReadRegister, RegisterAnswer, RegisterReply, Stored, Version, WriteRegister},
     reply::{HolderState, HoldersState, PermitState, Reply},

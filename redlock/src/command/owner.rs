@@ -125,6 +125,46 @@ impl fmt::Debug for Owner {
     }
 }
 
+/// An owner that is kept while its lock is held. Most have no label, and take no room for one.
+pub(crate) enum KeptOwner {
+    Unlabelled([u8; Owner::LEN]),
+    Labelled(Box<Owner>),
+}
+
+impl KeptOwner {
+    pub(crate) fn new(owner: Owner) -> Self {
+        match owner.as_bytes().try_into() {
+            Ok(unique) => Self::Unlabelled(unique),
+            Err(_) => Self::Labelled(Box::new(owner)),
+        }
+    }
+
+    pub(crate) fn get(&self) -> Owner {
+        match self {
+            Self::Unlabelled(unique) => {
+                let mut value = [0; Owner::MAX_LEN];
+                value[..Owner::LEN].copy_from_slice(unique);
+                Owner::with_len(value, Owner::LEN)
+            }
+            Self::Labelled(owner) => **owner,
+        }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            // Always ASCII, see `Owner::as_str`.
+            Self::Unlabelled(unique) => std::str::from_utf8(unique).unwrap_or_default(),
+            Self::Labelled(owner) => owner.as_str(),
+        }
+    }
+}
+
+impl fmt::Debug for KeptOwner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// A number that tells the values of other holders apart. 0 stands for an unknown holder.
 pub(crate) fn fingerprint(owner: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
@@ -155,6 +195,15 @@ mod tests {
         }
         assert!(!Owner::notifies(b"00112233445566778899aabbccdd2ed1x"));
         assert!(Owner::notifies(b"00112233445566778899aabbccdd2ed1:x"));
+    }
+
+    #[test]
+    fn an_owner_is_kept_with_its_label_and_without() {
+        let label = Label::new("worker-7").expect("a label");
+        for owner in [owner(), Owner::of([9; 16], Some(label))] {
+            let kept = KeptOwner::new(owner);
+            assert_eq!((kept.get(), kept.as_str()), (owner, owner.as_str()));
+        }
     }
 
     #[test]

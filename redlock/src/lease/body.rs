@@ -28,7 +28,7 @@ impl Drop for Body {
         if !was_last || !self.hold.was_lost() {
             return;
         }
-        let ran_on = self.hold.since_lost();
+        let ran_on = self.hold.lease.since_lost();
         if ran_on >= LATE {
             events::body_ran_on(self.hold.lease.key(), self.name, ran_on);
         }

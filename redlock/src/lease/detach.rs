@@ -33,7 +33,7 @@ impl Lease {
         // The next local waiter asks the nodes.
         self.notify_local_waiters(None, None);
         Some(Detached {
-            claim: self.claim,
+            claim: self.claim(),
             until: self.valid_until(),
         })
     }

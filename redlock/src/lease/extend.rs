@@ -41,7 +41,7 @@ impl Lease {
         let nodes = &self.core.nodes;
         let request = Request {
             key: Arc::clone(&self.key),
-            command: self.options.kind.extend(&self.claim, self.options.ttl),
+            command: self.options.kind.extend(&self.claim(), self.options.ttl),
         };
         let plan = Plan::new(request, Rule::Extend, NodeSet::all(nodes.len()));
         let round = Round::start(nodes, &*self.core.connections()?, plan);

@@ -27,38 +27,53 @@ const CHECK: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Hold {
     pub(super) lease: Arc<Lease>,
-    token: FencingToken,
+    /// Which hold of the lease it is, from 0.
+    number: u32,
     started: Instant,
-    /// When its `max_hold` is over; [`Instant::END`] without one.
-    ends: Instant,
-    /// When its `at_least` is over; [`Instant::BEGINNING`] without one.
-    least: Instant,
+    /// Boxed, since few holds have any.
+    limits: Option<Box<Limits>>,
     state: State,
-    /// When it was lost, in microseconds of the client's clock.
-    lost_at: AtomicU64,
     /// The writes of this hold into the register so far.
     writes: AtomicU64,
     pub(super) bodies: Mutex<Bodies>,
     ended: Notify,
 }
 
+#[derive(Debug)]
+struct Limits {
+    /// When its `max_hold` is over; [`Instant::END`] without one.
+    ends: Instant,
+    /// When its `at_least` is over; [`Instant::BEGINNING`] without one.
+    least: Instant,
+}
+
+impl Limits {
+    fn new(options: HoldOptions, started: Instant) -> Option<Box<Self>> {
+        let after = |time| started.after(time);
+        let at_least = Some(options.at_least).filter(|least| !least.is_zero());
+        if options.max_hold.is_none() && at_least.is_none() {
+            return None;
+        }
+        Some(Box::new(Self {
+            ends: options.max_hold.map_or(Instant::END, after),
+            least: at_least.map_or(Instant::BEGINNING, after),
+        }))
+    }
+}
+
 impl Hold {
     pub(super) fn new(
         lease: &Arc<Lease>,
-        token: FencingToken,
+        number: u32,
         options: HoldOptions,
         started: Instant,
     ) -> Arc<Self> {
-        let after = |time| started.after(time);
-        let at_least = Some(options.at_least).filter(|least| !least.is_zero());
         Arc::new(Self {
             lease: Arc::clone(lease),
-            token,
+            number,
             started,
-            ends: options.max_hold.map_or(Instant::END, after),
-            least: at_least.map_or(Instant::BEGINNING, after),
+            limits: Limits::new(options, started),
             state: State::open(),
-            lost_at: AtomicU64::new(0),
             writes: AtomicU64::new(0),
             bodies: Mutex::default(),
             ended: Notify::new(),
@@ -70,7 +85,15 @@ impl Hold {
     }
 
     pub(crate) fn token(&self) -> FencingToken {
-        self.token
+        // There is one: the hold would not have started without.
+        let token = self.lease.tokens.get(self.number);
+        token.unwrap_or(FencingToken::NONE)
+    }
+
+    /// When its `max_hold` is over; [`Instant::END`] without one.
+    pub(super) fn ends(&self) -> Instant {
+        let limits = self.limits.as_ref();
+        limits.map_or(Instant::END, |limits| limits.ends)
     }
 
     /// How much longer the hold may be relied on; zero when it has ended.
@@ -78,14 +101,14 @@ impl Hold {
         if !self.state.is_open() {
             return Duration::ZERO;
         }
-        let most = self.ends.saturating_since(self.lease.core.now());
+        let most = self.ends().saturating_since(self.lease.core.now());
         self.lease.remaining().min(most)
     }
 
     /// How much longer the hold may last, if it is open and has a limit.
     pub(super) fn ends_in(&self) -> Option<Duration> {
-        let limited = self.ends != Instant::END && self.state.is_open();
-        limited.then(|| self.ends.saturating_since(self.lease.core.now()))
+        let limited = self.ends() != Instant::END && self.state.is_open();
+        limited.then(|| self.ends().saturating_since(self.lease.core.now()))
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -209,7 +232,7 @@ impl Hold {
         self.ended.notify_waiters();
         let held = || self.lease.core.now().saturating_since(self.started);
         let left = || self.lease.remaining();
-        events::released(self.lease.key(), self.token.get(), held, left, window);
+        events::released(self.lease.key(), self.token().get(), held, left, window);
         Ok(self.lease.end_hold(ended_well, window))
     }
 
@@ -225,25 +248,14 @@ impl Hold {
 
     /// The lease is lost, and the hold with it.
     pub(super) fn lose(&self, loss: Loss) {
-        // The loss may be noticed late.
-        let lost_at = self.lease.core.now().min(self.ends);
-        let lost_at = lost_at.min(self.lease.valid_until());
-        self.lost_at.store(lost_at.micros(), Relaxed);
         if self.state.lose(loss) {
             self.ended.notify_waiters();
         }
     }
 
-    pub(super) fn since_lost(&self) -> Duration {
-        let lost_at = Instant::from_micros(self.lost_at.load(Relaxed));
-        self.lease.core.now().saturating_since(lost_at)
-    }
-
     pub(super) fn rest_of_at_least(&self) -> Option<Duration> {
-        if self.least == Instant::BEGINNING {
-            return None;
-        }
-        let rest = self.least.saturating_since(self.lease.core.now());
+        let least = self.limits.as_ref()?.least;
+        let rest = least.saturating_since(self.lease.core.now());
         (!rest.is_zero()).then_some(rest)
     }
 
@@ -252,7 +264,8 @@ impl Hold {
         if !self.state.is_open() {
             return;
         }
-        if self.ends != Instant::END && self.lease.core.now() >= self.ends {
+        let ends = self.ends();
+        if ends != Instant::END && self.lease.core.now() >= ends {
             self.lease.lose(Loss::HeldTooLong);
         } else {
             self.lease.check_validity();

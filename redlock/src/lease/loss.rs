@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Lease, state::Loss};
+use super::{AfterLoss, Lease, state::Loss};
 use crate::{env::sync::lock, events::lock as events, round::Round};
 
 impl Lease {
@@ -40,11 +40,18 @@ impl Lease {
 
     /// The release of a lost lease, once it was sent.
     pub(crate) fn release_of_lost(&self) -> Option<Arc<Round>> {
-        lock(&self.holds).release_of_lost.clone()
+        let holds = lock(&self.holds);
+        holds.lost.as_ref().and_then(|lost| lost.release.clone())
     }
 
     pub(super) fn releases_after_body(&self) -> bool {
-        lock(&self.holds).releasing_after.is_some()
+        lock(&self.holds).releases_after_body()
+    }
+
+    pub(super) fn since_lost(&self) -> Duration {
+        let lost_at = lock(&self.holds).lost.as_ref().map(|lost| lost.lost_at);
+        let now = self.core.now();
+        lost_at.map_or(Duration::ZERO, |at| now.saturating_since(at))
     }
 
     /// Ends the lease as lost, and its hold, unless it has ended before.
@@ -62,10 +69,17 @@ impl Lease {
                 held,
             ),
         }
+        // The loss may be noticed late.
+        let now = self.core.now().min(self.valid_until());
         let hold = {
             let mut holds = lock(&self.holds);
-            holds.releasing_after = holds.current.upgrade();
-            holds.releasing_after.clone()
+            let hold = holds.current.upgrade();
+            holds.lost = Some(Box::new(AfterLoss {
+                lost_at: hold.as_ref().map_or(now, |hold| now.min(hold.ends())),
+                releasing_after: hold.clone(),
+                release: None,
+            }));
+            hold
         };
         let Some(hold) = hold else {
             return self.send_release_of_lost(None);
@@ -79,18 +93,25 @@ impl Lease {
 
     /// Sends the release that a lost lease put off until its bodies have ended. Once.
     pub(super) fn release_lost(self: &Arc<Self>) {
-        let Some(hold) = lock(&self.holds).releasing_after.take() else {
+        let hold = {
+            let mut holds = lock(&self.holds);
+            let lost = holds.lost.as_mut();
+            lost.and_then(|lost| lost.releasing_after.take())
+        };
+        let Some(hold) = hold else {
             return;
         };
         if let Some(body) = lock(&hold.bodies).running() {
-            events::body_runs_unlocked(&self.key, body, hold.since_lost());
+            events::body_runs_unlocked(&self.key, body, self.since_lost());
         }
         self.send_release_of_lost(hold.rest_of_at_least());
     }
 
     fn send_release_of_lost(&self, window: Option<Duration>) {
         let release = self.send_release(window);
-        lock(&self.holds).release_of_lost = Some(release);
+        if let Some(lost) = &mut lock(&self.holds).lost {
+            lost.release = Some(release);
+        }
         // They neither wait for the release nor fail for a cool-down: only the nodes know who holds the key now.
         self.notify_local_waiters(None, None);
     }

@@ -49,7 +49,7 @@ use std::{
     sync::{
         Arc, Mutex, Weak,
         atomic::{
-            AtomicU32, AtomicU64,
+            AtomicU16, AtomicU64,
             Ordering::{AcqRel, Acquire, SeqCst},
         },
     },
@@ -67,6 +67,7 @@ pub(crate) use self::{
     release::Release,
 };
 use crate::{
+    command::KeptOwner,
     core::Core,
     env::{clock::Instant, sync::lock},
     error::Error,
@@ -75,6 +76,7 @@ use crate::{
     node::ConnectionSet,
     quorum::{
         node_set::{AtomicNodeSet, NodeSet},
+        token::TokenBlock,
         validity,
     },
     round::{LateVoteObserver, Round},
@@ -88,7 +90,8 @@ pub(crate) struct Lease {
     connections: Arc<ConnectionSet>,
     key: Arc<Key>,
     options: LeaseOptions,
-    claim: Claim,
+    owner: KeptOwner,
+    tokens: TokenBlock,
     granted_at: Instant,
     /// In microseconds of the client's clock; only ever raised.
     valid_until: AtomicU64,
@@ -96,11 +99,11 @@ pub(crate) struct Lease {
     touched: AtomicNodeSet,
     /// Nodes that may hold the key by an extension.
     extended: AtomicNodeSet,
-    rounds: u32,
+    rounds: u8,
     state: State,
     hand_over_limit: HandOverLimit,
-    /// The number of the only renewal timer that counts.
-    renewal: AtomicU32,
+    /// The number of the only renewal timer that counts. Only few timers of a lease exist at a time.
+    renewal: AtomicU16,
     /// When the earliest scheduled check of the deadlines is due, in microseconds of the client's clock.
     check_at: AtomicU64,
     holds: Mutex<Holds>,
@@ -111,11 +114,26 @@ struct Holds {
     current: Weak<Hold>,
     /// How many holds there were so far.
     count: u32,
+    local_waiters: Option<Arc<dyn LocalWaiters>>,
+    /// Boxed, since few leases are lost.
+    lost: Option<Box<AfterLoss>>,
+}
+
+/// What follows when a lease is lost.
+#[derive(Debug)]
+struct AfterLoss {
+    lost_at: Instant,
     /// The hold that was lost with the lease, until the release is sent behind its bodies.
     releasing_after: Option<Arc<Hold>>,
-    /// The release of a lost lease, once it was sent.
-    release_of_lost: Option<Arc<Round>>,
-    local_waiters: Option<Arc<dyn LocalWaiters>>,
+    /// Once it was sent.
+    release: Option<Arc<Round>>,
+}
+
+impl Holds {
+    fn releases_after_body(&self) -> bool {
+        let lost = self.lost.as_ref();
+        lost.is_some_and(|lost| lost.releasing_after.is_some())
+    }
 }
 
 impl Lease {
@@ -132,15 +150,16 @@ impl Lease {
             connections: Arc::clone(connections),
             key: Arc::clone(key),
             options,
-            claim: grant.claim,
+            owner: KeptOwner::new(grant.claim.owner),
+            tokens: grant.claim.tokens,
             granted_at: core.now(),
             valid_until: AtomicU64::new(0),
             touched: AtomicNodeSet::new(NodeSet::all(core.nodes.len())),
             extended: AtomicNodeSet::new(NodeSet::default()),
-            rounds: grant.rounds,
+            rounds: u8::try_from(grant.rounds).unwrap_or(u8::MAX),
             state: State::open(),
             hand_over_limit,
-            renewal: AtomicU32::new(0),
+            renewal: AtomicU16::new(0),
             check_at: AtomicU64::new(u64::MAX),
             holds: Mutex::default(),
         });
@@ -162,8 +181,8 @@ impl Lease {
         if !self.is_open_at(now) {
             return None;
         }
-        let token = self.claim.tokens.get(holds.count)?;
-        let hold = Hold::new(self, token, options, now);
+        self.tokens.get(holds.count)?;
+        let hold = Hold::new(self, holds.count, options, now);
         holds.count += 1;
         holds.current = Arc::downgrade(&hold);
         Some(hold)
@@ -183,16 +202,23 @@ impl Lease {
 
     /// How many rounds the acquire took.
     pub(crate) fn rounds(&self) -> u32 {
-        self.rounds
+        self.rounds.into()
     }
 
     /// The highest token that may have been used; 0 without fencing.
     pub(crate) fn last_token(&self) -> u64 {
-        self.claim.tokens.last().unwrap_or(0)
+        self.tokens.last().unwrap_or(0)
     }
 
     pub(crate) fn owner(&self) -> &str {
-        self.claim.owner.as_str()
+        self.owner.as_str()
+    }
+
+    fn claim(&self) -> Claim {
+        Claim {
+            owner: self.owner.get(),
+            tokens: self.tokens,
+        }
     }
 
     pub(crate) fn hand_over_limit(&self) -> HandOverLimit {
@@ -237,11 +263,11 @@ impl Lease {
     }
 
     /// Schedules a renewal timer; returns its number, and no earlier one counts any more.
-    pub(crate) fn next_renewal(&self) -> u32 {
+    pub(crate) fn next_renewal(&self) -> u16 {
         self.renewal.fetch_add(1, AcqRel).wrapping_add(1)
     }
 
-    pub(crate) fn is_current_renewal(&self, number: u32) -> bool {
+    pub(crate) fn is_current_renewal(&self, number: u16) -> bool {
         self.renewal.load(Acquire) == number
     }
 
@@ -250,7 +276,7 @@ impl Lease {
     pub(crate) fn next_check_in(&self) -> Option<Duration> {
         let hold = {
             let holds = lock(&self.holds);
-            if holds.releasing_after.is_some() {
+            if holds.releases_after_body() {
                 return Some(self.remaining());
             }
             holds.current.upgrade()
@@ -293,5 +319,20 @@ impl Drop for Lease {
     fn drop(&mut self) {
         // Whatever the end was, local waiters continue.
         self.notify_local_waiters(None, None);
+    }
+}
+
+#[cfg(all(test, target_pointer_width = "64"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_that_is_held_takes_little_memory() {
+        let sizes = [size_of::<Lease>(), size_of::<Hold>(), size_of::<Key>()];
+        let most = [216, 104, 32];
+        assert!(
+            sizes.iter().zip(most).all(|(size, most)| *size <= most),
+            "{sizes:?}"
+        );
     }
 }

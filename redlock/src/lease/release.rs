@@ -93,7 +93,7 @@ impl Lease {
         let release = Release {
             key: Arc::clone(&self.key),
             options: self.options,
-            claim: self.claim,
+            claim: self.claim(),
             touched: self.touched.load().union(self.extended.load()),
         };
         // Over other connections the release may overtake the acquire. With fencing its tombstone bars the acquire then;

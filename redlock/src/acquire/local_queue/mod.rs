@@ -54,10 +54,8 @@ pub(crate) struct LocalQueue {
 struct Entry {
     /// The current lease, once there is one.
     holder: Weak<Lease>,
-    /// `None` until somebody waits: most keys have a holder and no waiter.
+    /// `None` until somebody waits or an attempt fails: most keys have a holder and no waiter.
     waiters: Option<Box<Waiters>>,
-    /// Why the last attempt found no quorum, until another one fails in another way or is granted.
-    outage: Option<Error>,
 }
 
 /// What a waiter gets.
@@ -126,8 +124,7 @@ impl LocalQueue {
 
     /// Why nobody of this process can get `key` now, if its last attempt found no quorum.
     pub(super) fn outage(&self, key: &Arc<Key>) -> Option<Error> {
-        let entries = lock(&self.entries);
-        entries.get(key).and_then(|entry| entry.outage.clone())
+        self.with_waiters(key, |waiters| waiters.outage.clone())?
     }
 
     /// Returns a turn beside others, for a request that does not wait: the semaphore may have further permits. Returns `None`

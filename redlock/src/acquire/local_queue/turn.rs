@@ -52,7 +52,10 @@ impl Turn {
         if self.pending
             && let Some(entry) = lock(&self.queue.entries).get_mut(&self.key)
         {
-            entry.outage = outage;
+            match (&mut entry.waiters, outage) {
+                (None, None) => {}
+                (waiters, outage) => waiters.get_or_insert_default().outage = outage,
+            }
         }
     }
 
@@ -79,8 +82,8 @@ impl Turn {
         self.pending = false;
         if let Some(entry) = lock(&self.queue.entries).get_mut(&self.key) {
             entry.holder = Arc::downgrade(lease);
-            entry.outage = None;
             if let Some(waiters) = &mut entry.waiters {
+                waiters.outage = None;
                 waiters.release_before = self.history.last_release.take();
             }
         }

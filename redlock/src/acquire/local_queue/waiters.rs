@@ -5,6 +5,7 @@ use std::{collections::VecDeque, sync::Arc};
 use tokio::sync::oneshot;
 
 use crate::{
+    error::Error,
     lease::{HandOverLimit, HoldOptions, LeaseOptions},
     round::Round,
 };
@@ -20,6 +21,8 @@ pub(super) struct Waiters<T> {
     pub(super) release_before: Option<Arc<Round>>,
     /// What the next waiter needs to know.
     pub(super) history: History,
+    /// Why the last attempt found no quorum, until another one fails in another way or is granted.
+    pub(super) outage: Option<Error>,
 }
 
 #[derive(Debug)]
@@ -57,6 +60,7 @@ impl<T> Default for Waiters<T> {
             queue: VecDeque::new(),
             release_before: None,
             history: History::default(),
+            outage: None,
         }
     }
 }

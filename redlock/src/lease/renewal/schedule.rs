@@ -12,7 +12,7 @@ const SWEEP_AT: usize = 1_024;
 #[derive(Debug)]
 pub(super) struct Schedule {
     /// When to extend a lease, with the number of the timer: only the last one of a lease counts.
-    pub(super) renewals: Timers<u32>,
+    pub(super) renewals: Timers<u16>,
     /// When to check the deadlines of a lease, with the same time again: only the earliest one of a lease counts.
     pub(super) checks: Timers<Instant>,
     /// The runtimes in which the renewal task runs.
@@ -117,7 +117,7 @@ impl<T> Ord for Timer<T> {
 mod tests {
     use super::*;
 
-    fn timer(at: u64) -> Timer<u32> {
+    fn timer(at: u64) -> Timer<u16> {
         Timer {
             at: Instant::from_micros(at),
             lease: Weak::new(),

@@ -108,7 +108,8 @@ impl Renewers {
 
     fn extended(&self, lease: &Arc<Lease>, extended: Result<()>) {
         match extended {
-            Ok(()) => self.schedule_renewal(lease, lease.options().ttl / PART),
+            // Its next renewal was scheduled before.
+            Ok(()) => {}
             // The key may be kept for a body that has not stopped yet.
             Err(error) if error.is_of_lost_lock() => self.schedule_check(lease),
             Err(error) => {
