@@ -180,19 +180,30 @@ impl HoldSpan {
     }
 }
 
-/// Runs a release in a span of its own, until a majority has confirmed it.
-pub(crate) async fn release(release: impl Future<Output = Result<()>>) -> Result<()> {
-    let span =
-        Contained::new(|| tracing::info_span!(target: TARGET, "lock.release", outcome = Empty));
-    let released = InSpan::new(span.share(), release).await;
-    let outcome = match &released {
-        Ok(()) => "released",
-        Err(error) if error.is_superseded() => "superseded",
-        Err(error) if error.is_lost() => "lost",
-        Err(_) => "unconfirmed",
-    };
-    span.record(|span| {
-        span.record("outcome", outcome);
-    });
-    released
+/// A release: until a majority has confirmed it.
+pub(crate) struct ReleaseSpan(Contained);
+
+impl ReleaseSpan {
+    pub(crate) fn begin() -> Self {
+        Self(Contained::new(
+            || tracing::info_span!(target: TARGET, "lock.release", outcome = Empty),
+        ))
+    }
+
+    /// Runs the release in the span. Not an async function, which would keep the future of the release twice.
+    pub(crate) fn around<F: Future>(&self, release: F) -> InSpan<F> {
+        InSpan::new(self.0.share(), release)
+    }
+
+    pub(crate) fn ended(&self, released: &Result<()>) {
+        let outcome = match released {
+            Ok(()) => "released",
+            Err(error) if error.is_superseded() => "superseded",
+            Err(error) if error.is_lost() => "lost",
+            Err(_) => "unconfirmed",
+        };
+        self.0.record(|span| {
+            span.record("outcome", outcome);
+        });
+    }
 }

@@ -10,7 +10,7 @@ use crate::{
     error::{Error, Result},
     events::{
         lock as events,
-        span::{self, HoldSpan},
+        span::{HoldSpan, ReleaseSpan},
     },
     lease::{AlreadyEnded, Hold, Window},
     lock::{
@@ -400,7 +400,10 @@ impl Guard {
                 Ok(())
             };
         }
-        span::release(self.end_hold(window, ended_well)).await
+        let span = ReleaseSpan::begin();
+        let released = span.around(self.end_hold(window, ended_well)).await;
+        span.ended(&released);
+        released
     }
 
     async fn end_hold(&mut self, window: Window, ended_well: bool) -> Result<()> {
