@@ -105,7 +105,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::command::{Extend, Owner, Reply, encode::Marker};
+    use crate::command::{BatchReply, Extend, Owner, Reply, decode_batch, encode::Marker};
 
     const OWNER: &str = "00000000000000000000000000002ed1";
 
@@ -183,6 +183,31 @@ mod tests {
         assert_eq!(args[0], "EVAL");
         assert!(args[1].ends_with(Script::Extend.source()));
         assert_eq!(args[2..6], ["1", "a", "1", "{a}{}:fence"]);
+    }
+
+    /// In the words of Redis 6.2 and of later versions, for a server without the command and for a user who may not call it.
+    #[test]
+    fn a_server_that_refuses_hashes_gets_the_source() {
+        let request = extend(Some(7), Duration::from_secs(10));
+        for refusal in [
+            "-ERR unknown command `EVALSHA`, with args beginning with: `5f0c`\r\n",
+            "-ERR unknown command 'EVALSHA'\r\n",
+            "-NOPERM this user has no permissions to run the 'evalsha' command or its subcommand\r\n",
+            "-NOPERM User locker has no permissions to run the 'evalsha' command\r\n",
+        ] {
+            let reply = resp::parse(refusal.as_bytes()).expect("an error");
+            let answer = decode(&request, Step::FIRST, &reply);
+            assert!(
+                matches!(answer, Answer::Next(step) if step.has_source()),
+                "{answer:?}"
+            );
+            let batch = decode_batch(&reply, 3);
+            let again = BatchReply::Refused { needs_source: true };
+            assert_eq!(format!("{batch:?}"), format!("{again:?}"));
+            // Not again and again.
+            let answer = decode(&request, Step::FIRST.with_source(), &reply);
+            assert!(matches!(answer, Answer::Vote(_)), "{answer:?}");
+        }
     }
 
     #[test]
