@@ -47,7 +47,9 @@ pub(crate) async fn acquire_shared(request: &AcquireRequest<'_>) -> Result<Arc<S
         match hold {
             Some(hold) => {
                 let shared = request.engine.shared.add(hold, limits);
-                turn.share(&shared);
+                if shared.is_shareable() {
+                    turn.share(&shared);
+                }
                 return Ok(shared);
             }
             None => lease.check_validity(),

@@ -58,7 +58,7 @@ impl SharedHolds {
             limits,
             all: Arc::clone(self),
         });
-        if is_shareable(limits) {
+        if shared.is_shareable() {
             lock(&self.latest).insert(key, Arc::downgrade(&shared));
         }
         shared
@@ -75,9 +75,14 @@ impl SharedHold {
         &self.hold
     }
 
-    /// Whether a reader with these options and limits may join the hold.
+    /// Whether any other reader may join the hold.
+    pub(super) fn is_shareable(&self) -> bool {
+        is_shareable(self.limits)
+    }
+
+    /// Whether a reader with these options and limits may join the hold, if any may.
     pub(super) fn fits(&self, options: &LeaseOptions, limits: HoldOptions) -> bool {
-        is_shareable(self.limits) && is_shareable(limits) && self.hold.lease().options() == options
+        is_shareable(limits) && self.hold.lease().options() == options
     }
 }
 

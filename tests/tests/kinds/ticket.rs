@@ -104,9 +104,17 @@ async fn a_ticket_can_be_adopted_only_once() {
 async fn an_adopted_lock_is_renewed() {
     let cluster = Cluster::start(3).await;
     let redlock = client(&cluster).await;
-    let ticket = ticket(&redlock, Duration::from_millis(600)).await;
+    let ticket = ticket(&redlock, Duration::from_secs(5)).await;
     let guard = redlock.adopt(&ticket).await.expect("nobody adopted it");
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    // The time that is left rises with an extension only.
+    within(SOON, async {
+        let (mut before, mut left) = (Duration::MAX, guard.remaining());
+        while left <= before {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            (before, left) = (left, guard.remaining());
+        }
+    })
+    .await;
     assert!(!guard.is_lost());
     guard.release().await.expect("three nodes");
 }
