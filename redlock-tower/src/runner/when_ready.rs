@@ -41,21 +41,23 @@ impl<S: Service<Req>, Req> WhenReady<S, Req> {
     }
 }
 
-impl<S: Service<Req>, Req> State<S, Req> {
-    fn poll_ready(pending: &mut Option<(S, Req)>, cx: &mut Context<'_>) -> Poll<Self> {
-        if let Some((service, _)) = pending
-            && let Err(error) = ready!(service.poll_ready(cx))
-        {
-            return Poll::Ready(Self::Failed(Some(error)));
-        }
-        Poll::Ready(Self::Ready(pending.take()))
+fn poll_ready<S: Service<Req>, Req>(
+    pending: &mut Option<(S, Req)>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), S::Error>> {
+    match pending {
+        Some((service, _)) => service.poll_ready(cx),
+        None => Poll::Ready(Ok(())),
     }
 }
 
 impl<S: Service<Req>, Req> Begin for WhenReady<S, Req> {
     fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let State::NotReady(pending) = &mut self.state {
-            self.state = ready!(State::poll_ready(pending, cx));
+            self.state = match ready!(poll_ready(pending, cx)) {
+                Ok(()) => State::Ready(pending.take()),
+                Err(error) => State::Failed(Some(error)),
+            };
         }
         Poll::Ready(())
     }
@@ -71,12 +73,15 @@ impl<S: Service<Req>, Req> Future for WhenReady<S, Req> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {
-            let next = match this.state.as_mut().project() {
-                StateProj::NotReady(pending) => ready!(State::poll_ready(pending, cx)),
-                StateProj::Ready(pending) => match pending.take() {
-                    Some((mut service, request)) => State::Called(service.call(request)),
-                    None => return Poll::Pending, // polled after the service panicked
+            let pending = match this.state.as_mut().project() {
+                StateProj::NotReady(pending) => match ready!(poll_ready(pending, cx)) {
+                    Ok(()) => pending,
+                    Err(error) => {
+                        *pending = None;
+                        return Poll::Ready(Err(error));
+                    }
                 },
+                StateProj::Ready(pending) => pending,
                 StateProj::Failed(error) => {
                     return match error.take() {
                         Some(error) => Poll::Ready(Err(error)),
@@ -85,7 +90,11 @@ impl<S: Service<Req>, Req> Future for WhenReady<S, Req> {
                 }
                 StateProj::Called(future) => return future.poll(cx),
             };
-            this.state.set(next);
+            let Some((mut service, request)) = pending.take() else {
+                return Poll::Pending; // polled after the service panicked, or after the error
+            };
+            let future = service.call(request);
+            this.state.set(State::Called(future));
         }
     }
 }
