@@ -1,7 +1,4 @@
 #![doc = include_str!("../docs/crate.md")]
-#![doc = include_str!("../docs/servers.md")]
-#![doc = include_str!("../docs/events.md")]
-#![doc = include_str!("../docs/metrics.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[doc(hidden)]
@@ -30,6 +27,11 @@ mod lock;
 mod lock_kind;
 pub mod memory;
 mod node;
+#[doc = include_str!("../docs/nodes.md")]
+#[doc = include_str!("../docs/servers.md")]
+#[doc = include_str!("../docs/events.md")]
+#[doc = include_str!("../docs/metrics.md")]
+pub mod operating {}
 mod quorum;
 mod register;
 mod resp;

@@ -29,19 +29,30 @@ const FENCE_RETENTION: Duration = Duration::from_secs(600);
 
 /// The settings of a [`Redlock`]. The defaults are for applications that lock for seconds.
 ///
+/// ```no_run
+/// # async fn connect() -> redlock::Result<redlock::Redlock> {
+/// redlock::Redlock::builder()
+///     .nodes(["redis://a:6379", "redis://b:6379", "redis://c:6379"])
+///     .namespace("shop:")
+///     .label("api-7")
+///     .connect()
+///     .await
+/// # }
+/// ```
+///
 /// | setting | default | |
 /// |---|---|---|
-/// | [`ttl`](Self::ttl) | 10 s | kept alive every ttl/3: the time to recover from a crash, not the length of the work |
+/// | [`ttl`](Self::ttl) | 10 s | the time to recover from a crash, not the length of the work: locks are renewed at each third of it |
 /// | [`wait`](Self::wait) | 10 s | `try_lock` and `no_wait` do not wait |
 /// | [`node_timeout`](Self::node_timeout) | 250 ms | at most a quarter of the ttl; for each operation and for each step of connecting |
 /// | [`max_ttl`](Self::max_ttl) | 60 s | the same for all clients of the nodes |
 /// | [`clock_skew`](Self::clock_skew) | 5 s | how far the clocks of clients and nodes may lie apart |
-/// | [`fencing`](Self::fencing) | on | |
-/// | [`renewal_thread`](Self::renewal_thread) | off | |
-/// | [`restart_guard`](Self::restart_guard) | [`RestartGuard::Observed`] | |
-/// | [`namespace`](Self::namespace) | none | |
-/// | [`label`](Self::label) | none | |
-/// | [`fence_retention`](Self::fence_retention) | `max_ttl` + clock skew + 10 min | |
+/// | [`fencing`](Self::fencing) | on | whether locks have tokens |
+/// | [`renewal_thread`](Self::renewal_thread) | off | for a runtime that is blocked for long |
+/// | [`restart_guard`](Self::restart_guard) | [`RestartGuard::Observed`] | for how long a node that may have forgotten locks has no vote |
+/// | [`namespace`](Self::namespace) | none | a prefix of all keys |
+/// | [`label`](Self::label) | none | the name of this process in errors and for operators |
+/// | [`fence_retention`](Self::fence_retention) | `max_ttl` + `clock_skew` + 10 min | how long the nodes remember the highest token of a key |
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until it connects"]
 pub struct Builder {
@@ -218,6 +229,7 @@ impl Builder {
     /// The certificate, in PEM form, of the authority that signed the nodes' certificates, instead of the platform's
     /// roots.
     #[cfg(feature = "tls-no-provider")]
+    #[cfg_attr(docsrs, doc(cfg(any(feature = "tls", feature = "tls-no-provider"))))]
     pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.access.certificates.root = Some(pem.into());
         self
@@ -226,6 +238,7 @@ impl Builder {
     /// The certificate and the private key, in PEM form, that nodes require of their clients
     /// (`tls-auth-clients yes`).
     #[cfg(feature = "tls-no-provider")]
+    #[cfg_attr(docsrs, doc(cfg(any(feature = "tls", feature = "tls-no-provider"))))]
     pub fn client_certificate(
         mut self,
         certificate: impl Into<Vec<u8>>,
@@ -243,6 +256,7 @@ impl Builder {
     /// ([`CryptoProvider::install_default`](rustls::crypto::CryptoProvider::install_default)), or *ring* if it has none. With
     /// the feature `tls-no-provider` in place of `tls`, *ring* is not part of the build.
     #[cfg(feature = "tls-no-provider")]
+    #[cfg_attr(docsrs, doc(cfg(any(feature = "tls", feature = "tls-no-provider"))))]
     pub fn tls_config(mut self, config: impl Into<Arc<rustls::ClientConfig>>) -> Self {
         self.access.certificates.own = Some(config.into());
         self

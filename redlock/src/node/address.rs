@@ -5,7 +5,7 @@ use std::fmt;
 use super::redis::{Access, CredentialsProvider, Target, Wrong};
 use crate::memory;
 
-/// The address of a node. Made from a URL, from a client or connection info of the [`redis`] crate (version 1), or from a
+/// The address of a node. Made from a URL, from a client or connection info of the `redis` crate (version 1), or from a
 /// [`memory::Node`].
 ///
 /// | URL | |

@@ -7,9 +7,9 @@ use tests::Cluster;
 
 use crate::support::{LONG, assert_blames, blamed, contention, cycle, patient};
 
-/// The words of `ACL SETUSER locker ..` in the documentation of the crate.
+/// The words of `ACL SETUSER locker ..` in the documentation of the nodes.
 fn documented() -> Vec<String> {
-    let text = include_str!("../../../redlock/docs/crate.md");
+    let text = include_str!("../../../redlock/docs/nodes.md");
     let from = text.find("ACL SETUSER").expect("the documented rights");
     let text = &text[from..];
     let text = &text[..text.find("```").expect("the end of the block")];
