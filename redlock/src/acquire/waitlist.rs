@@ -87,7 +87,6 @@ impl Drop for WaitlistEntry {
             true if self.kind.leaves_intent() => String::new(),
             true => return,
         };
-        let inbox = Arc::clone(&self.inbox.name);
-        self.send(self.kind.leave_waitlist(inbox, by));
+        self.send(self.kind.leave_waitlist(&self.inbox, by));
     }
 }

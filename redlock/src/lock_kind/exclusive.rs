@@ -76,7 +76,8 @@ impl LockKind for Exclusive {
         cool_down(claim, window, until).into()
     }
 
-    fn leave_waitlist(&self, inbox: Arc<str>, by: String) -> Command {
+    fn leave_waitlist(&self, inbox: &Inbox, by: String) -> Command {
+        let inbox = Arc::clone(&inbox.name);
         LeaveWaitlist { inbox, by }.into()
     }
 }

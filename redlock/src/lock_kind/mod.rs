@@ -58,7 +58,7 @@ pub(crate) trait LockKind: fmt::Debug + Send + Sync {
     fn cool_down(&self, claim: &Claim, window: Duration, until: Instant) -> Command;
 
     /// Removes this process from the waitlist, and passes on the release by `by` that it was notified of, if there is one.
-    fn leave_waitlist(&self, inbox: Arc<str>, by: String) -> Command;
+    fn leave_waitlist(&self, inbox: &Inbox, by: String) -> Command;
 }
 
 impl PartialEq for dyn LockKind {

@@ -96,10 +96,16 @@ impl LockKind for ReadWrite {
         }
     }
 
-    fn leave_waitlist(&self, inbox: Arc<str>, by: String) -> Command {
+    fn leave_waitlist(&self, inbox: &Inbox, by: String) -> Command {
         match self.0 {
-            Side::Read => LeaveWaitlist { inbox, by }.into(),
-            Side::Write => LeaveWrite { inbox, by }.into(),
+            Side::Read => {
+                let inbox = Arc::clone(&inbox.name);
+                LeaveWaitlist { inbox, by }.into()
+            }
+            Side::Write => {
+                let inbox = inbox.clone();
+                LeaveWrite { inbox, by }.into()
+            }
         }
     }
 }

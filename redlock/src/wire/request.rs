@@ -91,7 +91,7 @@ pub enum Request {
         tombstone: u64,
     },
     LeaveWrite {
-        inbox: String,
+        inbox: Inbox,
         by: String,
     },
     InspectSides,
@@ -292,7 +292,7 @@ impl Request {
             }
             .into(),
             Self::LeaveWrite { inbox, by } => command::LeaveWrite {
-                inbox: inbox.into(),
+                inbox: inbox.command(),
                 by,
             }
             .into(),

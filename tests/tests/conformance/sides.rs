@@ -97,7 +97,7 @@ impl Draw {
                 of_writer: true,
             },
             83..88 => Request::LeaveWrite {
-                inbox: self.inbox(),
+                inbox: self.waiter(),
                 by: match self.chance(50) {
                     true => __wire::owner(owner),
                     false => String::new(),

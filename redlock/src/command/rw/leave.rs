@@ -1,10 +1,9 @@
 //! Leave the waiting writers: withdraw the intent, and pass on the notification that this process received and did not use.
 
-use std::sync::Arc;
-
 use crate::{
     command::{
-        Answer, Delivery, Facts, NodeCommand, Purpose, Scope, Script, Step, decode, encode::Encoder,
+        Answer, Delivery, Facts, Inbox, NodeCommand, Purpose, Scope, Script, Step, decode,
+        encode::Encoder,
     },
     key::Key,
     resp::Value,
@@ -12,7 +11,9 @@ use crate::{
 
 #[derive(Clone, Debug)]
 pub(crate) struct LeaveWrite {
-    pub(crate) inbox: Arc<str>,
+    /// Since when it waits: a later wait of the same process keeps its place and its intent, so the command does no harm
+    /// however late it arrives.
+    pub(crate) inbox: Inbox,
     /// The owner whose release is passed on. Empty for none.
     pub(crate) by: String,
 }
@@ -20,9 +21,10 @@ pub(crate) struct LeaveWrite {
 impl NodeCommand for LeaveWrite {
     fn facts(&self) -> &'static Facts {
         &Facts {
-            rights: "del, mget, publish, zrange and zrem",
+            rights: "del, mget, publish, zrange, zrem and zscore",
             needs_trust: false,
-            delivery: Delivery::WhileWanted,
+            // An intent that stays keeps readers out although no writer waits.
+            delivery: Delivery::UntilDone,
             purpose: Purpose::Other,
             scope: Scope::Key,
         }
@@ -38,9 +40,10 @@ impl NodeCommand for LeaveWrite {
             readers.lock(),
         ];
         out.script(Script::LeaveWrite, &keys)
-            .arg(&*self.inbox)
+            .arg(&*self.inbox.name)
             .channel()
-            .arg(&self.by);
+            .arg(&self.by)
+            .number(self.inbox.since);
     }
 
     fn decode(&self, _: Step, reply: &Value) -> Answer {

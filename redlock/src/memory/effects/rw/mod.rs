@@ -158,3 +158,9 @@ fn is_of(intent: &[u8], inbox: &[u8]) -> bool {
     let rest = intent.strip_prefix(inbox);
     rest.is_some_and(|rest| rest.starts_with(b" "))
 }
+
+/// Since when the writer with this intent waits.
+fn began(intent: &[u8]) -> Option<f64> {
+    let at = intent.iter().rposition(|byte| *byte == b' ')?;
+    lua_number(&intent[at + 1..])
+}

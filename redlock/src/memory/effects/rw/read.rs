@@ -1,7 +1,7 @@
 //! `read/acquire.lua`, `read/extend.lua` and `read/release.lua`: the readers of a read/write lock.
 
 use super::{
-    Args, Raised, Redis, Reply, Waits, abstains, bars, held, leave_tombstone, lua_number, raise,
+    Args, Raised, Redis, Reply, Waits, abstains, bars, began, held, leave_tombstone, raise,
     read_for, stale, text, wake, wrong_type,
 };
 
@@ -51,12 +51,6 @@ pub(crate) fn acquire(
         let _ = redis.zrem(waits.waiters, &[waits.inbox.into()]);
     }
     Ok(abstains.unwrap_or(Reply::OK))
-}
-
-/// Since when the writer with this intent waits.
-fn began(intent: &[u8]) -> Option<f64> {
-    let at = intent.iter().rposition(|byte| *byte == b' ')?;
-    lua_number(&intent[at + 1..])
 }
 
 /// The readers expire no earlier than any of them.

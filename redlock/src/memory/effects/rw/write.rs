@@ -1,8 +1,8 @@
 //! `write/acquire.lua`, `write/extend.lua`, `write/release.lua` and `write/leave.lua`: the writer of a read/write lock.
 
 use super::{
-    Args, Raised, Redis, Reply, Waits, abstains, bar, bars, held, is_of, leave_tombstone, raise,
-    read_for, stale, text, wake, wake_all, wrong_type,
+    Args, Raised, Redis, Reply, Waits, abstains, bar, bars, began, held, is_of, leave_tombstone,
+    raise, read_for, stale, text, wake, wake_all, wrong_type,
 };
 use crate::command::SECOND;
 
@@ -180,10 +180,16 @@ pub(crate) fn leave(
     args: Args<'_>,
 ) -> Result<Reply, Raised> {
     let (waiters, inbox, channel, by) = (keys.at(0), args.at(0), args.at(1), args.at(2));
-    let left = redis.zrem(waiters, &[inbox.into()]);
-    let is_own = redis
-        .mget(keys.at(1))
-        .is_some_and(|intent| is_of(intent, inbox));
+    let since = args.number(3)?;
+    // Those of a later wait stay.
+    let listed = redis.zscore(waiters, inbox).ok().flatten();
+    let left = match listed.is_some_and(|listed| listed > since) {
+        true => Ok(0),
+        false => redis.zrem(waiters, &[inbox.into()]),
+    };
+    let is_own = redis.mget(keys.at(1)).is_some_and(|intent| {
+        is_of(intent, inbox) && began(intent).is_none_or(|began| began <= since as f64)
+    });
     // As a `pcall`.
     if is_own && redis.del(keys.at(1)) == Ok(true) {
         wake_all(redis, keys.at(2), channel, SECOND.as_bytes(), keys.at(4));
