@@ -3,11 +3,10 @@
 use axum::{
     Router,
     extract::{Path, State},
-    http::StatusCode,
     routing::post,
 };
 use redlock::{Redlock, memory, redlock};
-use redlock_tower::{RedlockLayer, key};
+use redlock_tower::{RedlockLayer, Rejection, key};
 use std::{env, time::Duration};
 use tokio::{net::TcpListener, time::sleep};
 
@@ -53,22 +52,13 @@ async fn order() -> &'static str {
 }
 
 // The lock: requests for one invoice take turns, on all servers together.
-async fn invoice(
-    State(app): State<App>,
-    Path(order): Path<u64>,
-) -> Result<String, (StatusCode, String)> {
-    let lock = app
-        .redlock
-        .lock(format!("invoice:{order}"))
-        .wait(Duration::from_secs(2));
-    lock.run(async |held| {
-        format!(
-            "invoice of order {order}, with fencing token {}",
-            held.token()
-        )
-    })
-    .await
-    .map_err(|error| (StatusCode::SERVICE_UNAVAILABLE, error.to_string()))
+async fn invoice(State(app): State<App>, Path(order): Path<u64>) -> Result<String, Rejection> {
+    let lock = app.redlock.lock(format!("invoice:{order}"));
+    let invoice = lock
+        .wait(Duration::from_secs(2))
+        .run(async |held| format!("invoice {order}, fencing token {}", held.token()))
+        .await?; // 409 if others had it for these two seconds, 503 without a quorum
+    Ok(invoice)
 }
 
 #[redlock(key = "report", ttl = "10s", at_least = "30s", on_busy = skip, lock = app.redlock)]
