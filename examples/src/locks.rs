@@ -50,6 +50,21 @@ impl Locks {
         })
     }
 
+    /// The same for several processes that share their locks, which nodes inside one of them cannot be for.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`from_env`](Self::from_env), and one sentence if `REDIS_URLS` is unset or empty.
+    pub async fn shared_from_env() -> Result<Locks, String> {
+        let locks = Locks::from_env().await?;
+        match locks.embedded.is_empty() {
+            true => Ok(locks),
+            false => Err(format!(
+                "the processes share their locks: name the nodes, as in {FORM}"
+            )),
+        }
+    }
+
     /// A further client of the same nodes, as another process would have it.
     ///
     /// # Errors

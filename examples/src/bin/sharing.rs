@@ -31,7 +31,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> Result<(), String> {
-    let redlock = Locks::from_env().await?.redlock;
+    let redlock = Locks::shared_from_env().await?.redlock;
     for _ in 0..args.times {
         let counted = add_one(&redlock, &args.file).await;
         counted.map_err(|error| error.to_string())?;

@@ -10,6 +10,8 @@ use std::{
     task::{Context, Poll, ready as try_ready},
 };
 
+// A type that is no closure should be named as it is, without the advice to be one.
+#[diagnostic::do_not_recommend]
 impl<F, K> KeyExtractor for F
 where
     F: Fn(&Parts) -> K + Send + Sync + 'static,

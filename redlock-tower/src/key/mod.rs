@@ -80,6 +80,12 @@ use std::{fmt::Display, str::FromStr};
 /// Extracts the lock's key from a request.
 ///
 /// Implemented by the extractors of [this module](self), and by closures over [`Parts`] whose output is an [`IntoKey`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` extracts no key from a request",
+    label = "not a key extractor",
+    note = "use one of `redlock_tower::key`, as in `key::header(\"x-user-id\")`, or a closure \
+            `|parts: &http::request::Parts| -> Option<String>`"
+)]
 pub trait KeyExtractor: Send + Sync + 'static {
     /// [`std::future::Ready`] if the extractor does not wait for anything.
     type Future: Future<Output = Result<Option<Key>, KeyError>> + Send;

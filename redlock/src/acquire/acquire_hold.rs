@@ -166,9 +166,14 @@ async fn wait_in_queue(
     drop(waiting);
     outcome.map_err(|left| {
         // If a remaining time is known, the holder is in this process.
-        let by = left.and(engine.core.defaults.label);
         full.or_else(|| engine.queue.outage(request.key))
-            .unwrap_or_else(|| Error::timed_out(request.name, options.wait, left, by))
+            .unwrap_or_else(|| match left {
+                Some(_) => {
+                    let by = engine.core.defaults.label;
+                    Error::timed_out_here(request.name, options.wait, left, by)
+                }
+                None => Error::timed_out(request.name, options.wait, None, None),
+            })
     })
 }
 

@@ -37,8 +37,28 @@ impl Error {
         left: Option<Duration>,
         by: Option<Label>,
     ) -> Self {
+        Self::held_for(key, " by others", waited, left, by)
+    }
+
+    /// The holder is a task of this process, and perhaps the one that waited.
+    pub(crate) fn timed_out_here(
+        key: &str,
+        waited: Duration,
+        left: Option<Duration>,
+        by: Option<Label>,
+    ) -> Self {
+        Self::held_for(key, " in this process", waited, left, by)
+    }
+
+    fn held_for(
+        key: &str,
+        place: &str,
+        waited: Duration,
+        left: Option<Duration>,
+        by: Option<Label>,
+    ) -> Self {
         let mut text = format!(
-            "was held by others for the {} ms of the wait",
+            "was held{place} for the {} ms of the wait",
             waited.as_millis()
         );
         if let Some(label) = by {
@@ -55,7 +75,7 @@ impl Error {
         let key = self.key().map(str::to_owned);
         match (self.kind(), key) {
             (ErrorKind::Busy | ErrorKind::TimedOut, Some(key)) if !wait.is_zero() => {
-                Self::timed_out(&key, wait, self.retry_after(), self.0.held_by)
+                Self::held_for(&key, "", wait, self.retry_after(), self.0.held_by)
             }
             _ => self,
         }

@@ -35,7 +35,8 @@ use crate::{
 /// - [`is_expired`](Error::is_expired) if the ttl is too short for the latency of the nodes;
 /// - [`is_too_many_waiters`](Error::is_too_many_waiters) if the limit of [`max_waiters`](Self::max_waiters) is reached;
 /// - [`is_superseded`](Error::is_superseded) if a newer request was made, see [`newest_wins`](Self::newest_wins);
-/// - [`is_already_held`](Error::is_already_held) if this task holds the lock;
+/// - [`is_already_held`](Error::is_already_held) if this task runs under the lock: inside of [`run`](Self::run), a layer or the
+///   attribute. A task that holds a [`Guard`] of it waits for itself;
 /// - [`is_invalid`](Error::is_invalid) for an invalid key or duration;
 /// - [`is_closed`](Error::is_closed).
 ///

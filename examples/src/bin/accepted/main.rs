@@ -46,10 +46,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> Result<(), String> {
-    let locks = Locks::from_env().await?;
-    if !locks.embedded.is_empty() {
-        return Err("the two processes share their locks: name the nodes in REDIS_URLS".to_owned());
-    }
+    let locks = Locks::shared_from_env().await?;
     let queue = Queue::connect(&args.queue).await?;
     match args.role {
         Role::Serve { listen } => accept::serve(listen, locks.redlock, queue).await,

@@ -93,6 +93,13 @@ impl Url {
                     .into(),
             );
         };
+        if rest.split(',').skip(1).any(|next| next.contains("://")) {
+            return Err(
+                "is a list of addresses: give each of them by itself, or the list as REDLOCK_NODES to \
+                        Builder::from_env"
+                    .into(),
+            );
+        }
         let parsed = match kind {
             Kind::Unix => unix(rest),
             kind => network(*kind, *tls, rest),
@@ -425,6 +432,18 @@ mod tests {
                 .unwrap_or_else(|| panic!("{url} is none"));
             assert!(!wrong.contains("hunter2"), "{url} {wrong}");
         }
+    }
+
+    #[test]
+    fn several_addresses_are_not_one() {
+        for list in [
+            "redis://a:6379,redis://b:6379",
+            "unix:///a.sock, unix:///b.sock",
+        ] {
+            let wrong = Url::parse(list).err().expect("no address");
+            assert!(wrong.contains("is a list of addresses"), "{list} {wrong}");
+        }
+        assert_eq!(parse("redis+cluster://a,b:1").hosts.len(), 2);
     }
 
     #[test]

@@ -197,7 +197,7 @@ function lockRow(lock) {
   const row = document.createElement("li");
   const left = `${(lock.remaining_ms / 1000).toFixed(1)}\u00a0s left`;
   const waiting = lock.waiting ? `, ${lock.waiting} waiting` : "";
-  const state = lock.cool_down ? "a window after the work" : `held by ${lock.holder ?? "the shop"}`;
+  const state = lock.cool_down ? "in its cool-down" : `held by ${lock.holder ?? "the shop"}`;
   row.append(make("span", "what", shortened(lock.key)), make("span", "time", left), make("span", "details", `${state}, token ${lock.token}${waiting}`));
   row.dataset.waiting = lock.waiting;
   return row;
