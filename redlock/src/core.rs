@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, sync::Notify};
 
 use crate::{
     env::{clock::Instant, pending::Tracker},
@@ -27,6 +27,8 @@ pub(crate) struct Core {
     pub(crate) defaults: Defaults,
     pub(crate) tracker: Arc<Tracker>,
     closed: AtomicBool,
+    /// Wakes those that wait when the client is closed.
+    closing: Notify,
 }
 
 /// The defaults of requests.
@@ -49,6 +51,7 @@ impl Core {
             defaults,
             tracker: Arc::default(),
             closed: AtomicBool::new(false),
+            closing: Notify::new(),
         }
     }
 
@@ -77,6 +80,16 @@ impl Core {
 
     pub(crate) fn close(&self) {
         self.closed.store(true, SeqCst);
+        self.closing.notify_waiters();
+    }
+
+    /// Completes when the client is closed. Cancel safe.
+    pub(crate) async fn closed(&self) {
+        // Made before the check, so that no wake-up is missed in between.
+        let closing = self.closing.notified();
+        if !self.closed.load(SeqCst) {
+            closing.await;
+        }
     }
 
     pub(crate) fn connections(&self) -> Result<Arc<ConnectionSet>> {

@@ -151,6 +151,8 @@ async fn wait_in_queue(
     slot: &mut Option<WaiterSlot>,
 ) -> Result<Outcome> {
     let (engine, options) = (request.engine, request.options);
+    // A client that was closed before the request joined the queue has ended the waits of others only.
+    engine.core.open(Some(request.name))?;
     // Waiting needs the timers of a runtime.
     engine.core.connections()?;
     let full = request.begin_to_wait(slot).err();
@@ -165,6 +167,9 @@ async fn wait_in_queue(
     let outcome = position.wait(time).await;
     drop(waiting);
     outcome.map_err(|left| {
+        if let Err(closed) = engine.core.open(Some(request.name)) {
+            return closed;
+        }
         // If a remaining time is known, the holder is in this process.
         full.or_else(|| engine.queue.outage(request.key))
             .unwrap_or_else(|| match left {

@@ -127,7 +127,7 @@ impl<'a> AcquireLoop<'a> {
                 Step::Sleep(sleep) => {
                     self.begin_to_wait(slot)?;
                     self.admitted = None;
-                    self.sleep(sleep).await
+                    self.sleep(sleep).await?
                 }
                 Step::GiveUp(failure) => return Err(self.give_up(failure)),
             }
@@ -192,7 +192,7 @@ impl<'a> AcquireLoop<'a> {
             listen: true,
             rejoin: true,
         };
-        Ok(self.sleep(sleep).await)
+        self.sleep(sleep).await
     }
 
     /// Waits until the attempt may begin. Returns the time that is left for it.
@@ -356,15 +356,20 @@ impl<'a> AcquireLoop<'a> {
         Ok(self.waitlist.is_some())
     }
 
-    async fn sleep(&mut self, sleep: Sleep) -> Step {
+    async fn sleep(&mut self, sleep: Sleep) -> Result<Step> {
         if let Some(entry) = &self.waitlist
             && sleep.rejoin
         {
             entry.join();
         }
-        let notification = self.sleep_or_notified(sleep).await;
+        let core = self.core();
+        let notification = tokio::select! {
+            biased;
+            () = core.closed() => return Err(Error::closed(Some(self.request.name))),
+            notification = self.sleep_or_notified(sleep) => notification,
+        };
         let moment = self.moment();
-        self.progress.retry.woken(notification, moment)
+        Ok(self.progress.retry.woken(notification, moment))
     }
 
     async fn sleep_or_notified(&self, sleep: Sleep) -> Option<Notification> {

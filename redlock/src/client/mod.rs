@@ -218,8 +218,9 @@ impl Redlock {
         inspect::trust_nodes(self.core()).await
     }
 
-    /// Answers new requests with [`is_closed`](crate::Error::is_closed) from now on, in all clones,
-    /// and waits until the releases in flight have arrived: at most two node time-outs.
+    /// Answers new requests, and those that wait for a lock, with [`is_closed`](crate::Error::is_closed) from now on, in all
+    /// clones, and waits until the releases in flight have arrived: at most two node time-outs. Jobs that wait for their next
+    /// firing end.
     ///
     /// Returns how many releases have not arrived by then; one that is missing on two nodes counts
     /// twice. They are still delivered when the nodes are back, as long as a runtime that used the
@@ -229,6 +230,7 @@ impl Redlock {
     pub async fn close(&self) -> usize {
         let core = self.core();
         core.close();
+        self.engine.queue.close();
         let bound = core.nodes.timeout.saturating_mul(2);
         let _ = timeout(bound, core.tracker.drained()).await;
         let undelivered = core.tracker.count();

@@ -131,6 +131,8 @@ impl Runner {
             .wait_for(|control| control.stopped || control.paused || control.triggers > triggered);
         tokio::select! {
             () = self.job.sleep_until(until) => {}
+            // The next look ends the job.
+            () = self.job.redlock.core().closed() => {}
             _ = wanted => {}
         }
     }

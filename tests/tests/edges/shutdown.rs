@@ -1,9 +1,12 @@
 //! A client that is closing, and guards that end in odd places.
 
-use std::{cell::RefCell, thread};
+use std::{cell::RefCell, pin::Pin, thread, time::Duration};
 
-use redlock::{Guard, Redlock, memory::Nodes};
-use tests::World;
+use redlock::{Error, Guard, LockRequest, Redlock, memory::Nodes};
+use tests::{Cluster, World, eventually, within};
+use tokio::task::JoinHandle;
+
+use super::{MINUTE, SOON};
 
 /// The last step of work that was in progress: its result is remembered.
 #[tokio::test]
@@ -55,4 +58,91 @@ fn a_guard_in_a_thread_local_value_is_released_by_the_next_runtime() {
     first.join().expect("no panic in the destructor");
     let taken = runtime().block_on(async { redlock.lock("a").await });
     assert!(taken.is_ok(), "{taken:?}");
+}
+
+/// What waits for a lock of another client, with one more request for the same lock behind it.
+type Wait = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
+
+fn waits(redlock: &Redlock) -> Vec<(&'static str, Wait)> {
+    let redlock = redlock.clone();
+    let of = |name, wait| (name, wait);
+    let lock = || redlock.lock("w").wait(Duration::MAX);
+    let rw = || redlock.rwlock("w");
+    let permit = || redlock.semaphore("w", 1);
+    let (elections, all) = (redlock.clone(), redlock.clone());
+    vec![
+        of("lock", held(lock())),
+        of("the second in the queue", held(lock())),
+        of("reader", held(rw().read().wait(Duration::MAX))),
+        of("second reader", held(rw().read().wait(Duration::MAX))),
+        of("writer", held(rw().write().wait(Duration::MAX))),
+        of("permit", held(permit().acquire().wait(Duration::MAX))),
+        of(
+            "second permit",
+            held(permit().acquire().wait(Duration::MAX)),
+        ),
+        of(
+            "newest",
+            held(redlock.lock("n").newest_wins(true).wait(MINUTE)),
+        ),
+        of(
+            "campaign",
+            Box::pin(async move { elections.election("w").run(async |_| ()).await }),
+        ),
+        of(
+            "several",
+            Box::pin(async move { all.lock_all(["v", "w"]).wait(MINUTE).await.map(drop) }),
+        ),
+    ]
+}
+
+fn held(request: LockRequest) -> Wait {
+    Box::pin(async move { request.await.map(drop) })
+}
+
+#[tokio::test]
+async fn what_waits_for_a_lock_ends_when_its_client_is_closed() {
+    let cluster = Cluster::start(3).await;
+    let connect = || Redlock::connect(cluster.urls());
+    let (holder, closed) = (connect().await, connect().await);
+    let (holder, closed) = (holder.expect("up"), closed.expect("up"));
+    let lock = holder.lock("w").ttl(MINUTE).await.expect("free");
+    let newest = holder.lock("n").ttl(MINUTE).await.expect("free");
+    let writer = holder.rwlock("w").write().ttl(MINUTE).await.expect("free");
+    let permit = holder
+        .semaphore("w", 1)
+        .acquire()
+        .ttl(MINUTE)
+        .await
+        .expect("free");
+    let job = closed.job("daily", 365 * MINUTE).spawn(async |_, _| ());
+    let waits = waits(&closed).into_iter();
+    let waits: Vec<_> = waits
+        .map(|(name, wait)| (name, tokio::spawn(wait)))
+        .collect();
+    let waitlists = async || {
+        cluster
+            .node(0)
+            .keys()
+            .await
+            .iter()
+            .filter(|key| key.ends_with("waiters"))
+            .count()
+    };
+    eventually(SOON, async || waitlists().await == 5).await;
+    let still_waits = |(_, wait): &(&str, JoinHandle<_>)| !wait.is_finished();
+    assert!(waits.iter().all(still_waits) && !job.is_finished());
+
+    within(SOON, closed.close()).await;
+    for (name, wait) in waits {
+        let ended = within(SOON, wait).await.expect("no panic");
+        assert!(
+            ended.as_ref().is_err_and(Error::is_closed),
+            "{name}: {ended:?}"
+        );
+    }
+    eventually(SOON, async || job.is_finished()).await;
+    // Nothing is left on the nodes that another client would wait for.
+    drop((lock, newest, writer, permit));
+    eventually(SOON, async || waitlists().await == 0).await;
 }

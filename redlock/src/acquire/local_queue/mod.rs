@@ -241,6 +241,20 @@ impl LocalQueue {
         next
     }
 
+    /// Ends all waits without an outcome, because the client is closed.
+    pub(crate) fn close(&self) {
+        let mut entries = lock(&self.entries);
+        let waiters = entries
+            .values_mut()
+            .filter_map(|entry| entry.waiters.as_deref_mut());
+        let ended: Vec<_> = waiters
+            .map(|waiters| waiters.take_those(|_| true))
+            .collect();
+        drop(entries);
+        // Wakes the tasks that wait.
+        drop(ended);
+    }
+
     /// Refuses all waiters, because the key is in a cool-down.
     fn refuse_all(&self, key: &Key, window: Duration) {
         let entry = lock(&self.entries).remove(key);
