@@ -231,7 +231,7 @@ impl Round {
             .map(|(node, fault)| NodeError::of(name(*node), fault))
             .collect();
         let silence = match votes.overdue {
-            true => "no answer in time",
+            true => "no answer in time: it hangs, or a round trip takes longer than `node_timeout`",
             false => "no answer yet",
         };
         let silent = votes.tally.silent();
