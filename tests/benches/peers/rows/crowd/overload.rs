@@ -17,6 +17,9 @@ const TITLE: &str = "Distinct keys, fenced, 100 renewed locks beside them";
 const RATE: &str = "cycles/s";
 const P50: &str = "acquire p50 ms";
 const P99: &str = "acquire p99 ms";
+const CLIENT: &str = "client CPU µs/cycle";
+/// Of all servers together.
+const SERVER: &str = "server CPU µs/cycle";
 const FAILED: &str = "errors";
 const LOST: &str = "renewed locks lost";
 /// Short, so that each is renewed beside the tasks.
@@ -38,7 +41,9 @@ pub(in crate::rows) async fn measure(stage: &Stage, report: &mut Report) -> Outc
             let held = hold(&redlock).await?;
             let load = |time| Load::new(tasks, Keys::Each(fresh("crowd")), time);
             drive(|| redlock.clone(), &load(stage.time(500, 100))).await?;
+            let before = stage.server_cpu().await?;
             let run = drive(|| redlock.clone(), &load(stage.time(4_000, 800))).await?;
+            let server_cpu = stage.server_cpu().await?.saturating_sub(before);
             let lost = held.iter().filter(|guard| guard.is_lost()).count();
             let who = row(tasks);
             let waits = run.waits();
@@ -46,6 +51,9 @@ pub(in crate::rows) async fn measure(stage: &Stage, report: &mut Report) -> Outc
             sheet.push(&who, RATE, run.rate());
             sheet.push(&who, P50, waits.at(0.5) / 1e6);
             sheet.push(&who, P99, waits.at(0.99) / 1e6);
+            let cycles = run.all_cycles().max(1) as f64;
+            sheet.push(&who, CLIENT, run.cpu_per_cycle());
+            sheet.push(&who, SERVER, server_cpu.as_secs_f64() * 1e6 / cycles);
             let failed = run.failures().map_or(0, |(failed, _)| failed);
             sheet.push(&who, FAILED, failed as f64);
             sheet.push(&who, LOST, lost as f64);
