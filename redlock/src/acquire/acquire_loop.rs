@@ -350,7 +350,7 @@ impl<'a> AcquireLoop<'a> {
         let connections = core.connections()?;
         let lease = &self.request.options.lease;
         if lease.fencing && connections.is_subscribed(key) >= core.nodes.quorum() {
-            let entry = WaitlistEntry::new(&core.nodes, &connections, key, lease.kind);
+            let entry = WaitlistEntry::new(core, &connections, key, lease.kind);
             self.waitlist = Some(entry);
         }
         Ok(self.waitlist.is_some())

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use crate::{
     command::{Command, Inbox, JoinWaitlist, Request},
+    core::Core,
+    env::pending::Pending,
     key::Key,
     lock_kind::LockKind,
     node::{ConnectionSet, Nodes, Notification, Subscriber},
@@ -22,17 +24,20 @@ pub(super) struct WaitlistEntry {
     inbox: Inbox,
     subscriber: Subscriber,
     granted: bool,
+    /// Of a writer: closing the client waits until its intent is withdrawn.
+    pending: Option<Pending>,
 }
 
 impl WaitlistEntry {
     /// Subscribes. The nodes add the entry with the next acquire that carries the [`inbox`](Self::inbox), or by
     /// [`join`](Self::join).
     pub(super) fn new(
-        nodes: &Arc<Nodes>,
+        core: &Core,
         connections: &Arc<ConnectionSet>,
         key: &Arc<Key>,
         kind: &'static dyn LockKind,
     ) -> Self {
+        let nodes = &core.nodes;
         Self {
             nodes: Arc::clone(nodes),
             connections: Arc::clone(connections),
@@ -44,6 +49,7 @@ impl WaitlistEntry {
             },
             subscriber: nodes.notifications.wait(key.lock(), nodes.quorum()),
             granted: false,
+            pending: kind.leaves_intent().then(|| core.tracker.begin()),
         }
     }
 
@@ -55,7 +61,7 @@ impl WaitlistEntry {
     /// Adds the entry on the nodes, without an attempt to acquire.
     pub(super) fn join(&self) {
         let inbox = self.inbox.clone();
-        self.send(JoinWaitlist { inbox });
+        self.send(JoinWaitlist { inbox }, None);
     }
 
     /// Waits for a notification. Cancel safe.
@@ -68,13 +74,14 @@ impl WaitlistEntry {
         self.granted = true;
     }
 
-    fn send(&self, command: impl Into<Command>) {
+    fn send(&self, command: impl Into<Command>, pending: Option<Pending>) {
         let request = Request {
             key: Arc::clone(&self.key),
             command: command.into(),
         };
         let all = NodeSet::all(self.nodes.len());
-        let plan = Plan::new(request, Rule::Confirm, all);
+        let mut plan = Plan::new(request, Rule::Confirm, all);
+        plan.pending = pending;
         Round::start(&self.nodes, &self.connections, plan);
     }
 }
@@ -87,6 +94,7 @@ impl Drop for WaitlistEntry {
             true if self.kind.leaves_intent() => String::new(),
             true => return,
         };
-        self.send(self.kind.leave_waitlist(&self.inbox, by));
+        let pending = self.pending.take();
+        self.send(self.kind.leave_waitlist(&self.inbox, by), pending);
     }
 }

@@ -219,8 +219,8 @@ impl Redlock {
     }
 
     /// Answers new requests, and those that wait for a lock, with [`is_closed`](crate::Error::is_closed) from now on, in all
-    /// clones, and waits until the releases in flight have arrived: at most two node time-outs. Jobs that wait for their next
-    /// firing end.
+    /// clones, and waits until the releases in flight have arrived, and writers that waited have left: at most two node
+    /// time-outs. Jobs that wait for their next firing end.
     ///
     /// Returns how many releases have not arrived by then; one that is missing on two nodes counts
     /// twice. They are still delivered when the nodes are back, as long as a runtime that used the

@@ -1,6 +1,6 @@
 //! The intent of a writer, which keeps out readers while it waits, ends with its wait on every node.
 
-use std::time::Duration;
+use std::{sync::mpsc, thread, time::Duration};
 
 use redlock::{Guard, Redlock};
 use tests::{
@@ -95,4 +95,35 @@ async fn a_writer_that_gives_up_while_nodes_cannot_be_reached_leaves_no_intent()
     eventually(SOON, async || intents(&cluster).await == 0).await;
     let further = reads.rwlock("catalog").try_read().await;
     assert!(further.expect("three nodes").is_some(), "nobody waits");
+}
+
+/// A process whose last act is to close its client.
+#[tokio::test]
+async fn a_client_that_is_closed_while_a_writer_waits_leaves_no_intent() {
+    let cluster = Cluster::start(3).await;
+    let reads = client(&cluster).await;
+    let read = reads.rwlock("catalog").read().ttl(Duration::from_secs(60));
+    let _reader = within(SOON, read).await.expect("nobody writes");
+    let urls = cluster.urls();
+    let (waiting, closes) = mpsc::channel();
+    let process = thread::spawn(move || {
+        let runtime = Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(async {
+            let writes = Redlock::connect(urls).await.expect("three nodes");
+            let writer = writes.rwlock("catalog").write().wait(SOON);
+            let writer = tokio::spawn(writer.into_future());
+            let closing = async || closes.try_recv().is_ok();
+            eventually(SOON, closing).await;
+            assert!(!writer.is_finished(), "it waits");
+            assert_eq!(writes.close().await, 0);
+        });
+    });
+    eventually(SOON, async || intents(&cluster).await == 3).await;
+    waiting.send(()).expect("the process waits for it");
+    let ended = tokio::task::spawn_blocking(|| process.join());
+    within(SOON, ended)
+        .await
+        .expect("no panic")
+        .expect("no panic");
+    eventually(SOON, async || intents(&cluster).await == 0).await;
 }
