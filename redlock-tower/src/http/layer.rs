@@ -25,14 +25,14 @@ use tower_layer::Layer;
 /// use axum::{Router, routing::post};
 /// use redlock::{Redlock, memory::Nodes};
 /// use redlock_tower::{RedlockLayer, key};
-/// use std::time::Duration;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let redlock = Redlock::connect(Nodes::new(3).nodes()).await?;
+/// let one_per_user = RedlockLayer::new(redlock, key::header("x-user-id")).no_wait();
 /// let app: Router = Router::new()
 ///     .route("/orders", post(async || "ordered"))
-///     .layer(RedlockLayer::new(redlock, key::header("x-user-id")).no_wait().ttl(Duration::from_secs(10)));
+///     .layer(one_per_user);
 /// # Ok(())
 /// # }
 /// ```

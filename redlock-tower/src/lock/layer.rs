@@ -26,8 +26,9 @@ use tower_layer::Layer;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let redlock = Redlock::connect(Nodes::new(3).nodes()).await?;
+/// let by_account = |m: &Message| Some(format!("account:{}", m.account));
 /// let consumer = ServiceBuilder::new()
-///     .layer(LockLayer::new(redlock, |m: &Message| Some(format!("account:{}", m.account))).wait(Duration::from_secs(2)))
+///     .layer(LockLayer::new(redlock, by_account).wait(Duration::from_secs(2)))
 ///     .service(service_fn(async |m: Message| {
 ///         let lock = redlock::assert_held(&format!("account:{}", m.account));
 ///         println!("writing with token {}", lock.token());

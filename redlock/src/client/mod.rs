@@ -33,12 +33,15 @@ use crate::{
 /// ```no_run
 /// # async fn example() -> Result<(), redlock::Error> {
 /// use redlock::Redlock;
-/// use std::time::Duration;
 ///
-/// let redlock = Redlock::connect(["redis://a:6379", "redis://b:6379", "redis://c:6379"]).await?;
-/// let guard = redlock.lock("invoice:42").ttl(Duration::from_secs(10)).wait(Duration::from_secs(2)).await?;
-/// // ... write the invoice, with guard.token() for a store that checks it ...
-/// guard.release().await?;
+/// let nodes = ["redis://a:6379", "redis://b:6379", "redis://c:6379"];
+/// let redlock = Redlock::connect(nodes).await?;
+/// redlock
+///     .lock("invoice:42")
+///     .run(async |held| {
+///         // Write the invoice, with held.token() for a store that checks it.
+///     })
+///     .await?;
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]

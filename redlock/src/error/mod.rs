@@ -16,7 +16,20 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a lock was not acquired, extended or released. Cheap to clone.
 ///
-/// Ask it with the `is_*` methods, or by [`kind`](Self::kind).
+/// Ask it with the `is_*` methods, or by [`kind`](Self::kind). What a service answers:
+///
+/// | | | status |
+/// |---|---|---|
+/// | [`is_busy`](Self::is_busy), [`is_timed_out`](Self::is_timed_out) | another holds the lock; [`retry_after`](Self::retry_after) says for how long at most | 409 |
+/// | [`is_cooling_down`](Self::is_cooling_down) | the work was done a moment ago | 409 |
+/// | [`is_superseded`](Self::is_superseded) | a newer request takes its place | 409 |
+/// | [`is_too_many_waiters`](Self::is_too_many_waiters) | the limit on those that wait | 429 |
+/// | [`is_no_quorum`](Self::is_no_quorum) | too few nodes can vote; [`node_errors`](Self::node_errors) has the causes | 503 |
+/// | [`is_lost`](Self::is_lost), [`is_expired`](Self::is_expired) | the lock ended too early | 503 |
+/// | [`is_closed`](Self::is_closed) | the client was closed, at shutdown | 503 |
+/// | [`is_invalid`](Self::is_invalid), [`is_already_held`](Self::is_already_held), [`is_not_configured`](Self::is_not_configured) | a mistake in the program | 500 |
+///
+/// `redlock_tower::Rejection` is made from an error, and answers like this.
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 
@@ -143,7 +156,7 @@ impl Error {
         self.kind() == ErrorKind::Forgotten
     }
 
-    /// This task already holds the lock.
+    /// This task already runs under the lock, inside of `run`, a layer or the attribute, and would wait for itself.
     #[must_use]
     pub fn is_already_held(&self) -> bool {
         self.kind() == ErrorKind::AlreadyHeld

@@ -1,7 +1,19 @@
 //! Scheduled work: each firing runs once over all replicas, also after a crash or an outage.
 //!
-//! Each replica of a service builds the same [`Job`] by [`Redlock::job`] and runs it. When a firing
-//! is due, one of them acquires the lock `job:NAME`, records the start of the firing in its
+//! A firing is one instant of the schedule.
+//!
+//! ```no_run
+//! # use redlock::Redlock;
+//! # use std::time::Duration;
+//! # async fn start(redlock: Redlock) -> redlock::Result<()> {
+//! // On each replica.
+//! let job = redlock.job("hourly-report", Duration::from_secs(3600)).spawn(async |firing, _held| {
+//!     println!("the report of {:?}", firing.at());
+//! });
+//! # job.stop().await }
+//! ```
+//!
+//! When a firing is due, one of the replicas acquires the lock `job:NAME`, records the start of the firing in its
 //! [register](crate#registers), runs the body, and records its end. The other replicas read this
 //! record. So no storage beside the nodes of the lock is needed.
 //!
@@ -19,13 +31,6 @@
 //! While nodes that may have it do not answer, a replica waits for them, for half of the time until
 //! the next firing at most. A body can write with the [token](crate::Held::token) of its lock, so
 //! that a store refuses the writes of a body that does not know yet that it was replaced.
-//!
-//! | | a replica crashes during a firing | all replicas are down at the instant | a long run | state |
-//! |---|---|---|---|---|
-//! | this | rerun or skip | `catch_up`, `missed` | `overlap`, renewed lock | on the lock's nodes |
-//! | ShedLock | skipped until `lockAtMostFor` | missed | runs twice after `lockAtMostFor` | a row for each lock |
-//! | Quartz, clustered | `requestRecovery` | misfire instructions | `@DisallowConcurrentExecution` | a database |
-//! | Kubernetes CronJob | `restartPolicy`, `backoffLimit` | `startingDeadlineSeconds` | `concurrencyPolicy` | etcd; may start twice |
 
 mod body;
 mod decide;

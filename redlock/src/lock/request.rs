@@ -56,7 +56,8 @@ use crate::{
 /// # use std::time::Duration;
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), redlock::Error> {
 /// # let redlock = Redlock::connect(Nodes::new(3).nodes()).await?;
-/// let guard = redlock.lock("invoice:42").ttl(Duration::from_secs(5)).wait(Duration::from_secs(1)).await?;
+/// let request = redlock.lock("invoice:42").ttl(Duration::from_secs(5));
+/// let guard = request.wait(Duration::from_secs(1)).await?;
 /// assert!(redlock.lock("invoice:42").no_wait().await.unwrap_err().is_busy());
 /// guard.release().await?;
 /// # Ok(()) }
