@@ -25,7 +25,10 @@ pub(crate) struct Core {
     pub(crate) nodes: Arc<Nodes>,
     pub(crate) connection_sets: Arc<ConnectionSets>,
     pub(crate) defaults: Defaults,
+    /// What ends locks, and is still in flight.
     pub(crate) tracker: Arc<Tracker>,
+    /// Requests for several locks, which may hold some of them while they wait for the others.
+    pub(crate) several: Arc<Tracker>,
     closed: AtomicBool,
     /// Wakes those that wait when the client is closed.
     closing: Notify,
@@ -50,6 +53,7 @@ impl Core {
             nodes,
             defaults,
             tracker: Arc::default(),
+            several: Arc::default(),
             closed: AtomicBool::new(false),
             closing: Notify::new(),
         }

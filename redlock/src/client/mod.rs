@@ -222,7 +222,7 @@ impl Redlock {
     }
 
     /// Answers new requests, and those that wait for a lock, with [`is_closed`](crate::Error::is_closed) from now on, in all
-    /// clones, and waits until the releases in flight have arrived, and writers that waited have left: at most two node
+    /// clones. Waits until the releases in flight have arrived, and until what waited has given back what it had: at most two node
     /// time-outs. Jobs that wait for their next firing end.
     ///
     /// Returns how many releases have not arrived by then; one that is missing on two nodes counts
@@ -235,7 +235,12 @@ impl Redlock {
         core.close();
         self.engine.queue.close();
         let bound = core.nodes.timeout.saturating_mul(2);
-        let _ = timeout(bound, core.tracker.drained()).await;
+        let ended = async {
+            // They have been woken, and release what they hold.
+            core.several.drained().await;
+            core.tracker.drained().await;
+        };
+        let _ = timeout(bound, ended).await;
         let undelivered = core.tracker.count();
         if undelivered > 0 {
             events::lock::undelivered(undelivered);

@@ -134,6 +134,8 @@ impl LockAllRequest {
             ));
         }
         self.check()?;
+        // Dropped last.
+        let _several = self.engine.core.several.begin();
         let wait = self.options.wait(&self.engine.core);
         let clock = &self.engine.core.nodes.clock;
         let begun = clock.now();

@@ -4,7 +4,7 @@ use std::{cell::RefCell, pin::Pin, thread, time::Duration};
 
 use redlock::{Error, Guard, LockRequest, Redlock, memory::Nodes};
 use tests::{Cluster, World, eventually, within};
-use tokio::task::JoinHandle;
+use tokio::{runtime::Builder, task::JoinHandle};
 
 use super::{MINUTE, SOON};
 
@@ -46,7 +46,7 @@ thread_local! {
 fn a_guard_in_a_thread_local_value_is_released_by_the_next_runtime() {
     let nodes = Nodes::new(3);
     let runtime = || {
-        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let mut runtime = Builder::new_current_thread();
         runtime.enable_all().build().expect("a runtime")
     };
     let redlock = Redlock::connect_lazy(nodes.nodes()).expect("three nodes");
@@ -145,4 +145,31 @@ async fn what_waits_for_a_lock_ends_when_its_client_is_closed() {
     // Nothing is left on the nodes that another client would wait for.
     drop((lock, newest, writer, permit));
     eventually(SOON, async || waitlists().await == 0).await;
+}
+
+/// A process whose last act is to close its client, while it has some of the locks that it requests together.
+#[test]
+fn locks_of_a_request_for_several_are_released_when_the_client_is_closed() {
+    let runtime = |threads: &mut Builder| threads.enable_all().build().expect("a runtime");
+    let servers = runtime(&mut Builder::new_multi_thread());
+    let cluster = servers.block_on(Cluster::start(3));
+    let others = servers.block_on(Redlock::connect(cluster.urls()));
+    let others = others.expect("three nodes");
+    let held = servers.block_on(others.lock("w").ttl(MINUTE).into_future());
+    let _held = held.expect("it is free");
+
+    let ended = runtime(&mut Builder::new_current_thread());
+    ended.block_on(async {
+        // Closing takes at most two of these.
+        let patient = Redlock::builder()
+            .nodes(cluster.urls())
+            .node_timeout(SOON / 4);
+        let redlock = patient.connect().await.expect("three nodes");
+        let both = redlock.lock_all(["v", "w"]).ttl(MINUTE).wait(MINUTE);
+        tokio::spawn(both.into_future());
+        eventually(SOON, async || cluster.locked_on("v").await.len() == 3).await;
+        assert_eq!(redlock.close().await, 0);
+    });
+    drop(ended);
+    assert!(servers.block_on(cluster.locked_on("v")).is_empty());
 }

@@ -109,7 +109,9 @@ async fn a_client_that_is_closed_while_a_writer_waits_leaves_no_intent() {
     let process = thread::spawn(move || {
         let runtime = Builder::new_current_thread().enable_all().build();
         runtime.expect("a runtime").block_on(async {
-            let writes = Redlock::connect(urls).await.expect("three nodes");
+            // Closing takes at most two of these.
+            let patient = Redlock::builder().nodes(urls).node_timeout(SOON / 4);
+            let writes = patient.connect().await.expect("three nodes");
             let writer = writes.rwlock("catalog").write().wait(SOON);
             let writer = tokio::spawn(writer.into_future());
             let closing = async || closes.try_recv().is_ok();
