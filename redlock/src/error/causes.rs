@@ -20,7 +20,7 @@ impl Error {
     pub(crate) fn cooling_down(key: &str, left: Duration) -> Self {
         Self::new(
             ErrorKind::CoolingDown,
-            "is in its cool-down after a turn that ended",
+            "is in its cool-down, since the work was done a moment ago",
         )
         .about(key)
         .retry(Some(left))
