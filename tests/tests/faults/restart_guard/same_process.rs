@@ -243,3 +243,27 @@ async fn f2_nodes_that_were_emptied_together_serve_later_clients() {
     let guard = later.try_lock(KEY).await.expect("three nodes");
     guard.expect("free").release().await.expect("released");
 }
+
+/// No server reports it. A client misses the record of the node when it next renews it.
+#[tokio::test]
+async fn f2_a_node_whose_databases_were_swapped_does_not_vote_once_that_is_noticed() {
+    let watched = Watched::start(three().await, RestartGuard::Observed).await;
+    run(watched.node(), &["SWAPDB", "0", "1"]).await;
+    eventually(BOUND, async || {
+        let health = watched.other.health().await;
+        matches!(health[1].state, NodeState::Quarantined { .. })
+    })
+    .await;
+    watched.nobody_else_gets_it().await;
+}
+
+/// Each acquire misses the marker.
+#[tokio::test]
+async fn f2_strict_quarantines_a_node_whose_databases_were_swapped() {
+    let cluster = three().await;
+    let first = strict(&cluster).await;
+    first.trust_nodes().await.expect("three nodes");
+    let watched = Watched::start(cluster, RestartGuard::Strict).await;
+    run(watched.node(), &["SWAPDB", "0", "1"]).await;
+    watched.nobody_else_gets_it().await;
+}
