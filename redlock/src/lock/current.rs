@@ -27,8 +27,9 @@ pub fn current() -> Option<Held> {
 /// The lock of `key` that the current task runs under, for code that must not run without it.
 ///
 /// `key` is that of the request, without the namespace of the client. If locks with the same key are nested, for example those
-/// of two clients, the innermost one is returned. A permit of a semaphore with this key counts as well. The lock may have been
-/// lost: check the [`Held`](crate::Held), or pass its token to the store.
+/// of two clients, the innermost one is returned. A permit of a semaphore with this key counts as well, and so does either side of a
+/// read/write lock: code that writes cannot tell by this that it runs under the writer's side. The lock may have been lost: check
+/// the [`Held`](crate::Held), or pass its token to the store.
 ///
 /// # Panics
 /// If the current task does not run under a lock of `key`, see [`current`]. The message contains the key, and those of the locks

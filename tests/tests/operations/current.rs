@@ -92,3 +92,17 @@ async fn the_service_of_a_lock_layer_has_the_token() {
     let second = layer.layer(service).oneshot("ada").await.expect("a lock");
     assert!(second > first, "{second} after {first}");
 }
+
+/// The kind of the lock is not looked at.
+#[tokio::test]
+async fn a_permit_and_both_sides_count_as_a_lock_of_their_key() {
+    let redlock = client().await;
+    let (catalog, exports) = (redlock.rwlock("catalog"), redlock.semaphore("catalog", 3));
+    for request in [catalog.read(), catalog.write(), exports.acquire()] {
+        let found = request.run(async |held| {
+            let found = redlock::assert_held("catalog");
+            (found.key() == held.key()) && found.token() == held.token()
+        });
+        assert!(found.await.expect("three nodes"));
+    }
+}
