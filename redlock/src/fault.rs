@@ -67,6 +67,19 @@ pub(crate) struct Fault {
     pub(crate) untouched: bool,
     /// After this time the node votes again, if that is known.
     pub(crate) votes_in: Option<Duration>,
+    /// It stays until somebody changes the node or the client, so it is not waited for.
+    pub(crate) lasting: bool,
+}
+
+impl FaultKind {
+    /// Whether such faults stay until somebody changes the node or the client. Foreign data under a key may expire or be
+    /// deleted, so a request waits for that.
+    fn is_lasting(self) -> bool {
+        matches!(
+            self,
+            Self::Authentication | Self::Permission | Self::Unsupported | Self::NoRunId
+        )
+    }
 }
 
 impl Fault {
@@ -91,12 +104,14 @@ impl Fault {
             names: None,
             untouched: false,
             votes_in: None,
+            lasting: kind.is_lasting(),
         }
     }
 
     /// The command was carried out, but the node has no vote for this long.
     pub(crate) fn quarantined(left: Duration) -> Self {
-        Self::silenced(
+        Self::without_vote(
+            FaultKind::Quarantined,
             left,
             format!(
                 "started recently and may have forgotten locks: no vote for another {} s",
@@ -105,7 +120,8 @@ impl Fault {
         )
     }
 
-    fn silenced(left: Duration, text: String) -> Self {
+    /// The command may have been carried out, and the node has no vote for at most `left`.
+    pub(crate) fn without_vote(kind: FaultKind, left: Duration, text: String) -> Self {
         Self {
             // Whole milliseconds: not before it votes.
             votes_in: Some(Duration::from_millis(
@@ -113,20 +129,26 @@ impl Fault {
                     .unwrap_or(u64::MAX)
                     .saturating_add(1),
             )),
-            ..Self::unknown(FaultKind::Quarantined, text)
+            ..Self::unknown(kind, text)
         }
     }
 
     /// The command was carried out, but its slot has no vote for this long.
     #[cfg(feature = "cluster")]
     pub(crate) fn moved(slot: u16, left: Duration) -> Self {
-        Self::silenced(
+        Self::without_vote(
+            FaultKind::Quarantined,
             left,
             format!(
                 "slot {slot} moved to it lately, and it may not know the locks there: no vote for another {} s",
                 left.as_secs() + 1
             ),
         )
+    }
+
+    /// The same fault, of a command that was not carried out and never will be (`untouched`), or may have been.
+    pub(crate) fn with_outcome(self, untouched: bool) -> Self {
+        Self { untouched, ..self }
     }
 
     /// The command was not carried out and never will be.
@@ -137,6 +159,7 @@ impl Fault {
             names: None,
             untouched: true,
             votes_in: None,
+            lasting: kind.is_lasting(),
         }
     }
 }

@@ -388,9 +388,16 @@ impl<'a> AcquireLoop<'a> {
 
     fn give_up(&self, failure: Failure) -> Error {
         let fails_fast = self.request.options.fail_fast && failure.is_outage();
+        let is_pointless = self.progress.retry.is_pointless();
         let error = self.request.error(failure);
         if fails_fast {
             self.turn.fail_fast(&error);
+        }
+        if is_pointless {
+            let AcquireRequest {
+                options, permits, ..
+            } = self.request;
+            self.turn.fail_those_like(options.lease, *permits, &error);
         }
         error
     }

@@ -33,7 +33,7 @@ pub(crate) use self::{
     permits::{InspectPermits, LookPermits},
     register::{ReadRegister, RegisterAnswer, RegisterReply, Stored, Version, WriteRegister},
     reply::{HolderState, HoldersState, PermitState, Reply},
-    request::{Request, decode, encode},
+    request::{Request, decode, encode, with_versions},
     rw::{AcquireSide, ExtendSide, ForceReleaseSides, InspectSides, LeaveWrite, ReleaseSide, Side},
     script::{Form, Script, Step},
     ticket::{Adopt, GiveBack},

@@ -39,6 +39,7 @@ pub(crate) fn decode(request: &Request, step: Step, reply: &Value) -> Answer {
     let fault = without_arguments(resp::server_fault(error), request);
     Answer::failed(match fault.kind {
         FaultKind::Permission => with_rights(fault, request),
+        FaultKind::Unsupported => with_versions(fault),
         _ => fault,
     })
 }
@@ -97,7 +98,22 @@ fn with_rights(fault: Fault, request: &Request) -> Fault {
             ..fault
         };
     }
-    fault
+    Fault {
+        text: format!("{}: permit it to the user of this client", fault.text).into(),
+        ..fault
+    }
+}
+
+/// Adds which servers know the commands that are needed.
+pub(crate) fn with_versions(fault: Fault) -> Fault {
+    Fault {
+        text: format!(
+            "{}: a node is Redis 6.2 or later, or Valkey 7.2 or later, with HELLO 3 and scripts",
+            fault.text
+        )
+        .into(),
+        ..fault
+    }
 }
 
 #[cfg(test)]

@@ -14,12 +14,15 @@ pub struct NodeError {
     keyless: usize,
     /// After this time the node votes again, if that is known.
     votes_in: Option<Duration>,
+    /// The fault stays until somebody changes the node or the client.
+    lasting: bool,
 }
 
 impl NodeError {
     pub(crate) fn of(node: &str, fault: &Fault) -> Self {
         let mut error = Self::new(node, fault.kind, fault.text.as_ref());
         error.votes_in = fault.votes_in;
+        error.lasting = fault.lasting;
         if let Some(names) = &fault.names {
             error.cause.push_str(names);
         }
@@ -34,11 +37,17 @@ impl NodeError {
             keyless: cause.len(),
             cause,
             votes_in: None,
+            lasting: false,
         }
     }
 
     pub(super) fn votes_in(&self) -> Option<Duration> {
         self.votes_in
+    }
+
+    /// Whether waiting is useless.
+    pub(crate) fn is_lasting(&self) -> bool {
+        self.lasting
     }
 
     pub(crate) fn without_key(&self) -> &str {

@@ -94,6 +94,17 @@ pub(crate) fn term_lost(key: &str, error: &Error) {
     });
 }
 
+/// An election waits although the nodes refuse. `is_first`: since the campaign began.
+pub(crate) fn campaign_refused(key: &str, error: &Error, is_first: bool) {
+    contained(|| {
+        let error = error.without_key();
+        if is_first {
+            tracing::warn!(target: TARGET, %error, "nobody of this process can lead: the nodes refuse");
+        }
+        tracing::debug!(target: TARGET, key, %error, "campaign refused, tried again");
+    });
+}
+
 /// A lease was extended while this much of its validity was left.
 pub(crate) fn renewed(margin: Duration) {
     contained(|| {

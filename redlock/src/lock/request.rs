@@ -31,7 +31,8 @@ use crate::{
 /// - [`is_busy`](Error::is_busy) if another client holds the lock, and the request does not wait;
 /// - [`is_timed_out`](Error::is_timed_out) if another client held it until the wait was over;
 /// - [`is_cooling_down`](Error::is_cooling_down) if the key is in a cool-down: at once, also for a request that would wait;
-/// - [`is_no_quorum`](Error::is_no_quorum) if too few nodes could vote until the wait was over;
+/// - [`is_no_quorum`](Error::is_no_quorum) if too few nodes could vote until the wait was over; at once, after three attempts,
+///   if a majority is out of reach for a reason that stays: a login, a missing permission or command;
 /// - [`is_expired`](Error::is_expired) if the ttl is too short for the latency of the nodes;
 /// - [`is_too_many_waiters`](Error::is_too_many_waiters) if the limit of [`max_waiters`](Self::max_waiters) is reached;
 /// - [`is_superseded`](Error::is_superseded) if a newer request was made, see [`newest_wins`](Self::newest_wins);

@@ -5,6 +5,7 @@
 mod authority;
 mod credentials;
 mod held;
+mod lasting;
 mod refusals;
 mod streaming;
 mod support;

@@ -51,6 +51,16 @@ impl Failure {
         able + errors.iter().filter(silent).count() >= quorum(able + errors.len())
     }
 
+    /// Whether so many nodes refuse for a reason that stays, such as a missing permission, that the others make no quorum.
+    pub(in crate::acquire) fn is_lasting(&self) -> bool {
+        let Self::NoQuorum { able, errors } = self else {
+            return false;
+        };
+        let nodes = able + errors.len();
+        let lasting = errors.iter().filter(|error| error.is_lasting()).count();
+        nodes - lasting < quorum(nodes)
+    }
+
     pub(in crate::acquire) fn is_outage(&self) -> bool {
         self.refusal() == Refusal::Outage
     }

@@ -8,7 +8,7 @@ use crate::{
     env::sync::lock,
     error::Error,
     key::Key,
-    lease::{Lease, LocalWaiters},
+    lease::{Lease, LeaseOptions, LocalWaiters},
 };
 
 /// If it is dropped without a grant, the next waiter gets the turn.
@@ -62,6 +62,20 @@ impl Turn {
     /// No quorum answered: fails the waiters that do not wait for one.
     pub(in crate::acquire) fn fail_fast(&self, error: &Error) {
         for waiter in self.queue.take_those(&self.key, |wants| wants.fail_fast) {
+            // An error means that the waiter gave up.
+            let _ = waiter.sender.send(Outcome::NoQuorum(error.clone()));
+        }
+    }
+
+    /// The nodes refuse for a reason that stays: fails the waiters that ask for the same as the one that found out.
+    pub(in crate::acquire) fn fail_those_like(
+        &self,
+        lease: LeaseOptions,
+        permits: Option<u16>,
+        error: &Error,
+    ) {
+        let alike = |wants: &Wants| wants.lease == lease && wants.permits == permits;
+        for waiter in self.queue.take_those(&self.key, alike) {
             // An error means that the waiter gave up.
             let _ = waiter.sender.send(Outcome::NoQuorum(error.clone()));
         }

@@ -15,8 +15,8 @@
 //! ```
 //!
 //! A request that does not wait never sleeps: it repeats split votes within the time of one attempt, [`SPLITS`] times at
-//! most. One that waits continues until the wait is over. It joins the waitlist once, and then asks again, so that no
-//! release between the two is missed. Each sleep is bounded by [`backoff::delay`] and by the wait; one with a promised
+//! most. One that waits continues until the wait is over, or until a quorum is refused for a reason that stays ([`REFUSALS`]).
+//! It joins the waitlist once, and then asks again, so that no release between the two is missed. Each sleep is bounded by [`backoff::delay`] and by the wait; one with a promised
 //! notification is a little longer, so that waiters wake together ([`backoff::on_shared_tick`]).
 
 #[cfg(test)]
@@ -35,6 +35,9 @@ use crate::{
 const SPLITS: u32 = 12;
 /// The pause before such an attempt, in which the contenders roll back; none before the first.
 const SPLIT_PAUSE: Duration = Duration::from_millis(1);
+/// How many attempts in a row fail for a reason that stays until the request fails. Several, since an operator may change users in
+/// more than one step.
+const REFUSALS: u32 = 3;
 /// After a lost connection the waiters check their locks within this time, and not all at the same moment.
 const INTERRUPTED: Duration = Duration::from_millis(500);
 
@@ -99,6 +102,8 @@ pub(super) struct Retry {
     /// The last failure that was a refusal, while another attempt is made.
     refused: Option<Failure>,
     series: Option<Series>,
+    /// How many attempts in a row failed for a reason that stays.
+    lasting: u32,
     on_waitlist: bool,
     /// What ended the last sleep.
     notification: Option<Notification>,
@@ -137,6 +142,7 @@ impl Retry {
             failure: None,
             refused: None,
             series: None,
+            lasting: 0,
             on_waitlist: false,
             notification: None,
             spurious: 0,
@@ -184,6 +190,10 @@ impl Retry {
             self.refused = None;
             failure
         };
+        self.lasting = match failure.is_lasting() {
+            true => self.lasting + 1,
+            false => 0,
+        };
         let series = Series::next(self.series.take(), failure.refusal());
         let split = (series.refusal == Refusal::Split).then_some(series.number);
         self.series = Some(series);
@@ -197,6 +207,9 @@ impl Retry {
         if fails_fast || failure.is_final() || at.left.is_zero() {
             return Step::GiveUp(failure);
         }
+        if self.is_pointless() {
+            return Step::GiveUp(failure);
+        }
         let joins = failure.is_refused() && !self.on_waitlist;
         self.failure = Some(failure);
         if joins {
@@ -204,6 +217,11 @@ impl Retry {
         } else {
             self.sleep(at)
         }
+    }
+
+    /// Whether the nodes refuse a quorum for a reason that stays, by several attempts.
+    pub(super) fn is_pointless(&self) -> bool {
+        self.lasting >= REFUSALS
     }
 
     /// The process joined the waitlist, or could not.

@@ -7,14 +7,17 @@ use std::{fmt, time::Duration};
 use self::leaders::Leaders;
 use crate::{
     client::Redlock,
-    error::Result,
+    error::{Error, NodeError, Result},
     events::lock as events,
     lock::{
         guard::Guard,
         held::{Held, Lost},
         options::LockOptions,
     },
-    quorum::token::FencingToken,
+    quorum::{
+        backoff::{self, Refusal, WakeUp},
+        token::FencingToken,
+    },
 };
 
 impl Redlock {
@@ -71,7 +74,8 @@ impl Election {
         self
     }
 
-    /// Waits until this process leads, without a time limit: while another process leads, and while no quorum answers.
+    /// Waits until this process leads, without a time limit: while another process leads, and while no quorum answers. If a
+    /// majority of the nodes refuses, for a missing permission for example, a warning has the reason, and the campaign goes on.
     ///
     /// # Errors
     /// - [`is_closed`](crate::Error::is_closed);
@@ -83,15 +87,30 @@ impl Election {
     /// Dropping the future withdraws from the campaign: it gives up its place in the queue, and a lock that the nodes may have
     /// granted is released in the background.
     pub async fn campaign(&self) -> Result<Term> {
-        let options = LockOptions {
-            ttl: self.ttl,
-            wait: Some(Duration::MAX),
-            ..LockOptions::default()
-        };
-        let guard = self.redlock.lock(self.key.as_str()).options(options);
-        Ok(Term {
-            guard: guard.await?,
-        })
+        let mut failures = 0;
+        loop {
+            let options = LockOptions {
+                ttl: self.ttl,
+                wait: Some(Duration::MAX),
+                ..LockOptions::default()
+            };
+            let guard = self.redlock.lock(self.key.as_str()).options(options);
+            match guard.await {
+                Ok(guard) => return Ok(Term { guard }),
+                Err(error) if is_refused(&error) => {
+                    events::campaign_refused(&self.key, &error, failures == 0);
+                    self.pause(failures).await;
+                    failures += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn pause(&self, failures: u32) {
+        let jitter = self.redlock.core().nodes.random.draw();
+        let pause = backoff::delay(Refusal::Outage, failures, jitter, WakeUp::Never);
+        tokio::time::sleep(pause).await;
     }
 
     /// Campaigns, and runs `body` while this process leads. If the term is lost, the body is cancelled, and starts again when
@@ -150,6 +169,11 @@ impl Election {
     pub fn observe(&self, period: Duration) -> Leaders {
         Leaders::new(self.redlock.clone(), self.key.clone(), period)
     }
+}
+
+/// Whether nodes refused for a reason that stays until somebody mends it.
+fn is_refused(error: &Error) -> bool {
+    error.is_no_quorum() && error.node_errors().iter().any(NodeError::is_lasting)
 }
 
 impl fmt::Debug for Election {

@@ -57,9 +57,9 @@ impl Backlog {
             let fault = fault.clone();
             let fault = if op.must_arrive() {
                 self.defer(op.clone(), now());
-                Fault::unknown(fault.kind, fault.text)
+                fault.with_outcome(false)
             } else {
-                Fault::untouched(fault.kind, fault.text)
+                fault.with_outcome(true)
             };
             return Err((op, fault));
         }

@@ -254,7 +254,7 @@ impl Shared {
 
     /// The reply to `op` was lost with the connection.
     pub(super) fn lost(&self, op: &Operation, fault: &Fault) {
-        let fault = Fault::unknown(fault.kind, fault.text.clone());
+        let fault = fault.clone().with_outcome(false);
         lock(&self.backlog).defer(op.clone(), self.clock.now());
         op.answer(Reply::Failed(fault));
     }

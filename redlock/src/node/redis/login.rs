@@ -8,6 +8,7 @@ use super::{
     wire::Wire,
 };
 use crate::{
+    command,
     fault::{Fault, FaultKind},
     resp::{self, Value},
 };
@@ -69,11 +70,20 @@ pub(super) async fn read(
 ) -> Result<(), Fault> {
     let hello = wire.next().await.map_err(|fault| unanswered(server, fault));
     if let Value::ServerError(error) = hello? {
-        let fault = resp::server_fault(&error);
-        if fault.kind == FaultKind::Authentication {
-            dialer.refused(login);
-        }
-        return Err(without_secrets(login, &fault));
+        let fault = without_secrets(login, &resp::server_fault(&error));
+        return Err(match fault.kind {
+            FaultKind::Authentication => {
+                dialer.refused(login);
+                Fault {
+                    text: format!("{fault}: check the user and the password of this client").into(),
+                    // A provider may have another login by the next attempt.
+                    lasting: !dialer.has_provider(),
+                    ..fault
+                }
+            }
+            FaultKind::Unsupported => command::with_versions(fault),
+            _ => fault,
+        });
     }
     // Names are optional: older servers do not know the command, and a user may lack the
     // permission.

@@ -218,7 +218,7 @@ impl Open<'_> {
             self.defer_unless_done(op, &reply, now);
         }
         op.answer(match barred {
-            Some(fault) => Reply::Failed(Fault::unknown(fault.kind, fault.text.clone())),
+            Some(fault) => Reply::Failed(fault.clone().with_outcome(false)),
             None => {
                 let reply = self.shared.state.apply_quarantine(reply, now);
                 let (lists, index) = (&self.shared.lists, self.shared.index);
@@ -270,6 +270,7 @@ fn with_scheme(fault: Fault) -> Fault {
             "{fault}: the server is one of a Redis Cluster, write the node's address as redis+cluster://host,host2"
         )
         .into(),
+        lasting: true,
         ..fault
     }
 }

@@ -315,10 +315,14 @@ fn panicked() -> Fault {
 }
 
 fn failed(what: &str) -> Fault {
-    Fault::untouched(
-        FaultKind::Authentication,
-        format!("the provider of its credentials {what}"),
-    )
+    Fault {
+        // The provider is asked again.
+        lasting: false,
+        ..Fault::untouched(
+            FaultKind::Authentication,
+            format!("the provider of its credentials {what}"),
+        )
+    }
 }
 
 fn late() -> Fault {

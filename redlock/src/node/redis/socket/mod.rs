@@ -129,6 +129,11 @@ impl Dialer {
         Ok((Login::from(&first), Some(later)))
     }
 
+    /// Whether the logins come from a provider.
+    pub(super) fn has_provider(&self) -> bool {
+        self.credentials.is_some()
+    }
+
     /// The server refused this login.
     pub(super) fn refused(&self, login: &Login) {
         if let Some(credentials) = &self.credentials {
