@@ -19,6 +19,7 @@ use crate::{
     command::{LookPermits, PermitState, Reply},
     core::Core,
     error::{Error, Result},
+    fault::{Fault, FaultKind},
     key::Key,
     lease::{Grant, HandOverLimit, HoldOptions, Lease, Window},
     node::{ConnectionSet, Nodes},
@@ -41,6 +42,8 @@ enum Seen {
     Free(Vec<u16>),
     /// A majority remembers a different number of permits.
     Other(String),
+    /// On a majority, another program has written to the key of the number.
+    Foreign,
 }
 
 /// One attempt: requests one of `permits`, and after a refusal others, while some are free.
@@ -104,7 +107,16 @@ async fn ask_and_look(
     let mut floor = 0;
     let look = look(nodes, attempt.connections, all, permits, attempt.within);
     let (outcome, answers) = futures_util::future::join(attempt.run(&mut floor), look).await;
-    (outcome, seen(&answers, permits, nodes.quorum()))
+    let seen = seen(&answers, permits, nodes.quorum());
+    if !matches!(seen, Some(Seen::Foreign)) {
+        return (outcome, seen);
+    }
+    if let Ok(grant) = outcome {
+        give_back(attempt.key, &grant, attempt);
+    }
+    let errors = answers.errors(nodes);
+    let able = nodes.len() - errors.len();
+    (Err(Failure::NoQuorum { able, errors }), seen)
 }
 
 /// Releases a permit that cannot be kept.
@@ -137,7 +149,7 @@ pub(crate) async fn available_permits(engine: &Engine, name: &str, permits: u16)
         Some(Seen::Other(theirs)) => {
             Err(Error::other_permits(name, permits, &theirs, nodes.max_ttl))
         }
-        None => {
+        Some(Seen::Foreign) | None => {
             let errors = answers.errors(nodes);
             let able = nodes.len() - errors.len();
             Err(Error::no_quorum(Some(name), able, quorum, errors))
@@ -222,6 +234,13 @@ fn seen(answers: &Answers, permits: u16, quorum: usize) -> Option<Seen> {
         return others
             .first()
             .map(|number| Seen::Other((*number).to_owned()));
+    }
+    let foreign = |answer: &&Result<Answer, Fault>| {
+        let fault = answer.as_ref().err();
+        fault.is_some_and(|fault| fault.kind == FaultKind::WrongType)
+    };
+    if answers.0.iter().filter(foreign).count() >= quorum {
+        return Some(Seen::Foreign);
     }
     if answered < quorum {
         return None;

@@ -7,6 +7,7 @@ use super::super::{
     encode::Encoder,
 };
 use crate::{
+    fault::{Fault, FaultKind},
     key::Key,
     resp::{self, Value},
 };
@@ -51,11 +52,31 @@ impl NodeCommand for LookPermits {
     }
 }
 
-/// Other clients use another number of permits. `None`: another reply.
+/// Other clients use another number of permits, or the key of the number holds none. `None`: another reply.
 pub(super) fn other_permits(reply: &Value) -> Option<Answer> {
-    let ("PERMITS", [number]) = decode::status(reply)? else {
+    let ("PERMITS", [value]) = decode::status(reply)? else {
         return None;
     };
-    let number = resp::word(number).unwrap_or_default().to_owned();
-    Some(Answer::Vote(Reply::Permits(PermitState::Other(number))))
+    let number = resp::word(value).filter(|value| is_number(value));
+    Some(match number {
+        Some(number) => Answer::Vote(Reply::Permits(PermitState::Other(number.to_owned()))),
+        None => Answer::failed(foreign()),
+    })
+}
+
+/// Whether a client may have written it. Later versions may permit more permits than this one.
+fn is_number(value: &str) -> bool {
+    let is_canonical = !value.starts_with('0');
+    is_canonical
+        && (1..=9).contains(&value.len())
+        && value.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The value is the user's and is not part of the text.
+fn foreign() -> Fault {
+    Fault::untouched(
+        FaultKind::WrongType,
+        "the key of its number of permits (its name and `{}:permits`) holds a value of another program: delete it, or choose \
+         another name",
+    )
 }

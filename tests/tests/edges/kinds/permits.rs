@@ -113,6 +113,70 @@ async fn foreign_data_under_the_keys_of_a_semaphore_is_a_clear_error_and_stays()
     }
 }
 
+/// Values of another program under the key that remembers the number of permits.
+#[tokio::test]
+async fn a_foreign_value_is_no_number_of_permits() {
+    let cluster = Cluster::start(3).await;
+    let redlock = Redlock::connect(cluster.urls()).await.expect("three nodes");
+    let key = "{export}{}:permits";
+    permit(&redlock).await.release().await.expect("released");
+    for node in cluster.nodes() {
+        assert!(node.exists(key).await);
+    }
+    for value in [
+        "zzzz-of-another-program",
+        "",
+        "-1",
+        "007",
+        "1.5",
+        "12345678901",
+        "two",
+    ] {
+        for nodes in [&[0, 1, 2][..], &[1, 2]] {
+            for node in cluster.nodes() {
+                let _: u64 = node.ask(redis::cmd("DEL").arg(key)).await;
+            }
+            for node in nodes {
+                let mut set = redis::cmd("SET");
+                let () = cluster.node(*node).ask(set.arg(key).arg(value)).await;
+            }
+            let exports = exports(&redlock);
+            let wait = Duration::from_millis(300);
+            for error in [
+                exports.acquire().no_wait().await.expect_err("foreign"),
+                exports.acquire().wait(wait).await.expect_err("foreign"),
+                exports
+                    .acquire_many(2)
+                    .wait(Duration::ZERO)
+                    .await
+                    .expect_err("foreign"),
+                exports.available().await.expect_err("foreign"),
+                exports.holders().await.expect_err("foreign"),
+            ] {
+                let text = error.to_string();
+                assert_eq!(error.kind(), ErrorKind::NoQuorum, "{value:?}: {text}");
+                assert!(text.contains("another program"), "{value:?}: {text}");
+                assert!(
+                    value.is_empty() || value == "-1" || value == "1.5" || !text.contains(value),
+                    "{text}"
+                );
+            }
+            let left: String = cluster.node(2).ask(redis::cmd("GET").arg(key)).await;
+            assert_eq!(left, value, "it is the user's");
+        }
+    }
+    // A single node is outvoted.
+    for node in [0, 1] {
+        let _: u64 = cluster.node(node).ask(redis::cmd("DEL").arg(key)).await;
+    }
+    assert_eq!(free(&redlock).await, PERMITS, "none is left behind");
+    permit(&redlock).await.release().await.expect("released");
+    // The number of other clients is still told.
+    let other = redlock.semaphore("export", PERMITS + 5).acquire();
+    let error = other.no_wait().await.expect_err("two permits");
+    assert_eq!(error.kind(), ErrorKind::OtherPermits, "{error}");
+}
+
 #[tokio::test]
 async fn a_body_that_panics_gives_its_permits_back() {
     let world = World::new().await;
