@@ -27,8 +27,9 @@ pub(crate) struct Core {
     pub(crate) defaults: Defaults,
     /// What ends locks, and is still in flight.
     pub(crate) tracker: Arc<Tracker>,
-    /// Requests for several locks, which may hold some of them while they wait for the others.
-    pub(crate) several: Arc<Tracker>,
+    /// Attempts in flight, and requests for several locks, which may hold some of them while they wait for the others: they
+    /// may have to release what they have.
+    pub(crate) acquiring: Arc<Tracker>,
     closed: AtomicBool,
     /// Wakes those that wait when the client is closed.
     closing: Notify,
@@ -53,7 +54,7 @@ impl Core {
             nodes,
             defaults,
             tracker: Arc::default(),
-            several: Arc::default(),
+            acquiring: Arc::default(),
             closed: AtomicBool::new(false),
             closing: Notify::new(),
         }

@@ -236,8 +236,8 @@ impl Redlock {
         self.engine.queue.close();
         let bound = core.nodes.timeout.saturating_mul(2);
         let ended = async {
-            // They have been woken, and release what they hold.
-            core.several.drained().await;
+            // Those that wait have been woken, and release what they hold.
+            core.acquiring.drained().await;
             core.tracker.drained().await;
         };
         let _ = timeout(bound, ended).await;

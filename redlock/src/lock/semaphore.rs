@@ -255,7 +255,7 @@ impl AcquireMany {
             return Err(Error::invalid_permits(name, text));
         }
         // Dropped last.
-        let _several = engine.core.several.begin();
+        let _acquiring = engine.core.acquiring.begin();
         let wait = self.options.wait(&engine.core);
         if !wait.is_zero() {
             let key = engine.core.key(name)?.permits();

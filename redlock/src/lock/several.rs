@@ -135,7 +135,7 @@ impl LockAllRequest {
         }
         self.check()?;
         // Dropped last.
-        let _several = self.engine.core.several.begin();
+        let _acquiring = self.engine.core.acquiring.begin();
         let wait = self.options.wait(&self.engine.core);
         let clock = &self.engine.core.nodes.clock;
         let begun = clock.now();

@@ -3,7 +3,11 @@
 use std::{cell::RefCell, pin::Pin, thread, time::Duration};
 
 use redlock::{Error, Guard, LockRequest, Redlock, memory::Nodes};
-use tests::{Cluster, World, eventually, within};
+use tests::{
+    Cluster, World, eventually,
+    proxy::{Direction, Flow, Proxy},
+    within,
+};
 use tokio::{runtime::Builder, task::JoinHandle};
 
 use super::{MINUTE, SOON};
@@ -169,6 +173,37 @@ fn locks_of_a_request_for_several_are_released_when_the_client_is_closed() {
         tokio::spawn(both.into_future());
         eventually(SOON, async || cluster.locked_on("v").await.len() == 3).await;
         assert_eq!(redlock.close().await, 0);
+    });
+    drop(ended);
+    assert!(servers.block_on(cluster.locked_on("v")).is_empty());
+}
+
+/// A process whose last act is to close its client, while a request of it is on its way.
+#[test]
+fn a_lock_that_is_granted_while_the_client_closes_is_released() {
+    let runtime = |threads: &mut Builder| threads.enable_all().build().expect("a runtime");
+    let servers = runtime(&mut Builder::new_multi_thread());
+    let cluster = servers.block_on(Cluster::start(3));
+    let proxies = servers.block_on(Proxy::before_all(&cluster));
+
+    let ended = runtime(&mut Builder::new_current_thread());
+    ended.block_on(async {
+        // Closing takes at most two of these.
+        let patient = Redlock::builder().node_timeout(SOON / 4);
+        let patient = patient.nodes(proxies.iter().map(Proxy::url));
+        let redlock = patient.connect().await.expect("three nodes");
+        for proxy in &proxies {
+            proxy.set(Direction::ToClient, Flow::Hold);
+        }
+        let request = redlock.lock("v").ttl(MINUTE).wait(MINUTE);
+        tokio::spawn(async move { drop(request.await) });
+        eventually(SOON, async || cluster.locked_on("v").await.len() == 3).await;
+        let closing = tokio::spawn(async move { redlock.close().await });
+        tokio::task::yield_now().await;
+        for proxy in &proxies {
+            proxy.set(Direction::ToClient, Flow::PASS);
+        }
+        assert_eq!(within(SOON, closing).await.expect("no panic"), 0);
     });
     drop(ended);
     assert!(servers.block_on(cluster.locked_on("v")).is_empty());

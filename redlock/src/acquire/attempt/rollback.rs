@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     command::{Adopt, Command, GiveBack, Inbox, Owner, Request},
     core::Core,
-    env::clock::Instant,
+    env::{clock::Instant, pending::Pending},
     events::lock as events,
     key::Key,
     lease::{LeaseOptions, Release},
@@ -44,6 +44,8 @@ pub(super) struct Rollback<'a> {
     round: Option<Arc<Round>>,
     /// The nodes that the last round was sent to.
     asked: NodeSet,
+    /// Closing the client waits for it. Dropped after the rollback was sent.
+    _acquiring: Pending,
 }
 
 impl<'a> Rollback<'a> {
@@ -66,6 +68,7 @@ impl<'a> Rollback<'a> {
             earlier: NodeSet::default(),
             round: None,
             asked: NodeSet::default(),
+            _acquiring: core.acquiring.begin(),
         }
     }
 
