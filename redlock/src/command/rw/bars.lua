@@ -3,22 +3,29 @@
 -- A lock has two bars, one for readers and one for writers. A bar is a fence: an acquire whose token is not above the bar of
 -- its side is stale. The tokens of writers raise both bars, those of readers raise the bar of the writers, and a tombstone
 -- raises the bar of its own side.
+--
+-- Arithmetic (`bar + 0`) converts a string of digits at half of the cost of tonumber.
 local function is_bar(bar)
-  return not bar or string.match(bar, '^%d+$') and #bar <= 16 and tonumber(bar) < 2 ^ 53 - 2 ^ 40
+  return not bar or string.match(bar, '^%d+$') and #bar <= 16 and bar + 0 < 2 ^ 53 - 2 ^ 40
 end
 
 -- Raises a bar to a token, and never lowers it. Returns false if the key has another type.
 local function raise(key, bar, token, retention)
   if not bar then return redis.call('SET', key, token, 'PX', retention, 'NX') end
-  if tonumber(bar) < tonumber(token) then return redis.call('SET', key, token, 'PX', retention) end
+  if bar + 0 < token + 0 then return redis.call('SET', key, token, 'PX', retention) end
   redis.call('PEXPIRE', key, retention)
   return true
 end
 
--- For how many ms readers hold the lock. Each has an entry that expires by the clock of this server.
-local function read_for(readers)
+-- The clock of this server in ms, by which the entries of readers expire.
+local function clock()
   local time = redis.call('TIME')
-  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- For how many ms readers hold the lock. Each has an entry that expires.
+local function read_for(readers)
+  local now = clock()
   local last = redis.call('ZRANGE', readers, -1, -1, 'WITHSCORES')
   return last[2] and math.max(tonumber(last[2]) - now, 0) or 0, now
 end

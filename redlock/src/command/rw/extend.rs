@@ -32,9 +32,7 @@ const fn facts(rights: &'static str) -> Facts {
 impl NodeCommand for ExtendSide {
     fn facts(&self) -> &'static Facts {
         match self.side {
-            Side::Read => {
-                const { &facts("mget, pexpire, pttl, set, time, zadd, zrange and zscore") }
-            }
+            Side::Read => const { &facts("mget, pexpire, pttl, set, time, zadd and zscore") },
             Side::Write => const { &facts("del, mget, pexpire, pttl, set, time and zrange") },
         }
     }

@@ -31,12 +31,14 @@ end
 
 if not is_bar(bar) then return {'BADFENCE', string.sub(bar, 1, 32)} end
 if not is_bar(others) then return {'BADFENCE', string.sub(others, 1, 32)} end
-if bar and tonumber(bar) >= tonumber(token) then return {'STALE', bar} end
+if bar and bar + 0 >= token + 0 then return {'STALE', bar} end
 -- The bar is raised first: without it, the next writer could have a lower token.
 if not raise(KEYS[4], others, token, retention) then return {'WRONGTYPE', KEYS[4]} end
-local _, now = read_for(KEYS[1])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now))
+local now, left = clock(), redis.call('PTTL', KEYS[1])
 redis.call('ZADD', KEYS[1], string.format('%.0f', now + ttl), owner)
-if redis.call('PTTL', KEYS[1]) < tonumber(ttl) then redis.call('PEXPIRE', KEYS[1], ttl) end
+-- Usually there are no other readers, expired or not. Expired ones go after the entry has been added: if they were the only
+-- ones, the key would go with them, and its expiry too.
+if left ~= -2 then redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now)) end
+if left < ttl + 0 then redis.call('PEXPIRE', KEYS[1], ttl) end
 if inbox ~= '' then redis.pcall('ZREM', KEYS[6], inbox) end
 return abstains or redis.status_reply('OK')

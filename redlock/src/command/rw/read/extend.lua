@@ -16,7 +16,7 @@ local owner, ttl, token, retention = unpack(ARGV)
 local was = redis.call('MGET', KEYS[2], KEYS[3], KEYS[4])
 local bar, writer, others = was[1], was[2], was[3]
 local expires = tonumber(redis.call('ZSCORE', KEYS[1], owner) or 0)
-local _, now = read_for(KEYS[1])
+local now = clock()
 local reads = expires > now
 
 -- A node that may have forgotten the reader cannot say that it is gone.

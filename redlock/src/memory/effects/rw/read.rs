@@ -41,10 +41,9 @@ pub(crate) fn acquire(
     if !raise(redis, other_bar, other, args.at(2), retention)? {
         return Ok(wrong_type(other_bar));
     }
-    read_for(redis, readers)?;
     let now = redis.time();
-    redis.zrem_up_to(readers, now)?;
     redis.zadd(readers, now.saturating_add(ttl), args.at(0))?;
+    redis.zrem_up_to(readers, now)?;
     expire_late(redis, readers, ttl)?;
     if !waits.inbox.is_empty() {
         // As a `pcall`: the reader is there.
