@@ -81,6 +81,8 @@ struct Entry {
     /// left out for a while.
     exchanged: bool,
     left_out_until: Option<Instant>,
+    /// When the list for which it was left out expires, if no client announces it again.
+    outlasted_at: Option<Instant>,
     /// It answers with a temporary error. Treated like a node that is down.
     is_unable: bool,
     /// It has the identity of another node of the list, like a copy of its data.
@@ -136,16 +138,39 @@ impl Lists {
     }
 
     /// Why the votes of a node do not count, if they do not.
-    pub(in crate::node) fn why_not_counted(&self, now: Instant) -> Fault {
-        self.refusal(now).unwrap_or_else(|| {
-            Fault::unknown(
+    fn why_not_counted(&self, node: usize, now: Instant) -> Fault {
+        if let Some(refusal) = self.refusal(now) {
+            return refusal;
+        }
+        let Some(left) = self.left_out_for(node, now) else {
+            return Fault::unknown(
                 FaultKind::OtherNodes,
                 "does not count yet: not all nodes have accepted a list with it",
-            )
-        })
+            );
+        };
+        Fault::without_vote(
+            FaultKind::OtherNodes,
+            left,
+            format!(
+                "lost its data, and other nodes still know it as it was before: no vote for another {} s at most",
+                left.as_secs() + 1
+            ),
+        )
     }
 
-    /// The reply, unless it is a yes that does not count.
+    /// For how long a node is left out at most, if no client announces the other list again.
+    fn left_out_for(&self, node: usize, now: Instant) -> Option<Duration> {
+        let entry = &lock(&self.entries)[node];
+        let expires = entry.outlasted_at?.saturating_since(now);
+        let left_out = entry.left_out_until?.saturating_since(now);
+        if expires.is_zero() && left_out.is_zero() {
+            return None;
+        }
+        // The last announcement that is refused leaves the node out for one period, and the next one comes a period later.
+        Some(expires.max(left_out) + ANNOUNCED * 2)
+    }
+
+    /// The reply, unless it is a yes that does not count. A node in quarantine may be left out for longer than that.
     pub(in crate::node) fn apply_quarantine(
         &self,
         node: usize,
@@ -156,9 +181,13 @@ impl Lists {
         match reply {
             // It was carried out, so it is rolled back.
             Reply::Yes | Reply::Register(_) if command.needs_trust() && !self.counts(node, now) => {
-                let why = self.why_not_counted(now);
-                Reply::Failed(Fault::unknown(why.kind, why.text))
+                Reply::Failed(self.why_not_counted(node, now).with_outcome(false))
             }
+            Reply::Quarantined { left } => Reply::Quarantined {
+                left: self
+                    .left_out_for(node, now)
+                    .map_or(left, |other| left.max(other)),
+            },
             reply => reply,
         }
     }
@@ -343,6 +372,7 @@ impl Lists {
             any = true;
             let first = entry.left_out_until.is_none();
             entry.exchanged = true;
+            entry.outlasted_at = Some(now.after(theirs.left));
             entry.left_out_until = Some(now.after(quarantined.unwrap_or_default().max(ANNOUNCED)));
             if first {
                 events::left_out(self.states[node].name(), &theirs.names, &self.names);

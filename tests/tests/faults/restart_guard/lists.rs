@@ -8,6 +8,9 @@ use super::*;
 /// A guard time of some seconds.
 const SHORT: Duration = Duration::from_secs(1);
 
+/// For a busy machine.
+const SLACK: Duration = Duration::from_secs(30);
+
 fn of(cluster: &Cluster, nodes: &[usize]) -> Builder {
     with(nodes.iter().map(|&node| cluster.node(node).url()))
 }
@@ -263,6 +266,33 @@ async fn f64_an_empty_restart_does_not_count_as_another_list() {
         .release()
         .await
         .expect("released");
+}
+
+/// Two nodes of three come back empty, and the third still knows them as they were: the error says for how long, and that is
+/// correct.
+#[tokio::test]
+async fn f64_the_error_says_how_long_nodes_that_came_back_empty_do_not_count() {
+    let cluster = Cluster::start(3).await;
+    let old = of(&cluster, &[0, 1, 2])
+        .connect()
+        .await
+        .expect("three nodes");
+    drop(old);
+    for node in [0, 1] {
+        cluster.node(node).restart_empty().await;
+    }
+    let new = of(&cluster, &[0, 1, 2]).connect_lazy();
+    let new = new.expect("a list");
+    let error = new.try_lock(KEY).await.expect_err("no quorum");
+    let text = error.to_string();
+    assert!(text.contains("enough of them vote again in"), "{text}");
+    assert!(text.contains("no vote for another"), "{text}");
+    let left = error.retry_after().expect("known");
+    // The guard time alone is two seconds.
+    assert!((10..=35).contains(&left.as_secs()), "{text}");
+    let guard = new.lock(KEY).wait(left + SLACK).await;
+    let guard = guard.expect("they count");
+    guard.release().await.expect("released");
 }
 
 /// A node restarts empty while a client is cut off from it. A new client, which knows the nodes by other names, reaches it first
