@@ -44,9 +44,13 @@ pub const POSTGRES_TABLE: &str = "CREATE TABLE IF NOT EXISTS redlock_fences \
 ///
 /// The row stays locked until the transaction ends, so writers of one key run one after the other. At the isolation levels
 /// `REPEATABLE READ` and `SERIALIZABLE`, the later of two concurrent transactions gets a serialization failure; its retry is
-/// refused.
+/// refused. Transactions that check several keys do so in one order: otherwise Postgres ends one of them as a deadlock.
+///
+/// A key in a `bytea` is refused, since it would be another row than the same key in a `text`. One with a NUL is an error of
+/// Postgres. All writers have to find the same table: name its schema in the `search_path` of each role.
 pub const POSTGRES: &str = "INSERT INTO redlock_fences (key, token) SELECT $1::text, $2::bigint WHERE $2::bigint > 0 \
-     ON CONFLICT (key) DO UPDATE SET token = excluded.token WHERE redlock_fences.token <= excluded.token";
+     AND pg_typeof($1) <> 'bytea'::regtype ON CONFLICT (key) DO UPDATE SET token = excluded.token \
+     WHERE redlock_fences.token::bigint <= excluded.token::bigint";
 
 /// Creates the table of [`SQLITE`] if it does not exist.
 pub const SQLITE_TABLE: &str = "CREATE TABLE IF NOT EXISTS redlock_fences \

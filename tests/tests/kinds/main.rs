@@ -3,6 +3,7 @@
 mod election;
 mod fence;
 mod permits;
+mod postgres;
 mod rwlock;
 mod semaphore;
 mod sides;
