@@ -440,3 +440,37 @@ async fn a_reader_that_does_not_wait_is_not_refused_for_other_readers() {
         assert!(third.expect("three nodes").is_some(), "nobody writes");
     }
 }
+
+/// Readers are one key, which expires with the last of them. Where all that are listed are over, it does not stay for ever.
+#[tokio::test]
+async fn readers_expire_although_those_before_them_are_over() {
+    let cluster = Cluster::start(3).await;
+    let redlock = client(&cluster).await;
+    let first = redlock
+        .rwlock("catalog")
+        .read()
+        .ttl(Duration::from_secs(10));
+    let first = first.await.expect("nobody writes");
+    let readers = readers_key(&cluster).await;
+    for node in cluster.live() {
+        // As a process leaves it that crashed long ago.
+        let mut crashed = redis::cmd("ZADD");
+        let () = node.ask(crashed.arg(&readers).arg(1).arg("crashed")).await;
+    }
+    first.release().await.expect("three nodes");
+    let second = redlock.rwlock("catalog").read().ttl(Duration::from_secs(2));
+    let second = second.await.expect("nobody writes");
+    for node in cluster.live() {
+        if node.exists(&readers).await {
+            assert!(node.pttl(&readers).await.is_some(), "stays for ever");
+        }
+    }
+    second.release().await.expect("three nodes");
+    is_free(&cluster).await;
+}
+
+async fn readers_key(cluster: &Cluster) -> String {
+    let held = held_on(cluster).await;
+    let readers = held.into_iter().find(|key| key.ends_with(":readers"));
+    readers.expect("somebody reads")
+}

@@ -25,9 +25,8 @@ end
 
 -- For how many ms readers hold the lock. Each has an entry that expires.
 local function read_for(readers)
-  local now = clock()
   local last = redis.call('ZRANGE', readers, -1, -1, 'WITHSCORES')
-  return last[2] and math.max(tonumber(last[2]) - now, 0) or 0, now
+  return last[2] and math.max(tonumber(last[2]) - clock(), 0) or 0
 end
 
 -- Returns the reply to a request that is refused, because `holder` has the lock for `left` ms. Adds the inbox to the waitlist.

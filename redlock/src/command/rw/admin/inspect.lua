@@ -18,7 +18,7 @@ local function add(side, owner, left)
 end
 
 if writer then add(0, writer, redis.call('PTTL', KEYS[1])) end
-local _, now = read_for(KEYS[4])
+local now = clock()
 local readers = redis.call('ZRANGE', KEYS[4], -1000, -1, 'WITHSCORES')
 for place = 1, #readers, 2 do
   local left = tonumber(readers[place + 1]) - now

@@ -35,10 +35,10 @@ if bar and bar + 0 >= token + 0 then return {'STALE', bar} end
 -- The bar is raised first: without it, the next writer could have a lower token.
 if not raise(KEYS[4], others, token, retention) then return {'WRONGTYPE', KEYS[4]} end
 local now, left = clock(), redis.call('PTTL', KEYS[1])
-redis.call('ZADD', KEYS[1], string.format('%.0f', now + ttl), owner)
+redis.call('ZADD', KEYS[1], now + ttl, owner)
 -- Usually there are no other readers, expired or not. Expired ones go after the entry has been added: if they were the only
 -- ones, the key would go with them, and its expiry too.
-if left ~= -2 then redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now)) end
+if left ~= -2 then redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now) end
 if left < ttl + 0 then redis.call('PEXPIRE', KEYS[1], ttl) end
 if inbox ~= '' then redis.pcall('ZREM', KEYS[6], inbox) end
 return abstains or redis.status_reply('OK')

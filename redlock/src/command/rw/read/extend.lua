@@ -28,6 +28,6 @@ if not reads and bar and tonumber(bar) >= tonumber(token) then return abstains o
 -- An expiry needs no memory, and after it a server whose memory is full refuses no write of this script.
 if reads then redis.call('PEXPIRE', KEYS[1], math.max(redis.call('PTTL', KEYS[1]), tonumber(ttl))) end
 if not raise(KEYS[4], others, token, retention) then return {'WRONGTYPE', KEYS[4]} end
-if expires < now + ttl then redis.call('ZADD', KEYS[1], string.format('%.0f', now + ttl), owner) end
+if expires < now + ttl then redis.call('ZADD', KEYS[1], now + ttl, owner) end
 if redis.call('PTTL', KEYS[1]) < tonumber(ttl) then redis.call('PEXPIRE', KEYS[1], ttl) end
 return abstains or redis.status_reply(reads and 'OK' or 'RESTORED')
