@@ -7,7 +7,11 @@ use super::{
     Shared, Trip,
     map::Shard,
 };
-use crate::{command::Reply, env::sync::lock, fault::Fault};
+use crate::{
+    command::Reply,
+    env::sync::lock,
+    fault::{Fault, FaultKind},
+};
 
 impl Shared {
     /// Uses another map from now on.
@@ -69,16 +73,24 @@ impl Shared {
                 // The old map stays in use: each connection knows whether its server is reachable.
                 return;
             }
-            map.missing = Some(fault.clone());
-            let early = std::mem::take(&mut map.early);
-            for op in &early {
-                map.defer(op, self.nodes.upgrade());
-            }
-            early
+            map.fail_early(fault, self.nodes.upgrade().as_ref())
         };
         if let Some(nodes) = self.nodes.upgrade() {
             nodes.states[self.index].went_down(fault);
         }
+        for op in early {
+            op.answer(Reply::Failed(fault.clone()));
+        }
+    }
+
+    /// The runtime has ended: another one delivers the releases that wait for a map.
+    pub(super) fn hand_over(&self) {
+        let fault = Fault::unknown(FaultKind::Unreachable, "no runtime drives connections");
+        let early = {
+            let mut map = lock(&self.map);
+            map.ended = true;
+            map.fail_early(&fault, self.nodes.upgrade().as_ref())
+        };
         for op in early {
             op.answer(Reply::Failed(fault.clone()));
         }

@@ -23,6 +23,8 @@ pub(super) struct Map {
     pub(super) early: Vec<Operation>,
     /// Why there is no map although there should be one.
     pub(super) missing: Option<Fault>,
+    /// The runtime has ended, so there is no next map: another runtime delivers the releases.
+    pub(super) ended: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -58,8 +60,27 @@ impl Map {
         if op.must_arrive()
             && let Some(nodes) = nodes
         {
-            self.early.push(op.clone().deferred(nodes.now()));
+            let op = op.clone().deferred(nodes.now());
+            if self.ended {
+                nodes.outbox.push([op]);
+            } else {
+                self.early.push(op);
+            }
         }
+    }
+
+    /// There is no map. Returns the operations that waited for it, to be answered; releases are kept.
+    pub(super) fn fail_early(
+        &mut self,
+        fault: &Fault,
+        nodes: Option<&Arc<Nodes>>,
+    ) -> Vec<Operation> {
+        self.missing = Some(fault.clone());
+        let early = std::mem::take(&mut self.early);
+        for op in &early {
+            self.defer(op, nodes.cloned());
+        }
+        early
     }
 
     pub(super) fn recipients(&self, request: &Request) -> Recipients {

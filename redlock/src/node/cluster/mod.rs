@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
-use self::{routed::Trip, shared::Shared};
+use self::{routed::Trip, shared::Shared, watch::Watching};
 use super::{Nodes, Operation, connection::FirstContact, redis::Target};
 use crate::{
     env::sync::lock,
@@ -47,7 +47,10 @@ impl Cluster {
     ) -> Self {
         let shared = Arc::new(Shared::new(nodes, index, target, inbox, contact, runtime));
         let watching = watch::keep_watching(
-            (Arc::clone(&shared), Arc::clone(nodes)),
+            Watching {
+                shared: Arc::clone(&shared),
+                _nodes: Arc::clone(nodes),
+            },
             target.clone(),
             restart_guard::confirmed_for(nodes.skew) / LOOKS,
         );

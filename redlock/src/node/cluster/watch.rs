@@ -19,16 +19,24 @@ const MAX_PAUSE: Duration = Duration::from_secs(1);
 /// Maximum number of steps until a new connection to a server has an answer. Each has a node time-out.
 const STEPS: u32 = 4;
 
+/// What the task that watches owns. It is dropped at the end of the runtime at the latest.
+pub(super) struct Watching {
+    pub(super) shared: Arc<Shared>,
+    pub(super) _nodes: Arc<Nodes>,
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.shared.hand_over();
+    }
+}
+
 /// Keeps the map up to date for as long as it is used, also after a panic in code of the user that this calls, such as a
 /// verifier of certificates. It is used as long as releases are on their way.
-pub(super) async fn keep_watching(
-    (shared, _nodes): (Arc<Shared>, Arc<Nodes>),
-    target: Target,
-    every: Duration,
-) {
+pub(super) async fn keep_watching(watching: Watching, target: Target, every: Duration) {
     loop {
         let reader = TopologyReader::new(&target);
-        match caught(watch(&shared, reader, every)).await {
+        match caught(watch(&watching.shared, reader, every)).await {
             Ok(()) => return,
             Err(_panic) => sleep(MAX_PAUSE.min(every)).await,
         }

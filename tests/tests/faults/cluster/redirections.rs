@@ -196,6 +196,22 @@ async fn f6_a_redirected_release_arrives_although_the_client_is_gone() {
     .await;
 }
 
+/// The runtime that keeps it ends, and another one that uses the client goes on.
+#[tokio::test]
+async fn f6_a_redirected_release_arrives_although_its_runtime_ended() {
+    redirected_in_circles(async |held, redlock| {
+        let elsewhere = move || {
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            let runtime = runtime.enable_all().build().unwrap();
+            let error = runtime.block_on(held.release()).expect_err("sent around");
+            assert_eq!(error.node_errors()[0].kind(), FaultKind::Moved, "{error}");
+        };
+        tokio::task::spawn_blocking(elsewhere).await.unwrap();
+        Some(redlock)
+    })
+    .await;
+}
+
 async fn redirected_in_circles(release: impl AsyncFnOnce(Guard, Redlock) -> Option<Redlock>) {
     let Some(sharded) = Sharded::start(0).await else {
         return;
