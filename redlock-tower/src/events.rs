@@ -8,6 +8,14 @@ use redlock::{__private::contained, Error};
 
 const TARGET: &str = "redlock_tower";
 
+/// A request runs without a lock, because it has no key.
+pub(crate) fn runs_without_key() {
+    contained(|| {
+        metrics::runs_without_key();
+        tracing::debug!(target: TARGET, "a request has no key, so it runs without a lock");
+    });
+}
+
 pub(crate) fn acquiring(key: &str) {
     contained(|| {
         tracing::debug!(target: TARGET, key, "acquiring the lock of a request");

@@ -4,9 +4,10 @@ use super::{
     BoxError, OnDisconnect, ResponseBody, detached::Detached, policy::Policy, run_locked::RunLocked,
 };
 use crate::{
+    events,
     held::{HeldLock, Unlocked},
     key::{Key, KeyError, KeyExtractor, Reads},
-    metrics::{self, Wait},
+    metrics::Wait,
     reject::{Reason, RejectContext, Rejection},
     runner::{Lease, Route, Run, WhenReady},
 };
@@ -170,7 +171,7 @@ where
             Ok(Some(key)) => key,
             Ok(None) if policy.required => return Self::reject(Rejection::new(Reason::NoKey)),
             Ok(None) => {
-                metrics::runs_without_key();
+                events::runs_without_key();
                 return Self::UnlockedWhenReady {
                     future: pending.call(),
                     why: Unlocked::NoKey,

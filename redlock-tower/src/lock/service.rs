@@ -1,7 +1,10 @@
 //! The service behind [`LockLayer`](super::LockLayer).
 
 use super::{LockError, LockFuture};
-use crate::runner::{LockPolicy, unready_clone};
+use crate::{
+    events,
+    runner::{LockPolicy, unready_clone},
+};
 use std::{
     fmt,
     sync::Arc,
@@ -38,7 +41,10 @@ where
     fn call(&mut self, request: Req) -> Self::Future {
         let policy = Arc::clone(&self.policy);
         match (self.key)(&request).filter(|key| !key.is_empty()) {
-            None => LockFuture::unlocked(self.inner.call(request), policy),
+            None => {
+                events::runs_without_key();
+                LockFuture::unlocked(self.inner.call(request), policy)
+            }
             Some(key) => LockFuture::locked(unready_clone(&mut self.inner), request, key, policy),
         }
     }

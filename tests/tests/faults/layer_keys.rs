@@ -314,3 +314,25 @@ async fn f53_the_log_says_what_is_misconfigured() {
     }
     assert!(!logs.text().contains("secret-ann"), "{}", logs.text());
 }
+
+/// A misspelt path parameter locks nothing, and nothing is rejected: the log is where to find it.
+#[tokio::test]
+async fn the_log_says_that_a_request_has_no_key() {
+    const MESSAGE: &str = "a request has no key, so it runs without a lock";
+    let logs = Logs::capture(LevelFilter::DEBUG);
+    let redlock = redlock().await;
+    let layer = RedlockLayer::new(redlock.clone(), key::path("order"));
+    let app = Router::new()
+        .route("/orders/{id}", post(async || StatusCode::CREATED))
+        .route_layer(layer);
+    let request = Request::post("/orders/secret-7").body(Body::empty());
+    let answer = within(SOON, app.oneshot(request.unwrap())).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::CREATED);
+    assert_eq!(logs.lines_with(MESSAGE).len(), 1, "{}", logs.text());
+
+    let echo = service_fn(async |message: u32| Ok::<_, Infallible>(message));
+    let keyless = LockLayer::new(redlock, |_: &u32| None).layer(echo);
+    assert_eq!(within(SOON, keyless.oneshot(7)).await.unwrap(), 7);
+    assert_eq!(logs.lines_with(MESSAGE).len(), 2, "{}", logs.text());
+    assert!(!logs.text().contains("secret-7"), "{}", logs.text());
+}

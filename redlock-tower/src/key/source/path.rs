@@ -13,7 +13,8 @@ pub struct Path(&'static str);
 
 /// The decoded value of a path parameter: `path("id")` for `/orders/{id}`.
 ///
-/// A request to a route without the parameter has no key.
+/// A request to a route without the parameter has no key, so it runs without a lock unless the layer is
+/// [`required`](crate::RedlockLayer::required). So does every request if the name is misspelt.
 #[must_use]
 pub fn path(parameter: &'static str) -> Path {
     Path(parameter)
