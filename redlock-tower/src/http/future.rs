@@ -191,7 +191,7 @@ where
         policy.check_namespace(extensions, pending.request.headers());
         let route = Route::of(policy.render.namespace(extensions, uri));
         let key = policy.render.key(extensions, uri, key);
-        crate::events::acquiring(&key);
+        events::acquiring(&key);
         Self::Acquire {
             wait: Wait::begin(),
             acquire: policy.lock.acquire(key),
