@@ -70,19 +70,15 @@ pub(crate) mod reserved {
 /// | readers of `a:1` | `{a:1}{}:rw:readers{}:fence` | `{a:1}{}:rw:readers{}:waiters` | |
 /// | a record of the name `a:1` | | | `{a:1}{}:record{}:register` |
 pub(crate) struct Key {
-    /// The fence and the waiters, each with the lock in it, in one allocation: every lock that is
-    /// held has a `Key`.
-    names: Box<str>,
+    /// The key of the fence, with the lock in it. The others are made of it: every lock that is held has a `Key`, so it is kept
+    /// small.
+    fence: Box<str>,
     /// See [`group_hash`](Self::group_hash).
     hash: u32,
-    /// Bytes of the name that the user gave, with the namespace.
-    len: u16,
-    /// Bytes of the namespace at its begin.
+    /// Bytes of the namespace, with which the name begins.
     namespace_len: u16,
-    /// Bytes of the lock's key, if that is not the name.
-    lock_len: u16,
-    /// Bytes of the fence's key.
-    fence_len: u16,
+    /// Bytes of the suffix by which the lock's key derives from the name; 0 if it is the name.
+    suffix_len: u8,
     tagged: bool,
 }
 
@@ -93,8 +89,8 @@ impl Key {
             return Err(Error::invalid_key(name, "a key must not be empty"));
         }
         let len = namespace.len() + name.len();
-        let short = u16::try_from(len).ok().filter(|_| len <= MAX_LEN);
-        let Some(short) = short else {
+        let namespace_len = u16::try_from(namespace.len()).ok();
+        let Some(namespace_len) = namespace_len.filter(|_| len <= MAX_LEN) else {
             return Err(Error::invalid_key(
                 &shortened(name),
                 format!(
@@ -102,15 +98,15 @@ impl Key {
                 ),
             ));
         };
-        let mut names = String::with_capacity(2 * (len + 2) + FENCE.len() + WAITERS.len());
-        names.extend([namespace, name]);
-        if reserved::contains(&names) {
+        let mut fence = String::with_capacity(len + BRACES + FENCE.len());
+        fence.extend([namespace, name]);
+        if reserved::contains(&fence) {
             return Err(Error::invalid_key(
                 name,
                 "this key belongs to the restart guard: choose another name",
             ));
         }
-        let tagged = match tag(&names) {
+        let tagged = match tag(&fence) {
             Tag::Own => true,
             Tag::None => false,
             Tag::Broken => {
@@ -120,19 +116,14 @@ impl Key {
                 ));
             }
         };
-        names.clear();
+        fence.clear();
         let (open, close) = braces(tagged);
-        for suffix in [FENCE, WAITERS] {
-            names.extend([open, namespace, name, close, suffix]);
-        }
-        let fence_len = short + bytes(open, close) + bytes(FENCE, "");
+        fence.extend([open, namespace, name, close, FENCE]);
         Ok(Self {
-            hash: hash(&names[usize::from(fence_len)..]),
-            fence_len,
-            names: names.into(),
-            len: short,
-            namespace_len: bytes(namespace, ""),
-            lock_len: 0,
+            hash: hash(&fence),
+            fence: fence.into(),
+            namespace_len,
+            suffix_len: 0,
             tagged,
         })
     }
@@ -160,7 +151,7 @@ impl Key {
 
     /// The key of the writer that waits, as [`lock`](Self::lock) is of the one that holds.
     pub(crate) fn intent(&self) -> String {
-        [&*self.base(), INTENT].concat()
+        [self.base(), INTENT].concat()
     }
 
     /// The key of a record that has the name of this key. Its register is nobody's but the record's.
@@ -169,30 +160,26 @@ impl Key {
     }
 
     /// The name as a hash tag, which all keys of the lock begin with.
-    fn base(&self) -> String {
-        let (open, close) = braces(self.tagged);
-        [open, self.name(), close].concat()
+    fn base(&self) -> &str {
+        &self.fence[..self.fence.len() - FENCE.len() - usize::from(self.suffix_len)]
+    }
+
+    /// What the key of the fence, of the register and others of this lock begin with.
+    fn stem(&self) -> &str {
+        &self.fence[..self.fence.len() - FENCE.len()]
     }
 
     /// A key whose lock is the name with `suffix`, which begins with [`DERIVED`]. It has a fence and a waitlist of its own, but a
     /// permit has the waitlist of all permits.
     fn derived(&self, suffix: &str) -> Self {
         let base = self.base();
-        let waiters = if suffix.starts_with(PERMIT) {
-            PERMITS
-        } else {
-            suffix
-        };
-        let names = [&base, suffix, FENCE, &base, waiters, WAITERS].concat();
-        let lock_len = bytes(&base, suffix);
         Self {
             // One for all that derive from this name: commands for one of them may use keys of another.
-            hash: hash(&base),
-            names: names.into(),
-            len: self.len,
+            hash: hash(base),
+            fence: [base, suffix, FENCE].concat().into(),
             namespace_len: self.namespace_len,
-            lock_len,
-            fence_len: lock_len + bytes(FENCE, ""),
+            // The longest is that of a permit with five digits.
+            suffix_len: u8::try_from(suffix.len()).unwrap_or(u8::MAX),
             tagged: self.tagged,
         }
     }
@@ -204,6 +191,9 @@ impl Key {
             return Self::new("", lock).ok();
         };
         let (base, suffix) = lock.split_at(at);
+        if suffix.len() > usize::from(u8::MAX) {
+            return None;
+        }
         let name = base.strip_suffix("{}").or_else(|| {
             let name = base.strip_prefix('{');
             name.and_then(|name| name.strip_suffix('}'))
@@ -213,8 +203,9 @@ impl Key {
 
     /// The name that the user gave, namespace included. [`given`](Self::given) is without.
     pub(crate) fn name(&self) -> &str {
-        let start = braces(self.tagged).0.len();
-        &self.names[start..start + usize::from(self.len)]
+        let (open, close) = braces(self.tagged);
+        let base = self.base();
+        &base[open.len()..base.len() - close.len()]
     }
 
     /// The name as the user gave it: errors and events have it.
@@ -224,9 +215,9 @@ impl Key {
 
     /// The key that is set while the lock is held, namespace included.
     pub(crate) fn lock(&self) -> &str {
-        match self.lock_len {
+        match self.suffix_len {
             0 => self.name(),
-            len => &self.names[..usize::from(len)],
+            _ => self.stem(),
         }
     }
 
@@ -237,25 +228,32 @@ impl Key {
     }
 
     /// The key that lists the inboxes of the waiting processes.
-    pub(crate) fn waiters(&self) -> &str {
-        &self.names[usize::from(self.fence_len)..]
+    pub(crate) fn waiters(&self) -> String {
+        self.waiters_in_parts().concat()
+    }
+
+    /// The parts of [`waiters`](Self::waiters).
+    pub(crate) fn waiters_in_parts(&self) -> [&str; 3] {
+        let (base, stem) = (self.base(), self.stem());
+        match stem[base.len()..].starts_with(PERMIT) {
+            true => [base, PERMITS, WAITERS],
+            false => [stem, "", WAITERS],
+        }
     }
 
     /// The key of the register, which the nodes keep beyond the lock.
     pub(crate) fn register(&self) -> String {
-        let base = &self.fence()[..self.fence().len() - FENCE.len()];
-        [base, REGISTER].concat()
+        [self.stem(), REGISTER].concat()
     }
 
     /// The key of the newest request, for a lock whose newest request wins.
     pub(crate) fn newest(&self) -> String {
-        let base = &self.fence()[..self.fence().len() - FENCE.len()];
-        [base, NEWEST].concat()
+        [self.stem(), NEWEST].concat()
     }
 
     /// The key that stores the highest fencing token.
     pub(crate) fn fence(&self) -> &str {
-        &self.names[..usize::from(self.fence_len)]
+        &self.fence
     }
 }
 
@@ -266,14 +264,12 @@ fn hash(name: &str) -> u32 {
     u32::from_le_bytes([a, b, c, d])
 }
 
+/// The bytes of [`braces`].
+const BRACES: usize = 2;
+
 /// The text before and after a name that makes it a hash tag.
 fn braces(tagged: bool) -> (&'static str, &'static str) {
     if tagged { ("", "{}") } else { ("{", "}") }
-}
-
-/// The bytes of two short texts.
-fn bytes(a: &str, b: &str) -> u16 {
-    u16::try_from(a.len() + b.len()).unwrap_or(u16::MAX)
 }
 
 /// The key by which the waiters of this process wait for `lock`: one for all permits of a
@@ -288,7 +284,7 @@ pub(crate) fn waited_for(lock: &str) -> Cow<'_, str> {
 /// The same Redis keys, wherever the namespace ends.
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
-        (self.hash, self.lock(), &self.names) == (other.hash, other.lock(), &other.names)
+        (self.hash, self.lock(), &self.fence) == (other.hash, other.lock(), &other.fence)
     }
 }
 
@@ -417,7 +413,8 @@ mod tests {
             assert_eq!(other.waiters(), all.waiters());
             let own = [&lock, &all, &first, &other].map(|key| [key.lock(), key.fence()]);
             let mut own: Vec<&str> = own.into_iter().flatten().collect();
-            own.extend([lock.waiters(), all.waiters()]);
+            let waitlists = [lock.waiters(), all.waiters()];
+            own.extend(waitlists.iter().map(String::as_str));
             own.sort_unstable();
             let count = own.len();
             own.dedup();
@@ -470,11 +467,10 @@ mod tests {
     }
 
     fn all_of(key: &Key) -> [String; 5] {
-        let [lock, fence, waiters] = [key.lock(), key.fence(), key.waiters()].map(str::to_owned);
         [
-            lock,
-            fence,
-            waiters,
+            key.lock().to_owned(),
+            key.fence().to_owned(),
+            key.waiters(),
             key.register(),
             key.record().register(),
         ]

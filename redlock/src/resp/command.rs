@@ -42,12 +42,19 @@ pub(crate) fn command_of(
 
 impl CommandWriter<'_> {
     pub(crate) fn arg(&mut self, arg: impl AsRef<[u8]>) -> &mut Self {
-        let arg = arg.as_ref();
+        self.joined([arg])
+    }
+
+    /// One argument that consists of `parts`.
+    pub(crate) fn joined<const N: usize>(&mut self, parts: [impl AsRef<[u8]>; N]) -> &mut Self {
+        let len: usize = parts.iter().map(|part| part.as_ref().len()).sum();
         self.out.push(b'$');
         self.out
-            .extend_from_slice(itoa::Buffer::new().format(arg.len()).as_bytes());
+            .extend_from_slice(itoa::Buffer::new().format(len).as_bytes());
         self.out.extend_from_slice(b"\r\n");
-        self.out.extend_from_slice(arg);
+        for part in parts {
+            self.out.extend_from_slice(part.as_ref());
+        }
         self.out.extend_from_slice(b"\r\n");
         self.count += 1;
         self

@@ -185,7 +185,7 @@ pub const TOKEN_LIMIT: u64 = command::TOKEN_LIMIT;
 /// If `key` cannot be one.
 pub fn keys(key: &str) -> [String; 3] {
     let key = Key::new("", key).expect("a key");
-    [key.lock(), key.fence(), key.waiters()].map(str::to_owned)
+    [key.lock().to_owned(), key.fence().to_owned(), key.waiters()]
 }
 
 /// The register of the lock `key`.

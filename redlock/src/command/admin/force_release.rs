@@ -30,7 +30,7 @@ impl NodeCommand for ForceRelease {
     }
 
     fn encode(&self, key: &Key, out: &mut Encoder<'_, '_>) {
-        let keys = [key.lock(), key.fence(), key.waiters()];
+        let keys = [key.lock(), key.fence(), &key.waiters()];
         out.script(Script::ForceRelease, &keys)
             .retention()
             .channel()

@@ -21,7 +21,7 @@ impl NodeCommand for Inspect {
     }
 
     fn encode(&self, key: &Key, out: &mut Encoder<'_, '_>) {
-        out.script(Script::Inspect, &[key.lock(), key.fence(), key.waiters()]);
+        out.script(Script::Inspect, &[key.lock(), key.fence(), &key.waiters()]);
     }
 
     fn decode(&self, _: Step, reply: &Value) -> Answer {

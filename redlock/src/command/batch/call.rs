@@ -50,7 +50,9 @@ pub(crate) fn encode_batch<'r>(
         let fenced = parts.clone().filter(|(.., part)| part.has_fence);
         command.args(fenced.map(|(key, ..)| key.fence()));
         let waiting = parts.clone().filter(|(.., part)| part.uses_waitlist);
-        command.args(waiting.map(|(key, ..)| key.waiters()));
+        for (key, ..) in waiting {
+            command.joined(key.waiters_in_parts());
+        }
         if let Some(marker) = marker {
             command.args([&marker.key, &marker.quarantine_key]);
         }

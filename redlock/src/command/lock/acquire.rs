@@ -45,7 +45,7 @@ impl NodeCommand for Acquire {
         };
         let inbox = self.inbox.as_ref();
         let (inbox, since) = inbox.map_or(("", 0), |inbox| (&*inbox.name, inbox.since));
-        let keys = [key.lock(), key.fence(), key.waiters()];
+        let keys = [key.lock(), key.fence(), &key.waiters()];
         out.guarded_script(Script::Acquire, Script::AcquireStrict, &keys)
             .arg(self.owner.as_bytes())
             .millis(self.ttl)

@@ -41,9 +41,9 @@ impl NodeCommand for CoolDown {
         let other = readers.as_ref().unwrap_or(key);
         let keys = [
             key.lock(),
-            key.waiters(),
+            &key.waiters(),
             other.lock(),
-            other.waiters(),
+            &other.waiters(),
             key.fence(),
         ];
         let keys = fenced(&keys, self.tombstone.is_some());

@@ -25,7 +25,7 @@ impl NodeCommand for Release {
     }
 
     fn encode(&self, key: &Key, out: &mut Encoder<'_, '_>) {
-        let keys = [key.lock(), key.waiters(), key.fence()];
+        let keys = [key.lock(), &key.waiters(), key.fence()];
         out.script(Script::Release, fenced(&keys, self.tombstone.is_some()))
             .arg(self.owner.as_bytes())
             .channel()

@@ -27,7 +27,8 @@ impl NodeCommand for InspectPermits {
 
     fn encode(&self, key: &Key, out: &mut Encoder<'_, '_>) {
         let permits: Vec<Key> = (0..self.permits).map(|number| key.permit(number)).collect();
-        let mut keys = vec![key.lock(), key.waiters()];
+        let waiters = key.waiters();
+        let mut keys = vec![key.lock(), &waiters];
         keys.extend(
             permits
                 .iter()

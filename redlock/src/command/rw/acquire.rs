@@ -53,7 +53,7 @@ impl NodeCommand for AcquireSide {
             other.lock(),
             other.fence(),
             &intent,
-            own.waiters(),
+            &own.waiters(),
         ];
         let [script, strict] = self.side.acquire_scripts();
         let out = out

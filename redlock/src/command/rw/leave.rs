@@ -33,9 +33,9 @@ impl NodeCommand for LeaveWrite {
     fn encode(&self, key: &Key, out: &mut Encoder<'_, '_>) {
         let (readers, writer, intent) = (key.readers(), key.writer(), key.intent());
         let keys = [
-            writer.waiters(),
+            &writer.waiters(),
             &intent,
-            readers.waiters(),
+            &readers.waiters(),
             writer.lock(),
             readers.lock(),
         ];

@@ -39,16 +39,16 @@ impl NodeCommand for ReleaseSide {
         // Writers wait for readers and for writers, readers only for writers.
         let out = match self.side {
             Side::Read => {
-                let keys = [own.lock(), own.fence(), other.lock(), other.waiters()];
+                let keys = [own.lock(), own.fence(), other.lock(), &other.waiters()];
                 out.script(Script::ReleaseRead, &keys)
             }
             Side::Write => {
                 let keys = [
                     own.lock(),
                     own.fence(),
-                    own.waiters(),
+                    &own.waiters(),
                     other.lock(),
-                    other.waiters(),
+                    &other.waiters(),
                 ];
                 out.script(Script::ReleaseWrite, &keys)
             }

@@ -25,7 +25,7 @@ impl NodeCommand for JoinWaitlist {
     }
 
     fn encode(&self, key: &Key, out: &mut Encoder<'_, '_>) {
-        out.script(Script::JoinWaitlist, &[key.waiters()])
+        out.script(Script::JoinWaitlist, &[&key.waiters()])
             .arg(&*self.inbox.name)
             .number(self.inbox.since);
     }

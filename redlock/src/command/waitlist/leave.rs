@@ -26,7 +26,7 @@ impl NodeCommand for LeaveWaitlist {
     }
 
     fn encode(&self, key: &Key, out: &mut Encoder<'_, '_>) {
-        out.script(Script::LeaveWaitlist, &[key.waiters()])
+        out.script(Script::LeaveWaitlist, &[&key.waiters()])
             .arg(&*self.inbox)
             .channel()
             .args([self.by.as_str(), key.lock()]);

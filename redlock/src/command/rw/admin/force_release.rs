@@ -41,10 +41,10 @@ impl NodeCommand for ForceReleaseSides {
         let keys = [
             writer.lock(),
             writer.fence(),
-            writer.waiters(),
+            &writer.waiters(),
             readers.lock(),
             readers.fence(),
-            readers.waiters(),
+            &readers.waiters(),
         ];
         let out = out
             .script(Script::ForceReleaseSides, &keys)

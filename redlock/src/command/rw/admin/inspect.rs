@@ -27,9 +27,9 @@ impl NodeCommand for InspectSides {
         let keys = [
             writer.lock(),
             writer.fence(),
-            writer.waiters(),
+            &writer.waiters(),
             readers.lock(),
-            readers.waiters(),
+            &readers.waiters(),
         ];
         out.script(Script::InspectSides, &keys);
     }
