@@ -175,13 +175,15 @@ async fn everything(cluster: &Cluster) -> Result<(), redlock::Error> {
     redlock.force_release("k").await?;
     redlock.force_release("free").await?;
     other_kinds(&redlock).await?;
-    // The second reader removes those that have expired.
+    // The second reader removes those that have expired, and several are a set.
     let other = as_user(cluster).connect().await?;
     let mut readers = Vec::new();
     for client in [&redlock, &other] {
         let pages = client.rwlock("pages");
         readers.push(pages.read().ttl(LONG).no_wait().await?);
     }
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    readers[0].extend().await?;
     // The same under the strict guard.
     let strict = as_user(cluster)
         .restart_guard(RestartGuard::Strict)

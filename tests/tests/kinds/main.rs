@@ -4,6 +4,7 @@ mod election;
 mod fence;
 mod permits;
 mod postgres;
+mod readers;
 mod rwlock;
 mod semaphore;
 mod sides;

@@ -274,6 +274,7 @@ async fn a_writer_that_got_the_lock_leaves_no_intent_where_a_reader_is_still_rec
         "{catalog}{}:rw:readers",
         "{catalog}{}:rw:intent",
     );
+    let _: u64 = late.ask(redis::cmd("DEL").arg(readers)).await;
     let until = redis::cmd("ZADD")
         .arg(readers)
         .arg(4_000_000_000_000_u64)
@@ -452,12 +453,14 @@ async fn readers_expire_although_those_before_them_are_over() {
         .ttl(Duration::from_secs(10));
     let first = first.await.expect("nobody writes");
     let readers = readers_key(&cluster).await;
+    first.release().await.expect("three nodes");
     for node in cluster.live() {
-        // As a process leaves it that crashed long ago.
+        // As readers leave it that crashed long ago.
         let mut crashed = redis::cmd("ZADD");
         let () = node.ask(crashed.arg(&readers).arg(1).arg("crashed")).await;
+        let mut expires = redis::cmd("PEXPIRE");
+        let () = node.ask(expires.arg(&readers).arg(600_000)).await;
     }
-    first.release().await.expect("three nodes");
     let second = redlock.rwlock("catalog").read().ttl(Duration::from_secs(2));
     let second = second.await.expect("nobody writes");
     for node in cluster.live() {

@@ -37,7 +37,7 @@ impl NodeCommand for AcquireSide {
     fn facts(&self) -> &'static Facts {
         match self.side {
             Side::Read => {
-                const { &facts("mget, pexpire, pttl, set, time, zadd and zremrangebyscore") }
+                const { &facts("del, mget, pexpire, pttl, set, time, zadd and zremrangebyscore") }
             }
             Side::Write => const { &facts("del, mget, pexpire, pttl, set, time and zrange") },
         }

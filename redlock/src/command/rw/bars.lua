@@ -23,10 +23,39 @@ local function clock()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- For how many ms readers hold the lock. Each has an entry that expires.
-local function read_for(readers)
+-- The readers are a string while there is one, its owner, and it expires with the key. From the second one on they are a sorted
+-- set, whose scores are the times at which they expire. `only` is that string, or nothing.
+
+-- Adds a reader, or changes for how long it holds the lock. Returns a reply if that fails.
+local function add_reader(readers, only, owner, ttl)
+  if only == owner then
+    redis.call('SET', readers, owner, 'PX', ttl)
+    return
+  end
+  if not only and redis.call('SET', readers, owner, 'PX', ttl, 'NX') then return end
+  local now, left = clock(), redis.call('PTTL', readers)
+  local longest = math.max(left, ttl + 0)
+  if only then
+    -- Another program's value is not replaced.
+    if left < 0 or #only > 64 then return {'WRONGTYPE', readers} end
+    -- A user that lacks a right must not remove the first reader, or leave a set that never expires: try them before.
+    redis.call('PEXPIRE', readers, longest)
+    local refused = redis.pcall('ZADD', readers, now, owner)
+    if not string.find(refused.err, 'WRONGTYPE', 1, true) then return refused end
+    redis.call('DEL', readers)
+    redis.call('ZADD', readers, now + left, only)
+  end
+  redis.call('ZADD', readers, now + ttl, owner)
+  -- Expired ones go after the entry has been added: if they were the only ones, the key would go with them, and its expiry too.
+  if only or left < longest then redis.call('PEXPIRE', readers, longest) end
+  redis.call('ZREMRANGEBYSCORE', readers, '-inf', now)
+end
+
+-- For how many ms readers hold the lock. -1 if the string has no expiry: it is another program's.
+local function read_for(readers, only)
+  if only then return redis.call('PTTL', readers) end
   local last = redis.call('ZRANGE', readers, -1, -1, 'WITHSCORES')
-  return last[2] and math.max(tonumber(last[2]) - clock(), 0) or 0
+  return last[2] and math.max(last[2] - clock(), 0) or 0
 end
 
 -- Returns the reply to a request that is refused, because `holder` has the lock for `left` ms. Adds the inbox to the waitlist.

@@ -32,7 +32,9 @@ const fn facts(rights: &'static str) -> Facts {
 impl NodeCommand for ExtendSide {
     fn facts(&self) -> &'static Facts {
         match self.side {
-            Side::Read => const { &facts("mget, pexpire, pttl, set, time, zadd and zscore") },
+            Side::Read => {
+                const { &facts("del, mget, pexpire, pttl, set, time, zadd, zremrangebyscore and zscore") }
+            }
             Side::Write => const { &facts("del, mget, pexpire, pttl, set, time and zrange") },
         }
     }

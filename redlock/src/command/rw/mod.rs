@@ -2,8 +2,9 @@
 //!
 //! # Design
 //!
-//! The writer is a plain string, as the holder of an exclusive lock is. The readers are a sorted set of owners, whose scores are
-//! the times at which they expire. The two exclude each other on each node, and so on a majority.
+//! The writer is a plain string, as the holder of an exclusive lock is. So is a reader that is the only one: that costs the server
+//! the least. From the second one on, the readers are a sorted set of owners, whose scores are the times at which they expire.
+//! Readers and the writer exclude each other on each node, and so on a majority.
 //!
 //! Each side has a *bar*, its fence. A reader raises the bar of the writers, and a writer raises both bars: so the tokens of
 //! writers increase, and the token of a reader is between those of the writers before and after it. A release raises the bar of its

@@ -29,7 +29,7 @@ const fn facts(rights: &'static str) -> Facts {
 impl NodeCommand for ReleaseSide {
     fn facts(&self) -> &'static Facts {
         match self.side {
-            Side::Read => const { &facts("mget, set, time, zrange, zrem and zscore") },
+            Side::Read => const { &facts("del, mget, set, time, zrange, zrem and zscore") },
             Side::Write => const { &facts("del, mget and set") },
         }
     }

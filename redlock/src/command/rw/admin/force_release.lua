@@ -9,18 +9,20 @@
 -- OK  none of those owners holds it
 --
 -- The deletions come first: they need no memory.
-local was = redis.call('MGET', KEYS[1], KEYS[2], KEYS[5])
-local writer, wrote, read = was[1], false, false
+local was = redis.call('MGET', KEYS[1], KEYS[2], KEYS[5], KEYS[4])
+local writer, only, wrote, read = was[1], was[4], false, false
 for place = 6, #ARGV do
   local owner = ARGV[place]
   if writer and (writer == owner or owner == '' and #writer > 64) then
     wrote = redis.call('DEL', KEYS[1]) == 1 or wrote
+  elseif only then
+    if only == owner then read = redis.call('DEL', KEYS[4]) == 1 or read end
   elseif redis.call('ZSCORE', KEYS[4], owner) then
     read = redis.call('ZREM', KEYS[4], owner) == 1 or read
   end
 end
 if ARGV[4] ~= '' then leave_tombstone(KEYS[2], was[2], ARGV[4], ARGV[1]) end
 if ARGV[5] ~= '' then leave_tombstone(KEYS[5], was[3], ARGV[5], ARGV[1]) end
-if wrote or read and read_for(KEYS[4]) == 0 then notify(KEYS[3], ARGV[2], ARGV[3], KEYS[1]) end
+if wrote or read and (only or read_for(KEYS[4]) == 0) then notify(KEYS[3], ARGV[2], ARGV[3], KEYS[1]) end
 if wrote then notify_all(KEYS[6], ARGV[2], ARGV[3], KEYS[4]) end
 return redis.status_reply('OK')

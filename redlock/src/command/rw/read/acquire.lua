@@ -17,8 +17,8 @@
 local abstains = KEYS[7] and no_vote(KEYS[7], KEYS[8], ARGV[7], ARGV[8])
 if abstains and abstains[1] ~= 'QUARANTINED' then return abstains end
 local owner, ttl, token, retention, inbox, since = unpack(ARGV)
-local was = redis.call('MGET', KEYS[3], KEYS[2], KEYS[4], KEYS[5])
-local writer, bar, others, intent = was[1], was[2], was[3], was[4]
+local was = redis.call('MGET', KEYS[3], KEYS[2], KEYS[4], KEYS[5], KEYS[1])
+local writer, bar, others, intent, only = was[1], was[2], was[3], was[4], was[5]
 
 -- A reader that has waited for longer than the writer goes first, so that a stream of writers cannot keep it out.
 local began = intent and tonumber(string.match(intent, ' (%d+)$'))
@@ -34,11 +34,7 @@ if not is_bar(others) then return {'BADFENCE', string.sub(others, 1, 32)} end
 if bar and bar + 0 >= token + 0 then return {'STALE', bar} end
 -- The bar is raised first: without it, the next writer could have a lower token.
 if not raise(KEYS[4], others, token, retention) then return {'WRONGTYPE', KEYS[4]} end
-local now, left = clock(), redis.call('PTTL', KEYS[1])
-redis.call('ZADD', KEYS[1], now + ttl, owner)
--- Usually there are no other readers, expired or not. Expired ones go after the entry has been added: if they were the only
--- ones, the key would go with them, and its expiry too.
-if left ~= -2 then redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now) end
-if left < ttl + 0 then redis.call('PEXPIRE', KEYS[1], ttl) end
+local failed = add_reader(KEYS[1], only, owner, ttl)
+if failed then return failed end
 if inbox ~= '' then redis.pcall('ZREM', KEYS[6], inbox) end
 return abstains or redis.status_reply('OK')

@@ -13,11 +13,13 @@
 local abstains = KEYS[5] and no_vote(KEYS[5], KEYS[6], ARGV[5], ARGV[6])
 if abstains and abstains[1] ~= 'QUARANTINED' then return abstains end
 local owner, ttl, token, retention = unpack(ARGV)
-local was = redis.call('MGET', KEYS[2], KEYS[3], KEYS[4])
-local bar, writer, others = was[1], was[2], was[3]
-local expires = tonumber(redis.call('ZSCORE', KEYS[1], owner) or 0)
-local now = clock()
-local reads = expires > now
+local was = redis.call('MGET', KEYS[2], KEYS[3], KEYS[4], KEYS[1])
+local bar, writer, others, only = was[1], was[2], was[3], was[4]
+local reads, left = only == owner, 0
+if not only then
+  left = (redis.call('ZSCORE', KEYS[1], owner) or 0) - clock()
+  reads = left > 0
+end
 
 -- A node that may have forgotten the reader cannot say that it is gone.
 if not reads and writer then return abstains or redis.status_reply('GONE') end
@@ -28,6 +30,8 @@ if not reads and bar and tonumber(bar) >= tonumber(token) then return abstains o
 -- An expiry needs no memory, and after it a server whose memory is full refuses no write of this script.
 if reads then redis.call('PEXPIRE', KEYS[1], math.max(redis.call('PTTL', KEYS[1]), tonumber(ttl))) end
 if not raise(KEYS[4], others, token, retention) then return {'WRONGTYPE', KEYS[4]} end
-if expires < now + ttl then redis.call('ZADD', KEYS[1], now + ttl, owner) end
-if redis.call('PTTL', KEYS[1]) < tonumber(ttl) then redis.call('PEXPIRE', KEYS[1], ttl) end
+if only ~= owner and left < ttl + 0 then
+  local failed = add_reader(KEYS[1], only, owner, ttl)
+  if failed then return failed end
+end
 return abstains or redis.status_reply(reads and 'OK' or 'RESTORED')

@@ -18,18 +18,18 @@
 local abstains = KEYS[7] and no_vote(KEYS[7], KEYS[8], ARGV[8], ARGV[9])
 if abstains and abstains[1] ~= 'QUARANTINED' then return abstains end
 local owner, ttl, token, retention, last, inbox, since = unpack(ARGV)
-local was = redis.call('MGET', KEYS[1], KEYS[2], KEYS[4], KEYS[5])
-local writer, bar, others, intent = was[1], was[2], was[3], was[4]
+local was = redis.call('MGET', KEYS[1], KEYS[2], KEYS[4], KEYS[5], KEYS[3])
+local writer, bar, others, intent, only = was[1], was[2], was[3], was[4], was[5]
 local is_own = intent and inbox ~= '' and string.sub(intent, 1, #inbox + 1) == inbox .. ' '
 
 local holder, left
 if writer and writer ~= owner then
   holder, left = writer, redis.call('PTTL', KEYS[1])
-  if left == -1 then return {'NOEXPIRY'} end
 else
-  left = read_for(KEYS[3])
+  left = read_for(KEYS[3], only)
   holder = left > 0 and somebody
 end
+if left == -1 then return {'NOEXPIRY'} end
 if holder then
   if inbox ~= '' and is_bar(bar) then
     -- A request that arrives after its own release leaves no intent. But one whose token is stale because of readers asks

@@ -13,13 +13,13 @@
 local abstains = KEYS[5] and no_vote(KEYS[5], KEYS[6], ARGV[5], ARGV[6])
 if abstains and abstains[1] ~= 'QUARANTINED' then return abstains end
 local owner, ttl, token, retention = unpack(ARGV)
-local was = redis.call('MGET', KEYS[1], KEYS[2], KEYS[4])
-local writer, bar, others = was[1], was[2], was[3]
+local was = redis.call('MGET', KEYS[1], KEYS[2], KEYS[4], KEYS[3])
+local writer, bar, others, only = was[1], was[2], was[3], was[4]
 
 -- A node that may have forgotten the writer cannot say that it is gone.
 local gone = abstains or redis.status_reply('GONE')
 if writer and writer ~= owner then return gone end
-if not writer and read_for(KEYS[3]) > 0 then return gone end
+if not writer and read_for(KEYS[3], only) ~= 0 then return gone end
 if not is_bar(bar) then return {'BADFENCE', string.sub(bar, 1, 32)} end
 if not is_bar(others) then return {'BADFENCE', string.sub(others, 1, 32)} end
 if not writer and bar and tonumber(bar) > tonumber(token) then return gone end

@@ -28,6 +28,10 @@ pub(crate) fn inspect(redis: &mut Redis<'_>, keys: Args<'_>, _: Args<'_>) -> Res
     if let Some(writer) = redis.mget(key) {
         add(HolderState::WRITER, writer, redis.pttl(key));
     }
+    if let Some(only) = redis.mget(readers) {
+        add(HolderState::READER, only, redis.pttl(readers));
+        return Ok(Reply::Array(parts));
+    }
     let now = redis.time();
     for (expires, owner) in redis.zrange_last(readers, LISTED)? {
         if expires > now {
@@ -49,7 +53,7 @@ pub(crate) fn force_release(
 ) -> Result<Reply, Raised> {
     let (key, readers) = (keys.at(0), keys.at(3));
     let (retention, channel, by) = (args.number(0)?, args.at(1), args.at(2));
-    let writer = text(redis, key);
+    let (writer, only) = (text(redis, key), text(redis, readers));
     let is_writer = |owner: &[u8]| {
         let is =
             |writer: &[u8]| writer == owner || owner.is_empty() && writer.len() > Owner::MAX_LEN;
@@ -59,6 +63,10 @@ pub(crate) fn force_release(
     for owner in args.from(5) {
         if is_writer(owner) {
             wrote |= redis.del(key)?;
+        } else if let Some(only) = &only {
+            if only == *owner {
+                read |= redis.del(readers)?;
+            }
         } else if redis.zscore(readers, owner)?.is_some() {
             read |= redis.zrem(readers, &[(*owner).into()])? == 1;
         }

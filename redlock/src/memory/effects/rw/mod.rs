@@ -83,10 +83,46 @@ fn raise(
     }
 }
 
-/// For how many milliseconds readers hold the lock.
-fn read_for(redis: &Redis<'_>, readers: &[u8]) -> Result<u64, Raised> {
+/// Adds a reader, or changes for how long it holds the lock: one reader is a string, and several are a sorted set. Returns
+/// false if the string is another program's.
+fn add_reader(
+    redis: &mut Redis<'_>,
+    readers: &[u8],
+    owner: &[u8],
+    ttl: u64,
+) -> Result<bool, Raised> {
+    let only = text(redis, readers);
+    if only.as_deref() == Some(owner) {
+        return redis.set(readers, owner, Some(ttl)).map(|()| true);
+    }
+    if only.is_none() && redis.set_nx(readers, owner, Some(ttl))? {
+        return Ok(true);
+    }
+    let (now, left) = (redis.time(), redis.pttl(readers));
+    let left = u64::try_from(left).ok();
+    if let Some(only) = &only {
+        let Some(left) = left.filter(|_| only.len() <= Owner::MAX_LEN) else {
+            return Ok(false);
+        };
+        redis.del(readers)?;
+        redis.zadd(readers, now.saturating_add(left), only)?;
+    }
+    redis.zadd(readers, now.saturating_add(ttl), owner)?;
+    if only.is_some() || left.is_none_or(|left| left < ttl) {
+        redis.pexpire(readers, left.unwrap_or(0).max(ttl))?;
+    }
+    redis.zrem_up_to(readers, now)?;
+    Ok(true)
+}
+
+/// For how many milliseconds readers hold the lock. -1 if the string has no expiry: it is another program's.
+fn read_for(redis: &Redis<'_>, readers: &[u8]) -> Result<i64, Raised> {
+    if redis.mget(readers).is_some() {
+        return Ok(redis.pttl(readers));
+    }
     let last = redis.zlast(readers)?.unwrap_or(0);
-    Ok(last.saturating_sub(redis.time()))
+    let left = last.saturating_sub(redis.time());
+    Ok(i64::try_from(left).unwrap_or(i64::MAX))
 }
 
 /// The holder in replies that stands for all readers, or for a waiting writer.

@@ -1,8 +1,8 @@
 //! `read/acquire.lua`, `read/extend.lua` and `read/release.lua`: the readers of a read/write lock.
 
 use super::{
-    Args, Raised, Redis, Reply, Waits, abstains, bars, began, held, leave_tombstone, raise,
-    read_for, stale, text, wake, wrong_type,
+    Args, Raised, Redis, Reply, Waits, abstains, add_reader, bars, began, held, leave_tombstone,
+    raise, read_for, stale, text, wake, wrong_type,
 };
 
 pub(crate) fn acquire(
@@ -41,23 +41,14 @@ pub(crate) fn acquire(
     if !raise(redis, other_bar, other, args.at(2), retention)? {
         return Ok(wrong_type(other_bar));
     }
-    let now = redis.time();
-    redis.zadd(readers, now.saturating_add(ttl), args.at(0))?;
-    redis.zrem_up_to(readers, now)?;
-    expire_late(redis, readers, ttl)?;
+    if !add_reader(redis, readers, args.at(0), ttl)? {
+        return Ok(wrong_type(readers));
+    }
     if !waits.inbox.is_empty() {
         // As a `pcall`: the reader is there.
         let _ = redis.zrem(waits.waiters, &[waits.inbox.into()]);
     }
     Ok(abstains.unwrap_or(Reply::OK))
-}
-
-/// The readers expire no earlier than any of them.
-fn expire_late(redis: &mut Redis<'_>, readers: &[u8], ttl: u64) -> Result<(), Raised> {
-    if redis.pttl(readers) < i64::try_from(ttl).unwrap_or(i64::MAX) {
-        redis.pexpire(readers, ttl)?;
-    }
-    Ok(())
 }
 
 pub(crate) fn extend(
@@ -71,9 +62,15 @@ pub(crate) fn extend(
     };
     let (readers, own_bar, other_bar) = (keys.at(0), keys.at(1), keys.at(3));
     let (ttl, token, retention) = (args.number(1)?, args.number(2)?, args.number(3)?);
-    let expires = redis.zscore(readers, args.at(0))?.unwrap_or(0);
-    let now = redis.time();
-    let reads = expires > now;
+    let is_only = redis.mget(readers) == Some(args.at(0));
+    let left = match redis.mget(readers) {
+        Some(_) => 0,
+        None => {
+            let expires = redis.zscore(readers, args.at(0))?.unwrap_or(0);
+            expires.saturating_sub(redis.time())
+        }
+    };
+    let reads = is_only || left > 0;
     let gone = || Reply::Status("GONE");
     if !reads && redis.mget(keys.at(2)).is_some() {
         return Ok(abstains.unwrap_or_else(gone));
@@ -92,11 +89,9 @@ pub(crate) fn extend(
     if !raise(redis, other_bar, other, args.at(2), retention)? {
         return Ok(wrong_type(other_bar));
     }
-    let until = now.saturating_add(ttl);
-    if expires < until {
-        redis.zadd(readers, until, args.at(0))?;
+    if !is_only && left < ttl && !add_reader(redis, readers, args.at(0), ttl)? {
+        return Ok(wrong_type(readers));
     }
-    expire_late(redis, readers, ttl)?;
     let done = if reads {
         Reply::OK
     } else {
@@ -111,11 +106,17 @@ pub(crate) fn release(
     args: Args<'_>,
 ) -> Result<Reply, Raised> {
     let (readers, owner) = (keys.at(0), args.at(0));
+    let is_only = redis.mget(readers) == Some(owner);
     // A key of another type has no readers (`pcall`).
-    let removed = redis
-        .zscore(readers, owner)
-        .is_ok_and(|score| score.is_some());
-    if removed {
+    let is_listed = || {
+        redis
+            .zscore(readers, owner)
+            .is_ok_and(|score| score.is_some())
+    };
+    let removed = is_only || is_listed();
+    if is_only {
+        redis.del(readers)?;
+    } else if removed {
         redis.zrem(readers, &[owner.into()])?;
     }
     leave_tombstone(redis, keys.at(1), args.at(2), args.number(3)?);

@@ -33,7 +33,7 @@ pub(crate) fn acquire(
     let other_writer = writer.as_deref().filter(|writer| *writer != owner);
     let left = match other_writer {
         Some(_) => redis.pttl(key),
-        None => i64::try_from(read_for(redis, readers)?).unwrap_or(i64::MAX),
+        None => read_for(redis, readers)?,
     };
     if left == -1 {
         return Ok(Reply::Array(vec![Reply::bulk("NOEXPIRY")]));
@@ -123,7 +123,8 @@ pub(crate) fn extend(
     let gone = || Reply::Status("GONE");
     let writer = text(redis, key);
     let writes = writer.is_some();
-    if writer.is_some_and(|writer| writer != args.at(0)) || !writes && read_for(redis, readers)? > 0
+    if writer.is_some_and(|writer| writer != args.at(0))
+        || !writes && read_for(redis, readers)? != 0
     {
         return Ok(abstains.unwrap_or_else(gone));
     }
