@@ -98,6 +98,16 @@ pub(crate) fn extractor_rejected(extractor: &'static str, status: u16) {
     });
 }
 
+/// No request of the route can have the key of its layer.
+pub(crate) fn no_path_parameter(cause: &dyn std::fmt::Display) {
+    contained(|| {
+        tracing::error!(
+            target: TARGET, %cause,
+            "a request cannot have the path parameter that is the key of its layer: it is rejected with 500"
+        );
+    });
+}
+
 /// Emitted when the key extractor is built.
 pub(crate) fn invalid_header_name(name: &str) {
     contained(|| {

@@ -167,6 +167,10 @@ where
         >,
         policy: &Arc<Policy>,
     ) -> Self {
+        let key = match policy.required {
+            true => key,
+            false => key.or_else(KeyError::or_no_key),
+        };
         let key = match key.map(|key| key.filter(|key| !key.is_empty())) {
             Ok(Some(key)) => key,
             Ok(None) if policy.required => return Self::reject(Rejection::new(Reason::NoKey)),
@@ -177,7 +181,12 @@ where
                     why: Unlocked::NoKey,
                 };
             }
-            Err(error) => return Self::reject(Rejection::no_key(&error)),
+            Err(error) => {
+                if error.lacks_parameter() {
+                    events::no_path_parameter(&error);
+                }
+                return Self::reject(Rejection::no_key(&error));
+            }
         };
         if let Some(error) = &policy.contradiction {
             return Self::reject(Rejection::from(error.clone()));

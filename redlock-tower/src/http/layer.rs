@@ -70,8 +70,10 @@ impl<K: KeyExtractor> RedlockLayer<K> {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let redlock = Redlock::connect(Nodes::new(3).nodes()).await?;
-    /// let layer = RedlockLayer::new(redlock.clone(), key::header("x-user-id")).namespace("orders");
-    /// let (head, ()) = http::Request::post("/orders").header("x-user-id", "ann").body(())?.into_parts();
+    /// let by_user = key::header("x-user-id");
+    /// let layer = RedlockLayer::new(redlock.clone(), by_user).namespace("orders");
+    /// let request = http::Request::post("/orders").header("x-user-id", "ann");
+    /// let (head, ()) = request.body(())?.into_parts();
     /// let key = layer.key_of(&head).await?.expect("a key");
     /// assert_eq!(key, "orders:x-user-id=ann");
     /// assert!(redlock.holder(key).await?.is_none());
@@ -79,7 +81,7 @@ impl<K: KeyExtractor> RedlockLayer<K> {
     /// # }
     /// ```
     pub async fn key_of(&self, head: &Parts) -> Result<Option<String>, KeyError> {
-        let key = self.key.extract(head).await?;
+        let key = self.key.extract(head).await.or_else(KeyError::or_no_key)?;
         let key = key.filter(|key| !key.is_empty());
         Ok(key.map(|key| self.policy.render.key(&head.extensions, &head.uri, key)))
     }

@@ -17,6 +17,9 @@ enum Kind {
     Invalid,
     Unavailable,
     Misconfigured,
+    /// The route lacks the path parameter, so none of its requests has a key. Only where a key is required, it is a mistake.
+    #[cfg(feature = "axum")]
+    NoParameter,
     BodyTooLarge,
     BodyUnreadable,
 }
@@ -49,6 +52,14 @@ impl KeyError {
         }
     }
 
+    #[cfg(feature = "axum")]
+    pub(super) fn no_parameter(message: String) -> Self {
+        Self {
+            message: Cow::Owned(message),
+            kind: Kind::NoParameter,
+        }
+    }
+
     pub(super) fn body(error: BodyError) -> Self {
         let (message, kind) = match error {
             BodyError::TooLarge => (
@@ -71,7 +82,22 @@ impl KeyError {
     }
 
     pub(crate) fn is_misconfigured(&self) -> bool {
-        self.kind == Kind::Misconfigured
+        self.kind == Kind::Misconfigured || self.lacks_parameter()
+    }
+
+    pub(crate) fn lacks_parameter(&self) -> bool {
+        #[cfg(feature = "axum")]
+        return self.kind == Kind::NoParameter;
+        #[cfg(not(feature = "axum"))]
+        false
+    }
+
+    /// What it is to a layer that requires no key.
+    pub(crate) fn or_no_key<K>(self) -> Result<Option<K>, Self> {
+        match self.lacks_parameter() {
+            true => Ok(None),
+            false => Err(self),
+        }
     }
 
     /// Whether it is a mistake of the client: the value is malformed, or several values contradict each other.

@@ -336,3 +336,94 @@ async fn the_log_says_that_a_request_has_no_key() {
     assert_eq!(logs.lines_with(MESSAGE).len(), 2, "{}", logs.text());
     assert!(!logs.text().contains("secret-7"), "{}", logs.text());
 }
+
+/// A required key that no request of a route can have is the mistake of the program, and the log names it.
+#[tokio::test]
+async fn a_misspelt_path_parameter_that_is_required_is_a_mistake_of_the_server() {
+    let logs = Logs::capture(LevelFilter::ERROR);
+    let redlock = redlock().await;
+    let of = async |path: &str, key: BoxKeyExtractor| {
+        let layer = RedlockLayer::new(redlock.clone(), key).required();
+        let app = Router::new()
+            .route("/orders/{id}", post(async || StatusCode::CREATED))
+            .layer(layer);
+        let request = Request::post(path).header("x-order", "8");
+        let answer = app.oneshot(request.body(Body::empty()).unwrap());
+        within(SOON, answer).await.unwrap().status()
+    };
+    assert_eq!(
+        of("/orders/secret-7", key::path("order").boxed()).await,
+        500
+    );
+    let logged = logs.lines_with("cannot have the path parameter");
+    assert_eq!(logged.len(), 1, "{}", logs.text());
+    for part in ["`order`", "`/orders/{id}`"] {
+        assert!(logged[0].contains(part), "{part}: {logged:?}");
+    }
+    assert_eq!(
+        of("/orders/7", key::path("order").and(key::path("id")).boxed()).await,
+        500
+    );
+    assert_eq!(
+        of(
+            "/orders/7",
+            key::path("order").or(key::path("cart")).boxed()
+        )
+        .await,
+        500
+    );
+    assert!(!logs.text().contains("secret-7"), "{}", logs.text());
+
+    // What the client can send is its own mistake.
+    assert_eq!(
+        of(
+            "/orders/7",
+            key::path("order").or(key::header("x-order")).boxed()
+        )
+        .await,
+        201
+    );
+    assert_eq!(
+        of(
+            "/orders/7",
+            key::path("order").or(key::header("x-cart")).boxed()
+        )
+        .await,
+        400
+    );
+    assert_eq!(
+        of(
+            "/orders/7",
+            key::header("x-cart").or(key::path("order")).boxed()
+        )
+        .await,
+        400
+    );
+    assert_eq!(of("/orders/7", key::path("id").boxed()).await, 201);
+}
+
+/// Without a route there are no path parameters.
+#[tokio::test]
+async fn a_path_parameter_without_a_route() {
+    let logs = Logs::capture(LevelFilter::ERROR);
+    let layer = RedlockLayer::new(redlock().await, key::path("id"));
+    let app = Router::new().route("/orders/{id}", post(async || StatusCode::CREATED));
+    let send = |path: &str| Request::post(path).body(Body::empty()).unwrap();
+
+    // The fallback of the router answers, as without the layer.
+    let inside = app.clone().layer(layer.clone());
+    let answer = within(SOON, inside.oneshot(send("/nowhere")))
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+
+    // Around the router, the layer would never lock anything.
+    let outside = layer.layer(app);
+    let answer = within(SOON, outside.oneshot(send("/orders/7")))
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    let logged = logs.lines_with("cannot have the path parameter");
+    assert_eq!(logged.len(), 1, "{}", logs.text());
+    assert!(logged[0].contains("`id`"), "{logged:?}");
+}

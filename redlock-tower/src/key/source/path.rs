@@ -1,8 +1,13 @@
 //! The key from what axum's router matched.
 
 use super::single::{Extracted, single};
-use crate::key::{HeadOnly, Key, KeyError, KeyExtractor, Unstated};
-use axum::extract::{FromRequestParts as _, RawPathParams};
+use crate::{
+    events,
+    key::{HeadOnly, Key, KeyError, KeyExtractor, Unstated},
+};
+use axum::extract::{
+    FromRequestParts as _, OriginalUri, RawPathParams, rejection::RawPathParamsRejection,
+};
 use futures_util::FutureExt as _;
 use http::{Request, request::Parts};
 use std::future::{Ready, ready};
@@ -13,8 +18,11 @@ pub struct Path(&'static str);
 
 /// The decoded value of a path parameter: `path("id")` for `/orders/{id}`.
 ///
-/// A request to a route without the parameter has no key, so it runs without a lock unless the layer is
-/// [`required`](crate::RedlockLayer::required). So does every request if the name is misspelt.
+/// A request to a route without the parameter has no key, so it runs without a lock. So does every request if the name is
+/// misspelt. If the layer is [`required`](crate::RedlockLayer::required), it is rejected with 500, and an event names the
+/// parameter and the route.
+///
+/// Outside of a router there are no parameters: a layer around one rejects every request with 500.
 #[must_use]
 pub fn path(parameter: &'static str) -> Path {
     Path(parameter)
@@ -31,6 +39,14 @@ impl KeyExtractor for Path {
         *request.extensions_mut() = parts.extensions.clone();
         let mut parts = request.into_parts().0;
         match RawPathParams::from_request_parts(&mut parts, &()).now_or_never() {
+            Some(Ok(found)) if found.iter().all(|(name, _)| name != self.0) => {
+                let route = parts.extensions.get::<axum::extract::MatchedPath>();
+                let route = route.map_or("", |route| route.as_str());
+                ready(Err(KeyError::no_parameter(format!(
+                    "the route `{route}` has no path parameter `{}`",
+                    self.0
+                ))))
+            }
             Some(Ok(found)) => single(
                 "path parameter",
                 self.0,
@@ -39,6 +55,18 @@ impl KeyExtractor for Path {
                     .filter(|(name, _)| *name == self.0)
                     .map(|(_, value)| value),
             ),
+            Some(Err(RawPathParamsRejection::MissingPathParams(_))) => {
+                // A router that found no route answers with its fallback, which needs no lock.
+                if parts.extensions.get::<OriginalUri>().is_some() {
+                    return ready(Ok(None));
+                }
+                let error = KeyError::misconfigured(format!(
+                    "the layer is outside of the router that knows the path parameter `{}`",
+                    self.0
+                ));
+                events::no_path_parameter(&error);
+                ready(Err(error))
+            }
             Some(Err(_)) => ready(Err(KeyError::invalid(format!(
                 "the path parameter `{}` is not UTF-8",
                 self.0

@@ -82,18 +82,22 @@ fn in_source(path: &Path) -> Vec<Event> {
     found
 }
 
-/// The rows of the tables of events in a document.
+/// The rows of the tables of events in a document, of which each has the target in its heading.
 fn in_document(path: &Path) -> BTreeSet<Event> {
     let text = fs::read_to_string(path).unwrap();
+    let mut target = "";
     let rows = text.lines().filter_map(|line| {
+        if let Some(heading) = line.strip_prefix("## Target `") {
+            target = heading.trim_end_matches('`');
+        }
         let mut cells = line.strip_prefix("| ")?.strip_suffix('|')?.split('|');
         let mut cell = || cells.next().map(str::trim);
-        let (level, target, message, fields) = (cell()?, cell()?, cell()?, cell()?);
+        let (level, message, fields) = (cell()?, cell()?, cell()?);
         let fields = fields.split(", ").filter(|field| !field.is_empty());
         LEVELS.contains(&level).then(|| {
             Event(
                 level.to_owned(),
-                target.trim_matches('`').to_owned(),
+                target.to_owned(),
                 message.to_owned(),
                 fields
                     .map(|field| field.trim_matches('`').to_owned())
