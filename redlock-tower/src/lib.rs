@@ -1,11 +1,17 @@
 #![doc = include_str!("../docs/crate.md")]
 #![doc = include_str!("../docs/placement.md")]
 #![doc = include_str!("../docs/options.md")]
-#![doc = include_str!("../docs/policies.md")]
-#![doc = include_str!("../docs/rejections.md")]
-#![doc = include_str!("../docs/events.md")]
-#![doc = include_str!("../docs/metrics.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(any(doc, doctest))]
+#[doc = include_str!("../docs/policies.md")]
+pub mod policies {}
+
+#[cfg(any(doc, doctest))]
+#[doc = include_str!("../docs/rejections.md")]
+#[doc = include_str!("../docs/events.md")]
+#[doc = include_str!("../docs/metrics.md")]
+pub mod operating {}
 
 #[cfg(all(any(doc, doctest), feature = "axum", feature = "replay"))]
 #[doc = include_str!("../docs/recipes.md")]

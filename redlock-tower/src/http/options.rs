@@ -47,7 +47,8 @@ impl<K> RedlockLayer<K> {
     /// use redlock_tower::{RedlockLayer, key};
     ///
     /// fn layer(redlock: Redlock) -> RedlockLayer<key::Header> {
-    ///     RedlockLayer::new(redlock, key::header("x-user-id")).max_waiters(&WaiterLimit::new(10, 1_000))
+    ///     RedlockLayer::new(redlock, key::header("x-user-id"))
+    ///         .max_waiters(&WaiterLimit::new(10, 1_000))
     /// }
     /// # let _ = layer;
     /// ```
@@ -320,7 +321,8 @@ impl<K> RedlockLayer<K> {
     /// use redlock_tower::{RedlockLayer, key};
     ///
     /// # fn layer(redlock: redlock::Redlock) {
-    /// let _ = RedlockLayer::new(redlock, key::header("x-user-id")).problem_types("https://example.com/problems/");
+    /// let _ = RedlockLayer::new(redlock, key::header("x-user-id"))
+    ///     .problem_types("https://example.com/problems/");
     /// # }
     /// ```
     #[must_use]
@@ -342,10 +344,12 @@ impl<K> RedlockLayer<K> {
     /// use redlock_tower::{RedlockLayer, Rejection, key};
     ///
     /// fn layer(redlock: Redlock) -> RedlockLayer<key::Header> {
-    ///     RedlockLayer::new(redlock, key::header("x-user-id")).on_reject(|rejection: &Rejection, head: &Parts| {
-    ///         let accept = head.headers.get("accept").and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    ///         if accept.contains("text/html") {
-    ///             (rejection.status(), Html(format!("<h1>{}</h1>", rejection.title()))).into_response()
+    ///     let layer = RedlockLayer::new(redlock, key::header("x-user-id"));
+    ///     layer.on_reject(|rejection: &Rejection, head: &Parts| {
+    ///         let accept = head.headers.get("accept").and_then(|accept| accept.to_str().ok());
+    ///         if accept.is_some_and(|accept| accept.contains("text/html")) {
+    ///             let page = Html(format!("<h1>{}</h1>", rejection.title()));
+    ///             (rejection.status(), page).into_response()
     ///         } else {
     ///             rejection.clone().into_response()
     ///         }

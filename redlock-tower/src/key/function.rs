@@ -37,7 +37,9 @@ pub struct FromFn<F>(F);
 /// ```
 /// use redlock_tower::key;
 ///
-/// let by_account = key::from_fn(|parts| parts.uri.path().strip_prefix("/accounts/").map(str::to_owned));
+/// let by_account = key::from_fn(|parts| {
+///     parts.uri.path().strip_prefix("/accounts/").map(str::to_owned)
+/// });
 /// # fn check(_: impl key::KeyExtractor) {}
 /// # check(by_account);
 /// ```
@@ -84,7 +86,8 @@ pub struct FromAsync<F>(F);
 /// async fn user_of(session: String) -> Option<String> { Some(session) }
 ///
 /// let by_user = key::from_async(|parts: &http::request::Parts| {
-///     let session = parts.headers.get("x-session").and_then(|value| value.to_str().ok()).map(str::to_owned);
+///     let session = parts.headers.get("x-session").and_then(|value| value.to_str().ok());
+///     let session = session.map(str::to_owned);
 ///     async move {
 ///         match session {
 ///             Some(session) => user_of(session).await,

@@ -159,7 +159,10 @@ pub trait KeyExtractor: Send + Sync + 'static {
     /// use redlock_tower::key::{self, BoxKeyExtractor, KeyExtractor};
     ///
     /// fn key(behind_a_gateway: bool) -> BoxKeyExtractor {
-    ///     if behind_a_gateway { key::header("x-user-id").boxed() } else { key::cookie("session").boxed() }
+    ///     match behind_a_gateway {
+    ///         true => key::header("x-user-id").boxed(),
+    ///         false => key::cookie("session").boxed(),
+    ///     }
     /// }
     /// # let _ = key;
     /// ```

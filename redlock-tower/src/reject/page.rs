@@ -22,7 +22,8 @@ impl Rejection {
     /// use redlock_tower::{RedlockLayer, Rejection, key};
     ///
     /// # fn layer(redlock: redlock::Redlock) {
-    /// let _ = RedlockLayer::new(redlock, key::form("submit_token")).on_reject(Rejection::negotiated);
+    /// let _ = RedlockLayer::new(redlock, key::form("submit_token"))
+    ///     .on_reject(Rejection::negotiated);
     /// # }
     /// ```
     #[must_use]

@@ -81,7 +81,8 @@ impl<St: ReplayStore> ReplayOptions<St> {
     /// rejections by layers further in.
     ///
     /// ```
-    /// use redlock_tower::{RedlockLayer, key::{self, KeyExtractor}, replay::{Quorum, ReplayOptions}};
+    /// use redlock_tower::RedlockLayer;
+    /// use redlock_tower::{key::{self, KeyExtractor}, replay::{Quorum, ReplayOptions}};
     ///
     /// # fn layer(redlock: redlock::Redlock) {
     /// let per_submit = key::identity(key::header("x-user-id")).and(key::idempotency_key());

@@ -140,7 +140,11 @@ impl<K: KeyExtractor> RedlockLayer<K> {
     /// let by_user = key::identity(key::header("x-user-id"));
     /// let app: Router = Router::new()
     ///     .route("/orders", post(async || "ordered"))
-    ///     .layer(RedlockLayer::new(redlock.clone(), by_user).required().share(Quorum::new(&redlock)));
+    ///     .layer(
+    ///         RedlockLayer::new(redlock.clone(), by_user)
+    ///             .required()
+    ///             .share(Quorum::new(&redlock)),
+    ///     );
     /// # Ok(())
     /// # }
     /// ```

@@ -26,7 +26,8 @@ use tokio::sync::watch;
 ///
 /// let listener = TcpListener::bind("127.0.0.1:0").await?;
 /// # let stop = async {};
-/// axum::serve(listener, app).with_graceful_shutdown(stop).await?; // handlers whose clients wait
+/// // Handlers whose clients wait.
+/// axum::serve(listener, app).with_graceful_shutdown(stop).await?;
 /// if timeout(Duration::from_secs(30), in_flight.finished()).await.is_err() {
 ///     eprintln!("{} requests are still running", in_flight.count());
 /// }

@@ -26,7 +26,8 @@ impl Builder {
     /// # Examples
     /// ```no_run
     /// # async fn example() -> Result<(), redlock::Error> {
-    /// // REDLOCK_NODES="redis://a:6379 redis://b:6379 redis://c:6379" REDLOCK_LABEL=api-7 REDLOCK_TTL=5s
+    /// // REDLOCK_NODES="redis://a:6379 redis://b:6379 redis://c:6379"
+    /// // REDLOCK_LABEL=api-7 REDLOCK_TTL=5s
     /// let redlock = redlock::Builder::from_env()?.connect().await?;
     /// # Ok(()) }
     /// ```
@@ -45,7 +46,10 @@ impl Builder {
     /// use redlock::Builder;
     ///
     /// let error = Builder::from_vars([("REDLOCK_TTL", "10")]).unwrap_err();
-    /// assert_eq!(error.to_string(), "REDLOCK_TTL: not a duration: write it as in 250ms, 10s, 5m or 1h30m");
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "REDLOCK_TTL: not a duration: write it as in 250ms, 10s, 5m or 1h30m"
+    /// );
     /// ```
     pub fn from_vars<K, V>(variables: impl IntoIterator<Item = (K, V)>) -> Result<Self>
     where

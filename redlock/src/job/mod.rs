@@ -7,7 +7,8 @@
 //! # use std::time::Duration;
 //! # async fn start(redlock: Redlock) -> redlock::Result<()> {
 //! // On each replica.
-//! let job = redlock.job("hourly-report", Duration::from_secs(3600)).spawn(async |firing, _held| {
+//! let hourly = redlock.job("hourly-report", Duration::from_secs(3600));
+//! let job = hourly.spawn(async |firing, _held| {
 //!     println!("the report of {:?}", firing.at());
 //! });
 //! # job.stop().await }

@@ -241,7 +241,8 @@ impl LockRequest {
     /// let written = redlock.lock("export").run(async |held| {
     ///     let held = held.clone();
     ///     let work = tokio::task::spawn_blocking(move || {
-    ///         // Stops by itself when the lock is lost; a store that checks `held.token()` refuses what comes late.
+    ///         // Stops by itself when the lock is lost; a store that checks `held.token()`
+    ///         // refuses what comes late.
     ///         (0..100).take_while(|_| !held.is_lost()).map(write_page).count()
     ///     });
     ///     work.await

@@ -131,7 +131,8 @@ impl RwLock {
     /// ```
     /// # use redlock::{Redlock, memory::Nodes};
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), redlock::Error> {
-    /// let redlock = Redlock::builder().nodes(Nodes::new(3).nodes()).label("api-7").connect().await?;
+    /// let nodes = Nodes::new(3).nodes();
+    /// let redlock = Redlock::builder().nodes(nodes).label("api-7").connect().await?;
     /// let catalog = redlock.rwlock("catalog");
     /// let _reader = catalog.read().await?;
     /// let holders = catalog.holders().await?;

@@ -121,12 +121,14 @@ impl Semaphore {
     /// ```
     /// # use redlock::{Redlock, memory::Nodes};
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), redlock::Error> {
-    /// let redlock = Redlock::builder().nodes(Nodes::new(3).nodes()).label("api-7").connect().await?;
+    /// let nodes = Nodes::new(3).nodes();
+    /// let redlock = Redlock::builder().nodes(nodes).label("api-7").connect().await?;
     /// let exports = redlock.semaphore("export", 4);
     /// let _permit = exports.acquire().await?;
     /// for held in exports.holders().await? {
     ///     let by = held.holder.label().unwrap_or("somebody");
-    ///     println!("permit {} is held by {by} for {:?} at most", held.permit, held.holder.remaining);
+    ///     let left = held.holder.remaining;
+    ///     println!("permit {} is held by {by} for {left:?} at most", held.permit);
     /// #   assert_eq!(by, "api-7");
     /// }
     /// # Ok(()) }

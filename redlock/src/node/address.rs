@@ -56,8 +56,10 @@ impl NodeAddress {
     ///
     /// # async fn example() -> Result<(), redlock::Error> {
     /// let (rotate, passwords) = watch::channel(Credentials::new("locker", "first"));
-    /// let managed = NodeAddress::from("rediss://a:6379").credentials(CredentialsProvider::watch(passwords));
-    /// let redlock = Redlock::builder().node(managed).node("redis://b:6379").node("redis://c:6379").connect().await?;
+    /// let provider = CredentialsProvider::watch(passwords);
+    /// let managed = NodeAddress::from("rediss://a:6379").credentials(provider);
+    /// let nodes = Redlock::builder().node(managed).node("redis://b:6379").node("redis://c:6379");
+    /// let redlock = nodes.connect().await?;
     /// // Later, when the server accepts the next one as well:
     /// rotate.send_replace(Credentials::new("locker", "second"));
     /// # Ok(()) }

@@ -106,7 +106,8 @@ impl fmt::Display for Fault {
 /// let redlock = Redlock::connect(nodes.nodes()).await?;
 /// let mut outage = FaultScript::new();
 /// for node in 0..3 {
-///     outage = outage.at(Duration::ZERO, node, Fault::Stop).at(Duration::from_secs(5), node, Fault::Heal);
+///     outage = outage.at(Duration::ZERO, node, Fault::Stop);
+///     outage = outage.at(Duration::from_secs(5), node, Fault::Heal);
 /// }
 /// let waiting = redlock.lock("invoice:42").wait(Duration::from_secs(20));
 /// let (lock, ()) = tokio::join!(waiting, outage.run(&nodes));

@@ -30,7 +30,8 @@ pub struct FromBody<F>(Arc<F>);
 ///
 /// // The first line is the number of the delivery.
 /// let by_delivery = key::from_body(|_: &Parts, body: &Bytes| {
-///     let text = std::str::from_utf8(body).map_err(|_| KeyError::invalid("the body is not text"))?;
+///     let text = std::str::from_utf8(body);
+///     let text = text.map_err(|_| KeyError::invalid("the body is not text"))?;
 ///     Ok(text.lines().next().map(str::to_owned))
 /// });
 /// # fn check(_: impl key::KeyExtractor<Reads = key::WithBody>) {}

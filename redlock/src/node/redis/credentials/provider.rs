@@ -32,7 +32,8 @@ type Fetched = Pin<Box<dyn Future<Output = Result<Credentials, Cause>> + Send>>;
 /// # async fn example() -> Result<(), redlock::Error> {
 /// let tokens = CredentialsProvider::new(async |node| {
 ///     let token = request_token(&node).await?;
-///     Ok::<_, std::io::Error>(Credentials::new("locker", token).expires_in(Duration::from_secs(900)))
+///     let login = Credentials::new("locker", token);
+///     Ok::<_, std::io::Error>(login.expires_in(Duration::from_secs(900)))
 /// });
 /// let nodes = ["rediss://a:6379", "rediss://b:6379", "rediss://c:6379"];
 /// let redlock = Redlock::builder().nodes(nodes).credentials(tokens).connect().await?;
