@@ -23,6 +23,7 @@ async fn a_double_click_orders_once() {
     assert!(refused[0].contains("409 refused"), "{refused:?}");
     let orders = browser.shows(1, "#orders > li").await;
     assert!(orders[0].contains("a pot of tea for ada"), "{orders:?}");
+    browser.picture("shop").await;
 
     // A hand that double-clicks Submit.
     browser.double_click("#submit").await;
@@ -45,7 +46,6 @@ async fn a_double_click_orders_once() {
         0
     );
     assert_eq!(shop.json("/orders").await.as_array().map(Vec::len), Some(4));
-    browser.picture("shop").await;
     browser.colours("dark").await;
     browser.picture("shop-dark").await;
     browser.width(500).await;
@@ -72,7 +72,12 @@ async fn stopped_nodes_are_seen_and_refuse_orders() {
     browser.shows(1, "#alarm:not([hidden])").await;
     browser.click("#submit").await;
     let failed = browser.shows(1, "#attempts [data-outcome=failed]").await;
-    assert!(failed[0].contains("503"), "{failed:?}");
+    for part in ["503", "no quorum", "retry after"] {
+        assert!(failed[0].contains(part), "{part}: {failed:?}");
+    }
+    browser
+        .shows(1, "#no-locks[data-known=no]:not([hidden])")
+        .await;
 
     for row in 1..=2 {
         browser

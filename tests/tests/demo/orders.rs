@@ -265,7 +265,7 @@ async fn nodes_show_whose_locks_they_hold() {
 }
 
 #[tokio::test]
-async fn a_node_hangs_comes_back_and_restarts_empty() {
+async fn a_node_hangs_is_cut_off_comes_back_and_restarts_empty() {
     let shop = Shop::open().await;
     let becomes = async |state: &str| {
         tests::eventually(Duration::from_secs(30), async || {
@@ -273,11 +273,13 @@ async fn a_node_hangs_comes_back_and_restarts_empty() {
         })
         .await;
     };
-    shop.post("/nodes/0/hang").await;
-    becomes("down").await;
-    assert_eq!(shop.order("ada").await.status, StatusCode::CREATED);
-    shop.post("/nodes/0/start").await;
-    becomes("up").await;
+    for fault in ["hang", "cut"] {
+        shop.post(&format!("/nodes/0/{fault}")).await;
+        becomes("down").await;
+        assert_eq!(shop.order("ada").await.status, StatusCode::CREATED);
+        shop.post("/nodes/0/start").await;
+        becomes("up").await;
+    }
     shop.post("/nodes/0/restart").await;
     becomes("quarantined").await;
     assert_eq!(shop.order("ada").await.status, StatusCode::CREATED);

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use axum::{Json, Router, extract::State, routing::get};
-use futures_util::future::join_all;
+use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
+use futures_util::future::try_join_all;
 use redlock::Holder;
 use serde::Serialize;
 
@@ -43,17 +43,21 @@ impl Lock {
     }
 }
 
-async fn list(State(shop): State<Shop>) -> Json<Vec<Lock>> {
+/// 503 if no majority of the nodes answers.
+async fn list(State(shop): State<Shop>) -> Result<Json<Vec<Lock>>, StatusCode> {
     let mut keys = shop.timeline.granted_lately(ASKED_FOR);
     keys.push(report::KEY.to_owned());
     let looks = keys.into_iter().map(|key| look(&shop, key));
-    Json(join_all(looks).await.into_iter().flatten().collect())
+    let locks = try_join_all(looks)
+        .await
+        .map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
+    Ok(Json(locks.into_iter().flatten().collect()))
 }
 
-/// `None` if the lock is free, or if no majority of the nodes answers, which `/nodes` shows.
-async fn look(shop: &Shop, key: String) -> Option<Lock> {
-    let holder = shop.redlock.holder(&*key).await.ok()??;
-    Some(Lock::new(key, &holder))
+/// `None` if the lock is free.
+async fn look(shop: &Shop, key: String) -> redlock::Result<Option<Lock>> {
+    let holder = shop.redlock.holder(&*key).await?;
+    Ok(holder.map(|holder| Lock::new(key, &holder)))
 }
 
 fn millis(time: Duration) -> u64 {

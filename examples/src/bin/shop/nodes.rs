@@ -17,6 +17,7 @@ pub(crate) fn routes() -> Router<Shop> {
         .route("/nodes/{index}/stop", post(stop))
         .route("/nodes/{index}/start", post(start))
         .route("/nodes/{index}/hang", post(hang))
+        .route("/nodes/{index}/cut", post(cut))
         .route("/nodes/{index}/restart", post(restart))
 }
 
@@ -90,17 +91,29 @@ async fn stop(State(shop): State<Shop>, Path(index): Path<usize>) -> Result<Stat
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Ends a stop as well as a hang.
+/// Ends a stop, a hang and a cut.
 async fn start(State(shop): State<Shop>, Path(index): Path<usize>) -> Result<StatusCode, Refusal> {
     let node = node(&shop, index)?;
     node.start();
     node.resume();
+    cut_off(node, false);
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn hang(State(shop): State<Shop>, Path(index): Path<usize>) -> Result<StatusCode, Refusal> {
     node(&shop, index)?.hang();
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Cuts the node off: neither requests nor replies arrive.
+async fn cut(State(shop): State<Shop>, Path(index): Path<usize>) -> Result<StatusCode, Refusal> {
+    cut_off(node(&shop, index)?, true);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn cut_off(node: &memory::Node, on: bool) {
+    node.lose_requests(on);
+    node.lose_replies(on);
 }
 
 /// Forgets all locks, like a server without persistence.

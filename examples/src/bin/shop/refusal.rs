@@ -48,10 +48,11 @@ impl IntoResponse for Refusal {
             Refusal::Lock(error) => {
                 // The text contains keys and nodes, so log it and do not send it to the client.
                 tracing::warn!(%error, "a request did not get its lock");
-                (
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "the locks cannot be reached; try again in a moment".to_owned(),
-                )
+                let detail = match error.is_no_quorum() {
+                    true => "there is no quorum, as too few nodes can vote now",
+                    false => "the locks cannot be reached; try again in a moment",
+                };
+                (StatusCode::SERVICE_UNAVAILABLE, detail.to_owned())
             }
         };
         let problem = json!({ "title": status.canonical_reason(), "status": status.as_u16(), "detail": detail });

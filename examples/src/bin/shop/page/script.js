@@ -36,7 +36,7 @@ function attempt(user, item) {
 
 async function send(user, item) {
   const done = attempt(user, item);
-  setTimeout(showNodes, 150);
+  setTimeout(() => { showNodes(); showLocks(); }, 150);
   try {
     const response = await fetch("/orders", {
       method: "POST",
@@ -47,9 +47,14 @@ async function send(user, item) {
     if (response.status === 201) {
       done("created", "201 created", `order ${answer.id}` + (answer.token ? `, token ${answer.token}` : ""));
       refreshOrders();
-    } else if (response.status === 409) {
-      const seconds = response.headers.get("retry-after");
-      done("refused", "409 refused", "one is under way" + (seconds ? `, retry after ${seconds}\u00a0s` : ""));
+      return;
+    }
+    const seconds = response.headers.get("retry-after");
+    const retry = seconds ? `, retry after ${seconds}\u00a0s` : "";
+    if (response.status === 409) {
+      done("refused", "409 refused", `one is under way${retry}`);
+    } else if (answer.type?.endsWith(":no-quorum")) {
+      done("failed", "503 failed", `no quorum, so it did not run${retry}`);
     } else {
       done("failed", `${response.status} failed`, answer.detail || answer.title || "no reason was given");
     }
@@ -139,6 +144,7 @@ function nodeRow(index, embedded) {
     };
     button((row) => row.dataset.state === "down" ? "start" : "stop").dataset.verb = "switch";
     button(() => "hang").dataset.verb = "hang";
+    button(() => "cut").dataset.verb = "cut";
     button(() => "restart").dataset.verb = "restart";
     row.append(actions);
   }
@@ -174,11 +180,11 @@ async function showNodes() {
     row.querySelector(".cause").hidden = !node.cause;
     const records = node.records ? `, ${node.records} recorded response${node.records > 1 ? "s" : ""}` : "";
     const holds = node.holds ? `holds the lock of ${node.holds.join(", ")}` : "holds no order's lock";
-    row.querySelector(".votes").textContent = seen.embedded ? holds + records : "";
-    row.querySelector(".votes").dataset.holds = node.holds ? "yes" : "no";
     const isDown = node.state === "down";
+    row.querySelector(".votes").textContent = seen.embedded && !isDown ? holds + records : "";
+    row.querySelector(".votes").dataset.holds = node.holds ? "yes" : "no";
     for (const action of row.querySelectorAll("button")) {
-      const verb = { switch: isDown ? "Start" : "Stop", hang: "Hang", restart: "Restart empty" }[action.dataset.verb];
+      const verb = { switch: isDown ? "Start" : "Stop", hang: "Hang", cut: "Cut off", restart: "Restart empty" }[action.dataset.verb];
       action.textContent = verb;
       action.setAttribute("aria-label", `${verb}: ${node.name}`);
       action.hidden = isDown && action.dataset.verb !== "switch";
@@ -188,7 +194,7 @@ async function showNodes() {
   at("quorum").textContent = `${up} of ${seen.nodes.length} up, ${seen.quorum} needed`;
   alarm(up < seen.quorum ? "No quorum: orders are answered with 503, and none runs without the lock." : "");
   at("nodes-hint").textContent = seen.embedded
-    ? "These nodes live inside the process. Stop or hang one and order: nothing changes. Stop two, and orders are refused rather than run unguarded. One that restarts empty may have forgotten locks, so its votes do not count for a while."
+    ? "These nodes live inside the process. Stop one, hang it or cut it off, and order: nothing changes. Stop two, and orders are refused rather than run unguarded. One that restarts empty may have forgotten locks, so its votes do not count for a while."
     : "These are real Redis nodes. Stop one and order: nothing changes. Stop a majority, and orders are refused rather than run unguarded.";
 }
 
@@ -204,9 +210,11 @@ function lockRow(lock) {
 }
 
 async function showLocks() {
-  const locks = await fetch("/locks").then((response) => response.json()).catch(() => []);
-  at("locks").replaceChildren(...locks.map(lockRow));
-  at("no-locks").hidden = locks.length > 0;
+  const locks = await fetch("/locks").then((response) => response.ok ? response.json() : null).catch(() => null);
+  at("no-locks").dataset.known = locks ? "yes" : "no";
+  at("no-locks").textContent = locks ? "None is held." : "Not known: no majority of the nodes answers.";
+  at("locks").replaceChildren(...(locks ?? []).map(lockRow));
+  at("no-locks").hidden = locks?.length > 0;
 }
 
 // The key of a form has its token and a fingerprint in it.

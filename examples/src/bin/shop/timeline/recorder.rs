@@ -58,6 +58,18 @@ fn kind(metadata: &Metadata<'_>, message: &str) -> Option<Kind> {
     Some(kind)
 }
 
+/// The name of a variant as words: `NoQuorum` is `no quorum`.
+fn words(name: &str) -> String {
+    let mut words = String::new();
+    for letter in name.chars() {
+        if letter.is_uppercase() && !words.is_empty() {
+            words.push(' ');
+        }
+        words.extend(letter.to_lowercase());
+    }
+    words
+}
+
 /// The fields of an event.
 #[derive(Default)]
 struct Fields {
@@ -73,7 +85,8 @@ impl Fields {
         match name {
             "message" => self.message = value,
             "key" | "node" => self.subject = value,
-            "token" | "reason" | "cause" => self.details += &format!(", {name} {value}"),
+            "reason" => self.details += &format!(": {}", words(&value)),
+            "token" | "cause" => self.details += &format!(", {name} {value}"),
             name => {
                 if let Some(name) = name.strip_suffix("_ms") {
                     self.details += &format!(", {} {value} ms", name.replace('_', "-"));
