@@ -46,6 +46,10 @@ pub enum RestartGuard {
     /// [`trust_nodes`](crate::Redlock::trust_nodes). Data that were replaced while the process
     /// lived, other than by a promotion, may contain the marker: the clients that see it handle
     /// that as under `Observed`. A client with another `max_ttl` is refused. Requires fencing.
+    ///
+    /// Not covered: a promotion that the server no longer tells when clients connect, because its
+    /// `repl-backlog-ttl` (an hour by default) is shorter than the guard time and it had no replica
+    /// for so long; and without `CLIENT TRACKING`, a promotion that a connection outlived.
     Strict,
     /// Every node votes at once. For nodes that never lose data: `appendfsync always`.
     Off,

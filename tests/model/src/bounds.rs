@@ -6,6 +6,7 @@ use crate::lists::{Lists, Rule};
 use crate::moved::{FirstSight, MoveRule, Moved};
 use crate::observed::{Newcomer, Observed};
 use crate::permits::{self, Permits};
+use crate::promoted::{Names, Promoted};
 use crate::rwlock::{self, Sides};
 use crate::ticket::{self, Tickets};
 
@@ -368,6 +369,18 @@ pub(crate) const MASTER_REPLACED: Moved = Moved {
     forgets: false,
     min_interval: 0,
     ..SLOT_MOVES
+};
+
+/// A node becomes a replica, loses what its master has not got, and is promoted; all of that twice.
+pub(crate) const PROMOTED: Promoted = Promoted {
+    name: "a replica that is promoted",
+    clients: 2,
+    names: Names::Promotion,
+    notices: true,
+    remembers: 3,
+    ttl: 3,
+    guard_time: 3,
+    promotions: 2,
 };
 
 /// A semaphore of two permits: exclusion and order.

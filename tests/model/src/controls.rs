@@ -9,6 +9,7 @@ use crate::moved::{self, FirstSight, MoveRule, Moved};
 use crate::mutants::Mutant::{self, *};
 use crate::observed::{self, Newcomer, Observed};
 use crate::permits::{self, Permits};
+use crate::promoted::{self, Names, Promoted};
 use crate::properties::{EXCLUSION, GUARD, ORDER, ORPHANS};
 use crate::run;
 use crate::rwlock::{self, Sides};
@@ -322,6 +323,28 @@ fn f37_a_guard_time_that_covers_the_lease_only() {
         };
         move_caught(model, "guard one tick short");
     }
+}
+
+#[test]
+fn a_marker_without_the_promotion() {
+    let model = Promoted {
+        names: Names::Process,
+        ..PROMOTED
+    };
+    run::violates(
+        &model,
+        promoted::EXCLUSION,
+        "a marker that names the process only",
+    );
+}
+
+#[test]
+fn a_promotion_with_a_guard_time_shorter_than_the_lease() {
+    let model = Promoted {
+        guard_time: PROMOTED.ttl - 1,
+        ..PROMOTED
+    };
+    run::violates(&model, promoted::EXCLUSION, "guard one tick short");
 }
 
 fn permit_caught(rule: permits::Rule, property: &'static str, model: Permits) {

@@ -353,6 +353,11 @@ fn f37_a_master_that_is_replaced() {
 }
 
 #[test]
+fn a_replica_that_is_promoted() {
+    run::holds(&PROMOTED);
+}
+
+#[test]
 fn permits_of_a_semaphore() {
     run::holds(&TWO_CLIENTS_AND_PERMITS);
 }

@@ -23,6 +23,7 @@ mod newest_runs;
 mod node;
 mod observed;
 mod permits;
+mod promoted;
 mod properties;
 mod register;
 mod registers;

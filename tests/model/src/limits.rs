@@ -6,6 +6,7 @@ use crate::bounds::*;
 use crate::config::Config;
 use crate::lists::{self, Lists};
 use crate::observed::{self, Observed};
+use crate::promoted::{self, Promoted};
 use crate::properties::EXCLUSION;
 use crate::run;
 
@@ -76,5 +77,32 @@ fn lists_that_never_meet() {
         &model,
         lists::EXCLUSION,
         "clients that are cut off from each other's nodes",
+    );
+}
+
+/// A user without the right to `CLIENT TRACKING` is not told at once that the data were replaced.
+#[test]
+fn promotion_that_a_connection_is_not_told_of() {
+    let model = Promoted {
+        notices: false,
+        ..PROMOTED
+    };
+    run::violates(
+        &model,
+        promoted::EXCLUSION,
+        "a connection from before the promotion, with the earlier marker",
+    );
+}
+
+#[test]
+fn promotion_that_the_server_forgets_before_the_guard_time() {
+    let model = Promoted {
+        remembers: PROMOTED.guard_time - 1,
+        ..PROMOTED
+    };
+    run::violates(
+        &model,
+        promoted::EXCLUSION,
+        "a `repl-backlog-ttl` below the guard time",
     );
 }
