@@ -19,8 +19,8 @@ Environment:
 
 Exit codes:
     0  done; of `run`, the command ended with 0
-    1  of `holder`, nobody holds the lock or another kind of lock with this key; of `release`, nothing was released;
-       of `job`, nothing is on record
+    1  of `holder`, nobody holds the lock or another kind of lock with this key, and it is in no cool-down;
+       of `release`, nothing was released; of `job`, nothing is on record
     2  wrong arguments or settings
    69  too few nodes could vote; of `health` and `top`, the nodes are not well
    70  something else failed

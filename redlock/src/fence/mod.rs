@@ -16,8 +16,10 @@
 //!     .bind(i64::from(guard.token()))
 //!     .execute(&mut *transaction)
 //!     .await?;
-//! redlock::fence::accepted(checked.rows_affected())?; // an error drops the transaction, which rolls it back
-//! sqlx::query("UPDATE invoices SET paid = true WHERE id = 42").execute(&mut *transaction).await?;
+//! // An error drops the transaction, which rolls it back.
+//! redlock::fence::accepted(checked.rows_affected())?;
+//! let update = sqlx::query("UPDATE invoices SET paid = true WHERE id = 42");
+//! update.execute(&mut *transaction).await?;
 //! transaction.commit().await?;
 //! ```
 //!
@@ -93,7 +95,7 @@ pub fn accepted(rows_affected: u64) -> Result<(), Stale> {
 }
 
 /// A later holder of the lock has already written, so this write is too late.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Stale(());
 
 impl fmt::Display for Stale {
@@ -102,6 +104,15 @@ impl fmt::Display for Stale {
             "the fencing token is too old: a later holder of the lock has written, or the token is 0. Roll the \
              transaction back, and do not try again with this token",
         )
+    }
+}
+
+/// What a `main` that returns the error prints.
+impl fmt::Debug for Stale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Stale")
+            .field(&format_args!("{self}"))
+            .finish()
     }
 }
 

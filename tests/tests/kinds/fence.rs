@@ -239,6 +239,8 @@ async fn redis_refuses_late_writes() {
 #[test]
 fn a_statement_that_returns_no_rows_is_a_refusal_with_a_remedy() {
     assert_eq!(fence::accepted(1), Ok(()));
-    let stale = fence::accepted(0).expect_err("no rows").to_string();
+    let stale = fence::accepted(0).expect_err("no rows");
+    assert!(format!("{stale:?}").contains("too old"), "{stale:?}");
+    let stale = stale.to_string();
     assert!(stale.contains("Roll the transaction back"), "{stale}");
 }
