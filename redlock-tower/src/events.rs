@@ -98,12 +98,12 @@ pub(crate) fn extractor_rejected(extractor: &'static str, status: u16) {
     });
 }
 
-/// No request of the route can have the key of its layer.
-pub(crate) fn no_path_parameter(cause: &dyn std::fmt::Display) {
+/// What the client sends makes no difference.
+pub(crate) fn key_not_provided(cause: &dyn std::fmt::Display) {
     contained(|| {
         tracing::error!(
             target: TARGET, %cause,
-            "a request cannot have the path parameter that is the key of its layer: it is rejected with 500"
+            "the server provides no value for the key of a layer: the request is rejected with 500"
         );
     });
 }

@@ -182,8 +182,8 @@ where
                 };
             }
             Err(error) => {
-                if error.lacks_parameter() {
-                    events::no_path_parameter(&error);
+                if error.is_not_provided() {
+                    events::key_not_provided(&error);
                 }
                 return Self::reject(Rejection::no_key(&error));
             }

@@ -17,9 +17,8 @@ enum Kind {
     Invalid,
     Unavailable,
     Misconfigured,
-    /// The route lacks the path parameter, so none of its requests has a key. Only where a key is required, it is a mistake.
-    #[cfg(feature = "axum")]
-    NoParameter,
+    /// The server provides no value, so no such request has a key. Only where a key is required, it is a mistake.
+    NotProvided,
     BodyTooLarge,
     BodyUnreadable,
 }
@@ -52,11 +51,10 @@ impl KeyError {
         }
     }
 
-    #[cfg(feature = "axum")]
-    pub(super) fn no_parameter(message: String) -> Self {
+    pub(super) fn not_provided(message: impl Into<Cow<'static, str>>) -> Self {
         Self {
-            message: Cow::Owned(message),
-            kind: Kind::NoParameter,
+            message: message.into(),
+            kind: Kind::NotProvided,
         }
     }
 
@@ -82,19 +80,16 @@ impl KeyError {
     }
 
     pub(crate) fn is_misconfigured(&self) -> bool {
-        self.kind == Kind::Misconfigured || self.lacks_parameter()
+        matches!(self.kind, Kind::Misconfigured | Kind::NotProvided)
     }
 
-    pub(crate) fn lacks_parameter(&self) -> bool {
-        #[cfg(feature = "axum")]
-        return self.kind == Kind::NoParameter;
-        #[cfg(not(feature = "axum"))]
-        false
+    pub(crate) fn is_not_provided(&self) -> bool {
+        self.kind == Kind::NotProvided
     }
 
     /// What it is to a layer that requires no key.
     pub(crate) fn or_no_key<K>(self) -> Result<Option<K>, Self> {
-        match self.lacks_parameter() {
+        match self.is_not_provided() {
             true => Ok(None),
             false => Err(self),
         }

@@ -355,7 +355,7 @@ async fn a_misspelt_path_parameter_that_is_required_is_a_mistake_of_the_server()
         of("/orders/secret-7", key::path("order").boxed()).await,
         500
     );
-    let logged = logs.lines_with("cannot have the path parameter");
+    let logged = logs.lines_with("provides no value");
     assert_eq!(logged.len(), 1, "{}", logs.text());
     for part in ["`order`", "`/orders/{id}`"] {
         assert!(logged[0].contains(part), "{part}: {logged:?}");
@@ -402,28 +402,55 @@ async fn a_misspelt_path_parameter_that_is_required_is_a_mistake_of_the_server()
     assert_eq!(of("/orders/7", key::path("id").boxed()).await, 201);
 }
 
-/// Without a route there are no path parameters.
+/// Every request has an address: where the server does not say it, clients are not to blame.
 #[tokio::test]
-async fn a_path_parameter_without_a_route() {
+async fn an_address_that_the_server_does_not_say_is_its_mistake() {
     let logs = Logs::capture(LevelFilter::ERROR);
-    let layer = RedlockLayer::new(redlock().await, key::path("id"));
-    let app = Router::new().route("/orders/{id}", post(async || StatusCode::CREATED));
-    let send = |path: &str| Request::post(path).body(Body::empty()).unwrap();
+    let redlock = redlock().await;
+    for key in [
+        key::peer_ip().boxed(),
+        key::client_ip(["10.0.0.0/8"]).boxed(),
+    ] {
+        let layer = RedlockLayer::new(redlock.clone(), key);
+        let status = async |layer| {
+            let app = Router::new().route("/orders", post(async || StatusCode::CREATED));
+            let answer = app.layer(layer).oneshot(order("ann"));
+            within(SOON, answer).await.unwrap().status()
+        };
+        assert_eq!(status(layer.clone()).await, 201);
+        assert_eq!(status(layer.required()).await, 500);
+    }
+    assert_eq!(
+        logs.lines_with("from which address").len(),
+        2,
+        "{}",
+        logs.text()
+    );
+}
 
-    // The fallback of the router answers, as without the layer.
-    let inside = app.clone().layer(layer.clone());
-    let answer = within(SOON, inside.oneshot(send("/nowhere")))
-        .await
-        .unwrap();
-    assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+/// Without a route there are neither its parameters nor its name.
+#[tokio::test]
+async fn a_key_of_the_route_without_a_route() {
+    let logs = Logs::capture(LevelFilter::ERROR);
+    let redlock = redlock().await;
+    for (key, what) in [
+        (key::path("id").boxed(), "`id`"),
+        (key::matched_path().boxed(), "knows the route"),
+    ] {
+        let layer = RedlockLayer::new(redlock.clone(), key);
+        let app = Router::new().route("/orders/{id}", post(async || StatusCode::CREATED));
+        let send = |path: &str| Request::post(path).body(Body::empty()).unwrap();
 
-    // Around the router, the layer would never lock anything.
-    let outside = layer.layer(app);
-    let answer = within(SOON, outside.oneshot(send("/orders/7")))
-        .await
-        .unwrap();
-    assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
-    let logged = logs.lines_with("cannot have the path parameter");
-    assert_eq!(logged.len(), 1, "{}", logs.text());
-    assert!(logged[0].contains("`id`"), "{logged:?}");
+        // The fallback of the router answers, as without the layer.
+        let inside = app.clone().layer(layer.clone()).oneshot(send("/nowhere"));
+        let answer = within(SOON, inside).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{what}");
+
+        // Around the router, the layer would never lock anything.
+        let outside = layer.layer(app).oneshot(send("/orders/7"));
+        let answer = within(SOON, outside).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR, "{what}");
+        let logged = logs.lines_with("provides no value");
+        assert!(logged.last().unwrap().contains(what), "{logged:?}");
+    }
 }

@@ -28,7 +28,7 @@ impl<A: KeyExtractor, B: KeyExtractor> KeyExtractor for Or<A, B> {
         OrFuture {
             a: Some(self.0.extract(parts)),
             b: self.1.extract(parts),
-            lacks_parameter: false,
+            not_provided: false,
         }
     }
 }
@@ -41,8 +41,8 @@ pub struct OrFuture<A, B> {
     a: Option<A>,
     #[pin]
     b: B,
-    /// The first key is a path parameter, which the route lacks.
-    lacks_parameter: bool,
+    /// The server provides no value for the first key.
+    not_provided: bool,
 }
 
 impl<A, B> Future for OrFuture<A, B>
@@ -60,14 +60,14 @@ where
                 // An empty value is not a key.
                 Ok(Some(key)) if key.is_empty() => {}
                 Ok(Some(key)) => return Poll::Ready(Ok(Some(key.alternative(false)))),
-                Err(error) if error.lacks_parameter() => *this.lacks_parameter = true,
+                Err(error) if error.is_not_provided() => *this.not_provided = true,
                 Err(error) => return Poll::Ready(Err(error)),
             }
             this.a.set(None);
         }
         let found = match ready!(this.b.poll(cx)) {
             // The client could have sent the first key.
-            Err(error) if error.lacks_parameter() && !*this.lacks_parameter => Ok(None),
+            Err(error) if error.is_not_provided() && !*this.not_provided => Ok(None),
             found => found,
         };
         Poll::Ready(found.map(|key| key.map(|key| key.alternative(true))))

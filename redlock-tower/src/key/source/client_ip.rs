@@ -69,11 +69,10 @@ impl KeyExtractor for ClientIp {
                 "a trusted proxy of this route is not an address or a network",
             )));
         };
-        ready(match peer::address(parts) {
-            Some(peer) => client(peer.ip().to_canonical(), &parts.headers, trusted)
-                .map(|ip| Some(Key::named("client", ip.to_string()))),
-            None => Ok(None),
-        })
+        let peer = peer::address(parts);
+        let client =
+            peer.and_then(|peer| client(peer.ip().to_canonical(), &parts.headers, trusted));
+        ready(client.map(|ip| Some(Key::named("client", ip.to_string()))))
     }
 }
 

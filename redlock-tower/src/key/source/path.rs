@@ -9,7 +9,7 @@ use axum::extract::{
     FromRequestParts as _, OriginalUri, RawPathParams, rejection::RawPathParamsRejection,
 };
 use futures_util::FutureExt as _;
-use http::{Request, request::Parts};
+use http::{Extensions, Request, request::Parts};
 use std::future::{Ready, ready};
 
 /// The key from a path parameter: see [`path`].
@@ -42,7 +42,7 @@ impl KeyExtractor for Path {
             Some(Ok(found)) if found.iter().all(|(name, _)| name != self.0) => {
                 let route = parts.extensions.get::<axum::extract::MatchedPath>();
                 let route = route.map_or("", |route| route.as_str());
-                ready(Err(KeyError::no_parameter(format!(
+                ready(Err(KeyError::not_provided(format!(
                     "the route `{route}` has no path parameter `{}`",
                     self.0
                 ))))
@@ -56,16 +56,8 @@ impl KeyExtractor for Path {
                     .map(|(_, value)| value),
             ),
             Some(Err(RawPathParamsRejection::MissingPathParams(_))) => {
-                // A router that found no route answers with its fallback, which needs no lock.
-                if parts.extensions.get::<OriginalUri>().is_some() {
-                    return ready(Ok(None));
-                }
-                let error = KeyError::misconfigured(format!(
-                    "the layer is outside of the router that knows the path parameter `{}`",
-                    self.0
-                ));
-                events::no_path_parameter(&error);
-                ready(Err(error))
+                let what = format!("the path parameter `{}`", self.0);
+                ready(without_route(&parts.extensions, &what))
             }
             Some(Err(_)) => ready(Err(KeyError::invalid(format!(
                 "the path parameter `{}` is not UTF-8",
@@ -76,13 +68,25 @@ impl KeyExtractor for Path {
     }
 }
 
+/// A router that found no route answers with its fallback, which needs no lock.
+fn without_route(extensions: &Extensions, what: &str) -> Result<Option<Key>, KeyError> {
+    if extensions.get::<OriginalUri>().is_some() {
+        return Ok(None);
+    }
+    let error = KeyError::misconfigured(format!(
+        "the layer is outside of the router that knows {what}"
+    ));
+    events::key_not_provided(&error);
+    Err(error)
+}
+
 /// The key from the route: see [`matched_path`].
 #[derive(Clone, Copy, Debug)]
 pub struct MatchedPath;
 
 /// The route itself, such as `/orders/{id}`: one request at a time over all users.
 ///
-/// A request that matched no route has no key.
+/// A request that matched no route has no key. A layer outside of the router rejects every request with 500.
 #[must_use]
 pub fn matched_path() -> MatchedPath {
     MatchedPath
@@ -94,9 +98,10 @@ impl KeyExtractor for MatchedPath {
     type Reads = HeadOnly;
 
     fn extract(&self, parts: &Parts) -> Self::Future {
-        let matched = parts.extensions.get::<axum::extract::MatchedPath>();
-        ready(Ok(matched.map(|path| {
-            Key::named("route", crate::key::render::unslashed(path.as_str()))
-        })))
+        let Some(path) = parts.extensions.get::<axum::extract::MatchedPath>() else {
+            return ready(without_route(&parts.extensions, "the route"));
+        };
+        let path = crate::key::render::unslashed(path.as_str());
+        ready(Ok(Some(Key::named("route", path))))
     }
 }

@@ -15,7 +15,8 @@ pub struct PeerIp;
 ///
 /// Rarely what you want: behind a proxy all clients have the address of the proxy, and behind a NAT many users share one.
 /// In axum, serve with `into_make_service_with_connect_info::<SocketAddr>()`. With other servers, put a [`SocketAddr`] into the
-/// extensions of each request.
+/// extensions of each request. A request without it has no key; if the layer is [`required`](crate::RedlockLayer::required), it
+/// is rejected with 500, and an event says so.
 #[must_use]
 pub fn peer_ip() -> PeerIp {
     PeerIp
@@ -27,19 +28,23 @@ impl KeyExtractor for PeerIp {
     type Reads = HeadOnly;
 
     fn extract(&self, parts: &Parts) -> Self::Future {
-        ready(Ok(address(parts).map(|address| {
-            Key::named("peer", address.ip().to_canonical().to_string())
-        })))
+        ready(
+            address(parts)
+                .map(|address| Some(Key::named("peer", address.ip().to_canonical().to_string()))),
+        )
     }
 }
 
-pub(super) fn address(parts: &Parts) -> Option<SocketAddr> {
+pub(super) fn address(parts: &Parts) -> Result<SocketAddr, KeyError> {
     #[cfg(feature = "axum")]
     if let Some(info) = parts
         .extensions
         .get::<axum::extract::ConnectInfo<SocketAddr>>()
     {
-        return Some(info.0);
+        return Ok(info.0);
     }
-    parts.extensions.get().copied()
+    let address = parts.extensions.get().copied();
+    address.ok_or_else(|| {
+        KeyError::not_provided("the server does not say from which address a request comes")
+    })
 }
