@@ -18,6 +18,7 @@ use super::{
 use crate::{
     command::{LookPermits, PermitState, Reply},
     core::Core,
+    env::pending::Pending,
     error::{Error, Result},
     fault::{Fault, FaultKind},
     key::Key,
@@ -69,14 +70,15 @@ pub(super) async fn attempt_permit(
         };
         let (outcome, seen) = ask_and_look(request.key, permits, &attempt).await;
         if let Some(Seen::Other(theirs)) = &seen {
-            if let Ok(grant) = outcome {
-                give_back(&key, &grant, &attempt);
-            }
             let kept = core.nodes.max_ttl;
             return Err(Error::other_permits(request.name, permits, theirs, kept));
         }
         let failure = match outcome {
-            Ok(grant) => return Ok(Ok(Permit { key, grant })),
+            Ok(granted) => {
+                let grant = granted.keep();
+                let key = Arc::clone(&key);
+                return Ok(Ok(Permit { key, grant }));
+            }
             Err(failure) => permit_refused(failure),
         };
         match seen {
@@ -97,42 +99,73 @@ fn draw(core: &Core, end: usize) -> u16 {
 
 /// Requests a permit, and asks at the same time which permits are free. The second value is `None` if too few nodes reported
 /// their free permits.
-async fn ask_and_look(
+async fn ask_and_look<'a>(
     all: &Arc<Key>,
     permits: u16,
-    attempt: &Attempt<'_>,
-) -> (Result<Grant, Failure>, Option<Seen>) {
+    attempt: &'a Attempt<'a>,
+) -> (Result<Granted<'a>, Failure>, Option<Seen>) {
     let nodes = &attempt.core.nodes;
     // The fences of other permits say nothing about this one.
     let mut floor = 0;
     let look = look(nodes, attempt.connections, all, permits, attempt.within);
-    let (outcome, answers) = futures_util::future::join(attempt.run(&mut floor), look).await;
+    let ask = async {
+        let grant = attempt.run(&mut floor).await?;
+        Ok(Granted::new(attempt, grant))
+    };
+    let (outcome, answers) = futures_util::future::join(ask, look).await;
     let seen = seen(&answers, permits, nodes.quorum());
     if !matches!(seen, Some(Seen::Foreign)) {
         return (outcome, seen);
-    }
-    if let Ok(grant) = outcome {
-        give_back(attempt.key, &grant, attempt);
     }
     let errors = answers.errors(nodes);
     let able = nodes.len() - errors.len();
     (Err(Failure::NoQuorum { able, errors }), seen)
 }
 
-/// Releases a permit that cannot be kept.
-fn give_back(key: &Arc<Key>, grant: &Grant, attempt: &Attempt<'_>) {
-    let limit = HandOverLimit::LONGEST;
-    let lease = Lease::new(
-        attempt.core,
-        attempt.connections,
-        key,
-        attempt.options,
-        grant,
-        limit,
-    );
-    if let Some(hold) = lease.start_hold(HoldOptions::default()) {
-        // An error means that the hold has ended.
-        let _ = hold.release(Window::RestOfAtLeast, false);
+/// A permit that was granted while the nodes were still asked which ones are free. Dropped: it is released.
+struct Granted<'a> {
+    attempt: &'a Attempt<'a>,
+    grant: Grant,
+    is_kept: bool,
+    /// Closing the client waits for it.
+    _acquiring: Pending,
+}
+
+impl<'a> Granted<'a> {
+    fn new(attempt: &'a Attempt<'a>, grant: Grant) -> Self {
+        Self {
+            attempt,
+            grant,
+            is_kept: false,
+            _acquiring: attempt.core.acquiring.begin(),
+        }
+    }
+
+    fn keep(mut self) -> Grant {
+        self.is_kept = true;
+        self.grant.clone()
+    }
+}
+
+impl Drop for Granted<'_> {
+    fn drop(&mut self) {
+        if self.is_kept {
+            return;
+        }
+        let Attempt {
+            core,
+            connections,
+            key,
+            options,
+            ..
+        } = *self.attempt;
+        let limit = HandOverLimit::LONGEST;
+        let lease = Lease::new(core, connections, key, options, &self.grant, limit);
+        match lease.start_hold(HoldOptions::default()) {
+            // An error means that the hold has ended.
+            Some(hold) => drop(hold.release(Window::RestOfAtLeast, false)),
+            None => lease.check_validity(),
+        }
     }
 }
 

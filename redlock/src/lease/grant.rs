@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{env::clock::Instant, lock_kind::Claim, quorum::node_set::NodeSet, round::Round};
 
 /// A majority said yes to one token of one round, and validity is left.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Grant {
     pub(crate) claim: Claim,
     /// When the winning round started; the validity counts from here.

@@ -1,12 +1,16 @@
 //! Futures that are dropped at each of their awaits: nothing is left on the nodes.
 
-use std::{future::pending, pin::pin};
+use std::{
+    future::{pending, poll_fn},
+    pin::pin,
+    task::Poll,
+};
 
 use futures_util::FutureExt as _;
 use redlock::Redlock;
-use tests::{World, eventually};
+use tests::{Cluster, World, eventually};
 
-use crate::SOON;
+use crate::{MINUTE, SOON};
 
 /// More polls than any of these futures needs to be granted everything.
 const POLLS: usize = 24;
@@ -111,4 +115,40 @@ async fn whoever_stops_waiting_at_whichever_await_keeps_nobody_out() {
         })
         .await;
     }
+}
+
+/// The nodes may grant a permit before they have said which ones are free.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_for_a_permit_that_is_dropped_while_the_nodes_are_asked_which_are_free_leaves_none()
+ {
+    let cluster = Cluster::start(3).await;
+    let (locks, elsewhere) = (
+        Redlock::connect(cluster.urls()).await.expect("three nodes"),
+        Redlock::connect(cluster.urls()).await.expect("three nodes"),
+    );
+    let permits = locks.semaphore("s", 3);
+    for time in 0..400 {
+        let mut request = permits.acquire().ttl(MINUTE).into_future();
+        // Each poll is by a wake-up, so by a reply of one of the nodes.
+        for _ in 0..time % 8 {
+            if poll_once_woken(&mut request).await {
+                break;
+            }
+        }
+    }
+    let all = elsewhere.semaphore("s", 3).acquire_many(3).wait(SOON).await;
+    assert!(all.is_ok(), "{all:?}");
+}
+
+/// Polls the future, and returns when it wakes the task. `true` if it has ended.
+async fn poll_once_woken<F: Future + Unpin>(future: &mut F) -> bool {
+    let mut polled = false;
+    poll_fn(|cx| {
+        if polled {
+            return Poll::Ready(false);
+        }
+        polled = true;
+        future.poll_unpin(cx).map(|_| true)
+    })
+    .await
 }
