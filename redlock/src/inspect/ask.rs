@@ -47,7 +47,10 @@ pub(super) async fn ask_until_decided(
         let silent = nodes - answers.len();
         let is_decided = |on: usize| on >= quorum || on + silent < quorum;
         let by_place = by_place(answers.iter().copied());
-        answers.len() >= quorum && by_place.values().all(|states| is_decided(states.len()))
+        // A node that failed has said nothing about holders.
+        let failed = |answer: &&&Answer| matches!(answer.reply, Reply::Failed(_));
+        let told = answers.len() - answers.iter().filter(failed).count();
+        told >= quorum && by_place.values().all(|states| is_decided(states.len()))
     })
     .await
 }

@@ -1,5 +1,6 @@
 //! Who holds permits and both sides of read/write locks, how operators take them away, and several kinds held together.
 
+mod outage;
 mod permits;
 mod several;
 mod shared;
