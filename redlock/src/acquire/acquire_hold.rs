@@ -36,8 +36,10 @@ pub(crate) async fn acquire_at_once(
         Joined::Waits(position) => return Ok(Err(Begun::Queued(position))),
     };
     let mut progress = Progress::new(request, &turn);
-    let granted = AcquireLoop::new(request, &turn, &mut progress).attempt_once();
-    let Some(lease) = granted.await? else {
+    let granted = AcquireLoop::new(request, &turn, &mut progress)
+        .attempt_once()
+        .await?;
+    let Some(lease) = granted else {
         let progress = Box::new(progress);
         return Ok(Err(Begun::Asks { turn, progress }));
     };

@@ -1,6 +1,6 @@
 //! The acquire loop: carries out the steps that [`Retry`] decides, until the nodes grant a lease or the request fails.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{future::pending, sync::Arc, time::Duration};
 
 use super::{
     admission::Admitted,
@@ -20,7 +20,7 @@ use crate::{
     fault::FaultKind,
     key::Key,
     lease::{Grant, HandOverLimit, Lease},
-    node::{ConnectionSet, Notification},
+    node::{ConnectionSet, Notification, Subscriber},
     quorum::token::FencingToken,
 };
 
@@ -29,7 +29,6 @@ pub(super) struct AcquireLoop<'a> {
     request: &'a AcquireRequest<'a>,
     turn: &'a Turn,
     progress: &'a mut Progress,
-    node_timeout: Duration,
     waitlist: Option<WaitlistEntry>,
     admitted: Option<Admitted<'a>>,
 }
@@ -71,14 +70,13 @@ impl<'a> AcquireLoop<'a> {
             request,
             turn,
             progress,
-            node_timeout: request.node_timeout(),
             waitlist: None,
             admitted: None,
         }
     }
 
     /// Makes the first attempt, if it is admitted at once. Returns `None` if [`run`](Self::run) has to continue.
-    pub(super) async fn attempt_once(mut self) -> Result<Option<Arc<Lease>>> {
+    pub(super) async fn attempt_once(&mut self) -> Result<Option<Arc<Lease>>> {
         let (mut step, connections) = self.start().await?;
         if let Step::Attempt(plan) = step
             && self.is_admitted()
@@ -176,7 +174,7 @@ impl<'a> AcquireLoop<'a> {
             && self.request.waits()
         {
             // The replies to the release say whether it notified anybody.
-            let within = self.node_timeout.min(self.request.left());
+            let within = self.request.node_timeout().min(self.request.left());
             release.decision(within).await;
         }
         let notified = self.core().nodes.notifications.deferrals();
@@ -242,7 +240,8 @@ impl<'a> AcquireLoop<'a> {
                 .run(&mut self.progress.floor)
                 .await
                 .map(|grant| self.granted(request.key, &grant, &connections)),
-            Some(permits) => attempt_permit(request, permits, attempt)
+            // Boxed, so that an attempt to acquire a lock does not grow by it.
+            Some(permits) => Box::pin(attempt_permit(request, permits, attempt))
                 .await?
                 .map(|permit| self.granted(&permit.key, &permit.grant, &connections)),
         };
@@ -269,7 +268,7 @@ impl<'a> AcquireLoop<'a> {
         let now = core.now();
         let took = now.saturating_since(grant.started);
         let admission = &request.engine.admission;
-        admission.granted(grant.started, took, self.node_timeout);
+        admission.granted(grant.started, took, request.node_timeout());
         let waited = || now.saturating_since(request.since);
         let token = grant.claim.tokens.first().unwrap_or(0);
         events::granted(request.key, token, grant.rounds, waited);
@@ -305,8 +304,8 @@ impl<'a> AcquireLoop<'a> {
         let begun = self.core().now();
         let left = || match request.waits() {
             // Even a wait that is almost over has the time to ask once.
-            true => request.left().max(self.node_timeout / 5),
-            false => self.node_timeout,
+            true => request.left().max(request.node_timeout() / 5),
+            false => request.node_timeout(),
         };
         let admitted = Box::pin(admission.admit(left())).await;
         let within = left().min(within);
@@ -362,28 +361,18 @@ impl<'a> AcquireLoop<'a> {
         {
             entry.join();
         }
-        let core = self.core();
+        let subscriber = self.waitlist.as_ref().map(WaitlistEntry::subscriber);
+        let waiting = events::waiting();
+        // One `select!`: very many tasks may sleep here, and each future around another takes memory.
         let notification = tokio::select! {
             biased;
-            () = core.closed() => return Err(Error::closed(Some(self.request.name))),
-            notification = self.sleep_or_notified(sleep) => notification,
+            () = self.core().closed() => return Err(Error::closed(Some(self.request.name))),
+            notification = notified(subscriber), if sleep.listen => Some(notification),
+            () = tokio::time::sleep(sleep.time) => None,
         };
+        drop(waiting);
         let moment = self.moment();
         Ok(self.progress.retry.woken(notification, moment))
-    }
-
-    async fn sleep_or_notified(&self, sleep: Sleep) -> Option<Notification> {
-        let _waiting = events::waiting();
-        let mut timer = pin!(tokio::time::sleep(sleep.time));
-        let Some(entry) = self.waitlist.as_ref().filter(|_| sleep.listen) else {
-            timer.await;
-            return None;
-        };
-        tokio::select! {
-            biased;
-            notification = entry.notified() => Some(notification),
-            () = &mut timer => None,
-        }
     }
 
     fn give_up(&self, failure: Failure) -> Error {
@@ -400,5 +389,13 @@ impl<'a> AcquireLoop<'a> {
             self.turn.fail_those_like(options.lease, *permits, &error);
         }
         error
+    }
+}
+
+/// Waits for a notification, without end where none can come.
+async fn notified(subscriber: Option<&Subscriber>) -> Notification {
+    match subscriber {
+        Some(subscriber) => subscriber.notified().await,
+        None => pending().await,
     }
 }

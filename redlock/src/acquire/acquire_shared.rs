@@ -64,8 +64,10 @@ async fn ask(
     slot: &mut Option<WaiterSlot>,
 ) -> Result<Arc<Lease>> {
     let mut progress = Progress::new(request, turn);
-    let first = AcquireLoop::new(request, turn, &mut progress).attempt_once();
-    match first.await? {
+    let first = AcquireLoop::new(request, turn, &mut progress)
+        .attempt_once()
+        .await?;
+    match first {
         Some(lease) => Ok(lease),
         None => {
             let mut further = AcquireLoop::new(request, turn, &mut progress);

@@ -8,7 +8,7 @@ use crate::{
     env::pending::Pending,
     key::Key,
     lock_kind::LockKind,
-    node::{ConnectionSet, Nodes, Notification, Subscriber},
+    node::{ConnectionSet, Nodes, Subscriber},
     quorum::{node_set::NodeSet, tally::Rule},
     round::{Plan, Round},
 };
@@ -64,9 +64,9 @@ impl WaitlistEntry {
         self.send(JoinWaitlist { inbox }, None);
     }
 
-    /// Waits for a notification. Cancel safe.
-    pub(super) async fn notified(&self) -> Notification {
-        self.subscriber.notified().await
+    /// Waits for notifications.
+    pub(super) fn subscriber(&self) -> &Subscriber {
+        &self.subscriber
     }
 
     /// Records that the lock was granted, which removed the entry and the intent of a writer on the nodes that said yes.

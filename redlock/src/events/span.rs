@@ -5,6 +5,7 @@
 //! loses what it would have shown, and affects nothing else: see [`contained`].
 
 use std::{
+    borrow::Borrow,
     mem,
     pin::Pin,
     task::{Context, Poll},
@@ -20,17 +21,13 @@ const TARGET: &str = "redlock::span";
 
 /// A span whose subscriber may panic.
 #[derive(Debug)]
-struct Contained(Span);
+pub(crate) struct Contained(Span);
 
 impl Contained {
     fn new(begin: impl FnOnce() -> Span) -> Self {
         let mut span = Span::none();
         contained(|| span = begin());
         Self(span)
-    }
-
-    fn share(&self) -> Self {
-        Self::new(|| self.0.clone())
     }
 
     fn record(&self, record: impl FnOnce(&Span)) {
@@ -67,15 +64,15 @@ impl Drop for Inside<'_> {
 /// A future whose polls and drop are in a span, as those of [`tracing::instrument::Instrumented`].
 #[pin_project(PinnedDrop)]
 #[derive(Debug)]
-pub(crate) struct InSpan<F> {
+pub(crate) struct InSpan<F, S: Borrow<Contained> = Contained> {
     /// `None` while it is dropped.
     #[pin]
     future: Option<F>,
-    span: Contained,
+    span: S,
 }
 
-impl<F> InSpan<F> {
-    fn new(span: Contained, future: F) -> Self {
+impl<F, S: Borrow<Contained>> InSpan<F, S> {
+    fn new(span: S, future: F) -> Self {
         Self {
             future: Some(future),
             span,
@@ -83,12 +80,12 @@ impl<F> InSpan<F> {
     }
 }
 
-impl<F: Future> Future for InSpan<F> {
+impl<F: Future, S: Borrow<Contained>> Future for InSpan<F, S> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let _inside = this.span.enter();
+        let _inside = (*this.span).borrow().enter();
         match this.future.as_pin_mut() {
             Some(future) => future.poll(cx),
             None => Poll::Pending,
@@ -97,10 +94,10 @@ impl<F: Future> Future for InSpan<F> {
 }
 
 #[pinned_drop]
-impl<F> PinnedDrop for InSpan<F> {
+impl<F, S: Borrow<Contained>> PinnedDrop for InSpan<F, S> {
     fn drop(self: Pin<&mut Self>) {
         let mut this = self.project();
-        let _inside = this.span.enter();
+        let _inside = (*this.span).borrow().enter();
         this.future.set(None);
     }
 }
@@ -129,8 +126,8 @@ impl AcquireSpan {
     }
 
     /// Runs the acquire in the span.
-    pub(crate) fn around<F: Future>(&self, acquire: F) -> InSpan<F> {
-        InSpan::new(self.0.share(), acquire)
+    pub(crate) fn around<F: Future>(&self, acquire: F) -> impl Future<Output = F::Output> {
+        InSpan::new(&self.0, acquire)
     }
 
     pub(crate) fn granted(&self, rounds: u32) {
@@ -191,8 +188,8 @@ impl ReleaseSpan {
     }
 
     /// Runs the release in the span. Not an async function, which would keep the future of the release twice.
-    pub(crate) fn around<F: Future>(&self, release: F) -> InSpan<F> {
-        InSpan::new(self.0.share(), release)
+    pub(crate) fn around<F: Future>(&self, release: F) -> impl Future<Output = F::Output> {
+        InSpan::new(&self.0, release)
     }
 
     pub(crate) fn ended(&self, released: &Result<()>) {

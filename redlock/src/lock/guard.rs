@@ -1,6 +1,6 @@
 //! Holding a lock: a [`Guard`] ends it.
 
-use std::{fmt, panic::resume_unwind, sync::Arc, time::Duration};
+use std::{fmt, panic::resume_unwind, pin::Pin, sync::Arc, time::Duration};
 
 use crate::{
     acquire::SharedHold,
@@ -385,25 +385,32 @@ impl Guard {
         });
     }
 
-    async fn end(mut self, window: Window, ended_well: bool) -> Result<()> {
-        // Kept until the hold has ended here, so that it does not end it itself.
-        let mut _last_reader = None;
-        if let Some(shared) = self.shared.take() {
-            _last_reader = Arc::into_inner(shared);
-            // Others of this process read on.
-            self.joined = _last_reader.is_none();
-        }
-        if self.joined {
-            return if self.is_lost() {
-                Err(self.hold.lost_error())
-            } else {
-                Ok(())
-            };
-        }
-        let span = ReleaseSpan::begin();
-        let released = span.around(self.end_hold(window, ended_well)).await;
-        span.ended(&released);
-        released
+    /// Boxed: otherwise a task that waits for its lock has the memory for the release all the time.
+    fn end(
+        mut self,
+        window: Window,
+        ended_well: bool,
+    ) -> Pin<Box<impl Future<Output = Result<()>> + Send>> {
+        Box::pin(async move {
+            // Kept until the hold has ended here, so that it does not end it itself.
+            let mut _last_reader = None;
+            if let Some(shared) = self.shared.take() {
+                _last_reader = Arc::into_inner(shared);
+                // Others of this process read on.
+                self.joined = _last_reader.is_none();
+            }
+            if self.joined {
+                return if self.is_lost() {
+                    Err(self.hold.lost_error())
+                } else {
+                    Ok(())
+                };
+            }
+            let span = ReleaseSpan::begin();
+            let released = span.around(self.end_hold(window, ended_well)).await;
+            span.ended(&released);
+            released
+        })
     }
 
     async fn end_hold(&mut self, window: Window, ended_well: bool) -> Result<()> {

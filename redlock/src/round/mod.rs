@@ -127,13 +127,15 @@ impl Round {
     pub(crate) async fn decision(&self, within: Duration) -> Decision {
         match self.early_decision(within).await {
             Some(decision) => decision,
-            None => {
-                let mut votes = lock(&self.votes);
-                votes.overdue = true;
-                self.retract_untrusted(&mut votes);
-                votes.tally.decision_at_deadline()
-            }
+            None => self.decision_at_deadline(),
         }
+    }
+
+    fn decision_at_deadline(&self) -> Decision {
+        let mut votes = lock(&self.votes);
+        votes.overdue = true;
+        self.retract_untrusted(&mut votes);
+        votes.tally.decision_at_deadline()
     }
 
     /// Waits for the decision, for at most `within`, which is not the deadline of the round. Cancel
@@ -158,7 +160,7 @@ impl Round {
             }
             let stalled = self.clock.now().saturating_since(begun) > within * 5 / 4;
             if all_sent && !stalled {
-                return self.decision(Duration::ZERO).await;
+                return self.decision_at_deadline();
             }
         }
     }

@@ -90,7 +90,8 @@ impl Attempt<'_> {
             least: Duration::ZERO,
         };
         if prerequisites::are_missing(nodes, self.options.fencing) {
-            self.meet_prerequisites(&mut deadline).await?;
+            // Boxed, since it is rare and takes more memory than an attempt.
+            Box::pin(self.meet_prerequisites(&mut deadline)).await?;
         }
         let mut tries = 1;
         loop {
