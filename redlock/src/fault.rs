@@ -23,8 +23,8 @@ pub enum FaultKind {
     Permission,
     /// The node is a replica, or became one (`READONLY`, `MASTERDOWN`).
     ReadOnly,
-    /// The server belongs to a Redis Cluster, and another server has the key's slot (`MOVED`,
-    /// `ASK`): write the node's address as `redis+cluster://`.
+    /// The server belongs to a Redis Cluster, and another server has the key's slot, or is being given it (`MOVED`, `ASK`,
+    /// `TRYAGAIN`): write the node's address as `redis+cluster://`.
     Moved,
     /// The node is loading its data (`LOADING`).
     Loading,
@@ -106,6 +106,11 @@ impl Fault {
             votes_in: None,
             lasting: kind.is_lasting(),
         }
+    }
+
+    /// The runtime of the connections has ended.
+    pub(crate) fn no_runtime() -> Self {
+        Self::unknown(FaultKind::Unreachable, "no runtime drives connections")
     }
 
     /// The command was carried out, but the node has no vote for this long.

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     command::Reply,
     env::random::{Random, unique},
-    fault::{Fault, FaultKind},
+    fault::Fault,
     key::Key,
 };
 
@@ -167,7 +167,7 @@ impl ConnectionSet {
     pub(crate) fn submit(&self, op: Operation) {
         if op.must_arrive() && !self.is_alive() {
             self.outbox.push([op.clone()]);
-            let fault = Fault::unknown(FaultKind::Unreachable, "no runtime drives connections");
+            let fault = Fault::no_runtime();
             return op.answer(Reply::Failed(fault));
         }
         match self.per_node.get(op.node) {

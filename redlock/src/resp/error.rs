@@ -58,7 +58,7 @@ pub(crate) fn fault(error: &RedisError) -> Fault {
             "OOM" => FaultKind::OutOfMemory,
             "WRONGTYPE" => FaultKind::WrongType,
             "MASTERDOWN" => FaultKind::ReadOnly,
-            "MOVED" | "ASK" => FaultKind::Moved,
+            "MOVED" | "ASK" | "TRYAGAIN" => FaultKind::Moved,
             "NOPROTO" => FaultKind::Unsupported,
             _ if text.starts_with("ERR max number of clients") => FaultKind::TooManyClients,
             _ if text.starts_with("ERR unknown command") => FaultKind::Unsupported,

@@ -7,11 +7,7 @@ use super::{
     Shared, Trip,
     map::Shard,
 };
-use crate::{
-    command::Reply,
-    env::sync::lock,
-    fault::{Fault, FaultKind},
-};
+use crate::{command::Reply, env::sync::lock, fault::Fault};
 
 impl Shared {
     /// Uses another map from now on.
@@ -85,7 +81,7 @@ impl Shared {
 
     /// The runtime has ended: another one delivers the releases that wait for a map.
     pub(super) fn hand_over(&self) {
-        let fault = Fault::unknown(FaultKind::Unreachable, "no runtime drives connections");
+        let fault = Fault::no_runtime();
         let early = {
             let mut map = lock(&self.map);
             map.ended = true;

@@ -10,7 +10,7 @@ use super::{
     map::Shard,
     routed::{Routed, Trip},
 };
-use crate::env::sync::lock;
+use crate::{command::Reply, env::sync::lock, fault::Fault};
 
 /// Maximum number of redirections that an operation follows in a row.
 const MAX_HOPS: u32 = 3;
@@ -19,6 +19,22 @@ const MIN_PAUSE: Duration = Duration::from_millis(5);
 const MAX_PAUSE: Duration = Duration::from_millis(100);
 /// Maximum number of servers without slots of their own that import some.
 const MAX_IMPORTERS: usize = 16;
+
+/// An operation in its pause.
+struct Paused {
+    shared: Arc<Shared>,
+    op: Option<Operation>,
+}
+
+/// The runtime has ended in the pause: another one delivers a release.
+impl Drop for Paused {
+    fn drop(&mut self) {
+        if let Some(op) = self.op.take() {
+            self.shared.give_up(&op);
+            op.answer(Reply::Failed(Fault::no_runtime()));
+        }
+    }
+}
 
 impl Shared {
     /// Sends an operation to the server that it was redirected to. Returns whether it was sent.
@@ -62,10 +78,15 @@ impl Shared {
         let pause = (MIN_PAUSE * 2_u32.saturating_pow(trip.retries)).min(MAX_PAUSE);
         trip.retries += 1;
         trip.hops = 0;
-        let shared = Arc::clone(self);
+        let mut paused = Paused {
+            shared: Arc::clone(self),
+            op: Some(op),
+        };
         self.runtime.spawn(async move {
             sleep(pause).await;
-            shared.submit(op, trip);
+            if let Some(op) = paused.op.take() {
+                paused.shared.submit(op, trip);
+            }
         });
         true
     }

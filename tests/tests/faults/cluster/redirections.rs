@@ -1,6 +1,6 @@
 //! Redirected commands: they are followed within the call.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redlock::{FaultKind, Guard, Redlock, RestartGuard};
 use tests::sharded::{OF_SHARD, Sharded, id, tell};
@@ -210,6 +210,85 @@ async fn f6_a_redirected_release_arrives_although_its_runtime_ended() {
         Some(redlock)
     })
     .await;
+}
+
+/// Half of the keys have moved, so the server replies TRYAGAIN: the release is sent again after pauses, once each time.
+#[tokio::test]
+async fn f6_a_release_that_is_to_be_tried_again_is_sent_once_after_each_pause() {
+    half_moved(async |held, from| {
+        drop(held);
+        let since = Instant::now();
+        eventually(BOUND, async || refused(from, "TRYAGAIN").await > 20).await;
+        // The first pauses double from 5 ms, and the others are 100 ms.
+        let (count, most) = (
+            refused(from, "TRYAGAIN").await,
+            since.elapsed().as_millis() / 100 + 7,
+        );
+        assert!(u128::from(count) <= most, "{count} of {most}");
+    })
+    .await;
+}
+
+/// The runtime ends in such a pause, and another one that uses the client goes on.
+#[tokio::test]
+async fn f6_a_release_that_is_to_be_tried_again_arrives_although_its_runtime_ended() {
+    half_moved(async |held, from| {
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let elsewhere = tokio::task::spawn_blocking(move || {
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            let runtime = runtime.enable_all().build().unwrap();
+            runtime.block_on(async {
+                drop(held);
+                stopped.await.unwrap();
+            });
+        });
+        // The pauses are long by then.
+        eventually(BOUND, async || refused(from, "TRYAGAIN").await > 5).await;
+        stop.send(()).unwrap();
+        elsewhere.await.unwrap();
+    })
+    .await;
+}
+
+/// Moves the lock, but not its fence, and runs `release` with the server that has the fence. The release arrives once the fence
+/// has moved too.
+async fn half_moved(release: impl AsyncFnOnce(Guard, &Node)) {
+    let Some(sharded) = Sharded::start(0).await else {
+        return;
+    };
+    let builder = settings(RestartGuard::Off).ttl(BOUND).max_ttl(BOUND);
+    let builder = builder.node_timeout(BOUND / 2);
+    let builder = builder.node(sharded.url_by("", &[0, 1, 2]));
+    let redlock = builder.connect().await.expect("a cluster");
+    let key = OF_SHARD[1];
+    let held = redlock.lock(key).await.unwrap();
+    let (from, to) = (sharded.shard(1), sharded.shard(2));
+    set_out(&sharded, key, to).await;
+    let mut keys = from.keys().await;
+    keys.retain(|name| name.contains(key));
+    keys.sort_by_key(|name| name != key);
+    carry(&sharded, &keys[..1], to).await;
+    release(held, from).await;
+    assert!(
+        to.keys().await.contains(&key.to_owned()),
+        "not released yet"
+    );
+    carry(&sharded, &keys[1..], to).await;
+    // Long before the ttl.
+    eventually(BOUND / 2, async || {
+        !to.keys().await.contains(&key.to_owned())
+    })
+    .await;
+}
+
+/// How often the server has answered with this error.
+async fn refused(server: &Node, error: &str) -> u32 {
+    let stats: String = server.ask(redis::cmd("INFO").arg("errorstats")).await;
+    let count = stats.lines().find_map(|line| {
+        let line = line.strip_prefix("errorstat_")?.strip_prefix(error)?;
+        line.strip_prefix(":count=")
+    });
+    count.map_or(0, |count| count.parse().unwrap())
 }
 
 async fn redirected_in_circles(release: impl AsyncFnOnce(Guard, Redlock) -> Option<Redlock>) {
