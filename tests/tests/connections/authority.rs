@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    date_time_ymd,
 };
 use tempfile::TempDir;
 use tests::cluster::Builder;
@@ -34,8 +35,14 @@ impl Authority {
     }
 
     pub(crate) fn sign(&self, names: &[&str]) -> Certificate {
+        self.sign_for(names, [1975, 4096])
+    }
+
+    /// A certificate that is valid from the first day of a year to that of another.
+    pub(crate) fn sign_for(&self, names: &[&str], years: [i32; 2]) -> Certificate {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).expect("names");
+        [params.not_before, params.not_after] = years.map(|year| date_time_ymd(year, 1, 1));
         params.extended_key_usages = vec![
             ExtendedKeyUsagePurpose::ServerAuth,
             ExtendedKeyUsagePurpose::ClientAuth,
@@ -51,8 +58,17 @@ impl Authority {
     /// The servers speak TLS on a port for `--tls-port`, with a certificate for 127.0.0.1. The folder has to outlive
     /// them.
     pub(crate) fn certify(&self, servers: Builder, ask_clients: &str) -> (Builder, TempDir) {
+        self.certify_with(&self.sign(&["127.0.0.1"]), servers, ask_clients)
+    }
+
+    /// The same with this certificate.
+    pub(crate) fn certify_with(
+        &self,
+        server: &Certificate,
+        servers: Builder,
+        ask_clients: &str,
+    ) -> (Builder, TempDir) {
         let dir = tempfile::tempdir().expect("a folder");
-        let server = self.sign(&["127.0.0.1"]);
         let file = |name: &str, text: &str| {
             let path = dir.path().join(name);
             std::fs::write(&path, text).expect("a file");

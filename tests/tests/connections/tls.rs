@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 use redlock::{Builder, FaultKind, Redlock};
 use redlock_tower::replay::{Begun, RedisStore, ReplayStore as _};
 use rustls::{
@@ -13,7 +14,7 @@ use rustls_platform_verifier::Verifier;
 use tempfile::TempDir;
 use tests::{Cluster, Node, eventually};
 
-use crate::authority::Authority;
+use crate::authority::{Authority, Certificate};
 use crate::support::{
     BOUND, KEY, LONG, PATIENT, assert_blames, blamed, contention, cycle, lacks, patient,
 };
@@ -95,7 +96,13 @@ async fn a_certificate_of_another_authority() {
         let error = builder.connect().await.expect_err("no trust");
         for node in cluster.nodes() {
             let name = format!("127.0.0.1:{}", node.port_for("--tls-port"));
-            assert_blames(&error, &name, FaultKind::Unreachable, &["certificate"]);
+            let remedy = "pass the authority's certificate as `root_certificate`";
+            assert_blames(
+                &error,
+                &name,
+                FaultKind::Unreachable,
+                &["UnknownIssuer", remedy],
+            );
         }
     }
 }
@@ -119,7 +126,11 @@ async fn a_server_with_another_name() {
         &error,
         &name,
         FaultKind::Unreachable,
-        &["certificate", "localhost"],
+        &[
+            "certificate",
+            "localhost",
+            "write the node's address with a name that its certificate has",
+        ],
     );
 }
 
@@ -134,7 +145,7 @@ async fn servers_that_require_a_client_certificate() {
     for node in cluster.nodes() {
         let said = blamed(&error, &node.port_for("--tls-port").to_string());
         assert_eq!(said.kind(), FaultKind::Unreachable, "{error}");
-        assert!(said.cause().contains("ertificate"), "{error}");
+        assert!(said.cause().contains("`client_certificate`"), "{error}");
     }
 
     let stranger = Authority::new("theirs").sign(&["client"]);
@@ -144,13 +155,69 @@ async fn servers_that_require_a_client_certificate() {
         .connect()
         .await
         .expect_err("a stranger's certificate");
-    assert!(error.is_no_quorum(), "{error}");
+    for node in cluster.nodes() {
+        let said = blamed(&error, &node.port_for("--tls-port").to_string());
+        let remedy = "an authority that the server knows";
+        assert!(said.cause().contains(remedy), "{error}");
+    }
 
     let client = authority.sign(&["client"]);
     let builder = builder.client_certificate(client.pem, client.key);
     let one = builder.clone().connect().await.expect("three nodes");
     let other = builder.connect().await.expect("three nodes");
     cycle(&one, &other, KEY).await;
+}
+
+/// The error names the node, the cause, and what to do.
+#[tokio::test]
+async fn certificates_that_are_not_valid_now() {
+    let authority = Authority::new("ours");
+    for (years, cause, remedy) in [
+        (
+            [1975, 2001],
+            "expired",
+            "renew the server's certificate, or correct the clock",
+        ),
+        (
+            [3000, 4000],
+            "not valid yet",
+            "correct the clock of this machine",
+        ),
+    ] {
+        let certificate = authority.sign_for(&["127.0.0.1"], years);
+        let (servers, _dir) = authority.certify_with(&certificate, Cluster::builder(1), "no");
+        if lacks(&servers).await {
+            return;
+        }
+        let cluster = servers.start().await;
+        let builder = over_tls(&cluster).root_certificate(authority.pem.as_str());
+        let error = builder.connect().await.expect_err("not valid now");
+        let name = format!("127.0.0.1:{}", cluster.node(0).port_for("--tls-port"));
+        assert_blames(&error, &name, FaultKind::Unreachable, &[cause, remedy]);
+    }
+}
+
+/// A certificate that signs itself, as both the server's and the authority's.
+#[tokio::test]
+async fn an_authority_as_a_server() {
+    let mut params = CertificateParams::new(["127.0.0.1".to_owned()]).expect("a name");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().expect("a key");
+    let certificate = Certificate {
+        pem: params.self_signed(&key).expect("a certificate").pem(),
+        key: key.serialize_pem(),
+    };
+    let authority = Authority::new("ours");
+    let (servers, _dir) = authority.certify_with(&certificate, Cluster::builder(1), "no");
+    if lacks(&servers).await {
+        return;
+    }
+    let cluster = servers.start().await;
+    let builder = over_tls(&cluster).root_certificate(certificate.pem.as_str());
+    let error = builder.connect().await.expect_err("an authority");
+    let name = format!("127.0.0.1:{}", cluster.node(0).port_for("--tls-port"));
+    let remedy = "a certificate of its own";
+    assert_blames(&error, &name, FaultKind::Unreachable, &[remedy]);
 }
 
 /// Reported when the client is built, not when a node is first used.

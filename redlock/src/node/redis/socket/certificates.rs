@@ -16,7 +16,10 @@ use tokio::{net::TcpStream, sync::OnceCell};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 #[cfg(feature = "tls-no-provider")]
-use super::step::{raise, step};
+use super::{
+    step::{raise, step, text},
+    tls,
+};
 #[cfg(feature = "tls-no-provider")]
 use crate::{
     error::Error,
@@ -184,15 +187,8 @@ fn crypto_provider() -> Result<Arc<CryptoProvider>, rustls::Error> {
 /// Why a handshake failed, and whether the server may not speak TLS at all.
 #[cfg(feature = "tls-no-provider")]
 fn not_agreed(error: &std::io::Error) -> String {
-    let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
-    let speaks_tls = cause.is_some_and(|cause| {
-        !matches!(
-            cause,
-            rustls::Error::InvalidMessage(_) | rustls::Error::InappropriateMessage { .. }
-        )
-    });
-    match speaks_tls {
-        true => format!("TLS: {error}"),
+    match tls::both_speak_tls(error) {
+        true => text(error),
         false => format!(
             "TLS: {error} (if it does not speak TLS there, write redis:// instead of rediss://)"
         ),

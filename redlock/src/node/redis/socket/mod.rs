@@ -4,6 +4,8 @@ pub(super) mod access;
 mod certificates;
 mod dial;
 mod step;
+#[cfg(feature = "tls-no-provider")]
+mod tls;
 
 use std::{sync::Arc, time::Duration};
 

@@ -30,8 +30,12 @@ pub(super) fn unreachable(error: &io::Error) -> Fault {
     Fault::untouched(FaultKind::Unreachable, text(error))
 }
 
-/// The error without the number that the system has for it.
+/// The error without the number that the system has for it. One of TLS says what to do.
 pub(in crate::node::redis) fn text(error: &io::Error) -> String {
+    #[cfg(feature = "tls-no-provider")]
+    if let Some(text) = super::tls::text(error) {
+        return text;
+    }
     let text = error.to_string();
     match text.rsplit_once(" (os error ") {
         Some((text, _)) => text.to_owned(),
