@@ -227,8 +227,9 @@ where
         #[cfg(feature = "replay")]
         pending.set_replay_lock(policy, &lock);
         pending.request.extensions_mut().insert(lock);
+        let method = pending.request.method().clone();
         let run = Run::new(pending.call(), lease, policy.lock.on_lost);
-        let run = RunLocked::new(run, Arc::clone(policy), context.clone());
+        let run = RunLocked::new(run, Arc::clone(policy), method, context.clone());
         match policy.on_disconnect() {
             OnDisconnect::Cancel => Self::Run { run },
             OnDisconnect::Finish => Self::Detached {

@@ -6,7 +6,7 @@ use crate::{
     runner::{Begin, EndHold, Ending, Lease, Panic, Ran, Run},
 };
 use bytes::Bytes;
-use http::{Response, StatusCode, header::CONTENT_LENGTH, response::Parts};
+use http::{Method, Response, StatusCode, header::CONTENT_LENGTH, response::Parts};
 use http_body::Body;
 use pin_project::pin_project;
 use std::{
@@ -21,6 +21,7 @@ pub(super) struct RunLocked<F: Future> {
     #[pin]
     state: State<F>,
     policy: Arc<Policy>,
+    method: Method,
     context: RejectContext,
 }
 
@@ -45,10 +46,16 @@ enum Outcome<O> {
 }
 
 impl<F: Begin> RunLocked<F> {
-    pub(super) fn new(run: Run<F>, policy: Arc<Policy>, context: RejectContext) -> Self {
+    pub(super) fn new(
+        run: Run<F>,
+        policy: Arc<Policy>,
+        method: Method,
+        context: RejectContext,
+    ) -> Self {
         Self {
             state: State::Run { run },
             policy,
+            method,
             context,
         }
     }
@@ -76,7 +83,7 @@ where
             let next = match this.state.as_mut().project() {
                 StateProj::Run { run } => match ready!(run.poll(cx)) {
                     Ran::Finished(Ok(response), lease) => {
-                        match end_after(response, lease, this.policy) {
+                        match end_after(response, lease, this.policy, this.method) {
                             End::Now(end, response) => {
                                 State::end(end, Outcome::Output(Ok(response)))
                             }
@@ -137,17 +144,29 @@ enum End<B> {
     WithBody(Response<ResponseBody<B>>),
 }
 
-fn end_after<B: Body>(response: Response<B>, lease: Lease, policy: &Arc<Policy>) -> End<B> {
+fn end_after<B: Body>(
+    response: Response<B>,
+    lease: Lease,
+    policy: &Arc<Policy>,
+    method: &Method,
+) -> End<B> {
     let (mut head, body) = response.into_parts();
     // Taken in any case, so that an outer layer does not find it.
     let recorded = take_recorded(&mut head, policy);
-    let no_cool_down = recorded || policy.is_failure(&head);
+    let hands_over = hands_connection_over(method, head.status);
+    let no_cool_down =
+        recorded || policy.is_failure(&head) || (hands_over && policy.failure.is_none());
     let length = content_length(&head);
-    let has_ended = body.is_end_stream() || length == Some(0);
     let status_in_trailers = policy.lock.options.dedupe_for.is_some()
         && policy.failure.is_none()
         && is_grpc(&head.headers)
         && status_failed(&head.headers).is_none();
+    let is_empty = !status_in_trailers && body.size_hint().exact() == Some(0);
+    let has_ended = *method == Method::HEAD
+        || hands_over
+        || length == Some(0)
+        || body.is_end_stream()
+        || is_empty;
     let body_holds = policy.hold_until == HoldUntil::BodyEnd || status_in_trailers;
     if body_holds && !has_ended && !lease.is_taken() {
         let end = BodyEnd {
@@ -163,6 +182,12 @@ fn end_after<B: Body>(response: Response<B>, lease: Lease, policy: &Arc<Policy>)
         policy.lock.end(lease, succeeded),
         Response::from_parts(head, body),
     )
+}
+
+/// Whether the connection is handed over to another protocol after the head. A server reads no body then, and the work of
+/// the request has only begun.
+fn hands_connection_over(method: &Method, status: StatusCode) -> bool {
+    status == StatusCode::SWITCHING_PROTOCOLS || (*method == Method::CONNECT && status.is_success())
 }
 
 /// The length of the body that the head announces. A server reads no further.

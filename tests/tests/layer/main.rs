@@ -1,6 +1,7 @@
 //! `RedlockLayer` from outside: the scenarios H1 to H5, and the manners of a tower layer.
 #![allow(clippy::unwrap_used)]
 
+mod bodiless;
 mod contradictions;
 mod extractor;
 mod grpc;
