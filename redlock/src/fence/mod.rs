@@ -33,7 +33,9 @@
 //! | Redis | | [`REDIS`]: a Lua function for your own script |
 //!
 //! Only tokens of the same lock, or of the same permit of a semaphore, can be compared. The token 0 of a lock without fencing is
-//! always refused.
+//! always refused, and so is a number of more than 53 bits, which no token has. A smaller number that is not a token of the lock
+//! cannot be recognized: if a program once passed one that is too large, all tokens are refused until you delete the row, or the
+//! key in Redis, while nobody holds the lock.
 
 use std::fmt;
 
@@ -50,7 +52,8 @@ pub const POSTGRES_TABLE: &str = "CREATE TABLE IF NOT EXISTS redlock_fences \
 ///
 /// A key in a `bytea` is refused, since it would be another row than the same key in a `text`. One with a NUL is an error of
 /// Postgres. All writers have to find the same table: name its schema in the `search_path` of each role.
-pub const POSTGRES: &str = "INSERT INTO redlock_fences (key, token) SELECT $1::text, $2::bigint WHERE $2::bigint > 0 \
+pub const POSTGRES: &str = "INSERT INTO redlock_fences (key, token) SELECT $1::text, $2::bigint \
+     WHERE $2::bigint BETWEEN 1 AND 9007199254740991 \
      AND pg_typeof($1) <> 'bytea'::regtype ON CONFLICT (key) DO UPDATE SET token = excluded.token \
      WHERE redlock_fences.token::bigint <= excluded.token::bigint";
 
@@ -65,7 +68,8 @@ pub const SQLITE_TABLE: &str = "CREATE TABLE IF NOT EXISTS redlock_fences \
 /// It writes, so it takes the write lock of the database. Begin the transaction with `BEGIN IMMEDIATE`: a transaction that has
 /// read first gets `SQLITE_BUSY` if another connection wrote meanwhile.
 pub const SQLITE: &str = "INSERT INTO redlock_fences (key, token) \
-     SELECT CAST(?1 AS TEXT), CAST(?2 AS INTEGER) WHERE CAST(?2 AS INTEGER) > 0 \
+     SELECT CAST(?1 AS TEXT), CAST(?2 AS INTEGER) \
+     WHERE CAST(?2 AS INTEGER) BETWEEN 1 AND 9007199254740991 \
      ON CONFLICT (key) DO UPDATE SET token = excluded.token WHERE redlock_fences.token <= excluded.token";
 
 /// A Lua function `accepted(key, token)` to prepend to a script of yours, which should return early unless it returns `true`.
@@ -101,7 +105,8 @@ pub struct Stale(());
 impl fmt::Display for Stale {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "the fencing token is too old: a later holder of the lock has written, or the token is 0. Roll the \
+            "the fencing token is too old: a later holder of the lock has written, or the token is 0 or none that a lock \
+             gives. Roll the \
              transaction back, and do not try again with this token",
         )
     }

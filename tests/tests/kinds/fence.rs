@@ -149,12 +149,21 @@ fn sqlite_compares_values_of_all_types() {
     assert!(!accepts("'a'", "'4'"), "an old token in a text");
     assert!(!accepts("CAST('a' AS BLOB)", "4"), "the same key");
     assert!(!accepts("'a'", "'nonsense'") && !accepts("'a'", "NULL"));
+    for too_large in [
+        "9007199254740992",
+        "9223372036854775807",
+        "'99999999999999999999'",
+        "1e300",
+    ] {
+        assert!(!accepts("'a'", too_large), "{too_large} is no token");
+    }
     assert!(accepts("'a'", "'10'"), "numbers, not digits, are compared");
     assert!(
         accepts("'a'", "11"),
         "nothing that was refused is in the way"
     );
     assert!(accepts("'b'", "1"), "another resource");
+    assert!(accepts("'b'", "9007199254740991"), "the largest token");
 }
 
 impl Store for Postgres {
@@ -234,6 +243,51 @@ async fn redis_refuses_late_writes() {
     let store = Cluster::start(1).await;
     let url = store.urls().remove(0);
     refuses_late_writes(&Redis { url }).await;
+}
+
+#[tokio::test]
+async fn redis_refuses_what_is_no_token() {
+    let store = Cluster::start(1).await;
+    let script = format!("{} return accepted(KEYS[1], ARGV[1])", fence::REDIS);
+    let accepts = async |key: &str, token: &str| -> redis::RedisResult<bool> {
+        let client = redis::Client::open(store.urls().remove(0)).expect("an address");
+        let mut connection = client
+            .get_multiplexed_async_connection()
+            .await
+            .expect("a server");
+        let script = redis::Script::new(&script);
+        script
+            .key(key)
+            .arg(token)
+            .invoke_async(&mut connection)
+            .await
+    };
+    for refused in [
+        "0",
+        "-1",
+        "",
+        "x",
+        "007",
+        "1.5",
+        "1e15",
+        "9007199254740992",
+        "9223372036854775807",
+        "18446744073709551616",
+    ] {
+        assert!(!accepts("a", refused).await.expect("a reply"), "{refused}");
+    }
+    assert!(accepts("a", "9").await.expect("a reply"));
+    assert!(accepts("a", "9007199254740991").await.expect("a reply"));
+    assert!(!accepts("a", "10").await.expect("a reply"));
+    // What an earlier version kept, or another program wrote, is named and stays.
+    for foreign in ["9223372036854775807", "of another program"] {
+        let mut set = redis::cmd("SET");
+        let () = store.node(0).ask(set.arg("b").arg(foreign)).await;
+        let error = accepts("b", "9").await.expect_err("no token");
+        assert!(error.to_string().contains("delete it"), "{error}");
+        let left: String = store.node(0).ask(redis::cmd("GET").arg("b")).await;
+        assert_eq!(left, foreign);
+    }
 }
 
 #[test]

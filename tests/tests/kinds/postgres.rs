@@ -109,6 +109,9 @@ async fn tokens_of_all_types_are_compared_as_numbers() {
     }
     assert_eq!(seen(&client, "a").await, 13, "nothing else was kept");
     let largest = (1_i64 << 53) - 1;
+    for too_large in [largest + 1, i64::MAX] {
+        assert!(!accepts(&client, "b", too_large).await, "{too_large}");
+    }
     assert!(accepts(&client, "b", largest).await);
     assert!(!accepts(&client, "b", largest - 1).await);
 }
