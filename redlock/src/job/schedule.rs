@@ -2,7 +2,14 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+#[cfg(feature = "cron")]
+use chrono::Timelike as _;
+
 use crate::error::{Error, Result};
+
+/// The longest change of the clocks that is searched to its end, in minutes.
+#[cfg(feature = "cron")]
+const MAX_GAP: i64 = 48 * 60;
 
 /// When a job fires.
 ///
@@ -92,9 +99,42 @@ fn next_of<Tz: chrono::TimeZone>(
     )
     .ok()?;
     let after = chrono::DateTime::from_timestamp_micros(since)?.with_timezone(zone);
-    // An error means that the pattern matches no existing time.
-    let next = cron.find_next_occurrence(&after, false).ok()?;
+    let next = match cron.find_next_occurrence(&after, false) {
+        Ok(next) => next,
+        // The pattern matches no existing time, or one in a gap of the clocks that croner does not search to its end.
+        Err(_) => after_long_gap(cron, zone, &after)?,
+    };
     Some(next.with_timezone(&chrono::Utc).into())
+}
+
+/// The first firing after `after` if the next time of the pattern is skipped by a change of the clocks of more than two hours:
+/// Samoa skipped the 30th of December 2011. As after a shorter one, it fires right after the change if the pattern matches
+/// that day, or otherwise at the next time that exists.
+#[cfg(feature = "cron")]
+fn after_long_gap<Tz: chrono::TimeZone>(
+    cron: &croner::Cron,
+    zone: &Tz,
+    after: &chrono::DateTime<Tz>,
+) -> Option<chrono::DateTime<Tz>> {
+    // On a clock that never changes.
+    let local = after.naive_local().and_utc();
+    let skipped = cron.find_next_occurrence(&local, false).ok()?.naive_utc();
+    let minute = skipped.with_second(0)?;
+    let exists = |minutes: i64| {
+        let at = minute.checked_add_signed(chrono::TimeDelta::minutes(minutes))?;
+        zone.from_local_datetime(&at).earliest()
+    };
+    if exists(0).is_some() {
+        return None;
+    }
+    // Clocks change at whole minutes.
+    let change = (1..=MAX_GAP).find_map(exists)?;
+    let day = change.naive_local().date().and_time(chrono::NaiveTime::MIN);
+    let fires_on = cron.find_next_occurrence(&day.and_utc(), true).ok()?;
+    if fires_on.date_naive() == change.naive_local().date() {
+        return Some(change);
+    }
+    cron.find_next_occurrence(&change, true).ok()
 }
 
 /// Microseconds since 1970, rounded up, so that the firing after an instant is always later.

@@ -12,11 +12,14 @@ use redlock::job::{Overlap, Schedule};
 use super::{Ran, job, run_for, seconds};
 
 /// A zone whose clocks change at 23:00 UTC on the 14th of November 2023, three quarters of an hour after the time at which the
-/// clock of seeded nodes begins: forward from 2 to 3 o'clock, or back from 3 to 2.
+/// clock of seeded nodes begins: forward from 2 to 3 o'clock, or back from 3 to 2, or by a whole day as in Samoa in 2011: from noon
+/// to noon, or over the 14th.
 #[derive(Clone, Copy, Debug)]
 enum Zone {
     Forward,
     Back,
+    FromNoonToNoon,
+    OverTheDay,
 }
 
 impl Zone {
@@ -25,6 +28,8 @@ impl Zone {
         match self {
             Self::Forward => [3, 4],
             Self::Back => [4, 3],
+            Self::FromNoonToNoon => [-11, 13],
+            Self::OverTheDay => [-23, 1],
         }
     }
 }
@@ -110,6 +115,40 @@ async fn a_job_at_a_time_of_day_that_is_skipped_runs_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_job_whose_day_is_skipped_runs_once_right_after_it() {
+    for zone in [Zone::FromNoonToNoon, Zone::OverTheDay] {
+        let daily = (cron("30 2 * * *"), zone);
+        let ran = ran(daily).await;
+        assert!(ran.contains(&utc(14, 23, 0)), "{zone:?}: {ran:?}");
+    }
+}
+
+#[test]
+fn a_day_that_is_skipped_does_not_end_a_schedule() {
+    let daily = cron("30 2 * * *");
+    let noon = [
+        utc(13, 13, 30),
+        utc(14, 13, 30),
+        utc(14, 23, 0),
+        utc(15, 13, 30),
+    ];
+    assert_eq!(instants(&(daily.clone(), Zone::FromNoonToNoon)), noon);
+    let midnight = [
+        utc(13, 1, 30),
+        utc(14, 1, 30),
+        utc(14, 23, 0),
+        utc(15, 1, 30),
+    ];
+    assert_eq!(instants(&(daily, Zone::OverTheDay)), midnight);
+    // The 14th of the month does not exist.
+    let monthly = (cron("30 2 14 * *"), Zone::OverTheDay);
+    let next = monthly.next(SystemTime::from(utc(14, 2, 0).and_utc()));
+    let december = NaiveDate::from_ymd_opt(2023, 12, 14).expect("a day");
+    let expected = december.and_hms_opt(1, 30, 0).expect("a time");
+    assert_eq!(next.map(naive), Some(expected));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_job_at_a_time_of_day_that_occurs_twice_runs_once() {
     let daily = (cron("30 2 * * *"), Zone::Back);
     assert_eq!(ran(daily).await, [utc(14, 22, 30)]);
@@ -118,7 +157,12 @@ async fn a_job_at_a_time_of_day_that_occurs_twice_runs_once() {
 #[tokio::test(start_paused = true)]
 async fn an_hourly_job_runs_in_each_hour_that_exists() {
     let hours = [utc(14, 23, 0), utc(15, 0, 0)];
-    for zone in [Zone::Forward, Zone::Back] {
+    for zone in [
+        Zone::Forward,
+        Zone::Back,
+        Zone::FromNoonToNoon,
+        Zone::OverTheDay,
+    ] {
         assert_eq!(ran((cron("0 * * * *"), zone)).await, hours, "{zone:?}");
     }
 }
