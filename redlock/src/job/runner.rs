@@ -94,11 +94,16 @@ impl Runner {
     {
         let mut failures = 0;
         loop {
-            // An error means that the channel is closed, which it never is.
-            let _ = self
+            let go_on = self
                 .control
-                .wait_for(|control| control.stopped || !control.paused)
-                .await;
+                .wait_for(|control| control.stopped || !control.paused);
+            // Stopped is first, so that a job that is stopped before its client is closed ends without an error.
+            tokio::select! {
+                biased;
+                // An error means that the channel is closed, which it never is.
+                _ = go_on => {}
+                () = self.job.redlock.core().closed() => return self.job.redlock.core().open(None),
+            }
             if self.control.borrow().stopped {
                 return Ok(());
             }

@@ -37,6 +37,19 @@ async fn a_paused_job_runs_nothing_and_catches_up_when_it_is_resumed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_paused_job_ends_with_its_client() {
+    let (_nodes, redlock, job) = job().await;
+    let handle = job.spawn(recording(&Ran::default()));
+    handle.pause();
+    tokio::time::sleep(seconds(21)).await;
+    redlock.close().await;
+    tokio::time::sleep(seconds(1)).await;
+    assert!(handle.is_finished());
+    let error = handle.stop().await.expect_err("the client was closed");
+    assert!(error.is_closed(), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_triggered_run_comes_at_once_and_changes_no_firing() {
     let (_nodes, _redlock, job) = job().await;
     super::deploy(&job).await;
