@@ -29,6 +29,11 @@ pub(crate) trait ReplySink: Send + Sync {
         None
     }
 
+    /// Since when it is in that form.
+    fn deferred_since(&self) -> Option<Instant> {
+        None
+    }
+
     /// Whether the request goes to the server that imports the key's slot.
     fn is_importing(&self) -> bool {
         false

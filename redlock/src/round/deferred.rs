@@ -15,6 +15,7 @@ pub(super) struct Deferred {
     request: Request,
     /// Closing the client waits for this.
     pending: Option<Pending>,
+    since: Instant,
 }
 
 impl Deferred {
@@ -24,8 +25,18 @@ impl Deferred {
         pending: Option<&Pending>,
         now: Instant,
     ) -> Arc<dyn ReplySink> {
+        Self::since(request, pending, now, now)
+    }
+
+    fn since(
+        request: &Request,
+        pending: Option<&Pending>,
+        now: Instant,
+        since: Instant,
+    ) -> Arc<dyn ReplySink> {
         let command = request.command.deferred(now);
         Arc::new(Self {
+            since,
             request: Request {
                 key: Arc::clone(&request.key),
                 command: command.unwrap_or_else(|| request.command.clone()),
@@ -49,6 +60,11 @@ impl ReplySink for Deferred {
     fn deferred(&self, now: Instant) -> Option<Arc<dyn ReplySink>> {
         // A release that does not change is kept.
         self.request.command.deferred(now)?;
-        Some(Self::sink(&self.request, self.pending.as_ref(), now))
+        let pending = self.pending.as_ref();
+        Some(Self::since(&self.request, pending, now, self.since))
+    }
+
+    fn deferred_since(&self) -> Option<Instant> {
+        Some(self.since)
     }
 }

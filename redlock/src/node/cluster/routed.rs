@@ -61,6 +61,10 @@ impl ReplySink for Routed {
         }))
     }
 
+    fn deferred_since(&self) -> Option<Instant> {
+        self.op.sink.deferred_since()
+    }
+
     fn vote(&self, _: usize, reply: Reply) {
         let Reply::Failed(fault) = reply else {
             self.op.sink.voter(self.op.node, &self.server);

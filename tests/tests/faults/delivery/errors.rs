@@ -134,6 +134,61 @@ async fn f6_a_replica_without_its_master_gets_the_release_later() {
     kept(FaultKind::ReadOnly, spoil, mend).await;
 }
 
+async fn permit(node: &Node, rules: &[&str]) {
+    let mut command = redis::cmd("ACL");
+    let () = node
+        .ask(command.arg("SETUSER").arg("default").arg(rules))
+        .await;
+}
+
+#[tokio::test]
+async fn f6_a_user_that_lacks_a_permission_for_a_while_gets_the_release_later() {
+    // The script itself, and what it calls.
+    for (taken, given) in [
+        (["-eval", "-evalsha"], ["+eval", "+evalsha"]),
+        (["-set", "-del"], ["+set", "+del"]),
+    ] {
+        let spoil = async |node: &Node| permit(node, &taken).await;
+        let mend = async |node: &Node| permit(node, &given).await;
+        kept(FaultKind::Permission, spoil, mend).await;
+    }
+}
+
+/// After the longest ttl the key is gone by itself, so that a release that a node never permits is not sent for ever.
+#[tokio::test]
+async fn f6_a_release_that_is_never_permitted_ends_with_the_longest_ttl() {
+    let cluster = Cluster::start(3).await;
+    let most = Duration::from_secs(2);
+    let builder = Redlock::builder().nodes(cluster.urls()).ttl(most);
+    let redlock = builder.max_ttl(most).connect().await.expect("all up");
+    let guard = redlock.lock("k:1").await.expect("free");
+    for node in cluster.nodes() {
+        permit(node, &["-set", "-del"]).await;
+    }
+    guard.release().await.expect_err("not permitted");
+    eventually(SOON, async || cluster.locked_on("k:1").await.is_empty()).await;
+    let sent = async || {
+        let mut calls = 0;
+        for node in cluster.nodes() {
+            let stats: String = node.ask(redis::cmd("INFO").arg("commandstats")).await;
+            let count = |line: &str| {
+                let calls = line.strip_prefix("cmdstat_evalsha:calls=")?;
+                calls.split(',').next()?.parse::<u64>().ok()
+            };
+            calls += stats.lines().find_map(count).unwrap_or_default();
+        }
+        calls
+    };
+    // The pauses are a second long at most.
+    let quiet = async || {
+        let before = sent().await;
+        sleep(Duration::from_secs(3)).await;
+        sent().await == before
+    };
+    eventually(LONG, quiet).await;
+    assert_eq!(redlock.close().await, 0, "nothing is left to deliver");
+}
+
 #[tokio::test]
 async fn f6_closing_counts_releases_that_were_answered_by_errors() {
     let cluster = Cluster::start(3).await;

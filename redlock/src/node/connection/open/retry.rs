@@ -6,13 +6,16 @@ use super::{Liveness, Open};
 use crate::{
     command::Reply,
     env::{clock::Instant, sync::lock},
-    fault::FaultKind,
+    fault::{Fault, FaultKind},
     node::Operation,
 };
 
 /// Maximum number of releases that are sent again at a time, so that a node that answers all of
 /// them by errors is not overloaded.
 const MAX_BATCH: usize = 64;
+/// With this many deferred releases, those that the user may not carry out are given up: a client whose requests all fail for
+/// lack of a permission rolls each of them back. Far below the number at which a node accepts no more acquires.
+const MAX_FORBIDDEN: usize = 1_024;
 
 impl Open<'_> {
     /// Defers a release unless the node has carried it out in time or never will.
@@ -22,13 +25,29 @@ impl Open<'_> {
             // It is sent to the server that the fault names.
             Reply::Failed(fault) if self.shared.is_redirected && fault.kind == FaultKind::Moved => {
             }
-            Reply::Failed(fault) if !fault.is_final() => self.send_later(op, now),
+            Reply::Failed(fault) if self.may_help_later(fault, op, now) => self.send_later(op, now),
             Reply::Yes | Reply::Quarantined { .. }
                 if command.began_late(now, self.shared.timeout) =>
             {
                 self.send_later(op, now);
             }
             _ => self.retry.reset(),
+        }
+    }
+
+    /// Whether to send a release again that was answered by this fault. A server or a user that lacks a command may get it,
+    /// but the key is gone by itself after the longest ttl.
+    fn may_help_later(&self, fault: &Fault, op: &Operation, now: Instant) -> bool {
+        let has_time = || {
+            let since = op.sink.deferred_since();
+            since.is_none_or(|since| now < since.after(self.shared.linger))
+        };
+        match fault.kind {
+            FaultKind::Permission => {
+                has_time() && lock(&self.shared.backlog).deferred() < MAX_FORBIDDEN
+            }
+            FaultKind::Unsupported => has_time(),
+            _ => !fault.is_final(),
         }
     }
 
