@@ -5,9 +5,11 @@
 --
 -- {HOLDERS, waiting, permit, owner, left in ms, fence, ...}  four for each permit that is held. The owner is empty where the
 --                    value is too long for one
--- {PERMITS, number}  other clients use this number
+-- {PERMITS, number}  other clients use this number; empty where the key holds a hash, a list or the like
 local values = redis.call('MGET', unpack(KEYS))
 if values[1] and values[1] ~= ARGV[1] then return {'PERMITS', string.sub(values[1], 1, 16)} end
+-- With pcall: a user may lack the permission.
+if not values[1] and redis.pcall('EXISTS', KEYS[1]) == 1 then return {'PERMITS', ''} end
 -- With pcall: a user may lack the permission, and a value of another type is no waitlist. An error has no elements.
 local reply = {'HOLDERS', #redis.pcall('ZRANGE', KEYS[2], 0, 999)}
 for place = 3, #KEYS, 2 do

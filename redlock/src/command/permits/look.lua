@@ -4,15 +4,15 @@
 -- ARGV  1 number of permits  2 how long the number is kept, in ms
 --
 -- {FREE, free}       one digit for each permit, 1 where it is free
--- {PERMITS, number}  other clients use this number
+-- {PERMITS, number}  other clients use this number; empty where the key holds a hash, a list or the like
 local values = redis.call('MGET', unpack(KEYS))
 if values[1] and values[1] ~= ARGV[1] then return {'PERMITS', string.sub(values[1], 1, 16)} end
 
--- With pcall: a server whose memory is full still reports the permits. A value of another type counts as missing and is kept.
+-- With pcall: a server whose memory is full still reports the permits.
 if values[1] then
   redis.pcall('PEXPIRE', KEYS[1], ARGV[2])
-else
-  redis.pcall('SET', KEYS[1], ARGV[1], 'PX', ARGV[2], 'NX')
+elseif not redis.pcall('SET', KEYS[1], ARGV[1], 'PX', ARGV[2], 'NX') then
+  return {'PERMITS', ''}
 end
 
 local free = {}

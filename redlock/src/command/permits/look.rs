@@ -76,7 +76,7 @@ fn is_number(value: &str) -> bool {
 fn foreign() -> Fault {
     Fault::untouched(
         FaultKind::WrongType,
-        "the key of its number of permits (its name and `{}:permits`) holds a value of another program: delete it, or choose \
-         another name",
+        "the key of its number of permits (its name and `{}:permits`) holds a value of another program, such as a text, a \
+         hash or a list: delete it, or choose another name",
     )
 }

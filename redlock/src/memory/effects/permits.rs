@@ -11,11 +11,16 @@ const SHOWN: usize = 16;
 
 pub(super) fn look(redis: &mut Redis<'_>, keys: Args<'_>, args: Args<'_>) -> Result<Reply, Raised> {
     let (key, permits, kept) = (keys.at(0), args.at(0), args.number(1)?);
-    match redis.mget(key) {
-        Some(other) if other != permits => return Ok(other_permits(other)),
-        // The script ignores errors (`pcall`).
-        Some(_) => drop(redis.pexpire(key, kept)),
-        None => drop(redis.set_nx(key, permits, Some(kept))),
+    let known = redis.mget(key);
+    if let Some(other) = known.filter(|known| *known != permits) {
+        return Ok(other_permits(other));
+    }
+    // The script ignores errors (`pcall`).
+    if known.is_some() {
+        let _ = redis.pexpire(key, kept);
+    } else if redis.set_nx(key, permits, Some(kept)) == Ok(false) {
+        // A hash, a list or the like.
+        return Ok(other_permits(b""));
     }
     let is_free = |permit: &&[u8]| {
         if redis.mget(permit).is_some() {
@@ -41,6 +46,9 @@ pub(super) fn inspect(
 ) -> Result<Reply, Raised> {
     if let Some(other) = redis.mget(keys.at(0)).filter(|other| *other != args.at(0)) {
         return Ok(other_permits(other));
+    }
+    if redis.mget(keys.at(0)).is_none() && redis.exists(keys.at(0)) {
+        return Ok(other_permits(b""));
     }
     // As a `pcall`.
     let waiting = redis.zrange(keys.at(1), COUNTED).unwrap_or_default();

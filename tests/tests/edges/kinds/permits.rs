@@ -177,6 +177,44 @@ async fn a_foreign_value_is_no_number_of_permits() {
     assert_eq!(error.kind(), ErrorKind::OtherPermits, "{error}");
 }
 
+/// `MGET` shows a value of another type as none.
+#[tokio::test]
+async fn a_foreign_value_of_another_type_is_no_number_of_permits() {
+    let cluster = Cluster::start(3).await;
+    let redlock = Redlock::connect(cluster.urls()).await.expect("three nodes");
+    let key = "{export}{}:permits";
+    for foreign in [
+        &["HSET", key, "field", "1"][..],
+        &["RPUSH", key, "1"],
+        &["SADD", key, "1"],
+        &["ZADD", key, "1", "member"],
+    ] {
+        for node in cluster.nodes() {
+            let _: u64 = node.ask(redis::cmd("DEL").arg(key)).await;
+        }
+        for node in [1, 2] {
+            let mut put = redis::cmd(foreign[0]);
+            let _: u64 = cluster.node(node).ask(put.arg(&foreign[1..])).await;
+        }
+        let exports = exports(&redlock);
+        for error in [
+            exports.acquire().no_wait().await.expect_err("foreign"),
+            exports.available().await.expect_err("foreign"),
+            exports.holders().await.expect_err("foreign"),
+        ] {
+            let text = error.to_string();
+            assert_eq!(error.kind(), ErrorKind::NoQuorum, "{foreign:?}: {text}");
+            assert!(text.contains("another program"), "{foreign:?}: {text}");
+        }
+        for node in [1, 2] {
+            assert!(cluster.node(node).exists(key).await, "it is the user's");
+        }
+    }
+    // A single node is outvoted.
+    let _: u64 = cluster.node(1).ask(redis::cmd("DEL").arg(key)).await;
+    permit(&redlock).await.release().await.expect("released");
+}
+
 #[tokio::test]
 async fn a_body_that_panics_gives_its_permits_back() {
     let world = World::new().await;
