@@ -174,8 +174,8 @@ impl Builder {
     }
 
     /// A human-readable name of this process, such as `api-7`, to find the holder of a lock: it is returned by
-    /// [`holder`](Redlock::holder), appears in the errors of requests for a held lock ("held by api-7 for another 3.2 s at
-    /// most"), and is the name of the connections in `CLIENT LIST`. Default: none.
+    /// [`holder`](Redlock::holder), appears in the errors of requests for a held lock ("is held by
+    /// api-7; the lease ends in 3.2 s unless it is renewed"), and is the name of the connections in `CLIENT LIST`. Default: none.
     ///
     /// It has 1 to 31 ASCII letters, digits and `-_.:/@`. It is stored in plain text on the nodes, so it must not be a secret. It
     /// does not affect who holds a lock: owners stay random, and two processes may have the same label.

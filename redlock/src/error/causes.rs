@@ -9,7 +9,7 @@ impl Error {
     pub(crate) fn busy(key: &str, left: Option<Duration>, by: Option<Label>) -> Self {
         let text = match by {
             Some(label) => format!("is held by {label}").into(),
-            None => Cow::Borrowed("is held by another"),
+            None => Cow::Borrowed("is held by another client or task"),
         };
         Self::new(ErrorKind::Busy, text)
             .about(key)
@@ -84,7 +84,7 @@ impl Error {
     pub(crate) fn too_many_waiters(key: &str) -> Self {
         Self::new(
             ErrorKind::TooManyWaiters,
-            "is held by another, and as many requests wait already as its max_waiters allows",
+            "is held by another client or task, and as many requests wait already as its max_waiters allows",
         )
         .about(key)
     }

@@ -55,12 +55,15 @@ impl Error {
         {
             write!(f, "; enough of them vote again in {}", Readable(*left))?;
         } else if let Some(left) = retry_after {
-            // "held by api-7 for another 3.2 s at most", "or wait for another 3.2 s at most"
-            let comma = match kind {
-                ErrorKind::Busy | ErrorKind::Forgotten => "",
-                _ => ",",
-            };
-            write!(f, "{comma} for another {} at most", Readable(*left))?;
+            let left = Readable(*left);
+            match kind {
+                ErrorKind::Busy | ErrorKind::TimedOut => {
+                    write!(f, "; the lease ends in {left} unless it is renewed")?;
+                }
+                // "or wait for another 3.2 s at most"
+                ErrorKind::Forgotten => write!(f, " for another {left} at most")?,
+                _ => write!(f, ", for another {left} at most")?,
+            }
         }
         for (index, node) in nodes.iter().enumerate() {
             let before = if index == 0 { " (" } else { "; " };

@@ -76,7 +76,7 @@ impl Guard {
         }
     }
 
-    /// The key, with its namespace.
+    /// The key as the nodes have it, with its namespace. [`Error::key`](crate::Error::key) is without it.
     #[must_use]
     pub fn key(&self) -> &str {
         self.hold.lease().key().name()

@@ -51,17 +51,17 @@ async fn every_client_can_see_the_label_of_the_holder() {
         assert_eq!(busy.holder_label(), Some("api-7"), "{busy}");
         let text = busy.to_string();
         assert!(
-            text.starts_with("lock `invoice:42`: is held by api-7 for another "),
+            text.starts_with("lock `invoice:42`: is held by api-7; the lease ends in "),
             "{text}"
         );
-        assert!(text.ends_with(" s at most"), "{text}");
+        assert!(text.ends_with(" s unless it is renewed"), "{text}");
         let wait = Duration::from_millis(50);
         let late = client.lock(KEY).wait(wait).await.expect_err("held");
         assert_eq!(late.kind(), ErrorKind::TimedOut);
         assert_eq!(late.holder_label(), Some("api-7"), "{late}");
         assert!(
             late.to_string()
-                .contains("at its end by api-7, for another"),
+                .contains("at its end by api-7; the lease ends in "),
             "{late}"
         );
     }
@@ -161,7 +161,8 @@ async fn a_lock_of_another_library_has_no_label() {
         let busy = redlock.lock(KEY).no_wait().await.expect_err("held");
         assert_eq!(busy.holder_label(), None);
         assert!(
-            busy.to_string().contains("is held by another for another"),
+            busy.to_string()
+                .contains("is held by another client or task; the lease ends in "),
             "{busy}"
         );
     }

@@ -116,7 +116,7 @@ async fn one_of_two_cron_jobs_runs() {
     assert!(
         ended
             .stderr
-            .contains("lock `nightly`: is held by cron-1 for another"),
+            .contains("lock `nightly`: is held by cron-1; the lease ends in "),
         "{ended:?}"
     );
     let coded = [
