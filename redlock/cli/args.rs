@@ -42,6 +42,8 @@ pub(crate) fn without_secrets(mut error: clap::Error) -> clap::Error {
         {
             let hidden = "(not shown, since it may contain a secret)".to_owned();
             error.insert(place, ContextValue::String(hidden));
+            // A tip repeats it.
+            error.remove(ContextKind::Suggested);
         }
     }
     error

@@ -36,7 +36,7 @@ pub(crate) async fn health(
             lines.push(summary(&nodes, quorum, is_well, output));
             lines.join("\n")
         },
-    );
+    )?;
     Ok(match is_well {
         true => ExitCode::SUCCESS,
         false => ExitCode::from(UNAVAILABLE),

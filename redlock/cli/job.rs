@@ -37,7 +37,7 @@ pub(crate) async fn job(common: &Common, name: &str, output: &Output) -> Result<
             (None, Some(doubt)) => format!("{UNKNOWN}; {doubt}"),
             (None, None) => UNKNOWN.to_owned(),
         },
-    );
+    )?;
     Ok(match status {
         Some(_) => ExitCode::SUCCESS,
         None => ExitCode::from(FREE),

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     args::{Args, Color},
-    failure::Failure,
+    failure::{FAILED, Failure},
 };
 
 #[derive(Debug)]
@@ -39,10 +39,20 @@ impl Output {
         self.json
     }
 
-    /// Writes a result: `value` as JSON, or the lines of `text`.
-    pub(crate) fn result(&self, value: impl FnOnce() -> Value, text: impl FnOnce() -> String) {
-        // The reader may have closed the pipe, as `head` does.
-        let _ = self.write(value, text);
+    /// Writes a result: `value` as JSON, or the lines of `text`. Fails if it is lost, as on a full disk.
+    pub(crate) fn result(
+        &self,
+        value: impl FnOnce() -> Value,
+        text: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
+        match self.write(value, text) {
+            // The reader may have closed the pipe, as `head` does.
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                let text = format!("the result cannot be written: {error}");
+                Err(Failure::new(FAILED, text))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Like [`result`](Self::result). Fails if the output is closed.

@@ -48,7 +48,7 @@ pub(crate) async fn holder(
             lines.extend(kinds.lines(output));
             lines.join("\n")
         },
-    );
+    )?;
     match kinds.into_unknown() {
         _ if is_held => Ok(ExitCode::SUCCESS),
         Some(error) => Err(error.into()),
@@ -70,7 +70,7 @@ pub(crate) async fn wait(
             output.result(
                 || json!({ "key": key, "held": false, "waited_ms": millis(began.elapsed()) }),
                 || format!("nobody holds it after {}", readable(began.elapsed())),
-            );
+            )?;
             return Ok(ExitCode::SUCCESS);
         }
         let left = timeout.map_or(LOOK_AGAIN, |most| most.saturating_sub(began.elapsed()));

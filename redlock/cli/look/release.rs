@@ -30,7 +30,7 @@ pub(crate) async fn release(
         output.result(
             || json!({ "key": key, "released": false }),
             || "nobody holds it".to_owned(),
-        );
+        )?;
         return Ok(ExitCode::from(FREE));
     }
     if !yes && !is_confirmed(key, &holders, output)? {
@@ -46,7 +46,7 @@ pub(crate) async fn release(
     output.result(
         || json!({ "key": key, "released": true, "from": from }),
         || format!("released; it was held by {}", names.join(", ")),
-    );
+    )?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -100,6 +100,7 @@ async fn what_is_not_for_a_terminal_has_no_colours() {
 async fn f3_an_argument_in_the_wrong_place_shows_no_secret() {
     let address = &*format!("redis://:{SECRET}@127.0.0.1:1");
     let (node, json) = (format!("--node={address}"), format!("--json={address}"));
+    let option = format!("--{address}");
     let variable = format!("DATABASE_PASSWORD={SECRET}");
     for args in [
         &[address][..],
@@ -107,6 +108,7 @@ async fn f3_an_argument_in_the_wrong_place_shows_no_secret() {
         &["health", address, "--all"],
         &["health", &node],
         &["health", &json],
+        &["run", "--key", "k", &option, "--", "true"],
         &["health", "--color", address],
         &["wait", "k", "--timeout", address],
         &["holder", "k", address],

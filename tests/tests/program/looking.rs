@@ -5,7 +5,7 @@ use std::{process::Stdio, time::Duration};
 use redlock::Redlock;
 use tests::{Cluster, eventually};
 
-use crate::process::{PATIENCE, run, start, start_with, three_servers};
+use crate::process::{PATIENCE, run, start, start_through, start_with, three_servers};
 
 const KEY: &str = "invoice:42";
 
@@ -45,6 +45,19 @@ async fn the_holder_is_shown_to_people_and_to_machines() {
     assert_eq!(json["held"], true);
     assert_eq!(json["token"], guard.token().get());
     assert!(json["remaining_ms"].as_u64().expect("a number") <= 10_000);
+}
+
+/// A script would take an empty file for the answer.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_result_that_cannot_be_written_is_a_failure() {
+    let cluster = three_servers().await;
+    let full = ["sh", "-c", "exec \"$@\" > /dev/full", "sh"];
+    for args in [&["health"][..], &["holder", KEY, "--json"], &["wait", KEY]] {
+        let ended = start_through(&cluster, &full, args).ended().await;
+        assert_eq!(ended.code, Some(70), "{ended:?}");
+        assert!(ended.stderr.contains("cannot be written"), "{ended:?}");
+    }
 }
 
 /// A user that may only read the keys of the exclusive lock cannot tell whether somebody reads or has a permit.
