@@ -7,7 +7,7 @@ use crate::{
     core::Core,
     env::pending::Pending,
     key::Key,
-    lock_kind::LockKind,
+    lock_kind::Kind,
     node::{ConnectionSet, Nodes, Subscriber},
     quorum::{node_set::NodeSet, tally::Rule},
     round::{Plan, Round},
@@ -20,7 +20,7 @@ pub(super) struct WaitlistEntry {
     nodes: Arc<Nodes>,
     connections: Arc<ConnectionSet>,
     key: Arc<Key>,
-    kind: &'static dyn LockKind,
+    kind: Kind,
     inbox: Inbox,
     subscriber: Subscriber,
     granted: bool,
@@ -35,7 +35,7 @@ impl WaitlistEntry {
         core: &Core,
         connections: &Arc<ConnectionSet>,
         key: &Arc<Key>,
-        kind: &'static dyn LockKind,
+        kind: Kind,
     ) -> Self {
         let nodes = &core.nodes;
         Self {

@@ -17,14 +17,14 @@ pub(crate) struct Body {
 
 impl Body {
     pub(crate) fn new(hold: Arc<Hold>, name: &'static str) -> Self {
-        lock(&hold.bodies).started(name);
+        lock(hold.bodies()).started(name);
         Self { hold, name }
     }
 }
 
 impl Drop for Body {
     fn drop(&mut self) {
-        let was_last = lock(&self.hold.bodies).ended();
+        let was_last = lock(self.hold.bodies()).ended();
         if !was_last || !self.hold.was_lost() {
             return;
         }

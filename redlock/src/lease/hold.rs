@@ -2,8 +2,12 @@
 
 use std::{
     sync::{
-        Arc, Mutex, Weak,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        Arc, Mutex, OnceLock, Weak,
+        atomic::{
+            AtomicU64,
+            Ordering::{Relaxed, SeqCst},
+            fence,
+        },
     },
     time::Duration,
 };
@@ -16,8 +20,12 @@ use super::{
     state::{Loss, State},
 };
 use crate::{
-    env::clock::Instant, error::Error, events::lock as events, node::sleep,
-    quorum::token::FencingToken, round::Round,
+    env::{clock::Instant, sync::lock},
+    error::Error,
+    events::lock as events,
+    node::sleep,
+    quorum::token::FencingToken,
+    round::Round,
 };
 
 /// How often a hold that is waited for is checked, at least: timers stop while the machine is suspended, and the validity
@@ -30,33 +38,48 @@ pub(crate) struct Hold {
     /// Which hold of the lease it is, from 0.
     number: u32,
     started: Instant,
-    /// Boxed, since few holds have any.
-    limits: Option<Box<Limits>>,
     state: State,
-    /// The writes of this hold into the register so far.
-    writes: AtomicU64,
-    pub(super) bodies: Mutex<Bodies>,
-    ended: Notify,
+    /// Made when it is first used: most of very many locks that are held at a time have no use for it.
+    extras: OnceLock<Box<Extras>>,
 }
 
+/// What only some holds need.
 #[derive(Debug)]
-struct Limits {
+struct Extras {
     /// When its `max_hold` is over; [`Instant::END`] without one.
     ends: Instant,
     /// When its `at_least` is over; [`Instant::BEGINNING`] without one.
     least: Instant,
+    /// The writes of this hold into the register so far.
+    writes: AtomicU64,
+    bodies: Mutex<Bodies>,
+    ended: Notify,
 }
 
-impl Limits {
-    fn new(options: HoldOptions, started: Instant) -> Option<Box<Self>> {
+impl Default for Extras {
+    fn default() -> Self {
+        Self {
+            ends: Instant::END,
+            least: Instant::BEGINNING,
+            writes: AtomicU64::new(0),
+            bodies: Mutex::default(),
+            ended: Notify::new(),
+        }
+    }
+}
+
+impl Extras {
+    /// With the limits of a hold that has any.
+    fn new(options: HoldOptions, started: Instant) -> OnceLock<Box<Self>> {
         let after = |time| started.after(time);
         let at_least = Some(options.at_least).filter(|least| !least.is_zero());
         if options.max_hold.is_none() && at_least.is_none() {
-            return None;
+            return OnceLock::new();
         }
-        Some(Box::new(Self {
+        OnceLock::from(Box::new(Self {
             ends: options.max_hold.map_or(Instant::END, after),
             least: at_least.map_or(Instant::BEGINNING, after),
+            ..Self::default()
         }))
     }
 }
@@ -72,12 +95,33 @@ impl Hold {
             lease: Arc::clone(lease),
             number,
             started,
-            limits: Limits::new(options, started),
             state: State::open(),
-            writes: AtomicU64::new(0),
-            bodies: Mutex::default(),
-            ended: Notify::new(),
+            extras: Extras::new(options, started),
         })
+    }
+
+    fn extras(&self) -> &Extras {
+        self.extras.get_or_init(Box::default)
+    }
+
+    /// The bodies that run under it.
+    pub(super) fn bodies(&self) -> &Mutex<Bodies> {
+        &self.extras().bodies
+    }
+
+    /// The name of the outermost body that runs under it, if there is one.
+    pub(super) fn running_body(&self) -> Option<&'static str> {
+        let extras = self.extras.get()?;
+        lock(&extras.bodies).running()
+    }
+
+    /// Wakes those that wait until it has ended.
+    fn notify_ended(&self) {
+        // Either this sees who waits, or that one sees that the hold has ended: see `ended`.
+        fence(SeqCst);
+        if let Some(extras) = self.extras.get() {
+            extras.ended.notify_waiters();
+        }
     }
 
     pub(crate) fn lease(&self) -> &Arc<Lease> {
@@ -92,8 +136,8 @@ impl Hold {
 
     /// When its `max_hold` is over; [`Instant::END`] without one.
     pub(super) fn ends(&self) -> Instant {
-        let limits = self.limits.as_ref();
-        limits.map_or(Instant::END, |limits| limits.ends)
+        let extras = self.extras.get();
+        extras.map_or(Instant::END, |extras| extras.ends)
     }
 
     /// How much longer the hold may be relied on; zero when it has ended.
@@ -133,7 +177,7 @@ impl Hold {
 
     /// The number of the next write into the register, from 1.
     pub(crate) fn next_write(&self) -> u64 {
-        self.writes.fetch_add(1, Relaxed) + 1
+        self.extras().writes.fetch_add(1, Relaxed) + 1
     }
 
     pub(crate) fn lost_error(&self) -> Error {
@@ -161,10 +205,11 @@ impl Hold {
         }
         let mut elsewhere = None;
         loop {
-            let ended = self.ended.notified();
+            let ended = self.extras().ended.notified();
             tokio::pin!(ended);
             // Registered before the check, so that no wake-up is missed in between.
             ended.as_mut().enable();
+            fence(SeqCst);
             if !self.is_open() {
                 return;
             }
@@ -229,7 +274,7 @@ impl Hold {
         if !self.state.release() {
             return Err(AlreadyEnded);
         }
-        self.ended.notify_waiters();
+        self.notify_ended();
         let held = || self.lease.core.now().saturating_since(self.started);
         let left = || self.lease.remaining();
         events::released(self.lease.key(), self.token().get(), held, left, window);
@@ -241,7 +286,7 @@ impl Hold {
         self.check_deadlines();
         let ended = self.state.release();
         if ended {
-            self.ended.notify_waiters();
+            self.notify_ended();
         }
         ended
     }
@@ -249,12 +294,12 @@ impl Hold {
     /// The lease is lost, and the hold with it.
     pub(super) fn lose(&self, loss: Loss) {
         if self.state.lose(loss) {
-            self.ended.notify_waiters();
+            self.notify_ended();
         }
     }
 
     pub(super) fn rest_of_at_least(&self) -> Option<Duration> {
-        let least = self.limits.as_ref()?.least;
+        let least = self.extras.get()?.least;
         let rest = least.saturating_since(self.lease.core.now());
         (!rest.is_zero()).then_some(rest)
     }

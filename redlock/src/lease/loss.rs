@@ -85,8 +85,7 @@ impl Lease {
             return self.send_release_of_lost(None);
         };
         hold.lose(loss);
-        let has_body = lock(&hold.bodies).running().is_some();
-        if !has_body || self.remaining().is_zero() {
+        if hold.running_body().is_none() || self.remaining().is_zero() {
             self.release_lost();
         }
     }
@@ -101,7 +100,7 @@ impl Lease {
         let Some(hold) = hold else {
             return;
         };
-        if let Some(body) = lock(&hold.bodies).running() {
+        if let Some(body) = hold.running_body() {
             events::body_runs_unlocked(&self.key, body, self.since_lost());
         }
         self.send_release_of_lost(hold.rest_of_at_least());

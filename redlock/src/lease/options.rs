@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crate::lock_kind::LockKind;
+use crate::lock_kind::Kind;
 
 /// A lease can be handed over to a local waiter that wants the same options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LeaseOptions {
-    pub(crate) kind: &'static dyn LockKind,
+    pub(crate) kind: Kind,
     pub(crate) ttl: Duration,
     pub(crate) fencing: bool,
     pub(crate) keep_alive: bool,

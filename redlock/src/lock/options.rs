@@ -10,7 +10,7 @@ use crate::{
     error::{Error, Result},
     lease::{HoldOptions, LeaseOptions},
     lock_kind::{
-        LockKind,
+        Kind,
         exclusive::EXCLUSIVE,
         read_write::{READ, WRITE},
     },
@@ -78,7 +78,7 @@ pub struct LockOptions {
 struct KindOption {
     option: &'static str,
     is_given: bool,
-    kind: &'static dyn LockKind,
+    kind: Kind,
     /// Why the newest request cannot win a lock of this kind.
     why_not_newest: &'static str,
 }
@@ -158,11 +158,11 @@ impl LockOptions {
     }
 
     /// The kind of lock, or why the options contradict each other.
-    pub(super) fn kind(&self) -> Result<&'static dyn LockKind> {
+    pub(super) fn kind(&self) -> Result<Kind> {
         let kinds = self.kinds();
         let mut given = kinds.iter().filter(|kind| kind.is_given);
         let Some(chosen) = given.next() else {
-            return Ok(EXCLUSIVE);
+            return Ok(&EXCLUSIVE);
         };
         if let Some(other) = given.next() {
             let hint = match self.read && self.write {
@@ -212,13 +212,13 @@ impl LockOptions {
             KindOption {
                 option: "read",
                 is_given: self.read,
-                kind: READ,
+                kind: &READ,
                 why_not_newest: "readers run beside each other",
             },
             KindOption {
                 option: "write",
                 is_given: self.write,
-                kind: WRITE,
+                kind: &WRITE,
                 why_not_newest: "readers are not superseded",
             },
         ]

@@ -21,7 +21,6 @@ use crate::{
     key::Key,
     lease::Hold,
     lock::{guard::Guard, held::Held, options::LockOptions, reentrancy},
-    lock_kind::LockKind,
     quorum::token::FencingToken,
 };
 
@@ -279,7 +278,7 @@ impl LockRequest {
         let kind = match self.is_for_permit() {
             true => "permit",
             // Options that contradict each other are an error before anything is acquired.
-            false => self.options.kind().map_or("", LockKind::name),
+            false => self.options.kind().map_or("", |kind| kind.name()),
         };
         (&self.name, kind)
     }

@@ -17,6 +17,9 @@ use crate::{
     quorum::token::TokenBlock,
 };
 
+/// A kind, for the options of a lock. A reference to a reference is half as large as the one that it refers to.
+pub(crate) type Kind = &'static &'static dyn LockKind;
+
 /// A kind of lock, without state of its own.
 pub(crate) trait LockKind: fmt::Debug + Send + Sync {
     /// Two kinds with the same name are the same. Requests for several locks acquire those with the same key in the order of

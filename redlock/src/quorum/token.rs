@@ -104,42 +104,43 @@ impl FromStr for FencingToken {
 }
 
 /// The tokens that one grant reserved: the first for the grant itself, the others for local
-/// hand-overs.
+/// hand-overs. One number, since every lock that is held has a block: the first token, which has at most 53 bits, and below
+/// it how many follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TokenBlock {
-    /// 0 without fencing.
-    first: u64,
-    last: u64,
-}
+pub(crate) struct TokenBlock(u64);
 
 impl TokenBlock {
     /// Without fencing.
-    pub(crate) const NONE: Self = Self { first: 0, last: 0 };
+    pub(crate) const NONE: Self = Self(0);
 
+    /// The bits of the number of further tokens.
+    const FURTHER: u32 = 11;
+
+    /// `len`: at most 2,048.
     pub(crate) fn new(first: u64, len: u64) -> Self {
-        Self {
-            first,
-            last: first.saturating_add(len.saturating_sub(1)),
-        }
+        let further = len.saturating_sub(1).min((1 << Self::FURTHER) - 1);
+        Self(first.min(u64::MAX >> Self::FURTHER) << Self::FURTHER | further)
     }
 
     pub(crate) fn first(self) -> Option<u64> {
-        (self.first > 0).then_some(self.first)
+        let first = self.0 >> Self::FURTHER;
+        (first > 0).then_some(first)
     }
 
     /// The highest token, which the nodes store as the fence.
     pub(crate) fn last(self) -> Option<u64> {
-        (self.last > 0).then_some(self.last)
+        let further = self.0 & ((1 << Self::FURTHER) - 1);
+        Some(self.first()? + further)
     }
 
     /// The token of the `number`-th hold, from 0: [`FencingToken::NONE`] without fencing, `None` if
     /// they are used up.
     pub(crate) fn get(self, number: u32) -> Option<FencingToken> {
-        if self == Self::NONE {
+        let (Some(first), Some(last)) = (self.first(), self.last()) else {
             return Some(FencingToken::NONE);
-        }
-        let token = self.first.saturating_add(u64::from(number));
-        (token <= self.last).then_some(FencingToken(token))
+        };
+        let token = first.saturating_add(u64::from(number));
+        (token <= last).then_some(FencingToken(token))
     }
 }
 

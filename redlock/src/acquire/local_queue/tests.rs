@@ -13,7 +13,7 @@ use crate::{
 fn wants(fail_fast: bool) -> Wants {
     Wants {
         lease: LeaseOptions {
-            kind: EXCLUSIVE,
+            kind: &EXCLUSIVE,
             ttl: Duration::from_secs(10),
             fencing: true,
             keep_alive: true,
