@@ -175,18 +175,22 @@ pub(crate) fn parse(answer: &[u8]) -> Result<Value, Fault> {
         return Ok(Value::Okay);
     }
     let mut rest = answer;
-    match numbers(&mut rest, NESTED) {
+    match plain(&mut rest, NESTED) {
         Some(value) if rest.is_empty() => Ok(value),
         _ => redis::parse_redis_value(answer).map_err(|_| malformed()),
     }
 }
 
-/// How deep arrays of numbers are nested at most.
+/// How deep arrays of plain values are nested at most.
 const NESTED: u32 = 2;
 
-/// Takes a number, or an array of numbers and such arrays, off the front of `rest`: what most scripts reply with. `None`
-/// is everything else, which the general parser reads.
-fn numbers(rest: &mut &[u8], nested: u32) -> Option<Value> {
+/// Takes a plain value off the front of `rest`: a number, `OK`, or an array of such values, which is what most scripts and
+/// batches reply with. `None` is everything else, which the general parser reads.
+fn plain(rest: &mut &[u8], nested: u32) -> Option<Value> {
+    if let Some(after) = rest.strip_prefix(OK) {
+        *rest = after;
+        return Some(Value::Okay);
+    }
     let (kind, after) = rest.split_first()?;
     *rest = after;
     let number = number(rest)?;
@@ -194,7 +198,7 @@ fn numbers(rest: &mut &[u8], nested: u32) -> Option<Value> {
         b':' => Some(Value::Int(number)),
         b'*' if nested > 0 => {
             let count = u64::try_from(number).ok()?;
-            let parts = (0..count.min(MAX_ELEMENTS)).map(|_| numbers(rest, nested - 1));
+            let parts = (0..count.min(MAX_ELEMENTS)).map(|_| plain(rest, nested - 1));
             parts.collect::<Option<_>>().map(Value::Array)
         }
         _ => None,
@@ -283,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_read_as_the_general_parser_reads_them() {
+    fn plain_values_are_read_as_the_general_parser_reads_them() {
         let deep = format!("{}:1\r\n", "*1\r\n".repeat(9));
         for answer in [
             ":0\r\n",
@@ -298,6 +302,9 @@ mod tests {
             "*-1\r\n",
             "*3\r\n:1\r\n*2\r\n:2\r\n:3\r\n*0\r\n",
             "*2\r\n:1\r\n$1\r\nx\r\n",
+            "*4\r\n+OK\r\n:1\r\n*1\r\n+OK\r\n+OK\r\n",
+            "*2\r\n+OK\r\n+OKAY\r\n",
+            "*2\r\n+OK\r\n-ERR no\r\n",
             &deep,
         ] {
             let expected = redis::parse_redis_value(answer.as_bytes()).expect("well-formed");
@@ -314,6 +321,7 @@ mod tests {
             ":1\n",
             "*1\r\n",
             "*1\r\n:1",
+            "*2\r\n+OK\r\n+OK",
             ":9223372036854775808\r\n",
         ] {
             parse(wrong.as_bytes()).expect_err(wrong);
