@@ -28,6 +28,9 @@ impl From<BusyStatus> for StatusCode {
     }
 }
 
+/// How long a request is assumed to hold its lock until one of its route was measured.
+const UNMEASURED_HOLD: Duration = Duration::from_secs(1);
+
 /// Default prefix of problem types.
 const PROBLEM_TYPES: &str = "urn:problem-type:redlock:";
 
@@ -107,15 +110,16 @@ impl Rejection {
         }
     }
 
-    /// `usual_hold` is how long requests of this route hold their locks. The remaining lease is only an upper bound,
-    /// since a lease is renewed and released early.
+    /// `usual_hold` is how long requests of this route hold their locks. The remaining lease is only an upper bound, since a
+    /// lease is renewed and released early: it says when the lock of a crashed holder ends, and nothing about the work.
     pub(crate) fn not_acquired(
         error: redlock::Error,
         busy: BusyStatus,
         usual_hold: Option<Duration>,
     ) -> Self {
         let mut rejection = Self::from(error);
-        if let (Reason::Busy | Reason::TimedOut, Some(usual)) = (rejection.reason, usual_hold) {
+        if let Reason::Busy | Reason::TimedOut = rejection.reason {
+            let usual = usual_hold.unwrap_or(UNMEASURED_HOLD);
             rejection.retry_after = rejection.retry_after.map(|left| left.min(usual));
         }
         match rejection.reason {
@@ -141,8 +145,9 @@ impl Rejection {
 
     /// When to try again, in whole seconds, rounded up, at least 1. `None` if the same request would be rejected again.
     ///
-    /// While the key is held, it is the longest recent hold of this route, at most the rest of the holder's lease. In a
-    /// cool-down it is the rest of the cool-down.
+    /// While the key is held, it is the longest recent hold of this route in this process, at most the rest of the holder's
+    /// lease, and 1 before the first hold has ended. In a cool-down it is the rest of the cool-down. A rejection that was made
+    /// from an error has the [time of the error](redlock::Error::retry_after).
     #[must_use]
     pub fn retry_after(&self) -> Option<u64> {
         self.reason.is_temporary().then(|| {

@@ -20,7 +20,8 @@ impl Lease {
         }
     }
 
-    /// The key was deleted by [`Redlock::force_release`](crate::Redlock::force_release).
+    /// [`Redlock::force_release`](crate::Redlock::force_release) of the same client took the lock. When another client takes
+    /// it, the next renewal finds that the lock is gone.
     pub(crate) fn force_released(self: &Arc<Self>) {
         self.lose(Loss::ForceReleased);
     }

@@ -89,7 +89,7 @@ impl Loss {
     pub(super) fn reason(self) -> &'static str {
         match self {
             Self::Gone => {
-                "a majority of the nodes no longer holds it: it expired, was deleted, or was evicted"
+                "a majority of the nodes no longer holds it: it expired, was deleted or evicted, or was released by an operator"
             }
             Self::Expired => "its validity is over: it was not extended in time",
             Self::HeldTooLong => "its maximum hold time is over",

@@ -53,7 +53,13 @@ async fn a_lock_that_is_taken_by_force_kills_the_command() {
         (Some(0), "released; it was held by cron-1"),
         "{ended:?}"
     );
-    assert_eq!(program.ended().await.code, Some(74));
+    let killed = program.ended().await;
+    assert_eq!(killed.code, Some(74), "{killed:?}");
+    // The nodes do not say why it is gone, so its text names this reason too.
+    assert!(
+        killed.stderr.contains("or was released by an operator"),
+        "{killed:?}"
+    );
     all_gone(&processes).await;
 }
 
