@@ -25,6 +25,28 @@ pub(crate) struct Marker {
     pub(crate) guard_time: Duration,
 }
 
+/// A key of a script: one text, or parts that are joined as they are written.
+pub(super) trait RedisKey {
+    fn parts(&self) -> [&str; 3];
+}
+
+impl<T: AsRef<str> + ?Sized> RedisKey for &T {
+    fn parts(&self) -> [&str; 3] {
+        whole(self.as_ref())
+    }
+}
+
+impl RedisKey for [&str; 3] {
+    fn parts(&self) -> [&str; 3] {
+        *self
+    }
+}
+
+/// A key that is one text, beside others that are parts.
+pub(super) fn whole(key: &str) -> [&str; 3] {
+    [key, "", ""]
+}
+
 /// Writes a script or a plain command with its keys and arguments.
 pub(super) struct Encoder<'a, 'out> {
     command: &'a mut CommandWriter<'out>,
@@ -89,7 +111,7 @@ impl<'a, 'out> Encoder<'a, 'out> {
     }
 
     /// A script and its keys.
-    pub(super) fn script(&mut self, script: Script, keys: &[&str]) -> &mut Self {
+    pub(super) fn script(&mut self, script: Script, keys: &[impl RedisKey]) -> &mut Self {
         self.script_with(script, keys, None)
     }
 
@@ -99,7 +121,7 @@ impl<'a, 'out> Encoder<'a, 'out> {
         &mut self,
         script: Script,
         strict: Script,
-        keys: &[&str],
+        keys: &[impl RedisKey],
     ) -> &mut Self {
         match &self.session.marker {
             Some(marker) => self.script_with(strict, keys, Some(marker)),
@@ -115,10 +137,22 @@ impl<'a, 'out> Encoder<'a, 'out> {
         }
     }
 
+    fn key(&mut self, key: &impl RedisKey) -> &mut Self {
+        self.command.joined(key.parts());
+        self
+    }
+
+    fn keys(&mut self, keys: &[impl RedisKey]) -> &mut Self {
+        for key in keys {
+            self.key(key);
+        }
+        self
+    }
+
     fn script_with(
         &mut self,
         script: Script,
-        keys: &[&str],
+        keys: &[impl RedisKey],
         marker: Option<&'a Marker>,
     ) -> &mut Self {
         match self.form {
@@ -129,9 +163,9 @@ impl<'a, 'out> Encoder<'a, 'out> {
         let count = keys.len() as u64 + 2 * u64::from(marker.is_some());
         match keys {
             [first, rest @ ..] if self.form == Form::Importing => {
-                self.number(1).arg(first).number(count - 1).args(rest)
+                self.number(1).key(first).number(count - 1).keys(rest)
             }
-            _ => self.number(count).args(keys),
+            _ => self.number(count).keys(keys),
         };
         if let Some(marker) = marker {
             self.args([&marker.key, &marker.quarantine_key]);
@@ -142,7 +176,7 @@ impl<'a, 'out> Encoder<'a, 'out> {
 }
 
 /// The keys. The last one, the fence, only if the lock has one.
-pub(super) fn fenced<'a, 'k>(keys: &'a [&'k str], is_fenced: bool) -> &'a [&'k str] {
+pub(super) fn fenced<K: RedisKey>(keys: &[K], is_fenced: bool) -> &[K] {
     &keys[..keys.len() - usize::from(!is_fenced)]
 }
 

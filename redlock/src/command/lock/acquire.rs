@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use super::super::{
     Answer, Command, Delivery, Facts, Inbox, NodeCommand, Owner, Part, Purpose, Release, Reply,
-    Scope, Script, Step, decode, encode::Encoder, fingerprint,
+    Scope, Script, Step, decode,
+    encode::{Encoder, whole},
+    fingerprint,
 };
 use crate::{
     key::Key,
@@ -45,7 +47,11 @@ impl NodeCommand for Acquire {
         };
         let inbox = self.inbox.as_ref();
         let (inbox, since) = inbox.map_or(("", 0), |inbox| (&*inbox.name, inbox.since));
-        let keys = [key.lock(), key.fence(), &key.waiters()];
+        let keys = [
+            whole(key.lock()),
+            whole(key.fence()),
+            key.waiters_in_parts(),
+        ];
         out.guarded_script(Script::Acquire, Script::AcquireStrict, &keys)
             .arg(self.owner.as_bytes())
             .millis(self.ttl)

@@ -3,7 +3,7 @@
 
 use super::super::{
     Answer, Delivery, Facts, NodeCommand, Owner, Part, Purpose, Reply, Scope, Script, Step, decode,
-    encode::{Encoder, fenced},
+    encode::{Encoder, fenced, whole},
 };
 use crate::{key::Key, resp::Value};
 
@@ -25,7 +25,11 @@ impl NodeCommand for Release {
     }
 
     fn encode(&self, key: &Key, out: &mut Encoder<'_, '_>) {
-        let keys = [key.lock(), &key.waiters(), key.fence()];
+        let keys = [
+            whole(key.lock()),
+            key.waiters_in_parts(),
+            whole(key.fence()),
+        ];
         out.script(Script::Release, fenced(&keys, self.tombstone.is_some()))
             .arg(self.owner.as_bytes())
             .channel()

@@ -23,7 +23,7 @@ impl NodeCommand for Ping {
     fn encode(&self, _: &Key, out: &mut Encoder<'_, '_>) {
         match out.session().marker {
             Some(_) => out
-                .guarded_script(Script::PingStrict, Script::PingStrict, &[])
+                .guarded_script(Script::PingStrict, Script::PingStrict, &[""; 0])
                 .marker(),
             None => out.arg("PING"),
         };
