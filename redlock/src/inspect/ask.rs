@@ -80,7 +80,8 @@ pub(super) fn holders(answers: &Answers, quorum: usize) -> Vec<(u32, Holder)> {
     let by_place = by_place(answers.done()).into_iter();
     let holders = by_place.filter_map(|((place, owner), states)| {
         let left: Vec<Duration> = states.iter().map(|state| state.left).collect();
-        let fence = states.iter().map(|state| state.fence).max();
+        // Not the highest of all: a request that was refused may have raised the fence of a minority when it rolled back.
+        let fence = on_majority(states.iter().map(|state| state.fence).collect(), quorum);
         let holder = Holder {
             owner: String::from_utf8_lossy(owner).into_owned(),
             remaining: on_majority(left, quorum)?,
@@ -140,6 +141,7 @@ mod tests {
     fn a_holder_has_its_place_on_a_majority_and_for_as_long_as_a_majority_says() {
         let answers = Answers(vec![
             Ok(answer(&[(0, "a", 50, 7), (1, "b", 90, 3)], 2)),
+            // A refused request raised this fence when it rolled back.
             Ok(answer(&[(0, "a", 20, 8), (1, "c", 90, 4)], 0)),
             Ok(answer(&[(0, "a", 30, 7), (1, "a", 90, 4)], 1)),
         ]);
@@ -148,7 +150,7 @@ mod tests {
         };
         assert_eq!((*place, &*holder.owner, holder.waiting), (0, "a", 1));
         assert_eq!(holder.remaining, Duration::from_millis(30));
-        assert_eq!(holder.token.get(), 8);
+        assert_eq!(holder.token.get(), 7);
         assert_eq!(owners(&answers, |place| place == 1).len(), 3);
         assert_eq!(highest_token(&answers), 8);
     }

@@ -13,8 +13,8 @@ pub struct Holder {
     pub owner: String,
     /// How much longer a majority of the nodes has the key.
     pub remaining: Duration,
-    /// The highest token that the nodes reported. It is the holder's, if it has one. Readers of a read/write lock have it or a
-    /// smaller one.
+    /// The highest token that a majority of the nodes has seen. It is the holder's, if it has one, or a larger one: its process
+    /// reserves some for the waiters to whom it hands the lock over. Readers of a read/write lock have it or a smaller one.
     pub token: FencingToken,
     /// How many processes wait for the lock, as a majority of the nodes reports it: at most 1,000. A process with several
     /// requests counts once. Not counted are requests of the holder's process, which wait in its local queue, and those without

@@ -2,6 +2,7 @@
 
 mod outage;
 mod permits;
+mod refused;
 mod several;
 mod shared;
 mod sides;
