@@ -61,7 +61,11 @@ const TABLE: [(&str, Kind, &str); 25] = [
         Histogram,
         "validity that was left when a renewal succeeded: near zero, locks are about to be lost",
     ),
-    ("redlock_locks_lost_total", Counter, "locks that were lost"),
+    (
+        "redlock_locks_lost_total",
+        Counter,
+        "locks that were lost; one that another process released by force counts as `gone`",
+    ),
     ("redlock_votes_total", Counter, "votes of a node"),
     (
         "redlock_node_up",
