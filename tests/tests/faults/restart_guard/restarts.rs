@@ -23,13 +23,20 @@ fn is_late(error: &redlock::Error) -> bool {
 }
 
 async fn connect(cluster: &Cluster) -> Redlock {
-    all(cluster)
+    let redlock = all(cluster)
         .ttl(MAX_TTL)
         .max_ttl(MAX_TTL)
         .clock_skew(SKEW)
         .connect()
         .await
-        .expect("three nodes")
+        .expect("three nodes");
+    // On a busy machine, the servers may have started so far apart that the younger ones count as restarted.
+    let may_vote = async || {
+        let health = redlock.health().await;
+        health.iter().all(|node| node.state == NodeState::Up)
+    };
+    eventually(BOUND, may_vote).await;
+    redlock
 }
 
 /// One node at a time, and after each one the guard time and 5 s more: a majority votes all the time.
