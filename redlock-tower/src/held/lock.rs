@@ -22,14 +22,25 @@ use std::{fmt, sync::Arc, time::Duration};
 pub struct HeldLock {
     held: Held,
     slot: Arc<Slot>,
+    /// The lock of an outer layer around the same request.
+    outer: Option<Arc<Self>>,
 }
 
 impl HeldLock {
-    pub(crate) fn new(lease: &Lease) -> Self {
+    /// `outer`: the lock that the request already had.
+    pub(crate) fn new(lease: &Lease, outer: Option<Self>) -> Self {
         Self {
             held: lease.held().clone(),
             slot: Arc::clone(lease.slot()),
+            outer: outer.map(Arc::new),
         }
+    }
+
+    /// Polls an acquisition of an inner layer. A middleware between the two may have spawned it, and then its task does not know that
+    /// the request holds this lock and would wait for itself.
+    pub(crate) fn around<T>(&self, poll: impl FnOnce() -> T) -> T {
+        let locks = std::iter::successors(Some(self), |lock| lock.outer.as_deref());
+        redlock::__private::under(locks.map(|lock| &lock.held), poll)
     }
 
     /// The fencing token: strictly increasing for each key. Pass it to the store that you write to.

@@ -223,7 +223,8 @@ where
             }
             Err(error) => return Self::reject(policy.rejection(error, route)),
         };
-        let lock = HeldLock::new(&lease);
+        let outer = pending.request.extensions_mut().remove();
+        let lock = HeldLock::new(&lease, outer);
         #[cfg(feature = "replay")]
         pending.set_replay_lock(policy, &lock);
         pending.request.extensions_mut().insert(lock);
@@ -256,6 +257,20 @@ where
                 }
             }
         }
+    }
+}
+
+/// The request may have a lock of an outer layer.
+fn poll_acquire<S, B>(
+    acquire: &mut Acquire,
+    pending: Option<&Pending<S, Request<B>>>,
+    cx: &mut Context<'_>,
+) -> Poll<redlock::Result<Guard>> {
+    let outer: Option<&HeldLock> = pending.and_then(|pending| pending.request.extensions().get());
+    let poll = || Pin::new(acquire).poll(cx);
+    match outer {
+        Some(outer) => outer.around(poll),
+        None => poll(),
     }
 }
 
@@ -308,7 +323,7 @@ where
                     route,
                     pending,
                 } => {
-                    let guard = ready!(Pin::new(acquire).poll(cx));
+                    let guard = ready!(poll_acquire(acquire, pending.as_ref(), cx));
                     wait.end();
                     let Some(pending) = pending.take() else {
                         return Poll::Pending; // polled after completion

@@ -265,6 +265,9 @@ impl<K> RedlockLayer<K> {
     /// Whether a request joins the lock if its task already holds the same key, because an outer layer or handler
     /// acquired it. Off, the request is rejected with 500, since it would wait for itself. Default: off.
     ///
+    /// The lock of an outer layer is recognized behind a middleware that spawns the request too, as long as it passes on the
+    /// extensions. That of a handler is not: a task that is spawned under it runs under no lock.
+    ///
     /// A joined lock ends with the outer holder. [`max_hold`](Self::max_hold), [`at_least`](Self::at_least) and
     /// [`dedupe_for`](Self::dedupe_for) contradict that: with one of them every request is rejected with 500.
     #[must_use]

@@ -156,7 +156,7 @@ impl Error {
     pub(crate) fn already_held(key: &str) -> Self {
         Self::new(
             ErrorKind::AlreadyHeld,
-            "is held by this very task, which would wait for itself: ask for `reentrant`, or use another key",
+            "is held by this very task or request, which would wait for itself: ask for `reentrant`, or use another key",
         )
         .about(key)
     }
@@ -164,8 +164,8 @@ impl Error {
     /// All permits that a task waits for may be held by itself.
     pub(crate) fn permits_already_held(key: &str, held: usize, permits: u16) -> Self {
         let text = format!(
-            "{held} of its {permits} permits are held by this very task, which would wait for itself: release one first, or \
-             request fewer"
+            "{held} of its {permits} permits are held by this very task or request, which would wait for itself: release one first, \
+             or request fewer"
         );
         Self::new(ErrorKind::AlreadyHeld, text).about(key)
     }

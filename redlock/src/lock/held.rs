@@ -73,6 +73,10 @@ impl Held {
     pub(crate) fn scope_named<F: Future>(&self, name: &'static str, body: F) -> Scope<F> {
         Scope::new(Arc::clone(&self.hold), name, body)
     }
+
+    pub(crate) fn hold(&self) -> Arc<Hold> {
+        Arc::clone(&self.hold)
+    }
 }
 
 impl fmt::Debug for Held {

@@ -73,6 +73,18 @@ pub(super) fn holds() -> impl Iterator<Item = Arc<Hold>> {
     frames.map(|frame| Arc::clone(&frame.hold))
 }
 
+/// Polls a request as if its task ran under these locks as well.
+pub(crate) fn under<T>(held: impl Iterator<Item = Arc<Hold>>, poll: impl FnOnce() -> T) -> T {
+    let known: Vec<Arc<Hold>> = holds().collect();
+    let innermost = HELD.try_with(Clone::clone).ok().flatten();
+    let innermost = held
+        .filter(|hold| !known.iter().any(|known| Arc::ptr_eq(known, hold)))
+        .fold(innermost, |outer, hold| {
+            Some(Arc::new(Frame { hold, outer }))
+        });
+    HELD.sync_scope(innermost, poll)
+}
+
 /// A future that runs under a held lock. Made by [`Held::scope`](crate::Held::scope).
 ///
 /// When it is dropped, it drops the body first. If the lock was lost meanwhile, it is released

@@ -82,6 +82,12 @@ pub fn give_back(guard: crate::Guard) {
     guard.give_back();
 }
 
+/// Polls a request as if its task ran under these locks as well, for layers whose requests may go through another task. Of those
+/// that were lost, and those that the task runs under, nothing changes.
+pub fn under<'a, T>(held: impl Iterator<Item = &'a crate::Held>, poll: impl FnOnce() -> T) -> T {
+    crate::lock::reentrancy::under(held.map(crate::Held::hold), poll)
+}
+
 /// Ends the lock of a body that panicked, for layers that let the panic continue afterwards.
 pub async fn end_panicked(guard: crate::Guard) {
     guard.end_badly().await;

@@ -2,7 +2,9 @@
 
 use axum::{
     Router,
-    response::{Html, IntoResponse as _},
+    extract::Request,
+    middleware::{Next, from_fn},
+    response::{Html, IntoResponse as _, Response},
     routing::post,
 };
 use redlock::Redlock;
@@ -10,10 +12,10 @@ use redlock_tower::{
     BusyStatus, Key, Reason, RedlockLayer, Rejection, key,
     replay::{MemoryStore, Quorum, RedisStore, ShareOptions},
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tests::{
     Cluster,
-    web::{Orders, by_user, locks, order, send, start, submit},
+    web::{Orders, by_user, connect, locks, order, send, start, submit},
 };
 
 #[tokio::test]
@@ -200,6 +202,67 @@ async fn the_same_key_twice_around_a_handler_is_500_unless_reentrant() {
         .layer(layer);
     assert_eq!(send(&app, order("ann")).await.status, 201);
     tests::web::all_free(&cluster).await;
+}
+
+/// A middleware that runs what is inside of it in another task, as some that catch panics or bound times do.
+async fn in_a_task(request: Request, next: Next) -> Response {
+    tokio::spawn(next.run(request)).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_same_key_twice_is_noticed_behind_a_middleware_that_spawns() {
+    let (cluster, redlock) = locks().await;
+    let layer = RedlockLayer::new(redlock.clone(), key::header("x-user-id"))
+        .namespace("orders")
+        .wait(Duration::from_secs(60));
+    let own = |by: RedlockLayer<key::Header>| by.namespace("own");
+    type Layers = Vec<RedlockLayer<key::Header>>; // the outermost first
+    let refused: [(&str, Layers); 5] = [
+        ("exclusive", vec![layer.clone(); 2]),
+        (
+            "another lock between",
+            vec![layer.clone(), own(layer.clone()), layer.clone()],
+        ),
+        (
+            "reader and writer",
+            vec![layer.clone().read(), layer.clone().write()],
+        ),
+        ("the only permit", vec![own(layer.clone().permits(1)); 2]),
+        (
+            "does not wait",
+            vec![layer.clone(), layer.clone().no_wait()],
+        ),
+    ];
+    let app = |orders: &Arc<Orders>, layers: Layers| {
+        let mut app = orders.route();
+        for layer in layers.into_iter().rev() {
+            app = app.layer(layer).layer(from_fn(in_a_task));
+        }
+        app
+    };
+    let orders = Orders::unblocked();
+    for (case, layers) in refused {
+        let answer = send(&app(&orders, layers), order("ann")).await;
+        assert_eq!(answer.reason(), Some(Reason::AlreadyHeld), "{case}");
+        assert_eq!((answer.status, orders.entered()), (500, 0), "{case}");
+    }
+    let others = RedlockLayer::new(connect(&cluster).await, key::header("x-user-id"));
+    let granted: [(&str, Layers); 3] = [
+        (
+            "reentrant",
+            vec![layer.clone(), layer.clone().reentrant(true)],
+        ),
+        ("another key", vec![layer.clone(), own(layer.clone())]),
+        ("permits enough", vec![layer.clone().permits(2); 2]),
+    ];
+    for (at, (case, layers)) in granted.into_iter().enumerate() {
+        let answer = send(&app(&orders, layers), order("ann")).await;
+        assert_eq!((answer.status, orders.entered()), (201, at + 1), "{case}");
+    }
+    // Another client waits for this one as for any other.
+    let layers = vec![layer, others.namespace("orders").no_wait()];
+    let answer = send(&app(&orders, layers), order("ann")).await;
+    assert_eq!(answer.reason(), Some(Reason::Busy));
 }
 
 #[tokio::test]
