@@ -39,7 +39,8 @@ use crate::{
 
 /// For how long an accepted list counts.
 pub(crate) const COUNTED: Duration = Duration::from_secs(15);
-/// How often the list is announced again.
+/// How often the list is announced again, also to a node that refuses it for lack of a permission or a command: no more often
+/// than to others, and without the announcement a client would not notice when its user gets the permission.
 pub(crate) const ANNOUNCED: Duration = Duration::from_secs(5);
 
 /// The list of one client.
