@@ -198,7 +198,8 @@ mod tests {
             .map(|row| {
                 let cells: Vec<&str> = row.split('|').map(str::trim).collect();
                 let name = cells[1].trim_matches('`');
-                (name.into(), cells[2].into(), cells[4].into())
+                let kind = cells[2].split(';').next().unwrap_or_default();
+                (name.into(), kind.into(), cells[3].into())
             })
             .collect();
         let kind = |kind| match kind {
