@@ -82,8 +82,8 @@ pub fn give_back(guard: crate::Guard) {
     guard.give_back();
 }
 
-/// Polls a request as if its task ran under these locks as well, for layers whose requests may go through another task. Of those
-/// that were lost, and those that the task runs under, nothing changes.
+/// Polls a request as if its task ran under these locks as well, for layers whose requests may go through another task. Locks
+/// that were lost, or that the task already runs under, change nothing.
 pub fn under<'a, T>(held: impl Iterator<Item = &'a crate::Held>, poll: impl FnOnce() -> T) -> T {
     crate::lock::reentrancy::under(held.map(crate::Held::hold), poll)
 }
