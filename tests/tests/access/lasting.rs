@@ -143,8 +143,9 @@ async fn a_minority_may_refuse() {
 /// Nodes that are down may come back, so they are waited for, beside two that refuse for good.
 #[tokio::test]
 async fn nodes_that_are_down_are_waited_for() {
-    let cluster = Cluster::start(5).await;
-    permit(&cluster, &[0, 1, 2, 3, 4], &[]).await;
+    // They know the user from their first moment, also after the restart.
+    let user = ["--user", "locker", "on", ">secret", "~*", "&*", "+@all"];
+    let cluster = Cluster::builder(5).arg(user).start().await;
     permit(&cluster, &[0, 1], &["-set"]).await;
     for node in [3, 4] {
         cluster.node(node).kill();
@@ -158,7 +159,6 @@ async fn nodes_that_are_down_are_waited_for() {
     for node in [3, 4] {
         cluster.node(node).start().await;
     }
-    permit(&cluster, &[3, 4], &[]).await;
     let waited = within(BOUND, waiting).await.expect("no panic");
     let guard = waited.expect("three of five");
     guard.release().await.expect("released");
