@@ -26,12 +26,9 @@ pub enum HoldUntil {
     /// When the response body has ended, for streams that do the work while they are sent. A slow reader holds the lock
     /// for as long as it reads: bound that with [`max_hold`](crate::RedlockLayer::max_hold).
     ///
-    /// A connection that is upgraded, as to a WebSocket, has no response body, so the lock is released with the 101. A handler
-    /// that needs it for longer takes the guard: [`HeldLock::into_guard`](crate::HeldLock::into_guard).
-    ///
-    /// A response without a body ends with its head: that of a HEAD request, a 204, a 304, and an upgrade (101, or 2xx to
-    /// CONNECT), after which no window opens. A handler that needs the lock on such a connection takes
-    /// it: [`HeldLock::into_guard`](crate::HeldLock::into_guard).
+    /// A response without a body, such as a 204, a 304 and any response to HEAD, ends with its head. So does one that hands the
+    /// connection over, as to a WebSocket (101, or 2xx to CONNECT). No window opens after that one, since its work has only begun.
+    /// A handler that needs the lock for such a connection takes it: [`HeldLock::into_guard`](crate::HeldLock::into_guard).
     BodyEnd,
 }
 

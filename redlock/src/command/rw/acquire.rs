@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::{
     super::{
-        Answer, Delivery, Facts, Inbox, NodeCommand, Owner, Purpose, Scope, Step, encode::Encoder,
+        Answer, Delivery, Facts, Inbox, NodeCommand, Owner, Purpose, Scope, Step,
+        encode::{Encoder, whole},
         lock::decode_acquire,
     },
     Side,
@@ -48,12 +49,12 @@ impl NodeCommand for AcquireSide {
         let (inbox, since) = inbox.map_or(("", 0), |inbox| (&*inbox.name, inbox.since));
         let ([own, other], intent) = (self.side.keys(key), key.intent());
         let keys = [
-            own.lock(),
-            own.fence(),
-            other.lock(),
-            other.fence(),
-            &intent,
-            &own.waiters(),
+            whole(own.lock()),
+            whole(own.fence()),
+            whole(other.lock()),
+            whole(other.fence()),
+            whole(&intent),
+            own.waiters_in_parts(),
         ];
         let [script, strict] = self.side.acquire_scripts();
         let out = out

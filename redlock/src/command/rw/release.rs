@@ -2,7 +2,8 @@
 
 use super::{
     super::{
-        Answer, Delivery, Facts, NodeCommand, Owner, Purpose, Scope, Script, Step, encode::Encoder,
+        Answer, Delivery, Facts, NodeCommand, Owner, Purpose, Scope, Script, Step,
+        encode::{Encoder, whole},
         lock::decode_release,
     },
     Side,
@@ -39,16 +40,21 @@ impl NodeCommand for ReleaseSide {
         // Writers wait for readers and for writers, readers only for writers.
         let out = match self.side {
             Side::Read => {
-                let keys = [own.lock(), own.fence(), other.lock(), &other.waiters()];
+                let keys = [
+                    whole(own.lock()),
+                    whole(own.fence()),
+                    whole(other.lock()),
+                    other.waiters_in_parts(),
+                ];
                 out.script(Script::ReleaseRead, &keys)
             }
             Side::Write => {
                 let keys = [
-                    own.lock(),
-                    own.fence(),
-                    &own.waiters(),
-                    other.lock(),
-                    &other.waiters(),
+                    whole(own.lock()),
+                    whole(own.fence()),
+                    own.waiters_in_parts(),
+                    whole(other.lock()),
+                    other.waiters_in_parts(),
                 ];
                 out.script(Script::ReleaseWrite, &keys)
             }
