@@ -47,17 +47,25 @@ impl Watched {
             .expect("three nodes");
         let held = one.lock(KEY).ttl(LONG).await.expect("free");
         assert_eq!(cluster.locked_on(KEY).await, [0, 1]);
-        Self {
+        let watched = Self {
             cluster,
             held,
             other,
             _proxies: proxies,
-        }
+        };
+        assert!(!watched.has_forgotten().await);
+        watched
     }
 
     /// The node that holds the lock and is about to forget it.
     fn node(&self) -> &Node {
         self.cluster.node(1)
+    }
+
+    /// It no longer has the holder's lock. A request of another client that has no vote may be there for a moment.
+    async fn has_forgotten(&self) -> bool {
+        let owner: Option<String> = self.node().ask(redis::cmd("GET").arg(KEY)).await;
+        owner.as_deref() != Some(self.held.owner())
     }
 
     /// It has forgotten the lock, and the other client does not get it.

@@ -14,7 +14,7 @@ async fn becomes_a_replica_and_is_promoted(watched: &Watched) {
     let source = Cluster::start(1).await;
     follow(watched.node(), source.node(0)).await;
     run(watched.node(), &["REPLICAOF", "NO", "ONE"]).await;
-    assert!(!watched.node().exists(KEY).await, "it has forgotten");
+    assert!(watched.has_forgotten().await);
 }
 
 #[tokio::test]
@@ -65,7 +65,7 @@ async fn f2_a_node_that_loads_an_old_snapshot_does_not_vote() {
     run(cluster.node(1), &["SAVE"]).await;
     let watched = Watched::start(cluster, RestartGuard::Observed).await;
     run(watched.node(), &["DEBUG", "RELOAD", "NOSAVE"]).await;
-    assert!(!watched.node().exists(KEY).await, "it has forgotten");
+    assert!(watched.has_forgotten().await);
     watched.nobody_else_gets_it().await;
 }
 
@@ -139,7 +139,7 @@ async fn f2_a_node_that_loads_a_snapshot_with_its_record_does_not_vote() {
         .to_owned();
     let () = watched.node().ask(&put_back).await;
     run(watched.node(), &["DEBUG", "RELOAD", "NOSAVE"]).await;
-    assert!(!watched.node().exists(KEY).await, "it has forgotten");
+    assert!(watched.has_forgotten().await);
     watched.nobody_else_gets_it().await;
 }
 
@@ -156,7 +156,7 @@ async fn f2_strict_quarantines_a_node_with_an_old_snapshot() {
     run(cluster.node(1), &["SAVE"]).await;
     let watched = Watched::start(cluster, RestartGuard::Strict).await;
     run(watched.node(), &["DEBUG", "RELOAD", "NOSAVE"]).await;
-    assert!(!watched.node().exists(KEY).await, "it has forgotten");
+    assert!(watched.has_forgotten().await);
     watched.nobody_else_gets_it().await;
     // An operator can override that.
     watched.other.trust_nodes().await.expect("three nodes");
@@ -175,7 +175,7 @@ async fn with_a_copy_of_old_data() -> Watched {
     let watched = Watched::start(cluster, RestartGuard::Strict).await;
     follow(watched.node(), copy.node(0)).await;
     run(watched.node(), &["REPLICAOF", "NO", "ONE"]).await;
-    assert!(!watched.node().exists(KEY).await, "it has forgotten");
+    assert!(watched.has_forgotten().await);
     watched
 }
 
