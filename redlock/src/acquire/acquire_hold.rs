@@ -222,9 +222,14 @@ fn claim(request: &AcquireRequest<'_>, handed_over: HandedOver) -> Option<Arc<Ho
     if request.options.hold.max_hold.is_some() {
         renewers.watch(hold.lease());
     }
-    // This runtime renews the lease too, because it may outlive the one that acquired it.
-    if request.options.lease.keep_alive && !hold.lease().is_of_current_runtime() {
-        renewers.run_here();
+    if request.options.lease.keep_alive {
+        if hold.reserves_further_tokens() {
+            renewers.renew_soon(hold.lease());
+        }
+        // This runtime renews the lease too, because it may outlive the one that acquired it.
+        if !hold.lease().is_of_current_runtime() {
+            renewers.run_here();
+        }
     }
     Some(hold)
 }

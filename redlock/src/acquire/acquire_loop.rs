@@ -21,7 +21,6 @@ use crate::{
     key::Key,
     lease::{Grant, HandOverLimit, Lease},
     node::{ConnectionSet, Notification, Subscriber},
-    quorum::token::FencingToken,
 };
 
 /// Cancel safe: an attempt in flight is rolled back, and the process leaves the waitlist.
@@ -220,15 +219,11 @@ impl<'a> AcquireLoop<'a> {
             key: request.key,
             options: request.options.lease,
             within,
-            // A block of tokens lets the lease pass to local waiters without a round trip.
-            tokens: match self.turn.waiting() {
-                0 => 1,
-                // All guards of a shared hold have the same token.
-                _ if request.options.lease.kind.is_shared() => 1,
-                // Superseding a hold must not end that of a later request.
-                _ if request.options.lease.newest_wins => 1,
-                _ => FencingToken::BLOCK,
-            },
+            // A block of tokens lets the lease pass to local waiters without a round trip. All guards of a shared hold have the
+            // same token, and superseding a hold must not end that of a later request.
+            reserves_block: self.turn.waiting() > 0
+                && !request.options.lease.kind.is_shared()
+                && !request.options.lease.newest_wins,
             one_node_first: plan.one_node_first
                 && request.options.lease.kind.may_ask_one_node_first(),
             abandon_splits: !request.waits(),

@@ -43,7 +43,7 @@ pub(crate) async fn adopt(
         key,
         options,
         within: request.node_timeout().min(left),
-        tokens: 1,
+        reserves_block: false,
         one_node_first: false,
         abandon_splits: true,
         inbox: None,

@@ -8,6 +8,7 @@ use crate::{
     env::clock::Instant,
     error::{Error, Result},
     events::lock as events,
+    lock_kind::Claim,
     quorum::{
         node_set::NodeSet,
         tally::{Decision, Rule, Tally},
@@ -23,7 +24,8 @@ impl Lease {
             return Err(self.lost_error());
         }
         let started = self.core.now();
-        let round = self.send_extension()?;
+        let claim = self.claim();
+        let round = self.send_extension(&claim)?;
         let node_timeout = self.core.node_timeout(self.options.ttl);
         let decision = round.decision(node_timeout.min(self.remaining())).await;
         round.withdraw();
@@ -31,17 +33,18 @@ impl Lease {
         let left = self.remaining();
         let extended = self.extended(&round, decision, started);
         if extended.is_ok() {
+            self.tokens.confirm(claim.tokens);
             events::renewed(left);
         }
         extended
     }
 
     /// Sends the extension to every node, also to those that missed the acquire.
-    fn send_extension(self: &Arc<Self>) -> Result<Arc<Round>> {
+    fn send_extension(self: &Arc<Self>, claim: &Claim) -> Result<Arc<Round>> {
         let nodes = &self.core.nodes;
         let request = Request {
             key: Arc::clone(&self.key),
-            command: self.options.kind.extend(&self.claim(), self.options.ttl),
+            command: self.options.kind.extend(claim, self.options.ttl),
         };
         let plan = Plan::new(request, Rule::Extend, NodeSet::all(nodes.len()));
         let round = Round::start(nodes, &*self.core.connections()?, plan);

@@ -130,8 +130,13 @@ impl Hold {
 
     pub(crate) fn token(&self) -> FencingToken {
         // There is one: the hold would not have started without.
-        let token = self.lease.tokens.get(self.number);
+        let token = self.lease.tokens.load().get(self.number);
         token.unwrap_or(FencingToken::NONE)
+    }
+
+    /// Whether the lease should be extended soon, since its tokens become few.
+    pub(crate) fn reserves_further_tokens(&self) -> bool {
+        self.lease.reserve_further(self.number)
     }
 
     /// When its `max_hold` is over; [`Instant::END`] without one.

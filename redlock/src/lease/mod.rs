@@ -28,7 +28,7 @@
 //! again, and the release looks at the state before it reads these nodes, so at least one of the two sends the release
 //! behind the extension.
 //!
-//! Bounded are: the tokens of a lease ([`TokenBlock`](crate::quorum::token::TokenBlock)), the time and the number of hand-overs
+//! Bounded are: how far the tokens of a lease reach ahead ([`TokenBlock`](crate::quorum::token::TokenBlock)), the time and the number of hand-overs
 //! ([`HandOverLimit`]), the extensions in flight ([`renewal`]), and for how long a lost lease keeps its key for a body
 //! that still runs: for the rest of its validity.
 
@@ -76,7 +76,7 @@ use crate::{
     node::ConnectionSet,
     quorum::{
         node_set::{AtomicNodeSet, NodeSet},
-        token::TokenBlock,
+        token::AtomicTokenBlock,
         validity,
     },
     round::{LateVoteObserver, Round},
@@ -91,7 +91,7 @@ pub(crate) struct Lease {
     key: Arc<Key>,
     options: LeaseOptions,
     owner: KeptOwner,
-    tokens: TokenBlock,
+    tokens: AtomicTokenBlock,
     granted_at: Instant,
     /// In microseconds of the client's clock; only ever raised.
     valid_until: AtomicU64,
@@ -151,7 +151,7 @@ impl Lease {
             key: Arc::clone(key),
             options,
             owner: KeptOwner::new(grant.claim.owner),
-            tokens: grant.claim.tokens,
+            tokens: AtomicTokenBlock::new(grant.claim.tokens),
             granted_at: core.now(),
             valid_until: AtomicU64::new(0),
             touched: AtomicNodeSet::new(NodeSet::all(core.nodes.len())),
@@ -181,7 +181,7 @@ impl Lease {
         if !self.is_open_at(now) {
             return None;
         }
-        self.tokens.get(holds.count)?;
+        self.tokens.load().get(holds.count)?;
         let hold = Hold::new(self, holds.count, options, now);
         holds.count += 1;
         holds.current = Arc::downgrade(&hold);
@@ -205,9 +205,22 @@ impl Lease {
         self.rounds.into()
     }
 
+    /// Reserves further tokens with the next extension, if few are left at the `number`-th hold. Returns whether that extension
+    /// should follow soon.
+    ///
+    /// An extension looks whether the lease has ended after this, and the end of a lease reads the tokens after it: so either
+    /// nothing is sent for these tokens, or the tombstone is above them.
+    pub(crate) fn reserve_further(&self, number: u32) -> bool {
+        let tokens = self.tokens.load();
+        tokens.further(number).is_some_and(|further| {
+            let most = self.core.nodes.tokens.most_of_block(self.core.now());
+            further.last().is_some_and(|last| last <= most) && self.tokens.ask(tokens, further)
+        })
+    }
+
     /// The highest token that may have been used; 0 without fencing.
     pub(crate) fn last_token(&self) -> u64 {
-        self.tokens.last().unwrap_or(0)
+        self.tokens.load().last().unwrap_or(0)
     }
 
     pub(crate) fn owner(&self) -> &str {
@@ -217,7 +230,7 @@ impl Lease {
     fn claim(&self) -> Claim {
         Claim {
             owner: self.owner.get(),
-            tokens: self.tokens,
+            tokens: self.tokens.load(),
         }
     }
 

@@ -136,7 +136,7 @@ impl Ticket {
             options: &options,
             since: core.now(),
         };
-        let tokens = TokenBlock::new(self.token, 1);
+        let tokens = TokenBlock::single(self.token);
         let claim = Claim {
             owner: self.owner,
             tokens,

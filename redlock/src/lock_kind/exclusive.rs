@@ -97,7 +97,7 @@ mod tests {
             Command::Release(release) => release.tombstone,
             other => panic!("no release: {other:?}"),
         };
-        assert_eq!(tombstone_of(TokenBlock::new(10, 16)), Some(26));
+        assert_eq!(tombstone_of(TokenBlock::starting_at(10)), Some(266));
         assert_eq!(tombstone_of(TokenBlock::NONE), None);
     }
 }

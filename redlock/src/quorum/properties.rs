@@ -9,7 +9,7 @@ use super::{
     node_set::{NodeSet, quorum},
     restart_guard::{guard_time, on_first_sight},
     tally::{Decision, Rule, Tally},
-    token::FencingToken,
+    token::{FencingToken, TokenBlock},
     token_clock::TokenClock,
     validity::{MIN_TTL, drift, usable},
 };
@@ -207,7 +207,7 @@ proptest! {
         steps in vec((0..2_000_000_u64, proptest::option::of(0..4_000_000_u64), 0..3_usize), 1..40),
     ) {
         let clock = TokenClock::new(3, Instant::from_micros(0), Duration::from_secs(1));
-        let bound = 1_000_000 + FencingToken::BLOCK + 1;
+        let bound = 1_000_000 + TokenBlock::MOST_AHEAD + 1;
         let (mut now, mut last) = (0, 0);
         for (passes, ahead, node) in steps {
             now += passes;

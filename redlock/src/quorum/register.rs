@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use super::token::{FencingToken, signed};
+use super::token::{TokenBlock, signed};
 use crate::command::{RegisterAnswer, RegisterReply, Stored, Version};
 
 /// Decides which answers count as votes.
@@ -38,7 +38,7 @@ impl Trust {
             .saturating_add(signed(self.token_now));
         let newest_before = since_token
             .saturating_add(skew)
-            .saturating_add(signed(FencingToken::BLOCK));
+            .saturating_add(signed(TokenBlock::MOST_AHEAD));
         signed(version.token) > newest_before
     }
 
@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn a_young_node_votes_on_versions_newer_than_its_start_plus_the_skew() {
         let started = signed(990 * SECOND);
-        let newest_before = (5_990 + 5) * SECOND + FencingToken::BLOCK;
+        let newest_before = (5_990 + 5) * SECOND + TokenBlock::MOST_AHEAD;
         assert!(!trust().counts(started, version(newest_before)));
         assert!(trust().counts(started, version(newest_before + 1)));
     }

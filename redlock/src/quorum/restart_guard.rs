@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{node_set::quorum, token::FencingToken};
+use super::{node_set::quorum, token::TokenBlock};
 
 /// What to do about a node that restarted and may have forgotten locks. Default:
 /// [`Observed`](Self::Observed).
@@ -60,13 +60,13 @@ const SAME_START: Duration = Duration::from_secs(5);
 /// Servers report their uptime in whole seconds, rounded down.
 const UPTIME_UNIT: Duration = Duration::from_secs(1);
 
-/// `max_ttl + 1 % + skew bound`, and the length of a block of tokens: after this time every lock
+/// `max_ttl + 1 % + skew bound`, and how far a block of tokens may reach ahead of the clock: after this time every lock
 /// that the node forgot has expired.
 pub(crate) fn guard_time(max_ttl: Duration, skew: Duration) -> Duration {
     max_ttl
         .saturating_add(max_ttl / 100)
         .saturating_add(skew)
-        .saturating_add(Duration::from_micros(FencingToken::BLOCK))
+        .saturating_add(Duration::from_micros(TokenBlock::MOST_AHEAD))
 }
 
 /// The minimum of [`confirmed_for`]: some round trips on a busy machine.
@@ -174,6 +174,6 @@ mod tests {
     #[test]
     fn the_guard_time_covers_the_longest_lease_plus_drift_and_skew() {
         let time = guard_time(Duration::from_secs(60), Duration::from_secs(5));
-        assert_eq!(time, Duration::from_micros(65_600_256));
+        assert_eq!(time, Duration::from_micros(65_604_096));
     }
 }

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::token::{FencingToken, signed};
+use super::token::{FencingToken, TokenBlock, signed};
 use crate::env::{clock::Instant, sync::lock};
 
 /// Proposes tokens: the client's monotonic time, plus an offset calibrated by the nodes' clocks,
@@ -35,7 +35,7 @@ impl TokenClock {
             calibrated: AtomicBool::new(false),
             lead: AtomicU64::new(0),
             last: AtomicU64::new(0),
-            most_lead: micros(skew).saturating_add(FencingToken::BLOCK),
+            most_lead: micros(skew).saturating_add(TokenBlock::MOST_AHEAD),
         }
     }
 
@@ -89,6 +89,12 @@ impl TokenClock {
             .max(previous.saturating_add(1))
             .max(floor.saturating_add(1));
         (token < FencingToken::LIMIT).then_some(token)
+    }
+
+    /// The highest token that a block may reserve at `now`.
+    pub(crate) fn most_of_block(&self, now: Instant) -> u64 {
+        let clock = self.micros(now).saturating_add(self.lead.load(Relaxed));
+        clock.saturating_add(TokenBlock::MOST_AHEAD)
     }
 
     /// The time that proposals start from, in microseconds.
@@ -170,7 +176,7 @@ mod tests {
         clock.calibrate(0, 1_000_000, at);
         assert_eq!(clock.learn(1_400_000, at), None);
         assert_eq!(clock.propose(at, 0), Some(1_400_001));
-        let beyond = clock.learn(1_000_000 + 6_000_256, at);
+        let beyond = clock.learn(1_000_000 + 6_000_000 + TokenBlock::MOST_AHEAD, at);
         assert_eq!(beyond, Some(Duration::from_secs(1)));
         assert!(clock.propose(at, 0).expect("a token") < 2_000_000);
     }

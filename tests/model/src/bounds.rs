@@ -282,7 +282,7 @@ pub(crate) const BLOCKS_FULL: Config = Config {
     ..BLOCKS
 };
 
-/// Two further blocks. The first may never be confirmed.
+/// Two further blocks, or one that is asked for twice. It may never be confirmed.
 pub(crate) const FURTHER_BLOCKS: Config = Config {
     name: "further token blocks",
     tokens: 4,

@@ -215,11 +215,9 @@ pub(crate) fn turn(config: &Config, state: &mut State, index: usize, seen: &Cove
 pub(crate) fn extend(config: &Config, state: &mut State, index: usize, ttl: u8) {
     let attempt = attempt_of(config, state, index);
     let client = &mut state.clients[index];
-    let confirmed = client.confirmed;
-    client.block = 0;
-    if config.further_blocks {
-        client.block = client.asked + 1;
-        client.asked = client.block + config.span;
+    // A further block that was never confirmed is asked for again.
+    if config.further_blocks && client.asked == client.confirmed {
+        client.asked += 1 + config.span;
         if config.is(Mutant::BlockUnconfirmed) {
             client.confirmed = client.asked;
         }
@@ -227,9 +225,9 @@ pub(crate) fn extend(config: &Config, state: &mut State, index: usize, ttl: u8) 
     let extension = client.extensions;
     client.extensions += 1;
     client.phase = Phase::Extending;
-    let (block, asked) = (client.block, client.asked);
+    let asked = client.asked;
     let sent = &mut state.attempts[attempt];
-    sent.extends[usize::from(extension)] = (ttl, confirmed, if block == 0 { 0 } else { asked });
+    sent.extends[usize::from(extension)] = (ttl, asked);
     sent.asked = asked;
     open_round(config, state, index, flight::EXTEND << extension);
 }
@@ -239,7 +237,7 @@ fn confirm(config: &Config, state: &mut State, index: usize, seen: &Coverage) {
     seen.saw(Event::Extended);
     let attempt = attempt_of(config, state, index);
     let client = state.clients[index];
-    let ttl = state.attempts[attempt].extends[usize::from(client.extensions) - 1].0;
+    let (ttl, asked) = state.attempts[attempt].extends[usize::from(client.extensions) - 1];
     let gained = validity(config, &client, ttl);
     if gained >= client.validity {
         rest_on_round(config, state, index);
@@ -247,13 +245,7 @@ fn confirm(config: &Config, state: &mut State, index: usize, seen: &Coverage) {
     let client = &mut state.clients[index];
     client.validity = client.validity.max(gained);
     client.phase = Phase::Held;
-    if client.block != 0 {
-        if client.block != client.confirmed + 1 || client.next > client.confirmed {
-            client.next = client.next.max(client.block);
-        }
-        client.confirmed = client.asked;
-        client.block = 0;
-    }
+    client.confirmed = asked;
     close_round(config, state, index);
 }
 

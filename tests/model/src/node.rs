@@ -141,8 +141,7 @@ fn extend(
     extension: usize,
     seen: &Coverage,
 ) -> Vote {
-    let (ttl, confirmed, block) = sent.extends[extension];
-    let fence = confirmed.max(block);
+    let (ttl, fence) = sent.extends[extension];
     if config.is(Mutant::ResetAlways) {
         node.owner = owner;
         node.timer = ttl;
@@ -172,7 +171,7 @@ fn extend(
     if config.full {
         return Vote::No;
     }
-    if node.owner == 0 && (node.fence <= confirmed || config.is(Mutant::ResetMissing)) {
+    if node.owner == 0 && (node.fence <= fence || config.is(Mutant::ResetMissing)) {
         seen.saw(Event::Restored);
         node.owner = owner;
         node.timer = ttl;

@@ -100,8 +100,6 @@ pub(crate) struct Client {
     pub(crate) next: u8,
     pub(crate) confirmed: u8,
     pub(crate) asked: u8,
-    /// The start of the block of the open extension. 0: none.
-    pub(crate) block: u8,
     /// Another client was granted the lock after this client.
     pub(crate) overtaken: bool,
 }
@@ -111,8 +109,8 @@ pub(crate) struct Client {
 pub(crate) struct Attempt {
     /// The token proposed in each round.
     pub(crate) tokens: [u8; MAX_ROUNDS],
-    /// For each extension: the ttl, the confirmed end, and the end of the further block (0: none).
-    pub(crate) extends: [(u8, u8, u8); MAX_EXTENSIONS],
+    /// For each extension: the ttl, and the highest token ever requested.
+    pub(crate) extends: [(u8, u8); MAX_EXTENSIONS],
     /// The highest token ever requested. The tombstone is one more.
     pub(crate) asked: u8,
     pub(crate) cool_down: u8,
@@ -178,8 +176,7 @@ impl Client {
         packed
             .put(self.next, 5)
             .put(self.confirmed, 5)
-            .put(self.asked, 5)
-            .put(self.block, 5);
+            .put(self.asked, 5);
         packed
             .put(u8::from(self.overtaken), 1)
             .put(u8::from(self.outdated), 1);
@@ -193,8 +190,8 @@ impl Attempt {
         for token in self.tokens {
             packed.put(token, 5);
         }
-        for (ttl, confirmed, block) in self.extends {
-            packed.put(ttl, 4).put(confirmed, 5).put(block, 5);
+        for (ttl, asked) in self.extends {
+            packed.put(ttl, 4).put(asked, 5);
         }
         packed
             .put(self.asked, 5)

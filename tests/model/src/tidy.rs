@@ -152,7 +152,7 @@ fn tidy_attempt(config: &Config, state: &mut State, attempt: usize) {
     for extension in 0..config.extensions {
         if flying & flight::EXTEND << extension == 0 && !(current && extension + 1 == me.extensions)
         {
-            sent.extends[usize::from(extension)] = (0, 0, 0);
+            sent.extends[usize::from(extension)] = (0, 0);
         }
     }
 }

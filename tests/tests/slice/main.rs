@@ -2,4 +2,5 @@
 
 mod bad_input;
 mod connecting;
+mod hand_overs;
 mod mutual_exclusion;

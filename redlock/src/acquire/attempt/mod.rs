@@ -49,8 +49,8 @@ pub(super) struct Attempt<'a> {
     pub(super) options: LeaseOptions,
     /// The deadline of the whole attempt.
     pub(super) within: Duration,
-    /// How many tokens are reserved: one, and one for each local hand-over.
-    pub(super) tokens: u64,
+    /// Whether tokens for local hand-overs are reserved too.
+    pub(super) reserves_block: bool,
     /// Breaks ties between split votes.
     pub(super) one_node_first: bool,
     /// Abandon a split vote at half-time when silent nodes keep it undecided, so that there is time to retry.
@@ -170,7 +170,11 @@ impl Attempt<'_> {
         }
         let first = self.core.nodes.tokens.propose(now, floor);
         let first = first.ok_or(Failure::NoToken)?;
-        Ok(TokenBlock::new(first, self.tokens))
+        Ok(if self.reserves_block {
+            TokenBlock::starting_at(first)
+        } else {
+            TokenBlock::single(first)
+        })
     }
 
     /// Returns the decision of the round, and whether the first node of the `order` made it alone.

@@ -63,6 +63,11 @@ impl Renewers {
         self.watch(lease);
     }
 
+    /// Extends `lease`, which is renewed, as soon as it can be.
+    pub(crate) fn renew_soon(&self, lease: &Arc<Lease>) {
+        self.schedule_renewal(lease, Duration::ZERO);
+    }
+
     /// Ends the current hold of `lease` in time.
     pub(crate) fn watch(self: &Arc<Self>, lease: &Arc<Lease>) {
         self.schedule_check(lease);
