@@ -184,7 +184,8 @@ impl Builder {
         self
     }
 
-    /// How long a node remembers the highest token of a key after its last use. Default: `max_ttl` + `clock_skew` + 10 min.
+    /// How long a node remembers the highest token of a key after its last acquire or renewal.
+    /// Default: `max_ttl` + `clock_skew` + 10 min.
     pub fn fence_retention(mut self, retention: Duration) -> Self {
         self.fence_retention = Some(retention);
         self

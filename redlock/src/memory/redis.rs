@@ -83,6 +83,14 @@ pub(crate) fn short_number(text: &[u8]) -> Option<u64> {
     number(text).filter(|_| text.len() <= DIGITS)
 }
 
+/// A number as `INCR` reads it: not negative here, without a sign or leading zeros.
+fn plain_number(text: &[u8]) -> Option<i64> {
+    let is_plain = text == b"0" || !text.starts_with(b"0");
+    number(text)
+        .filter(|_| is_plain)
+        .and_then(|number| number.try_into().ok())
+}
+
 impl<'a> Redis<'a> {
     pub(crate) fn new(
         store: &'a mut Store,
@@ -171,6 +179,19 @@ impl<'a> Redis<'a> {
             return self.writes(true).map(|()| false);
         }
         self.set(key, value, ms).map(|()| true)
+    }
+
+    /// `INCR`. The expiry stays.
+    pub(crate) fn incr(&mut self, key: &[u8]) -> Result<(), Raised> {
+        self.writes(true)?;
+        let was = self.get(key)?.map(plain_number);
+        let next = was.unwrap_or(Some(0)).and_then(|was| was.checked_add(1));
+        let next = next.ok_or(Raised::NO_INTEGER)?.to_string().into_bytes();
+        match self.store.text_mut(key) {
+            Some(text) => *text = next,
+            None => self.store.set(key, Value::Text(next), None),
+        }
+        Ok(())
     }
 
     pub(crate) fn pexpire(&mut self, key: &[u8], ms: u64) -> Result<bool, Raised> {

@@ -113,6 +113,16 @@ impl Store {
         }
     }
 
+    /// The same, to be changed. The expiry stays.
+    pub(super) fn text_mut(&mut self, key: &[u8]) -> Option<&mut Vec<u8>> {
+        let now = self.now;
+        let entry = self.entries.get_mut(key);
+        match &mut entry.filter(|entry| entry.is_live(now))?.value {
+            Value::Text(text) => Some(text),
+            Value::Sorted(_) | Value::Hash => None,
+        }
+    }
+
     /// The sorted set under a key, which is created if the key is missing. `None` if the key has
     /// another type.
     pub(super) fn sorted(&mut self, key: &[u8]) -> Option<&mut Vec<(u64, Bytes)>> {

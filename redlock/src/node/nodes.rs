@@ -40,7 +40,7 @@ pub(crate) struct Nodes {
     pub(crate) timeout: Duration,
     /// Set under the strict restart guard.
     pub(crate) strict: Option<Strict>,
-    /// How long a fence is kept after its last use.
+    /// How long a fence is kept after the last acquire or extension.
     pub(crate) retention: Duration,
     /// The waiters of this process, to be notified.
     pub(crate) notifications: Arc<Notifications>,

@@ -4,6 +4,7 @@ mod bounds;
 mod errors;
 mod order;
 mod relay;
+mod tombstones;
 mod unknown;
 
 use std::time::Duration;

@@ -109,8 +109,8 @@ async fn refusals(cluster: &Cluster) -> Vec<String> {
 /// Permissions that only notifications need.
 const WAKING: [&str; 5] = ["subscribe", "publish", "zadd", "zrange", "zrem"];
 
-/// Permissions that the client can do without, which `access/refusals.rs` tests.
-const OPTIONAL: [&str; 3] = ["client|tracking", "info", "evalsha"];
+/// Permissions that the client can do without, which `access/refusals.rs` and `batches/tombstones.rs` test.
+const OPTIONAL: [&str; 4] = ["client|tracking", "info", "evalsha", "incr"];
 
 #[tokio::test]
 async fn without_the_rights_for_wake_ups() {

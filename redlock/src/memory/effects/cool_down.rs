@@ -33,7 +33,7 @@ pub(super) fn cool_down(
         redis.pexpire(key, window)?;
     }
     if let Some(fence_key) = keys.get(4) {
-        leave_tombstone(redis, fence_key, args.at(4), args.number(5)?);
+        leave_tombstone(redis, fence_key, args.at(4), args.number(5)?, false);
     }
     if !held && !is_cooling_down {
         return Ok(abstains.unwrap_or(Reply::Status("GONE")));

@@ -33,22 +33,31 @@ pub(super) fn put_nx(
 
 /// Leaves a tombstone: raises the fence to `tombstone` and never lowers it. A value that is not
 /// a fence is not changed. Errors are ignored: later commands report them.
+///
+/// `held`: the owner held the lock. Then the fence keeps its expiry if it is the token below the tombstone.
 pub(super) fn leave_tombstone(
     redis: &mut Redis<'_>,
     fence_key: &[u8],
     tombstone: &[u8],
     retention: u64,
+    held: bool,
 ) {
-    let fence = redis.mget(fence_key).map(<[u8]>::to_vec);
-    let _ = match fence {
-        None => put_nx(redis, fence_key, tombstone, retention).map(drop),
-        Some(fence) if is_below(&fence, tombstone) => put(redis, fence_key, tombstone, retention),
-        Some(_) => Ok(()),
+    let Some(fence) = redis.mget(fence_key) else {
+        let _ = put_nx(redis, fence_key, tombstone, retention);
+        return;
     };
+    let above = above(fence, tombstone);
+    // Exact below 2^53.
+    if held && above == 1.0 && redis.incr(fence_key).is_ok() {
+        return;
+    }
+    if above > 0.0 {
+        let _ = put(redis, fence_key, tombstone, retention);
+    }
 }
 
-/// Compares numbers of any length like Lua.
-fn is_below(fence: &[u8], other: &[u8]) -> bool {
-    let (fence, other) = (lua_number(fence), lua_number(other));
-    fence.is_some_and(|fence| other.is_some_and(|other| fence < other))
+/// How far `other` is above the fence, by Lua's arithmetic. 0 if one of them is no number.
+fn above(fence: &[u8], other: &[u8]) -> f64 {
+    let numbers = lua_number(fence).zip(lua_number(other));
+    numbers.map_or(0.0, |(fence, other)| other - fence)
 }

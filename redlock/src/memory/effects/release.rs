@@ -13,7 +13,7 @@ pub(super) fn release(
         redis.del(key)?;
     }
     if let Some(fence_key) = keys.get(2) {
-        leave_tombstone(redis, fence_key, args.at(2), args.number(3)?);
+        leave_tombstone(redis, fence_key, args.at(2), args.number(3)?, held);
     }
     if held && wake(redis, keys.at(1), args.at(1), owner, key) > 0 {
         return Ok(Reply::Status("WOKE"));

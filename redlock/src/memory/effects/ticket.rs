@@ -80,6 +80,6 @@ pub(super) fn give_back(
         let left = u64::try_from(redis.pttl(key)).unwrap_or(0);
         put(redis, key, args.at(1), left.min(args.number(2)?).max(1))?;
     }
-    leave_tombstone(redis, keys.at(1), args.at(3), args.number(4)?);
+    leave_tombstone(redis, keys.at(1), args.at(3), args.number(4)?, false);
     Ok(Reply::OK)
 }

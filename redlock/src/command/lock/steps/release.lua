@@ -14,7 +14,7 @@
 -- The deletion comes first: it needs no memory.
 local held = holder == owner
 if held then redis.call('DEL', lock_key) end
-if fence_key then leave_tombstone(fence_key, fence, tombstone, retention) end
+if fence_key then leave_tombstone(fence_key, fence, tombstone, retention, held) end
 if held and not nobody_waits and notify(waiters_key, channel, owner, lock_key) > 0 then
   return redis.status_reply('WOKE')
 end

@@ -11,7 +11,7 @@
 local was = redis.call('MGET', KEYS[1], KEYS[2])
 local removed = was[1] == ARGV[1]
 if removed then redis.call('DEL', KEYS[1]) end
-leave_tombstone(KEYS[2], was[2], ARGV[3], ARGV[4])
+leave_tombstone(KEYS[2], was[2], ARGV[3], ARGV[4], removed)
 if not removed then return redis.status_reply('OK') end
 local notified = notify(KEYS[3], ARGV[2], ARGV[1], KEYS[1])
 notified = notified + notify_all(KEYS[5], ARGV[2], ARGV[1], KEYS[4])

@@ -73,7 +73,7 @@ pub(crate) fn force_release(
     }
     for (bar, tombstone) in [(keys.at(1), args.at(3)), (keys.at(4), args.at(4))] {
         if !tombstone.is_empty() {
-            leave_tombstone(redis, bar, tombstone, retention);
+            leave_tombstone(redis, bar, tombstone, retention, false);
         }
     }
     if wrote || read && read_for(redis, readers)? == 0 {

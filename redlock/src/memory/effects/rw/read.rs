@@ -119,7 +119,7 @@ pub(crate) fn release(
     } else if removed {
         redis.zrem(readers, &[owner.into()])?;
     }
-    leave_tombstone(redis, keys.at(1), args.at(2), args.number(3)?);
+    leave_tombstone(redis, keys.at(1), args.at(2), args.number(3)?, false);
     if removed
         && read_for(redis, readers)? == 0
         && wake(redis, keys.at(3), args.at(1), owner, keys.at(2)) > 0

@@ -163,7 +163,7 @@ pub(crate) fn release(
     if removed {
         redis.del(key)?;
     }
-    leave_tombstone(redis, keys.at(1), args.at(2), args.number(3)?);
+    leave_tombstone(redis, keys.at(1), args.at(2), args.number(3)?, removed);
     if !removed {
         return Ok(Reply::OK);
     }
