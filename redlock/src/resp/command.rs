@@ -1,5 +1,7 @@
 //! Encodes commands straight into a send buffer.
 
+const DIGITS: &[u8; 10] = b"0123456789";
+
 /// Writes one command, argument by argument. The argument count in front is filled in at the end.
 pub(crate) struct CommandWriter<'a> {
     out: &'a mut Vec<u8>,
@@ -42,19 +44,44 @@ pub(crate) fn command_of(
 
 impl CommandWriter<'_> {
     pub(crate) fn arg(&mut self, arg: impl AsRef<[u8]>) -> &mut Self {
-        self.joined([arg])
+        let arg = arg.as_ref();
+        self.begin_arg(arg.len());
+        self.out.extend_from_slice(arg);
+        self.end_arg()
     }
 
     /// One argument that consists of `parts`.
-    pub(crate) fn joined<const N: usize>(&mut self, parts: [impl AsRef<[u8]>; N]) -> &mut Self {
-        let len: usize = parts.iter().map(|part| part.as_ref().len()).sum();
-        self.out.push(b'$');
-        self.out
-            .extend_from_slice(itoa::Buffer::new().format(len).as_bytes());
-        self.out.extend_from_slice(b"\r\n");
+    pub(crate) fn joined<const N: usize>(&mut self, parts: [&str; N]) -> &mut Self {
+        self.begin_arg(parts.iter().map(|part| part.len()).sum());
         for part in parts {
-            self.out.extend_from_slice(part.as_ref());
+            self.out.extend_from_slice(part.as_bytes());
         }
+        self.end_arg()
+    }
+
+    /// One argument that consists of single bytes.
+    pub(crate) fn bytes(&mut self, bytes: impl ExactSizeIterator<Item = u8>) -> &mut Self {
+        self.begin_arg(bytes.len());
+        self.out.extend(bytes);
+        self.end_arg()
+    }
+
+    /// Writes the length of an argument.
+    fn begin_arg(&mut self, len: usize) {
+        // Most lengths have two digits, and each command has some ten arguments.
+        if (10..100).contains(&len) {
+            let (tens, ones) = (DIGITS[len / 10], DIGITS[len % 10]);
+            self.out
+                .extend_from_slice(&[b'$', tens, ones, b'\r', b'\n']);
+        } else {
+            self.out.push(b'$');
+            self.out
+                .extend_from_slice(itoa::Buffer::new().format(len).as_bytes());
+            self.out.extend_from_slice(b"\r\n");
+        }
+    }
+
+    fn end_arg(&mut self) -> &mut Self {
         self.out.extend_from_slice(b"\r\n");
         self.count += 1;
         self
@@ -94,6 +121,23 @@ mod tests {
             command.args(args);
         });
         String::from_utf8(out).expect("text")
+    }
+
+    #[test]
+    fn arguments_of_any_length() {
+        for len in (0..=101).chain([999, 1_000, 65_536]) {
+            let arg = "x".repeat(len);
+            assert_eq!(written(&[&arg]), format!("before*1\r\n${len}\r\n{arg}\r\n"));
+        }
+    }
+
+    #[test]
+    fn an_argument_of_parts_and_one_of_bytes() {
+        let mut out = Vec::new();
+        command(&mut out, |command| {
+            command.joined(["a", "", "bc"]).bytes("def".bytes());
+        });
+        assert_eq!(out, b"*2\r\n$3\r\nabc\r\n$3\r\ndef\r\n");
     }
 
     #[test]

@@ -14,21 +14,15 @@ pub(crate) const MAX_COMMANDS: usize = 64;
 ///
 /// [batchable]: crate::command::Command::is_batchable
 pub(crate) fn encode_batch<'r>(
-    requests: impl Iterator<Item = &'r Request> + Clone,
+    requests: impl Iterator<Item = &'r Request>,
     with_source: bool,
     session: &Session,
     out: &mut Vec<u8>,
 ) {
-    let parts = requests.filter_map(|request| {
-        let command = request.command.parts();
-        Some((&*request.key, command, command.part()?))
-    });
-    let (mut letters, mut keys, mut args) = (Vec::with_capacity(MAX_COMMANDS), 0, 0);
-    for (_, _, part) in parts.clone() {
-        letters.push(part.letter);
-        keys += part.keys();
-        args += part.args;
-    }
+    let mut parts = Vec::with_capacity(MAX_COMMANDS);
+    parts.extend(requests.filter_map(|request| Some((request, request.command.parts().part()?))));
+    let mut keys: usize = parts.iter().map(|(_, part)| part.keys()).sum();
+    let mut args: usize = parts.iter().map(|(_, part)| usize::from(part.args)).sum();
     let marker = session.marker.as_ref();
     let script = match marker {
         Some(_) => Script::BatchStrict,
@@ -46,24 +40,24 @@ pub(crate) fn encode_batch<'r>(
             false => command.args(["EVALSHA", script.hash()]),
         };
         command.number(keys as u64);
-        command.args(parts.clone().map(|(key, ..)| key.lock()));
-        let fenced = parts.clone().filter(|(.., part)| part.has_fence);
-        command.args(fenced.map(|(key, ..)| key.fence()));
-        let waiting = parts.clone().filter(|(.., part)| part.uses_waitlist);
-        for (key, ..) in waiting {
-            command.joined(key.waiters_in_parts());
+        command.args(parts.iter().map(|(request, _)| request.key.lock()));
+        let fenced = parts.iter().filter(|(_, part)| part.has_fence);
+        command.args(fenced.map(|(request, _)| request.key.fence()));
+        let waiting = parts.iter().filter(|(_, part)| part.uses_waitlist);
+        for (request, _) in waiting {
+            command.joined(request.key.waiters_in_parts());
         }
         if let Some(marker) = marker {
             command.args([&marker.key, &marker.quarantine_key]);
         }
-        command.arg(&letters);
+        command.bytes(parts.iter().map(|(_, part)| part.letter));
         let mut encoder = Encoder::new(command, Form::Hash, session);
         encoder.retention().channel();
         if let Some(marker) = marker {
             encoder.arg(&marker.value).millis(marker.guard_time);
         }
-        for (_, command, _) in parts {
-            command.encode_part(&mut encoder);
+        for (request, _) in &parts {
+            request.command.parts().encode_part(&mut encoder);
         }
     });
 }

@@ -6,7 +6,7 @@ pub(crate) struct Part {
     pub(super) letter: u8,
     pub(super) has_fence: bool,
     pub(super) uses_waitlist: bool,
-    pub(super) args: usize,
+    pub(super) args: u8,
 }
 
 impl Part {
@@ -18,7 +18,7 @@ impl Part {
     pub(crate) const RELEASE: Self = Self::new(b'r', true, true, 2);
     pub(crate) const PLAIN_RELEASE: Self = Self::new(b'p', false, true, 1);
 
-    const fn new(letter: u8, has_fence: bool, uses_waitlist: bool, args: usize) -> Self {
+    const fn new(letter: u8, has_fence: bool, uses_waitlist: bool, args: u8) -> Self {
         Self {
             letter,
             has_fence,

@@ -211,10 +211,7 @@ impl ServerConnection {
     }
 
     /// Writes one call with all of `requests`, as [`command::encode_batch`], to be sent by the next flush.
-    pub(in crate::node) fn write_batch<'r>(
-        &mut self,
-        requests: impl Iterator<Item = &'r Request> + Clone,
-    ) {
+    pub(in crate::node) fn write_batch<'r>(&mut self, requests: impl Iterator<Item = &'r Request>) {
         let is_known = self.knows(BATCH);
         command::encode_batch(requests, !is_known, &self.session, self.wire.out());
     }

@@ -89,7 +89,8 @@ impl Batch {
     /// Adds a command, or returns it if it belongs into the next batch.
     pub(super) fn push(&mut self, command: InFlightCommand) -> Result<(), InFlightCommand> {
         let request = command.op.sink.request();
-        let bytes = ARGUMENTS + 3 * request.key.lock().len();
+        // All of its keys are about as long as the fence.
+        let bytes = ARGUMENTS + 3 * request.key.fence().len();
         let is_full = self.locks.len() >= MAX_BATCH || self.bytes + bytes > MAX_BYTES;
         if !self.locks.is_empty() && (is_full || self.concerns(request)) {
             return Err(command);
@@ -113,7 +114,7 @@ impl Batch {
     }
 
     /// The requests in the order of the call.
-    pub(super) fn requests(&self) -> impl Iterator<Item = &Request> + Clone {
+    pub(super) fn requests(&self) -> impl Iterator<Item = &Request> {
         let commands = self.beginning.iter().chain(&self.others);
         commands.map(|command| command.op.sink.request())
     }
