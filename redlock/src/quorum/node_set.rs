@@ -45,7 +45,12 @@ impl NodeSet {
     }
 
     pub(crate) fn iter(self) -> impl Iterator<Item = usize> {
-        (0..Self::MAX).filter(move |&node| self.contains(node))
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            let node = rest.trailing_zeros() as usize;
+            rest &= rest.wrapping_sub(1);
+            (node < Self::MAX).then_some(node)
+        })
     }
 }
 

@@ -94,8 +94,10 @@ impl Votes {
 
 impl Effects {
     pub(super) fn run(self) {
-        for waker in self.waker.into_iter().chain(self.other_wakers) {
+        // Most votes wake nobody, and others are only woken with the first.
+        if let Some(waker) = self.waker {
             waker.wake();
+            self.other_wakers.into_iter().for_each(Waker::wake);
         }
     }
 }
