@@ -184,6 +184,9 @@ pub(crate) fn parse(answer: &[u8]) -> Result<Value, Fault> {
 /// How deep arrays of plain values are nested at most.
 const NESTED: u32 = 2;
 
+/// The bytes of the shortest plain value.
+const SHORTEST: usize = b":0\r\n".len();
+
 /// Takes a plain value off the front of `rest`: a number, `OK`, or an array of such values, which is what most scripts and
 /// batches reply with. `None` is everything else, which the general parser reads.
 fn plain(rest: &mut &[u8], nested: u32) -> Option<Value> {
@@ -197,9 +200,15 @@ fn plain(rest: &mut &[u8], nested: u32) -> Option<Value> {
     match kind {
         b':' => Some(Value::Int(number)),
         b'*' if nested > 0 => {
-            let count = u64::try_from(number).ok()?;
-            let parts = (0..count.min(MAX_ELEMENTS)).map(|_| plain(rest, nested - 1));
-            parts.collect::<Option<_>>().map(Value::Array)
+            let count = usize::try_from(number).ok()?;
+            if count > rest.len() / SHORTEST {
+                return None;
+            }
+            let mut parts = Vec::with_capacity(count);
+            for _ in 0..count {
+                parts.push(plain(rest, nested - 1)?);
+            }
+            Some(Value::Array(parts))
         }
         _ => None,
     }

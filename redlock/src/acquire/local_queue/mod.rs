@@ -227,16 +227,18 @@ impl LocalQueue {
     /// Returns the next waiter and what it needs to know. If nobody waits, removes the entry and returns `None`.
     fn next_waiter(&self, key: &Arc<Key>, ended: Option<Ended>) -> Option<(Waiter, History)> {
         let mut entries = lock(&self.entries);
-        let entry = entries.get_mut(key)?;
-        entry.holder = Weak::new();
-        let next = entry.waiters.as_mut().and_then(|waiters| {
+        let MapEntry::Occupied(mut entry) = entries.entry(Arc::clone(key)) else {
+            return None;
+        };
+        entry.get_mut().holder = Weak::new();
+        let next = entry.get_mut().waiters.as_mut().and_then(|waiters| {
             if let Some(ended) = ended {
                 waiters.lease_ended(ended);
             }
             Some((waiters.pop()?, waiters.history.clone()))
         });
         if next.is_none() {
-            entries.remove(key);
+            entry.remove();
         }
         next
     }
