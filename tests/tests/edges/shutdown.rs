@@ -1,6 +1,6 @@
 //! A client that is closing, and guards that end in odd places.
 
-use std::{cell::RefCell, pin::Pin, thread, time::Duration};
+use std::{cell::RefCell, future::poll_fn, pin::Pin, task::Poll, thread, time::Duration};
 
 use redlock::{Error, Guard, LockRequest, Redlock, memory::Nodes};
 use tests::{
@@ -207,4 +207,19 @@ fn a_lock_that_is_granted_while_the_client_closes_is_released() {
     });
     drop(ended);
     assert!(servers.block_on(cluster.locked_on("v")).is_empty());
+}
+
+/// The next holder asked the nodes behind the release, since it wants another ttl: nothing is on its way any more.
+#[tokio::test]
+async fn a_release_that_a_waiter_followed_is_not_counted_as_missing() {
+    let cluster = Cluster::start(3).await;
+    let redlock = Redlock::connect(cluster.urls()).await.expect("up");
+    let first = redlock.lock("w").ttl(MINUTE).await.expect("free");
+    let mut second = redlock.lock("w").ttl(MINUTE / 2).into_future();
+    let is_waiting = poll_fn(|cx| Poll::Ready(Pin::new(&mut second).poll(cx).is_pending()));
+    assert!(is_waiting.await);
+    drop(first);
+    let second = within(SOON, second).await.expect("its turn");
+    assert_eq!(within(SOON, redlock.close()).await, 0);
+    second.release().await.expect("three nodes");
 }

@@ -17,8 +17,8 @@ const SWEEP_AT: usize = 64;
 #[derive(Debug)]
 pub(super) struct Waiters<T> {
     queue: VecDeque<Waiter<T>>,
-    /// The release before the current lease.
-    pub(super) release_before: Option<Arc<Round>>,
+    /// Whether the release before the current lease has notified another process.
+    pub(super) notified_before: bool,
     /// What the next waiter needs to know.
     pub(super) history: History,
     /// Why the last attempt found no quorum, until another one fails in another way or is granted.
@@ -58,7 +58,7 @@ impl<T> Default for Waiters<T> {
     fn default() -> Self {
         Self {
             queue: VecDeque::new(),
-            release_before: None,
+            notified_before: false,
             history: History::default(),
             outage: None,
         }
@@ -120,8 +120,7 @@ impl<T> Waiters<T> {
 
     /// Whether another process waits, according to the replies to the last release.
     pub(super) fn is_contended(&self) -> bool {
-        let release = self.release_before.as_ref();
-        release.is_some_and(|release| release.has_notified())
+        self.notified_before
     }
 
     /// Remembers a lease that has ended.
