@@ -91,10 +91,11 @@ impl TokenClock {
         (token < FencingToken::LIMIT).then_some(token)
     }
 
-    /// The highest token that a block may reserve at `now`.
+    /// The highest token that a further part of a block may reserve at `now`. It counts for the lead that others learn.
     pub(crate) fn most_of_block(&self, now: Instant) -> u64 {
-        let clock = self.micros(now).saturating_add(self.lead.load(Relaxed));
-        clock.saturating_add(TokenBlock::MOST_AHEAD)
+        let lead = self.lead.load(Relaxed);
+        let ahead = lead.saturating_add(TokenBlock::MOST_AHEAD);
+        self.micros(now).saturating_add(ahead.min(self.most_lead))
     }
 
     /// The time that proposals start from, in microseconds.
@@ -179,5 +180,18 @@ mod tests {
         let beyond = clock.learn(1_000_000 + 6_000_000 + TokenBlock::MOST_AHEAD, at);
         assert_eq!(beyond, Some(Duration::from_secs(1)));
         assert!(clock.propose(at, 0).expect("a token") < 2_000_000);
+    }
+
+    #[test]
+    fn a_block_reaches_ahead_by_little_and_never_beyond_the_most_lead() {
+        let (clock, at) = (clock(), Instant::from_micros(1_000));
+        clock.calibrate(0, 1_000_000, at);
+        assert_eq!(clock.most_of_block(at), 1_000_000 + TokenBlock::MOST_AHEAD);
+        let skew = 5_000_000;
+        assert_eq!(clock.learn(1_000_000 + skew, at), None);
+        let most = 1_000_000 + skew + TokenBlock::MOST_AHEAD;
+        assert_eq!(clock.most_of_block(at), most);
+        assert_eq!(clock.learn(most, at), None);
+        assert_eq!(clock.most_of_block(at), most);
     }
 }

@@ -223,3 +223,18 @@ async fn a_release_that_a_waiter_followed_is_not_counted_as_missing() {
     assert_eq!(within(SOON, redlock.close()).await, 0);
     second.release().await.expect("three nodes");
 }
+
+/// The nodes have answered the release of a lock that was lost, whether or not its guard is still there.
+#[tokio::test]
+async fn the_release_of_a_lost_lock_is_not_counted_while_its_guard_is_kept() {
+    let cluster = Cluster::start(3).await;
+    let redlock = Redlock::connect(cluster.urls()).await.expect("up");
+    let guard = redlock.lock("l").ttl(MINUTE).await.expect("free");
+    for node in 0..3 {
+        let () = cluster.node(node).ask(redis::cmd("DEL").arg("l")).await;
+    }
+    let error = guard.extend().await.expect_err("gone");
+    assert!(error.is_lost(), "{error}");
+    assert_eq!(within(SOON, redlock.close()).await, 0);
+    assert!(guard.release().await.expect_err("lost").is_lost());
+}
