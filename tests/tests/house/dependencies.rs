@@ -19,7 +19,7 @@ const ONLY_TESTED_WITH: &[&str] = &["webdriver"];
 /// What cargo knows of the workspace: its own packages, and with `others` those that they are built with on this platform.
 fn packages(others: bool) -> Vec<Value> {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["metadata", "--format-version", "1", "--locked", "--offline"]);
+    cargo.args(["metadata", "--format-version", "1", "--locked"]);
     match others {
         true => cargo.args(["--all-features", "--filter-platform", &host()]),
         false => cargo.arg("--no-deps"),
