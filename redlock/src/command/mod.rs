@@ -222,8 +222,7 @@ impl Command {
     /// Whether a node with a full backlog refuses it. Renewals and ends of locks are never refused:
     /// there are no more of them than locks that were granted.
     pub(crate) fn is_new_work(&self) -> bool {
-        let facts = self.facts();
-        facts.delivery != Delivery::UntilDone && facts.purpose != Purpose::Renews
+        !self.must_arrive() && self.facts().purpose != Purpose::Renews
     }
 
     /// Whether it may go out in one call with commands for other locks.

@@ -28,7 +28,7 @@
 //! again, and the release looks at the state before it reads these nodes, so at least one of the two sends the release
 //! behind the extension.
 //!
-//! Bounded are: how far the tokens of a lease reach ahead ([`TokenBlock`](crate::quorum::token::TokenBlock)), the time and the number of hand-overs
+//! Bounded are: how far the tokens of a lease reach ahead ([`TokenBlock`](crate::quorum::token_block::TokenBlock)), the time and the number of hand-overs
 //! ([`HandOverLimit`]), the extensions in flight ([`renewal`]), and for how long a lost lease keeps its key for a body
 //! that still runs: for the rest of its validity.
 
@@ -76,7 +76,7 @@ use crate::{
     node::ConnectionSet,
     quorum::{
         node_set::{AtomicNodeSet, NodeSet},
-        token::AtomicTokenBlock,
+        token_block::AtomicTokenBlock,
         validity,
     },
     round::{LateVoteObserver, Round},

@@ -11,7 +11,7 @@ use crate::{
     lease::{Detached, Hold},
     lock::options::LockOptions,
     lock_kind::Claim,
-    quorum::token::{FencingToken, TokenBlock},
+    quorum::{token::FencingToken, token_block::TokenBlock},
 };
 
 /// The prefix of the text of a ticket, and its version.

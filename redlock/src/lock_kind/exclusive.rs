@@ -85,7 +85,7 @@ impl LockKind for Exclusive {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{command::Owner, quorum::token::TokenBlock};
+    use crate::{command::Owner, quorum::token_block::TokenBlock};
 
     #[test]
     fn a_release_leaves_a_tombstone_above_every_token_of_the_claim() {

@@ -14,7 +14,7 @@ use crate::{
     command::{Command, CoolDown, Inbox, Owner},
     env::clock::Instant,
     key::Key,
-    quorum::token::TokenBlock,
+    quorum::token_block::TokenBlock,
 };
 
 /// A kind, for the options of a lock. A reference to a reference is half as large as the one that it refers to.

@@ -9,5 +9,6 @@ pub(crate) mod register;
 pub(crate) mod restart_guard;
 pub(crate) mod tally;
 pub(crate) mod token;
+pub(crate) mod token_block;
 pub(crate) mod token_clock;
 pub(crate) mod validity;

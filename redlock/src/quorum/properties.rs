@@ -9,7 +9,8 @@ use super::{
     node_set::{NodeSet, quorum},
     restart_guard::{guard_time, on_first_sight},
     tally::{Decision, Rule, Tally},
-    token::{FencingToken, TokenBlock},
+    token::FencingToken,
+    token_block::TokenBlock,
     token_clock::TokenClock,
     validity::{MIN_TTL, drift, usable},
 };

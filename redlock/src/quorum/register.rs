@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use super::token::{TokenBlock, signed};
+use super::{token::signed, token_block::TokenBlock};
 use crate::command::{RegisterAnswer, RegisterReply, Stored, Version};
 
 /// Decides which answers count as votes.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{node_set::quorum, token::TokenBlock};
+use super::{node_set::quorum, token_block::TokenBlock};
 
 /// What to do about a node that restarted and may have forgotten locks. Default:
 /// [`Observed`](Self::Observed).

@@ -8,7 +8,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::token::{FencingToken, TokenBlock, signed};
+use super::{
+    token::{FencingToken, signed},
+    token_block::TokenBlock,
+};
 use crate::env::{clock::Instant, sync::lock};
 
 /// Proposes tokens: the client's monotonic time, plus an offset calibrated by the nodes' clocks,

@@ -26,7 +26,7 @@ use crate::{
     quorum::{
         node_set::NodeSet,
         tally::{Decision, Tally},
-        token::TokenBlock,
+        token_block::TokenBlock,
         validity,
     },
     round::Round,

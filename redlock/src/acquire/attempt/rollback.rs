@@ -14,7 +14,7 @@ use crate::{
     quorum::{
         node_set::NodeSet,
         tally::{Rule, Tally},
-        token::TokenBlock,
+        token_block::TokenBlock,
     },
     round::{Plan, Round},
 };

@@ -2,7 +2,7 @@
 -- Prepended to the scripts that need it, after put.lua.
 --
 -- `held`: the owner was just found to hold the lock, and its key was removed. Then the fence is usually the last token of the
--- owner, and INCR makes it the tombstone at less than a third of the cost of SET. INCR keeps the expiry of the fence. That is enough:
+-- owner, and INCR makes it the tombstone at less cost than SET. INCR keeps the expiry of the fence. That is enough:
 -- - The last acquire or extension of the owner set it to the retention, at most a ttl ago, since the key had not expired. So what
 --   is left is at least the retention without max_ttl: the clock skew bound, and by default 10 min more.
 -- - Tokens have to grow until all clocks are past the last one, which is as old as that acquire. The tombstone adds nothing to that.
