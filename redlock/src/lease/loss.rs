@@ -1,10 +1,7 @@
 //! Loss: a lease that can no longer be relied on. Its key is released once no body runs under it any more, so that the next
 //! holder does not run beside a body that has not stopped yet.
 
-use std::{
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use super::{AfterLoss, Lease, state::Loss};
 use crate::{env::sync::lock, events::lock as events, round::Round};
@@ -42,10 +39,10 @@ impl Lease {
         (blocks && !left.is_zero()).then_some(left)
     }
 
-    /// The release of a lost lease, from when it was sent until all nodes have answered.
+    /// The release of a lost lease, once it was sent.
     pub(crate) fn release_of_lost(&self) -> Option<Arc<Round>> {
         let holds = lock(&self.holds);
-        holds.lost.as_ref().and_then(|lost| lost.release.upgrade())
+        holds.lost.as_ref().and_then(|lost| lost.release.clone())
     }
 
     pub(super) fn releases_after_body(&self) -> bool {
@@ -81,7 +78,7 @@ impl Lease {
             holds.lost = Some(Box::new(AfterLoss {
                 lost_at: hold.as_ref().map_or(now, |hold| now.min(hold.ends())),
                 releasing_after: hold.clone(),
-                release: Weak::new(),
+                release: None,
             }));
             hold
         };
@@ -113,7 +110,7 @@ impl Lease {
     fn send_release_of_lost(&self, window: Option<Duration>) {
         let release = self.send_release(window);
         if let Some(lost) = &mut lock(&self.holds).lost {
-            lost.release = Arc::downgrade(&release);
+            lost.release = Some(release);
         }
         // They neither wait for the release nor fail for a cool-down: only the nodes know who holds the key now.
         self.notify_local_waiters(None, None);

@@ -125,8 +125,8 @@ struct AfterLoss {
     lost_at: Instant,
     /// The hold that was lost with the lease, until the release is sent behind its bodies.
     releasing_after: Option<Arc<Hold>>,
-    /// Once it was sent. Not kept: closing the client waits for a release as long as it is.
-    release: Weak<Round>,
+    /// Once it was sent.
+    release: Option<Arc<Round>>,
 }
 
 impl Holds {

@@ -9,6 +9,7 @@ pub(crate) mod fan_out;
 mod late_votes;
 #[cfg(test)]
 mod tests;
+mod tracked;
 mod votes;
 
 use std::{
@@ -21,7 +22,7 @@ use std::{
 };
 
 pub(crate) use self::late_votes::LateVoteObserver;
-use self::{deferred::Deferred, late_votes::LateVotes, votes::Votes};
+use self::{deferred::Deferred, late_votes::LateVotes, tracked::Tracked, votes::Votes};
 use crate::{
     command::{Reply, Request},
     env::{
@@ -46,7 +47,7 @@ pub(crate) struct Plan {
     pub(crate) targets: NodeSet,
     /// Nodes that count as a yes without being asked.
     pub(crate) assumed_yes: NodeSet,
-    /// Held until the round is over, if closing the client has to wait for it.
+    /// Held until nothing is on its way any more, if closing the client has to wait for that.
     pub(crate) pending: Option<Pending>,
 }
 
@@ -72,7 +73,6 @@ pub(crate) struct Round {
     /// Nodes that a release has been written to.
     sent: AtomicNodeSet,
     votes: Mutex<Votes>,
-    pending: Option<Pending>,
 }
 
 impl Round {
@@ -82,19 +82,17 @@ impl Round {
             tally.record(node, Reply::Yes);
         }
         let states = Arc::clone(&nodes.states);
-        let round = Self::new(plan.request, states, nodes.clock, tally, plan.pending);
-        let round = Arc::new(round);
-        round.send(connections, plan.targets);
+        let round = Arc::new(Self::new(plan.request, states, nodes.clock, tally));
+        let sink = Arc::clone(&round) as Arc<dyn ReplySink>;
+        let sink = match plan.pending {
+            None => sink,
+            Some(pending) => Tracked::sink(sink, pending),
+        };
+        send(connections, &sink, plan.targets);
         round
     }
 
-    fn new(
-        request: Request,
-        states: Arc<[Arc<NodeState>]>,
-        clock: Clock,
-        tally: Tally,
-        pending: Option<Pending>,
-    ) -> Self {
+    fn new(request: Request, states: Arc<[Arc<NodeState>]>, clock: Clock, tally: Tally) -> Self {
         Self {
             request,
             states,
@@ -102,18 +100,13 @@ impl Round {
             withdrawn: AtomicBool::new(false),
             sent: AtomicNodeSet::new(NodeSet::default()),
             votes: Mutex::new(Votes::new(tally)),
-            pending,
         }
     }
 
     /// Sends the command to further nodes.
     pub(crate) fn send(self: &Arc<Self>, connections: &ConnectionSet, targets: NodeSet) {
-        for node in targets.iter() {
-            connections.submit(Operation {
-                sink: Arc::clone(self) as Arc<dyn ReplySink>,
-                node,
-            });
-        }
+        let sink = Arc::clone(self) as Arc<dyn ReplySink>;
+        send(connections, &sink, targets);
     }
 
     /// Commands that have not been sent yet are no longer wanted.
@@ -253,7 +246,7 @@ impl ReplySink for Round {
 
     fn deferred(&self, now: Instant) -> Option<Arc<dyn ReplySink>> {
         let must_arrive = self.request.command.must_arrive();
-        must_arrive.then(|| Deferred::sink(&self.request, self.pending.as_ref(), now))
+        must_arrive.then(|| Deferred::sink(&self.request, None, now))
     }
 
     #[cfg(feature = "cluster")]
@@ -270,7 +263,7 @@ impl ReplySink for Round {
     }
 
     fn sent(&self, node: usize) {
-        if self.pending.is_some() {
+        if self.request.command.must_arrive() {
             self.sent.add(NodeSet::only(node));
         }
     }
@@ -281,6 +274,13 @@ impl ReplySink for Round {
         }
         let effects = lock(&self.votes).record(node, reply);
         effects.run();
+    }
+}
+
+fn send(connections: &ConnectionSet, sink: &Arc<dyn ReplySink>, targets: NodeSet) {
+    for node in targets.iter() {
+        let sink = Arc::clone(sink);
+        connections.submit(Operation { sink, node });
     }
 }
 

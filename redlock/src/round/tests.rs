@@ -32,7 +32,7 @@ fn won_by_two_of_three() -> Round {
         command: Ping.into(),
     };
     let tally = Tally::new(3, Rule::Acquire);
-    let round = Round::new(request, Arc::new([]), Clock::Machine, tally, None);
+    let round = Round::new(request, Arc::new([]), Clock::Machine, tally);
     round.vote(0, Reply::Yes);
     round.vote(1, Reply::Yes);
     round

@@ -238,3 +238,18 @@ async fn the_release_of_a_lost_lock_is_not_counted_while_its_guard_is_kept() {
     assert_eq!(within(SOON, redlock.close()).await, 0);
     assert!(guard.release().await.expect_err("lost").is_lost());
 }
+
+/// The turn that the release has given to a waiter which is never polled again.
+#[tokio::test]
+async fn a_release_is_not_counted_because_nobody_polls_the_waiter_behind_it() {
+    let cluster = Cluster::start(3).await;
+    let redlock = Redlock::connect(cluster.urls()).await.expect("up");
+    let first = redlock.lock("w").ttl(MINUTE).await.expect("free");
+    let mut second = redlock.lock("w").ttl(MINUTE / 2).into_future();
+    let is_waiting = poll_fn(|cx| Poll::Ready(Pin::new(&mut second).poll(cx).is_pending()));
+    assert!(is_waiting.await);
+    drop(first);
+    assert_eq!(within(SOON, redlock.close()).await, 0);
+    assert!(cluster.locked_on("w").await.is_empty());
+    drop(second);
+}

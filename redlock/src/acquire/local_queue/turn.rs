@@ -94,15 +94,11 @@ impl Turn {
     /// Gives the turn to `lease`.
     pub(in crate::acquire) fn granted(&mut self, lease: &Arc<Lease>) {
         self.pending = false;
-        // The nodes that granted the lease have carried out the release before. It is not kept: closing the client would wait for it.
-        let before = self.history.last_release.take();
-        let notified_before = before.is_some_and(|release| release.has_notified());
         if let Some(entry) = lock(&self.queue.entries).get_mut(&self.key) {
             entry.holder = Arc::downgrade(lease);
             if let Some(waiters) = &mut entry.waiters {
                 waiters.outage = None;
-                waiters.history.last_release = None;
-                waiters.notified_before = notified_before;
+                waiters.release_before = self.history.last_release.take();
             }
         }
         lease.set_local_waiters(Arc::clone(&self.queue) as Arc<dyn LocalWaiters>);

@@ -17,8 +17,8 @@ const SWEEP_AT: usize = 64;
 #[derive(Debug)]
 pub(super) struct Waiters<T> {
     queue: VecDeque<Waiter<T>>,
-    /// Whether the release before the current lease has notified another process.
-    pub(super) notified_before: bool,
+    /// The release before the current lease.
+    pub(super) release_before: Option<Arc<Round>>,
     /// What the next waiter needs to know.
     pub(super) history: History,
     /// Why the last attempt found no quorum, until another one fails in another way or is granted.
@@ -58,7 +58,7 @@ impl<T> Default for Waiters<T> {
     fn default() -> Self {
         Self {
             queue: VecDeque::new(),
-            notified_before: false,
+            release_before: None,
             history: History::default(),
             outage: None,
         }
@@ -120,7 +120,8 @@ impl<T> Waiters<T> {
 
     /// Whether another process waits, according to the replies to the last release.
     pub(super) fn is_contended(&self) -> bool {
-        self.notified_before
+        let release = self.release_before.as_ref();
+        release.is_some_and(|release| release.has_notified())
     }
 
     /// Remembers a lease that has ended.
