@@ -6,7 +6,8 @@ use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FaultKind {
-    /// No connection: refused, reset, unknown host, or down since then.
+    /// No connection: refused, reset, unknown host, or down since then. Or a Redis Cluster has lost the server of the key's slot,
+    /// or a majority of its masters (`CLUSTERDOWN`).
     Unreachable,
     /// No answer within the node time-out.
     TimedOut,

@@ -117,15 +117,40 @@ impl Key {
             }
         };
         fence.clear();
+        Ok(Self::made_of(fence, namespace, namespace_len, name, tagged))
+    }
+
+    /// A key under `namespace` that nobody writes, to ask a node whether it accepts writes. Different numbers have different
+    /// hash slots, unless the namespace has a hash tag. `None` if no lock can have this namespace.
+    pub(crate) fn probe(namespace: &str, number: u16) -> Option<Self> {
+        let namespace_len = u16::try_from(namespace.len()).ok()?;
+        let name = format!("{}{number}}}:probe", reserved::SLOTS);
+        Some(Self::made_of(
+            String::new(),
+            namespace,
+            namespace_len,
+            &name,
+            true,
+        ))
+    }
+
+    /// `fence` is empty, and may have room.
+    fn made_of(
+        mut fence: String,
+        namespace: &str,
+        namespace_len: u16,
+        name: &str,
+        tagged: bool,
+    ) -> Self {
         let (open, close) = braces(tagged);
         fence.extend([open, namespace, name, close, FENCE]);
-        Ok(Self {
+        Self {
             hash: hash(&fence),
             fence: fence.into(),
             namespace_len,
             suffix_len: 0,
             tagged,
-        })
+        }
     }
 
     /// The key of all permits of the semaphore with the name of this key. Its waiters wait for any

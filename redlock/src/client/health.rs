@@ -3,7 +3,7 @@
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
 use crate::{
-    command::{Ping, Reply},
+    command::{Ping, Probe, Reply},
     core::Core,
     env::clock::Instant,
     error::{Error, Result},
@@ -70,7 +70,7 @@ pub(crate) async fn ask(core: &Arc<Core>) -> Vec<NodeHealth> {
     // A little more than the node time-out, after which a connection reports why the node cannot
     // answer.
     let within = core.nodes.timeout + core.nodes.timeout / 10;
-    let answers = match ping(core, within).await {
+    let answers = match probe(core, within).await {
         Ok(answers) => answers.0,
         Err(_) => return Vec::new(),
     };
@@ -131,7 +131,26 @@ fn without_vote(servers: &[ServerHealth]) -> Option<String> {
         _ => None,
     });
     let down: Vec<String> = down.collect();
-    (!down.is_empty()).then(|| down.join("; "))
+    let unserved = unserved(servers);
+    let all: Vec<String> = down.into_iter().chain(unserved).collect();
+    (!all.is_empty()).then(|| all.join("; "))
+}
+
+/// The slots of a cluster that no server has.
+fn unserved(servers: &[ServerHealth]) -> Option<String> {
+    const END: u16 = 16_384;
+    let mut served: Vec<&RangeInclusive<u16>> = servers.iter().flat_map(|one| &one.slots).collect();
+    served.sort_unstable_by_key(|slots| *slots.start());
+    let mut gaps = Vec::new();
+    let mut next = if served.is_empty() { END } else { 0 };
+    for slots in served.into_iter().chain([&(END..=END)]) {
+        if *slots.start() > next {
+            gaps.push(format!("{next}-{}", slots.start() - 1));
+        }
+        next = next.max(slots.end().saturating_add(1));
+    }
+    let gaps = gaps.join(", ");
+    (!gaps.is_empty()).then(|| format!("no server has the slots {gaps}"))
 }
 
 /// Waits for the first answer of each node and reports its state. Fails if there is no quorum.
@@ -192,6 +211,24 @@ fn describe(node: &Node, answer: &Answer, now: Instant) {
     if let Some(policy) = node.eviction().filter(|policy| policy != "noeviction") {
         events::evicts(node.name(), &policy);
     }
+}
+
+/// Asks every node whether it would vote, and waits for all of them for at most this long.
+async fn probe(core: &Arc<Core>, within: Duration) -> Result<Answers> {
+    let (connections, nodes) = (core.connections()?, &core.nodes);
+    let Some(key) = Key::probe(&core.defaults.namespace, 0).map(Arc::new) else {
+        return ping(core, within).await;
+    };
+    let fencing = core.defaults.fencing;
+    Ok(fan_out(
+        nodes,
+        &connections,
+        key,
+        Probe { fencing }.into(),
+        within,
+        |_| false,
+    )
+    .await)
 }
 
 /// Asks every node, and waits for all of them for at most this long.

@@ -157,7 +157,14 @@ impl Redlock {
         self.core().nodes.quorum()
     }
 
-    /// The state of every node. Takes as long as the slowest node, at most the node time-out.
+    /// The state of every node. Takes as long as the slowest node, at most the node time-out; at the first contact also the time
+    /// of connecting.
+    ///
+    /// Each node is asked whether it would carry out the writes of a lock, by one short script that writes no key. So a node
+    /// that answers but refuses locks is [`Down`](crate::NodeState::Down), and its cause says why: its memory is full, it lacks
+    /// replicas or cannot save, it is a replica, it does not permit a command to the user of this client, or its Redis Cluster
+    /// is down. It does not see whether the nodes accept the [list of nodes](crate::FaultKind::OtherNodes), so that one node can
+    /// be asked alone, nor what only some locks meet: foreign data under a key, and rights for single keys.
     pub async fn health(&self) -> Vec<NodeHealth> {
         health::ask(self.core()).await
     }

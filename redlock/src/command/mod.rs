@@ -28,7 +28,7 @@ pub(crate) use self::{
     decode::Answer,
     encode::{Marker, Session},
     lock::{Acquire, CoolDown, Extend, Preempt, Release, newer_request},
-    node::{Announcement, NodeRecord, OtherList, Ping},
+    node::{Announcement, NodeRecord, OtherList, Ping, Probe},
     owner::{KeptOwner, Owner, fingerprint},
     permits::{InspectPermits, LookPermits},
     register::{ReadRegister, RegisterAnswer, RegisterReply, Stored, Version, WriteRegister},
@@ -194,6 +194,7 @@ commands! {
     ForceRelease,
     Inspect,
     Ping,
+    Probe,
     Trust,
 }
 

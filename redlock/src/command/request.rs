@@ -40,7 +40,7 @@ pub(crate) fn decode(request: &Request, step: Step, reply: &Value) -> Answer {
     Answer::failed(match fault.kind {
         FaultKind::Permission => with_rights(fault, request),
         FaultKind::Unsupported => with_versions(fault),
-        _ => fault,
+        _ => with_remedy(fault),
     })
 }
 
@@ -100,6 +100,32 @@ fn with_rights(fault: Fault, request: &Request) -> Fault {
     }
     Fault {
         text: format!("{}: permit it to the user of this client", fault.text).into(),
+        ..fault
+    }
+}
+
+/// Adds what to do, where the server does not say it.
+fn with_remedy(fault: Fault) -> Fault {
+    const REMEDIES: [(&str, &str); 3] = [
+        (
+            "NOREPLICAS",
+            "connect its replicas, or lower min-replicas-to-write",
+        ),
+        (
+            "OOM",
+            "give the server more memory, or delete data that are not locks",
+        ),
+        (
+            "CLUSTERDOWN",
+            "the cluster lacks slots or a majority of its masters, see CLUSTER INFO",
+        ),
+    ];
+    let mut remedies = REMEDIES.iter();
+    let Some((_, remedy)) = remedies.find(|(code, _)| fault.text.contains(code)) else {
+        return fault;
+    };
+    Fault {
+        text: format!("{}: {remedy}", fault.text).into(),
         ..fault
     }
 }

@@ -181,6 +181,19 @@ impl<'a> Redis<'a> {
         self.set(key, value, ms).map(|()| true)
     }
 
+    /// `SET key value XX`, with `PX ms` if that is given. Returns whether the key was there.
+    pub(crate) fn set_xx(
+        &mut self,
+        key: &[u8],
+        value: &[u8],
+        ms: Option<u64>,
+    ) -> Result<bool, Raised> {
+        if !self.exists(key) {
+            return self.writes(true).map(|()| false);
+        }
+        self.set(key, value, ms).map(|()| true)
+    }
+
     /// `INCR`. The expiry stays.
     pub(crate) fn incr(&mut self, key: &[u8]) -> Result<(), Raised> {
         self.writes(true)?;

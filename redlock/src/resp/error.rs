@@ -84,6 +84,7 @@ fn wrapped(text: &str) -> FaultKind {
         () if said("READONLY") => FaultKind::ReadOnly,
         () if said("OOM") => FaultKind::OutOfMemory,
         () if said("MISCONF") || said("NOREPLICAS") => FaultKind::Misconfigured,
+        () if said("CLUSTERDOWN") => FaultKind::Unreachable,
         () if said("WRONGTYPE") => FaultKind::WrongType,
         () if LACKS_RIGHT.iter().any(|said| text.contains(said)) => FaultKind::Permission,
         () if text.contains("Unknown Redis command") => FaultKind::Unsupported,

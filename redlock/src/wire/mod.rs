@@ -124,6 +124,7 @@ impl Request {
             Self::CoolDown {
                 of_writer: true, ..
             } => key.writer(),
+            Self::Probe { .. } => Key::probe("", 0).expect("a key"),
             _ => key,
         };
         command::Request {

@@ -127,6 +127,9 @@ pub enum Request {
         kept: Duration,
     },
     Ping,
+    Probe {
+        fencing: bool,
+    },
     Trust,
     Announce(Announce),
 }
@@ -245,6 +248,7 @@ impl Request {
             Self::Inspect | Self::Holder => command::Inspect.into(),
             Self::InspectPermits { permits } => command::InspectPermits { permits }.into(),
             Self::InspectSides => command::InspectSides.into(),
+            Self::Probe { fencing } => command::Probe { fencing }.into(),
             Self::Trust => command::Trust.into(),
             // An announcement is no command of a lock, and was written before. The others are those of the functions above.
             _ => command::Ping.into(),

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// What has to occur: a request and its reply, or a message of a server.
-const WANTED: [(&str, &[&str]); 33] = [
+const WANTED: [(&str, &[&str]); 34] = [
     (
         "Acquire",
         &[
@@ -98,6 +98,7 @@ const WANTED: [(&str, &[&str]); 33] = [
         &["OK", "NEWER", "BADRECORD", "OutOfMemory"],
     ),
     ("Ping", &["PONG", "OK", "QUARANTINED"]),
+    ("Probe", &["OK", "QUARANTINED", "OutOfMemory"]),
     ("Trust", &["OK"]),
     ("Announce", &["NODE", "refused", "WrongType"]),
     (
@@ -250,6 +251,7 @@ fn name(request: &Request) -> &'static str {
         Request::ReadRegister { .. } => "ReadRegister",
         Request::WriteRegister { .. } => "WriteRegister",
         Request::Ping => "Ping",
+        Request::Probe { .. } => "Probe",
         Request::Trust => "Trust",
         Request::Announce(_) => "Announce",
     }

@@ -339,7 +339,10 @@ impl Draw {
             },
             88 => Request::Inspect,
             89 => self.permits(),
-            90..93 => Request::Ping,
+            90 => Request::Ping,
+            91..93 => Request::Probe {
+                fencing: self.chance(80),
+            },
             93..95 => Request::Trust,
             _ => Request::Announce(self.announce()),
         }

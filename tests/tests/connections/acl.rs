@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redlock::{Builder, FaultKind, Redlock, RestartGuard};
+use redlock::{Builder, FaultKind, NodeState, Redlock, RestartGuard};
 use tests::Cluster;
 
 use crate::support::{LONG, assert_blames, blamed, contention, cycle, patient};
@@ -51,7 +51,8 @@ pub(crate) async fn are_enough(cluster: &Cluster) {
     let _: u64 = cluster.node(0).ask(&forget).await;
     restored.extend().await.expect("two of three");
     other_kinds(&one).await.expect("three nodes");
-    assert!(one.health().await.iter().all(|node| node.latency.is_some()));
+    let is_up = |node: &redlock::NodeHealth| node.state == NodeState::Up;
+    assert!(one.health().await.iter().all(is_up));
     assert_eq!(refusals(cluster).await, Vec::<String>::new());
 }
 
@@ -76,6 +77,12 @@ async fn without_fencing() {
     guard.extend().await.expect("held");
     guard.cool_down(LONG).await.expect("cooling down");
     assert_eq!(refusals(&cluster).await, Vec::<String>::new());
+    // Such locks need no more, so the node is up.
+    grant(&cluster, &["resetkeys", "~lock:*", "-mget"]).await;
+    drop(redlock.lock("k2").no_wait().await.expect("free"));
+    for node in redlock.health().await {
+        assert_eq!(node.state, NodeState::Up);
+    }
 }
 
 #[tokio::test]

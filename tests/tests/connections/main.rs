@@ -4,6 +4,7 @@
 mod acl;
 mod authority;
 mod cluster;
+mod health;
 mod identity;
 mod login;
 mod sentinel;

@@ -2,9 +2,11 @@
 
 mod announce;
 mod ping;
+mod probe;
 
 pub(super) use self::ping::decode_pong;
 pub(crate) use self::{
     announce::{Announcement, NodeRecord, OtherList},
     ping::Ping,
+    probe::Probe,
 };

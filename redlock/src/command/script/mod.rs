@@ -84,6 +84,8 @@ scripts! {
     ForceRelease = ["notify.lua" "put.lua" "../admin/force_release.lua"];
     Inspect = ["../admin/inspect.lua"];
     PingStrict = ["guard.lua" "../node/ping.lua"];
+    Probe = ["../node/probe.lua"];
+    ProbeStrict = ["guard.lua" "../node/probe.lua"];
     Trust = ["../admin/trust.lua"];
     Announce = ["../node/announce.lua"];
     /// Several commands in one call.

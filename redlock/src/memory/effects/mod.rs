@@ -56,6 +56,7 @@ pub(super) fn effect(script: Script) -> Effect {
         Script::ForceRelease => admin::force_release::force_release,
         Script::Inspect => admin::inspect::inspect,
         Script::PingStrict => guard::ping,
+        Script::Probe | Script::ProbeStrict => node::probe::probe,
         Script::Trust => guard::trust,
         Script::Announce => node::announce::announce,
         Script::Batch => batch::batch,

@@ -8,15 +8,16 @@ use std::{
 use tokio::time::sleep;
 
 use super::{
-    super::{Operation, ReplySink},
+    super::{NodeState, Operation, ReplySink},
     Shared,
     map::Shard,
     shared::of_server,
 };
 use crate::{
-    command::{Reply, Request},
+    command::{CommandKind, Ping, Reply, Request},
     env::sync::lock,
     fault::{Fault, FaultKind},
+    key::Key,
 };
 
 /// A request to all servers. The cluster answers if one of them does: a server that is down affects its own keys only.
@@ -42,7 +43,8 @@ struct Replies {
 /// The request to one of the servers.
 struct Part {
     fan_out: Arc<FanOut>,
-    server: Arc<str>,
+    server: Arc<NodeState>,
+    request: Request,
 }
 
 impl FanOut {
@@ -55,10 +57,12 @@ impl FanOut {
                 ..Replies::default()
             }),
         });
-        for shard in servers {
+        let requests = cluster.request_of_each(op.sink.request(), &servers);
+        for (shard, request) in servers.into_iter().zip(requests) {
             let part = Part {
                 fan_out: Arc::clone(&fan_out),
-                server: shard.server,
+                server: shard.state,
+                request,
             };
             shard.connection.submit(Operation {
                 sink: Arc::new(part),
@@ -75,18 +79,24 @@ impl FanOut {
         });
     }
 
-    fn received(&self, server: &str, reply: Reply) {
+    fn received(&self, server: &NodeState, reply: Reply) {
+        let refusal = match &reply {
+            // The slot of its key has just moved, and the others are still its own.
+            Reply::Failed(fault) if fault.kind != FaultKind::Moved => Some(fault),
+            _ => None,
+        };
+        server.refused(refusal);
         let mut replies = lock(&self.replies);
         if replies.pending == 0 {
             return;
         }
         replies.pending -= 1;
         match reply {
-            Reply::Failed(fault) => {
+            Reply::Failed(fault) if fault.kind != FaultKind::Moved => {
                 replies.misplaced |= fault.kind == FaultKind::SameServer;
                 replies
                     .fault
-                    .get_or_insert_with(|| of_server(server, &fault));
+                    .get_or_insert_with(|| of_server(server.name(), &fault));
             }
             Reply::Quarantined { left } => {
                 replies.quarantined = replies.quarantined.max(Some(left));
@@ -113,7 +123,14 @@ impl FanOut {
         if let Some(cluster) = cluster.as_ref().filter(|_| replies.fault.is_some()) {
             cluster.doubted.notify_one();
         }
-        let moved = cluster.and_then(|cluster| cluster.moved_lately());
+        let moved = cluster.as_ref().and_then(|cluster| cluster.moved_lately());
+        if self.op.sink.request().command.kind() == CommandKind::Probe
+            && replies.done > 0
+            && let Some(unconfirmed) =
+                cluster.and_then(|cluster| cluster.unconfirmed(cluster.clock.now()))
+        {
+            return self.op.answer(Reply::Failed(unconfirmed));
+        }
         self.op
             .answer(match (replies.quarantined.max(moved), replies.fault) {
                 (None, Some(fault)) if replies.done == 0 || replies.misplaced => {
@@ -125,9 +142,43 @@ impl FanOut {
     }
 }
 
+impl Shared {
+    /// What each of `servers` is sent for `request`. A [`Probe`] has a key, which has to belong to the server.
+    fn request_of_each(&self, request: &Request, servers: &[Shard]) -> Vec<Request> {
+        let nodes = self
+            .nodes
+            .upgrade()
+            .filter(|_| request.command.kind() == CommandKind::Probe);
+        let Some(nodes) = nodes else {
+            return servers.iter().map(|_| request.clone()).collect();
+        };
+        let map = lock(&self.map);
+        let keys = map.slots.key_of_each(
+            |number| Key::probe(&nodes.namespace, number).map(Arc::new),
+            |key| key.lock(),
+        );
+        let request_to = |server: &Shard| {
+            let mut own = map.shards.iter().zip(&keys);
+            let own = own.find(|(shard, _)| Arc::ptr_eq(&shard.state, &server.state));
+            match own.and_then(|(_, key)| key.clone()) {
+                Some(key) => Request {
+                    key,
+                    ..request.clone()
+                },
+                // No lock is on this server.
+                None => Request {
+                    command: Ping.into(),
+                    ..request.clone()
+                },
+            }
+        };
+        servers.iter().map(request_to).collect()
+    }
+}
+
 impl ReplySink for Part {
     fn request(&self) -> &Request {
-        self.fan_out.op.sink.request()
+        &self.request
     }
 
     fn wanted(&self) -> bool {

@@ -97,7 +97,7 @@ impl Map {
         self.shard_of(slot).cloned().map_or_else(
             || {
                 Recipients::None(Fault::untouched(
-                    FaultKind::Other,
+                    FaultKind::Unreachable,
                     format!("no server of the cluster has slot {slot}, which the key belongs to"),
                 ))
             },

@@ -101,6 +101,18 @@ impl Shared {
         nodes.states[self.index].moves.last()
     }
 
+    /// Why no vote counts, if the map was not confirmed lately.
+    pub(super) fn unconfirmed(&self, now: Instant) -> Option<Fault> {
+        if self.trust.is_none() || self.confirmed.load(Relaxed) >= now.micros() {
+            return None;
+        }
+        self.doubted.notify_one();
+        Some(Fault::unknown(
+            FaultKind::Unreachable,
+            "no majority of the cluster's masters confirmed lately who serves the key's slot",
+        ))
+    }
+
     /// Why a yes of the server `id` to `request` does not count, if it does not. `importing`: the
     /// vote is that of the server that imports the slot.
     pub(super) fn no_vote(&self, request: &Request, id: &str, importing: bool) -> Option<Fault> {
@@ -110,12 +122,8 @@ impl Shared {
         }
         let nodes = self.nodes.upgrade()?;
         let (slot, now) = (slot_of(request.key.lock()), self.clock.now());
-        if self.confirmed.load(Relaxed) < now.micros() {
-            self.doubted.notify_one();
-            return Some(Fault::unknown(
-                FaultKind::Unreachable,
-                "no majority of the cluster's masters confirmed lately who serves the key's slot",
-            ));
+        if let Some(fault) = self.unconfirmed(now) {
+            return Some(fault);
         }
         let moves = &nodes.states[self.index].moves;
         // A server that a slot is moving away from grants no new locks, unless the slot stays after

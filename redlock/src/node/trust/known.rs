@@ -42,6 +42,8 @@ pub(super) struct Known {
     pub(super) eviction: Option<String>,
     /// Why it may never vote: it is a replica, or the same server as another node.
     pub(super) barred: Option<Fault>,
+    /// Why this server of a cluster refused the last command to all servers, if it did.
+    pub(super) refusal: Option<Fault>,
     /// Why it cannot be reached, if it cannot.
     pub(super) down: Option<Fault>,
     /// For a server of a cluster: the first and the last slot of each of its ranges.

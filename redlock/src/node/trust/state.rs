@@ -117,11 +117,19 @@ impl NodeState {
             Part {
                 server: part.name.clone(),
                 left: moved.chain(part.quarantined(now)).max(),
-                fault: known.barred.clone().or_else(|| known.down.clone()),
+                fault: [&known.barred, &known.down, &known.refusal]
+                    .into_iter()
+                    .find_map(Clone::clone),
                 slots: known.slots.clone(),
             }
         };
         parts.iter().map(look).collect()
+    }
+
+    /// Records why a server of a cluster refused the last command to all servers, if it did.
+    #[cfg(feature = "cluster")]
+    pub(in crate::node) fn refused(&self, refusal: Option<&Fault>) {
+        lock(&self.known).refusal = refusal.cloned();
     }
 
     /// The name of the process with this run id, if it is this node's.

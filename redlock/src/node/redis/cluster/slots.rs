@@ -134,6 +134,30 @@ impl Slots {
         keys.find(|key| self.server_of(slot_of(key)) == Some(place))
     }
 
+    /// For each of [`servers`](Self::servers) a key in one of its slots: the first that `key` makes. `None` for a server that no
+    /// key belongs to, since the namespace has a hash tag.
+    pub(in crate::node) fn key_of_each<K>(
+        &self,
+        key: impl Fn(u16) -> Option<K>,
+        name: impl Fn(&K) -> &str,
+    ) -> Vec<Option<K>> {
+        let mut keys: Vec<Option<K>> = self.servers.iter().map(|_| None).collect();
+        let mut missing = keys.len();
+        for key in (0..SLOTS).map_while(key) {
+            if missing == 0 {
+                break;
+            }
+            let place = self.server_of(slot_of(name(&key)));
+            if let Some(empty) = place.and_then(|place| keys.get_mut(place))
+                && empty.is_none()
+            {
+                *empty = Some(key);
+                missing -= 1;
+            }
+        }
+        keys
+    }
+
     pub(in crate::node) fn ranges(&self) -> &[Range] {
         &self.ranges
     }

@@ -297,7 +297,7 @@ impl ServerView {
         };
         if field(&about, "cluster_state").is_some_and(|state| state != "ok") {
             return Err(Fault::untouched(
-                FaultKind::Other,
+                FaultKind::Unreachable,
                 "cluster_state is fail: the server has lost contact to the cluster, or the cluster has lost slots",
             ));
         }
