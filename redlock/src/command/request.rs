@@ -156,6 +156,7 @@ mod tests {
             owner: Owner::of([0; 16], None),
             ttl,
             token,
+            last: token.map(|token| token + 2),
         };
         Request {
             key: Arc::new(Key::new("", "a").expect("a key")),
@@ -193,7 +194,7 @@ mod tests {
         assert_eq!((&*args[0], args[1].len()), ("EVALSHA", 40));
         assert_eq!(
             args[2..],
-            ["2", "a", "{a}{}:fence", OWNER, "10000", "7", "60000"]
+            ["2", "a", "{a}{}:fence", OWNER, "10000", "7", "60000", "9"]
         );
         let args = sent(&request, Step::FIRST.with_source(), &session(false));
         assert_eq!((&*args[0], &*args[1]), ("EVAL", Script::Extend.source()));
@@ -214,7 +215,7 @@ mod tests {
         );
         assert_eq!(
             args[7..],
-            [OWNER, "10000", "7", "60000", "run 1000", "66000"]
+            [OWNER, "10000", "7", "60000", "9", "run 1000", "66000"]
         );
     }
 

@@ -208,14 +208,17 @@ impl Lease {
     /// Reserves further tokens with the next extension, if few are left at the `number`-th hold. Returns whether that extension
     /// should follow soon.
     ///
-    /// An extension looks whether the lease has ended after this, and the end of a lease reads the tokens after it: so either
-    /// nothing is sent for these tokens, or the tombstone is above them.
+    /// The end of a lease reads the tokens after it has ended, and an extension looks whether the lease has ended once it is sent.
+    /// So the tombstone is above these tokens; or nothing is sent for them; or the lease ended while the extension was being
+    /// sent, and another release follows it, whose tombstone is above them.
     pub(crate) fn reserve_further(&self, number: u32) -> bool {
         let tokens = self.tokens.load();
-        tokens.further(number).is_some_and(|further| {
-            let most = self.core.nodes.tokens.most_of_block(self.core.now());
-            further.last().is_some_and(|last| last <= most) && self.tokens.ask(tokens, further)
-        })
+        if !tokens.runs_out(number) {
+            return false;
+        }
+        let most = self.core.nodes.tokens.most_of_block(self.core.now());
+        let further = tokens.further(number, most);
+        further.is_some_and(|further| self.tokens.ask(tokens, further))
     }
 
     /// The highest token that may have been used; 0 without fencing.

@@ -59,7 +59,8 @@ impl LockKind for Exclusive {
         Extend {
             owner: claim.owner,
             ttl,
-            token: claim.tokens.last(),
+            token: claim.tokens.last_confirmed(),
+            last: claim.tokens.last(),
         }
         .into()
     }

@@ -69,7 +69,8 @@ impl LockKind for ReadWrite {
             side: self.0,
             owner: claim.owner,
             ttl,
-            token: claim.tokens.last().unwrap_or_default(),
+            token: claim.tokens.last_confirmed().unwrap_or_default(),
+            last: claim.tokens.last().unwrap_or_default(),
         }
         .into()
     }

@@ -174,6 +174,6 @@ mod tests {
     #[test]
     fn the_guard_time_covers_the_longest_lease_plus_drift_and_skew() {
         let time = guard_time(Duration::from_secs(60), Duration::from_secs(5));
-        assert_eq!(time, Duration::from_micros(65_604_096));
+        assert_eq!(time, Duration::from_micros(65_601_024));
     }
 }

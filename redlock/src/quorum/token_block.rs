@@ -7,8 +7,8 @@ use super::token::FencingToken;
 /// The tokens that a lease has reserved: the first for the grant itself, the others for local hand-overs. A block grows at
 /// its end by further tokens, which are used once a majority of the nodes has confirmed them.
 ///
-/// One number, since every lock that is held has a block: the first token, which has at most 53 bits; below it, how many
-/// parts the block has (0: a single token); and in the last bit whether a further part is not confirmed yet.
+/// One number, since every lock that is held has a block: the first token, which has at most 53 bits; below it, of how many
+/// units the block consists (0: a single token), and how many of these are not confirmed yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TokenBlock(u64);
 
@@ -16,47 +16,64 @@ impl TokenBlock {
     /// Without fencing.
     pub(crate) const NONE: Self = Self(0);
 
-    /// The number of tokens in the first part of a block, and in each further one.
-    const FIRST: u64 = 256;
-    const FURTHER: u64 = 2_048;
-    /// The end of a block is at most this far above the clock of the tokens, in microseconds.
-    pub(crate) const MOST_AHEAD: u64 = 4_096;
-    /// A lease reserves a further part when it has had this many holds, and has fewer than that many tokens left. So most of the
-    /// leases that are handed over never do, and the others have it long before they need it.
+    /// The number of tokens by which a block grows, and with which it begins.
+    pub(crate) const UNIT: u64 = 256;
+    /// The end of a block is at most this far above the clock of the tokens, in microseconds. That is a few round trips, so the
+    /// next lease of the key, whose token is the time again, is usually above what this one has reserved.
+    pub(crate) const MOST_AHEAD: u64 = 1_024;
+    /// A lease reserves further tokens when it has had this many holds, and has fewer than that many tokens left. So most of the
+    /// leases that are handed over never do, and the others have them before they need them.
     const MANY_HOLDS: u32 = 32;
     const FEW_LEFT: u64 = 1_024;
+    /// It asks for this many units at least, unless it has no more than one left: the fewer it asks for, the sooner it asks again.
+    const LEAST: u64 = 4;
 
-    const PARTS: u32 = 10;
-    const MOST_PARTS: u64 = (1 << Self::PARTS) - 1;
+    const UNCONFIRMED_BITS: u32 = 3;
+    /// The most units in one extension.
+    const MOST_AT_ONCE: u64 = (1 << Self::UNCONFIRMED_BITS) - 1;
+    const UNITS_BITS: u32 = 8;
+    const MOST_UNITS: u64 = (1 << Self::UNITS_BITS) - 1;
     /// The bits below the first token.
-    const BELOW: u32 = Self::PARTS + 1;
-    const UNCONFIRMED: u64 = 1;
+    const BELOW: u32 = Self::UNITS_BITS + Self::UNCONFIRMED_BITS;
 
     /// A single token, as for a lease that is not handed over.
     pub(crate) fn single(token: u64) -> Self {
         Self(token.min(u64::MAX >> Self::BELOW) << Self::BELOW)
     }
 
-    /// The first part of a block, from `first` on.
+    /// The first unit of a block, from `first` on.
     pub(crate) fn starting_at(first: u64) -> Self {
-        let Self(single) = Self::single(first);
-        Self(single | (1 << 1))
+        Self::single(first).and(1)
     }
 
-    fn parts(self) -> u64 {
-        (self.0 >> 1) & Self::MOST_PARTS
+    /// The block with more units.
+    fn and(self, units: u64) -> Self {
+        Self(self.0 + (units << Self::UNCONFIRMED_BITS))
     }
 
-    fn is_confirmed(self) -> bool {
-        self.0 & Self::UNCONFIRMED == 0
+    fn units(self) -> u64 {
+        (self.0 >> Self::UNCONFIRMED_BITS) & Self::MOST_UNITS
     }
 
-    /// The number of tokens in this many parts.
-    fn length(parts: u64) -> u64 {
-        match parts {
+    fn unconfirmed(self) -> u64 {
+        self.0 & Self::MOST_AT_ONCE
+    }
+
+    /// The same block, once a majority has confirmed all of it.
+    fn confirmed(self) -> Self {
+        Self(self.0 - self.unconfirmed())
+    }
+
+    /// The number of tokens in this many units.
+    fn length(units: u64) -> u64 {
+        match units {
             0 => 1,
-            parts => Self::FIRST + (parts - 1) * Self::FURTHER,
+            units => units * Self::UNIT,
         }
+    }
+
+    fn confirmed_length(self) -> u64 {
+        Self::length(self.units() - self.unconfirmed())
     }
 
     pub(crate) fn first(self) -> Option<u64> {
@@ -66,7 +83,12 @@ impl TokenBlock {
 
     /// The highest token that was ever asked for, which the nodes store as the fence.
     pub(crate) fn last(self) -> Option<u64> {
-        Some(self.first()? + Self::length(self.parts()) - 1)
+        Some(self.first()? + Self::length(self.units()) - 1)
+    }
+
+    /// The highest token that a majority has confirmed. Whoever got the lock meanwhile has a higher one.
+    pub(crate) fn last_confirmed(self) -> Option<u64> {
+        Some(self.first()? + self.confirmed_length() - 1)
     }
 
     /// The token of the `number`-th hold, from 0: [`FencingToken::NONE`] without fencing, `None` if those that are confirmed
@@ -75,26 +97,34 @@ impl TokenBlock {
         let Some(first) = self.first() else {
             return Some(FencingToken::NONE);
         };
-        let parts = self.parts() - (self.0 & Self::UNCONFIRMED);
         let number = u64::from(number);
-        (number < Self::length(parts)).then(|| FencingToken::new(first + number))
+        (number < self.confirmed_length()).then(|| FencingToken::new(first + number))
     }
 
-    /// The block with a further part to ask for, if the lease needs one at the `number`-th hold: tokens become few, and it does
-    /// not wait for a part already.
-    pub(crate) fn further(self, number: u32) -> Option<Self> {
-        let parts = self.parts();
-        let needed = parts > 0
-            && parts < Self::MOST_PARTS
-            && number >= Self::MANY_HOLDS
-            && self.is_confirmed()
-            && u64::from(number) + Self::FEW_LEFT > Self::length(parts);
-        needed.then(|| Self((self.0 + (1 << 1)) | Self::UNCONFIRMED))
+    /// Whether the lease needs further tokens at the `number`-th hold: they become few, and it does not wait for some already.
+    pub(crate) fn runs_out(self, number: u32) -> bool {
+        number >= Self::MANY_HOLDS
+            && self.units() > 0
+            && self.unconfirmed() == 0
+            && self.left(number) < Self::FEW_LEFT
     }
 
-    /// The same block, once a majority has confirmed all of it.
-    fn confirmed(self) -> Self {
-        Self(self.0 & !Self::UNCONFIRMED)
+    fn left(self, number: u32) -> u64 {
+        self.confirmed_length().saturating_sub(number.into())
+    }
+
+    /// The block with further tokens to ask for at the `number`-th hold, as many as there are up to `most`. `None` if these are
+    /// too few.
+    pub(crate) fn further(self, number: u32, most: u64) -> Option<Self> {
+        let room = most.saturating_sub(self.last()?) / Self::UNIT;
+        let most = Self::MOST_AT_ONCE.min(Self::MOST_UNITS - self.units());
+        let more = room.min(most);
+        let least = match self.left(number) {
+            0..=Self::UNIT => 1,
+            _ => Self::LEAST,
+        };
+        let Self(block) = self.and(more);
+        (more >= least).then_some(Self(block + more))
     }
 }
 
@@ -113,7 +143,7 @@ impl AtomicTokenBlock {
         TokenBlock(self.0.load(SeqCst))
     }
 
-    /// Asks for a further part: all that is sent from now on asks for it. `false` if the block has changed since `from` was read.
+    /// Asks for further tokens: all that is sent from now on asks for it. `false` if the block has changed since `from` was read.
     pub(crate) fn ask(&self, from: TokenBlock, further: TokenBlock) -> bool {
         let asked = self.0.compare_exchange(from.0, further.0, SeqCst, SeqCst);
         asked.is_ok()
@@ -158,18 +188,34 @@ mod tests {
     #[test]
     fn further_tokens_are_asked_for_before_the_others_are_used_up() {
         let first = TokenBlock::starting_at(1_000);
-        assert_eq!(first.further(31), None, "most leases never need them");
-        let second = first.further(32).expect("few are left");
-        assert_eq!(second.last(), Some(1_000 + 256 + 2_048 - 1));
-        assert_eq!(second.further(255), None, "they are on their way");
+        assert_eq!(first.last(), Some(1_255));
+        assert!(!first.runs_out(31), "most leases never need them");
+        assert!(first.runs_out(32));
+        assert_eq!(first.further(32, 1_510), None, "too few");
+        let second = first.further(32, 1_511).expect("a unit");
+        assert_eq!(second.last(), Some(1_511));
+        assert_eq!(second.last_confirmed(), Some(1_255));
+        assert!(!second.runs_out(255), "they are on their way");
         let second = second.confirmed();
-        assert_eq!(second.further(1_280), None, "enough are left");
-        assert_eq!(
-            second.further(1_281).and_then(TokenBlock::last),
-            Some(1_000 + 256 + 2 * 2_048 - 1)
-        );
-        assert_eq!(TokenBlock::single(7).further(32), None);
-        assert_eq!(TokenBlock::NONE.further(32), None);
+        assert!(second.runs_out(255));
+        assert_eq!(second.further(255, 2_534), None, "not yet");
+        assert!(second.further(255, 2_535).is_some());
+        assert!(second.further(256, 1_767).is_some(), "only a unit is left");
+        let third = second.further(256, 1_000_000).expect("many");
+        assert_eq!(third.last(), Some(1_511 + 7 * 256));
+        let third = third.confirmed();
+        assert!(!third.runs_out(1_280) && third.runs_out(1_281));
+        assert!(!TokenBlock::single(7).runs_out(100) && !TokenBlock::NONE.runs_out(100));
+    }
+
+    #[test]
+    fn a_block_has_an_end() {
+        let mut block = TokenBlock::starting_at(1);
+        while let Some(further) = block.further(u32::MAX, u64::MAX) {
+            assert!(further.last() > block.last() && further.first() == Some(1));
+            block = further.confirmed();
+        }
+        assert_eq!(block.last(), Some(255 * 256));
     }
 
     #[test]
@@ -177,7 +223,7 @@ mod tests {
         let block = TokenBlock::starting_at(1);
         let (lease, asked) = (
             AtomicTokenBlock::new(block),
-            block.further(32).expect("one"),
+            block.further(32, 768).expect("two units"),
         );
         lease.confirm(block);
         assert_eq!(lease.load(), block, "nothing was asked for");
@@ -192,6 +238,7 @@ mod tests {
         );
         lease.confirm(asked);
         assert_eq!(of(lease.load(), 256), Some(257));
-        assert_eq!(of(lease.load(), 2_304), None);
+        assert_eq!(of(lease.load(), 767), Some(768));
+        assert_eq!(of(lease.load(), 768), None);
     }
 }

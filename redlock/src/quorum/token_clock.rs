@@ -94,10 +94,11 @@ impl TokenClock {
         (token < FencingToken::LIMIT).then_some(token)
     }
 
-    /// The highest token that a further part of a block may reserve at `now`. It counts for the lead that others learn.
+    /// The highest token that a block may grow to at `now`. Others learn it as their lead, and we do, so it is hardly above ours.
     pub(crate) fn most_of_block(&self, now: Instant) -> u64 {
         let lead = self.lead.load(Relaxed);
-        let ahead = lead.saturating_add(TokenBlock::MOST_AHEAD);
+        let ahead = lead.saturating_add(TokenBlock::UNIT);
+        let ahead = ahead.max(TokenBlock::MOST_AHEAD);
         self.micros(now).saturating_add(ahead.min(self.most_lead))
     }
 
@@ -190,10 +191,10 @@ mod tests {
         let (clock, at) = (clock(), Instant::from_micros(1_000));
         clock.calibrate(0, 1_000_000, at);
         assert_eq!(clock.most_of_block(at), 1_000_000 + TokenBlock::MOST_AHEAD);
-        let skew = 5_000_000;
-        assert_eq!(clock.learn(1_000_000 + skew, at), None);
-        let most = 1_000_000 + skew + TokenBlock::MOST_AHEAD;
+        assert_eq!(clock.learn(1_000_000 + TokenBlock::MOST_AHEAD, at), None);
+        let most = 1_000_000 + TokenBlock::MOST_AHEAD + 1 + TokenBlock::UNIT;
         assert_eq!(clock.most_of_block(at), most);
+        let most = 1_000_000 + 5_000_000 + TokenBlock::MOST_AHEAD;
         assert_eq!(clock.learn(most, at), None);
         assert_eq!(clock.most_of_block(at), most);
     }

@@ -37,6 +37,7 @@ pub enum Request {
         owner: u8,
         ttl: Duration,
         token: Option<u64>,
+        last: Option<u64>,
     },
     Release {
         owner: u8,
@@ -84,6 +85,7 @@ pub enum Request {
         owner: u8,
         ttl: Duration,
         token: u64,
+        last: u64,
     },
     ReleaseSide {
         side: Side,
@@ -151,10 +153,16 @@ impl Request {
                 inbox: inbox.map(Inbox::command),
             }
             .into(),
-            Self::Extend { owner, ttl, token } => command::Extend {
+            Self::Extend {
+                owner,
+                ttl,
+                token,
+                last,
+            } => command::Extend {
                 owner: numbered(owner),
                 ttl,
                 token,
+                last,
             }
             .into(),
             Self::Release { owner, tombstone } => command::Release {
@@ -204,11 +212,13 @@ impl Request {
                 owner,
                 ttl,
                 token,
+                last,
             } => command::ExtendSide {
                 side: side.command(),
                 owner: numbered(owner),
                 ttl,
                 token,
+                last,
             }
             .into(),
             Self::ReleaseSide {

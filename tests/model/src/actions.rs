@@ -81,6 +81,10 @@ pub(crate) enum Action {
     Snapshot {
         node: usize,
     },
+    /// Somebody else deletes the key.
+    Delete {
+        node: usize,
+    },
     Restart {
         node: usize,
         kind: Restart,
@@ -236,6 +240,9 @@ impl Protocol {
         }
         if node.owner != 0 && node.timer <= config.drift {
             actions.push(Action::ExpireEarly { node: at });
+        }
+        if node.owner != 0 && state.deletions < config.deletions {
+            actions.push(Action::Delete { node: at });
         }
         if state.restarts < config.restarts {
             actions.extend(
@@ -460,6 +467,10 @@ impl Model for Protocol {
             Action::Snapshot { node } => {
                 let node = &mut state.nodes[node];
                 node.snapshot = (node.owner, node.timer, node.fence);
+            }
+            Action::Delete { node } => {
+                (state.nodes[node].owner, state.nodes[node].timer) = (0, 0);
+                state.deletions += 1;
             }
             Action::Restart { node, kind } => self.restart(&mut state, node, kind),
         }

@@ -290,6 +290,20 @@ pub(crate) const FURTHER_BLOCKS: Config = Config {
     ..BLOCKS
 };
 
+/// Further blocks, while somebody else deletes the key of a majority. A holder that does not know yet that it has lost the lock hands
+/// it on.
+pub(crate) const DELETED_BLOCKS: Config = Config {
+    name: "further token blocks of deleted keys",
+    tokens: 3,
+    ttl: 1,
+    extend: &[1],
+    extensions: 2,
+    deletions: 2,
+    check_order: false,
+    check_orphans: false,
+    ..BLOCKS
+};
+
 /// New clients that reach all nodes.
 pub(crate) const NEWCOMERS: Observed = Observed {
     name: "newcomers that reach all nodes",

@@ -126,8 +126,12 @@ pub(crate) fn propose(config: &Config, state: &mut State, index: usize, token: u
 }
 
 /// Grants the next token.
-fn hand_out(state: &mut State, index: usize) {
+fn hand_out(config: &Config, state: &mut State, index: usize) {
     let token = state.clients[index].next;
+    if config.deletions > 0 {
+        state.twice |= state.used & 1 << token != 0;
+        state.used |= 1 << token;
+    }
     state.granted = state.granted.max(token);
     for (other, client) in state.clients.iter_mut().enumerate() {
         client.outdated |=
@@ -174,7 +178,7 @@ fn grant(config: &Config, state: &mut State, index: usize, seen: &Coverage) {
     client.phase = Phase::Held;
     client.overtaken = false;
     state.out_of_order |= client.outdated;
-    hand_out(state, index);
+    hand_out(config, state, index);
     if !config.cool_down.is_empty() {
         for (other, client) in state.clients.iter_mut().enumerate() {
             client.overtaken |= other != index
@@ -208,7 +212,7 @@ pub(crate) fn turn(config: &Config, state: &mut State, index: usize, seen: &Cove
         Event::Turn
     });
     state.out_of_order |= token <= state.granted;
-    hand_out(state, index);
+    hand_out(config, state, index);
 }
 
 /// Starts an extension round.
@@ -225,9 +229,9 @@ pub(crate) fn extend(config: &Config, state: &mut State, index: usize, ttl: u8) 
     let extension = client.extensions;
     client.extensions += 1;
     client.phase = Phase::Extending;
-    let asked = client.asked;
+    let (confirmed, asked) = (client.confirmed, client.asked);
     let sent = &mut state.attempts[attempt];
-    sent.extends[usize::from(extension)] = (ttl, asked);
+    sent.extends[usize::from(extension)] = (ttl, confirmed, asked);
     sent.asked = asked;
     open_round(config, state, index, flight::EXTEND << extension);
 }
@@ -237,7 +241,7 @@ fn confirm(config: &Config, state: &mut State, index: usize, seen: &Coverage) {
     seen.saw(Event::Extended);
     let attempt = attempt_of(config, state, index);
     let client = state.clients[index];
-    let (ttl, asked) = state.attempts[attempt].extends[usize::from(client.extensions) - 1];
+    let (ttl, _, asked) = state.attempts[attempt].extends[usize::from(client.extensions) - 1];
     let gained = validity(config, &client, ttl);
     if gained >= client.validity {
         rest_on_round(config, state, index);

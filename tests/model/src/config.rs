@@ -61,6 +61,8 @@ pub(crate) struct Config {
     pub(crate) span: u8,
     /// Extensions request a further block.
     pub(crate) further_blocks: bool,
+    /// How often somebody else deletes the key of a node, as an operator does. Then only the tokens are checked.
+    pub(crate) deletions: u8,
     /// A node may be out of memory when an extension arrives.
     pub(crate) may_be_full: bool,
     /// The node of the current step is out of memory.
@@ -107,6 +109,7 @@ impl Config {
             guard_time: 0,
             span: 0,
             further_blocks: false,
+            deletions: 0,
             may_be_full: false,
             full: false,
             restored_votes: false,

@@ -10,7 +10,7 @@ use crate::mutants::Mutant::{self, *};
 use crate::observed::{self, Newcomer, Observed};
 use crate::permits::{self, Permits};
 use crate::promoted::{self, Names, Promoted};
-use crate::properties::{EXCLUSION, GUARD, ORDER, ORPHANS};
+use crate::properties::{EXCLUSION, GUARD, ONCE, ORDER, ORPHANS};
 use crate::run;
 use crate::rwlock::{self, Sides};
 use crate::ticket::{self, Tickets};
@@ -176,6 +176,11 @@ fn a_full_node_that_votes_without_raising_the_fence() {
 #[test]
 fn block_used_before_it_is_confirmed() {
     caught(BlockUnconfirmed, ORDER, BLOCKS);
+}
+
+#[test]
+fn extension_that_restores_up_to_what_it_asks_for() {
+    caught(RestoresAsked, ONCE, DELETED_BLOCKS);
 }
 
 #[test]

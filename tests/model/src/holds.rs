@@ -263,6 +263,11 @@ fn further_token_blocks() {
 }
 
 #[test]
+fn further_token_blocks_of_deleted_keys() {
+    holds(DELETED_BLOCKS, &[Turn, TurnOnFurtherBlock, GrantedAgain]);
+}
+
+#[test]
 fn further_token_blocks_deep() {
     holds_deep(Config {
         name: "further token blocks, deep",

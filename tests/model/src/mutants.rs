@@ -20,6 +20,7 @@ impl Mutant {
                 | Self::ReleaseGivenUp
                 | Self::ErrorIsDelivery
                 | Self::RunIdOnly
+                | Self::RestoresAsked
         )
     }
 }
@@ -86,4 +87,6 @@ pub(crate) enum Mutant {
     FullVotes,
     /// A further block is used before it is confirmed.
     BlockUnconfirmed,
+    /// An extension restores the lock up to a fence that it asks for.
+    RestoresAsked,
 }

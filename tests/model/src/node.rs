@@ -141,7 +141,12 @@ fn extend(
     extension: usize,
     seen: &Coverage,
 ) -> Vote {
-    let (ttl, fence) = sent.extends[extension];
+    let (ttl, confirmed, fence) = sent.extends[extension];
+    let restores_up_to = if config.is(Mutant::RestoresAsked) {
+        fence
+    } else {
+        confirmed
+    };
     if config.is(Mutant::ResetAlways) {
         node.owner = owner;
         node.timer = ttl;
@@ -171,7 +176,7 @@ fn extend(
     if config.full {
         return Vote::No;
     }
-    if node.owner == 0 && (node.fence <= fence || config.is(Mutant::ResetMissing)) {
+    if node.owner == 0 && (node.fence <= restores_up_to || config.is(Mutant::ResetMissing)) {
         seen.saw(Event::Restored);
         node.owner = owner;
         node.timer = ttl;

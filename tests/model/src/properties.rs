@@ -12,6 +12,7 @@ pub(crate) const ORDER: &str = "token order";
 pub(crate) const ORPHANS: &str = "no orphans";
 pub(crate) const GUARD: &str = "restart guard";
 pub(crate) const WINDOW: &str = "cool-down";
+pub(crate) const ONCE: &str = "each token once";
 
 pub(crate) fn all() -> Vec<Property<Protocol>> {
     vec![
@@ -30,6 +31,7 @@ pub(crate) fn all() -> Vec<Property<Protocol>> {
         Property::always(WINDOW, |model: &Protocol, state: &State| {
             window(&model.config, state)
         }),
+        Property::always(ONCE, |_, state: &State| !state.twice),
     ]
 }
 
@@ -39,11 +41,16 @@ pub(crate) fn violated(config: &Config, state: &State) -> bool {
         && order(config, state)
         && orphans(config, state)
         && guard(config, state)
-        && window(config, state))
+        && window(config, state)
+        && !state.twice)
 }
 
-/// At most one client relies on the lock at any time. A confirmed cool-down counts as a client.
+/// At most one client relies on the lock at any time. A confirmed cool-down counts as a client. A holder whose key somebody
+/// else deletes does not notice it at once.
 fn exclusion(config: &Config, state: &State) -> bool {
+    if config.deletions > 0 {
+        return true;
+    }
     let holders = state.clients[..config.clients]
         .iter()
         .map(|client| usize::from(client.validity > 0) + usize::from(client.window > 0));

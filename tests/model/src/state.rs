@@ -109,8 +109,8 @@ pub(crate) struct Client {
 pub(crate) struct Attempt {
     /// The token proposed in each round.
     pub(crate) tokens: [u8; MAX_ROUNDS],
-    /// For each extension: the ttl, and the highest token ever requested.
-    pub(crate) extends: [(u8, u8); MAX_EXTENSIONS],
+    /// For each extension: the ttl, the highest token that was confirmed, and the highest ever requested.
+    pub(crate) extends: [(u8, u8, u8); MAX_EXTENSIONS],
     /// The highest token ever requested. The tombstone is one more.
     pub(crate) asked: u8,
     pub(crate) cool_down: u8,
@@ -128,6 +128,11 @@ pub(crate) struct State {
     pub(crate) granted: u8,
     pub(crate) now: u8,
     pub(crate) restarts: u8,
+    pub(crate) deletions: u8,
+    /// The tokens granted so far, if keys are deleted, as bits.
+    pub(crate) used: u32,
+    /// A token was granted twice.
+    pub(crate) twice: bool,
     /// A token was granted out of order, or twice.
     pub(crate) out_of_order: bool,
     /// A cool-down was confirmed although another client had been granted the lock in between.
@@ -190,8 +195,8 @@ impl Attempt {
         for token in self.tokens {
             packed.put(token, 5);
         }
-        for (ttl, asked) in self.extends {
-            packed.put(ttl, 4).put(asked, 5);
+        for (ttl, confirmed, asked) in self.extends {
+            packed.put(ttl, 4).put(confirmed, 5).put(asked, 5);
         }
         packed
             .put(self.asked, 5)
@@ -211,7 +216,12 @@ impl State {
             .put(self.granted, 5);
         packed
             .put(u8::from(self.out_of_order), 1)
-            .put(u8::from(self.overtaken_window), 1);
+            .put(u8::from(self.overtaken_window), 1)
+            .put(u8::from(self.twice), 1)
+            .put(self.deletions, 2);
+        for byte in self.used.to_le_bytes() {
+            packed.put(byte, 8);
+        }
         packed.0 as u64
     }
 }

@@ -108,7 +108,15 @@ fn tidy_flight(
         return;
     }
     let owner = config.owner(attempt);
-    let restores = |extension: u8| node.fence <= sent.extends[usize::from(extension)].1;
+    let restores = |extension: u8| {
+        let (_, confirmed, asked) = sent.extends[usize::from(extension)];
+        node.fence
+            <= if config.is(Mutant::RestoresAsked) {
+                asked
+            } else {
+                confirmed
+            }
+    };
     let extends =
         (0..config.extensions).filter(|extension| *flying & flight::EXTEND << extension != 0);
     let may_own =
@@ -152,7 +160,7 @@ fn tidy_attempt(config: &Config, state: &mut State, attempt: usize) {
     for extension in 0..config.extensions {
         if flying & flight::EXTEND << extension == 0 && !(current && extension + 1 == me.extensions)
         {
-            sent.extends[usize::from(extension)] = (0, 0);
+            sent.extends[usize::from(extension)] = (0, 0, 0);
         }
     }
 }

@@ -401,10 +401,12 @@ impl Draw {
     }
 
     fn extend(&mut self) -> Request {
+        let token = self.chance(80).then(|| self.token());
         Request::Extend {
             owner: self.owner(),
             ttl: self.ttl(),
-            token: self.chance(80).then(|| self.token()),
+            token,
+            last: token.map(|token| token + token % 3),
         }
     }
 

@@ -84,6 +84,7 @@ impl Draw {
                 owner,
                 ttl,
                 token,
+                last: token + token % 3,
             },
             65..80 => Request::ReleaseSide {
                 side,

@@ -13,7 +13,7 @@ const FIRST: usize = 256;
 const MORE: usize = FIRST + 32;
 const TASKS: usize = 8;
 /// How long a hold blocks the runtime, so that the servers have the time to answer while holds go on.
-const PAUSE: Duration = Duration::from_micros(20);
+const PAUSE: Duration = Duration::from_micros(50);
 
 /// The tokens of all holds, in the order of the holds. Ends when `enough` says so.
 async fn tokens_of_holds(

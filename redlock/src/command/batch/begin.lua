@@ -9,7 +9,7 @@
 -- letter         arguments                                                       keys beside the lock
 -- a  acquire     owner, ttl in ms, token                                         fence
 -- w  acquire     owner, ttl in ms, token, last token, inbox or empty, since when fence, waitlist
--- e  extend      owner, ttl in ms, token                                         fence
+-- e  extend      owner, ttl in ms, token, last token                             fence
 -- x  extend      owner, ttl in ms
 -- r  release     owner, tombstone                                                fence, waitlist
 -- p  release     owner                                                           waitlist

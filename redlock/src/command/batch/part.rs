@@ -13,7 +13,7 @@ impl Part {
     pub(crate) const ACQUIRE: Self = Self::new(b'a', true, false, 3);
     /// With an inbox, or a block of tokens.
     pub(crate) const WAITING_ACQUIRE: Self = Self::new(b'w', true, true, 6);
-    pub(crate) const EXTEND: Self = Self::new(b'e', true, false, 3);
+    pub(crate) const EXTEND: Self = Self::new(b'e', true, false, 4);
     pub(crate) const PLAIN_EXTEND: Self = Self::new(b'x', false, false, 2);
     pub(crate) const RELEASE: Self = Self::new(b'r', true, true, 2);
     pub(crate) const PLAIN_RELEASE: Self = Self::new(b'p', false, true, 1);

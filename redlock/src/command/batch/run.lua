@@ -49,8 +49,8 @@ for place = 1, count do
     arg = arg + 1
   elseif letter == letter_e then
     fence = fence + 1
-    done, reply = pcall(extend, abstains, lock, KEYS[fence], holder, was[fence], unpack(ARGV, arg, arg + 2))
-    arg = arg + 3
+    done, reply = pcall(extend, abstains, lock, KEYS[fence], holder, was[fence], unpack(ARGV, arg, arg + 3))
+    arg = arg + 4
   elseif letter == letter_x then
     done, reply = pcall(extend, nil, lock, nil, holder, nil, unpack(ARGV, arg, arg + 1))
     arg = arg + 2

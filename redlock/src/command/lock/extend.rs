@@ -12,7 +12,10 @@ use crate::{key::Key, resp::Value};
 pub(crate) struct Extend {
     pub(crate) owner: Owner,
     pub(crate) ttl: Duration,
+    /// The last token that a majority has confirmed.
     pub(crate) token: Option<u64>,
+    /// The last token that is asked for. `None`: the same.
+    pub(crate) last: Option<u64>,
 }
 
 impl NodeCommand for Extend {
@@ -35,8 +38,11 @@ impl NodeCommand for Extend {
         };
         out.arg(self.owner.as_bytes())
             .millis(self.ttl)
-            .fence(self.token)
-            .marker();
+            .fence(self.token);
+        if let Some(token) = self.token {
+            out.number(self.last.unwrap_or(token));
+        }
+        out.marker();
     }
 
     fn part(&self) -> Option<Part> {
@@ -49,7 +55,7 @@ impl NodeCommand for Extend {
     fn encode_part(&self, out: &mut Encoder<'_, '_>) {
         out.arg(self.owner.as_bytes()).millis(self.ttl);
         if let Some(token) = self.token {
-            out.number(token);
+            out.number(token).number(self.last.unwrap_or(token));
         }
     }
 

@@ -16,7 +16,10 @@ pub(crate) struct ExtendSide {
     pub(crate) side: Side,
     pub(crate) owner: Owner,
     pub(crate) ttl: Duration,
+    /// The last token that a majority has confirmed.
     pub(crate) token: u64,
+    /// The last token that is asked for. Readers have one token.
+    pub(crate) last: u64,
 }
 
 const fn facts(rights: &'static str) -> Facts {
@@ -47,8 +50,11 @@ impl NodeCommand for ExtendSide {
             .arg(self.owner.as_bytes())
             .millis(self.ttl)
             .number(self.token)
-            .retention()
-            .marker();
+            .retention();
+        if self.side == Side::Write {
+            out.number(self.last);
+        }
+        out.marker();
     }
 
     fn decode(&self, _: Step, reply: &Value) -> Answer {

@@ -15,7 +15,7 @@ macro_rules! part {
             "local function acquire(abstains, lock_key, fence_key, waiters_key, holder, fence, ",
             "owner, ttl, token, last, inbox, since)\n",
             include_str!("../lock/steps/acquire.lua"),
-            "end\n\nlocal function extend(abstains, lock_key, fence_key, holder, fence, owner, ttl, token)\n",
+            "end\n\nlocal function extend(abstains, lock_key, fence_key, holder, fence, owner, ttl, token, last)\n",
             include_str!("../lock/steps/extend.lua"),
             "end\n\nlocal function release(lock_key, fence_key, waiters_key, holder, fence, ",
             "owner, tombstone, nobody_waits)\n",

@@ -73,7 +73,7 @@ fn run(
                 let words = [arg(), arg(), arg(), arg(), arg(), arg()];
                 common.acquire(redis, [lock, fence(), waitlist()], words)
             }
-            b'e' => common.extend(redis, [lock, fence()], [arg(), arg(), arg()]),
+            b'e' => common.extend(redis, [lock, fence()], [arg(), arg(), arg(), arg()]),
             b'x' => extend::step(redis, None, Args(&[lock]), Args(&[arg(), arg()])),
             b'r' => {
                 let fence = fence();
@@ -103,14 +103,14 @@ impl Common<'_> {
         acquire::step(redis, self.abstains.clone()?, Args(&keys), Args(&words))
     }
 
-    /// The arguments are owner, ttl and token.
+    /// The arguments are owner, ttl, token and last token.
     fn extend(
         &self,
         redis: &mut Redis<'_>,
         keys: [&[u8]; 2],
-        [owner, ttl, token]: [&[u8]; 3],
+        [owner, ttl, token, last]: [&[u8]; 4],
     ) -> Result<Reply, Raised> {
-        let words = [owner, ttl, token, self.retention];
+        let words = [owner, ttl, token, self.retention, last];
         extend::step(redis, self.abstains.clone()?, Args(&keys), Args(&words))
     }
 }

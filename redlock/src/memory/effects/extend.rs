@@ -14,7 +14,7 @@ pub(super) fn extend(
     args: Args<'_>,
 ) -> Result<Reply, Raised> {
     let abstains = match keys.get(2) {
-        Some(marker) => no_vote(redis, marker, keys.at(3), args.at(4), args.number(5)?)?,
+        Some(marker) => no_vote(redis, marker, keys.at(3), args.at(5), args.number(6)?)?,
         None => None,
     };
     step(redis, abstains, keys, args)
@@ -64,14 +64,14 @@ fn raise(
         redis.pexpire(key, ttl)?;
     }
     if let Some(fence_key) = keys.get(1) {
-        let (token, retention) = (args.number(2)?, args.number(3)?);
+        let (retention, last) = (args.number(3)?, args.number(4)?);
         match fence {
-            Some(fence) if short_number(fence).is_some_and(|fence| fence >= token) => {
+            Some(fence) if short_number(fence).is_some_and(|fence| fence >= last) => {
                 redis.pexpire(fence_key, retention)?;
             }
-            Some(_) => put(redis, fence_key, args.at(2), retention)?,
+            Some(_) => put(redis, fence_key, args.at(4), retention)?,
             None => {
-                if !put_nx(redis, fence_key, args.at(2), retention)? {
+                if !put_nx(redis, fence_key, args.at(4), retention)? {
                     return Ok(wrong_type(fence_key));
                 }
             }
@@ -92,7 +92,7 @@ fn restore(
     let (ttl, token, retention) = (args.number(1)?, args.number(2)?, args.number(3)?);
     match fence.map(short_number) {
         None => {
-            if !redis.set_nx(fence_key, args.at(2), Some(retention))? {
+            if !redis.set_nx(fence_key, args.at(4), Some(retention))? {
                 return Ok(wrong_type(fence_key));
             }
         }
@@ -100,7 +100,7 @@ fn restore(
         Some(fence) if fence.is_none_or(|fence| fence > token) => {
             return Ok(abstains.unwrap_or(Reply::Status("GONE")));
         }
-        Some(_) => redis.set(fence_key, args.at(2), Some(retention))?,
+        Some(_) => redis.set(fence_key, args.at(4), Some(retention))?,
     }
     if !redis.set_nx(key, args.at(0), Some(ttl))? {
         return Ok(wrong_type(key));

@@ -108,7 +108,15 @@ fn calls() -> Vec<Request> {
         };
         commands.push(acquire.into());
         commands.push(cool_down.into());
-        commands.push(Extend { owner, ttl, token }.into());
+        commands.push(
+            Extend {
+                owner,
+                ttl,
+                token,
+                last,
+            }
+            .into(),
+        );
         commands.push(Release { owner, tombstone }.into());
     }
     let Ok(key) = Key::new("", "key").map(Arc::new) else {

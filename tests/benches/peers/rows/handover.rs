@@ -66,7 +66,8 @@ async fn sheet(stage: &Stage, title: &'static str, body: Duration) -> Outcome<Sh
         for contender in contender::in_turn(&contenders, rep) {
             let plain = contender.name != Kind::Fenced.name();
             let before = stage.commands(plain).await;
-            let run = run(contender, body, stage.time(3_000, 600)).await?;
+            // Turns are whole: in a half of this, one more is 2 %.
+            let run = run(contender, body, stage.time(6_000, 600)).await?;
             let commands = stage.commands(plain).await - before;
             let overlaps = audit(
                 contender.name,

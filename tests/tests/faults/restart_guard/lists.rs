@@ -177,7 +177,10 @@ async fn f64_a_rolling_deploy_has_no_two_holders() {
 struct HeldUntil(Mutex<Instant>);
 
 /// Somebody who holds the key, and who no longer does when this is dropped, as in a task that is aborted.
-struct Holder<'a>(&'a HeldUntil);
+struct Holder<'a> {
+    held: &'a HeldUntil,
+    until: Instant,
+}
 
 impl HeldUntil {
     fn begin(&self, guard: &Guard) -> Holder<'_> {
@@ -185,13 +188,20 @@ impl HeldUntil {
         let mut until = self.0.lock().expect("one holder after another");
         assert!(*until <= now, "two holders");
         *until = now + guard.remaining();
-        Holder(self)
+        Holder {
+            held: self,
+            until: *until,
+        }
     }
 }
 
 impl Drop for Holder<'_> {
     fn drop(&mut self) {
-        *self.0.0.lock().expect("one holder after another") = Instant::now();
+        let mut until = self.held.0.lock().expect("one holder after another");
+        // Unless the next one is there already.
+        if *until == self.until {
+            *until = Instant::now();
+        }
     }
 }
 

@@ -4,7 +4,9 @@
 -- lock_key, fence_key
 --                the second only if the lock has a fence
 -- holder, fence  the values of these keys, by MGET
--- owner, ttl, token, retention
+-- owner, ttl, token, last, retention
+--                the fence becomes `last`, which is above `token` if further tokens are asked for. Only up to `token` a
+--                majority has confirmed them: a fence above it may be a tombstone, or the token of a later holder
 --
 -- OK                   held, for at least the ttl
 -- {QUARANTINED, left}  carried out, but no vote
@@ -27,10 +29,10 @@ if holder then
   -- either. If it has to be written and memory is full, this is no vote.
   if redis.call('PTTL', lock_key) < tonumber(ttl) then redis.call('PEXPIRE', lock_key, ttl) end
   if fence_key then
-    if fence and tonumber(fence) >= tonumber(token) then
+    if fence and tonumber(fence) >= tonumber(last) then
       redis.call('PEXPIRE', fence_key, retention)
     else
-      local done = put(fence_key, token, retention, not fence and 'NX' or nil)
+      local done = put(fence_key, last, retention, not fence and 'NX' or nil)
       if not done then return {'WRONGTYPE', fence_key} end
       if done.err then return done end
     end
@@ -40,12 +42,12 @@ end
 
 -- Restore the lock. The fence is written first: without it, the next token could be lower.
 if not fence then
-  if not redis.call('SET', fence_key, token, 'PX', retention, 'NX') then return {'WRONGTYPE', fence_key} end
+  if not redis.call('SET', fence_key, last, 'PX', retention, 'NX') then return {'WRONGTYPE', fence_key} end
 elseif tonumber(fence) > tonumber(token) then
   -- A tombstone or a later holder.
   return gone
 else
-  redis.call('SET', fence_key, token, 'PX', retention)
+  redis.call('SET', fence_key, last, 'PX', retention)
 end
 if not redis.call('SET', lock_key, owner, 'PX', ttl, 'NX') then return {'WRONGTYPE', lock_key} end
 return abstains or redis.status_reply('RESTORED')

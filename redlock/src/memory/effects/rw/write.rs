@@ -114,7 +114,7 @@ pub(crate) fn extend(
     keys: Args<'_>,
     args: Args<'_>,
 ) -> Result<Reply, Raised> {
-    let abstains = match abstains(redis, keys, args, (4, 4))? {
+    let abstains = match abstains(redis, keys, args, (4, 5))? {
         Ok(abstains) => abstains,
         Err(refused) => return Ok(refused),
     };
@@ -139,7 +139,7 @@ pub(crate) fn extend(
         redis.pexpire(key, ttl)?;
     }
     for (bar_key, bar) in [(own_bar, own), (other_bar, other)] {
-        if !raise(redis, bar_key, bar, args.at(2), retention)? {
+        if !raise(redis, bar_key, bar, args.at(4), retention)? {
             return Ok(wrong_type(bar_key));
         }
     }
