@@ -106,23 +106,15 @@ fn with_rights(fault: Fault, request: &Request) -> Fault {
 
 /// Adds what to do, where the server does not say it.
 fn with_remedy(fault: Fault) -> Fault {
-    const REMEDIES: [(&str, &str); 3] = [
-        (
-            "NOREPLICAS",
-            "connect its replicas, or lower min-replicas-to-write",
-        ),
-        (
-            "OOM",
-            "give the server more memory, or delete data that are not locks",
-        ),
-        (
-            "CLUSTERDOWN",
-            "the cluster lacks slots or a majority of its masters, see CLUSTER INFO",
-        ),
-    ];
-    let mut remedies = REMEDIES.iter();
-    let Some((_, remedy)) = remedies.find(|(code, _)| fault.text.contains(code)) else {
-        return fault;
+    let remedy = match fault.kind {
+        FaultKind::OutOfMemory => "give the server more memory, or delete data that are not locks",
+        FaultKind::Misconfigured if fault.text.contains("NOREPLICAS") => {
+            "connect its replicas, or lower min-replicas-to-write"
+        }
+        FaultKind::Unreachable if fault.text.contains("CLUSTERDOWN") => {
+            "the cluster lacks slots or a majority of its masters, see CLUSTER INFO"
+        }
+        _ => return fault,
     };
     Fault {
         text: format!("{}: {remedy}", fault.text).into(),

@@ -43,11 +43,11 @@ impl TokenBlock {
 
     /// The first unit of a block, from `first` on.
     pub(crate) fn starting_at(first: u64) -> Self {
-        Self::single(first).and(1)
+        Self::single(first).grown_by(1)
     }
 
     /// The block with more units.
-    fn and(self, units: u64) -> Self {
+    fn grown_by(self, units: u64) -> Self {
         Self(self.0 + (units << Self::UNCONFIRMED_BITS))
     }
 
@@ -123,7 +123,7 @@ impl TokenBlock {
             0..=Self::UNIT => 1,
             _ => Self::LEAST,
         };
-        let Self(block) = self.and(more);
+        let Self(block) = self.grown_by(more);
         (more >= least).then_some(Self(block + more))
     }
 }

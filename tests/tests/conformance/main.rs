@@ -16,6 +16,7 @@ mod lockstep;
 mod memory;
 mod plan;
 mod resp;
+mod restored;
 mod server;
 mod shrink;
 mod sides;
