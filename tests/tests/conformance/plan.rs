@@ -137,6 +137,12 @@ impl Draw {
         ];
         let switch = self.one_of(&all);
         self.on = Some(switch);
+        if switch == Switch::Replica && self.chance(30) {
+            // A release that a server refuses, which is kept.
+            let (release, (form, settings)) = (self.release(), self.form_and_settings());
+            let release = self.send(vec![release], form, settings);
+            self.next.push(release);
+        }
         Step::Switch(switch, true)
     }
 
@@ -239,6 +245,9 @@ impl Draw {
             3..10 => return self.sides_in_turn(),
             10..28 => vec![self.request_of_a_side()],
             28..31 => return self.permits_in_turn(),
+            // A node that somebody trusts has a vote again, so a strict client's ping finds it.
+            31 => vec![Request::Trust, Request::Ping],
+            32 => vec![Request::JoinWaitlist(self.waiter()), self.release()],
             _ => vec![self.request()],
         };
         let (form, settings) = self.form_and_settings();
@@ -339,11 +348,11 @@ impl Draw {
             },
             88 => Request::Inspect,
             89 => self.permits(),
-            90 => Request::Ping,
-            91..93 => Request::Probe {
+            90..92 => Request::Ping,
+            92..94 => Request::Probe {
                 fencing: self.chance(80),
             },
-            93..95 => Request::Trust,
+            94..96 => Request::Trust,
             _ => Request::Announce(self.announce()),
         }
     }

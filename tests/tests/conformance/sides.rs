@@ -11,7 +11,7 @@ use crate::{
 
 impl Draw {
     /// One side acquires, the other one waits for it, and the first one releases, which notifies who waits: three steps.
-    /// Or an operator looks and takes the lock away.
+    /// Or the first one extends in between, or an operator looks and takes the lock away.
     pub(crate) fn sides_in_turn(&mut self) -> Step {
         let [first, second] = [0; 2].map(|_| self.random.random_range(0..OWNERS));
         let (ttl, token, inbox) = (self.ttl(), self.token(), self.waiter());
@@ -44,6 +44,16 @@ impl Draw {
         ];
         if self.chance(20) {
             requests.insert(2, Request::InspectSides);
+        }
+        if self.chance(20) {
+            let extend = Request::ExtendSide {
+                side,
+                owner: first,
+                ttl: self.ttl(),
+                token,
+                last: token,
+            };
+            requests.insert(1, extend);
         }
         let (form, settings) = self.form_and_settings();
         let steps = requests.into_iter();
