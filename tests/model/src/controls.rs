@@ -427,6 +427,20 @@ fn ticket_given_back_without_a_tombstone() {
 }
 
 #[test]
+fn ticket_left_where_its_adoption_did_not_arrive() {
+    ticket_caught(ticket::Rule::NotCleared, ticket::TIDY, ADOPTER_AND_STRANGER);
+}
+
+#[test]
+fn ticket_released_before_its_adoption_has_a_majority() {
+    ticket_caught(
+        ticket::Rule::ClearedEarly,
+        ticket::EXCLUSION,
+        ADOPTER_AND_STRANGER,
+    );
+}
+
+#[test]
 fn ticket_adopted_by_votes_of_two_rounds() {
     ticket_caught(ticket::Rule::RoundsAdded, ticket::ORDER, ADOPTER_IN_ROUNDS);
 }

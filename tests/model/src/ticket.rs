@@ -14,6 +14,7 @@ pub(crate) const EXCLUSION: &str = "at most one client or ticket holds the lock"
 pub(crate) const HELD: &str = "a holder has the key on a majority of the nodes";
 pub(crate) const ADOPTABLE: &str = "a ticket can be adopted after failed adoptions";
 pub(crate) const ORDER: &str = "tokens increase from holder to holder";
+pub(crate) const TIDY: &str = "nothing is left of a ticket once its adopter has released";
 
 const NODES: usize = 3;
 /// Two adopters and a stranger.
@@ -27,6 +28,8 @@ const SENT: u8 = 1;
 const REQUEST: u8 = 1;
 const GIVE_BACK: u8 = 2;
 const EXTEND: u8 = 4;
+/// A release of the ticket's owner, from the client that has adopted the lock.
+const CLEAR: u8 = 8;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {
@@ -48,6 +51,10 @@ pub(crate) enum Rule {
     RoundsAdded,
     /// The sender extends although it has detached.
     SenderExtends,
+    /// An adopter leaves the ticket's owner where its adoption did not arrive.
+    NotCleared,
+    /// An adopter releases the ticket's owner before it has a majority.
+    ClearedEarly,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -123,6 +130,11 @@ pub(crate) enum Action {
         client: usize,
         node: usize,
     },
+    /// A release of the ticket's owner arrives, from a client that has adopted the lock.
+    Clear {
+        client: usize,
+        node: usize,
+    },
     /// A late extension of the sender arrives.
     Extend {
         node: usize,
@@ -159,6 +171,9 @@ impl Tickets {
         for node in &mut state.nodes {
             node.flight[client] |= REQUEST;
             node.yes[client] &= self.is(Rule::RoundsAdded);
+        }
+        if client != STRANGER && self.is(Rule::ClearedEarly) {
+            Self::clear(state, client);
         }
     }
 
@@ -197,6 +212,27 @@ impl Tickets {
         state.granted = state.granted.max(me.token);
         me.won = true;
         state.adopted += u8::from(client != STRANGER);
+        if client != STRANGER && !self.is(Rule::NotCleared) {
+            Self::clear(state, client);
+        }
+    }
+
+    /// The adopter releases the ticket's owner on the nodes that have not confirmed the adoption.
+    fn clear(state: &mut State, client: usize) {
+        for node in &mut state.nodes {
+            if !node.yes[client] {
+                node.flight[client] |= CLEAR;
+            }
+        }
+    }
+
+    fn clear_arrives(state: &mut State, client: usize, at: usize) {
+        let node = &mut state.nodes[at];
+        node.flight[client] &= !CLEAR;
+        if node.owner == TICKET {
+            (node.owner, node.timer) = (0, 0);
+        }
+        node.fence = node.fence.max(SENT + 1);
     }
 
     fn end(state: &mut State, client: usize) {
@@ -330,6 +366,9 @@ impl Model for Tickets {
                 if at.flight[client] & GIVE_BACK != 0 {
                     actions.push(Action::GiveBack { client, node });
                 }
+                if at.flight[client] & CLEAR != 0 {
+                    actions.push(Action::Clear { client, node });
+                }
             }
             if at.flight[CLIENTS] & EXTEND != 0 {
                 actions.push(Action::Extend { node });
@@ -345,6 +384,7 @@ impl Model for Tickets {
             Action::Arrive { client, node } => self.arrive(&mut state, client, node),
             Action::End { client } => Self::end(&mut state, client),
             Action::GiveBack { client, node } => self.give_back(&mut state, client, node),
+            Action::Clear { client, node } => Self::clear_arrives(&mut state, client, node),
             Action::Extend { node } => self.extend(&mut state, node),
             Action::Tick => self.tick(&mut state),
         }
@@ -390,6 +430,15 @@ impl Model for Tickets {
                     || adopters.clone().any(asks)
                     || state.nodes.iter().any(in_flight)
                     || tickets > NODES / 2
+            }),
+            // Another adopter that failed meanwhile gives its nodes back to the ticket, until that expires.
+            Property::always(TIDY, |model: &Self, state: &State| {
+                let done = |client: usize| state.clients[client].over && state.clients[client].won;
+                let in_flight = |node: &Node| node.flight.iter().any(|flight| *flight != 0);
+                model.adopters > 1
+                    || !done(0)
+                    || state.nodes.iter().any(in_flight)
+                    || state.nodes.iter().all(|node| node.owner != TICKET)
             }),
         ]
     }

@@ -10,7 +10,7 @@ use std::{
 
 use futures_util::FutureExt as _;
 use redlock::{ErrorKind, Redlock, Ticket, memory};
-use tests::{Cluster, eventually, within};
+use tests::{Cluster, eventually, proxy::Proxy, within};
 use tokio::task::JoinSet;
 
 use crate::{SOON, client};
@@ -98,6 +98,32 @@ async fn a_ticket_can_be_adopted_only_once() {
         })
         .await;
     }
+}
+
+/// The adoption does not reach one of the nodes, which still holds the lock for the sender.
+#[tokio::test]
+async fn nothing_of_the_sender_is_left_on_a_node_that_missed_the_adoption() {
+    let cluster = Cluster::start(3).await;
+    let sender = client(&cluster).await;
+    let proxies = Proxy::before_all(&cluster).await;
+    let adopter = Redlock::connect(proxies.iter().map(Proxy::url)).await;
+    let adopter = adopter.expect("all nodes answer");
+    let ticket = ticket(&sender, Duration::from_secs(60)).await;
+    eventually(SOON, async || {
+        cluster.locked_on("invoice:42").await.len() == 3
+    })
+    .await;
+    proxies[2].refuse(true);
+    proxies[2].cut();
+    let guard = within(SOON, adopter.adopt(&ticket)).await;
+    let guard = guard.expect("two nodes of three");
+    assert_eq!(cluster.locked_on("invoice:42").await, [0, 1, 2]);
+    guard.release().await.expect("two nodes of three");
+    proxies[2].refuse(false);
+    eventually(SOON, async || {
+        cluster.locked_on("invoice:42").await.is_empty()
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! Rollback: releases whatever an attempt may have written, unless the attempt won.
+//! Rollback: releases whatever an attempt may have written, unless the attempt won. An adoption that won releases what is left
+//! of the detached lock.
 
 use std::sync::Arc;
 
@@ -144,8 +145,30 @@ impl<'a> Rollback<'a> {
     /// Keeps what was written, because the attempt has won. Returns the claim, and the nodes that may hold it from earlier
     /// rounds.
     pub(super) fn disarm(&mut self) -> (Claim, NodeSet) {
+        if let (Some(from), Some(round)) = (self.adopts, self.round.take()) {
+            self.release_detached(from, &round);
+        }
         self.round = None;
         (self.claim, self.earlier)
+    }
+
+    /// Releases the detached lock on the nodes that have not confirmed its adoption, in the background: they would keep it until
+    /// its ttl is over, since the adopter releases its own claim only.
+    fn release_detached(&self, from: Adoption, round: &Round) {
+        let nodes = &self.core.nodes;
+        let adopted = round.with_tally(Tally::yes);
+        let release = Release {
+            key: Arc::clone(self.key),
+            options: self.options,
+            claim: Claim {
+                owner: from.owner,
+                tokens: TokenBlock::single(from.token),
+            },
+            touched: NodeSet::all(nodes.len()).difference(adopted),
+        };
+        if release.touched.len() > 0 {
+            release.send(nodes, self.connections, &self.core.tracker);
+        }
     }
 
     /// A node that was never asked holds nothing.
