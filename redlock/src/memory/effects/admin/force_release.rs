@@ -1,7 +1,8 @@
 //! `force_release.lua`: deletes a lock if one of the given owners holds it.
 
 use super::super::{
-    Args, Raised, Redis, Reply, acquire::wrong_type, put::put, short_number, waitlist::wake,
+    Args, Raised, Redis, Reply, acquire::wrong_type, lua_number, put::put, short_number,
+    waitlist::wake,
 };
 use crate::command::Owner;
 
@@ -24,9 +25,11 @@ pub(crate) fn force_release(
         return Ok(Reply::OK);
     }
     let held = redis.del(key)?;
-    if let Some(fence) = redis.mget(fence_key).and_then(short_number) {
+    let fence = redis.mget(fence_key);
+    let short = fence.filter(|fence| short_number(fence).is_some());
+    if let Some(fence) = short.and_then(lua_number) {
         // The script ignores an error (`pcall`).
-        let fence = (fence + 1).to_string();
+        let fence = format!("{:.0}", fence + 1.0);
         let _ = put(redis, fence_key, fence.as_bytes(), retention);
     }
     if held {
