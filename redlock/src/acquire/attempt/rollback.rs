@@ -142,13 +142,13 @@ impl<'a> Rollback<'a> {
         self.claim.tokens.last().unwrap_or(0)
     }
 
-    /// Keeps what was written, because the attempt has won. Returns the claim, and the nodes that may hold it from earlier
-    /// rounds.
+    /// Keeps what was written, because the attempt has won. If it was an adoption, releases what is left of the detached lock.
+    /// Returns the claim, and the nodes that may hold it from earlier rounds.
     pub(super) fn disarm(&mut self) -> (Claim, NodeSet) {
-        if let (Some(from), Some(round)) = (self.adopts, self.round.take()) {
+        let round = self.round.take();
+        if let (Some(from), Some(round)) = (self.adopts, round) {
             self.release_detached(from, &round);
         }
-        self.round = None;
         (self.claim, self.earlier)
     }
 

@@ -25,6 +25,7 @@ pub(crate) fn force_release(
         return Ok(Reply::OK);
     }
     let held = redis.del(key)?;
+    // Lua adds in floating point, which is another number above 2^53.
     let fence = redis.mget(fence_key);
     let short = fence.filter(|fence| short_number(fence).is_some());
     if let Some(fence) = short.and_then(lua_number) {
